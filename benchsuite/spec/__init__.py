@@ -1,0 +1,1 @@
+"""Specs: what to run, as data. Nothing here knows torch."""

@@ -1,0 +1,123 @@
+"""Which network is trained: a chain of segments with what lies between them, ending in a readout.
+
+A *segment* is one linear map with its normalisation and nonlinearity. The readout, a dense map to the classes without a
+nonlinearity, is added by the builder, so that one architecture serves data sets with different numbers of classes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from benchsuite.spec.base import DocumentedSpec, Name, Probability, SpecModel
+
+Activation = Literal["relu", "leaky_relu", "tanh", "sigmoid", "softplus", "gelu", "identity"]
+NormOrder = Literal["norm_first", "activation_first"]
+
+
+class Initialization(SpecModel):
+    """How weights are drawn; biases start at zero except under ``torch_default``."""
+
+    scheme: Literal[
+        "torch_default", "he_normal", "he_uniform", "xavier_normal", "xavier_uniform", "lecun_normal", "orthogonal", "zeros"
+    ] = "torch_default"
+    """``torch_default`` is U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases, as torch.nn has it."""
+    gain: float = Field(default=1.0, gt=0)
+    """Multiplies what the scheme gives."""
+
+
+class SegmentDefaults(SpecModel):
+    """What a segment has unless it says otherwise."""
+
+    activation: Activation = "relu"
+    bias: bool = True
+    norm: Literal["none", "batch"] = "none"
+    norm_order: NormOrder = "norm_first"
+    """Whether the norm stands before the nonlinearity or after it (Akrout et al. 2019 put it after)."""
+    initialization: Initialization = Initialization()
+
+
+class SegmentOptions(SpecModel):
+    """A segment's own choices; ``None`` takes the chain's default."""
+
+    activation: Activation | None = None
+    bias: bool | None = None
+    norm: Literal["none", "batch"] | None = None
+    norm_order: NormOrder | None = None
+    initialization: Initialization | None = None
+
+
+class DenseLayer(SegmentOptions):
+    """A fully connected segment."""
+
+    kind: Literal["dense"]
+    units: int = Field(gt=0, le=1_000_000)
+
+
+class Conv2dLayer(SegmentOptions):
+    """A convolutional segment with a square kernel."""
+
+    kind: Literal["conv2d"]
+    channels: int = Field(gt=0, le=65_536)
+    kernel: int = Field(gt=0, le=64)
+    stride: int = Field(default=1, gt=0)
+    padding: int = Field(default=0, ge=0)
+    dilation: int = Field(default=1, gt=0)
+    groups: int = Field(default=1, gt=0)
+
+
+class PoolLayer(SpecModel):
+    """Pooling between segments; no learnable weight."""
+
+    kind: Literal["max_pool", "average_pool"]
+    size: int = Field(gt=0)
+    stride: int | None = Field(default=None, gt=0)
+    """The pool's size if not given."""
+    padding: int = Field(default=0, ge=0)
+
+
+class DropoutLayer(SpecModel):
+    """Inverted dropout: each value is zeroed with ``probability``, the rest is scaled by 1/(1 - probability)."""
+
+    kind: Literal["dropout"]
+    probability: Probability
+
+
+class FlattenLayer(SpecModel):
+    """Image to vector, channel slowest. Put in by the builder where a dense map follows an image."""
+
+    kind: Literal["flatten"]
+
+
+LayerSpec = Annotated[
+    DenseLayer | Conv2dLayer | PoolLayer | DropoutLayer | FlattenLayer, Field(discriminator="kind")
+]
+
+
+class ReadoutSpec(SpecModel):
+    """The last segment: a dense map to the classes, without a nonlinearity."""
+
+    bias: bool | None = None
+    initialization: Initialization | None = None
+
+
+class ChainArchitecture(DocumentedSpec):
+    """Layers one after the other, then the readout."""
+
+    kind: Literal["chain"]
+    defaults: SegmentDefaults = SegmentDefaults()
+    layers: tuple[LayerSpec, ...] = Field(max_length=1000)
+    readout: ReadoutSpec = ReadoutSpec()
+
+
+class PluginArchitecture(DocumentedSpec):
+    """A network built by a plugin's own builder (hook ``benchsuite_architectures``)."""
+
+    kind: Literal["plugin"]
+    builder: Name
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Handed to the builder as they are."""
+
+
+ArchitectureSpec = Annotated[ChainArchitecture | PluginArchitecture, Field(discriminator="kind")]

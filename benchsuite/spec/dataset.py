@@ -1,0 +1,105 @@
+"""Which examples are learned and tested on, and how their pixels become numbers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from benchsuite.spec.base import DocumentedSpec, Name, SpecModel
+
+
+class Normalization(SpecModel):
+    """Inputs become ``(value / 255 - mean) / std`` (``value - mean`` over ``std`` for data that is not uint8)."""
+
+    mean: tuple[float, ...] = (0.0,)
+    """One number for all channels, or one a channel."""
+    std: tuple[float, ...] = (1.0,)
+    """One number for all channels, or one a channel; never zero."""
+
+    @model_validator(mode="after")
+    def _no_zero(self) -> Normalization:
+        if any(s <= 0 for s in self.std):
+            raise ValueError("std must be above 0 in every channel")
+        return self
+
+
+class DatasetBase(DocumentedSpec):
+    """What every data set has, whatever it is read from."""
+
+    normalization: Normalization = Normalization()
+    """Applied on the device, to each batch."""
+    train_limit: int | None = Field(default=None, gt=0)
+    """Use only the first so many training examples; for smoke tiers."""
+    test_limit: int | None = Field(default=None, gt=0)
+    """Use only the first so many test examples; for smoke tiers."""
+
+
+class DigitsDataset(DatasetBase):
+    """scikit-learn's bundled 8x8 digits: 1,797 real scans, on every machine without a download."""
+
+    kind: Literal["digits"]
+    test_examples: int = Field(default=360, gt=0, lt=1797)
+    """How many of the examples are held out, stratified by class."""
+    split_seed: int = 0
+    """Which examples those are; the same for every run, whatever its seed."""
+
+
+class MnistDataset(DatasetBase):
+    """MNIST through torchvision's reader, checked against the canonical files' checksums."""
+
+    kind: Literal["mnist"]
+
+
+class ArraysDataset(DatasetBase):
+    """A user's own arrays: one ``.npz`` with x_train, y_train, x_test, y_test, or four ``.npy`` files of those names."""
+
+    kind: Literal["arrays"]
+    path: str
+    """The ``.npz``, or the folder of ``.npy`` files; relative to the data root."""
+    classes: int | None = Field(default=None, gt=1)
+    """How many classes there are; the largest label plus one if not given."""
+
+
+class ImageFolderDataset(DatasetBase):
+    """Folders ``train/<class>/*`` and ``test/<class>/*`` of images, decoded once and resized to one size."""
+
+    kind: Literal["image_folder"]
+    path: str
+    """The folder that holds ``train`` and ``test``; relative to the data root."""
+    height: int = Field(gt=0, le=1024)
+    """Pixels; images of another size are resized."""
+    width: int = Field(gt=0, le=1024)
+    """Pixels; images of another size are resized."""
+    channels: Literal[1, 3] = 3
+    """1 for greyscale, 3 for RGB; images of another kind are converted."""
+
+
+class SyntheticDataset(DatasetBase):
+    """Seeded random images whose class is a noisy linear function of them: for tests and for speed."""
+
+    kind: Literal["synthetic"]
+    train_examples: int = Field(default=1024, gt=0)
+    test_examples: int = Field(default=256, gt=0)
+    channels: int = Field(default=1, gt=0)
+    height: int = Field(default=8, gt=0)
+    width: int = Field(default=8, gt=0)
+    classes: int = Field(default=10, gt=1)
+    data_seed: int = 0
+    """Which random data; the same for every run, whatever its seed."""
+
+
+class PluginDataset(DatasetBase):
+    """A data set read by a plugin's own reader (hook ``benchsuite_datasets``)."""
+
+    kind: Literal["plugin"]
+    reader: Name
+    """The reader's name."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Handed to the reader as they are."""
+
+
+DatasetSpec = Annotated[
+    DigitsDataset | MnistDataset | ArraysDataset | ImageFolderDataset | SyntheticDataset | PluginDataset,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,28 @@
+"""On what a run is made. The class name is what costs are compared within; what was really used is in the record."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from benchsuite.spec.base import DocumentedSpec
+
+Precision = Literal["fp32", "tf32", "bf16"]
+
+
+class HardwareSpec(DocumentedSpec):
+    """Device, number format and what a run needs of the machine."""
+
+    device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda|cuda:\d+|mps)$")] = "auto"
+    """auto, cpu, cuda, cuda:N or mps. 'auto' is settled when the plan is made: cuda if there is one, else cpu."""
+    precision: Precision = "fp32"
+    """fp32; tf32 (matrix products on tensor cores); bf16 (autocast, weights stay fp32)."""
+    threads: int | None = Field(default=None, gt=0, le=1024)
+    """CPU threads of torch; torch's own choice if not given."""
+    memory_gib: float | None = Field(default=None, gt=0)
+    """The run is refused on a device with less memory in all."""
+    world_size: Literal[1] = 1
+    """Processes that share one run. More than one is not supported yet."""
+    hardware_class: str = Field(default="", max_length=80)
+    """The board compares costs within one class only; named after the device found if empty."""

@@ -1,0 +1,96 @@
+"""How a network is trained: loss, optimizer, schedule, batches, when to stop and when to measure."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from benchsuite.spec.base import PositiveFloat, Probability, SpecModel
+
+
+class Sgd(SpecModel):
+    """Stochastic gradient descent as ``torch.optim.SGD``: the decay is added to the gradient."""
+
+    kind: Literal["sgd"]
+    learning_rate: PositiveFloat
+    momentum: Probability = 0.0
+    nesterov: bool = False
+    weight_decay: float = Field(default=0.0, ge=0)
+
+
+class Adam(SpecModel):
+    """Adam (decay added to the gradient) or AdamW (decay decoupled), as in ``torch.optim``."""
+
+    kind: Literal["adam", "adamw"]
+    learning_rate: PositiveFloat
+    beta1: Probability = 0.9
+    beta2: Probability = 0.999
+    epsilon: PositiveFloat = 1e-8
+    weight_decay: float = Field(default=0.0, ge=0)
+
+
+OptimizerSpec = Annotated[Sgd | Adam, Field(discriminator="kind")]
+
+
+class ConstantSchedule(SpecModel):
+    """The learning rate stays as it is."""
+
+    kind: Literal["constant"] = "constant"
+
+
+class StepSchedule(SpecModel):
+    """The learning rate is multiplied by ``factor`` when each of ``epochs`` begins (epochs count from 0)."""
+
+    kind: Literal["step"]
+    epochs: tuple[int, ...] = Field(min_length=1)
+    factor: float = Field(default=0.1, gt=0)
+
+
+class CosineSchedule(SpecModel):
+    """The learning rate falls along half a cosine to ``final_fraction`` of itself over all epochs."""
+
+    kind: Literal["cosine"]
+    final_fraction: float = Field(default=0.0, ge=0, le=1)
+
+
+ScheduleSpec = Annotated[ConstantSchedule | StepSchedule | CosineSchedule, Field(discriminator="kind")]
+
+
+class EvaluationSpec(SpecModel):
+    """When and on what the network is measured; never on the clock."""
+
+    every_epochs: int = Field(default=1, gt=0)
+    """Measure after each so many epochs, and always after the last."""
+    train_set: bool = True
+    """Also measure on the whole training set, in evaluation mode."""
+    batch_size: int = Field(default=1000, gt=0)
+
+
+class ProtocolSpec(SpecModel):
+    """How a network is trained, the same for every rule of a track unless the paper has it otherwise."""
+
+    epochs: int = Field(gt=0, le=100_000)
+    batch_size: int = Field(gt=0)
+    last_batch: Literal["keep", "drop"] = "keep"
+    """Whether an epoch's last, smaller batch is used. 'drop' gives every step the same shapes."""
+    loss: Literal["cross_entropy", "squared_error"] = "cross_entropy"
+    """``squared_error`` is half the squared distance to the one-hot target, summed over classes, meaned over the batch."""
+    optimizer: OptimizerSpec
+    schedule: ScheduleSpec = ConstantSchedule()
+    stop_at_zero_train_error: bool = False
+    """Stop after the first measurement with no error on the whole training set (GEVB paper's protocol)."""
+    timeout_s: float | None = Field(default=None, gt=0)
+    """Give up, with status 'timed_out', once training has been on the clock for so long."""
+    evaluation: EvaluationSpec = EvaluationSpec()
+
+
+class DiagnosticsSpec(SpecModel):
+    """What is measured of the credit itself, beside errors and losses; never on the clock."""
+
+    names: tuple[str, ...] = ()
+    """Which diagnostics; `benchsuite list diagnostics` shows them."""
+    every_epochs: int = Field(default=1, gt=0)
+    """Measure before training and then after each so many epochs."""
+    examples: int = Field(default=128, gt=0)
+    """The fixed batch: the first so many training examples, unshuffled."""

@@ -1,0 +1,75 @@
+"""Tracks (what is run), suites (which tracks, rules and seeds) and runs (one of them, fully explicit)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from benchsuite.spec.architecture import ArchitectureSpec
+from benchsuite.spec.base import DocumentedSpec, Name, SpecModel, Tier
+from benchsuite.spec.dataset import DatasetSpec
+from benchsuite.spec.hardware import HardwareSpec
+from benchsuite.spec.protocol import DiagnosticsSpec, ProtocolSpec
+
+
+class RuleSpec(SpecModel):
+    """A rule by name with its hyperparameters."""
+
+    name: Name
+    config: dict[str, Any] = Field(default_factory=dict)
+    """Checked against the rule's own Config when the plan is made; there all defaults are filled in."""
+
+
+class RuleSettings(SpecModel):
+    """What a track changes for one rule, where its paper has it so; the source belongs in a comment beside it."""
+
+    config: dict[str, Any] = Field(default_factory=dict)
+    protocol: dict[str, Any] = Field(default_factory=dict)
+
+
+class TierChanges(SpecModel):
+    """What one tier changes of its track, merged field by field."""
+
+    dataset: dict[str, Any] = Field(default_factory=dict)
+    architecture: dict[str, Any] = Field(default_factory=dict)
+    protocol: dict[str, Any] = Field(default_factory=dict)
+    diagnostics: dict[str, Any] = Field(default_factory=dict)
+
+
+class TrackSpec(DocumentedSpec):
+    """A data set, a network and a protocol: the conditions under which rules are compared."""
+
+    dataset: DatasetSpec
+    architecture: ArchitectureSpec
+    protocol: ProtocolSpec
+    diagnostics: DiagnosticsSpec = DiagnosticsSpec()
+    rules: dict[Name, RuleSettings] = Field(default_factory=dict)
+    """Per-rule settings; a rule that is not named here runs with the track's."""
+    tiers: dict[Tier, TierChanges] = Field(default_factory=dict)
+    """Changes per tier; 'paper' is the track as it stands unless it says otherwise."""
+
+
+class SuiteSpec(DocumentedSpec):
+    """Tracks x rules x seeds, under one name."""
+
+    tracks: tuple[Name, ...] = Field(min_length=1)
+    rules: tuple[Name, ...] = Field(min_length=1)
+    seeds: int = Field(default=3, gt=0, le=1000)
+    """Seed indices 0 to seeds-1; all rules share network and data order at one index."""
+    tier: Tier = "quick"
+    """Used unless the command names another."""
+
+
+class RunSpec(SpecModel):
+    """One run with nothing left to decide: what is hashed, executed and recorded."""
+
+    track: Name
+    tier: Tier
+    dataset: DatasetSpec
+    architecture: ArchitectureSpec
+    protocol: ProtocolSpec
+    diagnostics: DiagnosticsSpec
+    rule: RuleSpec
+    hardware: HardwareSpec
+    seed: int = Field(ge=0, lt=2**31)

@@ -1,0 +1,12 @@
+"""The version of the distribution and of the two interfaces that others build on."""
+
+__version__ = "0.1.0"
+
+CONTRACT_VERSION = 1
+"""The contract between the suite and a plugin (``benchsuite.rule``, ``benchsuite.registry.hookspecs``).
+
+A plugin says which one it was written for with a module-level ``BENCHSUITE_CONTRACT``.
+"""
+
+RECORD_SCHEMA_VERSION = 1
+"""The layout of a ``RunRecord`` on disk."""
