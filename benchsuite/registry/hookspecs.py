@@ -75,8 +75,8 @@ def benchsuite_datasets() -> Mapping[str, DatasetReader]:
 def benchsuite_architectures() -> Mapping[str, ArchitectureBuilder]:
     """Return builders of networks by name, for specs of ``kind: plugin``.
 
-    A builder is called as ``builder(options, input_shape, classes)`` and returns an ``ArchitectureOutline``, plain data
-    from which the suite estimates, checks compatibility and builds.
+    A builder is called as ``builder(options, input_shape, classes)`` and returns an architecture spec of a built-in kind,
+    plain data from which the suite estimates, checks compatibility and builds.
     """
     raise AssertionError("a specification, never called")
 

@@ -1,0 +1,1 @@
+"""The built-in rules, one module each, loaded through entry points like anyone else's."""

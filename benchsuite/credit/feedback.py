@@ -1,0 +1,65 @@
+"""First mechanism: autograd as usual, but cotangents are pulled back through feedback weights.
+
+Backprop is the case of no feedback weights. Rules that differ only in where their feedback weights come from, and how
+they change, derive from ``ReplacedFeedbackRule``. It works in any network that autograd works in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Generator, Tensor, nn
+
+from benchsuite.network.maps import LinearMap, replaced_feedback
+from benchsuite.network.network import Network
+from benchsuite.rule import Batch, Rule, StepResult
+
+
+class FeedbackWeights(nn.Module):
+    """Feedback weights by segment name; buffers, so that they move and save with the rule."""
+
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        for name, weight in weights.items():
+            self.register_buffer(name, weight)
+
+    @property
+    def by_segment(self) -> dict[str, Tensor]:
+        """Return the weights as they are now."""
+        return {name: weight for name, weight in self._buffers.items() if weight is not None}
+
+
+class ReplacedFeedbackRule(Rule):
+    """Backpropagation through feedback weights that a subclass draws, and may change in ``after_update``."""
+
+    feedback: FeedbackWeights
+
+    def draw_feedback(self, linear_map: LinearMap, generator: Generator) -> Tensor | None:
+        """Return the map's feedback weight, in the shape of its weight, or None to use the weight itself.
+
+        Called in forward order for each segment that passes credit on to another one below it.
+        """
+        return None
+
+    def attach(self, network: Network, generator: Generator) -> None:
+        """Draw a feedback weight for every segment that passes credit on."""
+        super().attach(network, generator)
+        drawn = {name: self.draw_feedback(network.maps[name], generator) for name in network.credit_senders}
+        self.feedback = FeedbackWeights({name: weight for name, weight in drawn.items() if weight is not None})
+
+    @property
+    def taken_over(self) -> tuple[str, ...]:
+        """Segments that receive their credit, over any number of steps, through a feedback weight."""
+        replaced = self.feedback.by_segment
+        names = list(self.network.segments)
+        # In a chain, all below the last replaced map get credit that has passed through it.
+        last = max((names.index(name) for name in replaced), default=0)
+        return tuple(names[:last])
+
+    def assign_credit(self, batch: Batch) -> StepResult:
+        """Run forward and backward, cotangents going through the feedback weights."""
+        with replaced_feedback(self.network.maps, self.feedback.by_segment):
+            logits = self.network(batch.inputs)
+        loss = batch.criterion(logits, batch.targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return StepResult(loss.detach(), logits.detach())

@@ -1,0 +1,1 @@
+"""Networks as rules see them: linear maps inside segments, and what lies between the segments."""

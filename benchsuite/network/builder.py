@@ -1,0 +1,90 @@
+"""From an architecture spec to a network with drawn weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, assert_never
+
+from torch import Generator, nn
+
+from benchsuite.errors import PluginError, nearest
+from benchsuite.network.initialization import initialize
+from benchsuite.network.maps import Conv2d, Dense, LinearMap
+from benchsuite.network.network import Network
+from benchsuite.network.outline import ArchitectureOutline, JointOutline, SegmentOutline, Shape, outline
+from benchsuite.network.segments import Dropout, Segment
+from benchsuite.spec.architecture import (
+    ArchitectureSpec,
+    ChainArchitecture,
+    DropoutLayer,
+    FlattenLayer,
+    PluginArchitecture,
+)
+
+ArchitectureBuilder = Callable[[dict[str, Any], Shape, int], ChainArchitecture]
+"""A plugin's builder: (options, input shape, classes) to an architecture of a built-in kind."""
+
+MAP_KINDS: dict[str, Callable[..., LinearMap]] = {"dense": Dense, "conv2d": Conv2d}
+
+
+def outline_of(
+    architecture: ArchitectureSpec,
+    input_shape: Shape,
+    classes: int,
+    builders: Mapping[str, ArchitectureBuilder] | None = None,
+) -> ArchitectureOutline:
+    """Return the network on paper, asking a plugin's builder where the spec names one.
+
+    Raises:
+        ShapeError: if the layers do not fit together.
+        PluginError: if no plugin provides the builder.
+    """
+    if isinstance(architecture, PluginArchitecture):
+        known = builders or {}
+        if architecture.builder not in known:
+            hint = nearest(architecture.builder, known)
+            raise PluginError(
+                f"architecture '{architecture.name}': no plugin provides the builder '{architecture.builder}'{hint}"
+            )
+        architecture = known[architecture.builder](dict(architecture.options), input_shape, classes)
+    return outline(architecture, input_shape, classes)
+
+
+def build(plan: ArchitectureOutline, generator: Generator) -> Network:
+    """Build the network of an outline, weights drawn segment by segment in forward order.
+
+    Args:
+        plan: from ``outline_of``.
+        generator: the stream for initial weights, on the CPU: the same weights on every device.
+    """
+    nodes: list[tuple[str, nn.Module]] = []
+    for position, node in enumerate(plan.nodes):
+        if isinstance(node, SegmentOutline):
+            nodes.append((node.name, _build_segment(node, generator)))
+        else:
+            nodes.append((f"{node.layer.kind}_{position}", _build_joint(node)))
+    return Network(plan, nodes)
+
+
+def _build_segment(node: SegmentOutline, generator: Generator) -> Segment:
+    linear_map = MAP_KINDS[node.map_kind](**node.map_options, bias=node.bias)
+    initialize(linear_map, node.initialization, generator)
+    norm: nn.Module | None = None
+    if node.norm == "batch":
+        norm = nn.BatchNorm1d(node.units) if len(node.output_shape) == 1 else nn.BatchNorm2d(node.output_shape[0])
+    return Segment(linear_map, node.activation, norm, node.norm_order)
+
+
+def _build_joint(node: JointOutline) -> nn.Module:
+    layer = node.layer
+    if isinstance(layer, DropoutLayer):
+        return Dropout(layer.probability)
+    if isinstance(layer, FlattenLayer):
+        return nn.Flatten()
+    match layer.kind:
+        case "max_pool":
+            return nn.MaxPool2d(layer.size, layer.stride, layer.padding)
+        case "average_pool":
+            return nn.AvgPool2d(layer.size, layer.stride, layer.padding)
+        case _:
+            assert_never(layer.kind)

@@ -1,0 +1,97 @@
+"""A network: segments by name, in forward order, with what lies between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import torch
+from torch import Generator, Tensor, nn
+
+from benchsuite.network.maps import LinearMap
+from benchsuite.network.outline import ArchitectureOutline
+from benchsuite.network.segments import Dropout, Segment
+
+
+class Network(nn.Module):
+    """A chain of segments, the readout last.
+
+    Attributes:
+        outline: the network on paper.
+        segments: by name, in forward order; the last is the readout.
+        maps: the segments' linear maps by name.
+        autocast_dtype: narrow type for products on the way forward, or None; set by the harness.
+    """
+
+    def __init__(self, outline: ArchitectureOutline, nodes: list[tuple[str, nn.Module]]) -> None:
+        super().__init__()
+        self.outline = outline
+        self.nodes = nn.ModuleDict(dict(nodes))
+        # A plain tuple: walking a ModuleDict costs more than the small layers themselves.
+        self._steps: tuple[tuple[str, nn.Module], ...] = tuple(self.nodes.items())
+        self.segments: Mapping[str, Segment] = {n: m for n, m in nodes if isinstance(m, Segment)}
+        self.maps: Mapping[str, LinearMap] = {n: s.map for n, s in self.segments.items()}
+        self.autocast_dtype: torch.dtype | None = None
+
+    @property
+    def readout(self) -> str:
+        """Name of the last segment, whose output is the logits."""
+        return next(reversed(self.segments))
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Names of all segments but the readout."""
+        return tuple(self.segments)[:-1]
+
+    @property
+    def credit_senders(self) -> tuple[str, ...]:
+        """Names of the segments that pass credit on to one below: all but those that read the data."""
+        return tuple(self.segments)[1:]
+
+    @property
+    def classes(self) -> int:
+        """Width of the output."""
+        return self.outline.classes
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the logits, shape (batch, classes)."""
+        with self.autocast():
+            for _, node in self._steps:
+                inputs = node(inputs)
+        return self.widen(inputs)
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Return the context that the forward pass runs in: autocast, if a narrow type is set."""
+        if self.autocast_dtype is None:
+            return nullcontext()
+        device_type = next(self.parameters()).device.type
+        return torch.autocast(device_type, self.autocast_dtype)
+
+    def widen(self, logits: Tensor) -> Tensor:
+        """Return logits in the weights' own type, in which losses are computed."""
+        return logits if self.autocast_dtype is None else logits.to(next(self.parameters()).dtype)
+
+    def steps(self) -> tuple[tuple[str, nn.Module], ...]:
+        """Return all nodes in forward order, segments and what lies between them."""
+        return self._steps
+
+    def set_dropout_generator(self, generator: Generator) -> None:
+        """Let all dropout draw from this stream."""
+        for node in self.nodes.values():
+            if isinstance(node, Dropout):
+                node.generator = generator
+
+    @contextmanager
+    def observed(self) -> Iterator[dict[str, Tensor]]:
+        """Collect each segment's output while the block runs the network forward; gradients flow as always."""
+        outputs: dict[str, Tensor] = {}
+
+        def keep(name: str) -> object:
+            return self.segments[name].register_forward_hook(lambda _m, _i, output: outputs.update({name: output}))
+
+        handles = [keep(name) for name in self.segments]
+        try:
+            yield outputs
+        finally:
+            for handle in handles:
+                handle.remove()  # type: ignore[attr-defined]

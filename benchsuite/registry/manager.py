@@ -1,0 +1,246 @@
+"""The registry: every plugin loaded one by one, every contribution under one name, every failure kept with its reason.
+
+pluggy's own entry-point loader lets one broken plugin stop all, ignores the second of two equal names, and lets a
+misspelt hook name through; hence load, check, register and ``check_pending`` plugin by plugin here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from benchsuite.errors import PluginError, Problem, SpecError, nearest
+from benchsuite.registry import hookspecs
+from benchsuite.version import CONTRACT_VERSION
+
+if TYPE_CHECKING:
+    from benchsuite.data.tensors import DatasetReader
+    from benchsuite.diagnostics.contract import Diagnostic
+    from benchsuite.network.builder import ArchitectureBuilder
+    from benchsuite.rule import Rule
+
+ENTRY_POINT_GROUP = "benchsuite"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a contribution comes from."""
+
+    plugin: str
+    """Name of the entry point."""
+    distribution: str
+    """Name and version, such as ``benchsuite 0.1.0``."""
+    value: str
+    """What the entry point names."""
+
+    def __str__(self) -> str:
+        """Return it as messages show it."""
+        return f"{self.plugin} ({self.distribution}, {self.value})"
+
+
+@dataclass(frozen=True)
+class PluginFailure:
+    """A plugin that was left out, and why."""
+
+    origin: Origin
+    reason: str
+
+
+@dataclass
+class Registry:
+    """What all working plugins contribute."""
+
+    manager: pluggy.PluginManager
+    plugins: dict[str, Origin] = field(default_factory=dict)
+    failures: list[PluginFailure] = field(default_factory=list)
+    rules: dict[str, type[Rule]] = field(default_factory=dict)
+    datasets: dict[str, DatasetReader] = field(default_factory=dict)
+    architectures: dict[str, ArchitectureBuilder] = field(default_factory=dict)
+    diagnostics: dict[str, type[Diagnostic]] = field(default_factory=dict)
+    spec_folders: list[tuple[Path, Origin]] = field(default_factory=list)
+    origins: dict[tuple[str, str], Origin] = field(default_factory=dict)
+    conflicts: dict[tuple[str, str], list[Origin]] = field(default_factory=dict)
+    """Names that more than one plugin claims, by (kind, name); nobody gets them."""
+
+    def rule(self, name: str) -> type[Rule]:
+        """Return a rule by name.
+
+        Raises:
+            PluginError: if there is none, or two claim the name; says which there are or where both come from.
+        """
+        found: type[Rule] = self._look_up("rule", name, self.rules)
+        return found
+
+    def diagnostic(self, name: str) -> type[Diagnostic]:
+        """Return a diagnostic by name; raises as ``rule`` does."""
+        found: type[Diagnostic] = self._look_up("diagnostic", name, self.diagnostics)
+        return found
+
+    def _look_up(self, kind: str, name: str, known: Mapping[str, Any]) -> Any:
+        if name in known:
+            return known[name]
+        if (kind, name) in self.conflicts:
+            both = " and ".join(str(o) for o in self.conflicts[kind, name])
+            raise PluginError(f"{kind} '{name}' is provided by {both}; uninstall one or rename it")
+        broken = [f for f in self.failures if f.origin.plugin == name]
+        if broken:
+            raise PluginError(f"{kind} '{name}': its plugin {broken[0].origin} was left out: {broken[0].reason}")
+        raise PluginError(
+            f"no {kind} '{name}'{nearest(name, known)} (`benchsuite list {kind}s` shows all {len(known)})"
+        )
+
+    def rule_config(self, name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a rule's hyperparameters with all defaults filled in, as plain data.
+
+        Raises:
+            PluginError: if there is no such rule.
+            SpecError: naming every field that is unknown or has a wrong value.
+        """
+        from pydantic import ValidationError  # noqa: PLC0415 - only needed where configs are checked
+
+        model = self.rule(name).Config
+        try:
+            return model.model_validate(dict(config)).model_dump(mode="json")
+        except ValidationError as error:
+            raise SpecError(_config_problems(name, model.model_fields, error)) from None
+
+
+def _config_problems(rule: str, fields: Iterable[str], error: Any) -> list[Problem]:
+    problems = []
+    known = list(fields)
+    for item in error.errors(include_url=False):
+        name = ".".join(str(p) for p in item["loc"])
+        if item["type"] == "extra_forbidden":
+            choices = ", ".join(known) if known else "it has no hyperparameters"
+            message = f"unknown{nearest(name, known)} (it has: {choices})"
+        else:
+            message = f"{item['msg']}, found {item['input']!r}"
+        problems.append(Problem(message, field=f"rules.{rule}.config.{name}"))
+    return problems
+
+
+def build_registry(points: Iterable[EntryPoint] | None = None) -> Registry:
+    """Load every plugin and collect what it contributes; never raises for a plugin's fault.
+
+    Args:
+        points: the entry points to load; those of all installed distributions if not given.
+    """
+    manager = pluggy.PluginManager("benchsuite")
+    manager.add_hookspecs(hookspecs)
+    registry = Registry(manager)
+    found = entry_points(group=ENTRY_POINT_GROUP) if points is None else points
+    for point in sorted(found, key=lambda p: (p.name, p.value)):
+        _load(registry, point)
+    return registry
+
+
+@cache
+def installed_registry() -> Registry:
+    """Return the registry of all installed plugins, built once per process."""
+    return build_registry()
+
+
+def _origin(point: EntryPoint) -> Origin:
+    distribution = f"{point.dist.name} {point.dist.version}" if point.dist else "no distribution"
+    return Origin(point.name, distribution, point.value)
+
+
+def _load(registry: Registry, point: EntryPoint) -> None:
+    origin = _origin(point)
+    try:
+        plugin = point.load()
+        _check_contract(plugin)
+        name = registry.manager.register(plugin, name=f"{origin.plugin} @ {origin.distribution} {origin.value}")
+        try:
+            _check_hooks(registry.manager, name)
+            _collect(registry, plugin, origin)
+        except BaseException:
+            registry.manager.unregister(plugin)
+            raise
+    except (Exception, SystemExit) as error:  # a plugin's fault must not become the suite's
+        registry.failures.append(PluginFailure(origin, f"{type(error).__name__}: {error}"))
+    else:
+        registry.plugins[name or origin.plugin] = origin
+
+
+def _check_contract(plugin: object) -> None:
+    written_for = getattr(plugin, "BENCHSUITE_CONTRACT", None)
+    if not isinstance(written_for, int):
+        raise PluginError(
+            f"says no contract version; add BENCHSUITE_CONTRACT = {CONTRACT_VERSION} to the module it names"
+        )
+    if written_for > CONTRACT_VERSION:
+        raise PluginError(
+            f"was written for contract {written_for}, this benchsuite has contract {CONTRACT_VERSION}; update benchsuite"
+        )
+
+
+def _check_hooks(manager: pluggy.PluginManager, name: str | None) -> None:
+    known = [n for n, _ in inspect.getmembers(hookspecs, inspect.isfunction) if n.startswith("benchsuite_")]
+    plugin = manager.get_plugin(name) if name else None
+    for attribute in dir(plugin):
+        marked = getattr(getattr(plugin, attribute, None), "benchsuite_impl", None)
+        if marked is not None and attribute not in known:
+            raise PluginError(f"implements the hook '{attribute}', which does not exist{nearest(attribute, known)}")
+
+
+def _collect(registry: Registry, plugin: object, origin: Origin) -> None:
+    """Take over what one plugin contributes: all of it, or nothing if any part is wrong."""
+    rules = list(_contribution(plugin, "benchsuite_rules") or [])
+    for rule in rules:
+        _check_rule(rule)
+    diagnostics = list(_contribution(plugin, "benchsuite_diagnostics") or [])
+    datasets = dict(_contribution(plugin, "benchsuite_datasets") or {})
+    architectures = dict(_contribution(plugin, "benchsuite_architectures") or {})
+    folders = [Path(folder) for folder in _contribution(plugin, "benchsuite_specs") or []]
+    for rule in rules:
+        _enter(registry, "rule", rule.name, rule, registry.rules, origin)
+    for diagnostic in diagnostics:
+        _enter(registry, "diagnostic", diagnostic.name, diagnostic, registry.diagnostics, origin)
+    for name, reader in datasets.items():
+        _enter(registry, "dataset", name, reader, registry.datasets, origin)
+    for name, builder in architectures.items():
+        _enter(registry, "architecture", name, builder, registry.architectures, origin)
+    registry.spec_folders.extend((folder, origin) for folder in folders)
+
+
+def _contribution(plugin: object, hook: str) -> Any:
+    implementation: Callable[[], Any] | None = getattr(plugin, hook, None)
+    if implementation is None or not hasattr(implementation, "benchsuite_impl"):
+        return None
+    return implementation()
+
+
+def _enter(registry: Registry, kind: str, name: str, value: Any, table: dict[str, Any], origin: Origin) -> None:
+    key = (kind, name)
+    if key in registry.conflicts:
+        registry.conflicts[key].append(origin)
+    elif name in table:
+        # Neither gets the name: a table must never show a rule that the reader did not mean.
+        registry.conflicts[key] = [registry.origins.pop(key), origin]
+        del table[name]
+    else:
+        table[name] = value
+        registry.origins[key] = origin
+
+
+def _check_rule(rule: Any) -> None:
+    from benchsuite.rule import Rule, RuleConfig, RuleTraits  # noqa: PLC0415 - imports torch
+
+    if not (isinstance(rule, type) and issubclass(rule, Rule)):
+        raise PluginError(f"benchsuite_rules returned {rule!r}, which is not a subclass of benchsuite.rule.Rule")
+    if inspect.isabstract(rule):
+        missing = ", ".join(sorted(rule.__abstractmethods__))
+        raise PluginError(f"rule {rule.__name__} lacks {missing}")
+    for attribute, kind in (("name", str), ("traits", RuleTraits)):
+        if not isinstance(getattr(rule, attribute, None), kind):
+            raise PluginError(f"rule {rule.__name__} has no class attribute '{attribute}' of type {kind.__name__}")
+    if not (isinstance(rule.Config, type) and issubclass(rule.Config, RuleConfig)):
+        raise PluginError(f"rule {rule.__name__}: Config must be a subclass of benchsuite.rule.RuleConfig")

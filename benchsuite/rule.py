@@ -1,0 +1,168 @@
+"""The contract of a credit-assignment rule.
+
+A rule decides credit and nothing else. Data, loss, optimizer, schedule, constraints, seeds, checkpoints and metrics are
+the harness's, so that they are equal for all rules. For each batch the harness clears all gradients, calls
+``assign_credit``, steps the optimizer and calls ``after_update``.
+
+Most rules need no more than one of the two mechanisms in ``benchsuite.credit``: ``ReplacedFeedbackRule`` (backprop with
+other weights on the way back) or ``record_forward`` (credit handed to every segment directly).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+from torch import Generator, Tensor, nn
+
+from benchsuite.errors import IncompatibleError
+
+if TYPE_CHECKING:
+    from benchsuite.network.criterion import Criterion
+    from benchsuite.network.network import Network
+    from benchsuite.network.outline import ArchitectureOutline
+
+
+class RuleConfig(BaseModel):
+    """A rule's hyperparameters: frozen, closed, every field with a default or required by name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class RuleTraits(BaseModel):
+    """What a rule needs of a network, and what it claims of itself. The conformance kit tests the claims."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    mechanism: Literal["replaced_feedback", "direct_local_credit"]
+    """How credit reaches a segment: autograd through other weights, or handed over directly."""
+    source: str
+    """Where the rule is published."""
+
+    # --- needs ---
+    forms: frozenset[str] = frozenset({"ordinary"})
+    """Kinds of units it works with."""
+    topologies: frozenset[str] = frozenset({"chain"})
+    """Ways segments may be connected."""
+    map_kinds: frozenset[str] | None = None
+    """Linear maps it works with; None for any that keeps the contract of ``LinearMap``."""
+    least_hidden: int = 0
+    """How many segments there must be before the readout."""
+
+    # --- claims ---
+    trains_hidden: bool = True
+    """Whether segments before the readout learn."""
+    hidden_update_is_backprop: bool = False
+    """Whether segments before the readout get exactly backprop's gradient."""
+    readout_update_is_backprop: bool = True
+    """Whether the readout gets exactly backprop's gradient."""
+    weight_transport: bool = False
+    """Whether credit depends on the forward weights downstream of a segment."""
+    separate_phase: bool = False
+    """Whether it needs a phase beside one forward pass and the credit that follows."""
+    unit_specific_feedback: bool = True
+    """Whether units of one segment get credit of their own beyond their own gate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a rule gets to see of a training step.
+
+    Attributes:
+        inputs: shape (batch, *input_shape), normalised.
+        targets: class indices, shape (batch,), int64.
+        criterion: the loss at the output.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    criterion: Criterion
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What a rule reports of a training step; both without a graph.
+
+    Attributes:
+        loss: mean over the batch, a scalar tensor on the device. Never read on the host within an epoch.
+        logits: shape (batch, classes).
+    """
+
+    loss: Tensor
+    logits: Tensor
+
+
+class Rule(nn.Module, ABC):
+    """A credit-assignment rule. Its buffers (feedback weights) move, save and resume with it."""
+
+    name: ClassVar[str]
+    """What specs and the command call it."""
+    Config: ClassVar[type[RuleConfig]] = RuleConfig
+    """Its hyperparameters; defaults are those that produced the published numbers."""
+    traits: ClassVar[RuleTraits]
+
+    def __init__(self, config: RuleConfig | None = None) -> None:
+        super().__init__()
+        self.config: Any = self.Config() if config is None else config
+
+    # --- to implement ---
+
+    @abstractmethod
+    def assign_credit(self, batch: Batch) -> StepResult:
+        """Run the network forward and leave ``.grad`` on every parameter that should be updated.
+
+        Gradients are None when this is called. Must not read a tensor's value on the host: that stalls a GPU.
+        """
+
+    # --- to extend where needed ---
+
+    def attach(self, network: Network, generator: Generator) -> None:
+        """Take hold of a network; called once. Override to make feedback weights, after ``super().attach``.
+
+        Args:
+            network: on the CPU, its weights drawn.
+            generator: the feedback stream, on the CPU; the only source of randomness for feedback weights.
+
+        Raises:
+            IncompatibleError: if the network has not what ``traits`` asks for.
+        """
+        reasons = incompatibilities(self.traits, network.outline)
+        if reasons:
+            raise IncompatibleError(self.name, reasons)
+        # Past nn.Module's registration: the network is the harness's to move and save, not a part of the rule.
+        self.__dict__["network"] = network
+
+    def after_update(self) -> None:
+        """Follow the optimizer's step: copy signs, mirror, project. On the clock."""
+
+    @property
+    def taken_over(self) -> tuple[str, ...]:
+        """Segments whose credit is not backprop's, in forward order. Reported in the record."""
+        return ()
+
+    if TYPE_CHECKING:
+        network: Network
+
+
+def incompatibilities(traits: RuleTraits, outline: ArchitectureOutline) -> list[str]:
+    """Return why a rule cannot work in a network, one sentence a reason; empty if it can."""
+    reasons = []
+    if outline.form not in traits.forms:
+        reasons.append(f"needs a network of form {_either(traits.forms)}, this one is {outline.form}")
+    if outline.topology not in traits.topologies:
+        reasons.append(f"needs a {_either(traits.topologies)}, this network is a {outline.topology}")
+    if traits.map_kinds is not None:
+        strange = sorted({s.map_kind for s in outline.segments} - traits.map_kinds)
+        if strange:
+            names = ", ".join(s.name for s in outline.segments if s.map_kind in strange)
+            reasons.append(f"has no form for {', '.join(strange)} maps ({names}); it knows {_either(traits.map_kinds)}")
+    hidden = len(outline.segments) - 1
+    if hidden < traits.least_hidden:
+        reasons.append(f"needs at least {traits.least_hidden} hidden segments, this network has {hidden}")
+    return reasons
+
+
+def _either(names: frozenset[str]) -> str:
+    return " or ".join(sorted(names))

@@ -1,0 +1,28 @@
+"""Backpropagation: credit travels back through the forward weights themselves. The yardstick of every table."""
+
+from __future__ import annotations
+
+from benchsuite.credit import ReplacedFeedbackRule
+from benchsuite.registry import hookimpl
+from benchsuite.rule import Rule, RuleTraits
+
+BENCHSUITE_CONTRACT = 1
+
+
+class Backprop(ReplacedFeedbackRule):
+    """Backpropagation of the exact gradient."""
+
+    name = "backprop"
+    traits = RuleTraits(
+        mechanism="replaced_feedback",
+        source="Rumelhart, Hinton & Williams 1986, Nature 323",
+        topologies=frozenset({"chain", "residual"}),
+        hidden_update_is_backprop=True,
+        weight_transport=True,
+    )
+
+
+@hookimpl
+def benchsuite_rules() -> list[type[Rule]]:
+    """Return the one rule of this module."""
+    return [Backprop]
