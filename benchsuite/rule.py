@@ -74,6 +74,7 @@ class Batch:
         inputs: shape (batch, *input_shape), normalised.
         targets: class indices, shape (batch,), int64.
         criterion: the loss at the output.
+
     """
 
     inputs: Tensor
@@ -88,6 +89,7 @@ class StepResult:
     Attributes:
         loss: mean over the batch, a scalar tensor on the device. Never read on the host within an epoch.
         logits: shape (batch, classes).
+
     """
 
     loss: Tensor
@@ -127,6 +129,7 @@ class Rule(nn.Module, ABC):
 
         Raises:
             IncompatibleError: if the network has not what ``traits`` asks for.
+
         """
         reasons = incompatibilities(self.traits, network.outline)
         if reasons:

@@ -25,6 +25,7 @@ class Tape:
         logits: the readout's output, without a graph; shape (batch, classes).
         loss: mean over the batch.
         error: the output error dL/dlogits, already divided by the batch; shape (batch, classes).
+
     """
 
     def __init__(self, outputs: dict[str, Tensor], loss: Tensor, error: Tensor) -> None:
@@ -40,10 +41,12 @@ class Tape:
         here. The readout gets the output error unless it is named too.
 
         Args:
-            credit: by segment name; any shape with the output's number of elements. A segment left out gets no gradient.
+            credit: by segment name; any shape with the output's number of elements. A segment left out gets no
+                gradient.
 
         Raises:
             ShapeError: if a name is not a segment, or a credit does not fit its output.
+
         """
         readout = next(reversed(self.outputs))
         assigned = {**credit, readout: credit.get(readout, self.error)}
@@ -53,7 +56,9 @@ class Tape:
                 raise ShapeError(f"credit for '{name}': no such segment; there are {', '.join(self.outputs)}")
             output = self.outputs[name]
             if value.numel() != output.numel():
-                raise ShapeError(f"credit for '{name}' has shape {tuple(value.shape)}, its output {tuple(output.shape)}")
+                raise ShapeError(
+                    f"credit for '{name}' has shape {tuple(value.shape)}, its output {tuple(output.shape)}"
+                )
             targets.append(output)
             cotangents.append(value.view(output.shape).to(output.dtype))
         torch.autograd.backward(targets, cotangents)

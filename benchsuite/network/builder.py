@@ -38,6 +38,7 @@ def outline_of(
     Raises:
         ShapeError: if the layers do not fit together.
         PluginError: if no plugin provides the builder.
+
     """
     if isinstance(architecture, PluginArchitecture):
         known = builders or {}
@@ -56,6 +57,7 @@ def build(plan: ArchitectureOutline, generator: Generator) -> Network:
     Args:
         plan: from ``outline_of``.
         generator: the stream for initial weights, on the CPU: the same weights on every device.
+
     """
     nodes: list[tuple[str, nn.Module]] = []
     for position, node in enumerate(plan.nodes):

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
+import torch.nn.grad as conv_gradients
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
@@ -24,8 +25,9 @@ class LinearMap(nn.Module, ABC):
     Attributes:
         weight: the forward weight W.
         bias: added after the map, or None.
-        feedback_weight: if set, cotangents are pulled back through it instead of through W. Same shape as W. Set for the
-            length of a step with ``replaced_feedback``.
+        feedback_weight: if set, cotangents are pulled back through it instead of through W. Same shape as W. Set
+            for the length of a forward pass with ``replaced_feedback``.
+
     """
 
     kind: ClassVar[str]
@@ -102,7 +104,7 @@ class _ReplacedFeedback(torch.autograd.Function):
         return linear_map.apply_weight(inputs, weight, bias)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
         inputs, feedback_weight = ctx.saved_tensors
         # Under autocast the cotangent comes in the narrow type while the saved tensors are wide; autograd casts what is
@@ -185,11 +187,17 @@ class Conv2d(LinearMap):
 
     def pull_back(self, cotangent: Tensor, weight: Tensor, input_shape: torch.Size) -> Tensor:
         """Return the transposed convolution of the cotangent, in the shape of the input."""
-        return torch.nn.grad.conv2d_input(input_shape, weight, cotangent, **self.geometry)
+        pulled: Tensor = conv_gradients.conv2d_input(  # type: ignore[no-untyped-call]
+            input_shape, weight, cotangent, **self.geometry
+        )
+        return pulled
 
     def weight_gradient(self, inputs: Tensor, cotangent: Tensor) -> Tensor:
         """Return the correlation of input and cotangent, in the shape of the weight."""
-        return torch.nn.grad.conv2d_weight(inputs, self.weight.shape, cotangent, **self.geometry)
+        gradient: Tensor = conv_gradients.conv2d_weight(  # type: ignore[no-untyped-call]
+            inputs, self.weight.shape, cotangent, **self.geometry
+        )
+        return gradient
 
     def bias_gradient(self, cotangent: Tensor) -> Tensor:
         """Return the sum over batch and positions, shape (channels,)."""
@@ -215,6 +223,7 @@ def replaced_feedback(maps: Mapping[str, LinearMap], feedback_weights: Mapping[s
     Args:
         maps: the network's maps by segment name.
         feedback_weights: by segment name; a segment that is not named keeps its own weight.
+
     """
     for name, feedback_weight in feedback_weights.items():
         maps[name].feedback_weight = feedback_weight

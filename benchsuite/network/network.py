@@ -21,6 +21,7 @@ class Network(nn.Module):
         segments: by name, in forward order; the last is the readout.
         maps: the segments' linear maps by name.
         autocast_dtype: narrow type for products on the way forward, or None; set by the harness.
+
     """
 
     def __init__(self, outline: ArchitectureOutline, nodes: list[tuple[str, nn.Module]]) -> None:
@@ -36,7 +37,7 @@ class Network(nn.Module):
     @property
     def readout(self) -> str:
         """Name of the last segment, whose output is the logits."""
-        return next(reversed(self.segments))
+        return tuple(self.segments)[-1]
 
     @property
     def hidden(self) -> tuple[str, ...]:

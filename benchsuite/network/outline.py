@@ -89,6 +89,7 @@ def outline(architecture: ChainArchitecture, input_shape: Shape, classes: int) -
 
     Raises:
         ShapeError: if a layer leaves nothing or cannot follow the one before; names the layer and the shapes.
+
     """
     nodes: list[SegmentOutline | JointOutline] = []
     shape = input_shape

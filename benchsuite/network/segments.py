@@ -37,6 +37,7 @@ class Segment(nn.Module):
         norm: batch normalisation or None. Credit passes through it exactly, whatever the rule.
         activation: the nonlinearity, a function.
         norm_order: whether the norm comes before the nonlinearity or after it.
+
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Dropout(nn.Module):
 
     Attributes:
         generator: on the device of the activations; set by the harness before training.
+
     """
 
     def __init__(self, probability: float) -> None:

@@ -14,9 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from benchsuite.spec.track import RunSpec
 from benchsuite.version import RECORD_SCHEMA_VERSION
 
-RunStatus = Literal[
-    "completed", "diverged", "out_of_memory", "timed_out", "crashed", "interrupted", "incompatible"
-]
+RunStatus = Literal["completed", "diverged", "out_of_memory", "timed_out", "crashed", "interrupted", "incompatible"]
 """How a run ended; each is a result and none is dropped."""
 
 STATUSES: tuple[RunStatus, ...] = (

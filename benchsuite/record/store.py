@@ -31,6 +31,7 @@ def write_text_atomically(path: Path, text: str) -> None:
 
     Raises:
         StoreError: if the folder cannot be written; the old file is then untouched.
+
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +46,9 @@ def write_text_atomically(path: Path, text: str) -> None:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror or error}; free space or choose another --store") from error
+        raise StoreError(
+            f"cannot write {path}: {error.strerror or error}; free space or choose another --store"
+        ) from error
 
 
 def read_record(path: Path) -> RunRecord | BrokenRecord:
@@ -83,6 +86,7 @@ class RecordStore:
 
         Raises:
             StoreError: if they cannot, before anything has been run.
+
         """
         write_text_atomically(self.root / ".benchsuite-store", json.dumps({"layout": 1}) + "\n")
         for folder in (self.records_folder, self.checkpoints_folder, self.running_folder):

@@ -15,8 +15,8 @@ The module says which contract it was written for and implements any of the hook
     def benchsuite_rules():
         return [MyRule]
 
-A plugin that cannot be imported, that was written for a newer contract, or that names a hook which does not exist is left
-out, and ``benchsuite doctor`` and ``benchsuite list plugins`` show it with the reason. The others go on working.
+A plugin that cannot be imported, that was written for a newer contract, or that names a hook which does not exist is
+left out, and ``benchsuite doctor`` and ``benchsuite list plugins`` show it with the reason. The others go on working.
 """
 
 # Annotations stay text here: reading this file must not import torch.
@@ -75,8 +75,8 @@ def benchsuite_datasets() -> Mapping[str, DatasetReader]:
 def benchsuite_architectures() -> Mapping[str, ArchitectureBuilder]:
     """Return builders of networks by name, for specs of ``kind: plugin``.
 
-    A builder is called as ``builder(options, input_shape, classes)`` and returns an architecture spec of a built-in kind,
-    plain data from which the suite estimates, checks compatibility and builds.
+    A builder is called as ``builder(options, input_shape, classes)`` and returns an architecture spec of a built-in
+    kind: plain data from which the suite estimates, checks compatibility and builds.
     """
     raise AssertionError("a specification, never called")
 

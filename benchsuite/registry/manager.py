@@ -74,6 +74,7 @@ class Registry:
 
         Raises:
             PluginError: if there is none, or two claim the name; says which there are or where both come from.
+
         """
         found: type[Rule] = self._look_up("rule", name, self.rules)
         return found
@@ -102,8 +103,9 @@ class Registry:
         Raises:
             PluginError: if there is no such rule.
             SpecError: naming every field that is unknown or has a wrong value.
+
         """
-        from pydantic import ValidationError  # noqa: PLC0415 - only needed where configs are checked
+        from pydantic import ValidationError
 
         model = self.rule(name).Config
         try:
@@ -131,6 +133,7 @@ def build_registry(points: Iterable[EntryPoint] | None = None) -> Registry:
 
     Args:
         points: the entry points to load; those of all installed distributions if not given.
+
     """
     manager = pluggy.PluginManager("benchsuite")
     manager.add_hookspecs(hookspecs)
@@ -178,7 +181,8 @@ def _check_contract(plugin: object) -> None:
         )
     if written_for > CONTRACT_VERSION:
         raise PluginError(
-            f"was written for contract {written_for}, this benchsuite has contract {CONTRACT_VERSION}; update benchsuite"
+            f"was written for contract {written_for}, this benchsuite has contract {CONTRACT_VERSION}; "
+            "update benchsuite"
         )
 
 
@@ -232,7 +236,7 @@ def _enter(registry: Registry, kind: str, name: str, value: Any, table: dict[str
 
 
 def _check_rule(rule: Any) -> None:
-    from benchsuite.rule import Rule, RuleConfig, RuleTraits  # noqa: PLC0415 - imports torch
+    from benchsuite.rule import Rule, RuleConfig, RuleTraits
 
     if not (isinstance(rule, type) and issubclass(rule, Rule)):
         raise PluginError(f"benchsuite_rules returned {rule!r}, which is not a subclass of benchsuite.rule.Rule")

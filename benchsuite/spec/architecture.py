@@ -20,7 +20,14 @@ class Initialization(SpecModel):
     """How weights are drawn; biases start at zero except under ``torch_default``."""
 
     scheme: Literal[
-        "torch_default", "he_normal", "he_uniform", "xavier_normal", "xavier_uniform", "lecun_normal", "orthogonal", "zeros"
+        "torch_default",
+        "he_normal",
+        "he_uniform",
+        "xavier_normal",
+        "xavier_uniform",
+        "lecun_normal",
+        "orthogonal",
+        "zeros",
     ] = "torch_default"
     """``torch_default`` is U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases, as torch.nn has it."""
     gain: float = Field(default=1.0, gt=0)
@@ -90,9 +97,7 @@ class FlattenLayer(SpecModel):
     kind: Literal["flatten"]
 
 
-LayerSpec = Annotated[
-    DenseLayer | Conv2dLayer | PoolLayer | DropoutLayer | FlattenLayer, Field(discriminator="kind")
-]
+LayerSpec = Annotated[DenseLayer | Conv2dLayer | PoolLayer | DropoutLayer | FlattenLayer, Field(discriminator="kind")]
 
 
 class ReadoutSpec(SpecModel):

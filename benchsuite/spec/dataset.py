@@ -52,7 +52,7 @@ class MnistDataset(DatasetBase):
 
 
 class ArraysDataset(DatasetBase):
-    """A user's own arrays: one ``.npz`` with x_train, y_train, x_test, y_test, or four ``.npy`` files of those names."""
+    """A user's own arrays: a ``.npz`` with x_train, y_train, x_test and y_test, or four ``.npy`` files so named."""
 
     kind: Literal["arrays"]
     path: str

@@ -18,6 +18,7 @@ def canonical_json(value: Any) -> str:
 
     Raises:
         ValueError: on NaN or infinity, which JSON does not have.
+
     """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 

@@ -75,7 +75,7 @@ class ProtocolSpec(SpecModel):
     last_batch: Literal["keep", "drop"] = "keep"
     """Whether an epoch's last, smaller batch is used. 'drop' gives every step the same shapes."""
     loss: Literal["cross_entropy", "squared_error"] = "cross_entropy"
-    """``squared_error`` is half the squared distance to the one-hot target, summed over classes, meaned over the batch."""
+    """``squared_error``: half the squared distance to the one-hot target, summed over classes, batch mean."""
     optimizer: OptimizerSpec
     schedule: ScheduleSpec = ConstantSchedule()
     stop_at_zero_train_error: bool = False

@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Generator
+from torch import Generator, Tensor
 
 from benchsuite.credit import record_forward
 from benchsuite.network.network import Network
@@ -41,6 +41,8 @@ class DirectFeedbackAlignment(Rule):
         source="Nøkland 2016, arXiv:1609.01596; shared matrix after Launay et al. 2020 (TinyDFA)",
         least_hidden=1,
     )
+
+    feedback_weight: Tensor
 
     def attach(self, network: Network, generator: Generator) -> None:
         """Draw B: (classes, widest segment's units) when shared, else the segments' matrices side by side."""

@@ -22,7 +22,7 @@ class FeedbackAlignmentConfig(RuleConfig):
     distribution: Literal["normal", "uniform"] = "uniform"
     """Mean zero either way."""
     standard_deviation: float | None = Field(default=None, gt=0)
-    """Of every feedback weight; if not given, sqrt(2 / (fan_in + fan_out)): Glorot's, as URFB and makrout draw W and B."""
+    """Of every feedback weight; sqrt(2 / (fan_in + fan_out)) if not given, Glorot's, as the URFB code draws W and R."""
 
 
 class FeedbackAlignment(ReplacedFeedbackRule):

@@ -1,0 +1,79 @@
+"""``benchsuite leaderboard build|serve``: the static page from a store's records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchsuite.cli.options import DEFAULT_STORE, JsonOption, StoreOption, messages, output, print_json
+
+app = typer.Typer(help="Build or serve the leaderboard page.", no_args_is_help=True)
+
+RecordsOption = Annotated[
+    list[Path] | None,
+    typer.Option("--records", help="A folder of records to use instead of the store's; may be given several times."),
+]
+OutOption = Annotated[Path | None, typer.Option("--out", help="Folder to write; `site` in the store if not given.")]
+
+
+@app.command("build")
+def build(
+    store: StoreOption = DEFAULT_STORE,
+    records: RecordsOption = None,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Build the page from records. Works from file://, needs no network."""
+    index = _build(store, records, out, as_json)
+    if not as_json:
+        output().print(f"leaderboard page  {index}", markup=False, soft_wrap=True)
+    return 0
+
+
+@app.command("serve")
+def serve(
+    store: StoreOption = DEFAULT_STORE,
+    records: RecordsOption = None,
+    out: OutOption = None,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8000,
+) -> int:
+    """Build the page and serve it on this machine until Ctrl-C."""
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    from benchsuite.errors import BenchsuiteError
+
+    folder = _build(store, records, out, quiet=True).parent
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), partial(SimpleHTTPRequestHandler, directory=str(folder)))
+    except OSError as error:
+        raise BenchsuiteError(f"cannot listen on port {port}: {error.strerror}; try --port 0") from error
+    with server:
+        messages().print(f"leaderboard at http://127.0.0.1:{server.server_address[1]}/ (Ctrl-C ends it)", markup=False)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            return 0
+    return 0
+
+
+def _build(store: Path, records: list[Path] | None, out: Path | None, quiet: bool) -> Path:
+    from itertools import chain
+
+    from benchsuite.errors import EmptySelectionError
+    from benchsuite.record.store import RecordStore, read_folder
+    from benchsuite_leaderboard.site import build_site
+
+    folders = records or [RecordStore(store).records_folder]
+    found = list(chain.from_iterable(read_folder(folder) for folder in folders))
+    if not found:
+        places = ", ".join(str(f) for f in folders)
+        raise EmptySelectionError(f"no records in {places}; `benchsuite run quickstart` makes some")
+    report = build_site(found, (out or store / "site").resolve())
+    for broken in report.broken:
+        messages().print(f"left out: {broken.path}: {broken.reason}", markup=False, soft_wrap=True)
+    if quiet:
+        print_json({"index": str(report.index), "records": report.records, "broken": len(report.broken)})
+    return report.index

@@ -1,0 +1,40 @@
+"""``benchsuite new rule NAME``: a distribution of one's own with a rule that works and tests that pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchsuite.cli.options import JsonOption, output, print_json
+
+app = typer.Typer(help="Start something of your own.", no_args_is_help=True)
+
+
+@app.callback()
+def _new() -> None:
+    pass
+
+
+@app.command("rule")
+def rule(
+    name: Annotated[str, typer.Argument(help="Name of the rule, such as my_rule.")],
+    folder: Annotated[Path, typer.Option("--folder", help="Where to put it.")] = Path(),
+    as_json: JsonOption = False,
+) -> int:
+    """Write a small distribution with a working rule and its conformance tests."""
+    from benchsuite.scaffold import create_rule_project
+
+    written = create_rule_project(name, folder)
+    if as_json:
+        print_json({"files": [str(path) for path in written]})
+        return 0
+    console = output()
+    for path in written:
+        console.print(str(path), markup=False, soft_wrap=True)
+    place = folder / name
+    trial = f"benchsuite run quickstart --rules backprop,{name}"
+    steps = (f"pip install -e {place}", f"pytest {place}", trial)
+    console.print("\nnext", *(f"  {step}" for step in steps), sep="\n", markup=False, soft_wrap=True)
+    return 0

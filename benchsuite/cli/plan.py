@@ -1,0 +1,96 @@
+"""``benchsuite plan``: what would be run, what would be refused and why, and what it would take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchsuite.cli.options import (
+    DataRootOption,
+    HardwareOption,
+    JsonOption,
+    RulesOption,
+    SeedOption,
+    SeedsOption,
+    SetOption,
+    SpecsOption,
+    TargetArgument,
+    TierOption,
+    data_root,
+    output,
+    print_json,
+    resolved,
+    selection,
+)
+
+if TYPE_CHECKING:
+    from benchsuite.planning.plan import PlannedRun
+
+
+def plan(
+    target: TargetArgument,
+    rules: RulesOption = None,
+    tier: TierOption = None,
+    seeds: SeedsOption = None,
+    seed: SeedOption = None,
+    overrides: SetOption = None,
+    hardware: HardwareOption = "auto",
+    data: DataRootOption = None,
+    specs: SpecsOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Show every run of a suite or track without running any: estimates, and refused pairs with their reasons."""
+    from benchsuite.planning.plan import make_plan
+
+    runs, registry = resolved(selection(target, rules, tier, seeds, seed, overrides, hardware), specs)
+    planned = make_plan(runs, registry, data_root(data))
+    if as_json:
+        print_json([_as_data(p) for p in planned])
+    else:
+        _show(planned)
+    return 0
+
+
+def _as_data(planned: PlannedRun) -> dict[str, object]:
+    found = planned.estimate
+    return {
+        "run_id": planned.run_id,
+        "command": planned.selected.command,
+        "refused": list(planned.refused),
+        "estimate": {
+            "parameters": found.parameters,
+            "flops_per_step": found.flops_per_step,
+            "flops_total": found.flops_total,
+            "memory_mib": round(found.memory_mib, 1),
+        },
+        "spec": planned.selected.spec.model_dump(mode="json"),
+    }
+
+
+def _show(planned: list[PlannedRun]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(header_style="dim")
+    for name in ("track", "tier", "rule", "seed", "run"):
+        table.add_column(name)
+    for name in ("parameters", "GFLOP/step", "PFLOP in all", "memory MiB"):
+        table.add_column(name, justify="right")
+    for entry in planned:
+        spec, found = entry.selected.spec, entry.estimate
+        head = [escape(spec.track), spec.tier, escape(spec.rule.name), str(spec.seed)]
+        if entry.refused:
+            table.add_row(*head, "[yellow]refused[/]", "", "", "", "")
+            continue
+        table.add_row(
+            *head, entry.run_id, f"{found.parameters:,}", f"{found.flops_per_step / 1e9:.3f}",
+            f"{found.flops_total / 1e15:.4f}", f"{found.memory_mib:,.0f}",
+        )  # fmt: skip
+    console = output()
+    console.print(table)
+    refused = {(p.selected.spec.track, p.selected.spec.rule.name): p.refused for p in planned if p.refused}
+    for (track, rule), reasons in refused.items():
+        console.print(f"refused: {escape(rule)} on {escape(track)}: {escape('; '.join(reasons))}", soft_wrap=True)
+    hardware = planned[0].selected.spec.hardware
+    total = sum(p.estimate.flops_total for p in planned if not p.refused)
+    count = sum(not p.refused for p in planned)
+    console.print(f"{count} runs, {len(planned) - count} refused, about {total / 1e15:.3g} PFLOP, on {hardware.device}")

@@ -1,0 +1,113 @@
+"""``benchsuite run``: make runs, or continue them, and show what came out."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchsuite.cli.options import (
+    DEFAULT_STORE,
+    DataRootOption,
+    HardwareOption,
+    JsonOption,
+    RulesOption,
+    SeedOption,
+    SeedsOption,
+    SetOption,
+    SpecsOption,
+    StoreOption,
+    TargetArgument,
+    TierOption,
+    TrackingOption,
+    data_root,
+    messages,
+    output,
+    print_json,
+    resolved,
+    selection,
+)
+
+if TYPE_CHECKING:
+    from benchsuite.harness.session import SessionResult
+    from benchsuite.record.store import RecordStore
+
+FAILED_STATUSES = frozenset({"crashed", "out_of_memory"})
+
+
+def run(
+    target: TargetArgument,
+    rules: RulesOption = None,
+    tier: TierOption = None,
+    seeds: SeedsOption = None,
+    seed: SeedOption = None,
+    overrides: SetOption = None,
+    hardware: HardwareOption = "auto",
+    store: StoreOption = DEFAULT_STORE,
+    data: DataRootOption = None,
+    specs: SpecsOption = None,
+    tracking_uri: TrackingOption = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over: ignore finished runs and checkpoints.")] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Run a suite or a track: every rule with every seed.
+
+    Runs that are finished already are not run again, and interrupted ones continue where they were. Ctrl-C saves the
+    state. Try `benchsuite plan` first to see what would be run.
+    """
+    from benchsuite.cli.progress import ProgressDisplay
+    from benchsuite.harness.session import Session
+    from benchsuite.record.store import RecordStore
+    from benchsuite.tracking.plugin import MlflowRecorder
+    from benchsuite.tracking.uris import default_tracking_uri
+
+    chosen = selection(target, rules, tier, seeds, seed, overrides, hardware)
+    runs, registry = resolved(chosen, specs)
+    records = RecordStore(store.resolve())
+    display = ProgressDisplay(messages(), total=len(runs))
+    session = Session(runs, records, registry, data_root(data), fresh=fresh, on_reuse=display.reused)
+    session.check()
+    uri = default_tracking_uri(records.root) if tracking_uri is None else tracking_uri
+    registry.manager.register(display, "progress display")
+    registry.manager.register(MlflowRecorder(warn=display.warn), "mlflow recorder")
+    with display:
+        result = session.execute(None if uri == "none" else uri)
+    if as_json:
+        print_json({
+            "store": str(records.root),
+            "interrupted": result.interrupted,
+            "records": [r.model_dump(mode="json") for r in result.records],
+        })  # fmt: skip
+    else:
+        _show(result, records, store)
+    if result.interrupted:
+        again = shlex.join(["benchsuite", *(a for a in sys.argv[1:] if a != "--fresh")])
+        sys.stderr.write(f"benchsuite: interrupted; state is saved, continue with: {again}\n")
+        return 130
+    return 1 if any(r.status in FAILED_STATUSES for r in result.records) else 0
+
+
+def _show(result: SessionResult, records: RecordStore, store: Path) -> None:
+    from benchsuite.cli.tables import results_table
+    from benchsuite.errors import BenchsuiteError
+    from benchsuite_leaderboard.site import build_site
+    from benchsuite_leaderboard.tables import summarize
+
+    console = output()
+    for table in summarize(result.records):
+        console.print(results_table(table))
+    try:
+        report = build_site(records.read_all(), records.root / "site")
+    except BenchsuiteError as error:
+        # The page can be built again at any time; the records are safe.
+        messages().print(f"[yellow]no leaderboard page:[/] {error}")
+        return
+    given = [] if store == DEFAULT_STORE else ["--store", str(store)]
+    console.print(f"\nleaderboard page  {report.index}", soft_wrap=True)
+    console.print(f"records           {records.records_folder}", soft_wrap=True)
+    console.print("\nnext")
+    console.print("  " + shlex.join(["benchsuite", "ui", *given]).ljust(34) + "  the same runs in MLflow")
+    console.print("  " + "benchsuite new rule my_rule".ljust(34) + "  a rule of your own, ready to run")

@@ -1,0 +1,67 @@
+"""``benchsuite schema``: JSON Schema of every spec, for editors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from benchsuite.cli.options import print_json
+
+SchemaName = Literal["dataset", "architecture", "protocol", "hardware", "track", "suite", "run", "record"]
+
+
+def schema(
+    name: Annotated[SchemaName | None, typer.Argument(help="Which one; all in one object if not given.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write one file each into this folder instead.")] = None,
+) -> int:
+    """Print the JSON Schema of specs and records, as editors use it to complete and check YAML."""
+    schemas = _schemas()
+    chosen = {name: schemas[name]} if name else schemas
+    if out is None:
+        print_json(chosen[name] if name else chosen)
+        return 0
+    import json
+
+    from benchsuite.record.store import write_text_atomically
+
+    for key, value in chosen.items():
+        path = out / f"{key}.schema.json"
+        write_text_atomically(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+        typer.echo(path)
+    return 0
+
+
+def _schemas() -> dict[str, Any]:
+    from pydantic import TypeAdapter
+
+    from benchsuite.record.model import RunRecord
+    from benchsuite.spec.architecture import ArchitectureSpec
+    from benchsuite.spec.dataset import DatasetSpec
+    from benchsuite.spec.hardware import HardwareSpec
+    from benchsuite.spec.protocol import ProtocolSpec
+    from benchsuite.spec.track import RunSpec, SuiteSpec, TrackSpec
+
+    shapes: dict[str, Any] = {
+        "dataset": DatasetSpec, "architecture": ArchitectureSpec, "protocol": ProtocolSpec, "hardware": HardwareSpec,
+        "track": TrackSpec, "suite": SuiteSpec, "run": RunSpec, "record": RunRecord,
+    }  # fmt: skip
+    schemas = {name: TypeAdapter(shape).json_schema() for name, shape in shapes.items()}
+    for name in ("dataset", "architecture", "hardware", "track", "suite"):
+        _as_written(schemas[name])
+    track = schemas["track"]["properties"]
+    # In a file, a name stands for a whole spec.
+    for part in ("dataset", "architecture"):
+        track[part] = {"anyOf": [{"type": "string", "description": f"Name of a {part} spec."}, track[part]]}
+    return schemas
+
+
+def _as_written(found: dict[str, Any]) -> None:
+    """Allow for what the loader adds or takes away: the name (from the file's) and 'extends'."""
+    models = [found, *found.get("$defs", {}).values()]
+    for model in models:
+        properties = model.get("properties", {})
+        if "name" in properties and "title" in properties:
+            model["required"] = [n for n in model.get("required", []) if n != "name"]
+            properties["extends"] = {"type": "string", "description": "Name of a spec of this kind to build on."}

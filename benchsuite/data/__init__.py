@@ -1,0 +1,1 @@
+"""Data sets: read once, held on the device as they are, fingerprinted."""

@@ -1,0 +1,134 @@
+"""What must hold of every decoded data set, whoever read it, and the words for what does not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchsuite.data.tensors import DecodedDataset
+from benchsuite.errors import DataError
+
+SPLITS = ("train", "test")
+
+
+def one_line(error: BaseException) -> str:
+    """Return a foreign exception's type and message on one line, cut to what a person reads."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
+
+
+def available_memory_bytes() -> int | None:
+    """Return how much memory can still be had, or None where the system does not tell."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def require_memory(needed_bytes: int, where: object) -> None:
+    """Refuse, before anything is allocated, data that cannot fit in this machine's memory.
+
+    Args:
+        needed_bytes: what the decoded data take.
+        where: the file or folder, for the message.
+
+    Raises:
+        DataError: if less than that is available.
+
+    """
+    available = available_memory_bytes()
+    if available is not None and needed_bytes > available:
+        raise DataError(
+            f"{where}: needs {needed_bytes / 2**30:.3g} GiB of memory decoded, "
+            f"{available / 2**30:.3g} GiB are available; use fewer or smaller examples, or a machine with more memory"
+        )
+
+
+def check_decoded(dataset: DecodedDataset, where: object) -> None:
+    """Check everything that the harness relies on.
+
+    Args:
+        dataset: what a reader returned.
+        where: the file, folder or reader it came from, for the message.
+
+    Raises:
+        DataError: for the first thing that does not hold: types, lengths, shapes, emptiness, label range, finiteness.
+
+    """
+    if isinstance(dataset.classes, bool) or not isinstance(dataset.classes, int) or dataset.classes < 2:
+        raise DataError(
+            f"{where}: found {dataset.classes!r} classes, expected at least 2; add examples of another class"
+        )
+    pairs = {
+        "train": (dataset.train_inputs, dataset.train_targets),
+        "test": (dataset.test_inputs, dataset.test_targets),
+    }
+    for split, (inputs, targets) in pairs.items():
+        _check_split(inputs, targets, dataset.classes, f"{where}: {split}")
+    train, test = dataset.train_inputs, dataset.test_inputs
+    if train.shape[1:] != test.shape[1:]:
+        raise DataError(
+            f"{where}: training examples have shape {tuple(train.shape[1:])}, test examples {tuple(test.shape[1:])}; "
+            "make both the same"
+        )
+    if train.dtype != test.dtype:
+        raise DataError(f"{where}: training inputs are {train.dtype}, test inputs {test.dtype}; make both the same")
+
+
+def _check_split(inputs: Any, targets: Any, classes: int, where: str) -> None:
+    if not (isinstance(inputs, Tensor) and isinstance(targets, Tensor)):
+        found = f"{type(inputs).__name__} and {type(targets).__name__}"
+        raise DataError(f"{where} inputs and targets are {found}, expected torch tensors")
+    if inputs.dtype not in (torch.uint8, torch.float32):
+        raise DataError(f"{where} inputs are {inputs.dtype}, expected torch.uint8 (0 to 255) or torch.float32")
+    if targets.dtype != torch.int64:
+        raise DataError(f"{where} targets are {targets.dtype}, expected torch.int64")
+    if inputs.ndim < 2 or targets.ndim != 1:
+        raise DataError(
+            f"{where} inputs have shape {tuple(inputs.shape)} and targets {tuple(targets.shape)}, "
+            "expected (examples, ...) and (examples,)"
+        )
+    if len(inputs) != len(targets):
+        raise DataError(f"{where} has {len(inputs)} inputs but {len(targets)} targets; each example needs one of both")
+    if inputs.numel() == 0:
+        raise DataError(f"{where} is empty (inputs of shape {tuple(inputs.shape)}); it needs at least one example")
+    check_labels(targets, classes, where)
+    if inputs.is_floating_point():
+        _check_finite(inputs, where)
+
+
+def check_labels(targets: Tensor, classes: int, where: str) -> None:
+    """Check that labels are from 0 to ``classes - 1``.
+
+    Raises:
+        DataError: naming the first example whose label is not.
+
+    """
+    low, high = (int(value) for value in torch.aminmax(targets))
+    if low >= 0 and high < classes:
+        return
+    example = int(((targets < 0) | (targets >= classes)).nonzero()[0])
+    raise DataError(
+        f"{where} example {example} has label {int(targets[example])}, expected 0 to {classes - 1}; "
+        "renumber the labels from 0, or correct the number of classes"
+    )
+
+
+def _check_finite(inputs: Tensor, where: str) -> None:
+    # The extremes tell without a mask as large as the data: NaN and infinity both come through.
+    low, high = torch.aminmax(inputs)
+    if torch.isfinite(low) and torch.isfinite(high):
+        return
+    flat = inputs.reshape(len(inputs), -1)
+    example = next(i for i in range(len(flat)) if not bool(torch.isfinite(flat[i]).all()))
+    raise DataError(f"{where} example {example} holds NaN or infinity; remove it or replace the value by a number")

@@ -1,0 +1,40 @@
+"""One number that changes when the data do, and with nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+from torch import Tensor
+
+from benchsuite.data.tensors import DecodedDataset
+
+
+def fingerprint(dataset: DecodedDataset) -> str:
+    """Return the sha256 of the decoded tensors as they are used (after limits).
+
+    For each of training inputs, training targets, test inputs and test targets: its name, dtype and shape, then its
+    values row by row in little-endian order. Machines of either byte order give the same digest. Where the files came
+    from, normalisation and the number of classes are not part of it: the spec's hash has those.
+
+    Args:
+        dataset: the data, on any device.
+
+    Returns:
+        64 hexadecimal digits.
+
+    """
+    digest = hashlib.sha256(b"benchsuite data 1\n")
+    parts: dict[str, Tensor] = {
+        "train_inputs": dataset.train_inputs,
+        "train_targets": dataset.train_targets,
+        "test_inputs": dataset.test_inputs,
+        "test_targets": dataset.test_targets,
+    }
+    for name, tensor in parts.items():
+        values = np.ascontiguousarray(tensor.detach().cpu().numpy())
+        head = {"name": name, "dtype": values.dtype.name, "shape": list(values.shape)}
+        digest.update(json.dumps(head, sort_keys=True).encode() + b"\n")
+        digest.update(values.astype(values.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()

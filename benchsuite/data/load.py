@@ -1,0 +1,103 @@
+"""From a data set's spec to its decoded, checked and limited tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from torch import Tensor
+
+from benchsuite.data.checks import check_decoded, one_line
+from benchsuite.data.tensors import DatasetReader, DecodedDataset
+from benchsuite.errors import DataError
+from benchsuite.spec.dataset import (
+    ArraysDataset,
+    DatasetSpec,
+    DigitsDataset,
+    ImageFolderDataset,
+    MnistDataset,
+    PluginDataset,
+    SyntheticDataset,
+)
+
+_NO_READERS: Mapping[str, DatasetReader] = MappingProxyType({})
+
+
+def load_dataset(
+    spec: DatasetSpec,
+    data_root: Path,
+    plugin_readers: Mapping[str, DatasetReader] = _NO_READERS,
+    *,
+    download: bool = True,
+) -> DecodedDataset:
+    """Read a data set, check it, and keep the first so many examples if the spec limits them.
+
+    Args:
+        spec: which data set.
+        data_root: where its files lie; see ``benchsuite.data.roots.find_data_root``.
+        plugin_readers: readers by name, for ``kind: plugin``.
+        download: False forbids the network; so does the environment's ``BENCHSUITE_OFFLINE``.
+
+    Returns:
+        The data as they are used: contiguous, valid, and sharing memory with nothing that is not used.
+
+    Raises:
+        DataError: if they are missing, damaged or not what the spec says; one line that names the data set and the
+            remedy.
+
+    """
+    try:
+        dataset = _read(spec, Path(data_root), plugin_readers, download)
+        check_decoded(dataset, f"kind: {spec.kind}")
+    except DataError as error:
+        raise DataError(f"data set '{spec.name}': {error}") from error
+    except MemoryError as error:
+        message = f"data set '{spec.name}': does not fit in memory ({one_line(error)}); use fewer or smaller examples"
+        raise DataError(message) from error
+    return replace(
+        dataset,
+        train_inputs=_first(dataset.train_inputs, spec.train_limit),
+        train_targets=_first(dataset.train_targets, spec.train_limit),
+        test_inputs=_first(dataset.test_inputs, spec.test_limit),
+        test_targets=_first(dataset.test_targets, spec.test_limit),
+    )
+
+
+def _first(tensor: Tensor, limit: int | None) -> Tensor:
+    if limit is None or limit >= len(tensor):
+        return tensor.contiguous()
+    # A copy: a slice would keep the whole data set in memory.
+    return tensor[:limit].clone().contiguous()
+
+
+def _read(
+    spec: DatasetSpec, data_root: Path, plugin_readers: Mapping[str, DatasetReader], download: bool
+) -> DecodedDataset:
+    # Imported where they are used: scikit-learn alone takes more than a second.
+    match spec:
+        case DigitsDataset():
+            from benchsuite.data.readers.digits import read_digits
+
+            return read_digits(spec)
+        case MnistDataset():
+            from benchsuite.data.readers.mnist import read_mnist
+
+            return read_mnist(data_root, download=download)
+        case ArraysDataset():
+            from benchsuite.data.readers.arrays import read_arrays
+
+            return read_arrays(spec, data_root)
+        case ImageFolderDataset():
+            from benchsuite.data.readers.image_folder import read_image_folder
+
+            return read_image_folder(spec, data_root)
+        case SyntheticDataset():
+            from benchsuite.data.readers.synthetic import make_synthetic
+
+            return make_synthetic(spec)
+        case PluginDataset():
+            from benchsuite.data.readers.plugin import read_with_plugin
+
+            return read_with_plugin(spec, data_root, plugin_readers)

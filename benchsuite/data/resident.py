@@ -1,0 +1,134 @@
+"""A data set that stays on the device as it is; batches are gathered and normalised there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from benchsuite.data.tensors import DecodedDataset
+from benchsuite.errors import DataError
+from benchsuite.spec.dataset import Normalization
+
+Batch = tuple[Tensor, Tensor]
+"""Normalised inputs, (examples, *input_shape), and their targets, (examples,) of int64."""
+
+
+class ResidentData:
+    """A data set on one device: uint8 stays uint8, and on the CPU nothing is copied.
+
+    Every method works on the device without waiting for it, so a training loop (or a CUDA graph) may hold them.
+    """
+
+    def __init__(
+        self,
+        dataset: DecodedDataset,
+        normalization: Normalization,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """Move the data set to the device.
+
+        Args:
+            dataset: what ``load_dataset`` returned.
+            normalization: of the data set's spec.
+            device: where it stays.
+            dtype: of the batches; computed in float32 first where it is narrower.
+
+        Raises:
+            DataError: if mean or std has neither one entry nor one a channel, or dtype is not a float.
+
+        """
+        if not dtype.is_floating_point:
+            raise DataError(f"batches cannot be {dtype}, expected a floating point type such as torch.float32")
+        self.device = torch.device(device)
+        self.dtype = dtype
+        self.classes = dataset.classes
+        self.input_shape = dataset.input_shape
+        self.train_inputs = dataset.train_inputs.to(self.device)
+        self.train_targets = dataset.train_targets.to(self.device)
+        self.test_inputs = dataset.test_inputs.to(self.device)
+        self.test_targets = dataset.test_targets.to(self.device)
+        self._work_dtype = torch.promote_types(dtype, torch.float32)
+        self._set_normalization(normalization)
+
+    def _set_normalization(self, normalization: Normalization) -> None:
+        # (v / unit - mean) / std = v * scale + shift, formed in double precision and rounded once.
+        unit = 255.0 if self.train_inputs.dtype == torch.uint8 else 1.0
+        mean = self._per_channel(normalization.mean, "mean")
+        std = self._per_channel(normalization.std, "std")
+        scale, shift = 1.0 / (unit * std), -mean / std
+        self._shift = shift.to(self.device, self._work_dtype)
+        self._scale_of_all = float(scale) if scale.numel() == 1 else None
+        self._scale = scale.to(self.device, self._work_dtype)
+
+    def _per_channel(self, values: Sequence[float], name: str) -> Tensor:
+        channels = self.input_shape[0]
+        if len(values) == 1:
+            return torch.tensor(values[0], dtype=torch.float64)
+        if len(values) != channels:
+            raise DataError(
+                f"normalization.{name} has {len(values)} entries, expected 1 or one for each of the {channels} "
+                f"channels (inputs are {self.input_shape})"
+            )
+        return torch.tensor(values, dtype=torch.float64).view(-1, *(1 for _ in self.input_shape[1:]))
+
+    @property
+    def train_examples(self) -> int:
+        """How many examples are learned."""
+        return len(self.train_targets)
+
+    @property
+    def test_examples(self) -> int:
+        """How many examples are tested on."""
+        return len(self.test_targets)
+
+    @property
+    def resident_bytes(self) -> int:
+        """How much memory of the device the data take."""
+        held = (self.train_inputs, self.train_targets, self.test_inputs, self.test_targets)
+        return sum(tensor.numel() * tensor.element_size() for tensor in held)
+
+    def normalized(self, inputs: Tensor) -> Tensor:
+        """Return inputs as the network takes them.
+
+        Args:
+            inputs: some of the data set's examples as they are stored, shape (examples, *input_shape).
+
+        Returns:
+            ``(inputs / 255 - mean) / std`` for uint8, ``(inputs - mean) / std`` otherwise; same shape, new memory.
+
+        """
+        if self._scale_of_all is not None:
+            # One kernel on a GPU: the conversion, the product and the sum.
+            if inputs.device.type == "cpu":
+                inputs = inputs.to(self._work_dtype)  # CPU kernels convert twice as fast on their own
+            result = torch.add(self._shift, inputs, alpha=self._scale_of_all)
+        else:
+            result = inputs.to(self._work_dtype, copy=True).mul_(self._scale).add_(self._shift)
+        return result.to(self.dtype)
+
+    def train_batch(self, indices: Tensor) -> Batch:
+        """Return the training examples at ``indices``.
+
+        Args:
+            indices: (examples,) of int64 or int32, on the same device; an index out of range fails there.
+
+        """
+        inputs = self.train_inputs.index_select(0, indices)
+        return self.normalized(inputs), self.train_targets.index_select(0, indices)
+
+    def train_slices(self, batch_size: int) -> Iterator[Batch]:
+        """Go through all training examples in order, for evaluation; the last batch may be smaller."""
+        return self._slices(self.train_inputs, self.train_targets, batch_size)
+
+    def test_slices(self, batch_size: int) -> Iterator[Batch]:
+        """Go through all test examples in order; the last batch may be smaller."""
+        return self._slices(self.test_inputs, self.test_targets, batch_size)
+
+    def _slices(self, inputs: Tensor, targets: Tensor, batch_size: int) -> Iterator[Batch]:
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}, expected at least 1")
+        starts = range(0, len(targets), batch_size)
+        return ((self.normalized(inputs[i : i + batch_size]), targets[i : i + batch_size]) for i in starts)

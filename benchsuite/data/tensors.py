@@ -1,0 +1,41 @@
+"""What every reader returns, whatever it read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class DecodedDataset:
+    """A whole data set in memory, decoded but not normalised.
+
+    Attributes:
+        train_inputs: (examples, *input_shape); uint8 (0 to 255) or float32. Images are (examples, channels, h, w).
+        train_targets: (examples,) of int64, from 0 to classes - 1.
+        test_inputs: like ``train_inputs``.
+        test_targets: like ``train_targets``.
+        classes: how many classes there are.
+        canonical: True if the files' checksums are the published ones, False if not, None if none are published.
+
+    """
+
+    train_inputs: Tensor
+    train_targets: Tensor
+    test_inputs: Tensor
+    test_targets: Tensor
+    classes: int
+    canonical: bool | None = None
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        return tuple(self.train_inputs.shape[1:])
+
+
+DatasetReader = Callable[[dict[str, Any], Path], DecodedDataset]
+"""A plugin's reader: (options, data root) to a decoded data set."""

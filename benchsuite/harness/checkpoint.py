@@ -1,0 +1,51 @@
+"""Checkpoints: complete, atomic, and only continued by the run that wrote them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchsuite.errors import StoreError
+
+
+def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
+    """Write so that a crash at any moment leaves the old checkpoint or the new one.
+
+    Raises:
+        StoreError: if it cannot be written; the old one is then untouched.
+
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                torch.save(content, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except (OSError, RuntimeError) as error:
+        # torch reports a full disk as a RuntimeError of its zip writer.
+        raise StoreError(f"cannot write checkpoint {path}: {error}") from error
+
+
+def load_checkpoint(path: Path, result_key: str) -> dict[str, Any] | None:
+    """Return a checkpoint's content, or None if there is none that this run may continue.
+
+    A damaged file and one of another result key (other code, other data) count as none. Loaded without unpickling code.
+    """
+    if not path.is_file():
+        return None
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError):
+        return None
+    return content if content.get("result_key") == result_key else None

@@ -1,0 +1,336 @@
+"""One run from its spec to its record. However it ends, there is a record."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from benchsuite.data.resident import ResidentData
+from benchsuite.data.tensors import DecodedDataset
+from benchsuite.errors import BenchsuiteError, IncompatibleError
+from benchsuite.harness.checkpoint import load_checkpoint, save_checkpoint
+from benchsuite.harness.clock import Clock
+from benchsuite.harness.device import Device, open_device, peak_memory, reset_peak_memory
+from benchsuite.harness.environment import environment_of, result_key
+from benchsuite.harness.events import announce
+from benchsuite.harness.markers import marked_running
+from benchsuite.harness.seeds import derive_seeds, generator
+from benchsuite.harness.trainer import EpochSums, TimeBudgetSpentError, Trainer
+from benchsuite.network.builder import build, outline_of
+from benchsuite.network.criterion import CRITERIA
+from benchsuite.record.model import (
+    DataUsed,
+    DiagnosticValue,
+    Environment,
+    EpochMetrics,
+    NetworkUsed,
+    RunRecord,
+    RunStatus,
+    Timing,
+)
+from benchsuite.record.store import RecordStore
+from benchsuite.registry.manager import Registry
+from benchsuite.rule import Batch
+from benchsuite.spec.hashing import run_id, spec_hash
+from benchsuite.spec.resolve import SelectedRun
+
+# A checkpoint costs a write of the whole state; work lost to a kill is at most this plus one epoch.
+CHECKPOINT_EVERY_S = 5.0
+
+FINAL_STATUSES: frozenset[RunStatus] = frozenset({"completed", "diverged", "timed_out", "incompatible"})
+"""Outcomes that another try with the same result key would repeat."""
+
+
+class DivergedError(Exception):
+    """A loss stopped being a finite number."""
+
+
+class InterruptedRunError(Exception):
+    """The person or the system asked to stop; carries the record."""
+
+    def __init__(self, record: RunRecord) -> None:
+        super().__init__(record.run_id)
+        self.record = record
+
+
+@dataclass(frozen=True)
+class LoadedData:
+    """A data set in memory with its identity."""
+
+    dataset: DecodedDataset
+    fingerprint: str
+
+
+@dataclass
+class Progress:
+    """What a run has to show so far."""
+
+    epochs: list[EpochMetrics] = field(default_factory=list)
+    diagnostics: list[DiagnosticValue] = field(default_factory=list)
+    network: NetworkUsed | None = None
+    steps_per_epoch: int = 1
+    resumed: int = 0
+
+
+class Run:
+    """One run being made: sets up, trains, measures, and always ends in a record."""
+
+    def __init__(
+        self, selected: SelectedRun, data: LoadedData, store: RecordStore, registry: Registry, fresh: bool = False
+    ) -> None:
+        self.spec = selected.spec
+        self.command = selected.command
+        self.data = data
+        self.store = store
+        self.registry = registry
+        self.fresh = fresh
+        self.id = run_id(self.spec)
+        self.hash = spec_hash(self.spec)
+        self.environment: Environment = environment_of(registry, self.spec.rule.name)
+        self.key = result_key(self.hash, self.environment, data.fingerprint)
+        self.seeds = derive_seeds(self.spec.seed)
+        self.progress = Progress()
+        self.clock = Clock()
+        self.started_at = datetime.now(UTC)
+        self.device: Device | None = None
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """Where this run's state is kept while it is not finished."""
+        return self.store.checkpoints_folder / f"{self.id}.pt"
+
+    def earlier_record(self) -> RunRecord | None:
+        """Return the record of an earlier run of the same key that another try would only repeat."""
+        found = None if self.fresh else self.store.find(self.id)
+        return found if found and found.result_key == self.key and found.status in FINAL_STATUSES else None
+
+    def execute(self) -> RunRecord:
+        """Train to the end, or to whatever stops it, and write the record.
+
+        Raises:
+            InterruptedRunError: on Ctrl-C or SIGTERM, after the record has been written.
+            StoreError: if the record cannot be written.
+
+        """
+        with marked_running(self.store, self.id):
+            try:
+                self._train()
+                record = self._record("completed")
+            except TimeBudgetSpentError:
+                record = self._record("timed_out", f"more than {self.spec.protocol.timeout_s:g} s on the clock")
+            except DivergedError as error:
+                record = self._record("diverged", str(error))
+            except IncompatibleError as error:
+                record = self._record("incompatible", "; ".join(error.reasons))
+            except KeyboardInterrupt:
+                record = self._record("interrupted", "stopped by the person or the system; run again to continue")
+                self._finish(record)
+                raise InterruptedRunError(record) from None
+            except Exception as error:
+                record = self._record_of_failure(error)
+            self._finish(record)
+        return record
+
+    # --- the run itself ---
+
+    def _train(self) -> None:
+        with self.clock.measure("setup"):
+            trainer = self._set_up()
+            trainer.warm_up()
+        self.clock.synchronize = self._device.synchronize
+        resumed_from = self._resume(trainer)
+        announce(
+            self.registry.manager, "benchsuite_run_started",
+            run_id=self.id, spec=self.spec, resumed_from_epoch=resumed_from,
+        )  # fmt: skip
+        reset_peak_memory(self._device.torch_device)
+        if trainer.epoch == 0:
+            self._diagnose(trainer)
+        last_saved = time.perf_counter()
+        while trainer.epoch < self.spec.protocol.epochs and not self._has_learned_all():
+            self._one_epoch(trainer)
+            if time.perf_counter() - last_saved > CHECKPOINT_EVERY_S:
+                self._save(trainer)
+                last_saved = time.perf_counter()
+
+    def _set_up(self) -> Trainer:
+        spec = self.spec
+        self.device = open_device(spec.hardware)
+        plan = outline_of(
+            spec.architecture, self.data.dataset.input_shape, self.data.dataset.classes, self.registry.architectures
+        )
+        network = build(plan, generator(self.seeds, "init"))
+        rule_type = self.registry.rule(spec.rule.name)
+        rule = rule_type(rule_type.Config.model_validate(spec.rule.config))
+        rule.attach(network, generator(self.seeds, "feedback"))
+        self.progress.network = NetworkUsed(
+            parameters=sum(p.numel() for p in network.parameters()),
+            feedback_parameters=sum(t.numel() for t in rule.state_dict().values() if isinstance(t, torch.Tensor)),
+            segments=tuple(network.segments),
+            taken_over=rule.taken_over,
+        )
+        network.autocast_dtype = self._device.autocast_dtype
+        network.to(self._device.torch_device)
+        rule.to(self._device.torch_device)
+        resident = ResidentData(self.data.dataset, spec.dataset.normalization, self._device.torch_device)
+        trainer = Trainer(network, rule, resident, spec.protocol, self.seeds)
+        self.progress.steps_per_epoch = trainer.steps_per_epoch
+        return trainer
+
+    def _resume(self, trainer: Trainer) -> int:
+        if self.fresh:
+            self.checkpoint_path.unlink(missing_ok=True)
+            return 0
+        state = load_checkpoint(self.checkpoint_path, self.key)
+        if state is None:
+            return 0
+        trainer.load_state(state["trainer"])
+        self.progress.epochs = [EpochMetrics.model_validate_json(text) for text in state["epochs"]]
+        self.progress.diagnostics = [DiagnosticValue.model_validate_json(text) for text in state["diagnostics"]]
+        self.progress.resumed = int(state["resumed"]) + 1
+        self.clock.spent = dict(state["spent"])
+        return trainer.epoch
+
+    def _one_epoch(self, trainer: Trainer) -> None:
+        protocol = self.spec.protocol
+        learning_rate = trainer.learning_rate
+        before = self.clock.spent.get("train", 0.0)
+        deadline = None if protocol.timeout_s is None else time.perf_counter() + protocol.timeout_s - before
+        with self.clock.measure("train"):
+            sums = trainer.train_epoch(deadline)
+        train_time = self.clock.spent["train"] - before
+        due = trainer.epoch % protocol.evaluation.every_epochs == 0 or trainer.epoch == protocol.epochs
+        with self.clock.measure("evaluation"):
+            test = trainer.evaluate("test") if due else None
+            train = trainer.evaluate("train") if due and protocol.evaluation.train_set else None
+        metrics = EpochMetrics(
+            epoch=trainer.epoch, learning_rate=learning_rate, running_loss=_finite(sums), running_error=sums.error,
+            train=train, test=test, train_time_s=train_time, images_per_s=sums.examples / max(train_time, 1e-9),
+        )  # fmt: skip
+        self.progress.epochs.append(metrics)
+        announce(self.registry.manager, "benchsuite_epoch_finished", run_id=self.id, spec=self.spec, metrics=metrics)
+        if metrics.running_loss is None:
+            raise DivergedError(f"the training loss was not finite in epoch {trainer.epoch}")
+        if due and (test is None or (train is None and protocol.evaluation.train_set)):
+            raise DivergedError(f"the loss was not finite when measured after epoch {trainer.epoch}")
+        wanted = trainer.epoch % self.spec.diagnostics.every_epochs == 0
+        if wanted or trainer.epoch == protocol.epochs or self._has_learned_all():
+            self._diagnose(trainer)
+
+    def _has_learned_all(self) -> bool:
+        """Whether the protocol says to stop at zero training error, and it is there."""
+        if not self.spec.protocol.stop_at_zero_train_error or not self.progress.epochs:
+            return False
+        train = self.progress.epochs[-1].train
+        return train is not None and train.error == 0
+
+    def _diagnose(self, trainer: Trainer) -> None:
+        wanted = self.spec.diagnostics
+        if not wanted.names:
+            return
+        inputs, targets = next(trainer.data.train_slices(wanted.examples))
+        batch = Batch(inputs, targets, CRITERIA[self.spec.protocol.loss])
+        with self.clock.measure("diagnostics"):
+            trainer.network.eval()
+            trainer.rule.eval()
+            for name in wanted.names:
+                for segment, value in self.registry.diagnostic(name)().measure(trainer.rule, batch).items():
+                    self.progress.diagnostics.append(
+                        DiagnosticValue(diagnostic=name, segment=segment, epoch=trainer.epoch, value=value)
+                    )
+
+    def _save(self, trainer: Trainer) -> None:
+        progress = self.progress
+        save_checkpoint(self.checkpoint_path, {
+            "result_key": self.key,
+            "trainer": trainer.state(),
+            "epochs": [e.model_dump_json() for e in progress.epochs],
+            "diagnostics": [d.model_dump_json() for d in progress.diagnostics],
+            "resumed": progress.resumed,
+            "spent": self.clock.spent,
+        })  # fmt: skip
+
+    # --- the record ---
+
+    @property
+    def _device(self) -> Device:
+        assert self.device is not None  # noqa: S101 - set by _set_up, before anything asks
+        return self.device
+
+    def _record_of_failure(self, error: Exception) -> RunRecord:
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or _is_allocation_failure(error):
+            return self._record("out_of_memory", f"out of memory on {self.spec.hardware.device}: {_first_line(error)}")
+        text = None if isinstance(error, BenchsuiteError) else traceback.format_exc()
+        reason = str(error) if isinstance(error, BenchsuiteError) else f"{type(error).__name__}: {_first_line(error)}"
+        return self._record("crashed", reason, text)
+
+    def _finish(self, record: RunRecord) -> None:
+        path = self.store.write(record)
+        if record.status in FINAL_STATUSES:
+            self.checkpoint_path.unlink(missing_ok=True)
+        if record.status != "completed":
+            announce(self.registry.manager, "benchsuite_run_failed", record=record)
+        announce(self.registry.manager, "benchsuite_run_finished", record=record, path=path)
+
+    def _record(self, status: RunStatus, reason: str = "", traceback_text: str | None = None) -> RunRecord:
+        progress, spent, dataset = self.progress, self.clock.spent, self.data.dataset
+        device = self.device or open_device(self.spec.hardware)
+        peak_mib, peak_source = peak_memory(device.torch_device)
+        epoch_times = [e.train_time_s for e in progress.epochs]
+        return RunRecord(
+            run_id=self.id,
+            spec_hash=self.hash,
+            result_key=self.key,
+            status=status,
+            reason=reason,
+            traceback=traceback_text,
+            spec=self.spec,
+            seeds=self.seeds,
+            network=progress.network,
+            data=DataUsed(
+                fingerprint=self.data.fingerprint,
+                canonical=dataset.canonical,
+                train_examples=len(dataset.train_targets),
+                test_examples=len(dataset.test_targets),
+                classes=dataset.classes,
+                input_shape=dataset.input_shape,
+            ),
+            hardware=device.used,
+            environment=self.environment,
+            epochs=tuple(progress.epochs),
+            diagnostics=tuple(progress.diagnostics),
+            timing=Timing(
+                clock="perf_counter" if device.torch_device.type == "cpu" else "perf_counter with synchronisation",
+                train_time_s=spent.get("train", 0.0),
+                evaluation_time_s=spent.get("evaluation", 0.0),
+                diagnostics_time_s=spent.get("diagnostics", 0.0),
+                setup_time_s=spent.get("setup", 0.0),
+                images_per_s=median(e.images_per_s for e in progress.epochs) if progress.epochs else None,
+                step_time_ms=1000 * median(epoch_times) / progress.steps_per_epoch if epoch_times else None,
+                peak_memory_mib=peak_mib,
+                peak_memory_source=peak_source,
+            ),
+            started_at=self.started_at,
+            ended_at=datetime.now(UTC),
+            resumed=progress.resumed,
+            command=self.command,
+        )
+
+
+def _finite(sums: EpochSums) -> float | None:
+    return sums.loss if abs(sums.loss) < float("inf") else None
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _is_allocation_failure(error: Exception) -> bool:
+    # torch's CPU allocator raises a plain RuntimeError.
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

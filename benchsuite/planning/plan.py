@@ -1,0 +1,93 @@
+"""The dry run: every run with its estimate, every refused pair with its reasons."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchsuite.data.load import load_dataset
+from benchsuite.errors import Problem, ShapeError, SpecError
+from benchsuite.network.builder import outline_of
+from benchsuite.planning.estimate import Estimate, estimate
+from benchsuite.registry.manager import Registry
+from benchsuite.rule import incompatibilities
+from benchsuite.spec.dataset import DatasetSpec, DigitsDataset, MnistDataset, SyntheticDataset
+from benchsuite.spec.hashing import run_id
+from benchsuite.spec.resolve import SelectedRun
+
+
+@dataclass(frozen=True)
+class DataShape:
+    """What planning needs to know of a data set."""
+
+    input_shape: tuple[int, ...]
+    classes: int
+    train_examples: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run with what it would take, or why it is refused."""
+
+    selected: SelectedRun
+    run_id: str
+    estimate: Estimate
+    refused: tuple[str, ...]
+    """Why the rule cannot work in the network; empty if it can."""
+
+
+def make_plan(runs: list[SelectedRun], registry: Registry, data_root: Path) -> list[PlannedRun]:
+    """Estimate every run and check every pair of rule and network.
+
+    Raises:
+        SpecError: if a network cannot be built for its data.
+        DataError: if a data set must be read to know its shape, and cannot.
+
+    """
+    planned = []
+    problems: dict[str, None] = {}
+    shapes: dict[str, DataShape] = {}
+    for run in runs:
+        spec = run.spec
+        key = spec.dataset.model_dump_json()
+        if key not in shapes:
+            shapes[key] = describe(spec.dataset, registry, data_root)
+        data = shapes[key]
+        traits = registry.rule(spec.rule.name).traits
+        try:
+            outline = outline_of(spec.architecture, data.input_shape, data.classes, registry.architectures)
+        except ShapeError as error:
+            problems[f"architecture '{spec.architecture.name}' on {spec.dataset.name}: {error}"] = None
+            continue
+        planned.append(
+            PlannedRun(
+                selected=run,
+                run_id=run_id(spec),
+                estimate=estimate(outline, traits, spec.protocol, data.train_examples, data.size_bytes),
+                refused=tuple(incompatibilities(traits, outline)),
+            )
+        )
+    if problems:
+        raise SpecError([Problem(message) for message in problems])
+    return planned
+
+
+def describe(spec: DatasetSpec, registry: Registry, data_root: Path) -> DataShape:
+    """Return a data set's shape, from the spec alone where that says it, so that a plan needs no download."""
+    match spec:
+        case DigitsDataset():
+            shape, classes, train, test = (1, 8, 8), 10, 1797 - spec.test_examples, spec.test_examples
+        case MnistDataset():
+            shape, classes, train, test = (1, 28, 28), 10, 60_000, 10_000
+        case SyntheticDataset():
+            shape, classes = (spec.channels, spec.height, spec.width), spec.classes
+            train, test = spec.train_examples, spec.test_examples
+        case _:
+            dataset = load_dataset(spec, data_root, registry.datasets)
+            size = sum(t.numel() * t.element_size() for t in (dataset.train_inputs, dataset.test_inputs))
+            return DataShape(dataset.input_shape, dataset.classes, len(dataset.train_targets), size)
+    train = min(train, spec.train_limit or train)
+    test = min(test, spec.test_limit or test)
+    return DataShape(shape, classes, train, (train + test) * math.prod(shape))

@@ -1,0 +1,371 @@
+"""From a selection (which track or suite, which rules, seeds, tier and overrides) to fully explicit runs."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import TypeAdapter
+
+from benchsuite.errors import EmptySelectionError, PluginError, Problem, SpecError, nearest
+from benchsuite.spec.architecture import ArchitectureSpec
+from benchsuite.spec.base import Tier
+from benchsuite.spec.checking import check
+from benchsuite.spec.dataset import DatasetSpec
+from benchsuite.spec.hardware import HardwareSpec
+from benchsuite.spec.library import Kind, SpecLibrary, guess_kind
+from benchsuite.spec.protocol import DiagnosticsSpec, ProtocolSpec
+from benchsuite.spec.track import RuleSpec, RunSpec, SuiteSpec, TrackSpec
+from benchsuite.spec.tree import Mark, Node, from_plain, parse, read
+
+PARTS: dict[str, Any] = {
+    "dataset": DatasetSpec, "architecture": ArchitectureSpec, "protocol": ProtocolSpec, "diagnostics": DiagnosticsSpec,
+}  # fmt: skip
+
+SHAPES: dict[Kind, Any] = {
+    "datasets": DatasetSpec, "architectures": ArchitectureSpec, "hardware": HardwareSpec, "tracks": TrackSpec,
+    "suites": SuiteSpec,
+}  # fmt: skip
+
+
+class RuleDirectory(Protocol):
+    """What resolving needs to know of rules; the registry is one."""
+
+    @property
+    def rules(self) -> Mapping[str, Any]:
+        """All usable rules by name."""
+
+    def rule_config(self, name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a rule's hyperparameters with defaults filled in; raises SpecError or PluginError."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a person asked to run."""
+
+    target: str
+    """Name of a suite or a track, or the path of such a file."""
+    rules: tuple[str, ...] = ()
+    """Names or patterns; the suite's own if empty, all installed for a track."""
+    tier: Tier | None = None
+    """The suite's own if not given; 'quick' for a track."""
+    seeds: tuple[int, ...] = ()
+    """Seed indices; the suite's own if empty, 0 to 2 for a track."""
+    overrides: tuple[str, ...] = ()
+    """``path=value``, applied last."""
+    hardware: str = "auto"
+    """Name of a hardware spec, or the path of one."""
+
+
+@dataclass(frozen=True)
+class SelectedRun:
+    """One run and how to ask for it again."""
+
+    spec: RunSpec
+    command: str
+
+
+@dataclass
+class _Tracks:
+    """What a target stands for, before rules and seeds are settled."""
+
+    tracks: list[tuple[str, Node]]
+    rules: tuple[str, ...]
+    seeds: int
+    tier: Tier
+    rule_marks: dict[str, Mark] = field(default_factory=dict)
+
+
+@cache
+def adapter_of(kind: str) -> TypeAdapter[Any]:
+    """Return the validator of a part of a run or of a kind of spec file; built once, since building costs."""
+    shape = PARTS.get(kind) or {str(name): shape for name, shape in SHAPES.items()}[kind]
+    return TypeAdapter(shape)
+
+
+def resolve(
+    selection: Selection,
+    library: SpecLibrary,
+    directory: RuleDirectory,
+    settle_hardware: Callable[[HardwareSpec], HardwareSpec] = lambda hardware: hardware,
+) -> list[SelectedRun]:
+    """Return every run of a selection, fully explicit, in the order track, seed, rule.
+
+    Seeds come before rules, so that an interrupted suite has complete comparisons rather than one complete rule.
+
+    Args:
+        selection: what was asked for.
+        library: where names are looked up.
+        directory: which rules there are.
+        settle_hardware: replaces 'auto' by what the machine has.
+
+    Raises:
+        SpecError: with all problems found, before anything is run.
+        EmptySelectionError: if a pattern matches no rule.
+
+    """
+    overrides = [_parse_override(text) for text in selection.overrides]
+    target = _load_target(selection.target, library)
+    tier = selection.tier or target.tier
+    rules = _select_rules(selection, target, directory)
+    seeds = selection.seeds or tuple(range(target.seeds))
+    hardware = settle_hardware(_resolve_hardware(selection.hardware, library, overrides))
+    problems: list[Problem] = []
+    runs: list[SelectedRun] = []
+    for name, track in target.tracks:
+        _, found = check(adapter_of("tracks"), track, shape=TrackSpec)
+        if found:
+            problems += found
+            continue
+        by_rule = {}
+        for rule in rules:
+            parts, found = _resolve_parts(track, tier, rule, overrides, directory, rules)
+            problems += [p for p in found if p not in problems]
+            by_rule[rule] = parts
+        if problems:
+            continue
+        again = selection.target if Path(selection.target).suffix else name
+        for seed in seeds:
+            for rule in rules:
+                spec = RunSpec(track=name, tier=tier, hardware=hardware, seed=seed, **by_rule[rule])
+                runs.append(SelectedRun(spec, _command(again, rule, tier, seed, selection)))
+    if problems:
+        raise SpecError(problems, subject=selection.target)
+    return runs
+
+
+def load_library_for(target: str, folders: Iterable[Path]) -> SpecLibrary:
+    """Return a library of these folders and, if the target is a file in a library's layout, of the file's own."""
+    own = Path(target).resolve().parent
+    beside = [own.parent] if Path(target).suffix and own.name in SHAPES else []
+    return SpecLibrary([*folders, *beside])
+
+
+def check_file(path: Path, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
+    """Return every problem of one spec file, references, tiers and rule settings included; empty if it is right."""
+    try:
+        node = read(path)
+        kind = guess_kind(path, node)
+        if kind is None:
+            kinds = ", ".join(SHAPES)
+            return [node.mark.problem(f"cannot tell what it specifies; put it into a folder named one of {kinds}")]
+        laid_out = library.load_file(kind, path)
+        _, problems = check(adapter_of(kind), laid_out, shape=SHAPES[kind])
+        if problems:
+            return problems
+        if kind == "suites":
+            return _check_suite(laid_out, library, directory)
+        if kind == "tracks":
+            return _check_track(laid_out, directory)
+    except SpecError as error:
+        return error.problems
+    return []
+
+
+def _check_suite(node: Node, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
+    problems = []
+    for part, kind in (("tracks", library.names("tracks")), ("rules", sorted(directory.rules))):
+        entries = node.get(part)
+        for position, entry in enumerate(entries.value if entries else []):
+            if entry.value not in kind:
+                hint = nearest(str(entry.value), kind)
+                shows = f"(`benchsuite list {part}` shows all {len(kind)})"
+                message = f"no {part[:-1]} '{entry.value}'{hint} {shows}"
+                problems.append(entry.mark.problem(message, f"{part}.{position}"))
+    return problems
+
+
+def _check_track(node: Node, directory: RuleDirectory) -> list[Problem]:
+    settings = node.get("rules")
+    tiers = node.get("tiers")
+    named = list(settings.value) if settings else []
+    problems: list[Problem] = []
+    for rule in [r for r in named if r not in directory.rules]:
+        at = settings.keys[rule] if settings else node.mark
+        problems.append(at.problem(f"no rule '{rule}'{nearest(rule, directory.rules)}", f"rules.{rule}"))
+    known = [r for r in named if r in directory.rules] or list(directory.rules)[:1]
+    for tier in ["paper", *(tiers.value if tiers else [])]:
+        for rule in known:
+            _, found = _resolve_parts(node, tier, rule, [], directory, known)
+            problems += [p for p in found if p not in problems]
+    return problems
+
+
+def _load_target(target: str, library: SpecLibrary) -> _Tracks:
+    if Path(target).suffix in {".yaml", ".yml"}:
+        path = Path(target)
+        kind = guess_kind(path, read(path))
+        if kind == "tracks":
+            return _one_track(path.stem, library.load_file("tracks", path))
+        if kind == "suites":
+            return _suite(library.load_file("suites", path), library)
+        what = kind or "no kind of spec that can be told"
+        raise SpecError([Problem(f"holds {what}; a run needs a track or a suite", str(path))], subject=target)
+    suites, tracks = library.names("suites"), library.names("tracks")
+    if target in suites and target in tracks:
+        raise SpecError([Problem(f"'{target}' is both a suite and a track; rename one")])
+    if target in suites:
+        return _suite(library.load("suites", target), library)
+    if target in tracks:
+        return _one_track(target, library.load("tracks", target))
+    hint = nearest(target, [*suites, *tracks])
+    shows = f"`benchsuite list` shows {len(suites)} suites and {len(tracks)} tracks"
+    raise SpecError([Problem(f"no suite or track '{target}'{hint} ({shows})")])
+
+
+def _one_track(name: str, node: Node) -> _Tracks:
+    return _Tracks([(name, node)], rules=(), seeds=3, tier="quick")
+
+
+def _suite(node: Node, library: SpecLibrary) -> _Tracks:
+    suite, problems = check(adapter_of("suites"), node, shape=SuiteSpec)
+    if suite is None:
+        raise SpecError(problems, subject=node.mark.file or "suite")
+    tracks = []
+    entries = node.get("tracks")
+    for position, entry in enumerate(entries.value if entries else []):
+        tracks.append((entry.value, library.load("tracks", entry.value, entry.mark, f"tracks.{position}")))
+    rules = node.get("rules")
+    marks = {entry.value: entry.mark for entry in (rules.value if rules else [])}
+    return _Tracks(tracks, suite.rules, suite.seeds, suite.tier, marks)
+
+
+def _select_rules(selection: Selection, target: _Tracks, directory: RuleDirectory) -> list[str]:
+    asked = selection.rules or target.rules or tuple(sorted(directory.rules))
+    chosen: dict[str, None] = {}
+    problems = []
+    for name in asked:
+        if any(c in name for c in "*?["):
+            chosen.update(dict.fromkeys(r for r in sorted(directory.rules) if fnmatchcase(r, name)))
+        elif name in directory.rules:
+            chosen[name] = None
+        else:
+            mark = Mark(f"--rules {name}") if name in selection.rules else target.rule_marks.get(name, Mark(None))
+            problems.append(mark.problem(_why_no_rule(name, directory), "rules"))
+    if problems:
+        raise SpecError(problems, subject=selection.target)
+    if not chosen:
+        raise EmptySelectionError(
+            f"no installed rule matches {', '.join(asked)}; there are {', '.join(sorted(directory.rules))}"
+        )
+    return list(chosen)
+
+
+def _why_no_rule(name: str, directory: RuleDirectory) -> str:
+    try:
+        directory.rule_config(name, {})
+    except PluginError as error:
+        return str(error)
+    return f"no rule '{name}'{nearest(name, directory.rules)}"
+
+
+def _parse_override(text: str) -> tuple[list[str], Node, str]:
+    path, equals, value = text.partition("=")
+    shown = f"--set {text}"
+    steps = [step.strip() for step in path.split(".")]
+    if not equals or not all(steps) or len(steps) < 2:
+        raise SpecError([Problem("expected path=value, such as protocol.epochs=5", shown)])
+    roots = [*PARTS, "hardware", "rules"]
+    if steps[0] not in roots:
+        raise SpecError(
+            [Problem(f"unknown{nearest(steps[0], roots)}; known here: {', '.join(roots)}", shown, field=steps[0])]
+        )
+    node = parse(value, shown) if value.strip() else Node(None, Mark(shown))
+    return steps, from_plain(node.plain(), Mark(shown)), shown
+
+
+def _apply(node: Node, steps: list[str], value: Node) -> Node:
+    """Set one entry deep in a tree, making mappings on the way where there are none."""
+    if not steps:
+        return value
+    step, rest = steps[0], steps[1:]
+    if isinstance(node.value, list):
+        if not step.isdigit() or int(step) >= len(node.value):
+            message = f"no entry '{step}' in a list of {len(node.value)}; entries count from 0"
+            raise SpecError([value.mark.problem(message)])
+        entries = list(node.value)
+        entries[int(step)] = _apply(entries[int(step)], rest, value)
+        return Node(entries, node.mark)
+    below = node.get(step) if node.is_mapping else None
+    base = node if node.is_mapping else Node({}, value.mark)
+    return base.with_entry(step, _apply(below or Node({}, value.mark), rest, value))
+
+
+def _resolve_parts(
+    track: Node,
+    tier: str,
+    rule: str,
+    overrides: list[tuple[list[str], Node, str]],
+    directory: RuleDirectory,
+    rules: Iterable[str],
+) -> tuple[dict[str, Any], list[Problem]]:
+    """Return dataset, architecture, protocol, diagnostics and rule of one run, or what is wrong with them."""
+    tier_changes = _dig(track, "tiers", tier)
+    settings = _dig(track, "rules", rule)
+    problems: list[Problem] = []
+    parts: dict[str, Any] = {}
+    for part, shape in PARTS.items():
+        node = track.get(part) or Node({}, track.mark)
+        for change in (_dig(tier_changes, part), _dig(settings, part) if part == "protocol" else None):
+            node = node.merged(change) if change else node
+        for steps, value, _ in overrides:
+            if steps[0] == part:
+                node = _apply(node, steps[1:], value)
+        parts[part], found = check(adapter_of(part), node, prefix=part, shape=shape)
+        problems += found
+    config = _dig(settings, "config") or Node({}, track.mark)
+    for steps, value, shown in overrides:
+        if steps[0] != "rules":
+            continue
+        if len(steps) < 4 or steps[2] != "config":
+            problems.append(Problem("expected rules.<rule>.config.<field>=value", shown))
+        elif steps[1] == rule:
+            config = _apply(config, steps[3:], value)
+        elif steps[1] not in rules:
+            problems.append(Problem(f"rule '{steps[1]}' is not among those selected{nearest(steps[1], rules)}", shown))
+    try:
+        parts["rule"] = RuleSpec(name=rule, config=directory.rule_config(rule, config.plain()))
+    except SpecError as error:
+        problems += [_placed(p, config, rule) for p in error.problems]
+    return parts, problems
+
+
+def _placed(problem: Problem, config: Node, rule: str) -> Problem:
+    """Give a rule's own complaint the place where its hyperparameter was written."""
+    path = (problem.field or "").removeprefix(f"rules.{rule}.config.").split(".")
+    steps = list(config.along(tuple(path)))
+    mark = steps[-1][1].mark if steps else config.mark
+    return mark.problem(problem.message, problem.field)
+
+
+def _dig(node: Node | None, *path: str) -> Node | None:
+    for step in path:
+        node = node.get(step) if node is not None else None
+    return node
+
+
+def _resolve_hardware(name: str, library: SpecLibrary, overrides: list[tuple[list[str], Node, str]]) -> HardwareSpec:
+    is_file = Path(name).suffix in {".yaml", ".yml"}
+    node = library.load_file("hardware", Path(name)) if is_file else library.load("hardware", name, Mark("--hardware"))
+    for steps, value, _ in overrides:
+        if steps[0] == "hardware":
+            node = _apply(node, steps[1:], value)
+    hardware, problems = check(adapter_of("hardware"), node, prefix="hardware", shape=HardwareSpec)
+    if hardware is None:
+        raise SpecError(problems, subject=f"hardware {name}")
+    settled: HardwareSpec = hardware
+    return settled
+
+
+def _command(target: str, rule: str, tier: str, seed: int, selection: Selection) -> str:
+    words = ["benchsuite", "run", target, "--rules", rule, "--tier", tier, "--seed", str(seed)]
+    if selection.hardware != "auto":
+        words += ["--hardware", selection.hardware]
+    for text in selection.overrides:
+        words += ["--set", text]
+    return shlex.join(words)

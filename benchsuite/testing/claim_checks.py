@@ -1,0 +1,181 @@
+"""What ``traits`` and ``taken_over`` claim, held against autograd on the same network and batch in float64."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from benchsuite.errors import IncompatibleError
+from benchsuite.network.network import Network
+from benchsuite.network.outline import ArchitectureOutline
+from benchsuite.rule import RuleConfig, RuleTraits
+from benchsuite.testing.networks import SAMPLE_NETWORKS, SampleNetwork
+from benchsuite.testing.settings import ConformanceSettings, require
+from benchsuite.testing.trial import cosine
+
+_UNHEARD_OF = "unheard_of"
+
+
+class ClaimChecks(ConformanceSettings):
+    """Checks on what a rule says of itself."""
+
+    def test_says_what_every_rule_must_say(self) -> None:
+        """Catches a name no file can have, a config that does not survive JSON, and claims that exclude each other."""
+        rule, traits = self.rule, self.rule.traits
+        require(
+            re.fullmatch(r"[a-z][a-z0-9_]*", rule.name) is not None,
+            asks="a name of lower-case letters, digits and _, beginning with a letter",
+            seen=repr(rule.name),
+            remedy="specs, folders and commands use it as it is; rename the rule",
+        )
+        require(isinstance(traits, RuleTraits), asks="traits is a RuleTraits", seen=traits, remedy="see RuleTraits")
+        config: RuleConfig = self.make_rule().config
+        require(
+            isinstance(config, rule.Config) and rule.Config.model_validate_json(config.model_dump_json()) == config,
+            asks=f"a config of type {rule.Config.__name__} that comes back equal from JSON",
+            seen=repr(config),
+            remedy="give fields types that JSON can hold; records and checkpoints store them so",
+        )
+        require(
+            traits.trains_hidden or not traits.hidden_update_is_backprop,
+            asks="hidden_update_is_backprop only of a rule that trains hidden segments",
+            seen="trains_hidden=False with hidden_update_is_backprop=True",
+            remedy="set one of the two otherwise",
+        )
+
+    def test_some_sample_network_is_compatible(self) -> None:
+        """Catches a suite that passes because every check was skipped."""
+        require(
+            bool(self.compatible()),
+            asks="at least one network to check on",
+            seen=[f"{s.name}: {'; '.join(self.refusals(s.outline))}" for s in self.networks],
+            remedy="set `networks = [SampleNetwork(...)]` on the conformance class",
+        )
+
+    def test_hidden_updates_are_backprop_exactly_where_claimed(self, sample: SampleNetwork) -> None:
+        """Catches backprop under another name, and a claim of exactness that does not hold."""
+        traits = self.rule.traits
+        angles = {name: value for name, value in self._against_backprop(sample).items() if name != "readout"}
+        if not angles or not traits.trains_hidden:
+            pytest.skip("no hidden segment is trained")
+        off = [name for name, (_, equal) in angles.items() if not equal]
+        if traits.hidden_update_is_backprop:
+            require(
+                not off,
+                asks="backprop's gradients in all hidden segments (traits.hidden_update_is_backprop=True)",
+                seen=[f"{name}: cosine {angles[name][0]:.6f}" for name in off],
+                remedy="set hidden_update_is_backprop=False, or mend the credit",
+            )
+        else:
+            require(
+                any(direction < 1 - 1e-6 for direction, _ in angles.values()),
+                asks="another direction than backprop's in a hidden segment (traits.hidden_update_is_backprop=False)",
+                seen=[f"{name}: cosine {direction:.9f}" for name, (direction, _) in angles.items()],
+                remedy="the rule trains backprop here: is the feedback weight in use, or is it the forward weight? "
+                "If it is meant to be exact, say hidden_update_is_backprop=True",
+            )
+
+    def test_the_readout_update_is_backprop_exactly_where_claimed(self, sample: SampleNetwork) -> None:
+        """Catches a scaled or projected output error."""
+        direction, equal = self._against_backprop(sample)["readout"]
+        claimed = self.rule.traits.readout_update_is_backprop
+        require(
+            equal == claimed,
+            asks=f"a readout update {'equal to' if claimed else 'other than'} backprop's "
+            f"(traits.readout_update_is_backprop={claimed})",
+            seen=f"cosine {direction:.9f}, {'equal' if equal else 'not equal'} to 1e-10",
+            remedy=f"set readout_update_is_backprop={equal}, or mend the readout's credit",
+        )
+
+    def test_reports_which_segments_it_took_over(self, sample: SampleNetwork) -> None:
+        """Catches a record that says backprop trained a segment which the rule trained, and the reverse."""
+        trial = self.start(sample)
+        names, reported = list(trial.network.segments), trial.rule.taken_over
+        require(
+            list(reported) == [name for name in names if name in reported],
+            asks="taken_over names segments, in forward order",
+            seen=f"{reported} of {names}",
+            remedy="build it from self.network.segments",
+        )
+        off = {name for name, (_, equal) in self._against_backprop(sample).items() if not equal}
+        require(
+            off <= set(reported),
+            asks="every segment whose update is not backprop's is in taken_over",
+            seen=[f"{name} is not, and its update differs" for name in sorted(off - set(reported))],
+            remedy="return these segments from taken_over as well",
+        )
+        traits = self.rule.traits
+        contradicted = [n for n in reported if n != "readout" and traits.hidden_update_is_backprop]
+        contradicted += [n for n in reported if n == "readout" and traits.readout_update_is_backprop]
+        require(
+            not contradicted,
+            asks="taken_over names no segment whose update is claimed to be backprop's",
+            seen=contradicted,
+            remedy="leave them out of taken_over, or change the claim in traits",
+        )
+
+    @pytest.mark.parametrize("need", ["form", "topology", "map_kind", "least_hidden"])
+    def test_refuses_a_network_it_cannot_handle(self, need: str) -> None:
+        """Catches an ``attach`` without ``super().attach``: the run would end in a shape error, or in wrong numbers."""
+        network = self._impossible(need)
+        if network is None:
+            pytest.skip(f"the rule works with any {need}")
+        try:
+            self.make_rule().attach(network, Generator().manual_seed(2))
+        except IncompatibleError as error:
+            named = need != "map_kind" or "dense2" in str(error)
+            require(named, asks="a refusal names the segments at fault", seen=error, remedy="use incompatibilities()")
+        else:
+            require(
+                False,
+                asks="attach raises IncompatibleError for a network that traits rule out",
+                seen=f"attach accepted a network whose {need} it does not know; it needs {self._stated(need)}",
+                remedy="call super().attach(network, generator) first",
+            )
+
+    def _stated(self, need: str) -> object:
+        traits = self.rule.traits
+        stated = {"form": traits.forms, "topology": traits.topologies, "map_kind": traits.map_kinds}
+        return stated.get(need, traits.least_hidden)
+
+    def _impossible(self, need: str) -> Network | None:
+        """Return a network that the rule's traits rule out in one respect, or None if it takes any."""
+        if need == "map_kind":
+            if self.rule.traits.map_kinds is None:
+                return None  # then the sample network "unheard-of-map" is among the compatible ones
+            sample = next(s for s in SAMPLE_NETWORKS if s.name == "unheard-of-map")
+            return sample.build(Generator().manual_seed(1))
+        sample = (self.compatible() or SAMPLE_NETWORKS)[-1]
+        network = sample.build(Generator().manual_seed(1))
+        if need == "least_hidden":
+            if self.rule.traits.least_hidden == 0:
+                return None
+            return SAMPLE_NETWORKS[0].build(Generator().manual_seed(1))
+        network.outline = _declared(network.outline, need)
+        return network
+
+    def _against_backprop(self, sample: SampleNetwork) -> dict[str, tuple[float, bool]]:
+        """Return by segment the cosine with backprop's update, and whether they are equal to 1e-10."""
+        trial = self.start(sample, dtype=torch.float64).without_dropout()
+        batch = sample.batch(0, dtype=torch.float64)
+        exact = trial.backprop_gradients(batch)
+        own = trial.gradients(batch)
+        compared = {}
+        for name in trial.network.segments:
+            pairs = [(own.get(n, torch.zeros_like(exact[n])), exact[n]) for n in exact if trial.segment_of(n) == name]
+            equal = all(_close(a, b, scale=max(float(e.abs().max()) for _, e in pairs)) for a, b in pairs)
+            compared[name] = (cosine(*zip(*pairs, strict=True)), equal)
+        return compared
+
+
+def _close(own: Tensor, exact: Tensor, scale: float) -> bool:
+    """Return whether they agree to 1e-10, small elements relative to the segment's largest gradient."""
+    return torch.allclose(own, exact, rtol=1e-10, atol=1e-12 * scale)
+
+
+def _declared(outline: ArchitectureOutline, need: str) -> ArchitectureOutline:
+    return replace(outline, form=_UNHEARD_OF) if need == "form" else replace(outline, topology=_UNHEARD_OF)
