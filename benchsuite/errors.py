@@ -39,11 +39,16 @@ class Problem:
         return f"{head}{self.field}: {self.message}" if self.field else f"{head}{self.message}"
 
 
+def in_file_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Return problems as one meets them reading the files from the top."""
+    return sorted(problems, key=lambda p: (p.file or "", p.line or 0, p.column or 0))
+
+
 class SpecError(BenchsuiteError):
     """A spec, an override or a selection that cannot be used; carries every problem, in file order."""
 
     def __init__(self, problems: Iterable[Problem], subject: str = "request") -> None:
-        self.problems = sorted(problems, key=lambda p: (p.file or "", p.line or 0, p.column or 0))
+        self.problems = in_file_order(problems)
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
         lines = [f"{subject}: {count}, nothing was run", *(f"  {p}" for p in self.problems)]
         super().__init__("\n".join(lines))

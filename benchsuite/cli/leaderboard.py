@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from benchsuite.cli.exits import exits
 from benchsuite.cli.options import DEFAULT_STORE, JsonOption, StoreOption, messages, output, print_json
 
 app = typer.Typer(help="Build or serve the leaderboard page.", no_args_is_help=True)
@@ -19,6 +20,7 @@ OutOption = Annotated[Path | None, typer.Option("--out", help="Folder to write; 
 
 
 @app.command("build")
+@exits
 def build(
     store: StoreOption = DEFAULT_STORE,
     records: RecordsOption = None,
@@ -33,6 +35,7 @@ def build(
 
 
 @app.command("serve")
+@exits
 def serve(
     store: StoreOption = DEFAULT_STORE,
     records: RecordsOption = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from benchsuite.cli.exits import exits
 from benchsuite.cli.options import JsonOption, output, print_json
 
 app = typer.Typer(help="Start something of your own.", no_args_is_help=True)
@@ -18,6 +19,7 @@ def _new() -> None:
 
 
 @app.command("rule")
+@exits
 def rule(
     name: Annotated[str, typer.Argument(help="Name of the rule, such as my_rule.")],
     folder: Annotated[Path, typer.Option("--folder", help="Where to put it.")] = Path(),

@@ -35,6 +35,6 @@ def validate(
     for file, problems in found.items():
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         console.print(f"{file}: {count if problems else 'right'}", markup=False, soft_wrap=True)
-        for problem in sorted(problems, key=lambda p: (p.file or "", p.line or 0, p.column or 0)):
+        for problem in problems:
             console.print(f"  {problem}", markup=False, soft_wrap=True)
     return 1 if any(found.values()) else 0

@@ -22,15 +22,15 @@ class Tape:
 
     Attributes:
         outputs: by segment name in forward order, each attached to its own segment only.
-        logits: the readout's output, without a graph; shape (batch, classes).
+        logits: the readout's output in the weights' own type, without a graph; shape (batch, classes).
         loss: mean over the batch.
         error: the output error dL/dlogits, already divided by the batch; shape (batch, classes).
 
     """
 
-    def __init__(self, outputs: dict[str, Tensor], loss: Tensor, error: Tensor) -> None:
+    def __init__(self, outputs: dict[str, Tensor], logits: Tensor, loss: Tensor, error: Tensor) -> None:
         self.outputs = outputs
-        self.logits = outputs[next(reversed(outputs))].detach()
+        self.logits = logits
         self.loss = loss
         self.error = error
 
@@ -41,8 +41,8 @@ class Tape:
         here. The readout gets the output error unless it is named too.
 
         Args:
-            credit: by segment name; any shape with the output's number of elements. A segment left out gets no
-                gradient.
+            credit: by segment name; shape (batch, ...) with the output's number of elements. A segment left out gets
+                no gradient.
 
         Raises:
             ShapeError: if a name is not a segment, or a credit does not fit its output.
@@ -55,12 +55,11 @@ class Tape:
             if name not in self.outputs:
                 raise ShapeError(f"credit for '{name}': no such segment; there are {', '.join(self.outputs)}")
             output = self.outputs[name]
-            if value.numel() != output.numel():
-                raise ShapeError(
-                    f"credit for '{name}' has shape {tuple(value.shape)}, its output {tuple(output.shape)}"
-                )
+            if value.numel() != output.numel() or len(value) != len(output):
+                shapes = f"shape {tuple(value.shape)}, its output {tuple(output.shape)}"
+                raise ShapeError(f"credit for '{name}' has {shapes}")
             targets.append(output)
-            cotangents.append(value.view(output.shape).to(output.dtype))
+            cotangents.append(value.reshape(output.shape).to(output.dtype))
         torch.autograd.backward(targets, cotangents)
 
 
@@ -77,5 +76,6 @@ def record_forward(network: Network, batch: Batch) -> Tape:
             else:
                 with torch.no_grad():
                     values = node(values)
-    loss, error = batch.criterion.loss_and_error(network.widen(values), batch.targets)
-    return Tape(outputs, loss, error)
+    logits = network.widen(values)
+    loss, error = batch.criterion.loss_and_error(logits, batch.targets)
+    return Tape(outputs, logits, loss, error)

@@ -25,7 +25,6 @@ class Availability:
     Attributes:
         found: whether a run would find its data without a download.
         detail: where they are, or what is missing and what would happen.
-
     """
 
     found: bool
@@ -38,7 +37,6 @@ def availability(spec: DatasetSpec, data_root: Path) -> Availability:
     Args:
         spec: which data set.
         data_root: where its files would lie.
-
     """
     match spec:
         case DigitsDataset():

@@ -44,7 +44,6 @@ def require_memory(needed_bytes: int, where: object) -> None:
 
     Raises:
         DataError: if less than that is available.
-
     """
     available = available_memory_bytes()
     if available is not None and needed_bytes > available:
@@ -63,7 +62,6 @@ def check_decoded(dataset: DecodedDataset, where: object) -> None:
 
     Raises:
         DataError: for the first thing that does not hold: types, lengths, shapes, emptiness, label range, finiteness.
-
     """
     if isinstance(dataset.classes, bool) or not isinstance(dataset.classes, int) or dataset.classes < 2:
         raise DataError(
@@ -112,7 +110,6 @@ def check_labels(targets: Tensor, classes: int, where: str) -> None:
 
     Raises:
         DataError: naming the first example whose label is not.
-
     """
     low, high = (int(value) for value in torch.aminmax(targets))
     if low >= 0 and high < classes:

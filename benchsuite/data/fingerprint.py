@@ -23,7 +23,6 @@ def fingerprint(dataset: DecodedDataset) -> str:
 
     Returns:
         64 hexadecimal digits.
-
     """
     digest = hashlib.sha256(b"benchsuite data 1\n")
     parts: dict[str, Tensor] = {

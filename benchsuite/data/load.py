@@ -46,7 +46,6 @@ def load_dataset(
     Raises:
         DataError: if they are missing, damaged or not what the spec says; one line that names the data set and the
             remedy.
-
     """
     try:
         dataset = _read(spec, Path(data_root), plugin_readers, download)

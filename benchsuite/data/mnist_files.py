@@ -98,7 +98,6 @@ def fetch_missing(folder: Path, files: Sequence[IdxFile], *, download: bool = Tr
 
     Raises:
         DataError: if a file is still missing; one line that says what to put where.
-
     """
     if not missing_files(folder, files):
         return

@@ -38,7 +38,6 @@ class ResidentData:
 
         Raises:
             DataError: if mean or std has neither one entry nor one a channel, or dtype is not a float.
-
         """
         if not dtype.is_floating_point:
             raise DataError(f"batches cannot be {dtype}, expected a floating point type such as torch.float32")
@@ -98,7 +97,6 @@ class ResidentData:
 
         Returns:
             ``(inputs / 255 - mean) / std`` for uint8, ``(inputs - mean) / std`` otherwise; same shape, new memory.
-
         """
         if self._scale_of_all is not None:
             # One kernel on a GPU: the conversion, the product and the sum.
@@ -114,7 +112,6 @@ class ResidentData:
 
         Args:
             indices: (examples,) of int64 or int32, on the same device; an index out of range fails there.
-
         """
         inputs = self.train_inputs.index_select(0, indices)
         return self.normalized(inputs), self.train_targets.index_select(0, indices)

@@ -20,7 +20,6 @@ def find_data_root(explicit: str | Path | None = None) -> Path:
 
     Returns:
         ``explicit``, else the environment's ``BENCHSUITE_DATA``, else ``benchsuite/data`` in the user's cache folder.
-
     """
     chosen = explicit or os.environ.get(DATA_ROOT_VARIABLE)
     if chosen:

@@ -21,7 +21,6 @@ class DecodedDataset:
         test_targets: like ``train_targets``.
         classes: how many classes there are.
         canonical: True if the files' checksums are the published ones, False if not, None if none are published.
-
     """
 
     train_inputs: Tensor

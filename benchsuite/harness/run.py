@@ -19,7 +19,6 @@ from benchsuite.harness.clock import Clock
 from benchsuite.harness.device import Device, open_device, peak_memory, reset_peak_memory
 from benchsuite.harness.environment import environment_of, result_key
 from benchsuite.harness.events import announce
-from benchsuite.harness.markers import marked_running
 from benchsuite.harness.seeds import derive_seeds, generator
 from benchsuite.harness.trainer import EpochSums, TimeBudgetSpentError, Trainer
 from benchsuite.network.builder import build, outline_of
@@ -34,6 +33,7 @@ from benchsuite.record.model import (
     RunStatus,
     Timing,
 )
+from benchsuite.record.running import marked_running
 from benchsuite.record.store import RecordStore
 from benchsuite.registry.manager import Registry
 from benchsuite.rule import Batch
@@ -118,7 +118,7 @@ class Run:
             StoreError: if the record cannot be written.
 
         """
-        with marked_running(self.store, self.id):
+        with marked_running(self.store.running_folder, self.id):
             try:
                 self._train()
                 record = self._record("completed")

@@ -15,10 +15,10 @@ from benchsuite.data.load import load_dataset
 from benchsuite.errors import Problem, ShapeError, SpecError
 from benchsuite.harness.allocator import steady_allocator
 from benchsuite.harness.events import announce
-from benchsuite.harness.markers import RunningElsewhereError
 from benchsuite.harness.run import InterruptedRunError, LoadedData, Run
 from benchsuite.network.builder import outline_of
 from benchsuite.record.model import RunRecord
+from benchsuite.record.running import RunningElsewhereError
 from benchsuite.record.store import RecordStore
 from benchsuite.registry.manager import Registry
 from benchsuite.spec.hashing import canonical_json

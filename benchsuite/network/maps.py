@@ -18,6 +18,8 @@ import torch.nn.grad as conv_gradients
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from benchsuite.errors import ShapeError
+
 
 class LinearMap(nn.Module, ABC):
     """A learnable linear map with a bias; subclasses say what its three operations are.
@@ -178,7 +180,7 @@ class Conv2d(LinearMap):
 
     @property
     def fan_out(self) -> int:
-        """Channels of a group times the kernel's area, as torch.nn.init counts it (strides left out)."""
+        """Channels of a group times the kernel's area; strides left out. Without groups it is torch.nn.init's count."""
         return self.weight.shape[0] // self.geometry["groups"] * self.weight[0, 0].numel()
 
     def apply_weight(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -218,17 +220,29 @@ class Conv2d(LinearMap):
 
 @contextmanager
 def replaced_feedback(maps: Mapping[str, LinearMap], feedback_weights: Mapping[str, Tensor]) -> Iterator[None]:
-    """Pull cotangents back through these weights instead of the maps' own, within the block.
+    """Pull cotangents back through these weights instead of the maps' own, for forward passes within the block.
+
+    Blocks may be nested; what an outer one had set is there again when an inner one ends.
 
     Args:
         maps: the network's maps by segment name.
-        feedback_weights: by segment name; a segment that is not named keeps its own weight.
+        feedback_weights: by segment name, in the shape of the map's weight; a segment that is not named keeps what it
+            has.
 
+    Raises:
+        ShapeError: if a name is not a segment, or a weight has not the shape of its map's; nothing is replaced then.
     """
+    for name, feedback_weight in feedback_weights.items():
+        if name not in maps:
+            raise ShapeError(f"feedback weight for '{name}': no such segment; there are {', '.join(maps)}")
+        if feedback_weight.shape != maps[name].weight.shape:
+            shapes = f"shape {tuple(feedback_weight.shape)}, its weight {tuple(maps[name].weight.shape)}"
+            raise ShapeError(f"feedback weight for '{name}' has {shapes}")
+    before = {name: maps[name].feedback_weight for name in feedback_weights}
     for name, feedback_weight in feedback_weights.items():
         maps[name].feedback_weight = feedback_weight
     try:
         yield
     finally:
-        for name in feedback_weights:
-            maps[name].feedback_weight = None
+        for name, earlier in before.items():
+            maps[name].feedback_weight = earlier

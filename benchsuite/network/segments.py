@@ -68,7 +68,8 @@ class Dropout(nn.Module):
     """Inverted dropout with a random stream of its own, so that no other draw shifts it.
 
     Attributes:
-        generator: on the device of the activations; set by the harness before training.
+        generator: on the device of the activations; set by the harness before training. None draws from torch's global
+            stream, for a network used on its own.
 
     """
 

@@ -66,7 +66,7 @@ def benchsuite_datasets() -> Mapping[str, DatasetReader]:
     """Return readers of data sets by name, for specs of ``kind: plugin``.
 
     A reader is called as ``reader(options, data_root)`` and returns a ``DecodedDataset``. It may raise ``DataError``
-    with what to put where; anything else is reported as a crash of the plugin.
+    with what to put where; anything else is reported as this reader's failure, and nothing is run.
     """
     raise AssertionError("a specification, never called")
 

@@ -41,7 +41,7 @@ class DigitsDataset(DatasetBase):
     kind: Literal["digits"]
     test_examples: int = Field(default=360, gt=0, lt=1797)
     """How many of the examples are held out, stratified by class."""
-    split_seed: int = 0
+    split_seed: int = Field(default=0, ge=0)
     """Which examples those are; the same for every run, whatever its seed."""
 
 
@@ -85,7 +85,7 @@ class SyntheticDataset(DatasetBase):
     height: int = Field(default=8, gt=0)
     width: int = Field(default=8, gt=0)
     classes: int = Field(default=10, gt=1)
-    data_seed: int = 0
+    data_seed: int = Field(default=0, ge=0)
     """Which random data; the same for every run, whatever its seed."""
 
 

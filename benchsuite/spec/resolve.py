@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from pydantic import TypeAdapter
 
-from benchsuite.errors import EmptySelectionError, PluginError, Problem, SpecError, nearest
+from benchsuite.errors import EmptySelectionError, PluginError, Problem, SpecError, in_file_order, nearest
 from benchsuite.spec.architecture import ArchitectureSpec
 from benchsuite.spec.base import Tier
 from benchsuite.spec.checking import check
@@ -149,22 +149,28 @@ def load_library_for(target: str, folders: Iterable[Path]) -> SpecLibrary:
 def check_file(path: Path, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
     """Return every problem of one spec file, references, tiers and rule settings included; empty if it is right."""
     try:
-        node = read(path)
-        kind = guess_kind(path, node)
-        if kind is None:
-            kinds = ", ".join(SHAPES)
-            return [node.mark.problem(f"cannot tell what it specifies; put it into a folder named one of {kinds}")]
-        laid_out = library.load_file(kind, path)
-        _, problems = check(adapter_of(kind), laid_out, shape=SHAPES[kind])
-        if problems:
-            return problems
-        if kind == "suites":
-            return _check_suite(laid_out, library, directory)
-        if kind == "tracks":
-            return _check_track(laid_out, directory)
+        return in_file_order(_check_file(path, library, directory))
     except SpecError as error:
         return error.problems
-    return []
+
+
+def _check_file(path: Path, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
+    node = read(path)
+    kind = guess_kind(path, node)
+    if kind is None:
+        kinds = ", ".join(SHAPES)
+        return [node.mark.problem(f"cannot tell what it specifies; put it into a folder named one of {kinds}")]
+    laid_out = library.load_file(kind, path)
+    _, problems = check(adapter_of(kind), laid_out, shape=SHAPES[kind])
+    if problems:
+        return problems
+    match kind:
+        case "suites":
+            return _check_suite(laid_out, library, directory)
+        case "tracks":
+            return _check_track(laid_out, directory)
+        case _:
+            return []
 
 
 def _check_suite(node: Node, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:

@@ -28,10 +28,11 @@ class LearningChecks(ConformanceSettings):
             seen=refusals,
             remedy="set `learning_network = SampleNetwork(...)` with input (64,) or (1, 8, 8) and 10 classes",
         )
+        floor = self.learning_floor or (0.8 if self.rule.traits.trains_hidden else 0.5)
         accuracy = self.digits_accuracy()
         require(
-            accuracy >= self.learning_floor,
-            asks=f"a test accuracy of at least {self.learning_floor} on digits (chance is 0.1; set learning_floor to "
+            accuracy >= floor,
+            asks=f"a test accuracy of at least {floor} on digits (chance is 0.1; set learning_floor to "
             "ask for more or less)",
             seen=f"{accuracy:.3f} after {self.learning_epochs} epochs of Adam at {self.learning_rate}",
             remedy="look at the sign of the credit (the optimizer descends: credit at a segment is dL/doutput, not its "

@@ -176,5 +176,5 @@ SAMPLE_NETWORKS: tuple[SampleNetwork, ...] = (
 )
 """What ``RuleConformance`` runs on unless told otherwise."""
 
-DIGITS_NETWORK = SampleNetwork(_chain("digits", _dense(64, "relu")), (64,), classes=10)
-"""What ``RuleConformance`` trains on scikit-learn's digits."""
+DIGITS_NETWORK = SampleNetwork(_chain("digits", _dense(16, "relu")), (64,), classes=10)
+"""What ``RuleConformance`` trains on scikit-learn's digits: so narrow that random features do not suffice."""

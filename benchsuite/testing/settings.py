@@ -26,11 +26,11 @@ class ConformanceSettings:
 
     learning_network: ClassVar[SampleNetwork] = DIGITS_NETWORK
     """Network trained on scikit-learn's digits: input (64,) or (1, 8, 8), 10 classes."""
-    learning_floor: ClassVar[float] = 0.85
-    """Least test accuracy on digits after the fixed budget.
+    learning_floor: ClassVar[float | None] = None
+    """Least test accuracy on digits after the fixed budget; if not given, 0.8 where hidden segments learn, else 0.5.
 
-    Measured over three seeds: backprop 0.98, feedback alignment and DFA 0.97, readout only 0.90 to 0.92. A floor above
-    that of readout only shows that hidden segments learn something of use.
+    Measured over eight seeds: backprop 0.96 to 0.97, feedback alignment and DFA 0.95 to 0.96, direct random target
+    projection 0.86 to 0.90, readout only 0.58 to 0.75. So 0.8 shows that hidden segments learn something of use.
     """
     learning_rate: ClassVar[float] = 0.003
     """Adam's, for the digits."""

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchsuite.record.model import RunRecord
+from benchsuite.record.running import alive_run_ids
 from benchsuite.record.store import BrokenRecord, RecordStore
 from benchsuite.tracking.connection import MirrorError
-from benchsuite.tracking.liveness import alive_run_ids
 from benchsuite.tracking.mapping import DIGEST_TAG, RUN_ID_TAG, mirror_digest
 from benchsuite.tracking.mirror import Mirror
 

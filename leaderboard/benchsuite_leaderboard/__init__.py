@@ -1,0 +1,1 @@
+"""The leaderboard: records of runs in, tables and a static site out. Reads records and nothing else."""

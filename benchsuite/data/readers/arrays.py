@@ -88,7 +88,6 @@ def read_arrays(spec: ArraysDataset, data_root: Path) -> DecodedDataset:
 
     Raises:
         DataError: if anything is missing, damaged, pickled, too large, or not of these types and shapes.
-
     """
     path = resolve_in_root(spec.path, data_root)
     if not path.exists():

@@ -29,7 +29,6 @@ def read_digits(spec: DigitsDataset) -> DecodedDataset:
 
     Returns:
         Images of uint8, (examples, 1, 8, 8).
-
     """
     table = _read_table()
     values, labels = table[:, :-1], table[:, -1].copy()
@@ -74,7 +73,6 @@ def choose_stratified(labels: NDArray[np.int64], count: int, seed: int) -> NDArr
 
     Returns:
         True for the chosen, shape (examples,).
-
     """
     classes, sizes = np.unique(labels, return_counts=True)
     shares = sizes * count

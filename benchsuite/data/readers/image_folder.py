@@ -48,7 +48,6 @@ def read_image_folder(spec: ImageFolderDataset, data_root: Path) -> DecodedDatas
 
     Raises:
         DataError: if folders are missing or empty, classes differ between train and test, or files are not images.
-
     """
     root = resolve_in_root(spec.path, data_root)
     if not root.is_dir():

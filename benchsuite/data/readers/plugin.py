@@ -26,7 +26,6 @@ def read_with_plugin(
     Raises:
         DataError: the reader's own, as it is; for an unknown reader, one that fails or one that returns something
             else, an error that names it.
-
     """
     reader = plugin_readers.get(spec.reader)
     if reader is None:

@@ -35,7 +35,6 @@ def make_synthetic(spec: SyntheticDataset) -> DecodedDataset:
 
     Raises:
         DataError: if they would not fit in memory.
-
     """
     shape = (spec.channels, spec.height, spec.width)
     pixels = math.prod(shape)

@@ -1,0 +1,279 @@
+"""Charts of a table as Vega-Lite specs: plain data, no addresses, colours that follow the page's theme."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchsuite_leaderboard.curves import thin
+from benchsuite_leaderboard.model import CurvePoint, RuleRow, SegmentCurve, TrackTable
+
+# Mid tones that keep a contrast of about 3:1 on white and on near-black; neighbours differ for the colour-blind too.
+PALETTE = ("#3f7fd0", "#d5791f", "#2a9d76", "#c7527d", "#8b6fd6", "#a5794f", "#2d9fb3", "#9a9212", "#d05a4e", "#7c8896")
+DASHES: tuple[list[int], ...] = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2])
+# The baseline takes the colour of the text, whatever the theme.
+BASELINE_COLOR = "currentColor"
+
+LINEAR: Mapping[str, Any] = {"zero": False, "type": "linear"}
+LOGARITHMIC: Mapping[str, Any] = {"type": "log"}
+
+MOST_SEGMENTS = 12
+"""Small charts per diagnostic; of deeper networks evenly spaced segments are shown."""
+
+SHOWN_FAILURES = 40
+"""Failed runs drawn per table; the table lists all."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """How one row is drawn in every chart of its table."""
+
+    index: int
+    label: str
+    color: str
+    dash: list[int]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart: where it goes, what it says above itself, and its Vega-Lite spec."""
+
+    chart_id: str
+    title: str
+    spec: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class DiagnosticCharts:
+    """The small charts of one diagnostic, one a segment."""
+
+    diagnostic: str
+    title: str
+    """Its name in words, with the unit."""
+    charts: tuple[Chart, ...]
+    segments: int
+    """How many segments were measured; more than there are charts in a deep network."""
+
+
+def assign_series(table: TrackTable) -> dict[str, Series]:
+    """Give every row of a table, by its id, a colour and a dash that do not depend on the rows' results."""
+    series: dict[str, Series] = {}
+    others = 0
+    for row in sorted(table.rows, key=lambda r: r.label):
+        first_baseline = row.is_baseline and not any(s.color == BASELINE_COLOR for s in series.values())
+        color = BASELINE_COLOR if first_baseline else PALETTE[others % len(PALETTE)]
+        dash = DASHES[0] if first_baseline else DASHES[others // len(PALETTE) % len(DASHES)]
+        others += not first_baseline
+        series[row.row_id] = Series(len(series), row.label, color, dash)
+    return series
+
+
+def learning_curves(table: TrackTable, budget: int) -> Chart | None:
+    """Draw the test error over epochs: mean line and smallest-to-largest band per row, failed runs as they ended.
+
+    Args:
+        table: The rows.
+        budget: Points in all; longer curves are thinned out evenly.
+
+    Returns:
+        None if nothing was measured.
+    """
+    series = assign_series(table)
+    failed = [
+        (row, run) for row in table.rows for run in row.runs if run.test_curve and not (run.counted or run.superseded)
+    ]
+    failed = failed[:SHOWN_FAILURES]
+    lines = sum(bool(row.curve) for row in table.rows) + len(failed)
+    if not lines:
+        return None
+    most = _points_a_line(budget, lines)
+    means = [p for row in table.rows for p in _values(row.curve, series[row.row_id], most, 100, band=True)]
+    traces = []
+    for number, (row, run) in enumerate(failed):
+        points = [CurvePoint(e, v, v, v) for e, v in run.test_curve.items()]
+        drawn = _values(points, series[row.row_id], most, 100, band=False)
+        traces += [{**p, "k": number, "s": run.seed, "why": run.status} for p in drawn]
+        traces[-1]["end"] = True
+    spec = _frame(series, height=320)
+    scale = _scale(means + traces)
+    title = "Test error (%), logarithmic" if scale is LOGARITHMIC else "Test error (%)"
+    band = {"mark": {"type": "area", "opacity": 0.16}, "encoding": _encoding("l", y2="h", scale=scale)}
+    line = {
+        "mark": {"type": "line", "strokeWidth": 2, "point": _points(means)},
+        "encoding": {
+            **_encoding("m", title, scale=scale),
+            **_dash(series),
+            "tooltip": _tooltip("test error (%)", band=True),
+        },
+    }
+    spec["layer"] = [{**layer, "data": {"values": means}, "transform": [_lookup()]} for layer in (band, line)]
+    if traces:
+        trace = {"mark": {"type": "line", "strokeWidth": 1.2, "opacity": 0.75}, "encoding": _encoding("m", scale=scale)}
+        trace["encoding"]["detail"] = {"field": "k", "type": "nominal"}
+        end = {
+            "mark": {"type": "point", "shape": "cross", "angle": 45, "size": 70, "filled": True, "opacity": 1},
+            "encoding": {**_encoding("m", scale=scale), "tooltip": _failure_tooltip()},
+        }
+        spec["layer"] += [
+            {**trace, "data": {"values": traces}, "transform": [_lookup()]},
+            {**end, "data": {"values": [t for t in traces if "end" in t]}, "transform": [_lookup()]},
+        ]
+    return Chart(f"learning-{table.table_id}", "Test error over training", spec)
+
+
+def alignment_charts(table: TrackTable, budget: int) -> list[DiagnosticCharts]:
+    """Draw every diagnostic over epochs, one small chart a segment.
+
+    Args:
+        table: The rows.
+        budget: Points in all; longer curves are thinned out evenly.
+
+    Returns:
+        By diagnostic; empty if none was measured.
+    """
+    series = assign_series(table)
+    found: dict[str, dict[str | None, list[tuple[RuleRow, SegmentCurve]]]] = {}
+    for row in table.rows:
+        for curve in row.diagnostics:
+            found.setdefault(curve.diagnostic, {}).setdefault(curve.segment, []).append((row, curve))
+    chosen = {d: _evenly(_in_forward_order(list(s), table.segments)) for d, s in sorted(found.items())}
+    lines = sum(len(found[d][s]) for d, segments in chosen.items() for s in segments)
+    most = _points_a_line(budget, lines)
+    groups = []
+    for number, (diagnostic, segments) in enumerate(chosen.items()):
+        charts = []
+        for place, segment in enumerate(segments):
+            curves = found[diagnostic][segment]
+            values = [p for row, c in curves for p in _values(c.points, series[row.row_id], most, 1, band=False)]
+            spec = _frame(series, height=150)
+            title = axis_title(diagnostic)
+            spec["layer"] = [
+                {
+                    "data": {"values": values},
+                    "transform": [_lookup()],
+                    "mark": {"type": "line", "strokeWidth": 1.8, "point": _points(values)},
+                    "encoding": {
+                        **_encoding("m", title, limit=140),
+                        **_dash(series),
+                        "tooltip": _tooltip(title, band=False),
+                    },
+                }
+            ]
+            chart_id = f"alignment-{table.table_id}-{number}-{place}"
+            charts.append(Chart(chart_id, segment if segment is not None else "whole network", spec))
+        groups.append(DiagnosticCharts(diagnostic, axis_title(diagnostic), tuple(charts), len(found[diagnostic])))
+    return groups
+
+
+def axis_title(diagnostic: str) -> str:
+    """Turn a diagnostic's name into an axis title with its unit: ``credit_angle_deg`` becomes ``credit angle (°)``."""
+    for ending, unit in (("_deg", "°"), ("_ms", "ms"), ("_s", "s"), ("_percent", "%"), ("_mib", "MiB")):
+        if diagnostic.endswith(ending):
+            return f"{diagnostic.removesuffix(ending).replace('_', ' ')} ({unit})"
+    return diagnostic.replace("_", " ")
+
+
+def _frame(series: dict[str, Series], height: int) -> dict[str, Any]:
+    rows = [{"r": s.index, "label": s.label} for s in series.values()]
+    labels = [s.label for s in series.values()]
+    return {
+        "width": "container",
+        "height": height,
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "datasets": {"rows": rows},
+        "encoding": {
+            "x": {
+                "field": "e",
+                "type": "quantitative",
+                "title": "Epoch",
+                "axis": {"tickMinStep": 1, "format": "d"},
+                "scale": {"zero": False, "nice": False},
+            },
+            "color": {
+                "field": "label",
+                "type": "nominal",
+                "legend": None,
+                "scale": {"domain": labels, "range": [s.color for s in series.values()]},
+            },
+        },
+    }
+
+
+def _dash(series: dict[str, Series]) -> dict[str, Any]:
+    scale = {"domain": [s.label for s in series.values()], "range": [s.dash for s in series.values()]}
+    return {"strokeDash": {"field": "label", "type": "nominal", "legend": None, "scale": scale}}
+
+
+def _encoding(
+    y: str, title: str | None = None, *, y2: str | None = None, scale: Mapping[str, Any] = LINEAR, limit: int = 300
+) -> dict[str, Any]:
+    encoding: dict[str, Any] = {"y": {"field": y, "type": "quantitative", "scale": dict(scale)}}
+    if title is not None:
+        encoding["y"] |= {"title": title, "axis": {"titleLimit": limit}}
+    if y2 is not None:
+        encoding["y2"] = {"field": y2}
+    return encoding
+
+
+def _scale(values: Sequence[dict[str, Any]]) -> Mapping[str, Any]:
+    """A logarithmic axis where errors span about a decade: else the start hides all differences at the end."""
+    errors = [v.get(k, v["m"]) for v in values for k in ("l", "m", "h")]
+    return LOGARITHMIC if min(errors) > 0 and max(errors) / min(errors) > 8 else LINEAR
+
+
+def _tooltip(title: str, *, band: bool) -> list[dict[str, Any]]:
+    fields = [("label", "rule", "nominal"), ("e", "epoch", "quantitative"), ("m", f"mean {title}", "quantitative")]
+    fields += [("l", "smallest", "quantitative"), ("h", "largest", "quantitative")] if band else []
+    return [{"field": f, "title": t, "type": k} for f, t, k in fields]
+
+
+def _failure_tooltip() -> list[dict[str, Any]]:
+    fields = [
+        ("label", "rule"),
+        ("s", "seed"),
+        ("why", "ended as"),
+        ("e", "last measured epoch"),
+        ("m", "test error (%)"),
+    ]
+    return [{"field": f, "title": t, "type": "nominal"} for f, t in fields]
+
+
+def _lookup() -> dict[str, Any]:
+    return {"lookup": "r", "from": {"data": {"name": "rows"}, "key": "r", "fields": ["label"]}}
+
+
+def _values(
+    points: Sequence[CurvePoint], series: Series, most: int, scale: float, *, band: bool
+) -> list[dict[str, float]]:
+    values = []
+    for point in thin(points, most):
+        value = {"r": series.index, "e": point.epoch, "m": _short(point.mean * scale)}
+        values.append({**value, "l": _short(point.low * scale), "h": _short(point.high * scale)} if band else value)
+    return values
+
+
+def _short(value: float) -> float:
+    """Five digits: more than a line on a screen can show, and a third of the page's size."""
+    return float(f"{value:.5g}")
+
+
+def _points(values: Sequence[dict[str, Any]]) -> dict[str, Any] | bool:
+    """Dots on short curves: a line through a single epoch would not be seen."""
+    return {"size": 26, "filled": True} if len({v["e"] for v in values}) <= 15 else False
+
+
+def _points_a_line(budget: int, lines: int) -> int:
+    return max(4, min(200, budget // max(1, lines)))
+
+
+def _in_forward_order(segments: Sequence[str | None], forward: Sequence[str]) -> list[str | None]:
+    place = {name: i for i, name in enumerate(forward)}
+    return sorted(segments, key=lambda s: (s is None, place.get(s or "", len(place)), s or ""))
+
+
+def _evenly(segments: Sequence[str | None]) -> list[str | None]:
+    if len(segments) <= MOST_SEGMENTS:
+        return list(segments)
+    step = (len(segments) - 1) / (MOST_SEGMENTS - 1)
+    return [segments[round(i * step)] for i in range(MOST_SEGMENTS)]

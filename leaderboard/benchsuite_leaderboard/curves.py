@@ -1,0 +1,66 @@
+"""Measurements over training: mean lines and bands over seeds, never longer than what every seed measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from benchsuite.record.model import RunRecord
+from benchsuite_leaderboard.model import CurvePoint, SegmentCurve
+
+
+def test_curve(record: RunRecord) -> dict[int, float]:
+    """Return the test error by epoch, in order of epochs, as far as this run came."""
+    measured = {e.epoch: e.test.error for e in record.epochs if e.test is not None}
+    return dict(sorted(measured.items()))
+
+
+def mean_curve(curves: Sequence[Mapping[int, float]]) -> tuple[CurvePoint, ...]:
+    """Average several runs epoch by epoch, at those epochs only that every one of them measured.
+
+    A mean over those runs that happen to go on would jump where one ends and would describe other seeds than the rest
+    of the line.
+    """
+    if not curves:
+        return ()
+    shared = sorted(set(curves[0]).intersection(*curves[1:]))
+    return tuple(_point(epoch, [c[epoch] for c in curves]) for epoch in shared)
+
+
+def diagnostic_curves(records: Sequence[RunRecord]) -> tuple[SegmentCurve, ...]:
+    """Average every diagnostic over runs, per segment and epoch; undefined values leave a hole.
+
+    Returns:
+        Curves by diagnostic, then in the forward order of segments, the whole network last.
+    """
+    measured: dict[tuple[str, str | None], list[dict[int, float]]] = {}
+    for index, record in enumerate(records):
+        for value in record.diagnostics:
+            if value.value is None:
+                continue
+            runs = measured.setdefault((value.diagnostic, value.segment), [{} for _ in records])
+            runs[index][value.epoch] = value.value
+    order = segment_order(records)
+    keys = sorted(measured, key=lambda k: (k[0], k[1] is None, order.get(k[1] or "", len(order)), k[1] or ""))
+    curves = (SegmentCurve(name, segment, mean_curve(measured[name, segment])) for name, segment in keys)
+    return tuple(c for c in curves if c.points)
+
+
+def segment_order(records: Sequence[RunRecord]) -> dict[str, int]:
+    """Return each segment's place in the forward order."""
+    order: dict[str, int] = {}
+    for record in records:
+        for name in record.network.segments if record.network else ():
+            order.setdefault(name, len(order))
+    return order
+
+
+def thin(points: Sequence[CurvePoint], most: int) -> list[CurvePoint]:
+    """Return at most ``most`` of the points, evenly spaced, the first and the last among them."""
+    if len(points) <= most or most < 2:
+        return list(points)
+    step = (len(points) - 1) / (most - 1)
+    return [points[round(i * step)] for i in range(most)]
+
+
+def _point(epoch: int, values: Sequence[float]) -> CurvePoint:
+    return CurvePoint(epoch, sum(values) / len(values), min(values), max(values))

@@ -1,0 +1,190 @@
+"""What a table is made of: plain, frozen data with numbers as numbers. The site and the terminal both print from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from benchsuite.record.model import RunStatus
+
+BASELINE_RULE = "backprop"
+"""The rule that gaps and costs are relative to."""
+
+Standing = Literal["best", "tie", "behind", "unknown"]
+"""Against the row with the lowest mean: it; no difference shown; a difference shown; too few shared seeds."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds and how well it is known."""
+
+    mean: float
+    n: int
+    """Seeds, or pairs of seeds, that went in."""
+    sd: float | None = None
+    """Standard deviation over seeds (n - 1 in the denominator); None for one seed."""
+    low: float | None = None
+    """Lower end of the 95 % t-interval; None for one seed."""
+    high: float | None = None
+    """Upper end of it."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A field of the spec in which a row or a table is not like the others."""
+
+    field: str
+    """Path in the spec, e.g. ``protocol.optimizer.learning_rate``."""
+    value: str
+    """Its value here, as JSON; ``absent`` if there is no such field."""
+    usual: str = ""
+    """For a row: the value most of the table has."""
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """The seeds of one row at one epoch."""
+
+    epoch: int
+    mean: float
+    low: float
+    """Smallest over seeds."""
+    high: float
+    """Largest over seeds."""
+
+
+@dataclass(frozen=True)
+class SegmentCurve:
+    """One diagnostic of one segment over training."""
+
+    diagnostic: str
+    segment: str | None
+    """None for the network as a whole."""
+    points: tuple[CurvePoint, ...]
+
+
+@dataclass(frozen=True)
+class SeedRun:
+    """One run, as a row shows it."""
+
+    run_id: str
+    seed: int
+    status: RunStatus
+    reason: str
+    command: str
+    superseded: bool
+    """A later run of the same seed stands in this row; this one counts for nothing but is still listed."""
+    counted: bool
+    """Whether its numbers are in the row's means: completed, measured after its last epoch, not superseded."""
+    test_error: float | None
+    """After the last epoch; None unless the run completed and was measured then."""
+    train_error: float | None
+    """Of the whole training set after the last epoch; None unless completed and measured then."""
+    test_curve: dict[int, float] = field(default_factory=dict)
+    """Test error by epoch, whatever the status."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A row's test error minus the baseline's, paired by seed."""
+
+    difference: Estimate | None
+    """As a fraction; None if there is nothing to compare with."""
+    remark: str
+    """What it was compared with, or why there is none."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Time per training step relative to the baseline's on the same hardware class."""
+
+    ratio: float | None
+    """None where costs cannot be compared."""
+    remark: str
+    """What was compared, or why nothing was."""
+
+
+@dataclass(frozen=True)
+class RuleRow:
+    """One rule with one configuration on one hardware class: its seeds and what they say."""
+
+    row_id: str
+    """Twelve hexadecimal digits that name the row in addresses; the same in every build."""
+    label: str
+    """The rule's name, and what tells it from other rows of the same rule; unique in its table."""
+    rule: str
+    config: dict[str, Any]
+    hardware_class: str
+    precision: str
+    protocol_differences: tuple[Difference, ...]
+    """Where this row was trained otherwise than most of the table."""
+    runs: tuple[SeedRun, ...]
+    """By seed; a superseded run before the one that replaced it."""
+    total: int
+    """Seeds that were run."""
+    completed: int
+    """Seeds whose test error counts."""
+    failures: tuple[tuple[str, int], ...]
+    """What became of the others, e.g. ``(("diverged", 2), ("crashed", 1))``."""
+    test_error: Estimate | None
+    train_error: Estimate | None
+    gap: Gap
+    cost: Cost
+    step_time_ms: float | None
+    """Median over counted runs."""
+    images_per_s: float | None
+    """Median over counted runs."""
+    peak_memory_mib: float | None
+    """Median over counted runs."""
+    peak_memory_source: str
+    curve: tuple[CurvePoint, ...]
+    """Test error over epochs, as far as all counted runs reach."""
+    diagnostics: tuple[SegmentCurve, ...]
+    notes: tuple[str, ...]
+    """What a reader must know before comparing this row."""
+    rank: int | None = None
+    """1 for the lowest mean; None if the row may not be ranked."""
+    unranked_reason: str = ""
+    standing: Standing | None = None
+    """None if the row may not be ranked."""
+
+    @property
+    def complete(self) -> bool:
+        """Return whether every seed that was run counts."""
+        return self.total > 0 and self.completed == self.total
+
+    @property
+    def is_baseline(self) -> bool:
+        """Return whether this is the rule that others are compared with."""
+        return self.rule == BASELINE_RULE
+
+
+@dataclass(frozen=True)
+class TrackTable:
+    """Rows that may be compared: same track, tier, data and network."""
+
+    table_id: str
+    """Twelve hexadecimal digits that name the table in addresses; the same in every build."""
+    track: str
+    tier: str
+    fingerprint: str | None
+    """sha256 of the data used; None if no run came as far as loading it."""
+    dataset: dict[str, Any]
+    dataset_title: str
+    architecture: dict[str, Any]
+    architecture_title: str
+    protocol: dict[str, Any]
+    """The protocol most rows have."""
+    train_examples: int | None
+    test_examples: int | None
+    classes: int | None
+    parameters: int | None
+    """Learnable numbers of the network; None if the runs disagree or none came so far."""
+    segments: tuple[str, ...]
+    """Segments of the network in forward order, as far as known."""
+    differences: tuple[Difference, ...]
+    """What tells this table from others of the same track and tier; empty if it is the only one."""
+    rows: tuple[RuleRow, ...]
+    """Ranked rows first, then the others, each by mean test error."""
+    runs: int
+    """Records that went in."""

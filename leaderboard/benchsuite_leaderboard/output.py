@@ -1,0 +1,121 @@
+"""The site's folder: written whole or file by file in one step each, and nobody else's files touched."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from benchsuite.errors import StoreError
+
+MARKER = ".benchsuite-site"
+"""Lists the files of ours as JSON, so that a later build can tell them from others; not named so: it is no record."""
+
+
+def publish(files: Mapping[str, bytes], out: Path) -> None:
+    """Write a site's files into ``out``.
+
+    A new folder appears complete, in one rename. In a folder that an earlier build made, each file is replaced in one
+    step, the start page last, and pages that no longer exist are removed; files that we did not write stay.
+
+    Args:
+        files: Contents by path relative to ``out``, with ``/`` between folders.
+        out: Folder to make or renew.
+
+    Raises:
+        StoreError: if ``out`` holds files and is not a site of ours, if a foreign file stands where one of ours must
+            go, or if the folder cannot be written. In the first two cases nothing was changed.
+    """
+    try:
+        if _is_empty(out):
+            _publish_new(files, out)
+        else:
+            _renew(files, out, _owned_files(out))
+    except OSError as error:
+        raise StoreError(f"cannot write the site to {out}: {error.strerror or error}") from error
+
+
+def _is_empty(out: Path) -> bool:
+    if out.exists() and not out.is_dir():
+        raise StoreError(f"{out} is not a folder; nothing was written")
+    return not out.exists() or not any(out.iterdir())
+
+
+def _publish_new(files: Mapping[str, bytes], out: Path) -> None:
+    target = out.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.parent / f".{target.name}.{secrets.token_hex(8)}.tmp"
+    try:
+        for name, content in {**files, MARKER: _marker(files)}.items():
+            path = temporary / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        temporary.replace(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _renew(files: Mapping[str, bytes], out: Path, owned: set[str]) -> None:
+    for name in sorted(files):
+        _refuse_foreign(out, name, owned)
+    # Until all is done the marker lists old and new files: a build that is killed leaves none without an owner.
+    _replace(out / MARKER, _marker(owned | set(files)))
+    for name in sorted(files, key=lambda n: (n.endswith(".html"), n == "index.html", n)):
+        _replace(out / name, files[name])
+    for name in sorted(owned - set(files)):
+        stale = out / name
+        if stale.is_file() and not _through_link(out, name):
+            stale.unlink()
+    _replace(out / MARKER, _marker(files))
+
+
+def _owned_files(out: Path) -> set[str]:
+    try:
+        listed = json.loads((out / MARKER).read_text(encoding="utf-8"))["files"]
+        return {n for n in listed if _is_inside(n)}
+    except FileNotFoundError:
+        problem = "holds files and is not a site that benchsuite made"
+    except (ValueError, KeyError, TypeError, UnicodeError):
+        problem = f"has a damaged {MARKER}"
+    raise StoreError(f"{out} {problem}; nothing was written. Choose an empty or a new folder")
+
+
+def _is_inside(name: object) -> bool:
+    """Whether a name from a marker file, which anyone may have edited, stays within the site."""
+    if not isinstance(name, str) or "\\" in name or "\0" in name:
+        return False
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and path.parts not in ((), (MARKER,))
+
+
+def _refuse_foreign(out: Path, name: str, owned: set[str]) -> None:
+    if _through_link(out, name):
+        raise StoreError(f"{out / name}: a link stands on this path; nothing was written")
+    if name not in owned and (out / name).exists():
+        raise StoreError(f"{out / name} is not a file that benchsuite wrote; move it away. Nothing was written")
+
+
+def _through_link(out: Path, name: str) -> bool:
+    path = PurePosixPath(name)
+    return any((out / p).is_symlink() for p in (path, *path.parents) if p.parts)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Not tempfile: its files are private to the user, and a site is there to be served.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _marker(files: Mapping[str, bytes] | set[str]) -> bytes:
+    return (json.dumps({"layout": 1, "files": sorted(files)}, indent=1) + "\n").encode()

@@ -1,0 +1,66 @@
+"""What is said about a handful of seeds: mean, spread, 95 % interval, and paired differences."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from benchsuite_leaderboard.model import Estimate
+
+CONFIDENCE = 0.95
+
+
+def estimate(values: Sequence[float]) -> Estimate | None:
+    """Summarise independent measurements by mean, standard deviation and Student's t-interval.
+
+    Args:
+        values: One finite number a seed.
+
+    Returns:
+        None without values. With one value the spread and the interval are None: one seed says nothing of either.
+
+    Source: two-sided interval ``mean ± t(0.975, n - 1) * sd / sqrt(n)``, sd with n - 1 in the denominator.
+    """
+    n = len(values)
+    if n == 0:
+        return None
+    # The standard library's mean and stdev are exact for equal values: n equal seeds give sd 0, not 1e-17.
+    mean = float(statistics.mean(values))
+    if n == 1:
+        return Estimate(mean=mean, n=1)
+    sd = statistics.stdev(values)
+    half = t_quantile(n - 1) * sd / math.sqrt(n)
+    return Estimate(mean=mean, n=n, sd=sd, low=mean - half, high=mean + half)
+
+
+def paired_difference(values: Mapping[int, float], baseline: Mapping[int, float]) -> Estimate | None:
+    """Summarise ``values - baseline`` over the seed indices that both have.
+
+    Two rules share the network and the order of examples at one seed index, so that the spread they have in common
+    cancels. Seeds that only one side has fall out; ``n`` says how many pairs are left.
+
+    Args:
+        values: Measurement by seed index.
+        baseline: Measurement of what is compared with, by seed index.
+
+    Returns:
+        None if no seed index is in both.
+    """
+    shared = sorted(values.keys() & baseline.keys())
+    return estimate([values[seed] - baseline[seed] for seed in shared])
+
+
+def median(values: Sequence[float]) -> float | None:
+    """Return the median, or None without values."""
+    return float(statistics.median(values)) if values else None
+
+
+@lru_cache(maxsize=256)
+def t_quantile(degrees_of_freedom: int) -> float:
+    """Return the upper end of the central 95 % of Student's t-distribution."""
+    # Imported late: it takes a tenth of a second, and the command prints help without statistics.
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees_of_freedom, (1 + CONFIDENCE) / 2))

@@ -1,0 +1,83 @@
+"""Records to tables: the one computation behind the site and the results that the command prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from benchsuite.record.model import RunRecord
+from benchsuite_leaderboard.curves import segment_order
+from benchsuite_leaderboard.grouping import Group, group_records, short_hash, tell_apart
+from benchsuite_leaderboard.model import (
+    BASELINE_RULE,
+    Cost,
+    CurvePoint,
+    Difference,
+    Estimate,
+    Gap,
+    RuleRow,
+    SeedRun,
+    SegmentCurve,
+    Standing,
+    TrackTable,
+)
+from benchsuite_leaderboard.ranking import rank_rows
+from benchsuite_leaderboard.rows import build_rows, bundle_records, usual_protocol
+
+__all__ = [
+    "BASELINE_RULE",
+    "Cost",
+    "CurvePoint",
+    "Difference",
+    "Estimate",
+    "Gap",
+    "RuleRow",
+    "SeedRun",
+    "SegmentCurve",
+    "Standing",
+    "TrackTable",
+    "summarize",
+]
+
+
+def summarize(records: Iterable[RunRecord]) -> list[TrackTable]:
+    """Turn run records into one table per set of comparable conditions.
+
+    Runs share a table if their track, tier, data fingerprint, data set spec and network spec are equal, and a row if
+    their rule, its configuration, protocol, hardware class and precision are. Only completed runs that were measured
+    after their last epoch enter a number; every other run is in its row with status and reason. The result does not
+    depend on the order of the records.
+
+    Args:
+        records: Runs of any tracks, tiers and machines.
+
+    Returns:
+        Tables by track, tier and conditions; numbers as numbers, errors as fractions.
+    """
+    groups = group_records(records)
+    differences = tell_apart(groups)
+    return [_build_table(group, differences[group.key]) for group in groups]
+
+
+def _build_table(group: Group, differences: tuple[Difference, ...]) -> TrackTable:
+    bundles = bundle_records(group.records)
+    data = next((r.data for r in group.records if r.data), None)
+    parameters = {r.network.parameters for r in group.records if r.network}
+    return TrackTable(
+        table_id=short_hash(group.key),
+        track=group.track,
+        tier=group.tier,
+        fingerprint=group.fingerprint,
+        dataset=group.dataset,
+        dataset_title=min(r.spec.dataset.shown_as for r in group.records),
+        architecture=group.architecture,
+        architecture_title=min(r.spec.architecture.shown_as for r in group.records),
+        protocol=usual_protocol(bundles),
+        train_examples=data.train_examples if data else None,
+        test_examples=data.test_examples if data else None,
+        classes=data.classes if data else None,
+        parameters=parameters.pop() if len(parameters) == 1 else None,
+        segments=tuple(segment_order(group.records)),
+        differences=differences,
+        rows=tuple(rank_rows(build_rows(bundles))),
+        runs=len(group.records),
+    )

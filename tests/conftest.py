@@ -1,0 +1,49 @@
+"""What all tests share: no test touches the network, the user's folders or another test's state."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from benchsuite.registry.manager import Registry, build_registry, installed_registry
+from benchsuite.spec.library import SpecLibrary, builtin_folder
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep caches out of the user's home and downloads off; what a test needs of them it sets itself."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("BENCHSUITE_OFFLINE", "1")
+    for name in ("BENCHSUITE_SPECS", "BENCHSUITE_STORE", "BENCHSUITE_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def registry() -> Registry:
+    """Return the registry of installed plugins."""
+    return installed_registry()
+
+
+@pytest.fixture
+def own_registry() -> Registry:
+    """Return a registry that a test may register event plugins with."""
+    return build_registry()
+
+
+@pytest.fixture
+def library() -> SpecLibrary:
+    """Return the library of built-in specs."""
+    return SpecLibrary([builtin_folder()])
+
+
+@pytest.fixture(scope="session")
+def mnist_root() -> Path | None:
+    """Return a data root that holds MNIST, or None on a machine without it."""
+    for candidate in (os.environ.get("BENCHSUITE_DATA"), REPOSITORY.parent / "shared" / "data"):
+        if candidate and (Path(candidate) / "MNIST" / "raw" / "train-images-idx3-ubyte").is_file():
+            return Path(candidate)
+    return None

@@ -1,0 +1,140 @@
+"""Checked against what the harness relies on: limits, and nothing invalid let through whoever read it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchsuite.data.load import load_dataset
+from benchsuite.data.tensors import DecodedDataset
+from benchsuite.errors import DataError
+from benchsuite.spec.dataset import DigitsDataset, PluginDataset
+
+
+def decoded(**changed):
+    dataset = DecodedDataset(
+        train_inputs=torch.arange(8 * 4, dtype=torch.uint8).view(8, 1, 2, 2),
+        train_targets=torch.tensor([0, 1, 2, 0, 1, 2, 0, 1]),
+        test_inputs=torch.zeros(3, 1, 2, 2, dtype=torch.uint8),
+        test_targets=torch.tensor([0, 1, 2]),
+        classes=3,
+    )
+    return replace(dataset, **changed)
+
+
+def load(reader, reader_name="mine", **fields):
+    spec = PluginDataset(kind="plugin", name="theirs", reader=reader_name, **fields)
+    return load_dataset(spec, Path("/root"), {"mine": reader, "other": reader})
+
+
+def refusal(reader, **fields):
+    with pytest.raises(DataError) as caught:
+        load(reader, **fields)
+    assert "\n" not in str(caught.value)
+    assert "data set 'theirs'" in str(caught.value)
+    return str(caught.value)
+
+
+def test_limits_keep_the_first_examples():
+    dataset = load(lambda *_: decoded(), train_limit=5, test_limit=2)
+    assert torch.equal(dataset.train_inputs, decoded().train_inputs[:5])
+    assert dataset.train_targets.tolist() == [0, 1, 2, 0, 1]
+    assert dataset.test_targets.tolist() == [0, 1]
+    assert dataset.classes == 3
+
+
+def test_a_limited_data_set_does_not_hold_the_rest_in_memory():
+    dataset = load(lambda *_: decoded(), train_limit=2)
+    assert dataset.train_inputs.untyped_storage().nbytes() == 2 * 4
+
+
+def test_a_limit_beyond_the_data_takes_all_of_them():
+    assert len(load(lambda *_: decoded(), train_limit=1000).train_targets) == 8
+
+
+def test_limits_hold_for_built_in_data_too():
+    spec = DigitsDataset(kind="digits", name="digits", train_limit=100, test_limit=50)
+    dataset = load_dataset(spec, Path())
+    assert len(dataset.train_inputs) == len(dataset.train_targets) == 100
+    assert len(dataset.test_inputs) == len(dataset.test_targets) == 50
+    assert dataset.train_targets.unique().numel() == 10
+
+
+def test_tensors_are_contiguous_whatever_the_reader_returned():
+    strided = decoded().train_inputs.transpose(2, 3)
+    dataset = load(lambda *_: decoded(train_inputs=strided))
+    assert dataset.train_inputs.is_contiguous()
+    assert torch.equal(dataset.train_inputs, strided)
+
+
+def test_a_reader_gets_its_options_and_the_data_root():
+    seen = []
+
+    def reader(options, data_root):
+        seen.append((dict(options), data_root))
+        options["size"] = "changed"
+        return decoded()
+
+    spec_options = {"size": 3}
+    load(reader, options=spec_options)
+    assert seen == [({"size": 3}, Path("/root"))]
+    assert spec_options == {"size": 3}
+
+
+def test_an_exception_of_a_reader_names_the_reader_and_the_exception():
+    def reader(options, data_root):
+        return options["absent\nkey"]
+
+    message = refusal(reader)
+    assert "reader 'mine' of a plugin failed: KeyError" in message
+
+
+def test_a_readers_own_data_error_is_passed_on_as_it_is():
+    def reader(options, data_root):
+        raise DataError("put cats.zip into the root")
+
+    assert refusal(reader).endswith("put cats.zip into the root")
+
+
+def test_a_reader_that_returns_something_else_is_refused():
+    assert "returned dict, expected DecodedDataset" in refusal(lambda *_: {})
+
+
+def test_an_unknown_reader_is_answered_with_the_nearest():
+    message = refusal(lambda *_: decoded(), reader_name="mime")
+    assert "no reader 'mime'; did you mean 'mine'? (installed plugins bring: mine, other)" in message
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"train_inputs": torch.zeros(8, 1, 2, 2, dtype=torch.float64)}, "torch.float64, expected torch.uint8"),
+        ({"train_inputs": [1, 2]}, "expected torch tensors"),
+        ({"test_targets": torch.tensor([0, 1, 2], dtype=torch.int32)}, "torch.int32, expected torch.int64"),
+        ({"test_targets": torch.tensor([0, 1, 3])}, "example 2 has label 3, expected 0 to 2"),
+        ({"test_targets": torch.tensor([0, -1, 1])}, "example 1 has label -1"),
+        ({"test_targets": torch.tensor([0, 1])}, "3 inputs but 2 targets"),
+        ({"test_inputs": torch.zeros(3, 1, 2, 3, dtype=torch.uint8)}, "test examples (1, 2, 3)"),
+        ({"test_inputs": torch.zeros(3, 1, 2, 2)}, "test inputs torch.float32"),
+        ({"test_inputs": torch.zeros(3, 1, 2, 2).fill_(torch.nan)}, "NaN"),
+        (
+            {
+                "train_inputs": torch.zeros(0, 1, 2, 2, dtype=torch.uint8),
+                "train_targets": torch.zeros(0, dtype=torch.int64),
+            },
+            "empty",
+        ),
+        ({"classes": 1}, "found 1 classes"),
+        ({"classes": None}, "found None classes"),
+    ],
+)
+def test_what_the_harness_cannot_use_is_refused(changed, expected):
+    assert expected in refusal(lambda *_: decoded(**changed))
+
+
+def test_running_out_of_memory_while_reading_is_a_message():
+    def reader(options, data_root):
+        raise MemoryError
+
+    assert "failed: MemoryError" in refusal(reader)

@@ -1,0 +1,332 @@
+"""Oracle: Python's own HTML parser, and the promises of ``build_site``."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import stat
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchsuite.errors import StoreError
+from benchsuite.record.store import BrokenRecord
+from benchsuite_leaderboard import output, site
+from benchsuite_leaderboard.site import build_site, render_pages
+from benchsuite_leaderboard.tables import summarize
+
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</script><script>alert(1)</script>",
+    "<!--<script>",
+    "'-alert(1)-'",
+    "{{ 7 * 7 }}{% raw %}",
+    "\u2028\u2029\u202e\x00",
+    "javascript:alert(1)",
+]
+
+
+class Page(HTMLParser):
+    """Every element with its attributes, the text outside scripts, and the content of each JSON script."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.data: list[str] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "script":
+            self.data.append(data)
+        else:
+            self.text += data
+
+
+def check_no_live_element(html: str) -> Page:
+    page = Page(html)
+    assert page.open == []
+    for tag, attributes in page.elements:
+        assert tag not in {"img", "iframe", "object", "embed", "style", "form", "base"}
+        assert not [a for a in attributes if a.startswith("on")]
+        for name in ("href", "src"):
+            assert (
+                not (attributes.get(name) or "").lower().lstrip().startswith(("javascript:", "http:", "https:", "//"))
+            )
+        if tag == "script":
+            assert attributes.get("type") == "application/json" or "static/" in (attributes.get("src") or "")
+    for script in page.data:
+        json.loads(script)
+    return page
+
+
+def everything(make_record, make_seeds, make_angles):
+    angles = [
+        make_record("dfa", s, 0.2 + s / 100, diagnostics=make_angles(s, 3), config={"scale": 1}) for s in range(3)
+    ]
+    return [
+        *make_seeds("backprop", [0.1, 0.11, 0.12]),
+        *angles,
+        *make_seeds("fa", [0.3, 0.31]),
+        make_record("fa", 2, 0.9, status="diverged", reason="the loss was not finite in epoch 2"),
+        *make_seeds("backprop", [0.1, 0.11, 0.12], hardware_class="gpu"),
+        *make_seeds("backprop", [0.2, 0.21], track="other-track"),
+        BrokenRecord(Path("/home/somebody/store/records/0a.json"), "document: Invalid JSON"),
+    ]
+
+
+@pytest.fixture
+def records(make_record, make_seeds, make_angles):
+    return everything(make_record, make_seeds, make_angles)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_the_report_counts_what_went_in(records, tmp_path):
+    report = build_site(records, tmp_path / "site")
+    assert (report.records, report.tables) == (14, 2)
+    assert report.statuses == {"completed": 13, "diverged": 1}
+    assert len(report.broken) == 1
+    assert report.index.is_file()
+    assert sorted([*report.files, output.MARKER]) == sorted(contents(tmp_path / "site"))
+
+
+def test_the_same_records_give_the_same_bytes_in_any_order(records, tmp_path):
+    build_site(records, tmp_path / "one")
+    random.Random(3).shuffle(records)  # noqa: S311 - an order, not a secret
+    build_site(records, tmp_path / "two")
+    build_site(records, tmp_path / "two")
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_bytes_do_not_depend_on_the_hash_seed_of_the_process(records, tmp_path):
+    """Python orders sets by a seed of its own; one that reaches a page would change it from day to day."""
+    for number, record in enumerate(r for r in records if not isinstance(r, BrokenRecord)):
+        (tmp_path / f"{number}.json").write_text(record.model_dump_json())
+    code = (
+        "import sys; from pathlib import Path; from benchsuite.record.store import read_folder\n"
+        "from benchsuite_leaderboard.site import build_site\n"
+        "build_site(list(read_folder(Path(sys.argv[1]))), Path(sys.argv[2]))"
+    )
+    for seed in ("1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        out = tmp_path / f"site{seed}"
+        subprocess.run([sys.executable, "-c", code, str(tmp_path), str(out)], check=True, env=environment)
+    assert contents(tmp_path / "site1") == contents(tmp_path / "site2")
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_text_stays_text(make_record, make_angles, hostile):
+    fields = {"config": {hostile: [hostile, {hostile: hostile}]}, "hardware_class": hostile, "precision": hostile}
+    fields |= {"command": hostile, "dataset": {"title": hostile}, "architecture": {"title": hostile}}
+    angles = [a.model_copy(update={"segment": hostile, "diagnostic": hostile}) for a in make_angles(0, 2)]
+    records = [make_record("rule", s, 0.1, diagnostics=angles, **fields) for s in range(2)]
+    records.append(make_record("rule", 2, 0.1, status="crashed", reason=hostile, **fields))
+    records += [make_record("rule", s, 0.1, **(fields | {"config": {"other": hostile}})) for s in range(2)]
+    pages = render_pages(summarize(records), [BrokenRecord(Path(f"/x/{hostile}"), hostile)], hostile)
+    assert set(pages) == {"index.html", "tracks/digits-fc.html"}
+    for html in pages.values():
+        page = check_no_live_element(html)
+        if hostile.isprintable():
+            assert hostile in page.text
+
+
+@given(text=st.text(max_size=60))
+@settings(max_examples=25, deadline=None)
+def test_no_text_whatever_breaks_out_of_its_place(make_record, text):
+    records = [
+        make_record("rule", s, 0.1, config={"k": text}, hardware_class=text, command=text or "x", reason=text)
+        for s in range(2)
+    ]
+    for html in render_pages(summarize(records), [], "t").values():
+        check_no_live_element(html)
+
+
+def test_every_failed_run_shows_with_its_status_and_reason(records, tmp_path):
+    build_site(records, tmp_path / "site")
+    text = Page((tmp_path / "site/tracks/digits-fc.html").read_text()).text
+    assert "1 diverged" in text
+    assert "diverged (seed 2): the loss was not finite in epoch 2" in text
+    assert "incomplete: 2 of 3 seeds" in text
+
+
+def test_broken_records_are_listed_without_the_folder_they_came_from(records, tmp_path):
+    build_site(records, tmp_path / "site")
+    html = (tmp_path / "site/index.html").read_text()
+    assert "records/0a.json" in html
+    assert "Invalid JSON" in html
+    assert "somebody" not in html
+
+
+def test_a_site_of_broken_records_only_still_builds(tmp_path):
+    report = build_site([BrokenRecord(Path("a/b.json"), "empty")], tmp_path / "site")
+    assert report.records == 0
+    assert "No usable record" in report.index.read_text()
+
+
+def test_charts_hold_the_numbers_of_the_records(records):
+    html = render_pages(summarize(r for r in records if not isinstance(r, BrokenRecord)), [], "t")[
+        "tracks/digits-fc.html"
+    ]
+    specs = [json.loads(s) for s in Page(html).data]
+    learning = specs[0]
+    labels = {row["r"]: row["label"] for row in learning["datasets"]["rows"]}
+    drawn = {(labels[p["r"]], p["e"]): p["m"] for p in learning["layer"][1]["data"]["values"]}
+    assert drawn["dfa", 3] == pytest.approx(21.0)
+    assert drawn["fa", 3] == pytest.approx(30.5), "the diverged seed is in the mean"
+    (trace_end,) = learning["layer"][3]["data"]["values"]
+    assert (trace_end["why"], trace_end["s"], trace_end["e"]) == ("diverged", 2, 3)
+    assert len(specs) == 1 + 2, "one learning curve, one angle chart per segment"
+
+
+def test_every_link_and_script_leads_to_a_file_of_the_site(records, tmp_path):
+    build_site(records, tmp_path / "site")
+    for path in (tmp_path / "site").rglob("*.html"):
+        page = check_no_live_element(path.read_text())
+        ids = {a["id"] for _, a in page.elements if "id" in a}
+        assert len(ids) == sum("id" in a for _, a in page.elements)
+        for _, attributes in page.elements:
+            address = attributes.get("href") or attributes.get("src") or "data:"
+            file, _, anchor = address.partition("#")
+            target = path.parent / file if file else path
+            if not address.startswith("data:"):
+                assert target.resolve().is_file(), address
+                assert not anchor or f'id="{anchor}"' in target.read_text()
+
+
+def test_nothing_of_ours_names_an_address(records, tmp_path):
+    build_site(records, tmp_path / "site")
+    for name, content in contents(tmp_path / "site").items():
+        if not name.startswith("static/vendor/"):
+            assert b"://" not in content, name
+
+
+def test_pages_stay_under_a_megabyte(make_record, make_angles):
+    """Ten rules, ten seeds, 200 epochs, two segments: what a paper tier may hold."""
+    curve = [0.9 / (1 + e) + 0.012345678 for e in range(200)]
+    records = [
+        make_record(f"rule-{r}", s, curve=curve, diagnostics=make_angles(s, 200) if s < 2 else ())
+        for r in range(10)
+        for s in range(10)
+    ]
+    pages = render_pages(summarize(records), [], "t")
+    assert max(len(p.encode()) for p in pages.values()) < 1_000_000
+
+
+def test_a_track_name_that_is_a_path_is_refused(make_seeds):
+    (table,) = summarize(make_seeds("rule", [0.1]))
+    object.__setattr__(table, "track", "../../etc/passwd")
+    with pytest.raises(ValueError, match="not a valid name"):
+        render_pages([table], [], "t")
+
+
+def test_foreign_files_are_neither_overwritten_nor_deleted(records, tmp_path):
+    out = tmp_path / "site"
+    out.mkdir()
+    (out / "thesis.tex").write_text("ten years")
+    with pytest.raises(StoreError, match="not a site that benchsuite made"):
+        build_site(records, out)
+    assert contents(out) == {"thesis.tex": b"ten years"}
+
+
+def test_a_rebuild_removes_old_pages_and_leaves_foreign_files(records, make_seeds, tmp_path):
+    out = tmp_path / "site"
+    build_site(records, out)
+    (out / "CNAME").write_text("board")
+    build_site(make_seeds("backprop", [0.1]), out)
+    assert not (out / "tracks/other-track.html").exists()
+    assert (out / "CNAME").read_text() == "board"
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_foreign_file_in_the_place_of_a_page_stops_the_build(records, make_seeds, tmp_path):
+    out = tmp_path / "site"
+    build_site(make_seeds("backprop", [0.1]), out)
+    before = contents(out)
+    (out / "tracks/other-track.html").write_text("mine")
+    with pytest.raises(StoreError, match="other-track"):
+        build_site(records, out)
+    assert contents(out) == before | {"tracks/other-track.html": b"mine"}
+
+
+def test_a_marker_that_names_files_outside_deletes_nothing(make_seeds, tmp_path):
+    out = tmp_path / "site"
+    build_site(make_seeds("backprop", [0.1]), out)
+    victim = tmp_path / "victim.txt"
+    victim.write_text("keep")
+    marker = json.loads((out / output.MARKER).read_text())
+    marker["files"] += ["../victim.txt", str(victim), "static/../../victim.txt"]
+    (out / output.MARKER).write_text(json.dumps(marker))
+    build_site(make_seeds("backprop", [0.1]), out)
+    assert victim.read_text() == "keep"
+
+
+def test_a_link_inside_the_site_is_not_written_through(make_seeds, tmp_path):
+    out, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
+    build_site(make_seeds("backprop", [0.1]), out)
+    elsewhere.mkdir()
+    (out / "tracks/digits-fc.html").unlink()
+    (out / "tracks").rmdir()
+    (out / "tracks").symlink_to(elsewhere)
+    with pytest.raises(StoreError, match="link"):
+        build_site(make_seeds("backprop", [0.1]), out)
+    assert not list(elsewhere.iterdir())
+
+
+def test_a_build_that_fails_leaves_the_old_site(records, make_seeds, tmp_path, monkeypatch):
+    out = tmp_path / "site"
+    build_site(make_seeds("backprop", [0.1]), out)
+    before = contents(out)
+
+    def fail(*_):
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(site.charts, "alignment_charts", fail)
+    with pytest.raises(RuntimeError):
+        build_site(records, out)
+    assert contents(out) == before
+
+
+def test_a_new_site_that_cannot_be_finished_leaves_nothing(records, tmp_path, monkeypatch):
+    original = Path.write_bytes
+    written = []
+
+    def fail_at_fifth(self, data):
+        written.append(self)
+        if len(written) == 5:
+            raise OSError(28, "No space left on device")
+        return original(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", fail_at_fifth)
+    with pytest.raises(StoreError, match="No space left"):
+        build_site(records, tmp_path / "site")
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_can_be_read_by_a_web_server(make_seeds, tmp_path):
+    """Temporary files are private to the user; a site renamed from them would answer 403."""
+    reference = tmp_path / "reference"
+    reference.write_text("")
+    for _ in range(2):
+        report = build_site(make_seeds("backprop", [0.1]), tmp_path / "site")
+    assert stat.S_IMODE(report.index.stat().st_mode) == stat.S_IMODE(reference.stat().st_mode)

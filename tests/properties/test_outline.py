@@ -1,0 +1,158 @@
+"""Oracle: arithmetic on shapes, positions counted one by one, and the network that is built.
+
+The outline is the network on paper: memory, cost and compatibility are worked out from it alone.
+"""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from torch import Generator
+
+from benchsuite.errors import ShapeError
+from benchsuite.network.builder import build, outline_of
+from benchsuite.spec.architecture import ChainArchitecture, Conv2dLayer, DenseLayer, PoolLayer
+
+from .chains import conv_chains, dense_chains, deterministic, slid
+
+
+def _outline(layers, input_shape=(1, 8, 8), classes=10, **chain):
+    spec = {"kind": "chain", "name": "drawn", "layers": layers, **chain}
+    return outline_of(ChainArchitecture.model_validate(spec), input_shape, classes)
+
+
+def _hold_outline(case):
+    plan = outline_of(case.architecture, case.input_shape, case.classes)
+    network = build(plan, Generator().manual_seed(0)).double().eval()
+    assert plan.parameters == sum(p.numel() for p in network.parameters())
+    for segment in plan.segments:
+        assert segment.parameters == sum(p.numel() for p in network.segments[segment.name].parameters())
+    values = case.data().inputs.double()
+    for (_, node), sketched in zip(network.steps(), plan.nodes, strict=True):
+        assert tuple(values.shape[1:]) == sketched.input_shape
+        values = node(values)
+        assert tuple(values.shape[1:]) == sketched.output_shape
+    assert tuple(values.shape[1:]) == (case.classes,)
+    with torch.no_grad(), network.observed() as outputs:
+        network(case.data().inputs.double())
+    assert {s.name: s.units for s in plan.segments} == {n: y[0].numel() for n, y in outputs.items()}
+
+
+@deterministic
+@given(case=dense_chains(norms=True))
+def test_outline_of_a_dense_chain_is_the_network_that_is_built(case):
+    """Would catch a parameter count without biases or norms."""
+    _hold_outline(case)
+
+
+@deterministic
+@given(case=conv_chains())
+def test_outline_of_a_conv_chain_is_the_network_that_is_built(case):
+    """Would catch a shape formula that forgets dilation, padding or a stride that does not divide."""
+    _hold_outline(case)
+
+
+def _work_by_hand(case):
+    shape = case.input_shape
+    for layer in [*case.architecture.layers, DenseLayer(kind="dense", units=case.classes)]:
+        if isinstance(layer, DenseLayer):
+            yield math.prod(shape) * layer.units
+            shape = (layer.units,)
+        elif isinstance(layer, Conv2dLayer):
+            sizes = [slid(n, layer.kernel, layer.stride, layer.padding, layer.dilation) for n in shape[1:]]
+            # Each output number sums over one group's channels and the kernel's area.
+            yield layer.channels * math.prod(sizes) * (shape[0] // layer.groups) * layer.kernel**2
+            shape = (layer.channels, *sizes)
+        elif isinstance(layer, PoolLayer):
+            shape = (shape[0], *(slid(n, layer.size, layer.stride, layer.padding) for n in shape[1:]))
+
+
+@deterministic
+@given(case=conv_chains())
+def test_multiply_adds_count_the_products_of_every_sum(case):
+    """Would catch costs that ignore groups or stride, on which budgets and cost columns rest."""
+    plan = outline_of(case.architecture, case.input_shape, case.classes)
+    assert [s.multiply_adds for s in plan.segments] == list(_work_by_hand(case))
+
+
+def test_multiply_adds_of_known_layers():
+    """Would catch the formula and its check above sharing a mistake: numbers worked out by hand."""
+    plan = _outline(
+        [
+            {"kind": "conv2d", "channels": 6, "kernel": 5, "padding": 2},
+            {"kind": "max_pool", "size": 2},
+            {"kind": "conv2d", "channels": 16, "kernel": 5},
+            {"kind": "max_pool", "size": 2},
+            {"kind": "dense", "units": 120},
+            {"kind": "dense", "units": 84},
+        ],
+        input_shape=(1, 28, 28),
+    )
+    assert [s.multiply_adds for s in plan.segments] == [117_600, 240_000, 48_000, 10_080, 840]
+    assert [s.parameters for s in plan.segments] == [156, 2_416, 48_120, 10_164, 850]
+    assert plan.parameters == 61_706  # LeNet-5 as everyone counts it
+    assert [s.output_shape for s in plan.segments] == [(6, 28, 28), (16, 10, 10), (120,), (84,), (10,)]
+
+
+def test_norm_adds_two_parameters_a_channel_and_bias_one():
+    """Would catch a norm counted per position or forgotten."""
+    conv = {"kind": "conv2d", "channels": 4, "kernel": 3}
+    counts = {
+        (norm, bias): _outline([{**conv, "norm": norm, "bias": bias}]).segments[0].parameters
+        for norm in ("none", "batch")
+        for bias in (True, False)
+    }
+    assert counts == {("none", False): 36, ("none", True): 40, ("batch", False): 44, ("batch", True): 48}
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ([{"kind": "conv2d", "channels": 2, "kernel": 5, "stride": 4}], r"conv 5x5 stride 4 leaves 0x0 of 3x3"),
+        ([{"kind": "conv2d", "channels": 2, "kernel": 3, "dilation": 2}], r"conv 3x3 stride 1 leaves 0x0 of 3x3"),
+        ([{"kind": "max_pool", "size": 4}], r"max_pool 4x4 stride 4 leaves 0x0 of 3x3"),
+        ([{"kind": "average_pool", "size": 4, "stride": 1}], r"average_pool 4x4 stride 1 leaves 0x0 of 3x3"),
+        ([{"kind": "max_pool", "size": 2, "padding": 2}], r"padding 2 is more than half"),
+        ([{"kind": "conv2d", "channels": 4, "kernel": 1, "groups": 3}], r"3 groups do not divide 2 input channels"),
+        ([{"kind": "conv2d", "channels": 5, "kernel": 1, "groups": 2}], r"2 groups do not divide .* and 5 channels"),
+    ],
+)
+def test_impossible_layers_are_refused_with_their_sizes(layers, message):
+    """Would catch a wrong spec that only fails as torch's traceback after the data has been loaded."""
+    with pytest.raises(ShapeError, match=message):
+        _outline(layers, input_shape=(2, 3, 3))
+
+
+def test_a_refused_layer_is_named_by_its_place_in_the_spec():
+    """Would catch a count that includes the flattens that the builder puts in."""
+    layers = [{"kind": "conv2d", "channels": 2, "kernel": 3}, {"kind": "max_pool", "size": 2}]
+    with pytest.raises(ShapeError, match="layer 2, max_pool"):
+        _outline(layers, input_shape=(2, 3, 3))
+
+
+@pytest.mark.parametrize("layer", [{"kind": "conv2d", "channels": 2, "kernel": 1}, {"kind": "max_pool", "size": 1}])
+def test_image_layers_after_a_dense_one_are_refused(layer):
+    """Would catch a vector silently taken for an image."""
+    with pytest.raises(ShapeError, match=r"needs an image .* \(12,\)"):
+        _outline([{"kind": "dense", "units": 12}, layer])
+
+
+def test_defaults_fill_what_a_layer_leaves_open_and_yield_to_what_it_says():
+    """Would catch a layer's own False or zero taken for 'not said'."""
+    plan = _outline(
+        [{"kind": "dense", "units": 3}, {"kind": "dense", "units": 4, "bias": True, "activation": "relu"}],
+        defaults={"bias": False, "activation": "tanh", "norm": "batch", "norm_order": "activation_first"},
+    )
+    first, second, readout = plan.segments
+    assert (first.bias, first.activation, first.norm, first.norm_order) == (False, "tanh", "batch", "activation_first")
+    assert (second.bias, second.activation) == (True, "relu")
+    assert (readout.bias, readout.activation, readout.norm) == (False, "identity", "none")
+
+
+def test_readouts_own_choices_win():
+    """Would catch a readout that follows the chain's defaults only."""
+    plan = _outline([], readout={"bias": False, "initialization": {"scheme": "zeros"}})
+    assert not plan.segments[-1].bias
+    assert plan.segments[-1].initialization.scheme == "zeros"
+    assert plan.parameters == 640

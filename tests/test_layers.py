@@ -1,0 +1,117 @@
+"""Oracle: DESIGN's one picture. Data goes one way, so imports do."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+# Which of the suite's own packages each may import, beside itself.
+GROUND = {"version", "errors"}
+ALLOWED: dict[str, set[str]] = {
+    "version": set(),
+    "errors": set(),
+    "spec": GROUND,
+    "network": GROUND | {"spec"},
+    "rule": GROUND | {"network"},
+    "credit": GROUND | {"network", "rule"},
+    "registry": GROUND | {"rule"},
+    "data": GROUND | {"spec"},
+    "diagnostics": GROUND | {"network", "rule", "credit", "registry"},
+    "record": GROUND | {"spec"},
+    "tracking": GROUND | {"record", "spec", "registry"},
+    "planning": GROUND | {"spec", "network", "rule", "registry", "data"},
+    "harness": GROUND | {"spec", "network", "rule", "registry", "data", "record"},
+    "scaffold": GROUND | {"registry"},
+    "testing": GROUND | {"spec", "network", "rule", "credit", "registry"},
+    "benchsuite_rules": GROUND | {"network", "rule", "credit", "registry"},
+    "benchsuite_leaderboard": GROUND | {"record", "spec"},
+}
+ROOTS = {
+    "benchsuite": REPOSITORY / "benchsuite",
+    "benchsuite_rules": REPOSITORY / "plugins" / "benchsuite_rules",
+    "benchsuite_leaderboard": REPOSITORY / "leaderboard" / "benchsuite_leaderboard",
+}
+SUITE = set(ROOTS)
+
+
+def modules() -> list[tuple[str, Path]]:
+    """Return (part of the suite, file) of every module."""
+    found = []
+    for root, folder in ROOTS.items():
+        for path in sorted(folder.rglob("*.py")):
+            inside = path.relative_to(folder)
+            part = root if root != "benchsuite" else (inside.parts[0] if len(inside.parts) > 1 else inside.stem)
+            found.append((part, path))
+    return found
+
+
+def imported_parts(path: Path) -> set[str]:
+    """Return the suite's parts that a module imports, at any depth of its code, type checking apart."""
+    parts = set()
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module] if node.module != "benchsuite" else [f"benchsuite.{a.name}" for a in node.names]
+        for name in names:
+            root, _, rest = name.partition(".")
+            if root in SUITE:
+                parts.add(rest.split(".")[0] if root == "benchsuite" else root)
+    return parts
+
+
+@pytest.mark.parametrize(
+    ("part", "path"), modules(), ids=lambda value: value.stem if isinstance(value, Path) else value
+)
+def test_no_module_imports_against_the_flow(part: str, path: Path) -> None:
+    """Catches a harness that knows a rule, a rule that knows an optimizer, a leaderboard that runs something."""
+    if part in {"cli", "__init__"}:
+        return  # the command may use everything, the package itself has only its version
+    assert part in ALLOWED, f"say in this test what '{part}' may import"
+    against = imported_parts(path) - ALLOWED[part] - {part}
+    assert not against, f"{path.relative_to(REPOSITORY)} imports {', '.join(sorted(against))}"
+
+
+@pytest.mark.parametrize("part", ["spec", "record"])
+def test_specs_and_records_know_nothing_of_torch(part: str) -> None:
+    for path in (REPOSITORY / "benchsuite" / part).rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        assert "import torch" not in source, path
+        assert "from torch" not in source, path
+
+
+def test_the_harness_names_no_rule() -> None:
+    """A special case for one rule in the harness would make the comparison unfair without a trace."""
+    names = [path.stem for path in ROOTS["benchsuite_rules"].glob("*.py") if path.stem != "__init__"]
+    for part in ("harness", "credit", "network", "data", "planning"):
+        for path in (REPOSITORY / "benchsuite" / part).rglob("*.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            texts = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+            assert not texts & set(names), path
+
+
+def test_no_rule_mentions_a_kind_of_map() -> None:
+    """What a rule needs of a map is in the map's contract."""
+    for path in ROOTS["benchsuite_rules"].glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+        assert not names & {"Dense", "Conv2d", "conv2d", "linear"}, path
+
+
+@pytest.mark.parametrize(("rule", "lines"), [("feedback_alignment", 60), ("direct_feedback_alignment", 100)])
+def test_a_rule_is_one_short_file(rule: str, lines: int) -> None:
+    assert len((ROOTS["benchsuite_rules"] / f"{rule}.py").read_text().splitlines()) <= lines
