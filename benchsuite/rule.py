@@ -4,6 +4,15 @@ A rule decides credit and nothing else. Data, loss, optimizer, schedule, constra
 the harness's, so that they are equal for all rules. For each batch the harness clears all gradients, calls
 ``assign_credit``, steps the optimizer and calls ``after_update``.
 
+What the harness promises, and the conformance kit (``benchsuite.testing``) asks for in return:
+
+- Diagnostics and evaluation put network and rule into evaluation mode. ``assign_credit`` then changes no state and
+  draws from no stream.
+- A run is saved as ``state_dict()`` and resumed by ``attach`` with any seed and then ``load_state_dict``: everything
+  that later steps depend on is in buffers or ``get_extra_state``, as tensors and plain data. A generator that is drawn
+  from after ``attach`` belongs there too.
+- Feedback weights have the type of the weight they stand for, and move with the rule.
+
 Most rules need no more than one of the two mechanisms in ``benchsuite.credit``: ``ReplacedFeedbackRule`` (backprop with
 other weights on the way back) or ``record_forward`` (credit handed to every segment directly).
 """
@@ -138,7 +147,11 @@ class Rule(nn.Module, ABC):
         self.__dict__["network"] = network
 
     def after_update(self) -> None:
-        """Follow the optimizer's step: copy signs, mirror, project. On the clock."""
+        """Follow the optimizer's step: copy signs, mirror, move feedback weights. On the clock.
+
+        The gradients of the step are still there, and gradients are recorded: work under ``torch.no_grad()``. Forward
+        weights are the optimizer's; constraints on them are the harness's.
+        """
 
     @property
     def taken_over(self) -> tuple[str, ...]:

@@ -21,6 +21,8 @@ class Tape:
     """One forward pass whose segments are not connected for gradients.
 
     Attributes:
+        inputs: what came into each segment, by name in forward order, without a graph: the presynaptic activity, after
+            any pooling and dropout.
         outputs: by segment name in forward order, each attached to its own segment only.
         logits: the readout's output in the weights' own type, without a graph; shape (batch, classes).
         loss: mean over the batch.
@@ -28,7 +30,10 @@ class Tape:
 
     """
 
-    def __init__(self, outputs: dict[str, Tensor], logits: Tensor, loss: Tensor, error: Tensor) -> None:
+    def __init__(
+        self, inputs: dict[str, Tensor], outputs: dict[str, Tensor], logits: Tensor, loss: Tensor, error: Tensor
+    ) -> None:
+        self.inputs = inputs
         self.outputs = outputs
         self.logits = logits
         self.loss = loss
@@ -41,8 +46,7 @@ class Tape:
         here. The readout gets the output error unless it is named too.
 
         Args:
-            credit: by segment name; shape (batch, ...) with the output's number of elements. A segment left out gets
-                no gradient.
+            credit: by segment name; in the output's shape or as (batch, units). A segment left out gets no gradient.
 
         Raises:
             ShapeError: if a name is not a segment, or a credit does not fit its output.
@@ -55,7 +59,7 @@ class Tape:
             if name not in self.outputs:
                 raise ShapeError(f"credit for '{name}': no such segment; there are {', '.join(self.outputs)}")
             output = self.outputs[name]
-            if value.numel() != output.numel() or len(value) != len(output):
+            if value.shape != output.shape and value.shape != (len(output), output[0].numel()):
                 shapes = f"shape {tuple(value.shape)}, its output {tuple(output.shape)}"
                 raise ShapeError(f"credit for '{name}' has {shapes}")
             targets.append(output)
@@ -66,10 +70,12 @@ class Tape:
 def record_forward(network: Network, batch: Batch) -> Tape:
     """Run a batch forward with every segment's input detached, and work out the output error."""
     values = batch.inputs
+    inputs: dict[str, Tensor] = {}
     outputs: dict[str, Tensor] = {}
     with network.autocast():
         for name, node in network.steps():
             if isinstance(node, Segment):
+                inputs[name] = values
                 output = node(values)
                 outputs[name] = output
                 values = output.detach()
@@ -78,4 +84,4 @@ def record_forward(network: Network, batch: Batch) -> Tape:
                     values = node(values)
     logits = network.widen(values)
     loss, error = batch.criterion.loss_and_error(logits, batch.targets)
-    return Tape(outputs, logits, loss, error)
+    return Tape(inputs, outputs, logits, loss, error)

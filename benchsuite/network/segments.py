@@ -16,17 +16,20 @@ def _identity(values: Tensor) -> Tensor:
     return values
 
 
-# Those that can work in place do: the map's (or norm's) output is needed by nobody else, and a pass over memory and a
-# third of the activations' memory are saved. A hook on the tensor from before still gets its own gradient.
 ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
-    "relu": torch.relu_,
-    "leaky_relu": F.leaky_relu_,
+    "relu": torch.relu,
+    "leaky_relu": F.leaky_relu,
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
     "softplus": F.softplus,
     "gelu": F.gelu,
     "identity": _identity,
 }
+
+# Within a segment nobody else needs the map's (or the norm's) output, so what can be done in place is: a pass over
+# memory and a third of the activations' memory are saved. A gradient hook on the tensor from before still gets its own
+# gradient, but whoever wants the pre-activation's values must copy them.
+IN_PLACE: dict[Activation, Callable[[Tensor], Tensor]] = {"relu": torch.relu_, "leaky_relu": F.leaky_relu_}
 
 
 class Segment(nn.Module):
@@ -48,19 +51,23 @@ class Segment(nn.Module):
         self.norm = norm
         self.activation_name = activation
         self.activation = ACTIVATIONS[activation]
+        self._activation_in_place = IN_PLACE.get(activation, self.activation)
         self.norm_order = norm_order
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the segment's output."""
-        return self.respond(self.map(inputs))
+        return self._finish(self.map(inputs), self._activation_in_place)
 
     def respond(self, pre_activation: Tensor) -> Tensor:
-        """Return the output for a given output of the map: norm and nonlinearity in their order."""
+        """Return the output for a given output of the map, which is left as it is."""
+        return self._finish(pre_activation, self.activation)
+
+    def _finish(self, values: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
         if self.norm is None:
-            return self.activation(pre_activation)
+            return activation(values)
         if self.norm_order == "norm_first":
-            return self.activation(self.norm(pre_activation))
-        normed: Tensor = self.norm(self.activation(pre_activation))
+            return activation(self.norm(values))
+        normed: Tensor = self.norm(activation(values))
         return normed
 
 

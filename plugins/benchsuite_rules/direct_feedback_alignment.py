@@ -24,7 +24,7 @@ class DirectFeedbackAlignmentConfig(RuleConfig):
     range: float = Field(default=1.0, gt=0)
     """Half-width of the uniform, standard deviation of the normal distribution."""
     sign: Literal["mixed", "nonnegative"] = "mixed"
-    """``nonnegative`` takes absolute values: U[0, range), as the GEVB paper pairs it with nonnegative networks."""
+    """``nonnegative`` takes absolute values, U(0, range), as the GEVB paper pairs it with nonnegative networks."""
     matrix: Literal["shared", "per_segment"] = "shared"
     """One matrix as wide as the widest segment, of which each uses its leading columns; or one drawn for each."""
     normalization: bool = False

@@ -93,7 +93,7 @@ def test_warming_up_leaves_no_trace(make_spec: MakeSpec, make_run: MakeRun) -> N
 
 
 def test_training_holds_the_data_once_and_one_copy_of_the_state(make_spec: MakeSpec, make_run: MakeRun) -> None:
-    """The issue's bound: data once as uint8; weights, gradients, optimizer, and at most one more copy of the network."""
+    """Data once, as uint8; weights, gradients, optimizer state, and at most one more copy of the network."""
     spec = make_spec(
         dataset={"train_examples": 4000, "test_examples": 500, "height": 16, "width": 16},
         architecture={"layers": [{"kind": "dense", "units": 256}, {"kind": "dense", "units": 128}]},
@@ -176,7 +176,8 @@ def test_schedules_are_what_their_formulas_say(schedule: dict[str, object], expe
       lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01)),
      (Adam(kind="adam", learning_rate=0.1, beta2=0.99, weight_decay=0.01),
       lambda p: torch.optim.Adam(p, lr=0.1, betas=(0.9, 0.99), weight_decay=0.01)),
-     (Adam(kind="adamw", learning_rate=0.1, weight_decay=0.01), lambda p: torch.optim.AdamW(p, lr=0.1, weight_decay=0.01))],
+     (Adam(kind="adamw", learning_rate=0.1, weight_decay=0.01),
+      lambda p: torch.optim.AdamW(p, lr=0.1, weight_decay=0.01))],
 )  # fmt: skip
 def test_optimizers_are_torchs_own(
     spec: Sgd | Adam, reference: Callable[[list[torch.nn.Parameter]], torch.optim.Optimizer]
@@ -194,7 +195,7 @@ def test_optimizers_are_torchs_own(
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 @pytest.mark.parametrize("rule", ["backprop", "feedback_alignment", "direct_feedback_alignment", "readout_only"])
 def test_a_step_can_be_captured_in_a_cuda_graph(make_spec: MakeSpec, make_run: MakeRun, rule: str) -> None:
-    """Static shapes and no host reads are what a capture needs; the captured step must give the eager step's gradients."""
+    """Static shapes and no host reads are what it takes; the captured step must give the eager step's gradients."""
     trainer: Trainer = make_run(
         make_spec(rule, architecture=PLAIN, hardware={"device": "cuda"}, protocol={"last_batch": "drop"})
     )._set_up()

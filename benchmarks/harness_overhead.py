@@ -1,0 +1,225 @@
+"""What the suite costs: its loop against bare PyTorch, its rules against plain autograd, its data against a loader.
+
+    python benchmarks/harness_overhead.py [--data-root DIR] [--rounds N] [--json FILE]
+
+Everything is measured in one process and one run, on the same tensors, the sides of a pair taking turns, after a
+warm-up and with glibc's allocator thresholds fixed (see ``benchsuite.harness.allocator``). Printed are ratios: the
+median over rounds and, in brackets, their quartiles. Nothing is asserted; the goals stand beside the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.benchmark import Timer
+
+from benchsuite.data.load import load_dataset
+from benchsuite.data.resident import ResidentData
+from benchsuite.data.roots import find_data_root
+from benchsuite.data.tensors import DecodedDataset
+from benchsuite.errors import DataError
+from benchsuite.harness.allocator import steady_allocator
+from benchsuite.harness.seeds import derive_seeds, generator
+from benchsuite.harness.trainer import Trainer
+from benchsuite.network.builder import build, outline_of
+from benchsuite.network.criterion import CrossEntropy
+from benchsuite.registry.manager import installed_registry
+from benchsuite.rule import Batch, Rule
+from benchsuite.spec.architecture import ChainArchitecture
+from benchsuite.spec.dataset import MnistDataset, Normalization, SyntheticDataset
+from benchsuite.spec.protocol import ProtocolSpec
+
+BATCH = 128
+HIDDEN = (1024, 512)
+NORMALIZATION = Normalization(mean=(0.5,), std=(0.5,))
+ARCHITECTURE = ChainArchitecture.model_validate(
+    {"name": "mnist-fc", "kind": "chain", "layers": [{"kind": "dense", "units": units} for units in HIDDEN]}
+)
+PROTOCOL = ProtocolSpec.model_validate(
+    {"epochs": 1, "batch_size": BATCH, "optimizer": {"kind": "adam", "learning_rate": 3e-4}}
+)
+
+
+def mnist_or_alike(data_root: Path) -> tuple[DecodedDataset, bool]:
+    """Return MNIST, or random data of its shape where there is none, and whether it is MNIST."""
+    try:
+        return load_dataset(MnistDataset(name="mnist", kind="mnist"), data_root, download=False), True
+    except DataError:
+        alike = SyntheticDataset(
+            name="alike", kind="synthetic", train_examples=60_000, test_examples=10, height=28, width=28
+        )
+        return load_dataset(alike, data_root), False
+
+
+def make_trainer(rule_name: str, dataset: DecodedDataset) -> Trainer:
+    seeds = derive_seeds(0)
+    network = build(outline_of(ARCHITECTURE, dataset.input_shape, 10), generator(seeds, "init"))
+    rule_type = installed_registry().rule(rule_name)
+    rule = rule_type(rule_type.Config())
+    rule.attach(network, generator(seeds, "feedback"))
+    return Trainer(network, rule, ResidentData(dataset, NORMALIZATION, "cpu"), PROTOCOL, seeds)
+
+
+def plain_network() -> nn.Sequential:
+    first, second = HIDDEN
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(784, first), nn.ReLU(), nn.Linear(first, second), nn.ReLU(), nn.Linear(second, 10)
+    )
+
+
+def bare_epoch(model: nn.Module, optimizer: torch.optim.Optimizer, inputs: torch.Tensor, targets: torch.Tensor) -> None:
+    """Train one epoch as one would write it by hand for data in memory: no metrics, no rule, no clock."""
+    order = torch.randperm(len(targets))
+    for start in range(0, len(targets), BATCH):
+        chosen = order[start : start + BATCH]
+        batch = inputs[chosen].float().div_(255).sub_(0.5).div_(0.5)
+        optimizer.zero_grad(set_to_none=True)
+        F.cross_entropy(model(batch), targets[chosen]).backward()
+        optimizer.step()
+
+
+def adam(model: nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.Adam(model.parameters(), lr=3e-4, fused=True)
+
+
+def seconds(act: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    act()
+    return time.perf_counter() - start
+
+
+def quartiles(values: list[float]) -> dict[str, float]:
+    low, middle, high = statistics.quantiles(values, n=4)
+    return {"median": round(middle, 4), "low": round(low, 4), "high": round(high, 4), "rounds": len(values)}
+
+
+def loop_against_bare(dataset: DecodedDataset, rounds: int) -> dict[str, dict[str, float]]:
+    """Return images/s of the suite's loop relative to the bare loop's, on 100 batches a turn."""
+    part = DecodedDataset(
+        dataset.train_inputs[: 100 * BATCH], dataset.train_targets[: 100 * BATCH], dataset.test_inputs,
+        dataset.test_targets, 10,
+    )  # fmt: skip
+    trainer = make_trainer("backprop", part)
+    trainer.warm_up()
+    model = plain_network()
+    optimizer = adam(model)
+    bare = lambda: bare_epoch(model, optimizer, part.train_inputs, part.train_targets)  # noqa: E731
+    bare()
+    trainer.train_epoch()
+    ratios = []
+    for turn in range(rounds):
+        sides = {"bare": bare, "suite": trainer.train_epoch}
+        order = list(sides) if turn % 2 else list(sides)[::-1]
+        took = {name: seconds(sides[name]) for name in order}
+        ratios.append(took["bare"] / took["suite"])
+    return {"suite's loop / bare loop, images/s": quartiles(ratios)}
+
+
+def rules_against_autograd(rounds: int, batches_a_turn: int) -> dict[str, dict[str, float]]:
+    """Return the time from forward to gradients relative to plain autograd in an equal nn.Sequential."""
+    torch.manual_seed(0)
+    batch = Batch(torch.rand(BATCH, 1, 28, 28), torch.randint(0, 10, (BATCH,)), CrossEntropy())
+    model = plain_network()
+
+    def plain() -> None:
+        model.zero_grad(set_to_none=True)
+        F.cross_entropy(model(batch.inputs), batch.targets).backward()
+
+    def through(rule: Rule) -> Callable[[], None]:
+        def step() -> None:
+            rule.network.zero_grad(set_to_none=True)
+            rule.assign_credit(batch)
+
+        return step
+
+    empty = DecodedDataset(torch.zeros(1, 1, 28, 28), torch.zeros(1), torch.zeros(1, 1, 28, 28), torch.zeros(1), 10)
+    sides = {"plain autograd": plain}
+    for name in sorted(installed_registry().rules):
+        sides[name] = through(make_trainer(name, empty).rule)
+    threads = torch.get_num_threads()
+    timers = {name: Timer("f()", globals={"f": act}, num_threads=threads) for name, act in sides.items()}
+    for timer in timers.values():
+        timer.timeit(batches_a_turn)
+    took: dict[str, list[float]] = {name: [] for name in sides}
+    for turn in range(rounds):
+        names = list(timers)
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            took[name].append(timers[name].timeit(batches_a_turn).median)
+    base = took.pop("plain autograd")
+    print(f"plain autograd: {1000 * statistics.median(base):.3f} ms a batch")
+    return {
+        f"{name} / plain autograd, forward to gradients": quartiles([a / b for a, b in zip(times, base, strict=True)])
+        for name, times in took.items()
+    }
+
+
+def loop_against_loader(dataset: DecodedDataset, data_root: Path, rounds: int) -> dict[str, dict[str, float]]:
+    """Return images/s of the suite's loop relative to torchvision's MNIST with transforms and a DataLoader."""
+    from torch.utils.data import DataLoader
+    from torchvision import transforms
+    from torchvision.datasets import MNIST
+
+    transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))])
+    usual = MNIST(str(data_root), train=True, transform=transform)
+    trainer = make_trainer("backprop", dataset)
+    trainer.warm_up()
+    model = plain_network()
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-4)
+    results = {}
+    for workers in (0, 2):
+        loader = DataLoader(usual, batch_size=BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0)
+
+        def with_loader(loader: DataLoader[object] = loader) -> None:
+            for inputs, targets in loader:
+                optimizer.zero_grad()
+                F.cross_entropy(model(inputs), targets).backward()
+                optimizer.step()
+
+        ratios = [seconds(with_loader) / seconds(trainer.train_epoch) for _ in range(rounds)]
+        results[f"suite's loop / DataLoader with {workers} workers, images/s"] = quartiles(ratios)
+    return results
+
+
+GOALS = {
+    "suite's loop / bare loop, images/s": ">= 0.95",
+    "feedback_alignment / plain autograd, forward to gradients": "<= 1.05",
+    "direct_feedback_alignment / plain autograd, forward to gradients": "<= 0.90",
+    "suite's loop / DataLoader with 0 workers, images/s": ">= 2.4",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-root", default=None)
+    parser.add_argument("--rounds", type=int, default=24)
+    parser.add_argument("--json", type=Path, default=None)
+    arguments = parser.parse_args()
+    steady = steady_allocator()
+    root = find_data_root(arguments.data_root)
+    dataset, is_mnist = mnist_or_alike(root)
+    print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    print(f"data: {'MNIST' if is_mnist else 'random, of the shape of MNIST'}; allocator fixed: {steady}")
+    results = loop_against_bare(dataset, arguments.rounds)
+    results |= rules_against_autograd(arguments.rounds, 20)
+    if is_mnist:
+        results |= loop_against_loader(dataset, root, max(2, arguments.rounds // 8))
+    else:
+        print("no MNIST: the comparison with a DataLoader is left out")
+    for name, found in results.items():
+        goal = f"   goal {GOALS[name]}" if name in GOALS else ""
+        print(f"{name:<70} {found['median']:6.3f}  [{found['low']:.3f}, {found['high']:.3f}]{goal}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

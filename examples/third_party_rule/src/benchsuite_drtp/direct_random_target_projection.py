@@ -1,0 +1,66 @@
+"""Direct random target projection: every hidden segment learns from the label alone, without the output error."""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor
+
+from benchsuite.credit import record_forward
+from benchsuite.network.network import Network
+from benchsuite.registry import hookimpl
+from benchsuite.rule import Batch, Rule, RuleConfig, RuleTraits, StepResult
+
+BENCHSUITE_CONTRACT = 1
+
+
+class DirectRandomTargetProjectionConfig(RuleConfig):
+    """How the projections are drawn."""
+
+    gain: float = Field(default=1.0, gt=0)
+    """Multiplies He's uniform bound, sqrt(6 / units), which the authors' code draws the projections with."""
+
+
+class DirectRandomTargetProjection(Rule):
+    """Credit at each hidden segment's output is a fixed random vector of the example's class."""
+
+    name = "direct_random_target_projection"
+    Config = DirectRandomTargetProjectionConfig
+    traits = RuleTraits(
+        mechanism="direct_local_credit",
+        source="Frenkel, Lefebvre & Bol 2021, Frontiers in Neuroscience 15:629892",
+        least_hidden=1,
+    )
+    projection: Tensor
+
+    def attach(self, network: Network, generator: Generator) -> None:
+        """Draw one matrix a hidden segment, shape (classes, units), side by side in one buffer."""
+        super().attach(network, generator)
+        weight = next(network.parameters())
+        drawn = []
+        for segment in network.outline.segments[:-1]:
+            bound = self.config.gain * (6 / segment.units) ** 0.5
+            matrix = torch.empty(network.classes, segment.units, dtype=weight.dtype)
+            drawn.append(matrix.uniform_(-bound, bound, generator=generator))
+        self.widths = [matrix.shape[1] for matrix in drawn]
+        self.register_buffer("projection", torch.cat(drawn, dim=1))
+
+    @property
+    def taken_over(self) -> tuple[str, ...]:
+        """All segments but the readout."""
+        return self.network.hidden
+
+    def assign_credit(self, batch: Batch) -> StepResult:
+        """Hand every hidden segment its row for the label, and the readout the output error."""
+        tape = record_forward(self.network, batch)
+        # The error y - y* of direct feedback alignment with -y* in its place: a product with a one-hot vector picks a
+        # row. Divided by the batch, as the output error is.
+        credit = self.projection[batch.targets].div_(-len(batch.targets))
+        tape.assign(dict(zip(self.network.hidden, torch.split(credit, self.widths, dim=1), strict=True)))
+        return StepResult(tape.loss, tape.logits)
+
+
+@hookimpl
+def benchsuite_rules() -> list[type[Rule]]:
+    """Return the one rule of this module."""
+    return [DirectRandomTargetProjection]
