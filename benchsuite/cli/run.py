@@ -61,9 +61,12 @@ def run(
     from benchsuite.cli.progress import ProgressDisplay
     from benchsuite.harness.session import Session
     from benchsuite.record.store import RecordStore
+    from benchsuite.tracking.connection import prepare_environment
     from benchsuite.tracking.plugin import MlflowRecorder
     from benchsuite.tracking.uris import default_tracking_uri
 
+    # Before any plugin can import MLflow: telemetry is decided when it is imported.
+    prepare_environment()
     chosen = selection(target, rules, tier, seeds, seed, overrides, hardware)
     runs, registry = resolved(chosen, specs)
     records = RecordStore(store.resolve())
@@ -71,10 +74,15 @@ def run(
     session = Session(runs, records, registry, data_root(data), fresh=fresh, on_reuse=display.reused)
     session.check()
     uri = default_tracking_uri(records.root) if tracking_uri is None else tracking_uri
-    registry.manager.register(display, "progress display")
-    registry.manager.register(MlflowRecorder(warn=display.warn), "mlflow recorder")
-    with display:
-        result = session.execute(None if uri == "none" else uri)
+    watchers = [display, MlflowRecorder(warn=display.warn)]
+    for watcher in watchers:
+        registry.manager.register(watcher)
+    try:
+        with display:
+            result = session.execute(None if uri == "none" else uri)
+    finally:
+        for watcher in watchers:
+            registry.manager.unregister(watcher)
     if as_json:
         print_json({
             "store": str(records.root),

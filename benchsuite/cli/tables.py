@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
+from benchsuite_leaderboard.formatting import interval, mean_sd, number, points, status_words
+
 if TYPE_CHECKING:
     from benchsuite_leaderboard.model import RuleRow, TrackTable
 
@@ -27,27 +29,23 @@ def results_table(table: TrackTable) -> Table:
 
 
 def _cells(row: RuleRow) -> list[str]:
-    failures = [f"{count} {status.replace('_', ' ')}" for status, count in row.failures]
+    failures = ", ".join(f"{count} {status_words(status)}" for status, count in row.failures)
     mark = {"best": " [green]best[/]", "tie": " [green]tie[/]"}.get(row.standing or "", "")
-    cost = "" if row.cost.ratio is None else f"{row.cost.ratio:.2f}x"
-    speed = "" if row.images_per_s is None else f"{row.images_per_s:,.0f}"
-    seeds = str(row.completed) if row.complete else f"{row.completed} of {row.total}"
     return [
-        escape(row.label), _percent(row.test_error) + mark, seeds, _gap(row), _percent(row.train_error), cost, speed,
-        "[red]" + escape(", ".join(failures)) + "[/]" if failures else "",
-    ]  # fmt: skip
-
-
-def _percent(estimate: object) -> str:
-    mean, sd = getattr(estimate, "mean", None), getattr(estimate, "sd", None)
-    if mean is None:
-        return "—"
-    return f"{100 * mean:.2f}" + (f" ± {100 * sd:.2f}" if sd is not None else "")
+        escape(row.label),
+        mean_sd(row.test_error) + mark,
+        str(row.completed) if row.complete else f"{row.completed} of {row.total}",
+        _gap(row),
+        mean_sd(row.train_error),
+        "" if row.cost.ratio is None else f"{row.cost.ratio:.2f}x",
+        "" if row.images_per_s is None else number(row.images_per_s),
+        f"[red]{escape(failures)}[/]" if failures else "",
+    ]
 
 
 def _gap(row: RuleRow) -> str:
     gap = row.gap.difference
     if row.is_baseline or gap is None:
-        return "—"
-    interval = "" if gap.low is None or gap.high is None else f" [{100 * gap.low:+.2f}, {100 * gap.high:+.2f}]"
-    return f"{100 * gap.mean:+.2f}" + interval.replace("[", r"\[")
+        return "–"
+    within = "" if gap.low is None else f" ({interval(gap, signed=True)})"
+    return points(gap.mean) + within

@@ -55,8 +55,8 @@ def benchsuite_rules() -> Sequence[type[Rule]]:
 def benchsuite_specs() -> Sequence[Path]:
     """Return folders of spec files (``datasets/ architectures/ hardware/ tracks/ suites/``) this plugin brings.
 
-    Called once per process. The folders are read when a name is looked up, after the user's own and before the
-    built-in ones would be; a name that exists twice is an error that names both files.
+    Called once per process. The folders are read when a name is looked up; a name that exists twice is an error that
+    names both files.
     """
     raise AssertionError("a specification, never called")
 

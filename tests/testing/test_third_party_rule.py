@@ -42,3 +42,20 @@ def test_the_environment_of_the_tests_is_not_touched(third_party_environment):
     assert third_party_environment.python.exists()
     assert "benchsuite-drtp" not in {d.name for d in distributions()}
     assert RULE not in {point.name for point in entry_points(group="benchsuite")}
+
+
+def test_it_runs_on_the_quickstart_beside_ours(third_party_environment, tmp_path):
+    """An outside rule is one install away from the same table, data and seeds as the built-in ones."""
+    done = third_party_environment.benchsuite(
+        "run", "quickstart", "--tier", "smoke", "--seeds", "2", "--rules", f"backprop,{RULE}", "--json",
+        "--tracking-uri", "none", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    records = json.loads(done.stdout)["records"]
+    found = {(r["spec"]["rule"]["name"], r["spec"]["seed"]): r for r in records}
+    assert set(found) == {(rule, seed) for rule in ("backprop", RULE) for seed in (0, 1)}
+    assert {r["status"] for r in records} == {"completed"}
+    assert found[RULE, 0]["environment"]["rule_distribution"] == "benchsuite-drtp 0.1.0"
+    assert found[RULE, 0]["data"]["fingerprint"] == found["backprop", 0]["data"]["fingerprint"]
+    assert found[RULE, 0]["network"]["taken_over"] == ["dense1", "dense2"]
+    assert (tmp_path / "benchsuite-store" / "records").is_dir()

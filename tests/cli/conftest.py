@@ -1,0 +1,61 @@
+"""The command, in this process or in one of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchsuite.cli.main import run_command
+
+
+@dataclass
+class Outcome:
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Return stdout as JSON; fails if there is anything else on it."""
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def command(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Outcome]:
+    """Return a function that runs the command in this process, in a folder of its own, without MLflow unless asked."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCHSUITE_TRACKING_URI", "none")
+
+    def run(*arguments: str) -> Outcome:
+        capfd.readouterr()
+        code = run_command(list(arguments))
+        captured = capfd.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Return a function that starts the command in a process of its own."""
+
+    def begin(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", "from benchsuite.cli.main import main; main()", *arguments],
+            cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, "BENCHSUITE_TRACKING_URI": "none", **environment},
+        )  # fmt: skip
+
+    return begin

@@ -1,0 +1,184 @@
+"""Oracle: the exit codes in `benchsuite --help`, and what a newcomer types."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchsuite.harness.trainer import Trainer
+from benchsuite.record.store import RecordStore
+
+Command = Callable[..., Any]
+SMALL = ("--tier", "smoke", "--seeds", "1", "--rules", "backprop,direct_feedback_alignment")
+
+TOO_LARGE = "{kind: conv2d, channels: 2, kernel: 9}"
+
+
+def test_a_run_prints_its_table_and_builds_its_page(command: Command, tmp_path: Path) -> None:
+    done = command("run", "digits-fc", *SMALL)
+    assert done.code == 0, done.err
+    for text in ("backprop", "direct_feedback_alignment", "test error", "leaderboard page", "benchsuite ui"):
+        assert text in done.out
+    page = tmp_path / "benchsuite-store" / "site" / "index.html"
+    assert page.is_file()
+    assert str(page) in done.out
+    assert "2/2" in done.err
+
+
+def test_piped_output_is_data_only_and_progress_has_no_bars(command: Command) -> None:
+    done = command("run", "digits-fc", *SMALL, "--json")
+    assert {r["spec"]["rule"]["name"] for r in done.json["records"]} == {"backprop", "direct_feedback_alignment"}
+    assert "\x1b" not in done.err
+    assert "━" not in done.err
+
+
+def test_running_again_makes_only_what_is_missing(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    command("run", "digits-fc", *SMALL)
+    epochs = []
+    train_epoch = Trainer.train_epoch
+    monkeypatch.setattr(Trainer, "train_epoch", lambda self, d=None: epochs.append(1) or train_epoch(self, d))
+    again = command("run", "digits-fc", *SMALL)
+    assert (again.code, epochs) == (0, [])
+    assert again.err.count("found") == 2
+    command("run", "digits-fc", "--tier", "smoke", "--seeds", "1", "--rules", "backprop,feedback_alignment")
+    assert len(epochs) == 3, "one new rule of three epochs"
+    command("run", "digits-fc", *SMALL, "--fresh")
+    assert len(epochs) == 9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("run", "nothing"), 2, "no suite or track"),
+        (("run", "digits-fc", "--rules", "fedback_alignment"), 2, "did you mean 'feedback_alignment'?"),
+        (("run", "digits-fc", "--set", "protocol.epochs=0"), 2, "found 0"),
+        (("run", "digits-fc", "--seeds", "2", "--seed", "1"), 2, "not both"),
+        (("run", "digits-fc", "--seeds", "0"), 2, "--seeds"),
+        (("run", "digits-fc", "--tier", "huge"), 2, "huge"),
+        (("run", "digits-fc", "--rules", "zz*"), 5, "matches"),
+        (("run", "digits-fc", "--hardware", "cuda", "--set", "hardware.device=cuda:99"), 2, "CUDA devices"),
+        (("run", "digits-fc", "--set", "hardware.memory_gib=1e6"), 2, "GiB"),
+        (("run", "digits-fc", "--specs", "no-such-folder"), 2, "no such folder"),
+        (("run", "mnist-fc", "--data-root", "nowhere"), 2, "nowhere"),
+        (("run", "digits-fc", "--set", f"architecture.layers=[{TOO_LARGE}]"), 2, "leaves 0x0"),
+        (("run", "digits-fc", "--set", "diagnostics.names=[angel]"), 2, "no diagnostic 'angel'"),
+        (("run", "missing.yaml"), 2, "no such file"),
+        (("run", "digits-fc", "--store", "/proc/nothing"), 1, "cannot"),
+        (("plan", "digits-fc", "--rules", "zz*"), 5, "matches"),
+        (("info", "bakprop"), 2, "did you mean 'backprop'?"),
+        (("validate", "missing.yaml"), 1, ""),
+        (("leaderboard", "build"), 5, "no records"),
+        (("sync",), 5, "no records"),
+        (("ui",), 5, "no MLflow mirror"),
+        (("nonsense",), 2, "nonsense"),
+        (("new", "rule", "Bad-Name"), 2, "Bad-Name"),
+    ],
+)  # fmt: skip
+def test_a_wrong_request_starts_nothing_and_shows_no_traceback(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    monkeypatch.delenv("BENCHSUITE_DATA", raising=False)
+    if arguments[0] == "ui":
+        monkeypatch.delenv("BENCHSUITE_TRACKING_URI")
+    done = command(*arguments)
+    assert done.code == code, done.err
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert not list((tmp_path / "benchsuite-store").rglob("*.json"))
+
+
+def test_a_crashed_run_is_recorded_shown_and_exits_1(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    train_epoch = Trainer.train_epoch
+
+    def broken(self: Trainer, deadline: float | None = None) -> object:
+        if self.rule.name == "backprop":
+            raise RuntimeError("a rule's own fault")
+        return train_epoch(self, deadline)
+
+    monkeypatch.setattr(Trainer, "train_epoch", broken)
+    done = command("run", "digits-fc", *SMALL)
+    assert done.code == 1
+    assert "1 crashed" in done.out
+    assert "a rule's own fault" in done.err
+    assert "completed" in done.err, "the other run went on"
+
+
+def test_divergence_is_a_result_and_exits_0(command: Command) -> None:
+    done = command("run", "digits-fc", *SMALL, "--set", "protocol.optimizer={kind: sgd, learning_rate: 1e30}")
+    assert done.code == 0
+    assert "1 diverged" in done.out
+
+
+def test_refused_pairs_are_recorded_and_the_others_run(command: Command) -> None:
+    done = command("run", "digits-fc", *SMALL, "--set", "architecture.layers=[]", "--json")
+    assert done.code == 0
+    assert {r["spec"]["rule"]["name"]: r["status"] for r in done.json["records"]} == {
+        "backprop": "completed",
+        "direct_feedback_alignment": "incompatible",
+    }
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_interrupting_saves_state_and_prints_the_command_that_continues(
+    start: Callable[..., subprocess.Popen[str]], command: Command, tmp_path: Path, stop: signal.Signals
+) -> None:
+    arguments = ("run", "digits-fc", "--rules", "backprop", "--seeds", "1", "--set", "protocol.epochs=100000")
+    process = start(*arguments)
+    store = RecordStore(tmp_path / "benchsuite-store")
+    wait_until(lambda: any(store.checkpoints_folder.glob("*.pt")), process)
+    process.send_signal(stop)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "continue with: benchsuite run digits-fc" in err
+    assert "Traceback" not in err
+    (record,) = store.read_all()
+    assert record.status == "interrupted"
+    assert not any(store.running_folder.iterdir())
+
+
+def test_a_killed_run_is_continued_by_the_next_command(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    """SIGKILL leaves a mark of a dead process and a checkpoint; neither may block or be ignored."""
+    arguments = ("run", "digits-fc", "--rules", "backprop", "--seeds", "1", "--set", "protocol.epochs=100000")
+    store = RecordStore(tmp_path / "benchsuite-store")
+    first = start(*arguments)
+    wait_until(lambda: any(store.checkpoints_folder.glob("*.pt")), first)
+    first.kill()
+    first.communicate(timeout=30)
+    assert any(store.running_folder.iterdir())
+    second = start(*arguments)
+    checkpoint = next(store.checkpoints_folder.glob("*.pt"))
+    saved_at = checkpoint.stat().st_mtime_ns
+    wait_until(lambda: checkpoint.stat().st_mtime_ns > saved_at, second)
+    second.send_signal(signal.SIGINT)
+    second.communicate(timeout=60)
+    (record,) = store.read_all()
+    assert record.resumed == 1
+    assert [e.epoch for e in record.epochs] == list(range(1, len(record.epochs) + 1))
+
+
+def test_commands_started_at_once_share_the_work(start: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
+    """Each run is made once, every command ends with all records, and nothing is lost."""
+    arguments = ("run", "quickstart", "--tier", "smoke", "--json")
+    processes = [start(*arguments) for _ in range(3)]
+    errors = [process.communicate(timeout=300)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], errors
+    assert len(list(RecordStore(tmp_path / "benchsuite-store").read_all())) == 9
+    assert sum(error.count("completed") for error in errors) == 9, errors
+    assert sum(error.count("found") for error in errors) == 18, errors
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], for_s: float = 120) -> None:
+    """Wait for a condition while a process is alive."""
+    end = time.monotonic() + for_s
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < end
+        time.sleep(0.05)

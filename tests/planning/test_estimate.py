@@ -1,0 +1,58 @@
+"""Oracle: products counted by hand for 784-1024-512-10, and what a run really holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchsuite.data.load import load_dataset
+from benchsuite.network.builder import outline_of
+from benchsuite.planning.estimate import estimate
+from benchsuite.planning.plan import describe
+from benchsuite.registry.manager import Registry
+from benchsuite.spec.architecture import ChainArchitecture
+from benchsuite.spec.dataset import DigitsDataset, SyntheticDataset
+from benchsuite.spec.protocol import ProtocolSpec
+
+PROTOCOL = ProtocolSpec.model_validate(
+    {"epochs": 2, "batch_size": 128, "optimizer": {"kind": "adam", "learning_rate": 1e-3}}
+)
+DENSE = ChainArchitecture.model_validate(
+    {"name": "a", "kind": "chain", "layers": [{"kind": "dense", "units": 1024}, {"kind": "dense", "units": 512}]}
+)
+FORWARD = 784 * 1024 + 1024 * 512 + 512 * 10
+
+
+@pytest.mark.parametrize(
+    ("rule", "products"),
+    [("backprop", 2 * FORWARD + 1024 * 512 + 512 * 10), ("feedback_alignment", 2 * FORWARD + 1024 * 512 + 512 * 10),
+     ("direct_feedback_alignment", 2 * FORWARD + 10 * (1024 + 512))],
+)  # fmt: skip
+def test_flops_are_the_products_that_a_rule_makes(registry: Registry, rule: str, products: int) -> None:
+    found = estimate(outline_of(DENSE, (784,), 10), registry.rule(rule).traits, PROTOCOL, 60_000, 0)
+    assert found.flops_per_step == 2 * 128 * products
+    assert found.flops_total == found.flops_per_step * 2 * 469
+    assert found.parameters == FORWARD + 1024 + 512 + 10
+
+
+def test_memory_counts_data_weights_gradients_and_moments(registry: Registry) -> None:
+    found = estimate(outline_of(DENSE, (784,), 10), registry.rule("backprop").traits, PROTOCOL, 60_000, 2**20)
+    least = 4 * found.parameters * 4 / 2**20 + 1
+    assert least < found.memory_mib < 2 * least
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [DigitsDataset(name="d", kind="digits", train_limit=100), DigitsDataset(name="d", kind="digits", test_examples=10),
+     SyntheticDataset(name="s", kind="synthetic", channels=3, height=5, width=4, classes=7, test_limit=9)],
+)  # fmt: skip
+def test_a_described_data_set_is_the_one_that_is_loaded(
+    registry: Registry, spec: DigitsDataset | SyntheticDataset, tmp_path: Path
+) -> None:
+    described = describe(spec, registry, tmp_path)
+    loaded = load_dataset(spec, tmp_path)
+    assert described.input_shape == loaded.input_shape
+    assert described.classes == loaded.classes
+    assert described.train_examples == len(loaded.train_targets)
+    assert described.size_bytes == loaded.train_inputs.numel() + loaded.test_inputs.numel()

@@ -1,0 +1,170 @@
+"""Oracle: the manual in ``benchsuite.registry.hookspecs``."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+import pytest
+
+from benchsuite.errors import PluginError, SpecError
+from benchsuite.registry.manager import Registry, build_registry
+from benchsuite.registry.sources import rule_source_hash
+from benchsuite.version import CONTRACT_VERSION
+
+GOOD = """
+from benchsuite.credit import ReplacedFeedbackRule
+from benchsuite.registry import hookimpl
+from benchsuite.rule import RuleTraits
+
+BENCHSUITE_CONTRACT = 1
+
+class Mine(ReplacedFeedbackRule):
+    name = "mine"
+    traits = RuleTraits(mechanism="replaced_feedback", source="a test")
+
+@hookimpl
+def benchsuite_rules():
+    return [Mine]
+"""
+
+
+class Plugins:
+    """Plugin modules written for a test, as entry points."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.points: list[EntryPoint] = []
+
+    def add(self, name: str, source: str) -> None:
+        (self.folder / f"plugin_{self.folder.name}_{name}.py".replace("-", "_")).write_text(source)
+        self.points.append(EntryPoint(name, f"plugin_{self.folder.name}_{name}".replace("-", "_"), "benchsuite"))
+
+    def registry(self) -> Registry:
+        return build_registry([*entry_points(group="benchsuite"), *self.points])
+
+
+@pytest.fixture
+def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plugins:
+    monkeypatch.syspath_prepend(tmp_path)
+    return Plugins(tmp_path)
+
+
+def test_a_foreign_rule_is_loaded_as_our_own_are(plugins: Plugins) -> None:
+    plugins.add("good", GOOD)
+    registry = plugins.registry()
+    assert registry.rule("mine").name == "mine"
+    assert registry.failures == []
+    assert registry.origins["rule", "mine"].plugin == "good"
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import a_module_that_is_not_installed", "No module named 'a_module_that_is_not_installed'"),
+        ("raise RuntimeError('at import')", "RuntimeError: at import"),
+        ("import sys; sys.exit('bye')", "SystemExit: bye"),
+        ("def broken(:", "SyntaxError"),
+        (GOOD.replace("BENCHSUITE_CONTRACT = 1", ""), "says no contract version; add BENCHSUITE_CONTRACT = 1"),
+        (
+            GOOD.replace("BENCHSUITE_CONTRACT = 1", "BENCHSUITE_CONTRACT = 99"),
+            f"was written for contract 99, this benchsuite has contract {CONTRACT_VERSION}",
+        ),
+        (GOOD.replace("def benchsuite_rules", "def benchsuite_rulez"), "did you mean 'benchsuite_rules'?"),
+        (GOOD.replace("return [Mine]", "return [Mine()]"), "not a subclass of benchsuite.rule.Rule"),
+        (GOOD.replace("return [Mine]", "return 1 / 0"), "ZeroDivisionError"),
+        (GOOD.replace('name = "mine"', ""), "has no class attribute 'name'"),
+        (GOOD.replace("traits = RuleTraits", "trait = RuleTraits"), "has no class attribute 'traits'"),
+        (GOOD.replace("(ReplacedFeedbackRule)", "(__import__('benchsuite.rule').rule.Rule)"), "lacks assign_credit"),
+        (GOOD.replace("def benchsuite_rules():", "def benchsuite_rules(wrong_argument):"), "wrong_argument"),
+    ],
+)
+def test_a_broken_plugin_is_left_out_with_its_reason_and_the_others_work(
+    plugins: Plugins, source: str, reason: str
+) -> None:
+    plugins.add("broken", source)
+    plugins.add("good", GOOD.replace('"mine"', '"sound"'))
+    registry = plugins.registry()
+    (failure,) = registry.failures
+    assert reason in failure.reason
+    assert failure.origin.plugin == "broken"
+    assert {"backprop", "sound"} <= set(registry.rules)
+    assert "mine" not in registry.rules
+
+
+def test_asking_for_a_rule_whose_plugin_is_broken_says_why(plugins: Plugins) -> None:
+    plugins.add("mine", "import a_module_that_is_not_installed")
+    with pytest.raises(PluginError, match="a_module_that_is_not_installed"):
+        plugins.registry().rule("mine")
+
+
+def test_two_rules_of_one_name_are_both_refused_with_both_origins(plugins: Plugins) -> None:
+    plugins.add("first", GOOD)
+    plugins.add("second", GOOD)
+    plugins.add("third", GOOD)
+    registry = plugins.registry()
+    with pytest.raises(PluginError) as caught:
+        registry.rule("mine")
+    for name in ("first", "second", "third"):
+        assert f"{name} (" in str(caught.value)
+    assert "backprop" in registry.rules
+
+
+def test_a_foreign_rule_cannot_take_a_builtin_name(plugins: Plugins) -> None:
+    """Catches a table in which 'backprop' is not backprop."""
+    plugins.add("impostor", GOOD.replace('"mine"', '"backprop"'))
+    with pytest.raises(PluginError, match="impostor"):
+        plugins.registry().rule("backprop")
+
+
+def test_nothing_of_a_plugin_is_kept_if_part_of_it_is_wrong(plugins: Plugins) -> None:
+    plugins.add("half", GOOD + "\n@hookimpl\ndef benchsuite_specs():\n    raise OSError('no folder')\n")
+    registry = plugins.registry()
+    assert "mine" not in registry.rules
+    assert "no folder" in registry.failures[0].reason
+
+
+def test_all_kinds_of_contributions_are_collected(plugins: Plugins, tmp_path: Path) -> None:
+    plugins.add("all", GOOD + f"""
+from pathlib import Path
+from benchsuite.diagnostics.contract import Diagnostic
+class Count(Diagnostic):
+    name = "count"
+    summary = "How many."
+    def measure(self, rule, batch):
+        return {{None: float(len(batch.targets))}}
+@hookimpl
+def benchsuite_specs():
+    return [Path({str(tmp_path)!r})]
+@hookimpl
+def benchsuite_datasets():
+    return {{"own": lambda options, root: None}}
+@hookimpl
+def benchsuite_architectures():
+    return {{"own": lambda options, shape, classes: None}}
+@hookimpl
+def benchsuite_diagnostics():
+    return [Count]
+""")  # fmt: skip
+    registry = plugins.registry()
+    assert registry.failures == []
+    assert registry.diagnostic("count").summary == "How many."
+    assert set(registry.datasets) == set(registry.architectures) == {"own"}
+    assert [folder for folder, _ in registry.spec_folders] == [tmp_path]
+
+
+def test_a_wrong_hyperparameter_is_named_with_the_right_ones(registry: Registry) -> None:
+    with pytest.raises(SpecError) as caught:
+        registry.rule_config("direct_feedback_alignment", {"rnage": 1, "sign": "positive"})
+    assert "did you mean 'range'?" in str(caught.value)
+    assert "found 'positive'" in str(caught.value)
+
+
+def test_the_source_hash_follows_the_rules_own_modules(plugins: Plugins, registry: Registry) -> None:
+    """Catches a changed rule whose old results are taken for its own."""
+    plugins.add("one", GOOD)
+    plugins.add("two", GOOD.replace('"mine"', '"changed"'))
+    found = plugins.registry()
+    hashes = {rule_source_hash(found.rule(name)) for name in ("mine", "changed", "backprop", "feedback_alignment")}
+    assert len(hashes) == 4
+    assert rule_source_hash(registry.rule("backprop")) == rule_source_hash(found.rule("backprop"))
