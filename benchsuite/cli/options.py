@@ -45,7 +45,11 @@ TierOption = Annotated[
 ]
 RulesOption = Annotated[
     str | None,
-    typer.Option("--rules", help="Rules, separated by commas; patterns such as 'feedback*' work."),
+    typer.Option(
+        "--rules",
+        help="Rules, separated by commas; patterns such as 'feedback*' work.",
+        autocompletion=lambda incomplete: _complete_rules(incomplete),
+    ),
 ]
 SeedsOption = Annotated[int | None, typer.Option("--seeds", min=1, max=1000, help="How many seeds, from 0 on.")]
 SeedOption = Annotated[list[int] | None, typer.Option("--seed", min=0, help="One seed index; may be repeated.")]
@@ -54,7 +58,28 @@ SetOption = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Override one field, e.g. --set protocol.epochs=5."),
 ]
 HardwareOption = Annotated[str, typer.Option("--hardware", help="Name or file of a hardware spec.")]
-TargetArgument = Annotated[str, typer.Argument(help="A suite or a track, by name or as a file.", show_default=False)]
+TargetArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A suite or a track, by name or as a file.",
+        show_default=False,
+        autocompletion=lambda incomplete: _complete_target(incomplete),
+    ),
+]
+
+
+def _complete_target(incomplete: str) -> list[str]:
+    """Return suites and tracks for the shell's completion."""
+    found = library(None)
+    return [name for kind in ("suites", "tracks") for name in found.names(kind) if name.startswith(incomplete)]
+
+
+def _complete_rules(incomplete: str) -> list[str]:
+    """Return what was typed with its last rule's name completed."""
+    from benchsuite.registry.catalog import read_catalog
+
+    typed, comma, last = incomplete.rpartition(",")
+    return [typed + comma + name for name in read_catalog().named("rules") if name.startswith(last)]
 
 
 def selection(

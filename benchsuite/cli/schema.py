@@ -24,7 +24,7 @@ def schema(
         return 0
     import json
 
-    from benchsuite.record.store import write_text_atomically
+    from benchsuite.record.atomic import write_text_atomically
 
     for key, value in chosen.items():
         path = out / f"{key}.schema.json"

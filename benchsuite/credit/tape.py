@@ -23,16 +23,23 @@ class Tape:
     Attributes:
         inputs: what came into each segment, by name in forward order, without a graph: the presynaptic activity, after
             any pooling and dropout.
-        outputs: by segment name in forward order, each attached to its own segment only.
+        outputs: by segment name in forward order; attached to its own segment only, or to nothing where the segment's
+            output alone says how credit passes back.
         logits: the readout's output in the weights' own type, without a graph; shape (batch, classes).
         loss: mean over the batch.
         error: the output error dL/dlogits, already divided by the batch; shape (batch, classes).
-
     """
 
     def __init__(
-        self, inputs: dict[str, Tensor], outputs: dict[str, Tensor], logits: Tensor, loss: Tensor, error: Tensor
+        self,
+        network: Network,
+        inputs: dict[str, Tensor],
+        outputs: dict[str, Tensor],
+        logits: Tensor,
+        loss: Tensor,
+        error: Tensor,
     ) -> None:
+        self.network = network
         self.inputs = inputs
         self.outputs = outputs
         self.logits = logits
@@ -50,21 +57,34 @@ class Tape:
 
         Raises:
             ShapeError: if a name is not a segment, or a credit does not fit its output.
-
         """
-        readout = next(reversed(self.outputs))
-        assigned = {**credit, readout: credit.get(readout, self.error)}
-        targets, cotangents = [], []
-        for name, value in assigned.items():
-            if name not in self.outputs:
-                raise ShapeError(f"credit for '{name}': no such segment; there are {', '.join(self.outputs)}")
-            output = self.outputs[name]
-            if value.shape != output.shape and value.shape != (len(output), output[0].numel()):
-                shapes = f"shape {tuple(value.shape)}, its output {tuple(output.shape)}"
-                raise ShapeError(f"credit for '{name}' has {shapes}")
-            targets.append(output)
-            cotangents.append(value.reshape(output.shape).to(output.dtype))
-        torch.autograd.backward(targets, cotangents)
+        roots, cotangents = [], []
+        for name, value in {self.network.readout: self.error, **credit}.items():
+            output = self._output(name, value)
+            placed = value.reshape(output.shape).to(output.dtype)
+            if output.requires_grad:
+                roots.append(output)
+                cotangents.append(placed)
+            else:
+                self._form_gradients(name, placed, output)
+        if roots:
+            torch.autograd.backward(roots, cotangents)
+
+    def _form_gradients(self, name: str, credit: Tensor, output: Tensor) -> None:
+        segment = self.network.segments[name]
+        at_map = segment.pull_back_to_map(credit, output)
+        segment.map.add_gradients(self.inputs[name], at_map)
+        if self.network.credit_observer is not None:
+            self.network.credit_observer(name, credit, at_map)
+
+    def _output(self, name: str, credit: Tensor) -> Tensor:
+        if name not in self.outputs:
+            raise ShapeError(f"credit for '{name}': no such segment; there are {', '.join(self.outputs)}")
+        output = self.outputs[name]
+        if credit.shape != output.shape and credit.shape != (len(output), output[0].numel()):
+            shapes = f"shape {tuple(credit.shape)}, its output {tuple(output.shape)}"
+            raise ShapeError(f"credit for '{name}' has {shapes}")
+        return output
 
 
 def record_forward(network: Network, batch: Batch) -> Tape:
@@ -72,16 +92,16 @@ def record_forward(network: Network, batch: Batch) -> Tape:
     values = batch.inputs
     inputs: dict[str, Tensor] = {}
     outputs: dict[str, Tensor] = {}
-    with network.autocast():
+    with network.autocast(), torch.no_grad():
         for name, node in network.steps():
             if isinstance(node, Segment):
                 inputs[name] = values
-                output = node(values)
-                outputs[name] = output
-                values = output.detach()
+                # A graph is kept within a segment only where one is needed: it costs a 20th of a small network's step.
+                with torch.set_grad_enabled(not node.pulls_back_by_output):
+                    outputs[name] = node(values)
+                values = outputs[name].detach()
             else:
-                with torch.no_grad():
-                    values = node(values)
+                values = node(values)
     logits = network.widen(values)
     loss, error = batch.criterion.loss_and_error(logits, batch.targets)
-    return Tape(inputs, outputs, logits, loss, error)
+    return Tape(network, inputs, outputs, logits, loss, error)

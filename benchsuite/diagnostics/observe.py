@@ -19,8 +19,8 @@ CreditPoint = Literal["output", "pre_activation"]
 def observed_credit(network: Network, at: CreditPoint) -> Iterator[dict[str, Tensor]]:
     """Collect the cotangent that arrives at each segment while the block assigns credit.
 
-    Both mechanisms end in autograd passing a cotangent through the segment's output, so hooks on the tensors see it
-    whatever the rule.
+    Where autograd passes a cotangent through a segment, hooks on its tensors see it; where a tape forms the gradients
+    itself, it tells the network's observer.
 
     Args:
         network: the network whose segments are watched.
@@ -42,9 +42,12 @@ def observed_credit(network: Network, at: CreditPoint) -> Iterator[dict[str, Ten
         return on_forward
 
     handles = [module.register_forward_hook(watch(name)) for name, module in modules.items()]
+    earlier = network.credit_observer
+    network.credit_observer = lambda name, output, at_map: keep(name, output if at == "output" else at_map)
     try:
         yield credit
     finally:
+        network.credit_observer = earlier
         for handle in handles:
             handle.remove()
 

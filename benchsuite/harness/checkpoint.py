@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchsuite.errors import StoreError
+from benchsuite.record.atomic import replaced_atomically
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
@@ -18,22 +17,12 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
 
     Raises:
         StoreError: if it cannot be written; the old one is then untouched.
-
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                torch.save(content, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except (OSError, RuntimeError) as error:
-        # torch reports a full disk as a RuntimeError of its zip writer.
+        with replaced_atomically(path) as stream:
+            torch.save(content, stream)
+    except RuntimeError as error:
+        # How torch's zip writer reports a full disk.
         raise StoreError(f"cannot write checkpoint {path}: {error}") from error
 
 

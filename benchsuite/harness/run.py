@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import traceback
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import torch
 
 from benchsuite.data.resident import ResidentData
 from benchsuite.data.tensors import DecodedDataset
-from benchsuite.errors import BenchsuiteError, IncompatibleError
+from benchsuite.errors import BenchsuiteError, IncompatibleError, StoreError
 from benchsuite.harness.checkpoint import load_checkpoint, save_checkpoint
 from benchsuite.harness.clock import Clock
 from benchsuite.harness.device import Device, open_device, peak_memory, reset_peak_memory
@@ -39,6 +40,8 @@ from benchsuite.registry.manager import Registry
 from benchsuite.rule import Batch
 from benchsuite.spec.hashing import run_id, spec_hash
 from benchsuite.spec.resolve import SelectedRun
+
+logger = logging.getLogger("benchsuite.harness")
 
 # A checkpoint costs a write of the whole state; work lost to a kill is at most this plus one epoch.
 CHECKPOINT_EVERY_S = 5.0
@@ -246,6 +249,13 @@ class Run:
                     )
 
     def _save(self, trainer: Trainer) -> None:
+        """Write a checkpoint; one that cannot be written costs the chance to continue, not the run."""
+        try:
+            self._write_checkpoint(trainer)
+        except StoreError as error:
+            logger.warning("%s; the run goes on without", error)
+
+    def _write_checkpoint(self, trainer: Trainer) -> None:
         progress = self.progress
         save_checkpoint(self.checkpoint_path, {
             "result_key": self.key,

@@ -16,7 +16,6 @@ import torch
 import torch.nn.functional as F
 import torch.nn.grad as conv_gradients
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from benchsuite.errors import ShapeError
 
@@ -82,6 +81,15 @@ class LinearMap(nn.Module, ABC):
         bias_gradient = self.bias_gradient(cotangent) if self.bias is not None else None
         return pulled, self.weight_gradient(inputs, cotangent), bias_gradient
 
+    def add_gradients(self, inputs: Tensor, cotangent: Tensor) -> None:
+        """Add the weight's and the bias's gradient for a cotangent at the output to ``.grad``, in the weight's type."""
+        with torch.no_grad():
+            _, *gradients = self.backward_through(inputs.to(cotangent.dtype), cotangent, self.weight, False)
+            for parameter, gradient in zip((self.weight, self.bias), gradients, strict=True):
+                if parameter is not None and gradient is not None and parameter.requires_grad:
+                    gradient = gradient.to(parameter.dtype)
+                    parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the map's output; backward goes through ``feedback_weight`` where one is set."""
         if self.feedback_weight is None:
@@ -106,7 +114,6 @@ class _ReplacedFeedback(torch.autograd.Function):
         return linear_map.apply_weight(inputs, weight, bias)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
         inputs, feedback_weight = ctx.saved_tensors
         # Under autocast the cotangent comes in the narrow type while the saved tensors are wide; autograd casts what is

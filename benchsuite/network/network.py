@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
@@ -21,6 +21,8 @@ class Network(nn.Module):
         segments: by name, in forward order; the last is the readout.
         maps: the segments' linear maps by name.
         autocast_dtype: narrow type for products on the way forward, or None; set by the harness.
+        credit_observer: told (segment, credit at its output, credit at its map's output) where gradients are formed
+            without autograd; set by diagnostics.
 
     """
 
@@ -33,6 +35,7 @@ class Network(nn.Module):
         self.segments: Mapping[str, Segment] = {n: m for n, m in nodes if isinstance(m, Segment)}
         self.maps: Mapping[str, LinearMap] = {n: s.map for n, s in self.segments.items()}
         self.autocast_dtype: torch.dtype | None = None
+        self.credit_observer: Callable[[str, Tensor, Tensor], None] | None = None
 
     @property
     def readout(self) -> str:

@@ -5,31 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from benchsuite.network.maps import LinearMap
+from benchsuite.network.nonlinearity import NONLINEARITIES
 from benchsuite.spec.architecture import Activation, NormOrder
-
-
-def _identity(values: Tensor) -> Tensor:
-    return values
-
-
-ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
-    "relu": torch.relu,
-    "leaky_relu": F.leaky_relu,
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "softplus": F.softplus,
-    "gelu": F.gelu,
-    "identity": _identity,
-}
-
-# Within a segment nobody else needs the map's (or the norm's) output, so what can be done in place is: a pass over
-# memory and a third of the activations' memory are saved. A gradient hook on the tensor from before still gets its own
-# gradient, but whoever wants the pre-activation's values must copy them.
-IN_PLACE: dict[Activation, Callable[[Tensor], Tensor]] = {"relu": torch.relu_, "leaky_relu": F.leaky_relu_}
 
 
 class Segment(nn.Module):
@@ -38,9 +18,8 @@ class Segment(nn.Module):
     Attributes:
         map: the linear map.
         norm: batch normalisation or None. Credit passes through it exactly, whatever the rule.
-        activation: the nonlinearity, a function.
+        nonlinearity: the function, with its way back.
         norm_order: whether the norm comes before the nonlinearity or after it.
-
     """
 
     def __init__(
@@ -49,18 +28,26 @@ class Segment(nn.Module):
         super().__init__()
         self.map = linear_map
         self.norm = norm
-        self.activation_name = activation
-        self.activation = ACTIVATIONS[activation]
-        self._activation_in_place = IN_PLACE.get(activation, self.activation)
+        self.nonlinearity = NONLINEARITIES[activation]
         self.norm_order = norm_order
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the segment's output."""
-        return self._finish(self.map(inputs), self._activation_in_place)
+        return self._finish(self.map(inputs), self.nonlinearity.apply_in_place)
 
     def respond(self, pre_activation: Tensor) -> Tensor:
         """Return the output for a given output of the map, which is left as it is."""
-        return self._finish(pre_activation, self.activation)
+        return self._finish(pre_activation, self.nonlinearity.apply)
+
+    @property
+    def pulls_back_by_output(self) -> bool:
+        """Whether the output alone says how credit passes back to the map: no norm, and a nonlinearity of that kind."""
+        return self.norm is None and self.nonlinearity.pull_back is not None
+
+    def pull_back_to_map(self, credit: Tensor, output: Tensor) -> Tensor:
+        """Return credit at the map's output for credit at the segment's; only where ``pulls_back_by_output``."""
+        assert self.nonlinearity.pull_back is not None  # noqa: S101 - the caller has asked
+        return self.nonlinearity.pull_back(credit, output)
 
     def _finish(self, values: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
         if self.norm is None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from benchsuite.errors import StoreError
+from benchsuite.record.atomic import write_text_atomically
 from benchsuite.record.model import RunRecord
 
 # The longest runs planned (ImageNet, 90 epochs, 50 segments, several diagnostics) stay under a tenth of this.
@@ -24,31 +23,6 @@ class BrokenRecord:
 
     path: Path
     reason: str
-
-
-def write_text_atomically(path: Path, text: str) -> None:
-    """Write so that a reader, or a crash at any moment, sees the old file or the new one and nothing between.
-
-    Raises:
-        StoreError: if the folder cannot be written; the old file is then untouched.
-
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {path}: {error.strerror or error}; free space or choose another --store"
-        ) from error
 
 
 def read_record(path: Path) -> RunRecord | BrokenRecord:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from benchsuite.spec.base import PositiveFloat, Probability, SpecModel
 
@@ -83,6 +83,12 @@ class ProtocolSpec(SpecModel):
     timeout_s: float | None = Field(default=None, gt=0)
     """Give up, with status 'timed_out', once training has been on the clock for so long."""
     evaluation: EvaluationSpec = EvaluationSpec()
+
+    @model_validator(mode="after")
+    def _can_see_zero_train_error(self) -> ProtocolSpec:
+        if self.stop_at_zero_train_error and not self.evaluation.train_set:
+            raise ValueError("stop_at_zero_train_error needs evaluation.train_set")
+        return self
 
 
 class DiagnosticsSpec(SpecModel):

@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 
 import filelock
 
+from benchsuite.record.atomic import write_text_atomically
 from benchsuite.record.model import RunRecord
-from benchsuite.record.store import write_text_atomically
 from benchsuite.spec.track import RunSpec
 from benchsuite.tracking.connection import (
     LOCK_TIMEOUT_S,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from benchsuite.errors import StoreError
+from benchsuite.record.atomic import replaced_atomically
 
 MARKER = ".benchsuite-site"
 """Lists the files of ours as JSON, so that a later build can tell them from others; not named so: it is no record."""
@@ -104,17 +104,8 @@ def _through_link(out: Path, name: str) -> bool:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Not tempfile: its files are private to the user, and a site is there to be served.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replaced_atomically(path) as stream:
+        stream.write(content)
 
 
 def _marker(files: Mapping[str, bytes] | set[str]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from benchsuite.registry.manager import Registry
+from benchsuite.registry.manager import Registry, build_registry
 from benchsuite.spec.library import builtin_folder
 from benchsuite.spec.tree import read
 
@@ -191,3 +192,32 @@ def test_new_rule_writes_a_project_and_says_what_to_type(command: Command, tmp_p
     again = command("new", "rule", "my_rule")
     assert again.code == 2
     assert "Traceback" not in again.err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("benchsuite run quick", {"quickstart"}),
+        ("benchsuite run digits-fc --rules backprop,feed", {"backprop,feedback_alignment"}),
+        ("benchsuite le", {"leaderboard"}),
+    ],
+)
+def test_the_shell_completes_commands_targets_and_rules(words: str, expected: set[str]) -> None:
+    environment = {**os.environ, "_BENCHSUITE_COMPLETE": "complete_bash", "COMP_WORDS": words,
+                   "COMP_CWORD": str(len(words.split()) - 1)}  # fmt: skip
+    code = "from benchsuite.cli.main import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert set(done.stdout.split()) == expected, done.stderr
+
+
+def test_doctor_exits_1_on_a_broken_plugin_and_names_it(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "broken_plugin.py").write_text("import a_module_that_is_not_installed\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    points = [*read_points(), EntryPoint("broken", "broken_plugin", "benchsuite")]
+    monkeypatch.setattr("benchsuite.registry.manager.installed_registry", lambda: build_registry(points))
+    done = command("doctor")
+    assert done.code == 1
+    assert "plugin broken" in done.out
+    assert "No module named 'a_module_that_is_not_installed'" in done.out

@@ -261,3 +261,18 @@ def test_a_run_says_nothing_on_its_own(
         warnings.simplefilter("error")
         make_run(make_spec("direct_feedback_alignment")).execute()
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_checkpoint_that_cannot_be_written_does_not_cost_the_run(
+    make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(run_module, "CHECKPOINT_EVERY_S", 0.0)
+
+    def full(*_arguments: object) -> None:
+        raise RuntimeError("PytorchStreamWriter failed writing file: file write failed")
+
+    monkeypatch.setattr(torch, "save", full)
+    run = make_run(make_spec())
+    assert run.execute().status == "completed"
+    assert "the run goes on without" in caplog.text
+    assert not list(run.checkpoint_path.parent.iterdir())

@@ -7,6 +7,7 @@ from torch import Generator, nn
 from benchsuite.errors import PluginError
 from benchsuite.network.builder import build, outline_of
 from benchsuite.network.maps import Conv2d, Dense
+from benchsuite.network.nonlinearity import NONLINEARITIES
 from benchsuite.network.segments import Dropout, Segment
 from benchsuite.spec.architecture import ChainArchitecture, PluginArchitecture
 
@@ -46,8 +47,8 @@ def test_options_reach_the_nodes_they_were_written_for():
     assert isinstance(dense.map, Dense)
     assert dense.map.bias is None
     assert isinstance(dense.norm, nn.BatchNorm1d)
-    assert dense.activation_name == "tanh"
-    assert readout.activation_name == "identity"
+    assert dense.nonlinearity is NONLINEARITIES["tanh"]
+    assert readout.nonlinearity is NONLINEARITIES["identity"]
     assert readout.norm is None
     assert readout.map.weight.shape == (3, 6)
 

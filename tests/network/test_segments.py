@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from benchsuite.network.maps import Dense
-from benchsuite.network.segments import ACTIVATIONS, Segment
+from benchsuite.network.nonlinearity import NONLINEARITIES
+from benchsuite.network.segments import Segment
 from benchsuite.spec.architecture import SegmentDefaults
 
 X = torch.tensor([[1.0, -2.0], [0.5, 3.0], [-1.0, 1.0]])
@@ -60,10 +61,10 @@ def test_respond_takes_up_where_the_map_left_off():
 
 def test_every_activation_that_a_spec_can_name_exists():
     """Would catch a name accepted by the spec that fails when the network is built."""
-    assert set(ACTIVATIONS) == set(SegmentDefaults.model_fields["activation"].annotation.__args__)
+    assert set(NONLINEARITIES) == set(SegmentDefaults.model_fields["activation"].annotation.__args__)
 
 
-@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+@pytest.mark.parametrize("activation", sorted(NONLINEARITIES))
 def test_a_segments_input_is_never_written_to(activation):
     """Would catch an in-place nonlinearity that reaches through to the batch, resident on the device for all epochs."""
     x = X.clone()

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from benchsuite.credit import record_forward
-from benchsuite.network.segments import ACTIVATIONS
+from benchsuite.diagnostics.observe import observed_credit
+from benchsuite.network import nonlinearity
 from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.direct_feedback_alignment import DirectFeedbackAlignment
 from benchsuite_rules.feedback_alignment import FeedbackAlignment
@@ -57,17 +58,8 @@ def test_working_in_place_spoils_no_gradient_and_no_hook(case, rule_type):
     network = case.network()
     rule = attached(rule_type(), network)
     expected = _expected(case, network, rule)
-    seen = {}
-
-    def watch(name):
-        def hook(_module, _inputs, output):
-            output.register_hook(lambda gradient: seen.update({name: gradient.clone()}))
-
-        return hook
-
-    for name, linear_map in network.maps.items():
-        linear_map.register_forward_hook(watch(name))
-    rule.assign_credit(case.data())
+    with observed_credit(network, "pre_activation") as seen:
+        rule.assign_credit(case.data())
     assert_gradients(gradients_of(network), expected, case.dtype)
     assert set(seen) == set(network.segments)
     for name, gradient in seen.items():
@@ -89,20 +81,26 @@ def test_working_in_place_changes_neither_data_nor_kept_outputs(norm):
         assert_near(output, trace.outputs[name], case.dtype, name)
 
 
-@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+@pytest.mark.parametrize("activation", sorted(nonlinearity.NONLINEARITIES))
 def test_every_nonlinearity_and_its_slope_are_the_written_ones(activation):
     """Would catch a leak of another slope or GELU's tanh approximation under the exact one's name."""
     h = np.random.default_rng(0).normal(0, 3, 500)
-    leaf = torch.from_numpy(h.copy()).requires_grad_()
-    y = ACTIVATIONS[activation](leaf * 1)
-    y.sum().backward()
     function, derivative = NONLINEARITIES[activation]
-    assert_near(y, function(h))
-    assert_near(leaf.grad, derivative(h))
+    found = nonlinearity.NONLINEARITIES[activation]
+    for apply in (found.apply, found.apply_in_place):
+        leaf = torch.from_numpy(h.copy()).requires_grad_()
+        y = apply(leaf * 1)
+        y.sum().backward()
+        assert_near(y, function(h))
+        assert_near(leaf.grad, derivative(h))
+    if found.pull_back is not None:
+        assert_near(found.pull_back(torch.full_like(y, 3.0), y.detach()), 3 * derivative(h))
 
 
 def test_nonlinearity_at_zero_passes_no_credit():
     """Would catch a subgradient of one at zero: dead and zero-initialised units would learn under one rule only."""
     leaf = torch.zeros(3, dtype=torch.float64, requires_grad=True)
-    ACTIVATIONS["relu"](leaf * 1).sum().backward()
+    relu = nonlinearity.NONLINEARITIES["relu"]
+    relu.apply_in_place(leaf * 1).sum().backward()
     assert not leaf.grad.any()
+    assert not relu.pull_back(torch.ones(3), torch.zeros(3)).any()

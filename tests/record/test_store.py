@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchsuite.errors import StoreError
+from benchsuite.record.atomic import write_text_atomically
 from benchsuite.record.running import (
     HALF_WRITTEN_FOR_S,
     RunningElsewhereError,
@@ -20,7 +21,7 @@ from benchsuite.record.running import (
     marked_running,
     process_started_at,
 )
-from benchsuite.record.store import MAX_RECORD_BYTES, BrokenRecord, RecordStore, read_record, write_text_atomically
+from benchsuite.record.store import MAX_RECORD_BYTES, BrokenRecord, RecordStore, read_record
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,42 @@
+"""Files that a reader, or a crash at any moment, sees in the old state or the new one and never between."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from benchsuite.errors import StoreError
+
+
+@contextmanager
+def replaced_atomically(path: Path) -> Iterator[IO[bytes]]:
+    """Give a stream whose content takes the file's place when the block ends without an exception.
+
+    Raises:
+        StoreError: if the folder cannot be written; the old file is then untouched.
+    """
+    # Not tempfile: its files are private to the user, and stores and sites are there to be shared.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        why = error.strerror or error
+        raise StoreError(f"cannot write {path}: {why}; free space or choose another folder") from error
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Put a text in a file's place; raises as ``replaced_atomically`` does."""
+    with replaced_atomically(path) as stream:
+        stream.write(text.encode())
