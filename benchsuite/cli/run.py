@@ -116,6 +116,11 @@ def _show(result: SessionResult, records: RecordStore, store: Path) -> None:
     given = [] if store == DEFAULT_STORE else ["--store", str(store)]
     console.print(f"\nleaderboard page  {report.index}", soft_wrap=True)
     console.print(f"records           {records.records_folder}", soft_wrap=True)
+    hints = {
+        shlex.join(["benchsuite", "ui", *given]): "the same runs in MLflow",
+        "benchsuite new rule my_rule": "a rule of your own, ready to run",
+    }
+    width = max(len(command) for command in hints)
     console.print("\nnext")
-    console.print("  " + shlex.join(["benchsuite", "ui", *given]).ljust(34) + "  the same runs in MLflow")
-    console.print("  " + "benchsuite new rule my_rule".ljust(34) + "  a rule of your own, ready to run")
+    for command, what in hints.items():
+        console.print(f"  {command.ljust(width)}  {what}", soft_wrap=True)

@@ -7,6 +7,7 @@ from statistics import mean
 
 import pytest
 
+from benchsuite.harness.device import settle_hardware
 from benchsuite.harness.session import Session
 from benchsuite.record.model import RunRecord
 from benchsuite.record.store import RecordStore
@@ -16,7 +17,9 @@ from benchsuite.spec.resolve import Selection, resolve
 
 
 def run(selection: Selection, library: SpecLibrary, registry: Registry, tmp_path: Path, data: Path) -> list[RunRecord]:
-    session = Session(resolve(selection, library, registry), RecordStore(tmp_path / "store"), registry, data)
+    session = Session(
+        resolve(selection, library, registry, settle_hardware), RecordStore(tmp_path / "store"), registry, data
+    )
     session.check()
     return session.execute().records
 
