@@ -18,6 +18,12 @@ class Sgd(SpecModel):
     nesterov: bool = False
     weight_decay: float = Field(default=0.0, ge=0)
 
+    @model_validator(mode="after")
+    def _nesterov_has_momentum(self) -> Sgd:
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs a momentum above 0")
+        return self
+
 
 class Adam(SpecModel):
     """Adam (decay added to the gradient) or AdamW (decay decoupled), as in ``torch.optim``."""

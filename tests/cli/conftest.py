@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -56,6 +57,8 @@ def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
             [sys.executable, "-c", "from benchsuite.cli.main import main; main()", *arguments],
             cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={**os.environ, "BENCHSUITE_TRACKING_URI": "none", **environment},
+            # A shell lets what it starts in the background ignore Ctrl-C, and CI may be started so.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
 
     return begin

@@ -17,6 +17,7 @@ from benchsuite.record.store import RecordStore
 Command = Callable[..., Any]
 SMALL = ("--tier", "smoke", "--seeds", "1", "--rules", "backprop,direct_feedback_alignment")
 
+NO_MOMENTUM = "{kind: sgd, learning_rate: 0.1, nesterov: true}"
 TOO_LARGE = "{kind: conv2d, channels: 2, kernel: 9}"
 
 
@@ -68,6 +69,7 @@ def test_running_again_makes_only_what_is_missing(command: Command, monkeypatch:
         (("run", "mnist-fc", "--data-root", "nowhere"), 2, "nowhere"),
         (("run", "digits-fc", "--set", f"architecture.layers=[{TOO_LARGE}]"), 2, "leaves 0x0"),
         (("run", "digits-fc", "--set", "diagnostics.names=[angel]"), 2, "no diagnostic 'angel'"),
+        (("run", "digits-fc", "--set", f"protocol.optimizer={NO_MOMENTUM}"), 2, "needs a momentum"),
         (("run", "missing.yaml"), 2, "no such file"),
         (("run", "digits-fc", "--store", "/proc/nothing"), 1, "cannot"),
         (("plan", "digits-fc", "--rules", "zz*"), 5, "matches"),
@@ -124,6 +126,17 @@ def test_refused_pairs_are_recorded_and_the_others_run(command: Command) -> None
     }
 
 
+def test_a_bug_of_ours_exits_3_and_asks_for_a_report(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: object) -> None:
+        raise LookupError("something nobody thought of")
+
+    monkeypatch.setattr("benchsuite.harness.session.Session.check", broken)
+    done = command("run", "digits-fc", *SMALL)
+    assert done.code == 3
+    assert "LookupError: something nobody thought of" in done.err
+    assert "please report it" in done.err
+
+
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_interrupting_saves_state_and_prints_the_command_that_continues(
     start: Callable[..., subprocess.Popen[str]], command: Command, tmp_path: Path, stop: signal.Signals
@@ -167,12 +180,12 @@ def test_a_killed_run_is_continued_by_the_next_command(
 def test_commands_started_at_once_share_the_work(start: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
     """Each run is made once, every command ends with all records, and nothing is lost."""
     arguments = ("run", "quickstart", "--tier", "smoke", "--json")
-    processes = [start(*arguments) for _ in range(3)]
+    processes = [start(*arguments) for _ in range(4)]
     errors = [process.communicate(timeout=300)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0], errors
+    assert [process.returncode for process in processes] == [0, 0, 0, 0], errors
     assert len(list(RecordStore(tmp_path / "benchsuite-store").read_all())) == 9
     assert sum(error.count("completed") for error in errors) == 9, errors
-    assert sum(error.count("found") for error in errors) == 18, errors
+    assert sum(error.count("found") for error in errors) == 27, errors
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], for_s: float = 120) -> None:
