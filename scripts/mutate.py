@@ -52,7 +52,7 @@ SABOTAGES = (
         "if metrics.running_loss is None:", "if False:", "tests/harness",
     ),
     Sabotage(
-        "the feedback weight is not used", "benchsuite/network/maps.py",
+        "the feedback weight is not used", "benchsuite/network/maps/linear_map.py",
         "if self.feedback_weight is None:", "if True:", "tests/properties tests/rules",
     ),
     Sabotage(

@@ -9,7 +9,7 @@ from torch import Generator, nn
 
 from benchsuite.errors import PluginError, nearest
 from benchsuite.network.initialization import initialize
-from benchsuite.network.maps import Conv2d, Dense, LinearMap
+from benchsuite.network.maps import Conv2d, Dense, LinearMap, LocallyConnected2d
 from benchsuite.network.network import Network
 from benchsuite.network.outline import ArchitectureOutline, JointOutline, SegmentOutline, Shape, outline
 from benchsuite.network.segments import Dropout, Segment
@@ -24,7 +24,9 @@ from benchsuite.spec.architecture import (
 ArchitectureBuilder = Callable[[dict[str, Any], Shape, int], ChainArchitecture]
 """A plugin's builder: (options, input shape, classes) to an architecture of a built-in kind."""
 
-MAP_KINDS: dict[str, Callable[..., LinearMap]] = {"dense": Dense, "conv2d": Conv2d}
+MAP_KINDS: dict[str, Callable[..., LinearMap]] = {
+    linear_map.kind: linear_map for linear_map in (Dense, Conv2d, LocallyConnected2d)
+}
 
 
 def outline_of(

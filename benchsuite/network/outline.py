@@ -19,6 +19,7 @@ from benchsuite.spec.architecture import (
     FlattenLayer,
     Initialization,
     LayerSpec,
+    LocallyConnected2dLayer,
     NormOrder,
     PoolLayer,
     SegmentDefaults,
@@ -98,7 +99,7 @@ def outline(architecture: ChainArchitecture, input_shape: Shape, classes: int) -
         if isinstance(layer, DenseLayer) and len(shape) > 1:
             nodes.append(_joint(FlattenLayer(kind="flatten"), shape, (math.prod(shape),)))
             shape = nodes[-1].output_shape
-        if isinstance(layer, DenseLayer | Conv2dLayer):
+        if isinstance(layer, DenseLayer | Conv2dLayer | LocallyConnected2dLayer):
             count += 1
             nodes.append(_segment(f"{_SHORT[layer.kind]}{count}", layer, architecture.defaults, shape, position))
         else:
@@ -115,11 +116,15 @@ def outline(architecture: ChainArchitecture, input_shape: Shape, classes: int) -
     return ArchitectureOutline(input_shape, classes, tuple(nodes))
 
 
-_SHORT = {"dense": "dense", "conv2d": "conv"}
+_SHORT = {"dense": "dense", "conv2d": "conv", "locally_connected2d": "local"}
 
 
 def _segment(
-    name: str, layer: DenseLayer | Conv2dLayer, defaults: SegmentDefaults, shape: Shape, position: int
+    name: str,
+    layer: DenseLayer | Conv2dLayer | LocallyConnected2dLayer,
+    defaults: SegmentDefaults,
+    shape: Shape,
+    position: int,
 ) -> SegmentOutline:
     own = {k: getattr(layer, k) for k in SegmentOptions.model_fields}
     chosen = {k: getattr(defaults, k) if v is None else v for k, v in own.items()}
@@ -127,6 +132,16 @@ def _segment(
         output_shape: Shape = (layer.units,)
         options = {"inputs": shape[0], "units": layer.units}
         weights = multiply_adds = shape[0] * layer.units
+        biases = layer.units
+    elif isinstance(layer, LocallyConnected2dLayer):
+        described = f"locally connected {layer.kernel}x{layer.kernel} stride {layer.stride}"
+        output_shape = (layer.channels, *_window_shape(described, layer, shape, position))
+        options = {
+            "input_channels": shape[0], "height": shape[1], "width": shape[2], "channels": layer.channels,
+            "kernel": layer.kernel, "stride": layer.stride, "padding": layer.padding, "replicated": layer.replicated,
+        }  # fmt: skip
+        biases = math.prod(output_shape)
+        weights = multiply_adds = biases * shape[0] * layer.kernel**2
     else:
         output_shape = _conv_shape(layer, shape, position)
         options = {
@@ -135,8 +150,8 @@ def _segment(
         }  # fmt: skip
         weights = layer.channels * (shape[0] // layer.groups) * layer.kernel**2
         multiply_adds = weights * output_shape[1] * output_shape[2]
-    units = output_shape[0]
-    parameters = weights + units * bool(chosen["bias"]) + 2 * units * (chosen["norm"] == "batch")
+        biases = layer.channels
+    parameters = weights + biases * bool(chosen["bias"]) + 2 * output_shape[0] * (chosen["norm"] == "batch")
     return SegmentOutline(
         name=name, map_kind=layer.kind, input_shape=shape, output_shape=output_shape, map_options=options,
         parameters=parameters, multiply_adds=multiply_adds, **chosen,
@@ -173,6 +188,13 @@ def _conv_shape(layer: Conv2dLayer, shape: Shape, position: int) -> Shape:
     sizes = tuple(_slide(n, layer.kernel, layer.stride, layer.padding, layer.dilation) for n in shape[1:])
     _require_something(described, sizes, shape, position)
     return (layer.channels, *sizes)
+
+
+def _window_shape(described: str, layer: LocallyConnected2dLayer, shape: Shape, position: int) -> Shape:
+    _require_image(described, shape, position)
+    sizes = tuple(_slide(n, layer.kernel, layer.stride, layer.padding, 1) for n in shape[1:])
+    _require_something(described, sizes, shape, position)
+    return sizes
 
 
 def _slide(length: int, window: int, stride: int, padding: int, dilation: int) -> int:

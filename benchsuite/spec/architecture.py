@@ -74,6 +74,18 @@ class Conv2dLayer(SegmentOptions):
     groups: int = Field(default=1, gt=0)
 
 
+class LocallyConnected2dLayer(SegmentOptions):
+    """A convolution that shares no weight: every position has filters and biases of its own."""
+
+    kind: Literal["locally_connected2d"]
+    channels: int = Field(gt=0, le=65_536)
+    kernel: int = Field(gt=0, le=64)
+    stride: int = Field(default=1, gt=0)
+    padding: int = Field(default=0, ge=0)
+    replicated: bool = False
+    """Start from one filter at every position instead of independent ones, as the URFB authors' code does."""
+
+
 class PoolLayer(SpecModel):
     """Pooling between segments; no learnable weight."""
 
@@ -97,7 +109,10 @@ class FlattenLayer(SpecModel):
     kind: Literal["flatten"]
 
 
-LayerSpec = Annotated[DenseLayer | Conv2dLayer | PoolLayer | DropoutLayer | FlattenLayer, Field(discriminator="kind")]
+LayerSpec = Annotated[
+    DenseLayer | Conv2dLayer | LocallyConnected2dLayer | PoolLayer | DropoutLayer | FlattenLayer,
+    Field(discriminator="kind"),
+]
 
 
 class ReadoutSpec(SpecModel):

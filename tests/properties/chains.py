@@ -254,6 +254,26 @@ def conv_chains(
     )
 
 
+@st.composite
+def local_chains(draw: st.DrawFn) -> Case:
+    """Draw one or two locally connected segments, the second after a pool, then the readout."""
+    shape = (draw(st.integers(1, 3)), draw(st.integers(3, 8)), draw(st.integers(3, 8)))
+    start = shape
+    layers: list[dict[str, Any]] = []
+    for _ in range(draw(st.integers(1, 2))):
+        geometry = draw(conv_geometries(shape[1], shape[2], 1))
+        k, s, p = (geometry[n] for n in ("kernel", "stride", "padding"))
+        own = {"channels": draw(st.integers(1, 4)), "kernel": k, "stride": s, "padding": p}
+        layers.append({"kind": "locally_connected2d", **own, **draw(_segment_options(norms=True))})
+        shape = (own["channels"], slid(shape[1], k, s, p), slid(shape[2], k, s, p))
+        size = draw(st.integers(1, min(2, *shape[1:])))
+        layers.append({"kind": "average_pool", "size": size})
+        shape = (shape[0], *(slid(n, size, size, 0) for n in shape[1:]))
+    return Case(
+        tuple(layers), start, draw(st.integers(2, 8)), draw(st.integers(2, 5)), seed=draw(st.integers(0, 2**31))
+    )
+
+
 def dense_case(*units: int, inputs: int = 7, classes: int = 5, batch: int = 6, **options: Any) -> Case:
     """Return a fixed dense case; ``options`` are those of its segments."""
     layers = tuple({"kind": "dense", "units": n, **options} for n in units)
