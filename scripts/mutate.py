@@ -57,7 +57,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "credit flows between segments", "benchsuite/credit/tape.py",
-        "values = output.detach()", "values = output", "tests/properties tests/rules",
+        "return output.detach()", "return output", "tests/properties tests/rules",
     ),
     Sabotage(
         "DFA shares trailing columns", "plugins/benchsuite_rules/direct_feedback_alignment.py",

@@ -12,13 +12,14 @@ from benchsuite.network.initialization import initialize
 from benchsuite.network.maps import Conv2d, Dense, LinearMap, LocallyConnected2d
 from benchsuite.network.network import Network
 from benchsuite.network.outline import ArchitectureOutline, JointOutline, SegmentOutline, Shape, outline
-from benchsuite.network.segments import Dropout, Segment
+from benchsuite.network.segments import Dropout, Segment, Sum
 from benchsuite.spec.architecture import (
     ArchitectureSpec,
     ChainArchitecture,
     DropoutLayer,
     FlattenLayer,
     PluginArchitecture,
+    SumLayer,
 )
 
 ArchitectureBuilder = Callable[[dict[str, Any], Shape, int], ChainArchitecture]
@@ -85,6 +86,8 @@ def _build_joint(node: JointOutline) -> nn.Module:
         return Dropout(layer.probability)
     if isinstance(layer, FlattenLayer):
         return nn.Flatten()
+    if isinstance(layer, SumLayer):
+        return Sum()
     match layer.kind:
         case "max_pool":
             return nn.MaxPool2d(layer.size, layer.stride, layer.padding)

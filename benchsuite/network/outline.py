@@ -24,9 +24,13 @@ from benchsuite.spec.architecture import (
     PoolLayer,
     SegmentDefaults,
     SegmentOptions,
+    SumLayer,
 )
 
 Shape = tuple[int, ...]
+JointLayer = PoolLayer | DropoutLayer | FlattenLayer | SumLayer
+DATA = -1
+"""In a node's sources: what comes from the data and from no node."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,9 @@ class SegmentOutline:
 class JointOutline:
     """What lies between segments and learns nothing."""
 
-    layer: PoolLayer | DropoutLayer | FlattenLayer
+    layer: JointLayer
     input_shape: Shape
+    """Of one of its inputs; all terms of a sum have the same."""
     output_shape: Shape
 
 
@@ -73,16 +78,34 @@ class ArchitectureOutline:
     nodes: tuple[SegmentOutline | JointOutline, ...]
     form: str = "ordinary"
     topology: str = "chain"
+    sources: tuple[tuple[int, ...], ...] = ()
+    """For each node the positions of the nodes it reads, or ``DATA``. If not given, each reads the one before."""
     segments: tuple[SegmentOutline, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         segments = tuple(n for n in self.nodes if isinstance(n, SegmentOutline))
         object.__setattr__(self, "segments", segments)
+        if not self.sources:
+            # DATA is the position before the first.
+            object.__setattr__(self, "sources", tuple((position - 1,) for position in range(len(self.nodes))))
 
     @property
     def parameters(self) -> int:
         """Learnable numbers in all."""
         return sum(s.parameters for s in self.segments)
+
+    @property
+    def upstream(self) -> dict[str, frozenset[str]]:
+        """For each segment, the segments its input depends on, over any number of steps: where its credit goes."""
+        reached: list[frozenset[str]] = []
+        found: dict[str, frozenset[str]] = {}
+        for node, sources in zip(self.nodes, self.sources, strict=True):
+            above = frozenset[str]().union(*(reached[source] for source in sources if source != DATA))
+            if isinstance(node, SegmentOutline):
+                found[node.name] = above
+                above |= {node.name}
+            reached.append(above)
+        return found
 
 
 def outline(architecture: ChainArchitecture, input_shape: Shape, classes: int) -> ArchitectureOutline:
@@ -92,28 +115,71 @@ def outline(architecture: ChainArchitecture, input_shape: Shape, classes: int) -
         ShapeError: if a layer leaves nothing or cannot follow the one before; names the layer and the shapes.
 
     """
-    nodes: list[SegmentOutline | JointOutline] = []
-    shape = input_shape
-    count = 0
+    draft = _Draft(architecture.defaults, input_shape)
     for position, layer in enumerate(architecture.layers, start=1):
-        if isinstance(layer, DenseLayer) and len(shape) > 1:
-            nodes.append(_joint(FlattenLayer(kind="flatten"), shape, (math.prod(shape),)))
-            shape = nodes[-1].output_shape
-        if isinstance(layer, DenseLayer | Conv2dLayer | LocallyConnected2dLayer):
-            count += 1
-            nodes.append(_segment(f"{_SHORT[layer.kind]}{count}", layer, architecture.defaults, shape, position))
-        else:
-            nodes.append(_joint(layer, shape, _joint_shape(layer, shape, position)))
-        shape = nodes[-1].output_shape
-    if len(shape) > 1:
-        nodes.append(_joint(FlattenLayer(kind="flatten"), shape, (math.prod(shape),)))
-        shape = nodes[-1].output_shape
+        draft.add(layer, position)
     readout = DenseLayer(
         kind="dense", units=classes, activation="identity", norm="none",
         bias=architecture.readout.bias, initialization=architecture.readout.initialization,
     )  # fmt: skip
-    nodes.append(_segment("readout", readout, architecture.defaults, shape, len(architecture.layers) + 1))
-    return ArchitectureOutline(input_shape, classes, tuple(nodes))
+    draft.add(readout, len(architecture.layers) + 1, name="readout")
+    is_residual = any(isinstance(layer, SumLayer) for layer in architecture.layers)
+    return ArchitectureOutline(
+        input_shape, classes, tuple(draft.nodes), topology="residual" if is_residual else "chain",
+        sources=tuple(draft.sources),
+    )  # fmt: skip
+
+
+class _Draft:
+    """An outline being written, node by node."""
+
+    def __init__(self, defaults: SegmentDefaults, input_shape: Shape) -> None:
+        self.defaults = defaults
+        self.nodes: list[SegmentOutline | JointOutline] = []
+        self.sources: list[tuple[int, ...]] = []
+        self.written = [(DATA, input_shape)]
+        """The data, then for each layer of the spec its node and its shape; what is put in between is not in here."""
+        self.segments = 0
+
+    def add(self, layer: LayerSpec, position: int, name: str | None = None) -> None:
+        """Add a layer, with a flatten before it where one is needed."""
+        source, shape = self.written[-1]
+        if isinstance(layer, SumLayer):
+            self._append(_joint(layer, shape, shape), self._terms(layer, position))
+        elif isinstance(layer, DenseLayer | Conv2dLayer | LocallyConnected2dLayer):
+            if isinstance(layer, DenseLayer) and len(shape) > 1:
+                flat = (math.prod(shape),)
+                self._append(_joint(FlattenLayer(kind="flatten"), shape, flat), (source,))
+                source, shape = len(self.nodes) - 1, flat
+            self.segments += 1
+            name = name or f"{_SHORT[layer.kind]}{self.segments}"
+            self._append(_segment(name, layer, self.defaults, shape, position), (source,))
+        else:
+            self._append(_joint(layer, shape, _joint_shape(layer, shape, position)), (source,))
+        self.written.append((len(self.nodes) - 1, self.nodes[-1].output_shape))
+
+    def _append(self, node: SegmentOutline | JointOutline, sources: tuple[int, ...]) -> None:
+        self.nodes.append(node)
+        self.sources.append(sources)
+
+    def _terms(self, layer: SumLayer, position: int) -> tuple[int, ...]:
+        if max(layer.of) > len(self.written):
+            raise ShapeError(
+                f"layer {position}, sum of {_back(layer)}: {max(layer.of)} layers back is before the network's input, "
+                f"which is {len(self.written)} back"
+            )
+        terms = [self.written[-back] for back in layer.of]
+        shapes = [shape for _, shape in terms]
+        if len(set(shapes)) > 1:
+            raise ShapeError(
+                f"layer {position}, sum of {_back(layer)}: the terms have shapes {', '.join(map(str, shapes))}; "
+                "a sum needs equal ones"
+            )
+        return tuple(node for node, _ in terms)
+
+
+def _back(layer: SumLayer) -> str:
+    return f"the layers {', '.join(map(str, layer.of))} back"
 
 
 _SHORT = {"dense": "dense", "conv2d": "conv", "locally_connected2d": "local"}
@@ -158,7 +224,7 @@ def _segment(
     )  # fmt: skip
 
 
-def _joint(layer: PoolLayer | DropoutLayer | FlattenLayer, before: Shape, after: Shape) -> JointOutline:
+def _joint(layer: JointLayer, before: Shape, after: Shape) -> JointOutline:
     return JointOutline(layer, before, after)
 
 

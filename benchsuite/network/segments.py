@@ -58,6 +58,17 @@ class Segment(nn.Module):
         return normed
 
 
+class Sum(nn.Module):
+    """The sum of several nodes' outputs; credit passes to each of them unchanged."""
+
+    def forward(self, *terms: Tensor) -> Tensor:
+        """Return the terms added in the order given."""
+        total, *others = terms
+        for term in others:
+            total = total + term
+        return total
+
+
 class Dropout(nn.Module):
     """Inverted dropout with a random stream of its own, so that no other draw shifts it.
 

@@ -1,4 +1,4 @@
-"""Which network is trained: a chain of segments with what lies between them, ending in a readout.
+"""Which network is trained: segments one after the other with what lies between them, ending in a readout.
 
 A *segment* is one linear map with its normalisation and nonlinearity. The readout, a dense map to the classes without a
 nonlinearity, is added by the builder, so that one architecture serves data sets with different numbers of classes.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from benchsuite.spec.base import DocumentedSpec, Name, Probability, SpecModel
 
@@ -103,6 +103,23 @@ class DropoutLayer(SpecModel):
     probability: Probability
 
 
+class SumLayer(SpecModel):
+    """The sum of what earlier layers give, without a nonlinearity; makes a network residual."""
+
+    kind: Literal["sum"]
+    of: tuple[int, ...] = Field(default=(1, 2), min_length=2)
+    """How many layers back each term is. 1 is the layer before and must be among them; one more than there are layers
+    before is the network's input."""
+
+    @model_validator(mode="after")
+    def _reads_the_layer_before(self) -> SumLayer:
+        if min(self.of) < 1 or len(set(self.of)) < len(self.of):
+            raise ValueError("the terms of a sum are different numbers of layers back, each at least 1")
+        if 1 not in self.of:
+            raise ValueError("a sum must have the layer before (1) among its terms: nothing else would read that layer")
+        return self
+
+
 class FlattenLayer(SpecModel):
     """Image to vector, channel slowest. Put in by the builder where a dense map follows an image."""
 
@@ -110,7 +127,7 @@ class FlattenLayer(SpecModel):
 
 
 LayerSpec = Annotated[
-    DenseLayer | Conv2dLayer | LocallyConnected2dLayer | PoolLayer | DropoutLayer | FlattenLayer,
+    DenseLayer | Conv2dLayer | LocallyConnected2dLayer | PoolLayer | DropoutLayer | FlattenLayer | SumLayer,
     Field(discriminator="kind"),
 ]
 
@@ -123,7 +140,7 @@ class ReadoutSpec(SpecModel):
 
 
 class ChainArchitecture(DocumentedSpec):
-    """Layers one after the other, then the readout."""
+    """Layers one after the other, with sums over earlier ones where asked for, then the readout."""
 
     kind: Literal["chain"]
     defaults: SegmentDefaults = SegmentDefaults()

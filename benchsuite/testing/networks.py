@@ -155,6 +155,7 @@ _NORM_FIRST = {"norm": "batch", "norm_order": "norm_first", "bias": False}
 _ACTIVATION_FIRST = {"norm": "batch", "norm_order": "activation_first"}
 _MAX_POOL = {"kind": "max_pool", "size": 2}
 _AVERAGE_POOL = {"kind": "average_pool", "size": 2}
+_SUM = {"kind": "sum"}
 _DROPOUT = {"kind": "dropout", "probability": 0.3}
 
 SAMPLE_NETWORKS: tuple[SampleNetwork, ...] = (
@@ -175,6 +176,18 @@ SAMPLE_NETWORKS: tuple[SampleNetwork, ...] = (
             "conv-norm-dropout", _conv(6, stride=2, **_NORM_FIRST), _DROPOUT, _conv(8, **_ACTIVATION_FIRST), _MAX_POOL
         ),
         (2, 8, 8),
+    ),
+    SampleNetwork(
+        _chain(
+            "residual",
+            _conv(3, activation="tanh"),
+            _conv(3),
+            _SUM,
+            _MAX_POOL,
+            _conv(3),
+            _SUM,
+        ),
+        (2, 6, 6),
     ),
     SampleNetwork(_chain("locally-connected", _local(4), _AVERAGE_POOL, _local(6, stride=2)), (2, 6, 6)),
     _WithUnheardOfMap(_chain("unheard-of-map", _dense(16, "tanh"), _dense(12, "tanh"), _dense(10, "tanh")), (20,)),

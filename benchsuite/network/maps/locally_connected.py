@@ -12,7 +12,9 @@ from benchsuite.network.maps.linear_map import LinearMap, through_feedback
 
 
 class LocallyConnected2d(LinearMap):
-    """A convolution that shares no weight: ``y[b,o,p] = Σ_{c,u,v} W[p,o,(c,u,v)] x[b,c,s·p + (u,v) - pad] + bias[o,p]``.
+    """A convolution that shares no weight.
+
+    ``y[b,o,p] = Σ_{c,u,v} W[p,o,(c,u,v)] x[b,c,s·p + (u,v) - pad] + bias[o,p]``.
 
     The weight has shape (positions, channels, fan_in), positions and fan-in in the order of ``F.unfold``. All three
     operations are one batched matrix product over the positions, with the batch as the fastest axis of what they work
