@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from benchsuite.network.maps import LinearMap
-from benchsuite.network.nonlinearity import NONLINEARITIES
+from benchsuite.network.nonlinearity import nonlinearity_of
 from benchsuite.spec.architecture import Activation, NormOrder
 
 
@@ -28,7 +28,7 @@ class Segment(nn.Module):
         super().__init__()
         self.map = linear_map
         self.norm = norm
-        self.nonlinearity = NONLINEARITIES[activation]
+        self.nonlinearity = nonlinearity_of(activation)
         self.norm_order = norm_order
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -8,11 +8,26 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from benchsuite.spec.base import DocumentedSpec, Name, Probability, SpecModel
+from benchsuite.spec.base import DocumentedSpec, Name, Probability, SpecModel, named_or_spelt_out
 
-Activation = Literal["relu", "leaky_relu", "tanh", "sigmoid", "softplus", "gelu", "identity"]
+ActivationName = Literal["relu", "leaky_relu", "saturated_linear", "tanh", "sigmoid", "softplus", "gelu", "identity"]
+
+
+class SlopedActivation(SpecModel):
+    """A nonlinearity whose slope is not the one its name alone stands for."""
+
+    kind: Literal["leaky_relu", "saturated_linear"]
+    slope: float = Field(gt=0)
+    """Below zero (``leaky_relu``; 0.01 by name alone), or between the bounds (``saturated_linear``, that is
+    clip(slope·h, -1, 1); 1 by name alone as in the URFB paper, 0.5 in its authors' code)."""
+
+
+Activation = Annotated[
+    Annotated[ActivationName, Tag("name")] | Annotated[SlopedActivation, Tag("mapping")],
+    Discriminator(named_or_spelt_out),
+]
 NormOrder = Literal["norm_first", "activation_first"]
 
 
