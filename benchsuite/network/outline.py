@@ -204,7 +204,7 @@ def _segment(
         output_shape = (layer.channels, *_window_shape(described, layer, shape, position))
         options = {
             "input_channels": shape[0], "height": shape[1], "width": shape[2], "channels": layer.channels,
-            "kernel": layer.kernel, "stride": layer.stride, "padding": layer.padding, "replicated": layer.replicated,
+            "kernel": layer.kernel, "stride": layer.stride, **_padding(layer), "replicated": layer.replicated,
         }  # fmt: skip
         biases = math.prod(output_shape)
         weights = multiply_adds = biases * shape[0] * layer.kernel**2
@@ -212,7 +212,7 @@ def _segment(
         output_shape = _conv_shape(layer, shape, position)
         options = {
             "input_channels": shape[0], "channels": layer.channels, "kernel": layer.kernel, "stride": layer.stride,
-            "padding": layer.padding, "dilation": layer.dilation, "groups": layer.groups,
+            **_padding(layer), "dilation": layer.dilation, "groups": layer.groups,
         }  # fmt: skip
         weights = layer.channels * (shape[0] // layer.groups) * layer.kernel**2
         multiply_adds = weights * output_shape[1] * output_shape[2]
@@ -236,9 +236,12 @@ def _joint_shape(layer: LayerSpec, shape: Shape, position: int) -> Shape:
     assert isinstance(layer, PoolLayer)  # noqa: S101 - the segments were handled by the caller
     described = f"{layer.kind} {layer.size}x{layer.size} stride {layer.stride or layer.size}"
     _require_image(described, shape, position)
+    stride = layer.stride or layer.size
+    if layer.kind == "zero_padded_max_pool" or layer.padding == "same":
+        return (shape[0], *(math.ceil(n / stride) for n in shape[1:]))
     if 2 * layer.padding > layer.size:
         raise ShapeError(f"layer {position}, {described}: padding {layer.padding} is more than half the pool's size")
-    sizes = tuple(_slide(n, layer.size, layer.stride or layer.size, layer.padding, 1) for n in shape[1:])
+    sizes = tuple(_slide(n, layer.size, stride, 2 * layer.padding, 1) for n in shape[1:])
     _require_something(described, sizes, shape, position)
     return (shape[0], *sizes)
 
@@ -251,20 +254,33 @@ def _conv_shape(layer: Conv2dLayer, shape: Shape, position: int) -> Shape:
             f"layer {position}, {described}: {layer.groups} groups do not divide {shape[0]} input channels "
             f"and {layer.channels} channels"
         )
-    sizes = tuple(_slide(n, layer.kernel, layer.stride, layer.padding, layer.dilation) for n in shape[1:])
+    sizes = tuple(_slide(n, layer.kernel, layer.stride, _around(layer), layer.dilation) for n in shape[1:])
     _require_something(described, sizes, shape, position)
     return (layer.channels, *sizes)
 
 
 def _window_shape(described: str, layer: LocallyConnected2dLayer, shape: Shape, position: int) -> Shape:
     _require_image(described, shape, position)
-    sizes = tuple(_slide(n, layer.kernel, layer.stride, layer.padding, 1) for n in shape[1:])
+    sizes = tuple(_slide(n, layer.kernel, layer.stride, _around(layer), 1) for n in shape[1:])
     _require_something(described, sizes, shape, position)
     return sizes
 
 
-def _slide(length: int, window: int, stride: int, padding: int, dilation: int) -> int:
-    return max(0, (length + 2 * padding - dilation * (window - 1) - 1) // stride + 1)
+def _padding(layer: Conv2dLayer | LocallyConnected2dLayer) -> dict[str, int]:
+    """Return the map's arguments: zeros on every side, and where it is odd the one more at the bottom and right."""
+    if layer.padding != "same":
+        return {"padding": layer.padding}
+    around = (layer.dilation if isinstance(layer, Conv2dLayer) else 1) * (layer.kernel - 1)
+    return {"padding": around // 2, **({"extra_padding": 1} if around % 2 else {})}
+
+
+def _around(layer: Conv2dLayer | LocallyConnected2dLayer) -> int:
+    chosen = _padding(layer)
+    return 2 * chosen["padding"] + chosen.get("extra_padding", 0)
+
+
+def _slide(length: int, window: int, stride: int, around: int, dilation: int) -> int:
+    return max(0, (length + around - dilation * (window - 1) - 1) // stride + 1)
 
 
 def _require_image(described: str, shape: Shape, position: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from benchsuite.network.maps import LinearMap
@@ -67,6 +68,30 @@ class Sum(nn.Module):
         for term in others:
             total = total + term
         return total
+
+
+class PaddedMaxPool(nn.Module):
+    """Max pooling of an image with as much of ``fill`` at each edge as it is told.
+
+    Of equal maxima in a window one gets the credit, as everywhere in torch; the URFB authors' code gives it to all of
+    them. In their networks ties are mostly of saturated units, through which none passes.
+
+    Attributes:
+        edges: widths left, right, top, bottom.
+        fill: takes part in the maximum.
+
+    """
+
+    def __init__(self, size: int, stride: int, edges: tuple[int, int, int, int], fill: float) -> None:
+        super().__init__()
+        self.size = size
+        self.stride = stride
+        self.edges = edges
+        self.fill = fill
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the windows' maxima."""
+        return F.max_pool2d(F.pad(inputs, self.edges, value=self.fill), self.size, self.stride)
 
 
 class Dropout(nn.Module):

@@ -25,7 +25,7 @@ class SlopedActivation(SpecModel):
 
 
 Activation = Annotated[
-    Annotated[ActivationName, Tag("name")] | Annotated[SlopedActivation, Tag("mapping")],
+    Annotated[ActivationName, Tag("name")] | Annotated[SlopedActivation, Tag("spelt_out")],
     Discriminator(named_or_spelt_out),
 ]
 NormOrder = Literal["norm_first", "activation_first"]
@@ -77,6 +77,20 @@ class DenseLayer(SegmentOptions):
     units: int = Field(gt=0, le=1_000_000)
 
 
+Padding = Annotated[
+    Annotated[Literal["same"], Tag("name")] | Annotated[int, Field(ge=0), Tag("spelt_out")],
+    Discriminator(named_or_spelt_out),
+]
+"""Zeros on all four sides, or ``same``: as many as keep the image's size, an odd one at the bottom and right, as
+TensorFlow has it."""
+
+
+def require_stride_one_for_same(padding: Padding, stride: int) -> None:
+    """Raise ValueError where ``same`` would not keep the image's size."""
+    if padding == "same" and stride != 1:
+        raise ValueError(f"padding 'same' keeps the image's size and needs stride 1, not {stride}; give a number")
+
+
 class Conv2dLayer(SegmentOptions):
     """A convolutional segment with a square kernel."""
 
@@ -84,9 +98,14 @@ class Conv2dLayer(SegmentOptions):
     channels: int = Field(gt=0, le=65_536)
     kernel: int = Field(gt=0, le=64)
     stride: int = Field(default=1, gt=0)
-    padding: int = Field(default=0, ge=0)
+    padding: Padding = 0
     dilation: int = Field(default=1, gt=0)
     groups: int = Field(default=1, gt=0)
+
+    @model_validator(mode="after")
+    def _same_has_a_size_to_keep(self) -> Conv2dLayer:
+        require_stride_one_for_same(self.padding, self.stride)
+        return self
 
 
 class LocallyConnected2dLayer(SegmentOptions):
@@ -96,19 +115,36 @@ class LocallyConnected2dLayer(SegmentOptions):
     channels: int = Field(gt=0, le=65_536)
     kernel: int = Field(gt=0, le=64)
     stride: int = Field(default=1, gt=0)
-    padding: int = Field(default=0, ge=0)
+    padding: Padding = 0
     replicated: bool = False
     """Start from one filter at every position instead of independent ones, as the URFB authors' code does."""
+
+    @model_validator(mode="after")
+    def _same_has_a_size_to_keep(self) -> LocallyConnected2dLayer:
+        require_stride_one_for_same(self.padding, self.stride)
+        return self
 
 
 class PoolLayer(SpecModel):
     """Pooling between segments; no learnable weight."""
 
-    kind: Literal["max_pool", "average_pool"]
+    kind: Literal["max_pool", "average_pool", "zero_padded_max_pool"]
+    """``zero_padded_max_pool``: the first window at the top left corner, zeros at the bottom and right that take part
+    in the maximum, and a window at every stride, so that a size n becomes ceil(n / stride) (the URFB authors' code)."""
     size: int = Field(gt=0)
     stride: int | None = Field(default=None, gt=0)
     """The pool's size if not given."""
-    padding: int = Field(default=0, ge=0)
+    padding: Padding = 0
+    """Never wins a maximum; counts as zeros in a mean. ``same``, for ``max_pool`` only: as much as makes a size n
+    become ceil(n / stride), an odd one at the bottom and right, as TensorFlow has it."""
+
+    @model_validator(mode="after")
+    def _kind_has_this_padding(self) -> PoolLayer:
+        if self.padding and self.kind == "zero_padded_max_pool":
+            raise ValueError("zero_padded_max_pool has its own padding; leave 'padding' out")
+        if self.padding == "same" and self.kind != "max_pool":
+            raise ValueError(f"padding 'same' is for max_pool, not {self.kind}; give a number")
+        return self
 
 
 class DropoutLayer(SpecModel):

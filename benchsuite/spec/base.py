@@ -52,8 +52,8 @@ def strip_documentation(value: Any) -> Any:
 
 
 def named_or_spelt_out(value: Any) -> str:
-    """Return the tag of a choice that is written as a name alone, or as a mapping with its parameters."""
-    return "name" if isinstance(value, str) else "mapping"
+    """Return the tag of a choice that is a name alone, or spelt out as a number or a mapping."""
+    return "name" if isinstance(value, str) else "spelt_out"
 
 
 PositiveFloat = Annotated[float, Field(gt=0)]

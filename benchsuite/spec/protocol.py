@@ -79,7 +79,7 @@ class OneVersusAllHinge(SpecModel):
 
 
 LossSpec = Annotated[
-    Annotated[LossName, Tag("name")] | Annotated[OneVersusAllHinge, Tag("mapping")], Discriminator(named_or_spelt_out)
+    Annotated[LossName, Tag("name")] | Annotated[OneVersusAllHinge, Tag("spelt_out")], Discriminator(named_or_spelt_out)
 ]
 
 

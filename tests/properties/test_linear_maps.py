@@ -59,12 +59,13 @@ def dense_forms(draw):
 def conv_forms(draw):
     shape = (draw(st.integers(1, 4)), draw(st.integers(1, 9)), draw(st.integers(1, 9)))
     options = draw(conv_geometries(shape[1], shape[2], shape[0]))
-    linear_map = Conv2d(shape[0], **options, bias=draw(st.booleans()))
+    extra = draw(st.integers(0, 1))
+    linear_map = Conv2d(shape[0], **options, bias=draw(st.booleans()), extra_padding=extra)
 
     def peer(x, weight, bias):
         return F.conv2d(
-            x, weight, bias, stride=options["stride"], padding=options["padding"], dilation=options["dilation"],
-            groups=options["groups"],
+            F.pad(x, (0, extra, 0, extra)), weight, bias, stride=options["stride"], padding=options["padding"],
+            dilation=options["dilation"], groups=options["groups"],
         )  # fmt: skip
 
     return _form(linear_map, shape, draw(st.integers(1, 5)), draw(st.integers(0, 2**31)), peer)
@@ -76,12 +77,13 @@ def local_forms(draw):
     geometry = draw(conv_geometries(shape[1], shape[2], shape[0]))
     kernel, stride, padding = (geometry[k] for k in ("kernel", "stride", "padding"))
     linear_map = LocallyConnected2d(
-        shape[0], draw(st.integers(1, 4)), kernel, *shape[1:], stride, padding, bias=draw(st.booleans())
-    )
+        shape[0], draw(st.integers(1, 4)), kernel, *shape[1:], stride, padding, bias=draw(st.booleans()),
+        extra_padding=(extra := draw(st.integers(0, 1))),
+    )  # fmt: skip
 
     def peer(x, weight, bias):
         # Torch has no such layer; its unfold names the order of a patch, and autograd goes through it.
-        patches = F.unfold(x, kernel, padding=padding, stride=stride)
+        patches = F.unfold(F.pad(x, (0, extra, 0, extra)), kernel, padding=padding, stride=stride)
         y = torch.einsum("bkp,pok->bop", patches, weight).unflatten(2, linear_map.output_size)
         return y if bias is None else y + bias
 
@@ -158,11 +160,12 @@ def test_convolution_is_the_loops_of_its_definition(form):
     """Would catch a convolution with a flipped kernel, or stride and dilation exchanged."""
     m = form.linear_map
     geometry, weight = Geometry(**m.geometry), as_array(m.weight)
-    x, c = as_array(form.inputs), as_array(form.cotangent)
+    c, (height, width) = as_array(form.cotangent), form.inputs.shape[2:]
+    x = np.pad(as_array(form.inputs), ((0, 0), (0, 0), (0, m.extra_padding), (0, m.extra_padding)))
     assert_near(m.apply_weight(form.inputs, m.weight), convolve(x, weight, geometry))
     foreign = as_array(form.feedback_weight)
     pulled = m.pull_back(form.cotangent, form.feedback_weight, form.inputs.shape)
-    assert_near(pulled, convolve_transposed(c, foreign, geometry, x.shape))
+    assert_near(pulled, convolve_transposed(c, foreign, geometry, x.shape)[:, :, :height, :width])
     gradient = convolution_weight_gradient(x, c, geometry, weight.shape)
     assert_near(m.weight_gradient(form.inputs, form.cotangent), gradient)
 
@@ -175,7 +178,8 @@ def test_a_locally_connected_map_is_the_loops_of_its_definition(form):
     x, c, foreign = as_array(form.inputs), as_array(form.cotangent), as_array(form.feedback_weight)
     rows, columns = m.output_size
     pad, k, s = m.padding, m.kernel, m.stride
-    padded = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+    after = pad + m.extra_padding
+    padded = np.pad(x, ((0, 0), (0, 0), (pad, after), (pad, after)))
     pulled, y = np.zeros_like(padded), np.zeros((len(x), foreign.shape[1], rows, columns))
     gradient = np.zeros(foreign.shape)
     for i in range(rows):

@@ -25,11 +25,14 @@ class Conv2d(LinearMap):
         dilation: int = 1,
         groups: int = 1,
         bias: bool = True,
+        extra_padding: int = 0,
     ) -> None:
         super().__init__((channels, input_channels // groups, kernel, kernel), channels, bias)
         self.geometry: dict[str, int] = {
             "stride": stride, "padding": padding, "dilation": dilation, "groups": groups,
         }  # fmt: skip
+        # Further zeros at the bottom and right: TensorFlow's SAME padding of an even kernel.
+        self.extra_padding = extra_padding
 
     @property
     def fan_in(self) -> int:
@@ -43,19 +46,21 @@ class Conv2d(LinearMap):
 
     def apply_weight(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """Return the cross-correlation, shape (batch, channels, height', width')."""
-        return F.conv2d(inputs, weight, bias, **self.geometry)
+        return F.conv2d(self._padded(inputs), weight, bias, **self.geometry)
 
     def pull_back(self, cotangent: Tensor, weight: Tensor, input_shape: torch.Size) -> Tensor:
         """Return the transposed convolution of the cotangent, in the shape of the input."""
+        batch, channels, height, width = input_shape
+        padded_shape = (batch, channels, height + self.extra_padding, width + self.extra_padding)
         pulled: Tensor = conv_gradients.conv2d_input(  # type: ignore[no-untyped-call]
-            input_shape, weight, cotangent, **self.geometry
+            padded_shape, weight, cotangent, **self.geometry
         )
-        return pulled
+        return pulled[:, :, :height, :width]
 
     def weight_gradient(self, inputs: Tensor, cotangent: Tensor) -> Tensor:
         """Return the correlation of input and cotangent, in the shape of the weight."""
         gradient: Tensor = conv_gradients.conv2d_weight(  # type: ignore[no-untyped-call]
-            inputs, self.weight.shape, cotangent, **self.geometry
+            self._padded(inputs), self.weight.shape, cotangent, **self.geometry
         )
         return gradient
 
@@ -69,8 +74,13 @@ class Conv2d(LinearMap):
         """Return all three from torch's one fused call; its input gradient uses the weight it is given."""
         pair = [[self.geometry[k]] * 2 for k in ("stride", "padding", "dilation")]
         bias_size = None if self.bias is None else [self.bias.shape[0]]
-        result: tuple[Tensor | None, Tensor, Tensor | None] = torch.ops.aten.convolution_backward(
-            cotangent, inputs, weight, bias_size, *pair, False, [0, 0], self.geometry["groups"],
+        pulled, weight_gradient, bias_gradient = torch.ops.aten.convolution_backward(
+            cotangent, self._padded(inputs), weight, bias_size, *pair, False, [0, 0], self.geometry["groups"],
             [needs_input, True, self.bias is not None],
         )  # fmt: skip
-        return result
+        if pulled is not None and self.extra_padding:
+            pulled = pulled[:, :, : inputs.shape[2], : inputs.shape[3]]
+        return pulled, weight_gradient, bias_gradient
+
+    def _padded(self, inputs: Tensor) -> Tensor:
+        return F.pad(inputs, (0, self.extra_padding, 0, self.extra_padding)) if self.extra_padding else inputs

@@ -40,6 +40,7 @@ class LocallyConnected2d(LinearMap):
         padding: int = 0,
         replicated: bool = False,
         bias: bool = True,
+        extra_padding: int = 0,
     ) -> None:
         """Make a map for inputs of one size.
 
@@ -53,15 +54,17 @@ class LocallyConnected2d(LinearMap):
             padding: zeros on all four sides.
             replicated: see the class.
             bias: one for every channel and position.
+            extra_padding: further zeros at the bottom and right.
 
         """
-        rows, columns = ((n + 2 * padding - kernel) // stride + 1 for n in (height, width))
+        rows, columns = ((n + 2 * padding + extra_padding - kernel) // stride + 1 for n in (height, width))
         weight_shape = (rows * columns, channels, input_channels * kernel**2)
         super().__init__(weight_shape, (channels, rows, columns), bias)
         self.output_size = (rows, columns)
         self.kernel = kernel
         self.stride = stride
         self.padding = padding
+        self.extra_padding = extra_padding
         self.replicated = replicated
 
     @property
@@ -110,7 +113,8 @@ class LocallyConnected2d(LinearMap):
         (rows, columns), stride, pad = self.output_size, self.stride, self.padding
         at_patches = torch.bmm(weight.transpose(1, 2), self._by_position(cotangent))
         at_patches = at_patches.view(rows, columns, channels, self.kernel, self.kernel, batch)
-        padded = cotangent.new_zeros(height + 2 * pad, width + 2 * pad, channels, batch)
+        around = 2 * pad + self.extra_padding
+        padded = cotangent.new_zeros(height + around, width + around, channels, batch)
         # One addition for each of the kernel's places; F.fold wants the batch slowest, which costs a transposition of
         # all patches.
         for u in range(self.kernel):
@@ -131,8 +135,9 @@ class LocallyConnected2d(LinearMap):
     def _patches(self, inputs: Tensor) -> Tensor:
         """Return what each position sees, shape (positions, fan_in, batch)."""
         batch_last = inputs.flatten(1).t().contiguous().view(*inputs.shape[1:], len(inputs))
-        if self.padding:
-            batch_last = F.pad(batch_last, (0, 0, self.padding, self.padding, self.padding, self.padding))
+        before, after = self.padding, self.padding + self.extra_padding
+        if after:
+            batch_last = F.pad(batch_last, (0, 0, before, after, before, after))
         windows = batch_last.unfold(1, self.kernel, self.stride).unfold(2, self.kernel, self.stride)
         return windows.permute(1, 2, 0, 4, 5, 3).reshape(len(self.weight), self.fan_in, len(inputs))
 
