@@ -52,12 +52,12 @@ SABOTAGES = (
         "if metrics.running_loss is None:", "if False:", "tests/harness",
     ),
     Sabotage(
-        "the feedback weight is not used", "benchsuite/network/maps.py",
+        "the feedback weight is not used", "benchsuite/network/maps/linear_map.py",
         "if self.feedback_weight is None:", "if True:", "tests/properties tests/rules",
     ),
     Sabotage(
         "credit flows between segments", "benchsuite/credit/tape.py",
-        "values = output.detach()", "values = output", "tests/properties tests/rules",
+        "return output.detach()", "return output", "tests/properties tests/rules",
     ),
     Sabotage(
         "DFA shares trailing columns", "plugins/benchsuite_rules/direct_feedback_alignment.py",

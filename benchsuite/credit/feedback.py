@@ -50,11 +50,9 @@ class ReplacedFeedbackRule(Rule):
     @property
     def taken_over(self) -> tuple[str, ...]:
         """Segments that receive their credit, over any number of steps, through a feedback weight."""
-        replaced = self.feedback.by_segment
-        names = list(self.network.segments)
-        # In a chain, all below the last replaced map get credit that has passed through it.
-        last = max((names.index(name) for name in replaced), default=0)
-        return tuple(names[:last])
+        upstream = self.network.outline.upstream
+        reached = frozenset[str]().union(*(upstream[name] for name in self.feedback.by_segment))
+        return tuple(name for name in self.network.segments if name in reached)
 
     def assign_credit(self, batch: Batch) -> StepResult:
         """Run forward and backward, cotangents going through the feedback weights."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchsuite.errors import ShapeError
 from benchsuite.network.network import Network
@@ -89,19 +89,22 @@ class Tape:
 
 def record_forward(network: Network, batch: Batch) -> Tape:
     """Run a batch forward with every segment's input detached, and work out the output error."""
-    values = batch.inputs
     inputs: dict[str, Tensor] = {}
     outputs: dict[str, Tensor] = {}
+
+    def visit(name: str, node: nn.Module, *received: Tensor) -> Tensor:
+        if not isinstance(node, Segment):
+            joined: Tensor = node(*received)
+            return joined
+        (inputs[name],) = received
+        # A graph is kept within a segment only where one is needed: it costs a 20th of a small network's step.
+        with torch.set_grad_enabled(not node.pulls_back_by_output):
+            output: Tensor = node(*received)
+        outputs[name] = output
+        return output.detach()
+
     with network.autocast(), torch.no_grad():
-        for name, node in network.steps():
-            if isinstance(node, Segment):
-                inputs[name] = values
-                # A graph is kept within a segment only where one is needed: it costs a 20th of a small network's step.
-                with torch.set_grad_enabled(not node.pulls_back_by_output):
-                    outputs[name] = node(values)
-                values = outputs[name].detach()
-            else:
-                values = node(values)
+        values = network.walk(batch.inputs, visit)
     logits = network.widen(values)
     loss, error = batch.criterion.loss_and_error(logits, batch.targets)
     return Tape(network, inputs, outputs, logits, loss, error)

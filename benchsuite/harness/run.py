@@ -23,7 +23,7 @@ from benchsuite.harness.events import announce
 from benchsuite.harness.seeds import derive_seeds, generator
 from benchsuite.harness.trainer import EpochSums, TimeBudgetSpentError, Trainer
 from benchsuite.network.builder import build, outline_of
-from benchsuite.network.criterion import CRITERIA
+from benchsuite.network.criterion import criterion_of
 from benchsuite.record.model import (
     DataUsed,
     DiagnosticValue,
@@ -238,7 +238,7 @@ class Run:
         if not wanted.names:
             return
         inputs, targets = next(trainer.data.train_slices(wanted.examples))
-        batch = Batch(inputs, targets, CRITERIA[self.spec.protocol.loss])
+        batch = Batch(inputs, targets, criterion_of(self.spec.protocol.loss))
         with self.clock.measure("diagnostics"):
             trainer.network.eval()
             trainer.rule.eval()

@@ -17,7 +17,7 @@ from torch import Tensor
 from benchsuite.data.resident import ResidentData
 from benchsuite.harness.optimization import learning_rate_at, make_optimizer, set_learning_rate
 from benchsuite.harness.seeds import generator
-from benchsuite.network.criterion import CRITERIA
+from benchsuite.network.criterion import criterion_of
 from benchsuite.network.network import Network
 from benchsuite.record.model import SetMetrics
 from benchsuite.rule import Batch, Rule, StepResult
@@ -48,7 +48,7 @@ class Trainer:
         self.rule = rule
         self.data = data
         self.protocol = protocol
-        self.criterion = CRITERIA[protocol.loss]
+        self.criterion = criterion_of(protocol.loss)
         self.optimizer = make_optimizer(protocol.optimizer, network.parameters())
         self.order = generator(seeds, "order")
         self.dropout = generator(seeds, "dropout", data.device)

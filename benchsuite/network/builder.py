@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from typing import Any, assert_never
+from typing import Any
 
 from torch import Generator, nn
 
 from benchsuite.errors import PluginError, nearest
 from benchsuite.network.initialization import initialize
-from benchsuite.network.maps import Conv2d, Dense, LinearMap
+from benchsuite.network.maps import Conv2d, Dense, LinearMap, LocallyConnected2d
 from benchsuite.network.network import Network
 from benchsuite.network.outline import ArchitectureOutline, JointOutline, SegmentOutline, Shape, outline
-from benchsuite.network.segments import Dropout, Segment
+from benchsuite.network.segments import Dropout, PaddedMaxPool, Segment, Sum
 from benchsuite.spec.architecture import (
     ArchitectureSpec,
     ChainArchitecture,
     DropoutLayer,
     FlattenLayer,
     PluginArchitecture,
+    PoolLayer,
+    SumLayer,
 )
 
 ArchitectureBuilder = Callable[[dict[str, Any], Shape, int], ChainArchitecture]
 """A plugin's builder: (options, input shape, classes) to an architecture of a built-in kind."""
 
-MAP_KINDS: dict[str, Callable[..., LinearMap]] = {"dense": Dense, "conv2d": Conv2d}
+MAP_KINDS: dict[str, Callable[..., LinearMap]] = {
+    linear_map.kind: linear_map for linear_map in (Dense, Conv2d, LocallyConnected2d)
+}
 
 
 def outline_of(
@@ -83,10 +88,25 @@ def _build_joint(node: JointOutline) -> nn.Module:
         return Dropout(layer.probability)
     if isinstance(layer, FlattenLayer):
         return nn.Flatten()
-    match layer.kind:
-        case "max_pool":
-            return nn.MaxPool2d(layer.size, layer.stride, layer.padding)
-        case "average_pool":
-            return nn.AvgPool2d(layer.size, layer.stride, layer.padding)
-        case _:
-            assert_never(layer.kind)
+    if isinstance(layer, SumLayer):
+        return Sum()
+    return _build_pool(layer, node.input_shape)
+
+
+def _build_pool(layer: PoolLayer, input_shape: Shape) -> nn.Module:
+    stride = layer.stride or layer.size
+    if layer.kind == "zero_padded_max_pool":
+        # Enough for a window that begins on the last row; what no window reaches is left out by the pooling.
+        return PaddedMaxPool(layer.size, stride, (0, layer.size - 1, 0, layer.size - 1), fill=0.0)
+    if layer.padding == "same":
+        (top, bottom), (left, right) = (_same(n, layer.size, stride) for n in input_shape[1:])
+        return PaddedMaxPool(layer.size, stride, (left, right, top, bottom), fill=-math.inf)
+    if layer.kind == "max_pool":
+        return nn.MaxPool2d(layer.size, stride, layer.padding)
+    return nn.AvgPool2d(layer.size, stride, layer.padding)
+
+
+def _same(length: int, size: int, stride: int) -> tuple[int, int]:
+    """Return TensorFlow's SAME padding before and after an axis."""
+    around = max((math.ceil(length / stride) - 1) * stride + size - length, 0)
+    return around // 2, around - around // 2

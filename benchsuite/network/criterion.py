@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchsuite.spec.protocol import LossSpec
+
 
 class Criterion(ABC):
     """A loss, meaned over the batch."""
@@ -68,5 +70,53 @@ class SquaredError(Criterion):
         return 0.5 * (logits - F.one_hot(targets, logits.shape[1]).to(logits.dtype)).square().sum()
 
 
-CRITERIA: dict[str, Criterion] = {"cross_entropy": CrossEntropy(), "squared_error": SquaredError()}
+class OneVersusAllHinge(Criterion):
+    """``max(1 - x_c, 0) + mu Σ_{i≠c} max(1 + x_i, 0)``: each class asks for a margin of one on its own side of zero.
+
+    A logit beyond its margin, or exactly on it, has no error.
+
+    Attributes:
+        mu: weight of each of the other classes; 1/(classes - 1) if None.
+
+    Source: Amit 2019 (URFB), eqs 4 to 6; mu as in the authors' code for CIFAR10.
+    """
+
+    def __init__(self, mu: float | None = None) -> None:
+        self.mu = mu
+
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean over the batch."""
+        return self.summed(logits, targets) / len(targets)
+
+    def loss_and_error(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean loss and its gradient by the logits."""
+        with torch.no_grad():
+            side, weight = self._sides(logits, targets)
+            margins = (1 + side * logits).clamp_min_(0)
+            error = weight * side * (margins > 0)
+            return (weight * margins).sum() / len(targets), error.div_(len(targets))
+
+    def summed(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss summed over the batch."""
+        side, weight = self._sides(logits, targets)
+        return (weight * torch.relu(1 + side * logits)).sum()
+
+    def _sides(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return -1 for the correct class and 1 for the others, and 1 for the correct class and mu for the others."""
+        mu = 1 / max(logits.shape[1] - 1, 1) if self.mu is None else self.mu
+        correct = targets.unsqueeze(1)
+        side = torch.ones_like(logits, requires_grad=False).scatter_(1, correct, -1.0)
+        return side, torch.full_like(side, mu).scatter_(1, correct, 1.0)
+
+
+CRITERIA: dict[str, Criterion] = {
+    "cross_entropy": CrossEntropy(),
+    "squared_error": SquaredError(),
+    "one_versus_all_hinge": OneVersusAllHinge(),
+}
 """By the name that protocols use."""
+
+
+def criterion_of(loss: LossSpec) -> Criterion:
+    """Return the loss that a protocol asks for, by name or with its parameters."""
+    return CRITERIA[loss] if isinstance(loss, str) else OneVersusAllHinge(loss.mu)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 
 from benchsuite.network.maps import LinearMap
 from benchsuite.spec.architecture import Initialization
@@ -16,29 +17,39 @@ def initialize(linear_map: LinearMap, how: Initialization, generator: Generator)
     Source: He et al. 2015 (he_*), Glorot & Bengio 2010 (xavier_*), LeCun et al. 1998 (lecun_normal: N(0, 1/fan_in)),
     Saxe et al. 2014 (orthogonal), torch.nn (torch_default).
     """
-    weight, bias = linear_map.weight, linear_map.bias
+    if linear_map.bias is not None:
+        nn.init.zeros_(linear_map.bias)
+    linear_map.draw(*_fillers(linear_map, how, generator))
+
+
+Fill = Callable[[Tensor], object]
+
+
+def _fillers(linear_map: LinearMap, how: Initialization, generator: Generator) -> tuple[Fill, Fill | None]:
+    """Return what fills a weight and, where the scheme draws biases, what fills a bias."""
     fan_in, fan_out = linear_map.fan_in, linear_map.fan_out
-    if bias is not None:
-        nn.init.zeros_(bias)
+
+    def uniform(bound: float) -> Fill:
+        return lambda values: nn.init.uniform_(values, -bound, bound, generator=generator)
+
+    def normal(standard_deviation: float) -> Fill:
+        return lambda values: nn.init.normal_(values, 0.0, standard_deviation, generator=generator)
+
     match how.scheme:
         case "torch_default":
-            bound = how.gain / math.sqrt(fan_in)
-            nn.init.uniform_(weight, -bound, bound, generator=generator)
-            if bias is not None:
-                nn.init.uniform_(bias, -bound, bound, generator=generator)
+            fill = uniform(how.gain / math.sqrt(fan_in))
+            return fill, fill
         case "he_normal":
-            nn.init.normal_(weight, 0.0, how.gain * math.sqrt(2 / fan_in), generator=generator)
+            return normal(how.gain * math.sqrt(2 / fan_in)), None
         case "he_uniform":
-            bound = how.gain * math.sqrt(6 / fan_in)
-            nn.init.uniform_(weight, -bound, bound, generator=generator)
+            return uniform(how.gain * math.sqrt(6 / fan_in)), None
         case "xavier_normal":
-            nn.init.normal_(weight, 0.0, how.gain * math.sqrt(2 / (fan_in + fan_out)), generator=generator)
+            return normal(how.gain * math.sqrt(2 / (fan_in + fan_out))), None
         case "xavier_uniform":
-            bound = how.gain * math.sqrt(6 / (fan_in + fan_out))
-            nn.init.uniform_(weight, -bound, bound, generator=generator)
+            return uniform(how.gain * math.sqrt(6 / (fan_in + fan_out))), None
         case "lecun_normal":
-            nn.init.normal_(weight, 0.0, how.gain / math.sqrt(fan_in), generator=generator)
+            return normal(how.gain / math.sqrt(fan_in)), None
         case "orthogonal":
-            nn.init.orthogonal_(weight, how.gain, generator=generator)
+            return (lambda values: nn.init.orthogonal_(values, how.gain, generator=generator)), None
         case "zeros":
-            nn.init.zeros_(weight)
+            return nn.init.zeros_, None

@@ -9,12 +9,12 @@ import torch
 from torch import Generator, Tensor, nn
 
 from benchsuite.network.maps import LinearMap
-from benchsuite.network.outline import ArchitectureOutline
+from benchsuite.network.outline import DATA, ArchitectureOutline
 from benchsuite.network.segments import Dropout, Segment
 
 
 class Network(nn.Module):
-    """A chain of segments, the readout last.
+    """A graph of segments, the readout last: a chain, or with sums.
 
     Attributes:
         outline: the network on paper.
@@ -32,6 +32,8 @@ class Network(nn.Module):
         self.nodes = nn.ModuleDict(dict(nodes))
         # A plain tuple: walking a ModuleDict costs more than the small layers themselves.
         self._steps: tuple[tuple[str, nn.Module], ...] = tuple(self.nodes.items())
+        # None in a chain, whose walk needs no memory of earlier nodes.
+        self._sources = None if outline.topology == "chain" else outline.sources
         self.segments: Mapping[str, Segment] = {n: m for n, m in nodes if isinstance(m, Segment)}
         self.maps: Mapping[str, LinearMap] = {n: s.map for n, s in self.segments.items()}
         self.autocast_dtype: torch.dtype | None = None
@@ -49,8 +51,8 @@ class Network(nn.Module):
 
     @property
     def credit_senders(self) -> tuple[str, ...]:
-        """Names of the segments that pass credit on to one below: all but those that read the data."""
-        return tuple(self.segments)[1:]
+        """Names of the segments that pass credit on to one below: all but those that read only the data."""
+        return tuple(name for name, above in self.outline.upstream.items() if above)
 
     @property
     def classes(self) -> int:
@@ -60,9 +62,29 @@ class Network(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the logits, shape (batch, classes)."""
         with self.autocast():
-            for _, node in self._steps:
-                inputs = node(inputs)
+            if self._sources is not None:
+                inputs = self.walk(inputs, lambda _, node, *received: node(*received))
+            else:
+                for _, node in self._steps:
+                    inputs = node(inputs)
         return self.widen(inputs)
+
+    def walk(self, inputs: Tensor, visit: Callable[..., Tensor]) -> Tensor:
+        """Carry a batch through all nodes in forward order and return the last one's output.
+
+        Args:
+            inputs: the batch.
+            visit: (name, node, what the node receives, ...) to what the nodes after it shall receive.
+
+        """
+        if self._sources is None:
+            for name, node in self._steps:
+                inputs = visit(name, node, inputs)
+            return inputs
+        values: list[Tensor] = []
+        for (name, node), sources in zip(self._steps, self._sources, strict=True):
+            values.append(visit(name, node, *(inputs if source == DATA else values[source] for source in sources)))
+        return values[-1]
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return the context that the forward pass runs in: autocast, if a narrow type is set."""
@@ -76,7 +98,7 @@ class Network(nn.Module):
         return logits if self.autocast_dtype is None else logits.to(next(self.parameters()).dtype)
 
     def steps(self) -> tuple[tuple[str, nn.Module], ...]:
-        """Return all nodes in forward order, segments and what lies between them."""
+        """Return all nodes in forward order, segments and what lies between them; ``walk`` knows who reads whom."""
         return self._steps
 
     def set_dropout_generator(self, generator: Generator) -> None:

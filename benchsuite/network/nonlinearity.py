@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchsuite.spec.architecture import Activation
+from benchsuite.spec.architecture import Activation, ActivationName
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Nonlinearity:
     pull_back: Callable[[Tensor, Tensor], Tensor] | None
 
 
-# torch's own default; the derivative must have the same.
 LEAKY_SLOPE = 0.01
+"""Below zero, where a spec gives no slope: torch's own default."""
 
 
 def _identity(values: Tensor) -> Tensor:
@@ -43,9 +44,45 @@ def _through_relu(cotangent: Tensor, output: Tensor) -> Tensor:
     return pulled
 
 
-def _through_leaky_relu(cotangent: Tensor, output: Tensor) -> Tensor:
-    pulled: Tensor = torch.ops.aten.leaky_relu_backward(cotangent, output, LEAKY_SLOPE, True)
+def leaky_relu(slope: float) -> Nonlinearity:
+    """Return the rectifier that keeps ``slope`` below zero."""
+    return Nonlinearity(
+        partial(F.leaky_relu, negative_slope=slope),
+        partial(F.leaky_relu_, negative_slope=slope),
+        partial(_through_leaky_relu, slope=slope),
+    )
+
+
+def _through_leaky_relu(cotangent: Tensor, output: Tensor, slope: float) -> Tensor:
+    pulled: Tensor = torch.ops.aten.leaky_relu_backward(cotangent, output, slope, True)
     return pulled
+
+
+def saturated_linear(slope: float) -> Nonlinearity:
+    """Return clip(slope·h, -1, 1).
+
+    Its derivative is the slope strictly between the bounds and zero elsewhere, the bounds included. The paper (Amit
+    2019) has 1[|h| <= 1]; an output of exactly 1 does not tell an input on the bound from one beyond, and credit that
+    passed there would pass for every saturated unit.
+    """
+    return Nonlinearity(
+        partial(_saturate, slope=slope),
+        partial(_saturate_in_place, slope=slope),
+        partial(_through_saturated, slope=slope),
+    )
+
+
+def _saturate(values: Tensor, slope: float) -> Tensor:
+    return F.hardtanh(values if slope == 1 else values * slope)
+
+
+def _saturate_in_place(values: Tensor, slope: float) -> Tensor:
+    return F.hardtanh_(values if slope == 1 else values.mul_(slope))
+
+
+def _through_saturated(cotangent: Tensor, output: Tensor, slope: float) -> Tensor:
+    pulled: Tensor = torch.ops.aten.hardtanh_backward(cotangent, output, -1, 1)
+    return pulled if slope == 1 else pulled.mul_(slope)
 
 
 def _through_tanh(cotangent: Tensor, output: Tensor) -> Tensor:
@@ -62,9 +99,10 @@ def _through_identity(cotangent: Tensor, _output: Tensor) -> Tensor:
     return cotangent
 
 
-NONLINEARITIES: dict[Activation, Nonlinearity] = {
+NONLINEARITIES: dict[ActivationName, Nonlinearity] = {
     "relu": Nonlinearity(torch.relu, torch.relu_, _through_relu),
-    "leaky_relu": Nonlinearity(F.leaky_relu, F.leaky_relu_, _through_leaky_relu),
+    "leaky_relu": leaky_relu(LEAKY_SLOPE),
+    "saturated_linear": saturated_linear(1.0),
     "tanh": Nonlinearity(torch.tanh, torch.tanh, _through_tanh),
     "sigmoid": Nonlinearity(torch.sigmoid, torch.sigmoid, _through_sigmoid),
     "softplus": Nonlinearity(F.softplus, F.softplus, None),
@@ -72,3 +110,11 @@ NONLINEARITIES: dict[Activation, Nonlinearity] = {
     "identity": Nonlinearity(_identity, _identity, _through_identity),
 }
 """By the name that specs use."""
+
+SLOPED: dict[str, Callable[[float], Nonlinearity]] = {"leaky_relu": leaky_relu, "saturated_linear": saturated_linear}
+"""Those whose slope a spec may set."""
+
+
+def nonlinearity_of(activation: Activation) -> Nonlinearity:
+    """Return the function that a spec asks for, by name or with its slope."""
+    return NONLINEARITIES[activation] if isinstance(activation, str) else SLOPED[activation.kind](activation.slope)

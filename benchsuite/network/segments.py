@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from benchsuite.network.maps import LinearMap
-from benchsuite.network.nonlinearity import NONLINEARITIES
+from benchsuite.network.nonlinearity import nonlinearity_of
 from benchsuite.spec.architecture import Activation, NormOrder
 
 
@@ -28,7 +29,7 @@ class Segment(nn.Module):
         super().__init__()
         self.map = linear_map
         self.norm = norm
-        self.nonlinearity = NONLINEARITIES[activation]
+        self.nonlinearity = nonlinearity_of(activation)
         self.norm_order = norm_order
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -56,6 +57,41 @@ class Segment(nn.Module):
             return activation(self.norm(values))
         normed: Tensor = self.norm(activation(values))
         return normed
+
+
+class Sum(nn.Module):
+    """The sum of several nodes' outputs; credit passes to each of them unchanged."""
+
+    def forward(self, *terms: Tensor) -> Tensor:
+        """Return the terms added in the order given."""
+        total, *others = terms
+        for term in others:
+            total = total + term
+        return total
+
+
+class PaddedMaxPool(nn.Module):
+    """Max pooling of an image with as much of ``fill`` at each edge as it is told.
+
+    Of equal maxima in a window one gets the credit, as everywhere in torch; the URFB authors' code gives it to all of
+    them. In their networks ties are mostly of saturated units, through which none passes.
+
+    Attributes:
+        edges: widths left, right, top, bottom.
+        fill: takes part in the maximum.
+
+    """
+
+    def __init__(self, size: int, stride: int, edges: tuple[int, int, int, int], fill: float) -> None:
+        super().__init__()
+        self.size = size
+        self.stride = stride
+        self.edges = edges
+        self.fill = fill
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the windows' maxima."""
+        return F.max_pool2d(F.pad(inputs, self.edges, value=self.fill), self.size, self.stride)
 
 
 class Dropout(nn.Module):

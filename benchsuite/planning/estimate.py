@@ -41,7 +41,8 @@ def estimate(
     forward = sum(s.multiply_adds for s in outline.segments)
     hidden_units = sum(s.units for s in outline.segments[:-1])
     if traits.mechanism == "replaced_feedback":
-        credit = forward - outline.segments[0].multiply_adds
+        upstream = outline.upstream
+        credit = sum(s.multiply_adds for s in outline.segments if upstream[s.name])
         feedback = outline.parameters
     else:
         credit = outline.classes * hidden_units

@@ -1,4 +1,4 @@
-"""Which network is trained: a chain of segments with what lies between them, ending in a readout.
+"""Which network is trained: segments one after the other with what lies between them, ending in a readout.
 
 A *segment* is one linear map with its normalisation and nonlinearity. The readout, a dense map to the classes without a
 nonlinearity, is added by the builder, so that one architecture serves data sets with different numbers of classes.
@@ -8,11 +8,26 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from benchsuite.spec.base import DocumentedSpec, Name, Probability, SpecModel
+from benchsuite.spec.base import DocumentedSpec, Name, Probability, SpecModel, named_or_spelt_out
 
-Activation = Literal["relu", "leaky_relu", "tanh", "sigmoid", "softplus", "gelu", "identity"]
+ActivationName = Literal["relu", "leaky_relu", "saturated_linear", "tanh", "sigmoid", "softplus", "gelu", "identity"]
+
+
+class SlopedActivation(SpecModel):
+    """A nonlinearity whose slope is not the one its name alone stands for."""
+
+    kind: Literal["leaky_relu", "saturated_linear"]
+    slope: float = Field(gt=0)
+    """Below zero (``leaky_relu``; 0.01 by name alone), or between the bounds (``saturated_linear``, that is
+    clip(slope·h, -1, 1); 1 by name alone as in the URFB paper, 0.5 in its authors' code)."""
+
+
+Activation = Annotated[
+    Annotated[ActivationName, Tag("name")] | Annotated[SlopedActivation, Tag("spelt_out")],
+    Discriminator(named_or_spelt_out),
+]
 NormOrder = Literal["norm_first", "activation_first"]
 
 
@@ -62,6 +77,20 @@ class DenseLayer(SegmentOptions):
     units: int = Field(gt=0, le=1_000_000)
 
 
+Padding = Annotated[
+    Annotated[Literal["same"], Tag("name")] | Annotated[int, Field(ge=0), Tag("spelt_out")],
+    Discriminator(named_or_spelt_out),
+]
+"""Zeros on all four sides, or ``same``: as many as keep the image's size, an odd one at the bottom and right, as
+TensorFlow has it."""
+
+
+def require_stride_one_for_same(padding: Padding, stride: int) -> None:
+    """Raise ValueError where ``same`` would not keep the image's size."""
+    if padding == "same" and stride != 1:
+        raise ValueError(f"padding 'same' keeps the image's size and needs stride 1, not {stride}; give a number")
+
+
 class Conv2dLayer(SegmentOptions):
     """A convolutional segment with a square kernel."""
 
@@ -69,19 +98,53 @@ class Conv2dLayer(SegmentOptions):
     channels: int = Field(gt=0, le=65_536)
     kernel: int = Field(gt=0, le=64)
     stride: int = Field(default=1, gt=0)
-    padding: int = Field(default=0, ge=0)
+    padding: Padding = 0
     dilation: int = Field(default=1, gt=0)
     groups: int = Field(default=1, gt=0)
+
+    @model_validator(mode="after")
+    def _same_has_a_size_to_keep(self) -> Conv2dLayer:
+        require_stride_one_for_same(self.padding, self.stride)
+        return self
+
+
+class LocallyConnected2dLayer(SegmentOptions):
+    """A convolution that shares no weight: every position has filters and biases of its own."""
+
+    kind: Literal["locally_connected2d"]
+    channels: int = Field(gt=0, le=65_536)
+    kernel: int = Field(gt=0, le=64)
+    stride: int = Field(default=1, gt=0)
+    padding: Padding = 0
+    replicated: bool = False
+    """Start from one filter at every position instead of independent ones, as the URFB authors' code does."""
+
+    @model_validator(mode="after")
+    def _same_has_a_size_to_keep(self) -> LocallyConnected2dLayer:
+        require_stride_one_for_same(self.padding, self.stride)
+        return self
 
 
 class PoolLayer(SpecModel):
     """Pooling between segments; no learnable weight."""
 
-    kind: Literal["max_pool", "average_pool"]
+    kind: Literal["max_pool", "average_pool", "zero_padded_max_pool"]
+    """``zero_padded_max_pool``: the first window at the top left corner, zeros at the bottom and right that take part
+    in the maximum, and a window at every stride, so that a size n becomes ceil(n / stride) (the URFB authors' code)."""
     size: int = Field(gt=0)
     stride: int | None = Field(default=None, gt=0)
     """The pool's size if not given."""
-    padding: int = Field(default=0, ge=0)
+    padding: Padding = 0
+    """Never wins a maximum; counts as zeros in a mean. ``same``, for ``max_pool`` only: as much as makes a size n
+    become ceil(n / stride), an odd one at the bottom and right, as TensorFlow has it."""
+
+    @model_validator(mode="after")
+    def _kind_has_this_padding(self) -> PoolLayer:
+        if self.padding and self.kind == "zero_padded_max_pool":
+            raise ValueError("zero_padded_max_pool has its own padding; leave 'padding' out")
+        if self.padding == "same" and self.kind != "max_pool":
+            raise ValueError(f"padding 'same' is for max_pool, not {self.kind}; give a number")
+        return self
 
 
 class DropoutLayer(SpecModel):
@@ -91,13 +154,33 @@ class DropoutLayer(SpecModel):
     probability: Probability
 
 
+class SumLayer(SpecModel):
+    """The sum of what earlier layers give, without a nonlinearity; makes a network residual."""
+
+    kind: Literal["sum"]
+    of: tuple[int, ...] = Field(default=(1, 2), min_length=2)
+    """How many layers back each term is. 1 is the layer before and must be among them; one more than there are layers
+    before is the network's input."""
+
+    @model_validator(mode="after")
+    def _reads_the_layer_before(self) -> SumLayer:
+        if min(self.of) < 1 or len(set(self.of)) < len(self.of):
+            raise ValueError("the terms of a sum are different numbers of layers back, each at least 1")
+        if 1 not in self.of:
+            raise ValueError("a sum must have the layer before (1) among its terms: nothing else would read that layer")
+        return self
+
+
 class FlattenLayer(SpecModel):
     """Image to vector, channel slowest. Put in by the builder where a dense map follows an image."""
 
     kind: Literal["flatten"]
 
 
-LayerSpec = Annotated[DenseLayer | Conv2dLayer | PoolLayer | DropoutLayer | FlattenLayer, Field(discriminator="kind")]
+LayerSpec = Annotated[
+    DenseLayer | Conv2dLayer | LocallyConnected2dLayer | PoolLayer | DropoutLayer | FlattenLayer | SumLayer,
+    Field(discriminator="kind"),
+]
 
 
 class ReadoutSpec(SpecModel):
@@ -108,7 +191,7 @@ class ReadoutSpec(SpecModel):
 
 
 class ChainArchitecture(DocumentedSpec):
-    """Layers one after the other, then the readout."""
+    """Layers one after the other, with sums over earlier ones where asked for, then the readout."""
 
     kind: Literal["chain"]
     defaults: SegmentDefaults = SegmentDefaults()

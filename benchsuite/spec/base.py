@@ -51,5 +51,10 @@ def strip_documentation(value: Any) -> Any:
     return value
 
 
+def named_or_spelt_out(value: Any) -> str:
+    """Return the tag of a choice that is a name alone, or spelt out as a number or a mapping."""
+    return "name" if isinstance(value, str) else "spelt_out"
+
+
 PositiveFloat = Annotated[float, Field(gt=0)]
 Probability = Annotated[float, Field(ge=0, lt=1)]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from benchsuite.spec.base import PositiveFloat, Probability, SpecModel
+from benchsuite.spec.base import PositiveFloat, Probability, SpecModel, named_or_spelt_out
 
 
 class Sgd(SpecModel):
@@ -73,6 +73,22 @@ class EvaluationSpec(SpecModel):
     batch_size: int = Field(default=1000, gt=0)
 
 
+LossName = Literal["cross_entropy", "squared_error", "one_versus_all_hinge"]
+
+
+class OneVersusAllHinge(SpecModel):
+    """The hinge loss with a weight of one's own for the other classes."""
+
+    kind: Literal["one_versus_all_hinge"]
+    mu: PositiveFloat
+    """Weight of each of the other classes; 1/(classes - 1) by name alone."""
+
+
+LossSpec = Annotated[
+    Annotated[LossName, Tag("name")] | Annotated[OneVersusAllHinge, Tag("spelt_out")], Discriminator(named_or_spelt_out)
+]
+
+
 class ProtocolSpec(SpecModel):
     """How a network is trained, the same for every rule of a track unless the paper has it otherwise."""
 
@@ -80,8 +96,9 @@ class ProtocolSpec(SpecModel):
     batch_size: int = Field(gt=0)
     last_batch: Literal["keep", "drop"] = "keep"
     """Whether an epoch's last, smaller batch is used. 'drop' gives every step the same shapes."""
-    loss: Literal["cross_entropy", "squared_error"] = "cross_entropy"
-    """``squared_error``: half the squared distance to the one-hot target, summed over classes, batch mean."""
+    loss: LossSpec = "cross_entropy"
+    """``squared_error``: half the squared distance to the one-hot target, summed over classes, batch mean.
+    ``one_versus_all_hinge``: max(1 - x_c, 0) + mu·Σ max(1 + x_i, 0) over the classes i other than c, batch mean."""
     optimizer: OptimizerSpec
     schedule: ScheduleSpec = ConstantSchedule()
     stop_at_zero_train_error: bool = False

@@ -1,4 +1,4 @@
-"""Small networks that between them have everything a rule may meet: both maps, pools, norms, dropout, no biases."""
+"""Small networks that between them have everything a rule may meet: all maps, pools, norms, dropout, no biases."""
 
 from __future__ import annotations
 
@@ -147,10 +147,15 @@ def _conv(channels: int, **options: Any) -> dict[str, Any]:
     return {"kind": "conv2d", "channels": channels, "kernel": 3, "padding": 1, **options}
 
 
+def _local(channels: int, **options: Any) -> dict[str, Any]:
+    return {"kind": "locally_connected2d", "channels": channels, "kernel": 3, "padding": 1, **options}
+
+
 _NORM_FIRST = {"norm": "batch", "norm_order": "norm_first", "bias": False}
 _ACTIVATION_FIRST = {"norm": "batch", "norm_order": "activation_first"}
 _MAX_POOL = {"kind": "max_pool", "size": 2}
 _AVERAGE_POOL = {"kind": "average_pool", "size": 2}
+_SUM = {"kind": "sum"}
 _DROPOUT = {"kind": "dropout", "probability": 0.3}
 
 SAMPLE_NETWORKS: tuple[SampleNetwork, ...] = (
@@ -172,6 +177,19 @@ SAMPLE_NETWORKS: tuple[SampleNetwork, ...] = (
         ),
         (2, 8, 8),
     ),
+    SampleNetwork(
+        _chain(
+            "residual",
+            _conv(3, activation="tanh"),
+            _conv(3),
+            _SUM,
+            _MAX_POOL,
+            _conv(3),
+            _SUM,
+        ),
+        (2, 6, 6),
+    ),
+    SampleNetwork(_chain("locally-connected", _local(4), _AVERAGE_POOL, _local(6, stride=2)), (2, 6, 6)),
     _WithUnheardOfMap(_chain("unheard-of-map", _dense(16, "tanh"), _dense(12, "tanh"), _dense(10, "tanh")), (20,)),
 )
 """What ``RuleConformance`` runs on unless told otherwise."""

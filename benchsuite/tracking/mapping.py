@@ -153,7 +153,7 @@ def spec_params(spec: RunSpec) -> dict[str, str]:
         "architecture": spec.architecture.name,
         "epochs": protocol.epochs,
         "batch_size": protocol.batch_size,
-        "loss": protocol.loss,
+        "loss": protocol.model_dump(mode="json")["loss"],
         "optimizer": optimizer.kind,
         **{key: value for key, value in optimizer.model_dump(mode="json").items() if key != "kind"},
         "schedule": protocol.schedule.kind,

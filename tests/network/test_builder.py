@@ -63,6 +63,16 @@ def test_segments_are_named_in_forward_order_and_the_readout_is_last():
     assert network.classes == 3
 
 
+def test_a_slope_reaches_the_segment_it_was_written_for_and_no_other():
+    """Would catch a slope dropped on the way from the spec, or set for every segment of that nonlinearity."""
+    sloped = {"kind": "saturated_linear", "slope": 0.5}
+    layers = [{"kind": "dense", "units": 3, "activation": sloped}, {"kind": "dense", "units": 3}]
+    network = _build(layers, defaults={"activation": "saturated_linear"})
+    values = torch.tensor([-3.0, 1.0, 1.5])
+    assert network.segments["dense1"].nonlinearity.apply(values).tolist() == [-1.0, 0.5, 0.75]
+    assert network.segments["dense2"].nonlinearity.apply(values).tolist() == [-1.0, 1.0, 1.0]
+
+
 def test_a_conv_norm_is_per_channel():
     """Would catch a norm over units of an image, of which every position would have its own."""
     network = _build([{"kind": "conv2d", "channels": 5, "kernel": 3, "norm": "batch"}])

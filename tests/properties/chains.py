@@ -20,7 +20,7 @@ from benchsuite.spec.architecture import ChainArchitecture, Conv2dLayer, DenseLa
 
 from .reference import LOSSES, Array, Geometry, Learned, Pooling, Trace, run_forward
 
-ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid", "softplus", "gelu", "identity")
+ACTIVATIONS = ("relu", "leaky_relu", "saturated_linear", "tanh", "sigmoid", "softplus", "gelu", "identity")
 
 deterministic = settings(
     derandomize=True, deadline=None, max_examples=25, database=None,
@@ -251,6 +251,26 @@ def conv_chains(
         batch=draw(st.integers(2, 5)),
         readout_bias=draw(st.booleans()),
         seed=draw(st.integers(0, 2**31)),
+    )
+
+
+@st.composite
+def local_chains(draw: st.DrawFn) -> Case:
+    """Draw one or two locally connected segments, the second after a pool, then the readout."""
+    shape = (draw(st.integers(1, 3)), draw(st.integers(3, 8)), draw(st.integers(3, 8)))
+    start = shape
+    layers: list[dict[str, Any]] = []
+    for _ in range(draw(st.integers(1, 2))):
+        geometry = draw(conv_geometries(shape[1], shape[2], 1))
+        k, s, p = (geometry[n] for n in ("kernel", "stride", "padding"))
+        own = {"channels": draw(st.integers(1, 4)), "kernel": k, "stride": s, "padding": p}
+        layers.append({"kind": "locally_connected2d", **own, **draw(_segment_options(norms=True))})
+        shape = (own["channels"], slid(shape[1], k, s, p), slid(shape[2], k, s, p))
+        size = draw(st.integers(1, min(2, *shape[1:])))
+        layers.append({"kind": "average_pool", "size": size})
+        shape = (shape[0], *(slid(n, size, size, 0) for n in shape[1:]))
+    return Case(
+        tuple(layers), start, draw(st.integers(2, 8)), draw(st.integers(2, 5)), seed=draw(st.integers(0, 2**31))
     )
 
 

@@ -32,6 +32,7 @@ def _gauss_cumulative(h: Array) -> Array:
 NONLINEARITIES: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
     "relu": (lambda h: np.where(h > 0, h, 0.0), lambda h: np.where(h > 0, 1.0, 0.0)),
     "leaky_relu": (lambda h: np.where(h > 0, h, LEAK * h), lambda h: np.where(h > 0, 1.0, LEAK)),
+    "saturated_linear": (lambda h: np.clip(h, -1, 1), lambda h: np.where(np.abs(h) < 1, 1.0, 0.0)),
     "tanh": (np.tanh, lambda h: 1 - np.tanh(h) ** 2),
     "sigmoid": (_sigmoid, lambda h: _sigmoid(h) * (1 - _sigmoid(h))),
     "softplus": (lambda h: np.logaddexp(0, h), _sigmoid),
@@ -360,4 +361,20 @@ def squared_error(logits: Array, targets: NDArray[np.int64]) -> tuple[Array, Arr
     return 0.5 * (difference**2).sum() / len(logits), difference / len(logits)
 
 
-LOSSES = {"cross_entropy": cross_entropy, "squared_error": squared_error}
+def one_versus_all_hinge(logits: Array, targets: NDArray[np.int64], mu: float | None = None) -> tuple[Array, Array]:
+    """Return the hinge loss of every example and class, looped, and its gradient; no error on the margin itself."""
+    batch, classes = logits.shape
+    mu = (1 / (classes - 1) if classes > 1 else 0.0) if mu is None else mu
+    loss, gradient = np.zeros(()), np.zeros(logits.shape)
+    for b in range(batch):
+        for i in range(classes):
+            side, weight = (-1, 1.0) if i == targets[b] else (1, mu)
+            if 1 + side * logits[b, i] > 0:
+                loss = loss + weight * (1 + side * logits[b, i]) / batch
+                gradient[b, i] = weight * side / batch
+    return loss, gradient
+
+
+LOSSES = {
+    "cross_entropy": cross_entropy, "squared_error": squared_error, "one_versus_all_hinge": one_versus_all_hinge,
+}  # fmt: skip

@@ -6,7 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchsuite.network.criterion import CRITERIA
+from benchsuite.network.criterion import CRITERIA, criterion_of
+from benchsuite.spec.protocol import OneVersusAllHinge
 
 from .chains import assert_near, deterministic
 from .reference import LOSSES
@@ -95,3 +96,32 @@ def test_cross_entropy_error_sums_to_zero_over_classes():
     logits, targets = _draw(3, 16, 10, 5.0)
     error = CRITERIA["cross_entropy"].loss_and_error(logits, targets)[1]
     assert_near(error.sum(1), np.zeros(16))
+
+
+def test_hinge_of_known_logits():
+    """Would catch the loss and its check above sharing a mistake: worked out by hand, with mu = 1/2 for three classes.
+
+    The first example's class 0 has passed its margin; the second's class 2 lies exactly on it.
+    """
+    logits = torch.tensor([[1.5, -0.5, -2.0], [0.0, 3.0, 1.0]], dtype=torch.float64)
+    loss, error = CRITERIA["one_versus_all_hinge"].loss_and_error(logits, torch.tensor([0, 2]))
+    assert_near(loss, np.array((0.5 * 0.5 + 0.5 * (1.0 + 4.0)) / 2))
+    assert_near(error, np.array([[0, 0.25, 0], [0.25, 0.25, 0]]))
+
+
+@deterministic
+@given(seed=st.integers(0, 2**31), mu=st.floats(0.01, 10), classes=st.integers(2, 12))
+def test_a_written_mu_weighs_the_other_classes(seed, mu, classes):
+    """Would catch mu read from the spec and the default used."""
+    criterion = criterion_of(OneVersusAllHinge(kind="one_versus_all_hinge", mu=mu))
+    logits, targets = _draw(seed, 6, classes, 2.0)
+    expected_loss, expected_error = LOSSES["one_versus_all_hinge"](logits.numpy(), targets.numpy(), mu)
+    loss, error = criterion.loss_and_error(logits, targets)
+    assert_near(loss, expected_loss)
+    assert_near(error, expected_error)
+    assert_near(criterion(logits, targets), expected_loss)
+
+
+def test_a_loss_by_name_is_the_one_of_that_name():
+    """Would catch a name that leads to another loss now that there are two ways to write one."""
+    assert all(criterion_of(name) is criterion for name, criterion in CRITERIA.items())

@@ -11,6 +11,7 @@ import torch
 from benchsuite.credit import record_forward
 from benchsuite.diagnostics.observe import observed_credit
 from benchsuite.network import nonlinearity
+from benchsuite.spec.architecture import SlopedActivation
 from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.direct_feedback_alignment import DirectFeedbackAlignment
 from benchsuite_rules.feedback_alignment import FeedbackAlignment
@@ -18,7 +19,7 @@ from benchsuite_rules.feedback_alignment import FeedbackAlignment
 from .chains import as_array, assert_gradients, assert_near, attached, conv_case, dense_case, gradients_of, trace_of
 from .reference import NONLINEARITIES, gradients_along_chain, gradients_from_credit
 
-IN_PLACE = ("relu", "leaky_relu")
+IN_PLACE = ("relu", "leaky_relu", "saturated_linear")
 NORMS = {
     "none": {},
     "norm_first": {"norm": "batch"},
@@ -95,6 +96,38 @@ def test_every_nonlinearity_and_its_slope_are_the_written_ones(activation):
         assert_near(leaf.grad, derivative(h))
     if found.pull_back is not None:
         assert_near(found.pull_back(torch.full_like(y, 3.0), y.detach()), 3 * derivative(h))
+
+
+@pytest.mark.parametrize("slope", [0.1, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize("kind", sorted(nonlinearity.SLOPED))
+def test_a_slope_of_ones_own_is_in_the_function_and_its_derivative(kind, slope):
+    """Would catch the derivative left at the default slope: the effective rate would be off by it at every layer."""
+    h = np.random.default_rng(1).normal(0, 3, 500)
+    expected, derivative = {
+        "leaky_relu": (np.where(h > 0, h, slope * h), np.where(h > 0, 1.0, slope)),
+        "saturated_linear": (np.clip(slope * h, -1, 1), np.where(np.abs(slope * h) < 1, slope, 0.0)),
+    }[kind]
+    found = nonlinearity.nonlinearity_of(SlopedActivation(kind=kind, slope=slope))
+    for apply in (found.apply, found.apply_in_place):
+        leaf = torch.from_numpy(h.copy()).requires_grad_()
+        y = apply(leaf * 1)
+        y.sum().backward()
+        assert_near(y, expected)
+        assert_near(leaf.grad, derivative)
+    assert_near(found.pull_back(torch.full_like(y, 3.0), y.detach()), 3 * derivative)
+
+
+@pytest.mark.parametrize("slope", [0.5, 1.0])
+def test_a_saturated_unit_passes_no_credit_on_its_bounds_nor_beyond(slope):
+    """Would catch the two mechanisms parting at the bound: one sees the input there, the other only the output."""
+    found = nonlinearity.saturated_linear(slope)
+    h = torch.tensor([-3.0, -1.0, 0.0, 1.0, 3.0], dtype=torch.float64) / slope
+    leaf = h.clone().requires_grad_()
+    y = found.apply_in_place(leaf * 1)
+    y.sum().backward()
+    expected = np.array([0, 0, slope, 0, 0])
+    assert_near(leaf.grad, expected)
+    assert_near(found.pull_back(torch.ones_like(h), y.detach()), expected)
 
 
 def test_nonlinearity_at_zero_passes_no_credit():

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchsuite.network.initialization import initialize
-from benchsuite.network.maps import Conv2d, Dense
+from benchsuite.network.maps import Conv2d, Dense, LocallyConnected2d
 from benchsuite.spec.architecture import Initialization
 
 from .chains import as_array, assert_near
@@ -24,6 +24,7 @@ FORMULAS = {
 MAPS = {
     "dense": (lambda: Dense(400, 250), 400, 250),
     "conv": (lambda: Conv2d(32, 96, 5), 32 * 25, 96 * 25),
+    "locally connected": (lambda: LocallyConnected2d(6, 24, 5, 9, 9), 6 * 25, 24 * 25),
     "grouped conv": (lambda: Conv2d(64, 128, 5, groups=2), 32 * 25, 64 * 25),
 }
 
@@ -86,6 +87,29 @@ def test_orthogonal_kernels_are_orthogonal_as_flat_rows():
     """Would catch orthogonality along a kernel's axis instead of over a unit's whole input."""
     weight = as_array(_drawn(lambda: Conv2d(4, 8, 3), "orthogonal").weight).reshape(8, -1)
     np.testing.assert_allclose(weight @ weight.T, np.eye(8), atol=1e-5)
+
+
+def test_orthogonal_filters_are_orthogonal_at_every_position():
+    """Would catch all positions taken for one wide matrix, whose blocks are orthogonal to nothing."""
+    weight = as_array(_drawn(lambda: LocallyConnected2d(4, 8, 3, 5, 6), "orthogonal").weight)
+    np.testing.assert_allclose(weight @ weight.swapaxes(1, 2), np.broadcast_to(np.eye(8), (12, 8, 8)), atol=1e-5)
+
+
+def test_positions_start_from_filters_of_their_own():
+    """Would catch one filter at every position where nobody asked: the URFB code's confound (its Fig. 8)."""
+    weight = as_array(_drawn(lambda: LocallyConnected2d(8, 32, 3, 6, 6), "he_normal").weight)
+    flat = weight.reshape(len(weight), -1)
+    correlations = np.corrcoef(flat)[np.triu_indices(len(flat), 1)]
+    assert np.abs(correlations).max() < 0.1
+
+
+@pytest.mark.parametrize("scheme", sorted({*FORMULAS, "orthogonal", "zeros"}))
+def test_a_replicated_map_starts_as_the_convolution_of_the_same_stream(scheme):
+    """Would catch a patch in another order than a kernel: tied and untied networks would start from different maps."""
+    local = _drawn(lambda: LocallyConnected2d(3, 6, 3, 8, 7, stride=2, padding=1, replicated=True), scheme)
+    conv = _drawn(lambda: Conv2d(3, 6, 3, stride=2, padding=1), scheme)
+    x = torch.randn(4, 3, 8, 7, generator=torch.Generator().manual_seed(2))
+    assert_near(local(x), as_array(conv(x)), torch.float32)
 
 
 def test_zeros_are_zeros():

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from benchsuite.network.builder import MAP_KINDS
-from benchsuite.network.maps import Conv2d, Dense, LinearMap, replaced_feedback
+from benchsuite.network.maps import Conv2d, Dense, LinearMap, LocallyConnected2d, replaced_feedback
 
 from .chains import as_array, assert_near, conv_geometries, deterministic
 from .reference import Geometry, convolution_weight_gradient, convolve, convolve_transposed
@@ -59,18 +59,38 @@ def dense_forms(draw):
 def conv_forms(draw):
     shape = (draw(st.integers(1, 4)), draw(st.integers(1, 9)), draw(st.integers(1, 9)))
     options = draw(conv_geometries(shape[1], shape[2], shape[0]))
-    linear_map = Conv2d(shape[0], **options, bias=draw(st.booleans()))
+    extra = draw(st.integers(0, 1))
+    linear_map = Conv2d(shape[0], **options, bias=draw(st.booleans()), extra_padding=extra)
 
     def peer(x, weight, bias):
         return F.conv2d(
-            x, weight, bias, stride=options["stride"], padding=options["padding"], dilation=options["dilation"],
-            groups=options["groups"],
+            F.pad(x, (0, extra, 0, extra)), weight, bias, stride=options["stride"], padding=options["padding"],
+            dilation=options["dilation"], groups=options["groups"],
         )  # fmt: skip
 
     return _form(linear_map, shape, draw(st.integers(1, 5)), draw(st.integers(0, 2**31)), peer)
 
 
-FORMS = {"dense": dense_forms(), "conv2d": conv_forms()}
+@st.composite
+def local_forms(draw):
+    shape = (draw(st.integers(1, 4)), draw(st.integers(1, 9)), draw(st.integers(1, 9)))
+    geometry = draw(conv_geometries(shape[1], shape[2], shape[0]))
+    kernel, stride, padding = (geometry[k] for k in ("kernel", "stride", "padding"))
+    linear_map = LocallyConnected2d(
+        shape[0], draw(st.integers(1, 4)), kernel, *shape[1:], stride, padding, bias=draw(st.booleans()),
+        extra_padding=(extra := draw(st.integers(0, 1))),
+    )  # fmt: skip
+
+    def peer(x, weight, bias):
+        # Torch has no such layer; its unfold names the order of a patch, and autograd goes through it.
+        patches = F.unfold(F.pad(x, (0, extra, 0, extra)), kernel, padding=padding, stride=stride)
+        y = torch.einsum("bkp,pok->bop", patches, weight).unflatten(2, linear_map.output_size)
+        return y if bias is None else y + bias
+
+    return _form(linear_map, shape, draw(st.integers(1, 5)), draw(st.integers(0, 2**31)), peer)
+
+
+FORMS = {"dense": dense_forms(), "conv2d": conv_forms(), "locally_connected2d": local_forms()}
 forms = st.one_of(*FORMS.values())
 
 
@@ -113,7 +133,7 @@ def test_the_map_is_linear_in_its_weight_and_adds_its_bias_once(form):
         both = m.apply_weight(form.inputs, 2 * m.weight - 3 * v, m.bias)
         apart = 2 * m.apply_weight(form.inputs, m.weight) - 3 * m.apply_weight(form.inputs, v)
         if m.bias is not None:
-            apart += m.bias.view(1, -1, *[1] * (apart.dim() - 2))
+            apart += m.bias.view(1, *m.bias.shape, *[1] * (apart.dim() - 1 - m.bias.dim()))
     assert_near(both, apart)
 
 
@@ -140,13 +160,54 @@ def test_convolution_is_the_loops_of_its_definition(form):
     """Would catch a convolution with a flipped kernel, or stride and dilation exchanged."""
     m = form.linear_map
     geometry, weight = Geometry(**m.geometry), as_array(m.weight)
-    x, c = as_array(form.inputs), as_array(form.cotangent)
+    c, (height, width) = as_array(form.cotangent), form.inputs.shape[2:]
+    x = np.pad(as_array(form.inputs), ((0, 0), (0, 0), (0, m.extra_padding), (0, m.extra_padding)))
     assert_near(m.apply_weight(form.inputs, m.weight), convolve(x, weight, geometry))
     foreign = as_array(form.feedback_weight)
     pulled = m.pull_back(form.cotangent, form.feedback_weight, form.inputs.shape)
-    assert_near(pulled, convolve_transposed(c, foreign, geometry, x.shape))
+    assert_near(pulled, convolve_transposed(c, foreign, geometry, x.shape)[:, :, :height, :width])
     gradient = convolution_weight_gradient(x, c, geometry, weight.shape)
     assert_near(m.weight_gradient(form.inputs, form.cotangent), gradient)
+
+
+@deterministic
+@given(form=local_forms())
+def test_a_locally_connected_map_is_the_loops_of_its_definition(form):
+    """Would catch positions walked column by column, or a patch whose channels run fastest."""
+    m = form.linear_map
+    x, c, foreign = as_array(form.inputs), as_array(form.cotangent), as_array(form.feedback_weight)
+    rows, columns = m.output_size
+    pad, k, s = m.padding, m.kernel, m.stride
+    after = pad + m.extra_padding
+    padded = np.pad(x, ((0, 0), (0, 0), (pad, after), (pad, after)))
+    pulled, y = np.zeros_like(padded), np.zeros((len(x), foreign.shape[1], rows, columns))
+    gradient = np.zeros(foreign.shape)
+    for i in range(rows):
+        for j in range(columns):
+            here, p = np.s_[:, :, i * s : i * s + k, j * s : j * s + k], i * columns + j
+            patch = padded[here].reshape(len(x), -1)
+            y[:, :, i, j] = patch @ foreign[p].T
+            gradient[p] = c[:, :, i, j].T @ patch
+            pulled[here] += (c[:, :, i, j] @ foreign[p]).reshape(padded[here].shape)
+    assert_near(m.apply_weight(form.inputs, form.feedback_weight), y)
+    assert_near(m.weight_gradient(form.inputs, form.cotangent), gradient)
+    inner = pulled[:, :, pad : pad + x.shape[2], pad : pad + x.shape[3]]
+    assert_near(m.pull_back(form.cotangent, form.feedback_weight, form.inputs.shape), inner)
+
+
+@deterministic
+@given(form=local_forms())
+def test_autograd_through_a_locally_connected_map_is_its_own_backward(form):
+    """Would catch the shortcut past autograd giving backprop another gradient than torch would."""
+    m = form.linear_map
+    x = form.inputs.clone().requires_grad_()
+    m.zero_grad(set_to_none=True)
+    m(x).backward(form.cotangent)
+    own = [x.grad, *(p.grad for p in m.parameters())]
+    y = m.apply_weight(x, m.weight, m.bias)
+    exact = torch.autograd.grad(y, [x, *m.parameters()], form.cotangent)
+    for found, expected in zip(own, exact, strict=True):
+        assert_near(found, expected)
 
 
 @deterministic
@@ -196,6 +257,10 @@ def test_fans_count_the_terms_of_the_sums(form):
         wide = torch.ones(1, m.weight.shape[1], dtype=torch.float64)
         assert m.fan_in == m.apply_weight(wide, ones).max()
         assert m.fan_out == m.pull_back(torch.ones(1, m.weight.shape[0], dtype=torch.float64), ones, wide.shape).max()
+        return
+    if isinstance(m, LocallyConnected2d):
+        assert m.fan_in == m.weight[0, 0].numel()
+        assert m.fan_out == m.weight.shape[1] * m.kernel**2
         return
     # Away from all edges: an image wide enough, stride one, so that every kernel position is seen.
     reach = 4 * m.geometry["dilation"] * m.weight.shape[-1]

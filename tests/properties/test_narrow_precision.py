@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from benchsuite.credit import record_forward
-from benchsuite.network.maps import Conv2d, Dense, replaced_feedback
+from benchsuite.network.maps import Conv2d, Dense, LocallyConnected2d, replaced_feedback
 from benchsuite.registry.manager import installed_registry
 from benchsuite.rule import incompatibilities
 
@@ -20,6 +20,12 @@ CASES = {
         {"kind": "average_pool", "size": 2},
         {"kind": "conv2d", "channels": 12, "kernel": 3, "stride": 2, "groups": 4, "activation": "tanh"},
         {"kind": "dense", "units": 20},
+        batch=16,
+    ),
+    "locally-connected": conv_case(
+        {"kind": "locally_connected2d", "channels": 8, "kernel": 3, "padding": 1},
+        {"kind": "average_pool", "size": 2},
+        {"kind": "locally_connected2d", "channels": 6, "kernel": 3, "activation": "tanh"},
         batch=16,
     ),
     "conv-norm": conv_case(
@@ -100,7 +106,13 @@ def test_autocast_does_run_the_products_narrow():
 
 
 @pytest.mark.parametrize(
-    ("linear_map", "shape"), [(Dense(6, 5), (4, 6)), (Conv2d(2, 3, 3, stride=2), (4, 2, 8, 8))], ids=["dense", "conv"]
+    ("linear_map", "shape"),
+    [
+        (Dense(6, 5), (4, 6)),
+        (Conv2d(2, 3, 3, stride=2), (4, 2, 8, 8)),
+        (LocallyConnected2d(2, 3, 3, 8, 8, stride=2), (4, 2, 8, 8)),
+    ],
+    ids=["dense", "conv", "locally connected"],
 )
 def test_wide_inputs_pass_the_replaced_path_under_autocast(linear_map, shape):
     """Would catch a missing cast where what comes in is wide, as after what autocast keeps in float32."""

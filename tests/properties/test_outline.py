@@ -8,13 +8,14 @@ import math
 import pytest
 import torch
 from hypothesis import given
+from hypothesis import strategies as st
 from torch import Generator
 
 from benchsuite.errors import ShapeError
 from benchsuite.network.builder import build, outline_of
-from benchsuite.spec.architecture import ChainArchitecture, Conv2dLayer, DenseLayer, PoolLayer
+from benchsuite.spec.architecture import ChainArchitecture, Conv2dLayer, DenseLayer, LocallyConnected2dLayer, PoolLayer
 
-from .chains import conv_chains, dense_chains, deterministic, slid
+from .chains import conv_chains, dense_chains, deterministic, local_chains, slid
 
 
 def _outline(layers, input_shape=(1, 8, 8), classes=10, **chain):
@@ -53,6 +54,13 @@ def test_outline_of_a_conv_chain_is_the_network_that_is_built(case):
     _hold_outline(case)
 
 
+@deterministic
+@given(case=local_chains())
+def test_outline_of_a_locally_connected_chain_is_the_network_that_is_built(case):
+    """Would catch biases counted per channel where each position has its own."""
+    _hold_outline(case)
+
+
 def _work_by_hand(case):
     shape = case.input_shape
     for layer in [*case.architecture.layers, DenseLayer(kind="dense", units=case.classes)]:
@@ -64,12 +72,16 @@ def _work_by_hand(case):
             # Each output number sums over one group's channels and the kernel's area.
             yield layer.channels * math.prod(sizes) * (shape[0] // layer.groups) * layer.kernel**2
             shape = (layer.channels, *sizes)
+        elif isinstance(layer, LocallyConnected2dLayer):
+            sizes = [slid(n, layer.kernel, layer.stride, layer.padding) for n in shape[1:]]
+            yield layer.channels * math.prod(sizes) * shape[0] * layer.kernel**2
+            shape = (layer.channels, *sizes)
         elif isinstance(layer, PoolLayer):
-            shape = (shape[0], *(slid(n, layer.size, layer.stride, layer.padding) for n in shape[1:]))
+            shape = (shape[0], *(slid(n, layer.size, layer.stride or layer.size, layer.padding) for n in shape[1:]))
 
 
 @deterministic
-@given(case=conv_chains())
+@given(case=st.one_of(conv_chains(), local_chains()))
 def test_multiply_adds_count_the_products_of_every_sum(case):
     """Would catch costs that ignore groups or stride, on which budgets and cost columns rest."""
     plan = outline_of(case.architecture, case.input_shape, case.classes)
@@ -93,6 +105,22 @@ def test_multiply_adds_of_known_layers():
     assert [s.parameters for s in plan.segments] == [156, 2_416, 48_120, 10_164, 850]
     assert plan.parameters == 61_706  # LeNet-5 as everyone counts it
     assert [s.output_shape for s in plan.segments] == [(6, 28, 28), (16, 10, 10), (120,), (84,), (10,)]
+
+
+def test_weights_of_the_published_locally_connected_networks():
+    """Would catch shared weights counted: the GEVB paper's Table 4 networks, counts worked out from its layers."""
+
+    def local(channels, kernel, stride, padding):
+        own = {"channels": channels, "kernel": kernel, "stride": stride, "padding": padding}
+        return {"kind": "locally_connected2d", **own}
+
+    pool = {"kind": "average_pool", "size": 2}
+    mnist = [local(32, 3, 1, 1), pool, local(32, 3, 1, 1), pool, {"kind": "dense", "units": 1024}]
+    dense = {"kind": "dense", "units": 512}
+    cifar = [local(64, 5, 1, 2), pool, local(32, 5, 1, 2), pool, local(32, 2, 2, 0), dense]
+    bias = {"defaults": {"bias": False}}
+    assert _outline(mnist, (1, 28, 28), **bias).parameters == 3_648_000
+    assert _outline(cifar, (3, 32, 32), **bias).parameters == 18_355_200
 
 
 def test_norm_adds_two_parameters_a_channel_and_bias_one():

@@ -78,7 +78,14 @@ def test_overrides_come_last(registry: Registry, own_specs: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    ["protocol.epochs=5", "dataset.split_seed=1", "architecture.defaults.bias=false", "protocol.loss=squared_error"],
+    [
+        "protocol.epochs=5",
+        "dataset.split_seed=1",
+        "architecture.defaults.bias=false",
+        "protocol.loss=squared_error",
+        "protocol.loss={kind: one_versus_all_hinge, mu: 0.1}",
+        "architecture.defaults.activation={kind: leaky_relu, slope: 0.1}",
+    ],
 )
 def test_whatever_changes_numbers_changes_the_hash(registry: Registry, change: str) -> None:
     one = specs_of(Selection("digits-fc", rules=("backprop",), seeds=(0,)), registry)[0]
@@ -108,6 +115,14 @@ def test_the_hash_survives_a_round_trip_through_json(registry: Registry) -> None
         (Selection("digits-fc", overrides=("protocol.optimizer.learning_rate=-1",)), ["greater than 0", "found -1"]),
         (Selection("digits-fc", overrides=("architecture.layers=3",)), ["expected a list, found 3"]),
         (Selection("digits-fc", overrides=("dataset=[1]",)), ["expected path=value"]),
+        (Selection("digits-fc", overrides=("architecture.defaults.activation=rleu",)),
+         ["1 problem", "architecture.defaults.activation: found 'rleu'", "did you mean 'relu'?"]),
+        (Selection("digits-fc", overrides=("architecture.defaults.activation={kind: tanh, slope: 2}",)),
+         ["1 problem", "architecture.defaults.activation.kind: found 'tanh'"]),
+        (Selection("digits-fc", overrides=("protocol.loss={kind: one_versus_all_hinge}",)),
+         ["1 problem", "protocol.loss.mu: required, missing"]),
+        (Selection("digits-fc", overrides=("protocol.loss=squared",)),
+         ["1 problem", "protocol.loss: found 'squared'", "did you mean 'squared_error'?"]),
         (Selection("digits-fc", overrides=("dataset.kind=mnits",)), ["did you mean 'mnist'?"]),
         (Selection("digits-fc", overrides=("protocl.epochs=3",)), ["did you mean 'protocol'?"]),
         (Selection("digits-fc", overrides=("architecture.layers.7.units=3",)), ["no entry '7' in a list of 2"]),

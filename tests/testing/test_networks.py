@@ -32,11 +32,11 @@ def test_pulling_back_through_the_forward_weight_is_autograd(sample):
 def test_sample_networks_have_between_them_everything_a_rule_may_meet():
     nodes = [node for sample in SAMPLE_NETWORKS for node in sample.outline.nodes]
     segments = [s for sample in SAMPLE_NETWORKS for s in sample.outline.segments]
-    assert {"dense", "conv2d", UnheardOfMap.kind} == {s.map_kind for s in segments}
+    assert {"dense", "conv2d", "locally_connected2d", UnheardOfMap.kind} == {s.map_kind for s in segments}
     assert {"norm_first", "activation_first"} == {s.norm_order for s in segments if s.norm == "batch"}
     assert {True, False} == {s.bias for s in segments}
     joints = {node.layer.kind for node in nodes if hasattr(node, "layer")}
-    assert joints == {"max_pool", "average_pool", "dropout", "flatten"}
+    assert joints == {"max_pool", "average_pool", "dropout", "flatten", "sum"}
     assert any(s.map_options.get("groups", 1) > 1 for s in segments)
     assert {0, 1, 2, 3} == {len(sample.outline.segments) - 1 for sample in SAMPLE_NETWORKS}
 

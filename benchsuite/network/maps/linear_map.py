@@ -1,20 +1,13 @@
-"""Linear maps: the only places where a network has weights that credit is assigned to.
-
-A linear map has three operations that are linear in the weight: apply it, pull a cotangent back to its input *through a
-given weight*, and form the weight's gradient from (input, cotangent). What a rule does with feedback weights it does
-through the second, so no rule needs to know whether a map is dense or convolutional.
-"""
+"""The contract of a linear map, and cotangents pulled back through another weight than its own."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
-import torch.nn.grad as conv_gradients
 from torch import Tensor, nn
 
 from benchsuite.errors import ShapeError
@@ -34,10 +27,10 @@ class LinearMap(nn.Module, ABC):
     kind: ClassVar[str]
     """The map's name in traits and outlines, e.g. ``dense``."""
 
-    def __init__(self, weight_shape: tuple[int, ...], units: int, bias: bool) -> None:
+    def __init__(self, weight_shape: tuple[int, ...], bias_shape: int | tuple[int, ...], bias: bool) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(weight_shape))
-        self.bias = nn.Parameter(torch.zeros(units)) if bias else None
+        self.bias = nn.Parameter(torch.zeros(bias_shape)) if bias else None
         self.feedback_weight: Tensor | None = None
 
     # --- the contract ---
@@ -66,7 +59,7 @@ class LinearMap(nn.Module, ABC):
 
     @abstractmethod
     def bias_gradient(self, cotangent: Tensor) -> Tensor:
-        """Return the gradient of ``<cotangent, map(inputs)>`` by the bias; shape (units,)."""
+        """Return the gradient of ``<cotangent, map(inputs)>`` by the bias; shape of the bias."""
 
     # --- what follows from it ---
 
@@ -90,12 +83,32 @@ class LinearMap(nn.Module, ABC):
                     gradient = gradient.to(parameter.dtype)
                     parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
 
+    def draw(self, fill: Callable[[Tensor], object], fill_bias: Callable[[Tensor], object] | None) -> None:
+        """Draw the weight, then the bias if there is one and a way to fill it.
+
+        A map whose weight holds several banks of filters draws each for itself, since some schemes (orthogonal) look at
+        a bank as a whole.
+
+        Args:
+            fill: overwrites a weight whose first axis counts outputs, the others what one output sums over.
+            fill_bias: overwrites a bias; None leaves it.
+
+        """
+        fill(self.weight)
+        if fill_bias is not None and self.bias is not None:
+            fill_bias(self.bias)
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the map's output; backward goes through ``feedback_weight`` where one is set."""
         if self.feedback_weight is None:
             return self.apply_weight(inputs, self.weight, self.bias)
-        output: Tensor = _ReplacedFeedback.apply(inputs, self.weight, self.bias, self.feedback_weight, self)
-        return output
+        return through_feedback(inputs, self, self.feedback_weight)
+
+
+def through_feedback(inputs: Tensor, linear_map: LinearMap, feedback_weight: Tensor) -> Tensor:
+    """Return the map's output; its backward is the map's own three operations, through ``feedback_weight``."""
+    output: Tensor = _ReplacedFeedback.apply(inputs, linear_map.weight, linear_map.bias, feedback_weight, linear_map)
+    return output
 
 
 class _ReplacedFeedback(torch.autograd.Function):
@@ -122,107 +135,6 @@ class _ReplacedFeedback(torch.autograd.Function):
             inputs.to(cotangent.dtype), cotangent, feedback_weight.to(cotangent.dtype), ctx.needs_input_grad[0]
         )
         return pulled, weight_gradient, bias_gradient, None, None
-
-
-class Dense(LinearMap):
-    """``y = x Wᵀ + b`` with W of shape (units, inputs)."""
-
-    kind = "dense"
-
-    def __init__(self, inputs: int, units: int, bias: bool = True) -> None:
-        super().__init__((units, inputs), units, bias)
-
-    @property
-    def fan_in(self) -> int:
-        """The number of inputs."""
-        return self.weight.shape[1]
-
-    @property
-    def fan_out(self) -> int:
-        """The number of units."""
-        return self.weight.shape[0]
-
-    def apply_weight(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Return ``inputs @ weight.T + bias``, shape (batch, units)."""
-        return F.linear(inputs, weight, bias)
-
-    def pull_back(self, cotangent: Tensor, weight: Tensor, input_shape: torch.Size) -> Tensor:
-        """Return ``cotangent @ weight``, shape (batch, inputs)."""
-        return cotangent.mm(weight)
-
-    def weight_gradient(self, inputs: Tensor, cotangent: Tensor) -> Tensor:
-        """Return ``cotangent.T @ inputs``, shape (units, inputs)."""
-        return cotangent.t().mm(inputs)
-
-    def bias_gradient(self, cotangent: Tensor) -> Tensor:
-        """Return the sum over the batch, shape (units,)."""
-        return cotangent.sum(0)
-
-
-class Conv2d(LinearMap):
-    """2-D cross-correlation with W of shape (channels, input channels / groups, kernel, kernel)."""
-
-    kind = "conv2d"
-
-    def __init__(
-        self,
-        input_channels: int,
-        channels: int,
-        kernel: int,
-        stride: int = 1,
-        padding: int = 0,
-        dilation: int = 1,
-        groups: int = 1,
-        bias: bool = True,
-    ) -> None:
-        super().__init__((channels, input_channels // groups, kernel, kernel), channels, bias)
-        self.geometry: dict[str, int] = {
-            "stride": stride, "padding": padding, "dilation": dilation, "groups": groups,
-        }  # fmt: skip
-
-    @property
-    def fan_in(self) -> int:
-        """Input channels of a group times the kernel's area."""
-        return self.weight[0].numel()
-
-    @property
-    def fan_out(self) -> int:
-        """Channels of a group times the kernel's area; strides left out. Without groups it is torch.nn.init's count."""
-        return self.weight.shape[0] // self.geometry["groups"] * self.weight[0, 0].numel()
-
-    def apply_weight(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Return the cross-correlation, shape (batch, channels, height', width')."""
-        return F.conv2d(inputs, weight, bias, **self.geometry)
-
-    def pull_back(self, cotangent: Tensor, weight: Tensor, input_shape: torch.Size) -> Tensor:
-        """Return the transposed convolution of the cotangent, in the shape of the input."""
-        pulled: Tensor = conv_gradients.conv2d_input(  # type: ignore[no-untyped-call]
-            input_shape, weight, cotangent, **self.geometry
-        )
-        return pulled
-
-    def weight_gradient(self, inputs: Tensor, cotangent: Tensor) -> Tensor:
-        """Return the correlation of input and cotangent, in the shape of the weight."""
-        gradient: Tensor = conv_gradients.conv2d_weight(  # type: ignore[no-untyped-call]
-            inputs, self.weight.shape, cotangent, **self.geometry
-        )
-        return gradient
-
-    def bias_gradient(self, cotangent: Tensor) -> Tensor:
-        """Return the sum over batch and positions, shape (channels,)."""
-        return cotangent.sum((0, 2, 3))
-
-    def backward_through(
-        self, inputs: Tensor, cotangent: Tensor, weight: Tensor, needs_input: bool
-    ) -> tuple[Tensor | None, Tensor, Tensor | None]:
-        """Return all three from torch's one fused call; its input gradient uses the weight it is given."""
-        pair = [[self.geometry[k]] * 2 for k in ("stride", "padding", "dilation")]
-        bias_size = None if self.bias is None else [self.bias.shape[0]]
-        result: tuple[Tensor | None, Tensor, Tensor | None] = torch.ops.aten.convolution_backward(
-            cotangent, inputs, weight, bias_size, *pair, False, [0, 0], self.geometry["groups"],
-            [needs_input, True, self.bias is not None],
-        )  # fmt: skip
-        return result
 
 
 @contextmanager

@@ -1,0 +1,79 @@
+"""What a locally connected map costs beside the matrix products of its own multiply-adds.
+
+    python benchmarks/locally_connected.py [--batch 128] [--rounds 15] [--threads 1]
+
+For each layer, the median time of its forward pass, of its backward pass (the cotangent at the input and the weight's
+gradient) and of both, over that of the same work as plain batched matrix products on tensors that lie ready: one for
+the forward pass, two for the backward pass. The goal is a ratio of at most 3 for both together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from statistics import median
+
+import torch
+
+from benchsuite.network.maps import LocallyConnected2d
+
+# (input channels, size, channels, kernel, stride, padding): the GEVB paper's MNIST and CIFAR10 LC networks.
+LAYERS = {
+    "MNIST LC1": (1, 28, 32, 3, 1, 1),
+    "MNIST LC2": (32, 14, 32, 3, 1, 1),
+    "CIFAR LC1": (3, 32, 64, 5, 1, 2),
+    "CIFAR LC2": (64, 16, 32, 5, 1, 2),
+    "CIFAR LC3": (32, 8, 32, 2, 2, 0),
+}
+
+
+def median_ms(work: Callable[[], object], rounds: int) -> float:
+    work()
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return 1e3 * median(times)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    print(f"torch {torch.__version__}, {options.threads} threads, batch {options.batch}, {options.rounds} rounds")
+    print(f"{'layer':10} {'forward':>9} {'ratio':>6} {'backward':>9} {'ratio':>6} {'both, ratio':>12}")
+    for name, (inputs, size, channels, kernel, stride, padding) in LAYERS.items():
+        linear_map = LocallyConnected2d(inputs, channels, kernel, size, size, stride, padding)
+        weight = linear_map.weight.detach().normal_()
+        x = torch.randn(options.batch, inputs, size, size)
+        y = linear_map.apply_weight(x, weight)
+        cotangent, positions = torch.randn_like(y), len(weight)
+        patches = torch.randn(positions, weight.shape[2], options.batch)
+        at_map = torch.randn(positions, channels, options.batch)
+
+        def forward(m=linear_map, x=x, w=weight) -> object:  # noqa: ANN001
+            return m.apply_weight(x, w)
+
+        def backward(m=linear_map, x=x, c=cotangent, w=weight) -> object:  # noqa: ANN001
+            return m.backward_through(x, c, w, True)
+
+        def product(w=weight, p=patches) -> object:  # noqa: ANN001
+            return torch.bmm(w, p)
+
+        def two_products(w=weight, p=patches, c=at_map) -> object:  # noqa: ANN001
+            return torch.bmm(w.transpose(1, 2), c), torch.bmm(c, p.transpose(1, 2))
+
+        one, two = median_ms(product, options.rounds), median_ms(two_products, options.rounds)
+        ahead, back = median_ms(forward, options.rounds), median_ms(backward, options.rounds)
+        ratio = (ahead + back) / (one + two)
+        print(f"{name:10} {ahead:6.2f} ms {ahead / one:6.2f} {back:6.2f} ms {back / two:6.2f} {ratio:12.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,13 @@
+"""Linear maps: the only places where a network has weights that credit is assigned to.
+
+A linear map has three operations that are linear in the weight: apply it, pull a cotangent back to its input *through a
+given weight*, and form the weight's gradient from (input, cotangent). What a rule does with feedback weights it does
+through the second, so no rule needs to know whether a map is dense or convolutional.
+"""
+
+from benchsuite.network.maps.conv2d import Conv2d
+from benchsuite.network.maps.dense import Dense
+from benchsuite.network.maps.linear_map import LinearMap, replaced_feedback
+from benchsuite.network.maps.locally_connected import LocallyConnected2d
+
+__all__ = ["Conv2d", "Dense", "LinearMap", "LocallyConnected2d", "replaced_feedback"]

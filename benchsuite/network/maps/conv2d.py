@@ -1,0 +1,86 @@
+"""Convolutions."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+import torch.nn.grad as conv_gradients
+from torch import Tensor
+
+from benchsuite.network.maps.linear_map import LinearMap
+
+
+class Conv2d(LinearMap):
+    """2-D cross-correlation with W of shape (channels, input channels / groups, kernel, kernel)."""
+
+    kind = "conv2d"
+
+    def __init__(
+        self,
+        input_channels: int,
+        channels: int,
+        kernel: int,
+        stride: int = 1,
+        padding: int = 0,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = True,
+        extra_padding: int = 0,
+    ) -> None:
+        super().__init__((channels, input_channels // groups, kernel, kernel), channels, bias)
+        self.geometry: dict[str, int] = {
+            "stride": stride, "padding": padding, "dilation": dilation, "groups": groups,
+        }  # fmt: skip
+        # Further zeros at the bottom and right: TensorFlow's SAME padding of an even kernel.
+        self.extra_padding = extra_padding
+
+    @property
+    def fan_in(self) -> int:
+        """Input channels of a group times the kernel's area."""
+        return self.weight[0].numel()
+
+    @property
+    def fan_out(self) -> int:
+        """Channels of a group times the kernel's area; strides left out. Without groups it is torch.nn.init's count."""
+        return self.weight.shape[0] // self.geometry["groups"] * self.weight[0, 0].numel()
+
+    def apply_weight(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Return the cross-correlation, shape (batch, channels, height', width')."""
+        return F.conv2d(self._padded(inputs), weight, bias, **self.geometry)
+
+    def pull_back(self, cotangent: Tensor, weight: Tensor, input_shape: torch.Size) -> Tensor:
+        """Return the transposed convolution of the cotangent, in the shape of the input."""
+        batch, channels, height, width = input_shape
+        padded_shape = (batch, channels, height + self.extra_padding, width + self.extra_padding)
+        pulled: Tensor = conv_gradients.conv2d_input(  # type: ignore[no-untyped-call]
+            padded_shape, weight, cotangent, **self.geometry
+        )
+        return pulled[:, :, :height, :width]
+
+    def weight_gradient(self, inputs: Tensor, cotangent: Tensor) -> Tensor:
+        """Return the correlation of input and cotangent, in the shape of the weight."""
+        gradient: Tensor = conv_gradients.conv2d_weight(  # type: ignore[no-untyped-call]
+            self._padded(inputs), self.weight.shape, cotangent, **self.geometry
+        )
+        return gradient
+
+    def bias_gradient(self, cotangent: Tensor) -> Tensor:
+        """Return the sum over batch and positions, shape (channels,)."""
+        return cotangent.sum((0, 2, 3))
+
+    def backward_through(
+        self, inputs: Tensor, cotangent: Tensor, weight: Tensor, needs_input: bool
+    ) -> tuple[Tensor | None, Tensor, Tensor | None]:
+        """Return all three from torch's one fused call; its input gradient uses the weight it is given."""
+        pair = [[self.geometry[k]] * 2 for k in ("stride", "padding", "dilation")]
+        bias_size = None if self.bias is None else [self.bias.shape[0]]
+        pulled, weight_gradient, bias_gradient = torch.ops.aten.convolution_backward(
+            cotangent, self._padded(inputs), weight, bias_size, *pair, False, [0, 0], self.geometry["groups"],
+            [needs_input, True, self.bias is not None],
+        )  # fmt: skip
+        if pulled is not None and self.extra_padding:
+            pulled = pulled[:, :, : inputs.shape[2], : inputs.shape[3]]
+        return pulled, weight_gradient, bias_gradient
+
+    def _padded(self, inputs: Tensor) -> Tensor:
+        return F.pad(inputs, (0, self.extra_padding, 0, self.extra_padding)) if self.extra_padding else inputs

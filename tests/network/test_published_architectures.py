@@ -1,0 +1,72 @@
+"""Oracle: weight counts and sizes worked out from the papers and the authors' code (FACTS §2.2), not from ours."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Generator
+
+from benchsuite.network.builder import build, outline_of
+from benchsuite.network.maps import Conv2d
+from benchsuite.spec.architecture import ChainArchitecture
+from benchsuite.spec.library import SpecLibrary, builtin_folder
+
+CIFAR10 = ((3, 32, 32), 10)
+
+
+def _spec(name):
+    plain = SpecLibrary([builtin_folder()]).load("architectures", name).plain()
+    return ChainArchitecture.model_validate({**plain, "name": name})
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "topology"),
+    [
+        ("urfb-simpnet", 4_103_400, "chain"),
+        ("urfb-deepernet", 1_281_080, "residual"),
+        ("urfb-deepnet-s", 374_584, "residual"),
+    ],
+)
+def test_urfb_networks_have_the_published_number_of_weights(name, weights, topology):
+    """Would catch a pool or a padding of another convention: the first dense segment's inputs count positions."""
+    plan = outline_of(_spec(name), *CIFAR10)
+    assert plan.parameters == weights
+    assert plan.topology == topology
+    assert not any(segment.bias for segment in plan.segments)
+
+
+def test_deepernet_with_the_papers_kernel_has_its_count():
+    """Would catch the 2x2 conv in another place than the one in which paper and code differ."""
+    plain = _spec("urfb-deepernet").model_dump()
+    plain["layers"] = [{**x, "kernel": 3} if x.get("channels") == 128 else x for x in plain["layers"]]
+    assert outline_of(ChainArchitecture.model_validate(plain), *CIFAR10).parameters == 1_322_040
+
+
+def test_deepnet_s_is_pooled_to_the_sizes_of_the_code():
+    """Would catch sizes rounded down where TensorFlow rounds up: 32, 11, 6, 3."""
+    plan = outline_of(_spec("urfb-deepnet-s"), *CIFAR10)
+    assert [s.output_shape[1] for s in plan.segments if len(s.output_shape) == 3] == [32, 32, 11, 11, 6, 6]
+    assert plan.segments[-2].input_shape == (3 * 3 * 64,)
+
+
+def test_our_deepnet_is_what_the_text_leaves_of_it():
+    """Would catch our own choice passing for the paper's network, or breaking what little is known of it."""
+    spec = _spec("urfb-deepnet")
+    assert "our choice" in spec.source
+    kinds = [layer.kind for layer in spec.layers]
+    assert "sum" not in kinds
+    assert kinds.count("dropout") == 2
+    first = kinds.index("dropout")
+    assert "conv2d" in kinds[:first]
+    assert "conv2d" in kinds[first:]
+
+
+@pytest.mark.parametrize("name", ["urfb-simpnet", "urfb-deepernet", "urfb-deepnet-s", "urfb-deepnet"])
+def test_urfb_networks_run_and_every_weight_gets_a_gradient(name):
+    """Would catch a network right on paper only."""
+    network = build(outline_of(_spec(name), *CIFAR10), Generator().manual_seed(0)).eval()
+    logits = network(torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1)))
+    assert logits.shape == (2, 10)
+    logits.square().sum().backward()
+    assert all(bool(p.grad.any()) for p in network.parameters())
+    assert any(isinstance(m, Conv2d) for m in network.maps.values())

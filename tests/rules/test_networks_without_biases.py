@@ -1,0 +1,55 @@
+"""Oracle: the same network with biases of zero. Leaving biases out must change no other number."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Generator
+
+from benchsuite.network.builder import build, outline_of
+from benchsuite.network.criterion import CRITERIA
+from benchsuite.registry.manager import installed_registry
+from benchsuite.rule import Batch, incompatibilities
+from benchsuite.spec.architecture import ChainArchitecture
+
+CONV = {"channels": 3, "kernel": 2, "padding": "same"}
+CHAINS = {
+    "chain": [{"kind": "conv2d", **CONV}, {"kind": "zero_padded_max_pool", "size": 3, "stride": 2},
+              {"kind": "locally_connected2d", **CONV}, {"kind": "dense", "units": 7}],
+    "residual": [{"kind": "conv2d", **CONV}, {"kind": "locally_connected2d", **CONV}, {"kind": "sum"},
+                 {"kind": "dense", "units": 7}],
+}  # fmt: skip
+
+
+def _network(layers, bias):
+    defaults = {"bias": bias, "activation": "saturated_linear", "initialization": {"scheme": "xavier_uniform"}}
+    spec = {"kind": "chain", "name": "asked", "layers": layers, "defaults": defaults}
+    return build(outline_of(ChainArchitecture.model_validate(spec), (2, 5, 5), 4), Generator().manual_seed(0)).double()
+
+
+@pytest.mark.parametrize("layers", sorted(CHAINS))
+@pytest.mark.parametrize("rule_name", sorted(installed_registry().rules))
+def test_leaving_biases_out_changes_no_weights_gradient(rule_name, layers):
+    """Would catch a rule that forgets a weight where there is no bias, or draws its feedback from another place."""
+    rule_type = installed_registry().rule(rule_name)
+    generator = torch.Generator().manual_seed(1)
+    inputs = torch.randn(6, 2, 5, 5, generator=generator, dtype=torch.float64)
+    batch = Batch(inputs, torch.tensor([0, 1, 2, 3, 0, 1]), CRITERIA["one_versus_all_hinge"])
+    found = []
+    for bias in (True, False):
+        network = _network(CHAINS[layers], bias)
+        if incompatibilities(rule_type.traits, network.outline):
+            pytest.skip("cannot work in this network")
+        rule = rule_type()
+        rule.attach(network, Generator().manual_seed(2))
+        rule.double()
+        rule.assign_credit(batch)
+        found.append({name: m.weight.grad for name, m in network.maps.items()})
+        assert all((m.bias is not None) == bias for m in network.maps.values())
+    with_bias, without = found
+    for name, gradient in without.items():
+        if gradient is None:
+            assert with_bias[name] is None
+        else:
+            torch.testing.assert_close(gradient, with_bias[name], rtol=1e-10, atol=1e-12)
+    assert without["readout"].any()
