@@ -42,9 +42,8 @@ class LearningChecks(ConformanceSettings):
     def digits_accuracy(self) -> float:
         """Return the test accuracy after the fixed budget."""
         trial = self.start(self.learning_network)
-        trial.optimizer = torch.optim.Adam(
-            parameter_groups(trial.network, trial.rule, self.learning_rate), foreach=False
-        )
+        groups = parameter_groups(trial.network, trial.rule, self.learning_rate)
+        trial.optimizer = torch.optim.Adam(groups, foreach=False)
         inputs, targets = digits()
         inputs = inputs.view(-1, *self.learning_network.input_shape)
         order = Generator().manual_seed(4)

@@ -32,8 +32,8 @@ class KolenPollack(LearnedFeedbackRule):
 
     - SGD, with or without momentum, and Adam: D shrinks by exactly (1-λ) a step, for W and B see the same gradients and
       so have the same momentum and moments at all times.
-    - ``weight_decay`` of the protocol instead of λ, under AdamW: by (1 - lr · weight_decay) a step. Under plain SGD: by
-      the same. With momentum: D follows a heavy ball's path to zero, at a speed of its own, still whatever the data are.
+    - The protocol's ``weight_decay`` instead of λ, under AdamW or plain SGD: by (1 - lr · weight_decay) a step. With
+      momentum: D follows a heavy ball's path to zero, at a speed of its own, still whatever the data are.
     - ``weight_decay`` under Adam is added to the gradients, which then differ, and each is divided by a moment of its
       own: D depends on the data and need not shrink. Use λ, or AdamW.
     """

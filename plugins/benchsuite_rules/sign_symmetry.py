@@ -22,10 +22,10 @@ class SignSymmetryConfig(RuleConfig):
     magnitude: Literal["equal", "fixed_random", "fresh_random"] = "equal"
     """All s; drawn once; or drawn anew at every step (uSF, frSF and brSF of Liao et al.)."""
     scale: Literal["he_fan_out", "root_fan_in", "glorot", "one"] = "he_fan_out"
-    """s: sqrt(2 / fan_out), as Xiao et al. have it for convolutions; 1 / sqrt(fan_in), as they have it for fully connected
-    layers; sqrt(2 / (fan_in + fan_out)); or 1."""
+    """s: sqrt(2 / fan_out), as Xiao et al. have it for convolutions; 1 / sqrt(fan_in), as they have it for fully
+    connected layers; sqrt(2 / (fan_in + fan_out)); or 1."""
     distribution: Literal["half_normal", "uniform"] = "half_normal"
-    """Random magnitudes are |N(0, s²)|, Xiao et al.'s for convolutions; or U[0, s), theirs for fully connected layers."""
+    """Random magnitudes are |N(0, s²)|, Xiao et al.'s for convolutions; or U[0, s), theirs for the others."""
     exact_readout: bool = False
     """Credit leaves the readout through its own weight, as by default in Xiao et al.'s code. All of it is then backprop
     if there is one hidden segment only: ``taken_over`` is empty."""

@@ -185,10 +185,8 @@ def test_optimizers_are_torchs_own(
 ) -> None:
     start = torch.linspace(-1, 1, 5, dtype=torch.float64)
     mine, theirs = torch.nn.Parameter(start.clone()), torch.nn.Parameter(start.clone())
-    for parameter, optimizer in (
-        (mine, make_optimizer(spec, torch.nn.ParameterList([mine]), Backprop())),
-        (theirs, reference([theirs])),
-    ):
+    own = make_optimizer(spec, torch.nn.ParameterList([mine]), Backprop())
+    for parameter, optimizer in ((mine, own), (theirs, reference([theirs]))):
         for step in range(5):
             parameter.grad = torch.sin(parameter.detach() * (step + 1))
             optimizer.step()
