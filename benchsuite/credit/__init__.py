@@ -1,6 +1,6 @@
 """The two mechanisms by which a rule can assign credit, and what rules share in making feedback weights."""
 
-from benchsuite.credit.drawing import DrawnFeedbackConfig
+from benchsuite.credit.drawing import DrawnFeedbackConfig, ScaleName, scale_of
 from benchsuite.credit.feedback import FeedbackWeights, ReplacedFeedbackRule
 from benchsuite.credit.learned import LearnedFeedbackRule
 from benchsuite.credit.stream import RandomStream
@@ -12,6 +12,8 @@ __all__ = [
     "LearnedFeedbackRule",
     "RandomStream",
     "ReplacedFeedbackRule",
+    "ScaleName",
     "Tape",
     "record_forward",
+    "scale_of",
 ]

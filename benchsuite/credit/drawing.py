@@ -11,6 +11,23 @@ from torch import Generator, Tensor
 from benchsuite.network.maps import LinearMap
 from benchsuite.rule import RuleConfig
 
+ScaleName = Literal["he_fan_out", "root_fan_in", "glorot", "one"]
+
+
+def scale_of(linear_map: LinearMap, name: ScaleName) -> float:
+    """Return a map's scale by one of the field's conventions.
+
+    sqrt(2 / fan_out), 1 / sqrt(fan_in), sqrt(2 / (fan_in + fan_out)), or 1.
+    """
+    fan_in, fan_out = linear_map.fan_in, linear_map.fan_out
+    scales: dict[ScaleName, float] = {
+        "he_fan_out": (2 / fan_out) ** 0.5,
+        "root_fan_in": fan_in**-0.5,
+        "glorot": (2 / (fan_in + fan_out)) ** 0.5,
+        "one": 1.0,
+    }
+    return scales[name]
+
 
 class DrawnFeedbackConfig(RuleConfig):
     """How random feedback weights are drawn; rules that draw them alike start alike at one seed."""
@@ -22,7 +39,7 @@ class DrawnFeedbackConfig(RuleConfig):
 
     def draw(self, linear_map: LinearMap, generator: Generator) -> Tensor:
         """Return one map's feedback weight, independent of its weight."""
-        sd = self.standard_deviation or (2 / (linear_map.fan_in + linear_map.fan_out)) ** 0.5
+        sd = self.standard_deviation or scale_of(linear_map, "glorot")
         feedback_weight = torch.empty_like(linear_map.weight, requires_grad=False)
         if self.distribution == "normal":
             return feedback_weight.normal_(0.0, sd, generator=generator)

@@ -6,12 +6,25 @@ feedback weights follow it differ in how fast (``feedback_rate``) and in what el
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from torch import Generator, Tensor
+
+from benchsuite.credit.drawing import DrawnFeedbackConfig
 from benchsuite.credit.feedback import ReplacedFeedbackRule
+from benchsuite.network.maps import LinearMap
 from benchsuite.rule import Batch, LearnedFeedback, StepResult
 
 
 class LearnedFeedbackRule(ReplacedFeedbackRule):
     """Backpropagation through feedback weights that the optimizer moves along with the forward weights."""
+
+    Config: ClassVar[type[DrawnFeedbackConfig]] = DrawnFeedbackConfig
+
+    def draw_feedback(self, linear_map: LinearMap, generator: Generator) -> Tensor:
+        """Return one map's feedback weight at the start, independent of its weight."""
+        drawn: Tensor = self.config.draw(linear_map, generator)
+        return drawn
 
     @property
     def feedback_rate(self) -> float:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import torch
 from pydantic import Field
-from torch import Generator, Tensor
 
 from benchsuite.credit import DrawnFeedbackConfig, LearnedFeedbackRule
-from benchsuite.network.maps import LinearMap
 from benchsuite.registry import hookimpl
 from benchsuite.rule import Rule, RuleTraits
 
@@ -46,11 +44,6 @@ class KolenPollack(LearnedFeedbackRule):
         topologies=frozenset({"chain", "residual"}),
         changes_forward_weights=True,
     )
-
-    def draw_feedback(self, linear_map: LinearMap, generator: Generator) -> Tensor:
-        """Return one map's feedback weight at the start, independent of its weight."""
-        drawn: Tensor = self.config.draw(linear_map, generator)
-        return drawn
 
     def after_update(self) -> None:
         """Let forward and feedback weights decay."""

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor
 
-from benchsuite.credit import FeedbackWeights, RandomStream, ReplacedFeedbackRule
+from benchsuite.credit import FeedbackWeights, RandomStream, ReplacedFeedbackRule, ScaleName, scale_of
 from benchsuite.network.maps import LinearMap
 from benchsuite.network.network import Network
 from benchsuite.registry import hookimpl
@@ -21,7 +21,7 @@ class SignSymmetryConfig(RuleConfig):
 
     magnitude: Literal["equal", "fixed_random", "fresh_random"] = "equal"
     """All s; drawn once; or drawn anew at every step (uSF, frSF and brSF of Liao et al.)."""
-    scale: Literal["he_fan_out", "root_fan_in", "glorot", "one"] = "he_fan_out"
+    scale: ScaleName = "he_fan_out"
     """s: sqrt(2 / fan_out), as Xiao et al. have it for convolutions; 1 / sqrt(fan_in), as they have it for fully
     connected layers; sqrt(2 / (fan_in + fan_out)); or 1."""
     distribution: Literal["half_normal", "uniform"] = "half_normal"
@@ -48,7 +48,7 @@ class SignSymmetry(ReplacedFeedbackRule):
         if self.config.exact_readout and linear_map is self.network.maps[self.network.readout]:
             return None
         if self.config.magnitude == "equal":
-            return torch.full_like(linear_map.weight, self._scale(linear_map), requires_grad=False)
+            return torch.full_like(linear_map.weight, scale_of(linear_map, self.config.scale), requires_grad=False)
         return self._draw(linear_map, generator)
 
     def attach(self, network: Network, generator: Generator) -> None:
@@ -71,26 +71,17 @@ class SignSymmetry(ReplacedFeedbackRule):
 
     def _magnitude(self, name: str, linear_map: LinearMap) -> Tensor | float:
         if self.config.magnitude == "equal":
-            return self._scale(linear_map)
+            return scale_of(linear_map, self.config.scale)
         if self.config.magnitude == "fixed_random":
             return self.magnitudes.by_segment[name]
         return self._draw(linear_map, self.stream.on(linear_map.weight.device))
 
     def _draw(self, linear_map: LinearMap, generator: Generator) -> Tensor:
-        magnitude, scale = torch.empty_like(linear_map.weight, requires_grad=False), self._scale(linear_map)
+        magnitude = torch.empty_like(linear_map.weight, requires_grad=False)
+        scale = scale_of(linear_map, self.config.scale)
         if self.config.distribution == "uniform":
             return magnitude.uniform_(0.0, scale, generator=generator)
         return magnitude.normal_(0.0, scale, generator=generator).abs_()
-
-    def _scale(self, linear_map: LinearMap) -> float:
-        fan_in, fan_out = linear_map.fan_in, linear_map.fan_out
-        scales: dict[str, float] = {
-            "he_fan_out": (2 / fan_out) ** 0.5,
-            "root_fan_in": fan_in**-0.5,
-            "glorot": (2 / (fan_in + fan_out)) ** 0.5,
-            "one": 1.0,
-        }
-        return scales[self.config.scale]
 
 
 @hookimpl

@@ -7,7 +7,6 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from benchsuite.credit import DrawnFeedbackConfig, FeedbackWeights, LearnedFeedbackRule
-from benchsuite.network.maps import LinearMap
 from benchsuite.network.network import Network
 from benchsuite.registry import hookimpl
 from benchsuite.rule import Batch, Rule, RuleTraits, StepResult
@@ -40,11 +39,6 @@ class UpdatedRandomFeedback(LearnedFeedbackRule):
         topologies=frozenset({"chain", "residual"}),
         changes_forward_weights=True,
     )
-
-    def draw_feedback(self, linear_map: LinearMap, generator: Generator) -> Tensor:
-        """Return one map's feedback weight at the start, independent of its weight."""
-        drawn: Tensor = self.config.draw(linear_map, generator)
-        return drawn
 
     def attach(self, network: Network, generator: Generator) -> None:
         """Draw R, then the masks of W and R, and cut the connections that are not there."""
