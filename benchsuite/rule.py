@@ -12,6 +12,8 @@ What the harness promises, and the conformance kit (``benchsuite.testing``) asks
   that later steps depend on is in buffers or ``get_extra_state``, as tensors and plain data. A generator that is drawn
   from after ``attach`` belongs there too.
 - Feedback weights have the type of the weight they stand for, and move with the rule.
+- Feedback weights that learn are named in ``learned_feedback``; the harness's one optimizer updates them beside the
+  forward weights, at the same moment and in the same way.
 
 Most rules need no more than one of the two mechanisms in ``benchsuite.credit``: ``ReplacedFeedbackRule`` (backprop with
 other weights on the way back) or ``record_forward`` (credit handed to every segment directly).
@@ -20,6 +22,7 @@ other weights on the way back) or ``record_forward`` (credit handed to every seg
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -73,6 +76,8 @@ class RuleTraits(BaseModel):
     """Whether it needs a phase beside one forward pass and the credit that follows."""
     unit_specific_feedback: bool = True
     """Whether units of one segment get credit of their own beyond their own gate."""
+    changes_forward_weights: bool = False
+    """Whether it may change forward weights itself, in ``attach`` (a mask) or ``after_update`` (a decay)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,21 @@ class StepResult:
 
     loss: Tensor
     logits: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LearnedFeedback:
+    """A feedback weight that the harness's optimizer updates.
+
+    Attributes:
+        weight: a buffer of the rule; its ``.grad`` is left by ``assign_credit`` like a parameter's, and may be the very
+            tensor that a forward weight has as its own: no optimizer of the harness writes into gradients.
+        rate: its learning rate as a multiple of the protocol's, above zero.
+
+    """
+
+    weight: Tensor
+    rate: float = 1.0
 
 
 class Rule(nn.Module, ABC):
@@ -150,8 +170,14 @@ class Rule(nn.Module, ABC):
         """Follow the optimizer's step: copy signs, mirror, move feedback weights. On the clock.
 
         The gradients of the step are still there, and gradients are recorded: work under ``torch.no_grad()``. Forward
-        weights are the optimizer's; constraints on them are the harness's.
+        weights are the optimizer's, constraints on them the harness's; a rule whose definition has it otherwise says so
+        with ``traits.changes_forward_weights``.
         """
+
+    @property
+    def learned_feedback(self) -> Iterable[LearnedFeedback]:
+        """Feedback weights for the optimizer; asked for once, after ``attach`` and the move to the device."""
+        return ()
 
     @property
     def taken_over(self) -> tuple[str, ...]:
@@ -160,6 +186,18 @@ class Rule(nn.Module, ABC):
 
     if TYPE_CHECKING:
         network: Network
+
+
+def parameter_groups(network: Network, rule: Rule, learning_rate: float) -> list[dict[str, Any]]:
+    """Return what an optimizer gets of a network and its rule: one group for each learning rate.
+
+    Each group keeps its ``rate``, so that a schedule sets ``lr`` to the protocol's rate times it. Feedback weights of
+    rate one share the network's group and with it the optimizer's one pass over memory.
+    """
+    by_rate: dict[float, list[Tensor]] = {1.0: list(network.parameters())}
+    for learned in rule.learned_feedback:
+        by_rate.setdefault(learned.rate, []).append(learned.weight)
+    return [{"params": weights, "lr": learning_rate * rate, "rate": rate} for rate, weights in by_rate.items()]
 
 
 def incompatibilities(traits: RuleTraits, outline: ArchitectureOutline) -> list[str]:

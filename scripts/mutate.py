@@ -32,6 +32,23 @@ class Sabotage:
 
 SABOTAGES = (
     Sabotage(
+        "a schedule forgets the feedback weights' own rate", "benchsuite/harness/optimization.py",
+        'learning_rate * group["rate"]', "learning_rate", "tests/harness",
+    ),
+    Sabotage(
+        "torch chooses how an optimizer loops", "benchsuite/harness/optimization.py",
+        'in FUSED_DEVICES, "foreach": False}', 'in (), "foreach": True}', "tests/properties/test_learned_feedback.py",
+    ),
+    Sabotage(
+        "only the forward weights decay", "plugins/benchsuite_rules/kolen_pollack.py",
+        "feedback_weight.mul_(1 - self.config.decay)", "feedback_weight.mul_(1)",
+        "tests/properties/test_learned_feedback.py",
+    ),
+    Sabotage(
+        "a rule's own stream starts anew on resume", "benchsuite/credit/stream.py",
+        "self._generator.set_state(self._state)", "pass", "tests/harness/test_learned_feedback.py",
+    ),
+    Sabotage(
         "test error measured on the training set", "benchsuite/harness/run.py",
         'trainer.evaluate("test") if due', 'trainer.evaluate("train") if due', "tests/harness",
     ),

@@ -1,6 +1,19 @@
-"""The two mechanisms by which a rule can assign credit."""
+"""The two mechanisms by which a rule can assign credit, and what rules share in making feedback weights."""
 
-from benchsuite.credit.feedback import ReplacedFeedbackRule
+from benchsuite.credit.drawing import DrawnFeedbackConfig, ScaleName, scale_of
+from benchsuite.credit.feedback import FeedbackWeights, ReplacedFeedbackRule
+from benchsuite.credit.learned import LearnedFeedbackRule
+from benchsuite.credit.stream import RandomStream
 from benchsuite.credit.tape import Tape, record_forward
 
-__all__ = ["ReplacedFeedbackRule", "Tape", "record_forward"]
+__all__ = [
+    "DrawnFeedbackConfig",
+    "FeedbackWeights",
+    "LearnedFeedbackRule",
+    "RandomStream",
+    "ReplacedFeedbackRule",
+    "ScaleName",
+    "Tape",
+    "record_forward",
+    "scale_of",
+]

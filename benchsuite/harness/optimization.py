@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from typing import Any
 
 import torch
-from torch import nn
 
+from benchsuite.network.network import Network
+from benchsuite.rule import Rule, parameter_groups
 from benchsuite.spec.protocol import (
     ConstantSchedule,
     CosineSchedule,
@@ -21,19 +22,23 @@ from benchsuite.spec.protocol import (
 FUSED_DEVICES = frozenset({"cpu", "cuda"})
 
 
-def make_optimizer(spec: OptimizerSpec, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """Return torch's optimizer of a spec, fused where torch has it so for the parameters' device."""
-    parameters = list(parameters)
-    fused = parameters[0].device.type in FUSED_DEVICES
+def make_optimizer(spec: OptimizerSpec, network: Network, rule: Rule) -> torch.optim.Optimizer:
+    """Return torch's optimizer of a spec over a network and the feedback weights its rule learns.
+
+    Fused where torch has it so for their device. Elsewhere parameter by parameter: torch's ``foreach`` SGD with
+    Nesterov momentum writes into ``.grad`` (torch 2.15), which a weight and its feedback weight may share.
+    """
+    groups = parameter_groups(network, rule, spec.learning_rate)
+    how: dict[str, Any] = {"fused": groups[0]["params"][0].device.type in FUSED_DEVICES, "foreach": False}
     if isinstance(spec, Sgd):
         return torch.optim.SGD(
-            parameters, lr=spec.learning_rate, momentum=spec.momentum, nesterov=spec.nesterov,
-            weight_decay=spec.weight_decay, fused=fused,
+            groups, lr=spec.learning_rate, momentum=spec.momentum, nesterov=spec.nesterov,
+            weight_decay=spec.weight_decay, **how,
         )  # fmt: skip
     kind = torch.optim.Adam if spec.kind == "adam" else torch.optim.AdamW
     return kind(
-        parameters, lr=spec.learning_rate, betas=(spec.beta1, spec.beta2), eps=spec.epsilon,
-        weight_decay=spec.weight_decay, fused=fused,
+        groups, lr=spec.learning_rate, betas=(spec.beta1, spec.beta2), eps=spec.epsilon,
+        weight_decay=spec.weight_decay, **how,
     )  # fmt: skip
 
 
@@ -52,6 +57,6 @@ def learning_rate_at(protocol: ProtocolSpec, epoch: int) -> float:
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
-    """Set the rate of all parameters."""
+    """Set the protocol's rate; each group takes its multiple of it."""
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate
+        group["lr"] = learning_rate * group["rate"]

@@ -174,7 +174,9 @@ class Run:
         rule.attach(network, generator(self.seeds, "feedback"))
         self.progress.network = NetworkUsed(
             parameters=sum(p.numel() for p in network.parameters()),
-            feedback_parameters=sum(t.numel() for t in rule.state_dict().values() if isinstance(t, torch.Tensor)),
+            feedback_parameters=sum(
+                t.numel() for t in rule.state_dict().values() if isinstance(t, torch.Tensor) and t.is_floating_point()
+            ),
             segments=tuple(network.segments),
             taken_over=rule.taken_over,
         )

@@ -49,7 +49,7 @@ class Trainer:
         self.data = data
         self.protocol = protocol
         self.criterion = criterion_of(protocol.loss)
-        self.optimizer = make_optimizer(protocol.optimizer, network.parameters())
+        self.optimizer = make_optimizer(protocol.optimizer, network, rule)
         self.order = generator(seeds, "order")
         self.dropout = generator(seeds, "dropout", data.device)
         network.set_dropout_generator(self.dropout)

@@ -147,7 +147,7 @@ class NetworkUsed(RecordModel):
 
     parameters: int
     feedback_parameters: int
-    """Numbers in the rule's own state, such as feedback weights."""
+    """Real numbers in the rule's own state, such as feedback weights; random streams do not count."""
     segments: tuple[str, ...]
     """Names in forward order; the last is the readout."""
     taken_over: tuple[str, ...]

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from benchsuite.network.criterion import CRITERIA
-from benchsuite.rule import Batch
+from benchsuite.rule import Batch, parameter_groups
 from benchsuite.testing.settings import ConformanceSettings, require
 from benchsuite.testing.trial import Trial
 
@@ -42,7 +42,8 @@ class LearningChecks(ConformanceSettings):
     def digits_accuracy(self) -> float:
         """Return the test accuracy after the fixed budget."""
         trial = self.start(self.learning_network)
-        trial.optimizer = torch.optim.Adam(trial.network.parameters(), lr=self.learning_rate)
+        groups = parameter_groups(trial.network, trial.rule, self.learning_rate)
+        trial.optimizer = torch.optim.Adam(groups, foreach=False)
         inputs, targets = digits()
         inputs = inputs.view(-1, *self.learning_network.input_shape)
         order = Generator().manual_seed(4)

@@ -87,14 +87,37 @@ class StateChecks(ConformanceSettings):
             trial.rule.assign_credit(batch)
             self._require_unchanged("assign_credit", surroundings)
             trial.optimizer.step()
-            surroundings = Surroundings(trial.network, batch, with_weights=False)
+            surroundings = Surroundings(trial.network, batch, with_weights=self._keeps_weights)
             trial.rule.after_update()
             self._require_unchanged("after_update", surroundings)
+
+    def test_feedback_weights_that_learn_are_the_rules_own_and_move(self, sample: SampleNetwork) -> None:
+        """Catches a weight handed to the optimizer that no checkpoint holds, or that never gets a gradient."""
+        trial = self.start(sample)
+        buffers = {id(buffer): name for name, buffer in trial.rule.named_buffers()}
+        learned = list(trial.rule.learned_feedback)
+        problems = [f"one of shape {tuple(f.weight.shape)}" for f in learned if id(f.weight) not in buffers]
+        problems += [f"{buffers.get(id(f.weight), 'one')} has the rate {f.rate}" for f in learned if f.rate <= 0]
+        require(
+            not problems,
+            asks="learned_feedback names buffers of the rule, each with a rate above zero",
+            seen=problems,
+            remedy="register_buffer the weights in attach and yield the same tensors; leave out those that stay",
+        )
+        before = [f.weight.clone() for f in learned]
+        trial.train(batches(sample, 4))
+        idle = [buffers[id(f.weight)] for f, start in zip(learned, before, strict=True) if f.weight.equal(start)]
+        require(
+            not idle,
+            asks="feedback weights named in learned_feedback change within a few steps of SGD",
+            seen=[f"{name} did not move" for name in idle],
+            remedy="leave a .grad on them in assign_credit, or leave them out of learned_feedback",
+        )
 
     def test_attach_changes_nothing_around_it(self, sample: SampleNetwork) -> None:
         """Catches weights redrawn in ``attach``: rules would no longer share their start."""
         network = sample.build(torch.Generator().manual_seed(1))
-        surroundings = Surroundings(network, sample.batch(0))
+        surroundings = Surroundings(network, sample.batch(0), with_weights=self._keeps_weights)
         rule = self.make_rule()
         rule.attach(network, torch.Generator().manual_seed(2))
         self._require_unchanged("attach", surroundings)
@@ -168,6 +191,10 @@ class StateChecks(ConformanceSettings):
             remedy="keep no tensors between calls beside the rule's saved state",
         )
 
+    @property
+    def _keeps_weights(self) -> bool:
+        return not self.rule.traits.changes_forward_weights
+
     def _require_unchanged(self, caller: str, surroundings: Surroundings) -> None:
         changes = surroundings.changes()
         require(
@@ -175,5 +202,6 @@ class StateChecks(ConformanceSettings):
             asks=f"{caller} changes nothing outside the rule's own state and .grad",
             seen=[f"{caller} changed {change}" for change in changes],
             remedy="undo it in a `finally`, or do not touch it: weights are the optimizer's, streams and flags the "
-            "harness's; randomness comes from the generator handed to attach",
+            "harness's; randomness comes from the generator handed to attach. A rule that is defined with a decay or a "
+            "mask of the weights says so: traits.changes_forward_weights=True",
         )

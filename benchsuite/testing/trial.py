@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from benchsuite.network.network import Network
 from benchsuite.network.segments import Dropout
-from benchsuite.rule import Batch, Rule, StepResult
+from benchsuite.rule import Batch, Rule, StepResult, parameter_groups
 from benchsuite.testing.networks import SampleNetwork
 
 
@@ -52,7 +52,7 @@ class Trial:
         rule.to(device)
         dropout = Generator(device).manual_seed(dropout_seed)
         network.set_dropout_generator(dropout)
-        optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
+        optimizer = torch.optim.SGD(parameter_groups(network, rule, 0.05), momentum=0.9, foreach=False)
         return cls(rule, network, optimizer, feedback, dropout)
 
     def without_dropout(self) -> Trial:

@@ -22,7 +22,10 @@ from benchsuite.spec.track import RunSpec
 
 MakeSpec = Callable[..., RunSpec]
 MakeRun = Callable[..., Run]
-RULES = ("backprop", "feedback_alignment", "direct_feedback_alignment", "readout_only")
+RULES = (
+    "backprop", "feedback_alignment", "direct_feedback_alignment", "readout_only",
+    "sign_symmetry", "kolen_pollack", "updated_random_feedback",
+)  # fmt: skip
 
 
 def numbers(record: RunRecord) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from benchsuite.harness.trainer import Trainer, count_wrong, count_wrong_top5
 from benchsuite.spec.protocol import Adam, ProtocolSpec, Sgd
 from benchsuite.spec.track import RunSpec
 from benchsuite.testing.guards import no_host_reads
+from benchsuite_rules.backprop import Backprop
 
 MakeSpec = Callable[..., RunSpec]
 MakeRun = Callable[..., Run]
@@ -184,7 +185,8 @@ def test_optimizers_are_torchs_own(
 ) -> None:
     start = torch.linspace(-1, 1, 5, dtype=torch.float64)
     mine, theirs = torch.nn.Parameter(start.clone()), torch.nn.Parameter(start.clone())
-    for parameter, optimizer in ((mine, make_optimizer(spec, [mine])), (theirs, reference([theirs]))):
+    own = make_optimizer(spec, torch.nn.ParameterList([mine]), Backprop())
+    for parameter, optimizer in ((mine, own), (theirs, reference([theirs]))):
         for step in range(5):
             parameter.grad = torch.sin(parameter.detach() * (step + 1))
             optimizer.step()

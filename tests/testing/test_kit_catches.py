@@ -17,11 +17,12 @@ import torch
 from torch import nn
 
 from benchsuite.credit import ReplacedFeedbackRule, record_forward
-from benchsuite.rule import Rule, RuleTraits, StepResult
+from benchsuite.rule import LearnedFeedback, Rule, RuleTraits, StepResult
 from benchsuite.testing import SAMPLE_NETWORKS, RuleConformance
 from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.direct_feedback_alignment import DirectFeedbackAlignment
 from benchsuite_rules.feedback_alignment import FeedbackAlignment
+from benchsuite_rules.kolen_pollack import KolenPollack
 
 SAMPLES = {sample.name: sample for sample in SAMPLE_NETWORKS}
 
@@ -286,6 +287,11 @@ class WritesWeights(After):
             self.network.maps["dense1"].weight.clamp_(-0.01, 0.01)
 
 
+@caught_by(SURROUNDINGS, "after_update changed value of nodes.dense1.map.weight")
+class DecaysWithoutSayingSo(KolenPollack):
+    traits = _claiming(KolenPollack, changes_forward_weights=False)
+
+
 @caught_by(SURROUNDINGS, "feedback_weight of dense2's map")
 class LeavesAFeedbackWeightSet(After):
     def spoil(self, batch):
@@ -333,6 +339,30 @@ class RedrawsWeights(FeedbackAlignment):
     def attach(self, network, generator):
         super().attach(network, generator)
         nn.init.normal_(network.maps["dense1"].weight, generator=generator)
+
+
+LEARNED = RuleConformance.test_feedback_weights_that_learn_are_the_rules_own_and_move
+
+
+@caught_by(LEARNED, "one of shape (12, 16)")
+class LearnsWhatNoCheckpointHolds(KolenPollack):
+    @property
+    def learned_feedback(self):
+        return tuple(LearnedFeedback(learned.weight.clone()) for learned in super().learned_feedback)
+
+
+@caught_by(LEARNED, "feedback.dense2 did not move")
+class LeavesFeedbackWithoutGradient(FeedbackAlignment):
+    @property
+    def learned_feedback(self):
+        return tuple(map(LearnedFeedback, self.feedback.by_segment.values()))
+
+
+@caught_by(LEARNED, "has the rate 0")
+class LearnsAtRateZero(KolenPollack):
+    @property
+    def learned_feedback(self):
+        return tuple(LearnedFeedback(learned.weight, 0.0) for learned in super().learned_feedback)
 
 
 @caught_by(RuleConformance.test_attach_changes_nothing_around_it, "is the network's")
@@ -507,7 +537,7 @@ def test_kit_catches(mutant):
     assert "what to do:" in str(caught.value)
 
 
-SOUND = [FeedbackAlignment, DirectFeedbackAlignment, Backprop]
+SOUND = [FeedbackAlignment, DirectFeedbackAlignment, Backprop, KolenPollack]
 
 
 @pytest.mark.parametrize("rule", SOUND, ids=lambda r: r.name)

@@ -1,0 +1,46 @@
+"""The first mechanism with feedback weights that learn: each gets its forward weight's own gradient.
+
+The increment of a forward weight, error times activity, is local to both directions of a connection. Rules that let
+feedback weights follow it differ in how fast (``feedback_rate``) and in what else happens to both.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Generator, Tensor
+
+from benchsuite.credit.drawing import DrawnFeedbackConfig
+from benchsuite.credit.feedback import ReplacedFeedbackRule
+from benchsuite.network.maps import LinearMap
+from benchsuite.rule import Batch, LearnedFeedback, StepResult
+
+
+class LearnedFeedbackRule(ReplacedFeedbackRule):
+    """Backpropagation through feedback weights that the optimizer moves along with the forward weights."""
+
+    Config: ClassVar[type[DrawnFeedbackConfig]] = DrawnFeedbackConfig
+
+    def draw_feedback(self, linear_map: LinearMap, generator: Generator) -> Tensor:
+        """Return one map's feedback weight at the start, independent of its weight."""
+        drawn: Tensor = self.config.draw(linear_map, generator)
+        return drawn
+
+    @property
+    def feedback_rate(self) -> float:
+        """Learning rate of the feedback weights as a multiple of the forward weights'; zero leaves them fixed."""
+        return 1.0
+
+    @property
+    def learned_feedback(self) -> tuple[LearnedFeedback, ...]:
+        """All feedback weights, unless they are fixed."""
+        rate = self.feedback_rate
+        return tuple(LearnedFeedback(weight, rate) for weight in self.feedback.by_segment.values() if rate)
+
+    def assign_credit(self, batch: Batch) -> StepResult:
+        """Run forward and backward; a feedback weight's gradient is the very tensor its forward weight has."""
+        result = super().assign_credit(batch)
+        if self.feedback_rate:
+            for name, feedback_weight in self.feedback.by_segment.items():
+                feedback_weight.grad = self.network.maps[name].weight.grad
+        return result

@@ -1,0 +1,39 @@
+"""A random stream for rules that draw after ``attach``: noise, magnitudes, perturbations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+
+class RandomStream(nn.Module):
+    """A stream seeded from the feedback stream, drawing on whatever device is asked for, saved with the rule.
+
+    Registered as a rule's submodule its state is part of ``rule.state_dict()``. The generator is made at the first
+    draw, because only then is it known where the rule was moved to: a draw on the CPU would make a GPU wait every step.
+    """
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self._seed = int(torch.randint(2**62, (), generator=generator))
+        self._state: Tensor | None = None
+        self._generator: Generator | None = None
+
+    def on(self, device: torch.device) -> Generator:
+        """Return the generator; one device for the whole run."""
+        if self._generator is None:
+            self._generator = Generator(device).manual_seed(self._seed)
+            if self._state is not None:
+                self._generator.set_state(self._state)
+        return self._generator
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return seed and state as plain data; the state is None before the first draw."""
+        state = self._state if self._generator is None else self._generator.get_state()
+        return {"seed": self._seed, "state": state}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Continue where ``state`` was saved."""
+        self._seed, self._state, self._generator = state["seed"], state["state"], None

@@ -1,0 +1,90 @@
+"""Sign-symmetry: feedback weights have the forward weights' signs at every step, and magnitudes of their own."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Generator, Tensor
+
+from benchsuite.credit import FeedbackWeights, RandomStream, ReplacedFeedbackRule, ScaleName, scale_of
+from benchsuite.network.maps import LinearMap
+from benchsuite.network.network import Network
+from benchsuite.registry import hookimpl
+from benchsuite.rule import Rule, RuleConfig, RuleTraits
+
+BENCHSUITE_CONTRACT = 1
+
+
+class SignSymmetryConfig(RuleConfig):
+    """The feedback weights' magnitudes, and where there are any."""
+
+    magnitude: Literal["equal", "fixed_random", "fresh_random"] = "equal"
+    """All s; drawn once; or drawn anew at every step (uSF, frSF and brSF of Liao et al.)."""
+    scale: ScaleName = "he_fan_out"
+    """s: sqrt(2 / fan_out), as Xiao et al. have it for convolutions; 1 / sqrt(fan_in), as they have it for fully
+    connected layers; sqrt(2 / (fan_in + fan_out)); or 1."""
+    distribution: Literal["half_normal", "uniform"] = "half_normal"
+    """Random magnitudes are |N(0, s²)|, Xiao et al.'s for convolutions; or U[0, s), theirs for the others."""
+    exact_readout: bool = False
+    """Credit leaves the readout through its own weight, as by default in Xiao et al.'s code. All of it is then backprop
+    if there is one hidden segment only: ``taken_over`` is empty."""
+
+
+class SignSymmetry(ReplacedFeedbackRule):
+    """Backpropagation through sign(W) times a magnitude, with sign(0) = 0."""
+
+    name = "sign_symmetry"
+    Config = SignSymmetryConfig
+    traits = RuleTraits(
+        mechanism="replaced_feedback",
+        source="Liao, Leibo & Poggio 2016, arXiv:1510.05067; Xiao et al. 2018, arXiv:1811.03567",
+        topologies=frozenset({"chain", "residual"}),
+        weight_transport=True,
+    )
+
+    def draw_feedback(self, linear_map: LinearMap, generator: Generator) -> Tensor | None:
+        """Return one map's magnitudes at the start; ``attach`` gives them their signs."""
+        if self.config.exact_readout and linear_map is self.network.maps[self.network.readout]:
+            return None
+        if self.config.magnitude == "equal":
+            return torch.full_like(linear_map.weight, scale_of(linear_map, self.config.scale), requires_grad=False)
+        return self._draw(linear_map, generator)
+
+    def attach(self, network: Network, generator: Generator) -> None:
+        """Draw magnitudes and take the weights' signs."""
+        super().attach(network, generator)
+        drawn = self.feedback.by_segment
+        if self.config.magnitude == "fixed_random":
+            self.magnitudes = FeedbackWeights({name: magnitude.clone() for name, magnitude in drawn.items()})
+        if self.config.magnitude == "fresh_random":
+            self.stream = RandomStream(generator)
+        for name, feedback_weight in drawn.items():
+            feedback_weight.mul_(network.maps[name].weight.detach().sign())
+
+    def after_update(self) -> None:
+        """Take the signs the weights have now."""
+        with torch.no_grad():
+            for name, feedback_weight in self.feedback.by_segment.items():
+                linear_map = self.network.maps[name]
+                torch.sign(linear_map.weight, out=feedback_weight).mul_(self._magnitude(name, linear_map))
+
+    def _magnitude(self, name: str, linear_map: LinearMap) -> Tensor | float:
+        if self.config.magnitude == "equal":
+            return scale_of(linear_map, self.config.scale)
+        if self.config.magnitude == "fixed_random":
+            return self.magnitudes.by_segment[name]
+        return self._draw(linear_map, self.stream.on(linear_map.weight.device))
+
+    def _draw(self, linear_map: LinearMap, generator: Generator) -> Tensor:
+        magnitude = torch.empty_like(linear_map.weight, requires_grad=False)
+        scale = scale_of(linear_map, self.config.scale)
+        if self.config.distribution == "uniform":
+            return magnitude.uniform_(0.0, scale, generator=generator)
+        return magnitude.normal_(0.0, scale, generator=generator).abs_()
+
+
+@hookimpl
+def benchsuite_rules() -> list[type[Rule]]:
+    """Return the one rule of this module."""
+    return [SignSymmetry]
