@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import random
 import statistics
 import time
 from collections.abc import Callable
@@ -34,7 +33,7 @@ from benchsuite.harness.trainer import Trainer
 from benchsuite.network.builder import build, outline_of
 from benchsuite.network.criterion import CrossEntropy
 from benchsuite.registry.manager import installed_registry
-from benchsuite.rule import Batch, Rule
+from benchsuite.rule import Batch
 from benchsuite.spec.architecture import ChainArchitecture
 from benchsuite.spec.dataset import MnistDataset, Normalization, SyntheticDataset
 from benchsuite.spec.protocol import ProtocolSpec
@@ -125,44 +124,47 @@ def loop_against_bare(dataset: DecodedDataset, rounds: int) -> dict[str, dict[st
     return {"suite's loop / bare loop, images/s": quartiles(ratios)}
 
 
-def rules_against_autograd(rounds: int, batches_a_turn: int) -> dict[str, dict[str, float]]:
-    """Return the time from forward to gradients relative to plain autograd in an equal nn.Sequential."""
-    torch.manual_seed(0)
+def rules_against_autograd(layouts: int, turns: int) -> dict[str, dict[str, float]]:
+    """Return the time from forward to gradients relative to plain autograd in an equal nn.Sequential.
+
+    Each rule is paired with a plain network of its own and the two take turns. Both are built anew several times: where
+    the allocator happens to put weights and gradients moves a ratio by a few hundredths for a network's whole life.
+    """
+    return {
+        f"{name} / plain autograd, forward to gradients": quartiles(
+            [ratio for layout in range(layouts) for ratio in _pair(name, layout, turns)]
+        )
+        for name in sorted(installed_registry().rules)
+    }
+
+
+def _pair(rule_name: str, layout: int, turns: int) -> list[float]:
+    torch.manual_seed(layout)
+    # A block of another size each time, so that what follows lies elsewhere.
+    _shift = torch.empty(100_003 * (layout + 1))
     batch = Batch(torch.rand(BATCH, 1, 28, 28), torch.randint(0, 10, (BATCH,)), CrossEntropy())
     model = plain_network()
+    empty = DecodedDataset(torch.zeros(1, 1, 28, 28), torch.zeros(1), torch.zeros(1, 1, 28, 28), torch.zeros(1), 10)
+    rule = make_trainer(rule_name, empty).rule
 
     def plain() -> None:
         model.zero_grad(set_to_none=True)
         F.cross_entropy(model(batch.inputs), batch.targets).backward()
 
-    def through(rule: Rule) -> Callable[[], None]:
-        def step() -> None:
-            rule.network.zero_grad(set_to_none=True)
-            rule.assign_credit(batch)
+    def through_rule() -> None:
+        rule.network.zero_grad(set_to_none=True)
+        rule.assign_credit(batch)
 
-        return step
-
-    empty = DecodedDataset(torch.zeros(1, 1, 28, 28), torch.zeros(1), torch.zeros(1, 1, 28, 28), torch.zeros(1), 10)
-    sides = {"plain autograd": plain}
-    for name in sorted(installed_registry().rules):
-        sides[name] = through(make_trainer(name, empty).rule)
     threads = torch.get_num_threads()
-    timers = {name: Timer("f()", globals={"f": act}, num_threads=threads) for name, act in sides.items()}
-    for timer in timers.values():
-        timer.timeit(batches_a_turn)
-    took: dict[str, list[float]] = {name: [] for name in sides}
-    shuffle = random.Random(0).shuffle  # noqa: S311 - whoever comes next finds the caches as the one before left them
-    for _ in range(rounds):
-        names = list(timers)
-        shuffle(names)
-        for name in names:
-            took[name].append(timers[name].timeit(batches_a_turn).median)
-    base = took.pop("plain autograd")
-    print(f"plain autograd: {1000 * statistics.median(base):.3f} ms a batch")
-    return {
-        f"{name} / plain autograd, forward to gradients": quartiles([a / b for a, b in zip(times, base, strict=True)])
-        for name, times in took.items()
-    }
+    sides = [Timer("f()", globals={"f": act}, num_threads=threads) for act in (plain, through_rule)]
+    for timer in sides:
+        timer.timeit(10)
+    ratios = []
+    for turn in range(turns):
+        order = (0, 1) if turn % 2 else (1, 0)
+        took = {side: sides[side].timeit(10).median for side in order}
+        ratios.append(took[1] / took[0])
+    return ratios
 
 
 def loop_against_loader(dataset: DecodedDataset, data_root: Path, rounds: int) -> dict[str, dict[str, float]]:
@@ -212,7 +214,7 @@ def main() -> None:
     print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     print(f"data: {'MNIST' if is_mnist else 'random, of the shape of MNIST'}; allocator fixed: {steady}")
     results = loop_against_bare(dataset, arguments.rounds)
-    results |= rules_against_autograd(arguments.rounds, 20)
+    results |= rules_against_autograd(max(2, arguments.rounds // 4), 8)
     if is_mnist:
         results |= loop_against_loader(dataset, root, max(2, arguments.rounds // 8))
     else:

@@ -14,6 +14,7 @@ from benchsuite.harness.optimization import learning_rate_at, make_optimizer
 from benchsuite.harness.run import Run
 from benchsuite.harness.seeds import AXES, derive_seeds, generator
 from benchsuite.harness.trainer import Trainer, count_wrong, count_wrong_top5
+from benchsuite.registry.manager import installed_registry
 from benchsuite.spec.protocol import Adam, ProtocolSpec, Sgd
 from benchsuite.spec.track import RunSpec
 from benchsuite.testing.guards import no_host_reads
@@ -73,7 +74,7 @@ def test_every_epoch_sees_every_example_once_in_another_order(make_spec: MakeSpe
     assert sort(first) == sort(second)
 
 
-@pytest.mark.parametrize("rule", ["backprop", "feedback_alignment", "direct_feedback_alignment", "readout_only"])
+@pytest.mark.parametrize("rule", sorted(installed_registry().rules))
 def test_no_step_reads_a_value_on_the_host(make_spec: MakeSpec, make_run: MakeRun, rule: str) -> None:
     """On a GPU one such read a step halves the speed of a small network."""
     trainer = make_run(make_spec(rule))._set_up()

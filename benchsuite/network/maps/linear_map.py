@@ -129,10 +129,12 @@ class _ReplacedFeedback(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
         inputs, feedback_weight = ctx.saved_tensors
-        # Under autocast the cotangent comes in the narrow type while the saved tensors are wide; autograd casts what is
-        # returned back to each input's own type.
+        if inputs.dtype != cotangent.dtype or feedback_weight.dtype != cotangent.dtype:
+            # Under autocast the cotangent comes in the narrow type while the saved tensors are wide; autograd casts
+            # what is returned back to each input's own type.
+            inputs, feedback_weight = inputs.to(cotangent.dtype), feedback_weight.to(cotangent.dtype)
         pulled, weight_gradient, bias_gradient = ctx.linear_map.backward_through(
-            inputs.to(cotangent.dtype), cotangent, feedback_weight.to(cotangent.dtype), ctx.needs_input_grad[0]
+            inputs, cotangent, feedback_weight, ctx.needs_input_grad[0]
         )
         return pulled, weight_gradient, bias_gradient, None, None
 
@@ -158,10 +160,11 @@ def replaced_feedback(maps: Mapping[str, LinearMap], feedback_weights: Mapping[s
             shapes = f"shape {tuple(feedback_weight.shape)}, its weight {tuple(maps[name].weight.shape)}"
             raise ShapeError(f"feedback weight for '{name}' has {shapes}")
     before = {name: maps[name].feedback_weight for name in feedback_weights}
+    # Past nn.Module's own assignment, which looks for parameters and buffers first: this runs in every step.
     for name, feedback_weight in feedback_weights.items():
-        maps[name].feedback_weight = feedback_weight
+        maps[name].__dict__["feedback_weight"] = feedback_weight
     try:
         yield
     finally:
         for name, earlier in before.items():
-            maps[name].feedback_weight = earlier
+            maps[name].__dict__["feedback_weight"] = earlier
