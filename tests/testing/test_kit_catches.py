@@ -65,6 +65,7 @@ class After(FeedbackAlignment):
         return result
 
     def spoil(self, batch):
+        """Do the damage; every mutant below says which, so this one is never reached."""
         raise NotImplementedError
 
 
