@@ -30,6 +30,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Generator, Tensor, nn
 
 from benchsuite.errors import IncompatibleError
+from benchsuite.spec.base import HashedModel
 
 if TYPE_CHECKING:
     from benchsuite.network.criterion import Criterion
@@ -37,10 +38,8 @@ if TYPE_CHECKING:
     from benchsuite.network.outline import ArchitectureOutline
 
 
-class RuleConfig(BaseModel):
+class RuleConfig(HashedModel):
     """A rule's hyperparameters: frozen, closed, every field with a default or required by name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class RuleTraits(BaseModel):

@@ -16,7 +16,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "spec": GROUND,
     "network": GROUND | {"spec"},
-    "rule": GROUND | {"network"},
+    "rule": GROUND | {"network", "spec"},
     "credit": GROUND | {"network", "rule"},
     "registry": GROUND | {"rule"},
     "data": GROUND | {"spec"},

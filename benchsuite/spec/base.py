@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, StringConstraints, model_serializer
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=80)]
 """How specs, rules and plugins are called: it becomes part of file names and addresses."""
@@ -18,10 +18,29 @@ DOCUMENTATION_FIELDS = frozenset({"title", "description", "source"})
 """Fields for people; left out of the hash, since mending a sentence does not make another experiment."""
 
 
-class SpecModel(BaseModel):
-    """Frozen, refuses unknown fields, and refuses numbers that are not numbers."""
+class HashedModel(BaseModel):
+    """Frozen, refuses unknown fields and numbers that are not numbers; what it is written as names a run.
+
+    A field that comes after runs have been recorded changes nothing for those runs while it has its default. So that
+    their hashes stay as they are, such a field is named in ``later_fields``, and written only where it says otherwise.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+    later_fields: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _leave_out_later_fields_at_their_default(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        fields = type(self).model_fields
+        for name in self.later_fields:
+            if getattr(self, name) == fields[name].get_default(call_default_factory=True):
+                written.pop(name, None)
+        return written
+
+
+class SpecModel(HashedModel):
+    """What every part of a spec is."""
 
 
 class DocumentedSpec(SpecModel):

@@ -1,0 +1,39 @@
+"""Oracle: what a committed record says of itself. Its run keeps its name while the specs' shape grows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchsuite.record.model import RunRecord
+from benchsuite.spec.base import HashedModel
+from benchsuite.spec.hashing import run_id, spec_hash
+
+RECORDS = sorted((Path(__file__).resolve().parents[2] / "leaderboard" / "records").rglob("*.json"))
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_a_committed_records_run_still_has_its_name(path: Path) -> None:
+    """Catches a field that was added to a spec without being named in ``later_fields``."""
+    record = RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
+    assert spec_hash(record.spec) == record.spec_hash
+    assert path.stem == run_id(record.spec) == record.run_id
+
+
+class Grown(HashedModel):
+    """A model that got ``later`` and ``list`` after it had been hashed."""
+
+    first: int
+    later: int = 3
+    several: tuple[int, ...] = ()
+
+    later_fields = frozenset({"later", "several"})
+
+
+def test_a_later_field_is_written_only_where_it_says_otherwise() -> None:
+    assert Grown(first=1).model_dump(mode="json") == {"first": 1}
+    assert Grown(first=1, later=3).model_dump(mode="json") == {"first": 1}
+    assert Grown(first=1, later=4, several=(1,)).model_dump(mode="json") == {"first": 1, "later": 4, "several": [1]}
+    for grown in (Grown(first=1), Grown(first=1, later=4, several=(1,))):
+        assert Grown.model_validate_json(grown.model_dump_json()) == grown
