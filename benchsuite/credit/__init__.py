@@ -3,8 +3,10 @@
 from benchsuite.credit.drawing import DrawnFeedbackConfig, ScaleName, scale_of
 from benchsuite.credit.feedback import FeedbackWeights, ReplacedFeedbackRule
 from benchsuite.credit.learned import LearnedFeedbackRule
+from benchsuite.credit.recording import record_forward
 from benchsuite.credit.stream import RandomStream
-from benchsuite.credit.tape import Tape, record_forward
+from benchsuite.credit.tape import Tape
+from benchsuite.credit.vector_tape import VectorTape, propagated_credit, record_vector_forward
 
 __all__ = [
     "DrawnFeedbackConfig",
@@ -14,6 +16,9 @@ __all__ = [
     "ReplacedFeedbackRule",
     "ScaleName",
     "Tape",
+    "VectorTape",
+    "propagated_credit",
     "record_forward",
+    "record_vector_forward",
     "scale_of",
 ]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from torch import Generator, Tensor, nn
 
+from benchsuite.credit.vector_tape import propagated_credit, record_vector_forward
 from benchsuite.network.maps import LinearMap, replaced_feedback
 from benchsuite.network.network import Network
 from benchsuite.rule import Batch, Rule, StepResult
@@ -55,7 +56,15 @@ class ReplacedFeedbackRule(Rule):
         return tuple(name for name in self.network.segments if name in reached)
 
     def assign_credit(self, batch: Batch) -> StepResult:
-        """Run forward and backward, cotangents going through the feedback weights."""
+        """Run forward and backward, cotangents going through the feedback weights.
+
+        In a vectorized network each cotangent is one number a unit times the output error, whatever the weights it was
+        pulled back through; only that number is formed.
+        """
+        if self.network.is_vectorized:
+            tape = record_vector_forward(self.network, batch)
+            tape.assign(propagated_credit(tape, self.feedback.by_segment))
+            return StepResult(tape.loss, tape.logits)
         with replaced_feedback(self.network.maps, self.feedback.by_segment):
             logits = self.network(batch.inputs)
         loss = batch.criterion(logits, batch.targets)

@@ -87,7 +87,7 @@ class Tape:
         return output
 
 
-def record_forward(network: Network, batch: Batch) -> Tape:
+def record_ordinary_forward(network: Network, batch: Batch) -> Tape:
     """Run a batch forward with every segment's input detached, and work out the output error."""
     inputs: dict[str, Tensor] = {}
     outputs: dict[str, Tensor] = {}

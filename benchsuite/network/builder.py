@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import Generator, nn
 
 from benchsuite.errors import PluginError, nearest
+from benchsuite.network.draft import outline
+from benchsuite.network.geometry import Shape
 from benchsuite.network.initialization import initialize
 from benchsuite.network.maps import Conv2d, Dense, LinearMap, LocallyConnected2d
+from benchsuite.network.maps.vectorized import VECTOR_MAPS, VectorMap
 from benchsuite.network.network import Network
-from benchsuite.network.outline import ArchitectureOutline, JointOutline, SegmentOutline, Shape, outline
+from benchsuite.network.outline import ArchitectureOutline, JointOutline, SegmentOutline
 from benchsuite.network.segments import Dropout, PaddedMaxPool, Segment, Sum
+from benchsuite.network.vector_segment import OverComponents, VectorSegment, draw_gating_vectors
 from benchsuite.spec.architecture import (
     ArchitectureSpec,
     ChainArchitecture,
@@ -66,23 +71,37 @@ def build(plan: ArchitectureOutline, generator: Generator) -> Network:
     """
     nodes: list[tuple[str, nn.Module]] = []
     for position, node in enumerate(plan.nodes):
-        if isinstance(node, SegmentOutline):
-            nodes.append((node.name, _build_segment(node, generator)))
-        else:
+        if not isinstance(node, SegmentOutline):
             nodes.append((f"{node.layer.kind}_{position}", _build_joint(node)))
+        elif plan.form == "vectorized":
+            nodes.append((node.name, _build_vector_segment(node, plan.components, generator)))
+        else:
+            nodes.append((node.name, _build_segment(node, generator)))
     return Network(plan, nodes)
 
 
 def _build_segment(node: SegmentOutline, generator: Generator) -> Segment:
     linear_map = MAP_KINDS[node.map_kind](**node.map_options, bias=node.bias)
-    initialize(linear_map, node.initialization, generator)
+    initialize(linear_map, node.initialization, generator, node.reads_data, node.input_channels)
     norm: nn.Module | None = None
     if node.norm == "batch":
         norm = nn.BatchNorm1d(node.units) if len(node.output_shape) == 1 else nn.BatchNorm2d(node.output_shape[0])
     return Segment(linear_map, node.activation, norm, node.norm_order)
 
 
+def _build_vector_segment(node: SegmentOutline, components: int, generator: Generator) -> VectorSegment:
+    of_the_data, shared = VECTOR_MAPS[node.map_kind]
+    make: Callable[..., VectorMap] = of_the_data if node.reads_data else shared
+    linear_map = make(**node.map_options, bias=node.bias)
+    initialize(linear_map, node.initialization, generator, node.reads_data, node.input_channels)
+    gated = node.activation == "vector_gate"
+    gating = draw_gating_vectors(node.output_shape[0], components, generator) if gated else None
+    return VectorSegment(linear_map, gating)
+
+
 def _build_joint(node: JointOutline) -> nn.Module:
+    if node.reads_vectors and not isinstance(node.layer, SumLayer):
+        return OverComponents(_build_joint(replace(node, reads_vectors=False)))
     layer = node.layer
     if isinstance(layer, DropoutLayer):
         return Dropout(layer.probability)

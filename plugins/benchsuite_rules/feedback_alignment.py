@@ -20,6 +20,7 @@ class FeedbackAlignment(ReplacedFeedbackRule):
     traits = RuleTraits(
         mechanism="replaced_feedback",
         source="Lillicrap et al. 2016, Nature Communications 7:13276",
+        forms=frozenset({"ordinary", "vectorized"}),
         topologies=frozenset({"chain", "residual"}),
     )
 

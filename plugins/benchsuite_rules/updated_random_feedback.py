@@ -36,6 +36,7 @@ class UpdatedRandomFeedback(LearnedFeedbackRule):
     traits = RuleTraits(
         mechanism="replaced_feedback",
         source="Amit 2019, Frontiers in Computational Neuroscience 13:18, arXiv:1812.07965",
+        forms=frozenset({"ordinary", "vectorized"}),
         topologies=frozenset({"chain", "residual"}),
         changes_forward_weights=True,
     )

@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from benchsuite.network.outline import JointOutline, SegmentOutline, outline
+from benchsuite.network.draft import outline
+from benchsuite.network.outline import JointOutline, SegmentOutline
 from benchsuite.spec.architecture import ChainArchitecture
 
 

@@ -1,0 +1,163 @@
+"""Credit in vectorized networks: one number a unit, times the output error.
+
+The gradient by a vector unit's activation is a number times the output error, in any such network: every gate passes or
+stops all components alike, and the weights past the data are shared by them (Clark et al. 2021, section 3). So credit
+is kept as that number, for rules of both mechanisms; a cotangent with components is formed only where data are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from benchsuite.credit.tape import Tape
+from benchsuite.errors import ShapeError
+from benchsuite.network.network import Network
+from benchsuite.network.outline import DATA
+from benchsuite.network.vector_segment import VectorSegment
+from benchsuite.rule import Batch
+
+
+class VectorTape(Tape):
+    """One forward pass of a vectorized network, without a graph.
+
+    Attributes:
+        gates: which units were on, by segment name: zeros and ones of shape (batch, channels, ...); None where linear.
+        vector_error: the output error at the readout's vector unit, divided by the batch; shape (batch, K).
+
+    The others are ``Tape``'s; activations have shape (batch, K, channels, ...).
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        inputs: dict[str, Tensor],
+        outputs: dict[str, Tensor],
+        gates: dict[str, Tensor | None],
+        logits: Tensor,
+        loss: Tensor,
+        error: Tensor,
+    ) -> None:
+        super().__init__(network, inputs, outputs, logits, loss, error)
+        self.gates = gates
+        self.vector_error = network.encode_error(error)
+
+    def assign(self, credit: Mapping[str, Tensor]) -> None:
+        """Form all local gradients at once from the credit at each segment's output.
+
+        Credit is placed before pooling and before the gate, which is applied here. The readout gets the output error
+        itself, a credit of one, unless it is named too.
+
+        Args:
+            credit: by segment name; one number a unit, which stands for its product with the output error: shape
+                (batch, channels, ...); or of the output's own shape, with components. A segment left out gets no
+                gradient.
+
+        Raises:
+            ShapeError: if a name is not a segment, or a credit does not fit its output.
+
+        """
+        readout = self.network.readout
+        one = self.vector_error.new_ones(len(self.vector_error), 1)
+        for name, value in {readout: one, **credit}.items():
+            if name not in self.outputs:
+                raise ShapeError(f"credit for '{name}': no such segment; there are {', '.join(self.outputs)}")
+            output = self.outputs[name]
+            if value.shape == output[:, 0].shape:
+                self._form_structured(name, value)
+            elif value.shape == output.shape:
+                self._form_unstructured(name, value)
+            else:
+                shapes = f"shape {tuple(value.shape)}, its units {tuple(output[:, 0].shape)}"
+                raise ShapeError(f"credit for '{name}' has {shapes}")
+
+    def gated(self, name: str, credit: Tensor) -> Tensor:
+        """Return the credit at the map's output for one at the segment's, one number a unit."""
+        gate = self.gates[name]
+        return credit if gate is None else credit * gate
+
+    def _form_structured(self, name: str, credit: Tensor) -> None:
+        at_map = self.gated(name, credit)
+        segment = self.network.segments[name]
+        assert isinstance(segment, VectorSegment)  # noqa: S101 - the network is vectorized
+        segment.map.add_structured_gradients(self.inputs[name], at_map, self.vector_error)
+        if self.network.credit_observer is not None:
+            self.network.credit_observer(name, credit, at_map)
+
+    def _form_unstructured(self, name: str, credit: Tensor) -> None:
+        gate = self.gates[name]
+        at_map = credit if gate is None else credit * gate.unsqueeze(1)
+        self.network.segments[name].map.add_gradients(self.inputs[name], at_map)
+        if self.network.credit_observer is not None:
+            self.network.credit_observer(name, credit, at_map)
+
+
+def record_vector_forward(network: Network, batch: Batch) -> VectorTape:
+    """Run a batch forward through a vectorized network, keep what gradients are formed from, and the output error."""
+    inputs: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
+    gates: dict[str, Tensor | None] = {}
+
+    def visit(name: str, node: nn.Module, *received: Tensor) -> Tensor:
+        if not isinstance(node, VectorSegment):
+            joined: Tensor = node(*received)
+            return joined
+        (inputs[name],) = received
+        outputs[name], gates[name] = node.gated_forward(*received)
+        return outputs[name]
+
+    with network.autocast(), torch.no_grad():
+        values = network.walk(batch.inputs, visit)
+        logits = network.decode(network.widen(values))
+    loss, error = batch.criterion.loss_and_error(logits, batch.targets)
+    return VectorTape(network, inputs, outputs, gates, logits, loss, error)
+
+
+def propagated_credit(tape: VectorTape, feedback_weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the credit at every segment's output, pulled back from the output through the network.
+
+    Args:
+        tape: a forward pass.
+        feedback_weights: by segment name; a segment that is not named pulls back through its own weight. With none,
+            this is backprop: the gradient by the output of unit i is its credit times the output error.
+
+    Returns:
+        One number a unit, shape (batch, channels, ...), by segment name; the readout's is one.
+
+    """
+    network, plan = tape.network, tape.network.outline
+    names = [name for name, _ in network.steps()]
+    waiting: dict[int, Tensor] = {len(names) - 1: tape.vector_error.new_ones(len(tape.vector_error), 1)}
+    credit: dict[str, Tensor] = {}
+    with torch.no_grad():
+        for position in range(len(names) - 1, -1, -1):
+            name, sources = names[position], plan.sources[position]
+            if position not in waiting:  # before the first segment: the data take no credit
+                continue
+            arrived = waiting.pop(position)
+            node = network.nodes[name]
+            if isinstance(node, VectorSegment):
+                credit[name] = arrived
+                if not plan.upstream[name]:
+                    continue
+                weight = feedback_weights.get(name, node.map.weight)
+                pulled = node.map.pull_back_credit(tape.gated(name, arrived), weight, tape.inputs[name][:, 0].shape)
+                passed: tuple[Tensor, ...] = (pulled,)
+            else:
+                passed = _through_joint(node, arrived, plan.nodes[position].input_shape, len(sources))
+            for source, part in zip(sources, passed, strict=True):
+                if source != DATA:
+                    waiting[source] = waiting[source] + part if source in waiting else part
+    return {name: credit[name] for name in network.segments if name in credit}
+
+
+def _through_joint(node: nn.Module, credit: Tensor, input_shape: tuple[int, ...], terms: int) -> tuple[Tensor, ...]:
+    """Return the credit at each input of what lies between segments; all of it is linear and alike for components."""
+    if terms > 1:
+        return (credit,) * terms
+    module = getattr(node, "module", node)
+    with torch.enable_grad():
+        probe = credit.new_zeros(len(credit), *input_shape).requires_grad_()
+        return torch.autograd.grad(module(probe), probe, credit)

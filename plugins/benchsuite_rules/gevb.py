@@ -1,0 +1,45 @@
+"""GEVB: in a network of vector units, the output error itself is the credit of every unit."""
+
+from __future__ import annotations
+
+from benchsuite.credit import record_forward
+from benchsuite.registry import hookimpl
+from benchsuite.rule import Batch, Rule, RuleTraits, StepResult
+
+BENCHSUITE_CONTRACT = 1
+
+
+class GlobalErrorVectorBroadcasting(Rule):
+    """Broadcasts the output error vector to all vector units: credit one everywhere, times the error.
+
+    A weight changes by the unit's gate times the product of presynaptic activity and error. Where all weights past the
+    data are nonnegative, each example's update has the gradient's sign in every entry (dense networks). At the readout
+    it is the gradient.
+    """
+
+    name = "gevb"
+    traits = RuleTraits(
+        mechanism="direct_local_credit",
+        source="Clark, Abbott & Chung 2021, arXiv:2106.07453; conv and locally connected: its appendix H",
+        forms=frozenset({"vectorized"}),
+        topologies=frozenset({"chain", "residual"}),
+        unit_specific_feedback=False,
+    )
+
+    @property
+    def taken_over(self) -> tuple[str, ...]:
+        """All segments but the readout."""
+        return self.network.hidden
+
+    def assign_credit(self, batch: Batch) -> StepResult:
+        """Give every unit a credit of one: no pooling factor enters, and no weight downstream."""
+        tape = record_forward(self.network, batch)
+        units = {name: tape.outputs[name][:, 0] for name in self.network.hidden}
+        tape.assign({name: unit.new_ones(()).expand(unit.shape) for name, unit in units.items()})
+        return StepResult(tape.loss, tape.logits)
+
+
+@hookimpl
+def benchsuite_rules() -> list[type[Rule]]:
+    """Return the one rule of this module."""
+    return [GlobalErrorVectorBroadcasting]
