@@ -111,7 +111,7 @@ SABOTAGES = (
         "return full + (1 if rest and", "return full + (0 if rest and", "tests/harness",
     ),
     Sabotage(
-        "the angle is taken over the whole batch", "benchsuite/diagnostics/credit_angle.py",
+        "the angle is taken over the whole batch", "benchsuite/diagnostics/angles.py",
         "(t.flatten(1).double() * len(t) for t in", "(t.flatten().unsqueeze(0).double() * len(t) for t in",
         "tests/diagnostics",
     ),
