@@ -54,7 +54,7 @@ def pulled_back_one_step(network: Network, inputs: Tensor, credit: Mapping[str, 
     readers = [name for name in network.credit_senders if name in credit]
     if not readers:
         return {}
-    cotangents = [credit[name].reshape(reached[name].shape).to(reached[name].dtype) for name in readers]
+    cotangents = [credit[name].reshape(reached[name].shape) for name in readers]
     pulled = torch.autograd.grad([reached[name] for name in readers], list(cut.values()), cotangents, allow_unused=True)
     return {name: cotangent for name, cotangent in zip(cut, pulled, strict=True) if cotangent is not None}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchsuite_leaderboard.curves import thin
+from benchsuite_leaderboard.formatting import axis_title, quantity
 from benchsuite_leaderboard.model import CurvePoint, RuleRow, SegmentCurve, TrackTable
 
 # Mid tones that keep a contrast of about 3:1 on white and on near-black; neighbours differ for the colour-blind too.
@@ -18,11 +19,8 @@ BASELINE_COLOR = "currentColor"
 LINEAR: Mapping[str, Any] = {"zero": False, "type": "linear"}
 LOGARITHMIC: Mapping[str, Any] = {"type": "log"}
 
-UNITS = (("_deg", "°"), ("_ms", "ms"), ("_s", "s"), ("_percent", "%"), ("_mib", "MiB"))
-COMPOUNDS = ("one_step", "pre_activation")
-"""Written with a hyphen."""
 LEAST_SPAN = {"_deg": 0.01}
-"""What differs by no more is rounding: an exact gradient lies some 1e-5 degrees from itself."""
+"""What differs by no more is rounding: float32 puts backprop some 1e-6 degrees from itself."""
 
 MOST_SEGMENTS = 12
 """Small charts per diagnostic; of deeper networks evenly spaced segments are shown."""
@@ -169,22 +167,6 @@ def alignment_charts(table: TrackTable, budget: int) -> list[DiagnosticCharts]:
             charts.append(Chart(chart_id, segment if segment is not None else "whole network", spec))
         groups.append(DiagnosticCharts(diagnostic, quantity(diagnostic), tuple(charts), len(found[diagnostic])))
     return groups
-
-
-def quantity(diagnostic: str) -> str:
-    """Turn a diagnostic's name into words with its unit: ``credit_angle_deg`` becomes ``credit angle (°)``."""
-    for compound in COMPOUNDS:
-        diagnostic = diagnostic.replace(compound, compound.replace("_", "-"))
-    for ending, unit in UNITS:
-        if diagnostic.endswith(ending):
-            return f"{diagnostic.removesuffix(ending).replace('_', ' ')} ({unit})"
-    return diagnostic.replace("_", " ")
-
-
-def axis_title(diagnostic: str) -> str:
-    """Return what fits beside a small chart: the name's last word and the unit. Its heading has the whole name."""
-    words, bracket, unit = quantity(diagnostic).partition(" (")
-    return words.rpartition(" ")[2] + bracket + unit
 
 
 def _frame(series: dict[str, Series], height: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -26,6 +26,7 @@ def tensor(*values: float) -> torch.Tensor:
     return torch.tensor([values], dtype=torch.float64)
 
 
+@settings(deadline=None)
 @given(weights, weights)
 def test_angle_and_correlation_are_numpys(first, second):
     assume(first.std() > 1e-2 and second.std() > 1e-2)
@@ -36,6 +37,7 @@ def test_angle_and_correlation_are_numpys(first, second):
     assert CORRELATION.compare(one, two) == pytest.approx(expected, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(weights, weights)
 def test_the_share_of_equal_signs_is_counted_where_both_have_one(first, second):
     pairs = [(a, b) for a, b in zip(first.ravel(), second.ravel(), strict=True) if a and b]
@@ -71,7 +73,7 @@ def test_signs_of_what_is_not_there_or_not_a_number_are_undefined():
 @pytest.mark.parametrize("level", [0.1, 1 / 3, 1e-8])
 def test_equal_entries_correlate_with_nothing(level):
     """Sign-symmetric feedback of weights that are all positive; rounding of the mean must not pass for variation."""
-    assert CORRELATION.compare(torch.full((7, 13), level).double(), torch.rand(7, 13).double()) is None
+    assert CORRELATION.compare(torch.full((7, 13), level, dtype=torch.float64), torch.rand(7, 13).double()) is None
 
 
 def test_sign_symmetry_has_every_sign(attach):

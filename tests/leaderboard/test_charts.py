@@ -11,9 +11,7 @@ from benchsuite_leaderboard.charts import (
     MOST_SEGMENTS,
     alignment_charts,
     assign_series,
-    axis_title,
     learning_curves,
-    quantity,
 )
 from benchsuite_leaderboard.curves import thin
 from benchsuite_leaderboard.model import CurvePoint, Estimate
@@ -82,8 +80,8 @@ def test_errors_that_span_a_decade_get_a_logarithmic_axis_unless_one_is_zero(mak
     ],
 )
 def test_a_heading_has_the_whole_name_and_an_axis_what_fits_with_the_unit(diagnostic, heading, axis):
-    assert quantity(diagnostic) == heading
-    assert axis_title(diagnostic) == axis
+    assert formatting.quantity(diagnostic) == heading
+    assert formatting.axis_title(diagnostic) == axis
 
 
 @pytest.mark.parametrize(
@@ -104,7 +102,7 @@ def test_values_that_do_not_differ_get_an_axis_from_zero(make_record, make_angle
         for angle, value in zip(make_angles(0, 1)[-2:], values, strict=True)
     ]
     (table,) = summarize([make_record("rule", 0, 0.1, diagnostics=measured)])
-    ((group,),) = [alignment_charts(table, 1000)]
+    (group,) = alignment_charts(table, 1000)
     assert group.charts[0].spec["layer"][0]["encoding"]["y"]["scale"] == {"type": "linear", **scale}
 
 
