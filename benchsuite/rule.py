@@ -22,7 +22,7 @@ other weights on the way back) or ``record_forward`` (credit handed to every seg
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -177,6 +177,15 @@ class Rule(nn.Module, ABC):
     def learned_feedback(self) -> Iterable[LearnedFeedback]:
         """Feedback weights for the optimizer; asked for once, after ``attach`` and the move to the device."""
         return ()
+
+    @property
+    def feedback_weights(self) -> Mapping[str, Tensor]:
+        """What credit passes back through instead of a segment's own weight, by segment, each in that weight's shape.
+
+        As they are now, for diagnostics to compare with the forward weights. A segment whose own weight is used, or
+        whose feedback has no such shape (a matrix from the output error), is left out.
+        """
+        return {}
 
     @property
     def taken_over(self) -> tuple[str, ...]:

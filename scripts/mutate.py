@@ -111,9 +111,29 @@ SABOTAGES = (
         "return full + (1 if rest and", "return full + (0 if rest and", "tests/harness",
     ),
     Sabotage(
-        "the angle is taken over the whole batch", "benchsuite/diagnostics/credit_angle.py",
+        "the angle is taken over the whole batch", "benchsuite/diagnostics/angles.py",
         "(t.flatten(1).double() * len(t) for t in", "(t.flatten().unsqueeze(0).double() * len(t) for t in",
         "tests/diagnostics",
+    ),
+    Sabotage(
+        "one step of credit goes on down the chain", "benchsuite/diagnostics/one_step_credit_angle.py",
+        "return cut[name].clone()", "return output", "tests/diagnostics",
+    ),
+    Sabotage(
+        "a correlation is not centred", "benchsuite/diagnostics/feedback_agreement.py",
+        "(one - one.mean()) @ (two - two.mean())", "one @ two", "tests/diagnostics",
+    ),
+    Sabotage(
+        "a cut connection counts as of unequal sign", "benchsuite/diagnostics/feedback_agreement.py",
+        "present = signs != 0", "present = signs == signs", "tests/diagnostics",
+    ),
+    Sabotage(
+        "what is not trained is left out of the network's update", "benchsuite/diagnostics/update_angle.py",
+        "torch.zeros_like(gradient) for name", "gradient for name", "tests/diagnostics",
+    ),
+    Sabotage(
+        "a diagnostic leaves gradients on feedback weights", "benchsuite/diagnostics/observe.py",
+        "*rule.parameters(), *rule.buffers()]", "*rule.parameters()]", "tests/diagnostics",
     ),
 )  # fmt: skip
 

@@ -49,6 +49,11 @@ class ReplacedFeedbackRule(Rule):
         self.feedback = FeedbackWeights({name: weight for name, weight in drawn.items() if weight is not None})
 
     @property
+    def feedback_weights(self) -> dict[str, Tensor]:
+        """Those drawn, as they are now."""
+        return self.feedback.by_segment
+
+    @property
     def taken_over(self) -> tuple[str, ...]:
         """Segments that receive their credit, over any number of steps, through a feedback weight."""
         upstream = self.network.outline.upstream

@@ -65,8 +65,9 @@ class Tape:
             if output.requires_grad:
                 roots.append(output)
                 cotangents.append(placed)
-            else:
+            elif self.network.segments[name].pulls_back_by_output:
                 self._form_gradients(name, placed, output)
+            # Else the segment needs autograd and has nothing to train.
         if roots:
             torch.autograd.backward(roots, cotangents)
 

@@ -16,10 +16,10 @@ Measurement = dict[str | None, float | None]
 
 
 class Diagnostic(ABC):
-    """One measurement; ``name`` says quantity and unit, such as ``credit_angle_deg``."""
+    """One measurement; ``name`` says quantity and, where there is one, unit: ``credit_angle_deg``."""
 
     name: ClassVar[str]
-    """What specs, records and pages call it; ends in its unit."""
+    """What specs, records and pages call it; ends in its unit if it has one."""
     summary: ClassVar[str]
     """One sentence for readers: what is compared with what, with or without the derivative, averaged how."""
 

@@ -1,4 +1,4 @@
-"""Seeing the credit that reaches each segment, under any rule, without touching it."""
+"""Seeing the credit that reaches each segment and the gradients it makes, under any rule, without a trace."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from benchsuite.network.network import Network
-from benchsuite.rule import Batch
+from benchsuite.rule import Batch, Rule
 
 CreditPoint = Literal["output", "pre_activation"]
 
@@ -52,9 +52,47 @@ def observed_credit(network: Network, at: CreditPoint) -> Iterator[dict[str, Ten
             handle.remove()
 
 
-def backprop_credit(network: Network, batch: Batch, at: CreditPoint) -> dict[str, Tensor]:
-    """Return the exact gradient at every credit point; leaves no gradient on any parameter."""
-    with torch.enable_grad(), observed_credit(network, at) as credit:
-        loss = batch.criterion(network(batch.inputs), batch.targets)
-        torch.autograd.grad(loss, list(network.parameters()), allow_unused=True)
+def assigned_credit(rule: Rule, batch: Batch, at: CreditPoint) -> dict[str, Tensor]:
+    """Return the rule's credit at every credit point that gets any; leaves all gradients as they were."""
+    with gradients_set_aside(rule), observed_credit(rule.network, at) as credit:
+        rule.assign_credit(batch)
     return credit
+
+
+def assigned_gradients(rule: Rule, batch: Batch) -> dict[str, Tensor]:
+    """Return the gradients the rule leaves, by name of the network's parameter; leaves all as they were."""
+    with gradients_set_aside(rule):
+        rule.assign_credit(batch)
+        return {name: p.grad for name, p in rule.network.named_parameters() if p.grad is not None}
+
+
+def backprop_credit(network: Network, batch: Batch, at: CreditPoint) -> dict[str, Tensor]:
+    """Return the exact gradient at every credit point above a trainable parameter; leaves no gradient anywhere."""
+    with observed_credit(network, at) as credit:
+        backprop_gradients(network, batch)
+    return credit
+
+
+def backprop_gradients(network: Network, batch: Batch) -> dict[str, Tensor]:
+    """Return the exact gradient of every trainable parameter, by name; leaves no gradient anywhere."""
+    trainable = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    if not trainable:
+        return {}
+    with torch.enable_grad():
+        loss = batch.criterion(network(batch.inputs), batch.targets)
+        found = torch.autograd.grad(loss, list(trainable.values()), allow_unused=True)
+    return {name: gradient for name, gradient in zip(trainable, found, strict=True) if gradient is not None}
+
+
+@contextmanager
+def gradients_set_aside(rule: Rule) -> Iterator[None]:
+    """Clear all gradients for the block, those on feedback weights too, and put them back when it ends."""
+    holders = [*rule.network.parameters(), *rule.parameters(), *rule.buffers()]
+    before = [tensor.grad for tensor in holders]
+    for tensor in holders:
+        tensor.grad = None
+    try:
+        yield
+    finally:
+        for tensor, gradient in zip(holders, before, strict=True):
+            tensor.grad = gradient

@@ -114,6 +114,26 @@ class StateChecks(ConformanceSettings):
             remedy="leave a .grad on them in assign_credit, or leave them out of learned_feedback",
         )
 
+    def test_feedback_weights_are_laid_out_like_the_weights_they_stand_for(self, sample: SampleNetwork) -> None:
+        """Catches a transposed feedback weight, and one of no segment: diagnostics compare by entries."""
+        trial = self.start(sample).train(batches(sample, 1))
+        problems = []
+        for name, feedback_weight in trial.rule.feedback_weights.items():
+            if name not in trial.network.credit_senders:
+                problems.append(f"'{name}' is not one of the segments that pass credit on")
+                continue
+            weight = trial.network.maps[name].weight
+            if feedback_weight.shape != weight.shape or feedback_weight.dtype != weight.dtype:
+                described = f"{tuple(feedback_weight.shape)} of {feedback_weight.dtype}"
+                problems.append(f"{name}: {described}, its weight {tuple(weight.shape)} of {weight.dtype}")
+        require(
+            not problems,
+            asks="feedback_weights names segments that pass credit on, each with a tensor of its forward weight's "
+            "shape and type",
+            seen=problems,
+            remedy="give each feedback weight its forward weight's layout; leave out what stands for no weight",
+        )
+
     def test_attach_changes_nothing_around_it(self, sample: SampleNetwork) -> None:
         """Catches weights redrawn in ``attach``: rules would no longer share their start."""
         network = sample.build(torch.Generator().manual_seed(1))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchsuite_leaderboard.curves import thin
+from benchsuite_leaderboard.formatting import axis_title, quantity
 from benchsuite_leaderboard.model import CurvePoint, RuleRow, SegmentCurve, TrackTable
 
 # Mid tones that keep a contrast of about 3:1 on white and on near-black; neighbours differ for the colour-blind too.
@@ -17,6 +18,9 @@ BASELINE_COLOR = "currentColor"
 
 LINEAR: Mapping[str, Any] = {"zero": False, "type": "linear"}
 LOGARITHMIC: Mapping[str, Any] = {"type": "log"}
+
+LEAST_SPAN = {"_deg": 0.01}
+"""What differs by no more is rounding: float32 puts backprop some 1e-6 degrees from itself."""
 
 MOST_SEGMENTS = 12
 """Small charts per diagnostic; of deeper networks evenly spaced segments are shown."""
@@ -147,31 +151,22 @@ def alignment_charts(table: TrackTable, budget: int) -> list[DiagnosticCharts]:
             curves = found[diagnostic][segment]
             values = [p for row, c in curves for p in _values(c.points, series[row.row_id], most, 1, band=False)]
             spec = _frame(series, height=150)
-            title = axis_title(diagnostic)
             spec["layer"] = [
                 {
                     "data": {"values": values},
                     "transform": [_lookup()],
                     "mark": {"type": "line", "strokeWidth": 1.8, "point": _points(values)},
                     "encoding": {
-                        **_encoding("m", title, limit=140),
+                        **_encoding("m", axis_title(diagnostic), scale=_span(diagnostic, values), limit=140),
                         **_dash(series),
-                        "tooltip": _tooltip(title, band=False),
+                        "tooltip": _tooltip(quantity(diagnostic), band=False),
                     },
                 }
             ]
             chart_id = f"alignment-{table.table_id}-{number}-{place}"
             charts.append(Chart(chart_id, segment if segment is not None else "whole network", spec))
-        groups.append(DiagnosticCharts(diagnostic, axis_title(diagnostic), tuple(charts), len(found[diagnostic])))
+        groups.append(DiagnosticCharts(diagnostic, quantity(diagnostic), tuple(charts), len(found[diagnostic])))
     return groups
-
-
-def axis_title(diagnostic: str) -> str:
-    """Turn a diagnostic's name into an axis title with its unit: ``credit_angle_deg`` becomes ``credit angle (°)``."""
-    for ending, unit in (("_deg", "°"), ("_ms", "ms"), ("_s", "s"), ("_percent", "%"), ("_mib", "MiB")):
-        if diagnostic.endswith(ending):
-            return f"{diagnostic.removesuffix(ending).replace('_', ' ')} ({unit})"
-    return diagnostic.replace("_", " ")
 
 
 def _frame(series: dict[str, Series], height: int) -> dict[str, Any]:
@@ -220,6 +215,17 @@ def _scale(values: Sequence[dict[str, Any]]) -> Mapping[str, Any]:
     """A logarithmic axis where errors span about a decade: else the start hides all differences at the end."""
     errors = [v.get(k, v["m"]) for v in values for k in ("l", "m", "h")]
     return LOGARITHMIC if min(errors) > 0 and max(errors) / min(errors) > 8 else LINEAR
+
+
+def _span(diagnostic: str, values: Sequence[dict[str, Any]]) -> Mapping[str, Any]:
+    """An axis that starts at zero where all values are the same: its ticks would else be those of rounding."""
+    means = [v["m"] for v in values]
+    least = next((span for ending, span in LEAST_SPAN.items() if diagnostic.endswith(ending)), 0.0)
+    if max(means) - min(means) > least:
+        return LINEAR
+    if max(map(abs, means)) <= least:
+        return {"type": "linear", "domain": [0, 1]}
+    return {"type": "linear", "zero": True}
 
 
 def _tooltip(title: str, *, band: bool) -> list[dict[str, Any]]:

@@ -13,6 +13,10 @@ MINUS = "\N{MINUS SIGN}"
 LONGEST_TEXT = 4000
 """Characters of a reason or command that a page shows; a record sets no limit of its own."""
 
+UNITS = (("_deg", "°"), ("_ms", "ms"), ("_s", "s"), ("_percent", "%"), ("_mib", "MiB"))
+COMPOUNDS = ("one_step", "pre_activation")
+"""Written with a hyphen."""
+
 STATUS_WORDS = {"out_of_memory": "out of memory", "timed_out": "timed out"}
 
 
@@ -49,6 +53,22 @@ def number(value: float | None, digits: int = 3) -> str:
         return "–"
     rounded = float(f"{value:.{digits}g}")
     return f"{rounded:,.0f}" if abs(rounded) >= 10 ** (digits - 1) else f"{rounded:.{digits}g}"
+
+
+def quantity(diagnostic: str) -> str:
+    """Turn a diagnostic's name into words with its unit: ``credit_angle_deg`` becomes ``credit angle (°)``."""
+    for compound in COMPOUNDS:
+        diagnostic = diagnostic.replace(compound, compound.replace("_", "-"))
+    for ending, unit in UNITS:
+        if diagnostic.endswith(ending):
+            return f"{diagnostic.removesuffix(ending).replace('_', ' ')} ({unit})"
+    return diagnostic.replace("_", " ")
+
+
+def axis_title(diagnostic: str) -> str:
+    """Return what fits beside a small chart: the name's last word and the unit. Its heading has the whole name."""
+    words, bracket, unit = quantity(diagnostic).partition(" (")
+    return words.rpartition(" ")[2] + bracket + unit
 
 
 def status_words(status: str) -> str:

@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from benchsuite.diagnostics.credit_angle import CreditAngle, PreActivationCreditAngle, mean_angle_deg
+from benchsuite.diagnostics.angles import mean_angle_deg
+from benchsuite.diagnostics.credit_angle import CreditAngle, PreActivationCreditAngle
 from benchsuite.network.builder import build, outline_of
 from benchsuite.network.criterion import CrossEntropy
 from benchsuite.registry.manager import Registry
@@ -100,7 +101,7 @@ def test_the_derivative_makes_the_difference_between_the_two(registry: Registry,
     exact = error @ network.maps["readout"].weight * gate
     credit = error @ rule.feedback_weight[:, :6] * gate  # type: ignore[index]
     assert PreActivationCreditAngle().measure(rule, batch)["dense3"] == pytest.approx(
-        mean_angle_deg(credit, exact), rel=1e-6
+        mean_angle_deg(credit.detach(), exact.detach()), rel=1e-6
     )
 
 

@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchsuite_leaderboard import formatting
-from benchsuite_leaderboard.charts import MOST_SEGMENTS, alignment_charts, assign_series, axis_title, learning_curves
+from benchsuite_leaderboard.charts import (
+    MOST_SEGMENTS,
+    alignment_charts,
+    assign_series,
+    learning_curves,
+)
 from benchsuite_leaderboard.curves import thin
 from benchsuite_leaderboard.model import CurvePoint, Estimate
 from benchsuite_leaderboard.tables import summarize
@@ -62,9 +67,43 @@ def test_errors_that_span_a_decade_get_a_logarithmic_axis_unless_one_is_zero(mak
     assert scale([0.3, 0.2, 0.1]) == "linear"
 
 
-def test_an_axis_names_the_unit():
-    assert axis_title("credit_angle_deg") == "credit angle (°)"
-    assert axis_title("sign_agreement") == "sign agreement"
+@pytest.mark.parametrize(
+    ("diagnostic", "heading", "axis"),
+    [
+        ("credit_angle_deg", "credit angle (°)", "angle (°)"),
+        ("pre_activation_credit_angle_deg", "pre-activation credit angle (°)", "angle (°)"),
+        ("one_step_credit_angle_deg", "one-step credit angle (°)", "angle (°)"),
+        ("feedback_correlation", "feedback correlation", "correlation"),
+        ("equal_sign_fraction", "equal sign fraction", "fraction"),
+        ("mirror_time_ms", "mirror time (ms)", "time (ms)"),
+        ("drift", "drift", "drift"),
+    ],
+)
+def test_a_heading_has_the_whole_name_and_an_axis_what_fits_with_the_unit(diagnostic, heading, axis):
+    assert formatting.quantity(diagnostic) == heading
+    assert formatting.axis_title(diagnostic) == axis
+
+
+@pytest.mark.parametrize(
+    ("diagnostic", "values", "scale"),
+    [
+        ("update_angle_deg", [0.0, 0.0], {"domain": [0, 1]}),
+        ("update_angle_deg", [8.5e-7, 1.2e-6], {"domain": [0, 1]}),
+        ("update_angle_deg", [89.999, 90.0], {"zero": True}),
+        ("update_angle_deg", [89.9, 90.0], {"zero": False}),
+        ("equal_sign_fraction", [1.0, 1.0], {"zero": True}),
+        ("feedback_correlation", [0.001, 0.002], {"zero": False}),
+    ],
+)
+def test_values_that_do_not_differ_get_an_axis_from_zero(make_record, make_angles, diagnostic, values, scale):
+    """Rounding alone would get six decimals on the axis and fill the chart."""
+    measured = [
+        angle.model_copy(update={"segment": "readout", "diagnostic": diagnostic, "value": value})
+        for angle, value in zip(make_angles(0, 1)[-2:], values, strict=True)
+    ]
+    (table,) = summarize([make_record("rule", 0, 0.1, diagnostics=measured)])
+    (group,) = alignment_charts(table, 1000)
+    assert group.charts[0].spec["layer"][0]["encoding"]["y"]["scale"] == {"type": "linear", **scale}
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,26 @@ class After(FeedbackAlignment):
         raise NotImplementedError
 
 
+# --- feedback weights -------------------------------------------------------------------------------------------------
+
+
+LAYOUT = RuleConformance.test_feedback_weights_are_laid_out_like_the_weights_they_stand_for
+
+
+@caught_by(LAYOUT, "dense2: (16, 12)")
+class ShowsTransposedFeedback(FeedbackAlignment):
+    @property
+    def feedback_weights(self):
+        return {name: weight.t() for name, weight in super().feedback_weights.items()}
+
+
+@caught_by(LAYOUT, "'dense9' is not one of the segments")
+class ShowsFeedbackOfNoSegment(FeedbackAlignment):
+    @property
+    def feedback_weights(self):
+        return {**super().feedback_weights, "dense9": self.network.maps["dense2"].weight.detach()}
+
+
 # --- gradients -------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,95 @@
+"""How alike a rule's feedback weights are to the forward weights they stand for; no data enter.
+
+Kept apart because the papers' curves are not the same thing: an angle is uncentred, a correlation is not.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor
+
+from benchsuite.diagnostics.angles import angle_deg
+from benchsuite.diagnostics.contract import Diagnostic, Measurement
+from benchsuite.registry import hookimpl
+from benchsuite.rule import Batch, Rule
+
+BENCHSUITE_CONTRACT = 1
+
+
+class _FeedbackAgreement(Diagnostic):
+    def measure(self, rule: Rule, batch: Batch) -> Measurement:
+        """Return the agreement in each segment that passes credit on; None where it has no feedback weight."""
+        network, feedback = rule.network, rule.feedback_weights
+        return {
+            name: self.compare(network.maps[name].weight.detach(), feedback[name].detach())
+            if name in feedback
+            else None
+            for name in network.credit_senders
+        }
+
+    @abstractmethod
+    def compare(self, weight: Tensor, feedback_weight: Tensor) -> float | None:
+        """Return the agreement of two tensors of one shape, None where it is undefined."""
+
+
+class FeedbackAngle(_FeedbackAgreement):
+    """The matrix angle of Akrout et al. 2019, Fig. 4."""
+
+    name = "feedback_angle_deg"
+    summary = (
+        "Angle between a segment's forward and feedback weights, each taken as one vector: uncentred, no data; "
+        "the matrix angle of weight mirrors and Kolen-Pollack."
+    )
+
+    def compare(self, weight: Tensor, feedback_weight: Tensor) -> float | None:
+        """Return the angle; None if one is all zero."""
+        return angle_deg(weight, feedback_weight)
+
+
+class FeedbackCorrelation(_FeedbackAgreement):
+    """The weight alignment of Amit 2019 (URFB), Figs 10 and 11."""
+
+    name = "feedback_correlation"
+    summary = (
+        "Pearson correlation between the entries of a segment's forward and feedback weights: both centred, zeros "
+        "included, no data; the weight alignment of the URFB paper."
+    )
+
+    def compare(self, weight: Tensor, feedback_weight: Tensor) -> float | None:
+        """Return the correlation, -1 to 1; None if one is the same everywhere."""
+        one, two = (t.flatten().double() for t in (weight, feedback_weight))
+        norms = torch.stack([(t - t.mean()).norm() for t in (one, two)])
+        # The mean of equal numbers may differ from them by rounding, and what is left would pass for a direction.
+        varies = norms > 1e-12 * torch.stack([one.norm(), two.norm()])
+        if not bool((varies & norms.isfinite()).all()):
+            return None
+        return float(((one - one.mean()) @ (two - two.mean()) / norms.prod()).clamp(-1, 1))
+
+
+class EqualSignFraction(_FeedbackAgreement):
+    """How far a rule is from sign-symmetry; half is chance."""
+
+    name = "equal_sign_fraction"
+    summary = (
+        "Share of the connections present both ways, forward and feedback weight not zero, whose two weights have the "
+        "same sign: 0.5 is chance, 1 is sign-symmetry; no data."
+    )
+
+    def compare(self, weight: Tensor, feedback_weight: Tensor) -> float | None:
+        """Return the share; None if no connection is present both ways, or a weight is not finite."""
+        # A zero has no sign. Counted as unequal, two independent masks would lower chance by the share they leave.
+        signs = weight.sign() * feedback_weight.sign()
+        present = signs != 0
+        count = int(present.sum())
+        # torch's sign of a not-a-number is zero, as if the connection were cut.
+        if count == 0 or not bool((weight.isfinite() & feedback_weight.isfinite()).all()):
+            return None
+        return float((signs > 0).sum()) / count
+
+
+@hookimpl
+def benchsuite_diagnostics() -> list[type[Diagnostic]]:
+    """Return the diagnostics of this module."""
+    return [FeedbackAngle, FeedbackCorrelation, EqualSignFraction]

@@ -1,0 +1,86 @@
+"""The angle between a rule's credit and what the forward weights would have made of the rule's own credit above."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchsuite.diagnostics.angles import mean_angle_deg
+from benchsuite.diagnostics.contract import Diagnostic, Measurement
+from benchsuite.diagnostics.observe import assigned_credit
+from benchsuite.network.network import Network
+from benchsuite.registry import hookimpl
+from benchsuite.rule import Batch, Rule
+
+BENCHSUITE_CONTRACT = 1
+
+
+def pulled_back_one_step(network: Network, inputs: Tensor, credit: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Pull every segment's credit back through its own forward weight, as far as the nearest maps below and no further.
+
+    What lies between (norm, nonlinearity, pooling, dropout, sums) is passed exactly. A segment that several read gets
+    the sum of what they pass on.
+
+    Args:
+        network: in evaluation mode; no feedback weights replaced.
+        inputs: the batch's.
+        credit: at the output of each segment's map, by segment; a reader that is left out passes nothing on.
+
+    Returns:
+        Cotangents at the output of each map that is read by a segment with credit.
+
+    """
+    reached: dict[str, Tensor] = {}
+    cut: dict[str, Tensor] = {}
+
+    def cut_off(name: str) -> Callable[[Any, Any, Tensor], Tensor]:
+        def on_forward(_module: Any, _inputs: Any, output: Tensor) -> Tensor:
+            reached[name] = output
+            cut[name] = output.detach().requires_grad_()
+            return cut[name].clone()  # the nonlinearity may work in place, which a leaf forbids
+
+        return on_forward
+
+    handles = [linear_map.register_forward_hook(cut_off(name)) for name, linear_map in network.maps.items()]
+    try:
+        with torch.enable_grad():
+            network(inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    readers = [name for name in network.credit_senders if name in credit]
+    if not readers:
+        return {}
+    cotangents = [credit[name].reshape(reached[name].shape) for name in readers]
+    pulled = torch.autograd.grad([reached[name] for name in readers], list(cut.values()), cotangents, allow_unused=True)
+    return {name: cotangent for name, cotangent in zip(cut, pulled, strict=True) if cotangent is not None}
+
+
+class OneStepCreditAngle(Diagnostic):
+    """The angle of Akrout et al.'s code, which is the full chain's only where there is one hidden segment."""
+
+    name = "one_step_credit_angle_deg"
+    summary = (
+        "Angle between the rule's credit and the rule's own credit of the segments that read this one, pulled back "
+        "through their forward weights, at the linear map's output and with the nonlinearity's derivative on both "
+        "sides; one step, not the full chain; mean of per-example angles on a fixed batch."
+    )
+
+    def measure(self, rule: Rule, batch: Batch) -> Measurement:
+        """Return the mean angle in each hidden segment; None where it or all that read it get no credit."""
+        network = rule.network
+        assigned = assigned_credit(rule, batch, "pre_activation")
+        pulled = pulled_back_one_step(network, batch.inputs, assigned)
+        return {
+            name: mean_angle_deg(assigned[name], pulled[name]) if name in assigned and name in pulled else None
+            for name in network.hidden
+        }
+
+
+@hookimpl
+def benchsuite_diagnostics() -> list[type[Diagnostic]]:
+    """Return the one diagnostic of this module."""
+    return [OneStepCreditAngle]

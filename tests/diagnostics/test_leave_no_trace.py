@@ -1,0 +1,92 @@
+"""Oracle: everything there is before a measurement is there after it, bit for bit, for every diagnostic and rule."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from benchsuite.diagnostics.contract import Diagnostic
+from benchsuite.diagnostics.credit_angle import CreditAngle, PreActivationCreditAngle
+from benchsuite.diagnostics.feedback_agreement import EqualSignFraction, FeedbackAngle, FeedbackCorrelation
+from benchsuite.diagnostics.one_step_credit_angle import OneStepCreditAngle
+from benchsuite.diagnostics.update_angle import UpdateAngle
+from benchsuite.registry.manager import installed_registry
+from benchsuite.rule import incompatibilities
+from benchsuite.testing import SAMPLE_NETWORKS
+from benchsuite.testing.guards import Surroundings
+from benchsuite.testing.networks import SampleNetwork
+from benchsuite.testing.trial import Trial, differing
+
+DIAGNOSTICS = (
+    CreditAngle, PreActivationCreditAngle, OneStepCreditAngle, UpdateAngle, FeedbackAngle, FeedbackCorrelation,
+    EqualSignFraction,
+)  # fmt: skip
+RULES = installed_registry().rules
+SAMPLES = {sample.name: sample for sample in SAMPLE_NETWORKS}
+
+
+def started(rule_name: str, sample: SampleNetwork) -> Trial:
+    rule = RULES[rule_name]()
+    if reasons := incompatibilities(rule.traits, sample.outline):
+        pytest.skip("; ".join(reasons))
+    trial = Trial.start(rule, sample)
+    trial.step(sample.batch(0))
+    trial.network.eval()
+    rule.eval()
+    return trial
+
+
+def everything(trial: Trial) -> dict[str, object]:
+    """Return state, gradients (on feedback weights too, and which tensor holds them) and running averages."""
+    holders = [*trial.network.named_parameters(), *trial.rule.named_buffers()]
+    found = trial.state()
+    for name, tensor in holders:
+        gradient = tensor.grad
+        found[f"gradient of {name}"] = None if gradient is None else gradient.clone()
+        found[f"identity of the gradient of {name}"] = id(gradient)
+    found["credit observer"] = trial.network.credit_observer
+    return found
+
+
+@pytest.mark.parametrize("sample", [*SAMPLES.values()], ids=lambda s: s.name)
+@pytest.mark.parametrize("rule_name", sorted(RULES))
+@pytest.mark.parametrize("with_gradients", [True, False], ids=["with gradients", "without"])
+def test_measuring_leaves_everything_as_it_was_and_repeats_itself(rule_name, sample, with_gradients):
+    """``with gradients``: those of the last step, which share a tensor where feedback learns."""
+    trial = started(rule_name, sample)
+    if not with_gradients:
+        trial.optimizer.zero_grad(set_to_none=True)
+    batch = sample.batch(1)
+    for diagnostic in DIAGNOSTICS:
+        before, surroundings = everything(trial), Surroundings(trial.network, batch)
+        first = diagnostic().measure(trial.rule, batch)
+        changed = [*differing(before, everything(trial)), *surroundings.changes()]
+        assert not changed, diagnostic.name
+        assert diagnostic().measure(trial.rule, batch) == first, diagnostic.name
+        assert all(value is None or math.isfinite(value) for value in first.values())
+
+
+@pytest.mark.parametrize("frozen", [("dense1",), ("dense2",), ("dense1", "dense2"), ("dense1.map.weight",)])
+@pytest.mark.parametrize("rule_name", sorted(RULES))
+@pytest.mark.parametrize("options", [{}, {"norm": "batch"}, {"activation": "softplus"}], ids=str)
+def test_frozen_parameters_are_no_obstacle(attach, rule_name, frozen, options):
+    layers = [{"kind": "dense", "units": 7, **options}, {"kind": "dense", "units": 6, **options}]
+    rule = attach(rule_name, layers, (20,), frozen=tuple(f"nodes.{name}" for name in frozen))
+    batch = SAMPLES["dense"].batch(0, dtype=torch.float64)
+    for diagnostic in DIAGNOSTICS:
+        found = diagnostic().measure(rule, batch)
+        if diagnostic is UpdateAngle:
+            whole = [name for name in frozen if "." not in name]
+            assert all(found[name] is None for name in whole)
+            assert found["readout"] == pytest.approx(0, abs=1e-4)
+    assert all(p.grad is None for p in rule.network.parameters())
+
+
+@pytest.mark.parametrize("diagnostic", DIAGNOSTICS, ids=lambda d: d.name)
+def test_backprop_is_exact_under_every_diagnostic_of_credit(attach, diagnostic: type[Diagnostic]):
+    rule = attach("backprop", [{"kind": "dense", "units": 7}, {"kind": "dense", "units": 6}], (20,))
+    found = diagnostic().measure(rule, SAMPLES["dense"].batch(0, dtype=torch.float64))
+    expected = None if diagnostic.name.startswith(("feedback", "equal")) else pytest.approx(0, abs=1e-4)
+    assert all(value == expected for value in found.values())
