@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from benchsuite.diagnostics.angles import mean_angle_deg
 from benchsuite.diagnostics.contract import Diagnostic, Measurement
-from benchsuite.diagnostics.observe import CreditPoint, assigned_credit, backprop_credit
+from benchsuite.diagnostics.observe import CreditPoint, assigned_credit, backprop_credit, with_components
 from benchsuite.registry import hookimpl
 from benchsuite.rule import Batch, Rule
 
@@ -22,6 +22,8 @@ class _CreditAngle(Diagnostic):
         network = rule.network
         exact = backprop_credit(network, batch, self.at)
         assigned = assigned_credit(rule, batch, self.at)
+        if any(assigned[name].shape != exact[name].shape for name in assigned.keys() & exact.keys()):
+            exact, assigned = (with_components(credit, network, batch) for credit in (exact, assigned))
         return {
             name: mean_angle_deg(assigned[name], exact[name]) if name in assigned and name in exact else None
             for name in network.hidden

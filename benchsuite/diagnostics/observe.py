@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from benchsuite.credit import propagated_credit, record_vector_forward
 from benchsuite.network.network import Network
 from benchsuite.rule import Batch, Rule
 
@@ -67,10 +68,29 @@ def assigned_gradients(rule: Rule, batch: Batch) -> dict[str, Tensor]:
 
 
 def backprop_credit(network: Network, batch: Batch, at: CreditPoint) -> dict[str, Tensor]:
-    """Return the exact gradient at every credit point above a trainable parameter; leaves no gradient anywhere."""
+    """Return the exact gradient at every credit point above a trainable parameter; leaves no gradient anywhere.
+
+    In a vectorized network it is one number a unit, which stands for its product with the output error.
+    """
+    if network.is_vectorized:
+        tape = record_vector_forward(network, batch)
+        credit = propagated_credit(tape, {})
+        return credit if at == "output" else {name: tape.gated(name, value) for name, value in credit.items()}
     with observed_credit(network, at) as credit:
         backprop_gradients(network, batch)
     return credit
+
+
+def with_components(credit: Mapping[str, Tensor], network: Network, batch: Batch) -> dict[str, Tensor]:
+    """Return credit in the shape of the activations: in a vectorized network one number a unit is multiplied out."""
+    if not network.is_vectorized:
+        return dict(credit)
+    error = record_vector_forward(network, batch).vector_error
+    shapes = {segment.name: segment.output_shape for segment in network.outline.segments}
+    return {
+        name: torch.einsum("bk,b...->bk...", error, value) if value[0].shape == shapes[name] else value
+        for name, value in credit.items()
+    }
 
 
 def backprop_gradients(network: Network, batch: Batch) -> dict[str, Tensor]:

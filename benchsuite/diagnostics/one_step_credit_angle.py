@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchsuite.diagnostics.angles import mean_angle_deg
 from benchsuite.diagnostics.contract import Diagnostic, Measurement
-from benchsuite.diagnostics.observe import assigned_credit
+from benchsuite.diagnostics.observe import assigned_credit, with_components
 from benchsuite.network.network import Network
 from benchsuite.registry import hookimpl
 from benchsuite.rule import Batch, Rule
@@ -72,7 +72,7 @@ class OneStepCreditAngle(Diagnostic):
     def measure(self, rule: Rule, batch: Batch) -> Measurement:
         """Return the mean angle in each hidden segment; None where it or all that read it get no credit."""
         network = rule.network
-        assigned = assigned_credit(rule, batch, "pre_activation")
+        assigned = with_components(assigned_credit(rule, batch, "pre_activation"), network, batch)
         pulled = pulled_back_one_step(network, batch.inputs, assigned)
         return {
             name: mean_angle_deg(assigned[name], pulled[name]) if name in assigned and name in pulled else None
