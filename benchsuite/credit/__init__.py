@@ -1,6 +1,6 @@
 """The two mechanisms by which a rule can assign credit, and what rules share in making feedback weights."""
 
-from benchsuite.credit.drawing import DrawnFeedbackConfig, ScaleName, scale_of
+from benchsuite.credit.drawing import DrawnFeedbackConfig, MapKind, ScaleName, scale_of
 from benchsuite.credit.feedback import FeedbackWeights, ReplacedFeedbackRule
 from benchsuite.credit.learned import LearnedFeedbackRule
 from benchsuite.credit.stream import RandomStream
@@ -10,6 +10,7 @@ __all__ = [
     "DrawnFeedbackConfig",
     "FeedbackWeights",
     "LearnedFeedbackRule",
+    "MapKind",
     "RandomStream",
     "ReplacedFeedbackRule",
     "ScaleName",

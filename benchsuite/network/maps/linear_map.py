@@ -105,6 +105,17 @@ class LinearMap(nn.Module, ABC):
         return through_feedback(inputs, self, self.feedback_weight)
 
 
+def map_kinds() -> frozenset[str]:
+    """Return the kinds of all linear maps that have been defined so far, those of plugins included."""
+    found: set[str] = set()
+    waiting: list[type[LinearMap]] = [LinearMap]
+    while waiting:
+        below = waiting.pop().__subclasses__()
+        waiting += below
+        found |= {linear_map.kind for linear_map in below if hasattr(linear_map, "kind")}
+    return frozenset(found)
+
+
 def through_feedback(inputs: Tensor, linear_map: LinearMap, feedback_weight: Tensor) -> Tensor:
     """Return the map's output; its backward is the map's own three operations, through ``feedback_weight``."""
     output: Tensor = _ReplacedFeedback.apply(inputs, linear_map.weight, linear_map.bias, feedback_weight, linear_map)
