@@ -107,13 +107,12 @@ class LinearMap(nn.Module, ABC):
 
 def map_kinds() -> frozenset[str]:
     """Return the kinds of all linear maps that have been defined so far, those of plugins included."""
-    found: set[str] = set()
-    waiting: list[type[LinearMap]] = [LinearMap]
-    while waiting:
-        below = waiting.pop().__subclasses__()
-        waiting += below
-        found |= {linear_map.kind for linear_map in below if hasattr(linear_map, "kind")}
-    return frozenset(found)
+
+    def below(linear_map: type[Any]) -> set[str]:
+        found = {derived.kind for derived in linear_map.__subclasses__() if hasattr(derived, "kind")}
+        return found.union(*(below(derived) for derived in linear_map.__subclasses__()))
+
+    return frozenset(below(LinearMap))
 
 
 def through_feedback(inputs: Tensor, linear_map: LinearMap, feedback_weight: Tensor) -> Tensor:
