@@ -13,7 +13,6 @@ from benchsuite.network.maps import LinearMap
 from benchsuite.network.nonlinearity import nonlinearity_of
 from benchsuite.spec.architecture import Activation, NormOrder
 
-
 ProbeNorm = Literal["bypass", "batch_statistics"]
 """What becomes of batch norm where a segment responds to something that is not data."""
 
@@ -51,7 +50,7 @@ class Segment(nn.Module):
         Args:
             inputs: in the shape of the segment's input, with a batch axis.
             with_bias: whether the map's bias is added.
-            norm: ``bypass`` leaves the norm out; ``batch_statistics`` normalises by these inputs' own mean and variance.
+            norm: ``bypass`` leaves the norm out; ``batch_statistics`` takes these inputs' own.
         """
         bias = self.map.bias if with_bias else None
         values = self.map.apply_weight(inputs, self.map.weight, bias)

@@ -80,7 +80,7 @@ class StateChecks(ConformanceSettings):
         )
 
     def test_changes_nothing_around_it(self, sample: SampleNetwork) -> None:
-        """Catches weights written in place, running averages moved by what is not data, global draws, and hooks left."""
+        """Catches weights written in place, running averages moved by noise, global random draws, and hooks left."""
         trial = self.start(sample, fresh=False)
         surroundings = self._surroundings(trial.network, sample.batch(0))
         trial.rule.before_training()
