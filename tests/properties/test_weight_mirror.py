@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -399,7 +400,7 @@ def test_each_engaged_step_is_followed_by_its_mirror_batches_and_each_has_noise_
             drawn.append({name: b - before[name] for name, b in feedback(by_hand).items()})
         for name, b in feedback(rule).items():
             assert torch.equal(b, feedback(by_hand)[name])
-    assert all(not torch.allclose(one["dense2"], other["dense2"]) for one, other in zip(drawn, drawn[1:], strict=False))
+    assert all(not torch.allclose(one["dense2"], other["dense2"]) for one, other in pairwise(drawn))
 
 
 def test_only_feedback_that_is_used_is_mirrored(monkeypatch):
