@@ -2,7 +2,7 @@
 
     python benchmarks/feedback_rules.py [--layouts N] [--turns N] [--rules NAME …] [--networks NAME …]
 
-A rule with a phase of its own after each step (``traits.separate_phase``: the weight mirror's mirror batch) is timed with
+A rule with a phase of its own after each step (``traits.separate_phase``: a weight mirror's mirror batch) is timed with
 it; what others do after a step belongs to the update and is left out. Everything is measured in one process, the
 rule and plain autograd taking turns, each in a network of its own, both built anew several times: where the allocator
 happens to put weights and gradients moves a ratio by a few hundredths for a network's whole life. Printed are medians

@@ -116,7 +116,10 @@ class WeightMirror(ReplacedFeedbackRule):
 
     How well B points along W is a matter of samples: the mean of n samples is off by an angle whose squared tangent is
     about c · fan_in / n (n counting places where weights are shared), c near 1 for a linear segment, 1.4 for a
-    rectifier and 2 for one not centred.
+    rectifier and 2 for one not centred. That is the angle to E[φ'] W: biases that differ between units, unless blocked,
+    let E[φ'] differ too, and B turns by that.
+
+    A weight that sees nothing but padding is never mirrored, and of no effect.
     """
 
     name = "weight_mirror"

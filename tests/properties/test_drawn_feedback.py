@@ -46,7 +46,7 @@ def test_the_default_draw_is_torchs_from_the_feedback_stream():
 
 
 def test_the_published_feedback_alignment_can_be_said_exactly():
-    """Xiao et al.: N(0, s²), s = sqrt(2 / (k k C_out)), for convolutions; U(-s, s), s = 1 / sqrt(n_in), for the rest."""
+    """Xiao et al.: N(0, s²), s = sqrt(2 / (k k C_out)), for convolutions; U(-s, s), s = 1 / sqrt(n_in), else."""
     found = drawn(FeedbackAlignment(FeedbackAlignment.Config(by_map=XIAO)))
     stream = torch.Generator().manual_seed(7)
     conv = torch.empty(40, 24, 3, 3, dtype=torch.float64).normal_(0, S_CONV, generator=stream)

@@ -1,6 +1,6 @@
 """Oracles: expectations in closed form (Stein's lemma), and the growth that the authors' code shows on paper.
 
-In float64. Sampling errors are stated where they are allowed for; streams are seeded, so that nothing is a matter of luck.
+In float64. Sampling errors are stated where they are allowed for; streams are seeded, so nothing is a matter of luck.
 """
 
 from __future__ import annotations
