@@ -12,15 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from pairing import paired, quartiles, seconds, show
 from torch import nn
-from torch.utils.benchmark import Timer
 
 from benchsuite.data.load import load_dataset
 from benchsuite.data.resident import ResidentData
@@ -91,17 +88,6 @@ def adam(model: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.Adam(model.parameters(), lr=3e-4, fused=True)
 
 
-def seconds(act: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    act()
-    return time.perf_counter() - start
-
-
-def quartiles(values: list[float]) -> dict[str, float]:
-    low, middle, high = statistics.quantiles(values, n=4)
-    return {"median": round(middle, 4), "low": round(low, 4), "high": round(high, 4), "rounds": len(values)}
-
-
 def loop_against_bare(dataset: DecodedDataset, rounds: int) -> dict[str, dict[str, float]]:
     """Return images/s of the suite's loop relative to the bare loop's, on 100 batches a turn."""
     part = DecodedDataset(
@@ -155,16 +141,7 @@ def _pair(rule_name: str, layout: int, turns: int) -> list[float]:
         rule.network.zero_grad(set_to_none=True)
         rule.assign_credit(batch)
 
-    threads = torch.get_num_threads()
-    sides = [Timer("f()", globals={"f": act}, num_threads=threads) for act in (plain, through_rule)]
-    for timer in sides:
-        timer.timeit(10)
-    ratios = []
-    for turn in range(turns):
-        order = (0, 1) if turn % 2 else (1, 0)
-        took = {side: sides[side].timeit(10).median for side in order}
-        ratios.append(took[1] / took[0])
-    return ratios
+    return paired(plain, through_rule, turns)
 
 
 def loop_against_loader(dataset: DecodedDataset, data_root: Path, rounds: int) -> dict[str, dict[str, float]]:
@@ -219,9 +196,7 @@ def main() -> None:
         results |= loop_against_loader(dataset, root, max(2, arguments.rounds // 8))
     else:
         print("no MNIST: the comparison with a DataLoader is left out")
-    for name, found in results.items():
-        goal = f"   goal {GOALS[name]}" if name in GOALS else ""
-        print(f"{name:<70} {found['median']:6.3f}  [{found['low']:.3f}, {found['high']:.3f}]{goal}")
+    show(results, GOALS)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1) + "\n")
 

@@ -1,8 +1,9 @@
 """The contract of a credit-assignment rule.
 
 A rule decides credit and nothing else. Data, loss, optimizer, schedule, constraints, seeds, checkpoints and metrics are
-the harness's, so that they are equal for all rules. For each batch the harness clears all gradients, calls
-``assign_credit``, steps the optimizer and calls ``after_update``.
+the harness's, so that they are equal for all rules. Once before the first batch of a run the harness calls
+``before_training``. For each batch it clears all gradients, calls ``assign_credit``, steps the optimizer and calls
+``after_update``.
 
 What the harness promises, and the conformance kit (``benchsuite.testing``) asks for in return:
 
@@ -164,6 +165,14 @@ class Rule(nn.Module, ABC):
             raise IncompatibleError(self.name, reasons)
         # Past nn.Module's registration: the network is the harness's to move and save, not a part of the rule.
         self.__dict__["network"] = network
+
+    def before_training(self) -> None:
+        """Do what the rule is defined to do before it sees any data: mirror, tune feedback weights. On the clock.
+
+        Called once per run, on the device and in training mode, before the first diagnostics; not again when the run is
+        resumed, so all that it leaves behind is in the rule's saved state. Gradients are recorded: work under
+        ``torch.no_grad()``.
+        """
 
     def after_update(self) -> None:
         """Follow the optimizer's step: copy signs, mirror, move feedback weights. On the clock.

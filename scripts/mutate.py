@@ -45,6 +45,33 @@ SABOTAGES = (
         "tests/properties/test_learned_feedback.py",
     ),
     Sabotage(
+        "norm control forgets to decay", "plugins/benchsuite_rules/weight_mirror.py",
+        "feedback_weight.mul_(1 - config.decay)", "pass", "tests/properties/test_weight_mirror.py",
+    ),
+    Sabotage(
+        "bias blocking blocks nothing", "plugins/benchsuite_rules/weight_mirror.py",
+        "with_bias=not config.bias_blocking", "with_bias=True", "tests/properties/test_weight_mirror.py",
+    ),
+    Sabotage(
+        "noise moves batch norm's running averages", "benchsuite/network/segments.py",
+        "F.batch_norm(values, None, None,", "F.batch_norm(values, self.norm.running_mean, self.norm.running_var,",
+        "tests/properties/test_weight_mirror.py",
+    ),
+    Sabotage(
+        "a resumed run begins anew", "benchsuite/harness/run.py",
+        "        if trainer.epoch == 0:\n            if not self.progress.resumed:",
+        "        if True:\n            if True:", "tests/harness/test_before_training.py",
+    ),
+    Sabotage(
+        "a half-width is taken for a standard deviation", "benchsuite/credit/drawing.py",
+        "scale_of(linear_map, drawing.half_width) if", "scale_of(linear_map, drawing.half_width) * 3**0.5 if",
+        "tests/properties/test_drawn_feedback.py",
+    ),
+    Sabotage(
+        "a kind of map's own draw is ignored", "benchsuite/credit/drawing.py",
+        "own = self.by_map.get(kind, Drawing())", "own = Drawing()", "tests/properties/test_drawn_feedback.py",
+    ),
+    Sabotage(
         "a rule's own stream starts anew on resume", "benchsuite/credit/stream.py",
         "self._generator.set_state(self._state)", "pass", "tests/harness/test_learned_feedback.py",
     ),

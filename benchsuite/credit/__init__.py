@@ -1,6 +1,6 @@
 """The two mechanisms by which a rule can assign credit, and what rules share in making feedback weights."""
 
-from benchsuite.credit.drawing import DrawnFeedbackConfig, ScaleName, scale_of
+from benchsuite.credit.drawing import Distribution, DrawnFeedbackConfig, MapKind, ScaleName, scale_of
 from benchsuite.credit.feedback import FeedbackWeights, ReplacedFeedbackRule
 from benchsuite.credit.learned import LearnedFeedbackRule
 from benchsuite.credit.recording import record_forward
@@ -9,9 +9,11 @@ from benchsuite.credit.tape import Tape
 from benchsuite.credit.vector_tape import VectorTape, propagated_credit, record_vector_forward
 
 __all__ = [
+    "Distribution",
     "DrawnFeedbackConfig",
     "FeedbackWeights",
     "LearnedFeedbackRule",
+    "MapKind",
     "RandomStream",
     "ReplacedFeedbackRule",
     "ScaleName",

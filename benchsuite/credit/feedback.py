@@ -17,12 +17,15 @@ from benchsuite.rule import Batch, Rule, StepResult
 
 
 class FeedbackWeights(nn.Module):
-    """Feedback weights by segment name; buffers, so that they move and save with the rule."""
+    """Feedback weights by segment name; buffers, so that they move and save with the rule.
 
-    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+    What goes with them and is made again by every ``attach`` need not be saved: ``persistent=False``.
+    """
+
+    def __init__(self, weights: Mapping[str, Tensor], persistent: bool = True) -> None:
         super().__init__()
         for name, weight in weights.items():
-            self.register_buffer(name, weight)
+            self.register_buffer(name, weight, persistent=persistent)
 
     @property
     def by_segment(self) -> dict[str, Tensor]:

@@ -154,6 +154,9 @@ class Run:
         )  # fmt: skip
         reset_peak_memory(self._device.torch_device)
         if trainer.epoch == 0:
+            if not self.progress.resumed:
+                with self.clock.measure("train"):
+                    trainer.begin()
             self._diagnose(trainer)
         last_saved = time.perf_counter()
         while trainer.epoch < self.spec.protocol.epochs and not self._has_learned_all():
@@ -205,11 +208,12 @@ class Run:
     def _one_epoch(self, trainer: Trainer) -> None:
         protocol = self.spec.protocol
         learning_rate = trainer.learning_rate
-        before = self.clock.spent.get("train", 0.0)
-        deadline = None if protocol.timeout_s is None else time.perf_counter() + protocol.timeout_s - before
+        spent = self.clock.spent.get("train", 0.0)
+        deadline = None if protocol.timeout_s is None else time.perf_counter() + protocol.timeout_s - spent
         with self.clock.measure("train"):
             sums = trainer.train_epoch(deadline)
-        train_time = self.clock.spent["train"] - before
+        # What a rule did before training is the first epoch's: curves over time start with it.
+        train_time = self.clock.spent["train"] - sum(e.train_time_s for e in self.progress.epochs)
         due = trainer.epoch % protocol.evaluation.every_epochs == 0 or trainer.epoch == protocol.epochs
         with self.clock.measure("evaluation"):
             test = trainer.evaluate("test") if due else None

@@ -89,6 +89,12 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         self.load_state(before)
 
+    def begin(self) -> None:
+        """Let the rule do what it does before the first batch of a run."""
+        self.network.train()
+        self.rule.train()
+        self.rule.before_training()
+
     def _step(self, batch: Batch) -> StepResult:
         self.optimizer.zero_grad(set_to_none=True)
         result = self.rule.assign_credit(batch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,9 @@ from torch import Generator, Tensor, nn
 from benchsuite.network.maps import LinearMap
 from benchsuite.network.nonlinearity import nonlinearity_of
 from benchsuite.spec.architecture import Activation, NormOrder
+
+ProbeNorm = Literal["bypass", "batch_statistics"]
+"""What becomes of batch norm where a segment responds to something that is not data."""
 
 
 class Segment(nn.Module):
@@ -39,6 +43,26 @@ class Segment(nn.Module):
     def respond(self, pre_activation: Tensor) -> Tensor:
         """Return the output for a given output of the map, which is left as it is."""
         return self._finish(pre_activation, self.nonlinearity.apply)
+
+    def probe(self, inputs: Tensor, *, with_bias: bool = True, norm: ProbeNorm = "bypass") -> Tensor:
+        """Return the response to inputs that are not data, such as noise, without a trace in running averages.
+
+        Args:
+            inputs: in the shape of the segment's input, with a batch axis.
+            with_bias: whether the map's bias is added.
+            norm: ``bypass`` leaves the norm out; ``batch_statistics`` takes these inputs' own.
+        """
+        bias = self.map.bias if with_bias else None
+        values = self.map.apply_weight(inputs, self.map.weight, bias)
+        if self.norm is None or norm == "bypass":
+            return self.nonlinearity.apply_in_place(values)
+        if self.norm_order == "norm_first":
+            return self.nonlinearity.apply_in_place(self._normalise_apart(values))
+        return self._normalise_apart(self.nonlinearity.apply_in_place(values))
+
+    def _normalise_apart(self, values: Tensor) -> Tensor:
+        assert isinstance(self.norm, nn.BatchNorm1d | nn.BatchNorm2d)  # noqa: S101 - the builder makes no other
+        return F.batch_norm(values, None, None, self.norm.weight, self.norm.bias, training=True, eps=self.norm.eps)
 
     @property
     def pulls_back_by_output(self) -> bool:

@@ -118,13 +118,17 @@ def _config_problems(rule: str, fields: Iterable[str], error: Any) -> list[Probl
     problems = []
     known = list(fields)
     for item in error.errors(include_url=False):
-        name = ".".join(str(p) for p in item["loc"])
-        if item["type"] == "extra_forbidden":
+        # pydantic says '[key]' where a mapping's key, not its value, is wrong.
+        path = [str(step) for step in item["loc"] if step != "[key]"]
+        found = item["input"]
+        if item["type"] == "extra_forbidden" and len(path) == 1:
             choices = ", ".join(known) if known else "it has no hyperparameters"
-            message = f"unknown{nearest(name, known)} (it has: {choices})"
+            message = f"unknown{nearest(path[0], known)} (it has: {choices})"
+        elif item["type"] == "extra_forbidden":
+            message = "unknown"
         else:
-            message = f"{item['msg']}, found {item['input']!r}"
-        problems.append(Problem(message, field=f"rules.{rule}.config.{name}"))
+            message = item["msg"] if isinstance(found, Mapping) else f"{item['msg']}, found {found!r}"
+        problems.append(Problem(message, field=".".join(["rules", rule, "config", *path])))
     return problems
 
 

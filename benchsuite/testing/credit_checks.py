@@ -148,10 +148,13 @@ class CreditChecks(ConformanceSettings):
         try:
             with no_host_reads():
                 trial.rule.assign_credit(batch)
+            trial.optimizer.step()
+            with no_host_reads():
+                trial.rule.after_update()
         except HostReadError as error:
             require(
                 False,
-                asks="assign_credit reads no tensor's value on the host",
+                asks="assign_credit and after_update read no tensor's value on the host",
                 seen=error,
                 remedy="keep it a tensor: torch.where for a branch, clamp for a bound; the traceback has the line",
             )
@@ -167,6 +170,7 @@ class CreditChecks(ConformanceSettings):
         trial.optimizer.zero_grad(set_to_none=True)
         with synchronization_is_an_error():
             trial.rule.assign_credit(batch)
+            trial.rule.after_update()
         require(
             not (problems := self._unsound(trial)),
             asks="the same sound gradients on a GPU",

@@ -24,12 +24,14 @@ _HOOKS = (
 class Surroundings:
     """Everything outside a rule that it could change, as it is at one moment.
 
-    Weights, flags, modes and hooks of the network (buffers of batch norm excepted: a training forward pass moves them),
-    the batch, and the process's own settings and random streams.
+    Weights, flags, modes and hooks of the network, the batch, and the process's own settings and random streams.
+    ``with_averages`` includes batch norm's buffers, which a training forward pass moves and nothing else may.
     """
 
-    def __init__(self, network: Network, batch: Batch, *, with_weights: bool = True) -> None:
-        self.network, self.batch, self.with_weights = network, batch, with_weights
+    def __init__(
+        self, network: Network, batch: Batch, *, with_weights: bool = True, with_averages: bool = False
+    ) -> None:
+        self.network, self.batch, self.with_weights, self.with_averages = network, batch, with_weights, with_averages
         self.before = self._now()
 
     def changes(self) -> list[str]:
@@ -44,7 +46,7 @@ class Surroundings:
         for name, module in self.network.named_modules():
             found[f"training mode of {name or 'the network'}"] = module.training
             found[f"hooks on {name or 'the network'}"] = [len(getattr(module, hooks)) for hooks in _HOOKS]
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) and not self.with_averages:
                 continue
             for buffer, value in module.named_buffers(name, recurse=False):
                 found[f"buffer {buffer}"] = value.clone()

@@ -71,11 +71,13 @@ class ConformanceSettings:
         feedback_seed: int = 2,
         dtype: torch.dtype = torch.float32,
         device: str = "cpu",
+        fresh: bool = True,
     ) -> Trial:
-        """Return a fresh rule attached to a fresh network."""
+        """Return a fresh rule attached to a fresh network; not ``fresh`` if it is about to be resumed."""
         return Trial.start(
-            self.make_rule(), sample, init_seed=init_seed, feedback_seed=feedback_seed, dtype=dtype, device=device
-        )
+            self.make_rule(), sample, init_seed=init_seed, feedback_seed=feedback_seed, dtype=dtype, device=device,
+            fresh=fresh,
+        )  # fmt: skip
 
     def learns(self, trial: Trial, parameter: str) -> bool:
         """Return whether the contract asks for a gradient of this parameter."""

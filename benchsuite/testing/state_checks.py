@@ -7,6 +7,8 @@ import pickle
 import torch
 from torch import Tensor
 
+from benchsuite.network.network import Network
+from benchsuite.rule import Batch
 from benchsuite.testing.guards import Surroundings
 from benchsuite.testing.networks import SampleNetwork
 from benchsuite.testing.settings import ConformanceSettings, batches, require
@@ -56,7 +58,7 @@ class StateChecks(ConformanceSettings):
         """Catches state outside ``state_dict``: feedback kept in a list, a generator, a step counter."""
         first, second = batches(sample, 3), batches(sample, 3, start=3)
         straight = self.start(sample).train(first)
-        resumed = self.start(sample, init_seed=31, feedback_seed=32)
+        resumed = self.start(sample, init_seed=31, feedback_seed=32, fresh=False)
         try:
             resumed.resume(straight.checkpoint())
         except (RuntimeError, pickle.UnpicklingError) as error:
@@ -78,8 +80,11 @@ class StateChecks(ConformanceSettings):
         )
 
     def test_changes_nothing_around_it(self, sample: SampleNetwork) -> None:
-        """Catches weights written in place, global random draws, flags, hooks and feedback weights left behind."""
-        trial = self.start(sample)
+        """Catches weights written in place, running averages moved by noise, global random draws, and hooks left."""
+        trial = self.start(sample, fresh=False)
+        surroundings = self._surroundings(trial.network, sample.batch(0))
+        trial.rule.before_training()
+        self._require_unchanged("before_training", surroundings)
         for position in range(2):
             batch = sample.batch(position)
             trial.optimizer.zero_grad(set_to_none=True)
@@ -87,7 +92,7 @@ class StateChecks(ConformanceSettings):
             trial.rule.assign_credit(batch)
             self._require_unchanged("assign_credit", surroundings)
             trial.optimizer.step()
-            surroundings = Surroundings(trial.network, batch, with_weights=self._keeps_weights)
+            surroundings = self._surroundings(trial.network, batch)
             trial.rule.after_update()
             self._require_unchanged("after_update", surroundings)
 
@@ -137,7 +142,7 @@ class StateChecks(ConformanceSettings):
     def test_attach_changes_nothing_around_it(self, sample: SampleNetwork) -> None:
         """Catches weights redrawn in ``attach``: rules would no longer share their start."""
         network = sample.build(torch.Generator().manual_seed(1))
-        surroundings = Surroundings(network, sample.batch(0), with_weights=self._keeps_weights)
+        surroundings = self._surroundings(network, sample.batch(0))
         rule = self.make_rule()
         rule.attach(network, torch.Generator().manual_seed(2))
         self._require_unchanged("attach", surroundings)
@@ -211,9 +216,10 @@ class StateChecks(ConformanceSettings):
             remedy="keep no tensors between calls beside the rule's saved state",
         )
 
-    @property
-    def _keeps_weights(self) -> bool:
-        return not self.rule.traits.changes_forward_weights
+    def _surroundings(self, network: Network, batch: Batch) -> Surroundings:
+        """Return what must be the same wherever a rule does anything but carry data through the network."""
+        keeps_weights = not self.rule.traits.changes_forward_weights
+        return Surroundings(network, batch, with_weights=keeps_weights, with_averages=True)
 
     def _require_unchanged(self, caller: str, surroundings: Surroundings) -> None:
         changes = surroundings.changes()

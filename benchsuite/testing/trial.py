@@ -43,8 +43,12 @@ class Trial:
         dropout_seed: int = 3,
         dtype: torch.dtype = torch.float32,
         device: str = "cpu",
+        fresh: bool = True,
     ) -> Trial:
-        """Build the network, attach the rule on the CPU, then move both to ``device``, in the harness's order."""
+        """Build the network, attach the rule on the CPU, move both to ``device`` and begin, in the harness's order.
+
+        Without ``fresh`` the rule's ``before_training`` is left out, as in a run that is about to be resumed.
+        """
         network = sample.build(Generator().manual_seed(init_seed)).to(dtype)
         feedback = Generator().manual_seed(feedback_seed)
         rule.attach(network, feedback)
@@ -53,6 +57,8 @@ class Trial:
         dropout = Generator(device).manual_seed(dropout_seed)
         network.set_dropout_generator(dropout)
         optimizer = torch.optim.SGD(parameter_groups(network, rule, 0.05), momentum=0.9, foreach=False)
+        if fresh:
+            rule.before_training()
         return cls(rule, network, optimizer, feedback, dropout)
 
     def without_dropout(self) -> Trial:

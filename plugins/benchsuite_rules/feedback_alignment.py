@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import torch
+from pydantic import Field
 from torch import Generator, Tensor
 
 from benchsuite.credit import DrawnFeedbackConfig, ReplacedFeedbackRule
 from benchsuite.network.maps import LinearMap
+from benchsuite.network.network import Network
 from benchsuite.registry import hookimpl
 from benchsuite.rule import Rule, RuleTraits
 
 BENCHSUITE_CONTRACT = 1
 
 
+class FeedbackAlignmentConfig(DrawnFeedbackConfig):
+    """How feedback weights are drawn, and how many there are."""
+
+    density: float = Field(default=1.0, gt=0, le=1)
+    """Probability that a feedback weight is there; the others are zero throughout. Those that are there stay as they
+    are drawn at density one, not scaled up, so that feedback as a whole is smaller by a factor of √density."""
+
+    later_fields = DrawnFeedbackConfig.later_fields | {"density"}
+
+
 class FeedbackAlignment(ReplacedFeedbackRule):
     """Backpropagation through fixed random feedback weights of the forward weights' shape."""
 
     name = "feedback_alignment"
-    Config = DrawnFeedbackConfig
+    Config = FeedbackAlignmentConfig
     traits = RuleTraits(
         mechanism="replaced_feedback",
         source="Lillicrap et al. 2016, Nature Communications 7:13276",
@@ -28,6 +41,14 @@ class FeedbackAlignment(ReplacedFeedbackRule):
         """Return one map's feedback weight, independent of its weight."""
         drawn: Tensor = self.config.draw(linear_map, generator)
         return drawn
+
+    def attach(self, network: Network, generator: Generator) -> None:
+        """Draw all feedback weights, then which of them are there."""
+        super().attach(network, generator)
+        if self.config.density < 1:
+            for feedback_weight in self.feedback.by_segment.values():
+                is_there = torch.empty_like(feedback_weight).bernoulli_(self.config.density, generator=generator)
+                feedback_weight.mul_(is_there)
 
 
 @hookimpl

@@ -5,15 +5,28 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from pydantic import Field
 from torch import Generator, Tensor
 
-from benchsuite.credit import FeedbackWeights, RandomStream, ReplacedFeedbackRule, ScaleName, scale_of
+from benchsuite.credit import FeedbackWeights, MapKind, RandomStream, ReplacedFeedbackRule, ScaleName, scale_of
 from benchsuite.network.maps import LinearMap
 from benchsuite.network.network import Network
 from benchsuite.registry import hookimpl
 from benchsuite.rule import Rule, RuleConfig, RuleTraits
 
 BENCHSUITE_CONTRACT = 1
+
+
+MagnitudeDistribution = Literal["half_normal", "uniform"]
+
+
+class Magnitudes(RuleConfig):
+    """The magnitudes of one kind of map; what is not said here is as for all maps."""
+
+    scale: ScaleName | None = None
+    """s."""
+    distribution: MagnitudeDistribution | None = None
+    """|N(0, s²)| or U[0, s)."""
 
 
 class SignSymmetryConfig(RuleConfig):
@@ -23,12 +36,28 @@ class SignSymmetryConfig(RuleConfig):
     """All s; drawn once; or drawn anew at every step (uSF, frSF and brSF of Liao et al.)."""
     scale: ScaleName = "he_fan_out"
     """s: sqrt(2 / fan_out), as Xiao et al. have it for convolutions; 1 / sqrt(fan_in), as they have it for fully
-    connected layers; sqrt(2 / (fan_in + fan_out)); or 1."""
-    distribution: Literal["half_normal", "uniform"] = "half_normal"
+    connected layers; sqrt(2 / (fan_in + fan_out)); 1 / sqrt(fan_in + fan_out); or 1."""
+    distribution: MagnitudeDistribution = "half_normal"
     """Random magnitudes are |N(0, s²)|, Xiao et al.'s for convolutions; or U[0, s), theirs for the others."""
     exact_readout: bool = False
     """Credit leaves the readout through its own weight, as by default in Xiao et al.'s code. All of it is then backprop
     if there is one hidden segment only: ``taken_over`` is empty."""
+    by_map: dict[MapKind, Magnitudes] = Field(default_factory=dict)
+    """What is different for maps of one kind. With the defaults for the others, Xiao et al.'s code is ``{dense: {scale:
+    root_fan_in, distribution: uniform}}``."""
+
+    later_fields = frozenset({"by_map"})
+
+    def scale_for(self, linear_map: LinearMap) -> float:
+        """Return s of one map."""
+        return scale_of(linear_map, self._own(linear_map).scale or self.scale)
+
+    def distribution_for(self, linear_map: LinearMap) -> MagnitudeDistribution:
+        """Return how one map's random magnitudes are drawn."""
+        return self._own(linear_map).distribution or self.distribution
+
+    def _own(self, linear_map: LinearMap) -> Magnitudes:
+        return self.by_map.get(linear_map.kind, Magnitudes())
 
 
 class SignSymmetry(ReplacedFeedbackRule):
@@ -49,7 +78,7 @@ class SignSymmetry(ReplacedFeedbackRule):
         if self.config.exact_readout and linear_map is self.network.maps[self.network.readout]:
             return None
         if self.config.magnitude == "equal":
-            return torch.full_like(linear_map.weight, scale_of(linear_map, self.config.scale), requires_grad=False)
+            return torch.full_like(linear_map.weight, self.config.scale_for(linear_map), requires_grad=False)
         return self._draw(linear_map, generator)
 
     def attach(self, network: Network, generator: Generator) -> None:
@@ -72,15 +101,16 @@ class SignSymmetry(ReplacedFeedbackRule):
 
     def _magnitude(self, name: str, linear_map: LinearMap) -> Tensor | float:
         if self.config.magnitude == "equal":
-            return scale_of(linear_map, self.config.scale)
+            scale: float = self.config.scale_for(linear_map)
+            return scale
         if self.config.magnitude == "fixed_random":
             return self.magnitudes.by_segment[name]
         return self._draw(linear_map, self.stream.on(linear_map.weight.device))
 
     def _draw(self, linear_map: LinearMap, generator: Generator) -> Tensor:
         magnitude = torch.empty_like(linear_map.weight, requires_grad=False)
-        scale = scale_of(linear_map, self.config.scale)
-        if self.config.distribution == "uniform":
+        scale = self.config.scale_for(linear_map)
+        if self.config.distribution_for(linear_map) == "uniform":
             return magnitude.uniform_(0.0, scale, generator=generator)
         return magnitude.normal_(0.0, scale, generator=generator).abs_()
 

@@ -19,6 +19,7 @@ from benchsuite.testing.guards import no_host_reads
 from benchsuite_rules.kolen_pollack import KolenPollack
 from benchsuite_rules.sign_symmetry import SignSymmetry
 from benchsuite_rules.updated_random_feedback import UpdatedRandomFeedback
+from benchsuite_rules.weight_mirror import WeightMirror
 
 MakeSpec = Callable[..., RunSpec]
 MakeRun = Callable[..., Run]
@@ -26,6 +27,7 @@ MakeTrainer = Callable[[Callable[[], Rule]], Trainer]
 RULES: dict[str, Callable[[], Rule]] = {
     "kolen_pollack": KolenPollack,
     "urfb": lambda: UpdatedRandomFeedback(UpdatedRandomFeedback.Config(feedback_rate=0.5, connectivity=0.7)),
+    "weight_mirror": lambda: WeightMirror(WeightMirror.Config(mirror_batch_size=8, norm_control="scaling")),
     "sign_symmetry": lambda: SignSymmetry(SignSymmetry.Config(magnitude="fresh_random")),
 }
 OPTIMIZERS: dict[str, dict[str, object]] = {

@@ -24,7 +24,7 @@ MakeSpec = Callable[..., RunSpec]
 MakeRun = Callable[..., Run]
 RULES = (
     "backprop", "feedback_alignment", "direct_feedback_alignment", "readout_only",
-    "sign_symmetry", "kolen_pollack", "updated_random_feedback",
+    "sign_symmetry", "kolen_pollack", "updated_random_feedback", "weight_mirror",
 )  # fmt: skip
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from benchsuite.testing import SAMPLE_NETWORKS, RuleConformance
+from benchsuite_rules.feedback_alignment import FeedbackAlignment
 from benchsuite_rules.kolen_pollack import KolenPollack
 from benchsuite_rules.sign_symmetry import SignSymmetry
 from benchsuite_rules.updated_random_feedback import UpdatedRandomFeedback
+from benchsuite_rules.weight_mirror import WeightMirror
 
 
 class TestSparseUpdatedRandomFeedback(RuleConformance):
@@ -33,6 +35,41 @@ class TestSignSymmetryOfFreshMagnitudes(RuleConformance):
 
     rule = SignSymmetry
     config = SignSymmetry.Config(magnitude="fresh_random")
+
+
+class TestSignSymmetryByKindOfMap(RuleConformance):
+    """Xiao et al.'s scales."""
+
+    rule = SignSymmetry
+    config = SignSymmetry.Config(
+        magnitude="fixed_random", by_map={"dense": {"scale": "root_fan_in", "distribution": "uniform"}}
+    )
+
+
+class TestSparseFeedbackAlignment(RuleConformance):
+    rule = FeedbackAlignment
+    config = FeedbackAlignment.Config(
+        density=0.5,
+        by_map={
+            "conv2d": {"distribution": "normal", "scale": "he_fan_out"},
+            "dense": {"distribution": "uniform", "half_width": "root_fan_in"},
+        },
+    )
+
+
+class TestWeightMirrorOfTheAuthors(RuleConformance):
+    rule = WeightMirror
+    config = WeightMirror.Config(preset="authors", initial_mirror_steps=5)
+
+
+class TestWeightMirrorOfEverythingElse(RuleConformance):
+    """What neither preset has; two mirror batches a step, drawn from a stream that has to be saved."""
+
+    rule = WeightMirror
+    config = WeightMirror.Config(
+        norm_control="scaling", batch_norm="batch_statistics", bias_blocking=True, noise="uniform", mirror_steps=2,
+        mirror_batch_size=16, initial_mirror_steps=3,
+    )  # fmt: skip
 
 
 class TestSignSymmetryWithExactReadout(RuleConformance):

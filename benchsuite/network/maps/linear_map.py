@@ -105,6 +105,16 @@ class LinearMap(nn.Module, ABC):
         return through_feedback(inputs, self, self.feedback_weight)
 
 
+def map_kinds() -> frozenset[str]:
+    """Return the kinds of all linear maps that have been defined so far, those of plugins included."""
+
+    def below(linear_map: type[Any]) -> set[str]:
+        found = {derived.kind for derived in linear_map.__subclasses__() if hasattr(derived, "kind")}
+        return found.union(*(below(derived) for derived in linear_map.__subclasses__()))
+
+    return frozenset(below(LinearMap))
+
+
 def through_feedback(inputs: Tensor, linear_map: LinearMap, feedback_weight: Tensor) -> Tensor:
     """Return the map's output; its backward is the map's own three operations, through ``feedback_weight``."""
     output: Tensor = _ReplacedFeedback.apply(inputs, linear_map.weight, linear_map.bias, feedback_weight, linear_map)

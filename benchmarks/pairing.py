@@ -1,0 +1,44 @@
+"""Two sides of a comparison that take turns, so that what else the machine does falls on both."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch.utils.benchmark import Timer
+
+
+def seconds(act: Callable[[], object]) -> float:
+    """Return how long one call takes."""
+    start = time.perf_counter()
+    act()
+    return time.perf_counter() - start
+
+
+def quartiles(values: list[float]) -> dict[str, float]:
+    """Return median and quartiles."""
+    low, middle, high = statistics.quantiles(values, n=4)
+    return {"median": round(middle, 4), "low": round(low, 4), "high": round(high, 4), "rounds": len(values)}
+
+
+def paired(base: Callable[[], object], other: Callable[[], object], turns: int, calls: int = 10) -> list[float]:
+    """Return the time of ``other`` relative to ``base``, once per turn; they take turns at going first."""
+    threads = torch.get_num_threads()
+    sides = [Timer("f()", globals={"f": act}, num_threads=threads) for act in (base, other)]
+    for timer in sides:
+        timer.timeit(calls)
+    ratios = []
+    for turn in range(turns):
+        order = (0, 1) if turn % 2 else (1, 0)
+        took = {side: sides[side].timeit(calls).median for side in order}
+        ratios.append(took[1] / took[0])
+    return ratios
+
+
+def show(results: dict[str, dict[str, float]], goals: dict[str, str]) -> None:
+    """Print each ratio with its quartiles and its goal."""
+    for name, found in results.items():
+        goal = f"   goal {goals[name]}" if name in goals else ""
+        print(f"{name:<74} {found['median']:6.3f}  [{found['low']:.3f}, {found['high']:.3f}]{goal}")
