@@ -12,14 +12,15 @@ from benchsuite.spec.architecture import Initialization
 
 
 def initialize(linear_map: LinearMap, how: Initialization, generator: Generator) -> None:
-    """Draw a map's weight, and under ``torch_default`` its bias, from ``generator``; other biases become zero.
+    """Draw a map's weight from ``generator``, then its bias where it is drawn at all; other biases become zero.
 
     Source: He et al. 2015 (he_*), Glorot & Bengio 2010 (xavier_*), LeCun et al. 1998 (lecun_normal: N(0, 1/fan_in)),
     Saxe et al. 2014 (orthogonal), torch.nn (torch_default).
     """
     if linear_map.bias is not None:
         nn.init.zeros_(linear_map.bias)
-    linear_map.draw(*_fillers(linear_map, how, generator))
+    fill, fill_bias = _fillers(linear_map, how, generator)
+    linear_map.draw(fill, fill if how.bias == "as_weight" else fill_bias)
 
 
 Fill = Callable[[Tensor], object]

@@ -32,7 +32,9 @@ NormOrder = Literal["norm_first", "activation_first"]
 
 
 class Initialization(SpecModel):
-    """How weights are drawn; biases start at zero except under ``torch_default``."""
+    """How weights are drawn, and biases where they do not start at zero."""
+
+    later_fields = frozenset({"bias"})
 
     scheme: Literal[
         "torch_default",
@@ -47,6 +49,14 @@ class Initialization(SpecModel):
     """``torch_default`` is U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases, as torch.nn has it."""
     gain: float = Field(default=1.0, gt=0)
     """Multiplies what the scheme gives."""
+    bias: Literal["scheme", "as_weight"] = "scheme"
+    """``scheme``: zero, except under ``torch_default``. ``as_weight``: drawn from the distribution of the weights."""
+
+    @model_validator(mode="after")
+    def _biases_have_such_a_distribution(self) -> Initialization:
+        if self.bias == "as_weight" and self.scheme == "orthogonal":
+            raise ValueError("orthogonal is a property of a matrix; biases cannot be drawn as_weight under it")
+        return self
 
 
 class SegmentDefaults(SpecModel):
