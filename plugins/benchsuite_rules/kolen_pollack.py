@@ -42,6 +42,7 @@ class KolenPollack(LearnedFeedbackRule):
         mechanism="replaced_feedback",
         source="Akrout et al. 2019, arXiv:1904.05391, eq. 16-17; after Kolen & Pollack 1994",
         topologies=frozenset({"chain", "residual"}),
+        learns_feedback=True,
         changes_forward_weights=True,
     )
 
