@@ -71,7 +71,7 @@ class SquaredError(Criterion):
 
 
 class BinaryCrossEntropy(Criterion):
-    """Each class a yes or no of its own: ``Σ_i softplus(x_i) - x_c``, and the error is (sigmoid(logits) - onehot) / batch.
+    """Each class a yes or no of its own: ``Σ_i softplus(x_i) - x_c``; the error is (sigmoid(logits) - onehot) / batch.
 
     Source: the authors' code of Akrout et al. 2019, whose network ends in sigmoids; here they are part of the loss.
     """
