@@ -265,7 +265,7 @@ LOSSY = {"kind": "arrays", "name": "cifar10-jpeg75", "path": "cifar10-jpeg75", "
 
 @pytest.mark.parametrize("fingerprints", [("ab" * 32, "cd" * 32), ("ab" * 32, "ab" * 32), (None, None)])
 def test_lossy_copies_of_images_never_share_a_row_or_a_table_with_the_published_ones(make_record, fingerprints):
-    """Even under one track's name, as `--set` or a user's own spec could bring about, and even without a fingerprint."""
+    """Even under one track's name, as `--set` or a user's own spec could have it, and even without a fingerprint."""
     records = [
         make_record(seed=seed, track="cifar10-simpnet", dataset=dataset, fingerprint=fingerprint)
         for dataset, fingerprint in zip((PUBLISHED, LOSSY), fingerprints, strict=True)
