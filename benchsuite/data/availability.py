@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchsuite.data import mnist_files
+from benchsuite.data import cifar_files, mnist_files
+from benchsuite.data.fetching import Publication
+from benchsuite.data.prepared import PREPARED
 from benchsuite.data.roots import OFFLINE_VARIABLE, is_offline, resolve_in_root
 from benchsuite.spec.dataset import (
     ArraysDataset,
+    CifarDataset,
     DatasetSpec,
     DigitsDataset,
     ImageFolderDataset,
@@ -47,8 +50,10 @@ def availability(spec: DatasetSpec, data_root: Path) -> Availability:
             return Availability(True, f"read by a plugin's reader '{spec.reader}', which is not asked before a run")
         case MnistDataset():
             return _look_for_mnist(mnist_files.raw_folder(data_root))
+        case CifarDataset():
+            return _look_for_cifar(cifar_files.publication(cifar_files.PUBLISHED[spec.kind], data_root))
         case ArraysDataset():
-            return _look_for_arrays(resolve_in_root(spec.path, data_root))
+            return _look_for_arrays(spec, resolve_in_root(spec.path, data_root))
         case ImageFolderDataset():
             return _look_for_folders(resolve_in_root(spec.path, data_root))
 
@@ -67,9 +72,22 @@ def _look_for_mnist(folder: Path) -> Availability:
     return Availability(True, str(folder))
 
 
-def _look_for_arrays(path: Path) -> Availability:
+def _look_for_cifar(publication: Publication) -> Availability:
+    missing = publication.missing()
+    (package,) = publication.packages
+    if not missing:
+        return Availability(True, str(publication.folder))
+    if package.beside.is_file():
+        return Availability(True, f"{package.beside}, unpacked when first used")
+    plan = f"{OFFLINE_VARIABLE} forbids the download" if is_offline() else "downloaded when first used"
+    return Availability(False, f"{len(missing)} of {len(package.files)} files missing in {publication.folder}; {plan}")
+
+
+def _look_for_arrays(spec: ArraysDataset, path: Path) -> Availability:
     if not path.exists():
-        return Availability(False, f"{path}: no such file or folder")
+        prepared = PREPARED.get(spec.path)
+        remedy = f"; `{prepared.command}` makes it" if prepared else ""
+        return Availability(False, f"{path}: no such file or folder{remedy}")
     if path.is_dir():
         names = [f"{name}.npy" for name in ("x_train", "y_train", "x_test", "y_test")]
         missing = [name for name in names if not (path / name).is_file()]
