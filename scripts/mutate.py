@@ -54,11 +54,11 @@ SABOTAGES = (
     ),
     Sabotage(
         "the seed is ignored", "benchsuite/harness/seeds.py",
-        'f"benchsuite/{axis}/{seed}"', 'f"benchsuite/{axis}/0"', "tests/harness",
+        'f"benchsuite/{stream}/{seed}"', 'f"benchsuite/{stream}/0"', "tests/harness",
     ),
     Sabotage(
         "all streams are one", "benchsuite/harness/seeds.py",
-        'f"benchsuite/{axis}/{seed}"', 'f"benchsuite/{seed}"', "tests/harness",
+        'f"benchsuite/{stream}/{seed}"', 'f"benchsuite/{seed}"', "tests/harness",
     ),
     Sabotage(
         "a diverged run is dropped from its row", "leaderboard/benchsuite_leaderboard/rows.py",
