@@ -53,6 +53,24 @@ SABOTAGES = (
         'trainer.evaluate("test") if due', 'trainer.evaluate("train") if due', "tests/harness",
     ),
     Sabotage(
+        "feedback follows at full rate whatever ε", "benchsuite/credit/learned.py",
+        "LearnedFeedback(weight, rate) for", "LearnedFeedback(weight, 1.0) for",
+        "tests/properties/test_linear_dynamics.py",
+    ),
+    Sabotage(
+        "the flow's step forgets that criteria are means", "benchsuite/experiments/linear_dynamics.py",
+        "learning_rate=step_size * len(target)", "learning_rate=step_size", "tests/properties/test_linear_dynamics.py",
+    ),
+    Sabotage(
+        "an experiment of other seeds is taken for this one", "benchsuite/spec/hashing.py",
+        'canonical_json(strip_documentation(spec.model_dump(mode="json")))',
+        'canonical_json(strip_documentation(spec.model_dump(mode="json", exclude={"seeds"})))', "tests/experiments",
+    ),
+    Sabotage(
+        "a mean leaves out the seed without a value", "leaderboard/benchsuite_leaderboard/experiment_tables.py",
+        "if len(found) == len(values) else None", "if found else None", "tests/leaderboard/test_experiments.py",
+    ),
+    Sabotage(
         "the seed is ignored", "benchsuite/harness/seeds.py",
         'f"benchsuite/{stream}/{seed}"', 'f"benchsuite/{stream}/0"', "tests/harness",
     ),

@@ -147,9 +147,10 @@ class LinearDynamics:
 
 def correlation(first: Tensor, second: Tensor) -> float | None:
     """Return the Pearson correlation of two matrices' entries; None where one of them is constant or not finite."""
-    a, b = (t.flatten() - t.mean() for t in (first, second))
-    # Each by its own length first: the product of two small lengths may be too small for a float.
-    lengths = [float(t.norm()) for t in (a, b)]
-    if not all(0 < length < math.inf for length in lengths):
+    centered = [t.flatten() - t.mean() for t in (first, second)]
+    sizes = [float(t.abs().max()) for t in centered]
+    if not all(0 < size < math.inf for size in sizes):
         return None
-    return max(-1.0, min(1.0, float((a / lengths[0]) @ (b / lengths[1]))))
+    # By the largest entry first: squares of tiny entries are too small for a float, of huge ones too large.
+    a, b = (t / size for t, size in zip(centered, sizes, strict=True))
+    return max(-1.0, min(1.0, float(a @ b / (a.norm() * b.norm()))))

@@ -5,6 +5,7 @@ An experiment names all that goes into it, as a track does, but has no tiers, da
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -51,7 +52,7 @@ class LinearDynamics(DocumentedSpec):
 
     @model_validator(mode="after")
     def _fits_in_memory(self) -> LinearDynamics:
-        weights = sum(a * b for a, b in zip(self.dimensions, self.dimensions[1:], strict=False))
+        weights = sum(a * b for a, b in pairwise(self.dimensions))
         if weights > 50_000_000:
             raise ValueError(f"dimensions with {weights:,} weights; at most 50,000,000")
         return self

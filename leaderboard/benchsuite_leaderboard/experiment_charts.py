@@ -71,6 +71,7 @@ def _spec(
     most = max(4, min(200, budget // len(curves)))
     values = [v for label, curve in curves.items() for v in _values(label, thin(curve, most))]
     scale: dict[str, Any] = {"zero": False} if domain is None else {"domain": domain}
+    along = {"domain": [0, table.spec["iterations"]], "nice": False}
     labels = list(series)
     color_scale = {"domain": labels, "range": [series[label].color for label in labels]}
     dash_scale = {"domain": labels, "range": [series[label].dash for label in labels]}
@@ -80,7 +81,7 @@ def _spec(
         "autosize": {"type": "fit-x", "contains": "padding"},
         "data": {"values": values},
         "encoding": {
-            "x": {"field": "i", "type": "quantitative", "title": "Iteration", "scale": {"nice": False}},
+            "x": {"field": "i", "type": "quantitative", "title": "Iteration", "scale": along},
             "color": {"field": "label", "type": "nominal", "legend": None, "scale": color_scale},
         },
         "layer": [

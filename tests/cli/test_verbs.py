@@ -198,6 +198,7 @@ def test_new_rule_writes_a_project_and_says_what_to_type(command: Command, tmp_p
     ("words", "expected"),
     [
         ("benchsuite run quick", {"quickstart"}),
+        ("benchsuite run urfb-l", {"urfb-linear-dynamics"}),
         ("benchsuite run digits-fc --rules backprop,feed", {"backprop,feedback_alignment"}),
         ("benchsuite le", {"leaderboard"}),
     ],
