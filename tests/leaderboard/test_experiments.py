@@ -54,7 +54,11 @@ def test_a_row_without_a_completed_seed_has_no_number_and_no_line(make_experimen
 
 
 def test_an_error_of_exactly_zero_has_no_logarithm_and_so_no_mean(make_experiment):
-    (table,) = summarize_experiments([make_experiment(ends=((0, 0.0), (1, 0.1)))])
+    """Of one seed alone: a mean over the other two would hide it."""
+    record = make_experiment(ends=((0, 0.1), (1, 0.1)))
+    first, *others = record.trajectories
+    first = first.model_copy(update={"squared_error": (*first.squared_error[:-1], 0.0)})
+    (table,) = summarize_experiments([record.model_copy(update={"trajectories": (first, *others)})])
     assert table.rows[0].error is None
     assert [p.epoch for p in table.rows[0].error_curve] == [0, 1, 2, 3]
     assert table.rows[1].error is not None
