@@ -10,3 +10,6 @@ A plugin says which one it was written for with a module-level ``BENCHSUITE_CONT
 
 RECORD_SCHEMA_VERSION = 1
 """The layout of a ``RunRecord`` on disk."""
+
+EXPERIMENT_SCHEMA_VERSION = 1
+"""The layout of an ``ExperimentRecord`` on disk."""

@@ -80,12 +80,30 @@ SABOTAGES = (
         'trainer.evaluate("test") if due', 'trainer.evaluate("train") if due', "tests/harness",
     ),
     Sabotage(
+        "feedback follows at full rate whatever ε", "benchsuite/credit/learned.py",
+        "LearnedFeedback(weight, rate) for", "LearnedFeedback(weight, 1.0) for",
+        "tests/properties/test_linear_dynamics.py",
+    ),
+    Sabotage(
+        "the flow's step forgets that criteria are means", "benchsuite/experiments/linear_dynamics.py",
+        "learning_rate=step_size * len(target)", "learning_rate=step_size", "tests/properties/test_linear_dynamics.py",
+    ),
+    Sabotage(
+        "an experiment of other seeds is taken for this one", "benchsuite/spec/hashing.py",
+        'canonical_json(strip_documentation(spec.model_dump(mode="json")))',
+        'canonical_json(strip_documentation(spec.model_dump(mode="json", exclude={"seeds"})))', "tests/experiments",
+    ),
+    Sabotage(
+        "a mean leaves out the seed without a value", "leaderboard/benchsuite_leaderboard/experiment_tables.py",
+        "if len(found) == len(values) else None", "if found else None", "tests/leaderboard/test_experiments.py",
+    ),
+    Sabotage(
         "the seed is ignored", "benchsuite/harness/seeds.py",
-        'f"benchsuite/{axis}/{seed}"', 'f"benchsuite/{axis}/0"', "tests/harness",
+        'f"benchsuite/{stream}/{seed}"', 'f"benchsuite/{stream}/0"', "tests/harness",
     ),
     Sabotage(
         "all streams are one", "benchsuite/harness/seeds.py",
-        'f"benchsuite/{axis}/{seed}"', 'f"benchsuite/{seed}"', "tests/harness",
+        'f"benchsuite/{stream}/{seed}"', 'f"benchsuite/{seed}"', "tests/harness",
     ),
     Sabotage(
         "a diverged run is dropped from its row", "leaderboard/benchsuite_leaderboard/rows.py",
@@ -202,7 +220,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "biases stay at zero where they are drawn", "benchsuite/network/initialization.py",
-        'fill if how.bias == "as_weight" else fill_bias', "fill_bias", "tests/properties/test_initialization.py",
+        'if how.bias == "as_weight":', "if False:", "tests/properties/test_initialization.py",
     ),
     Sabotage(
         "binary cross-entropy's error is softmax's", "benchsuite/network/criterion.py",

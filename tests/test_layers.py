@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "tracking": GROUND | {"record", "spec", "registry"},
     "planning": GROUND | {"spec", "network", "rule", "registry", "data"},
     "harness": GROUND | {"spec", "network", "rule", "registry", "data", "record"},
+    "experiments": GROUND | {"spec", "network", "rule", "credit", "registry", "record", "harness"},
     "scaffold": GROUND | {"registry"},
     "testing": GROUND | {"spec", "network", "rule", "credit", "registry"},
     "benchsuite_rules": GROUND | {"network", "rule", "credit", "registry"},

@@ -1,4 +1,4 @@
-"""``benchsuite info NAME``: everything about one rule, track, suite, data set, architecture, hardware or diagnostic."""
+"""``benchsuite info NAME``: everything about one thing that ``benchsuite list`` shows, plugins apart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def info(
     specs: SpecsOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Show everything about one rule, track, suite, data set, architecture, hardware or diagnostic."""
+    """Show everything about one rule, track, suite, experiment, data set, architecture, hardware or diagnostic."""
     from benchsuite.errors import Problem, SpecError, nearest
     from benchsuite.registry.manager import installed_registry
     from benchsuite.spec.library import KINDS

@@ -66,17 +66,22 @@ def _build(store: Path, records: list[Path] | None, out: Path | None, quiet: boo
     from itertools import chain
 
     from benchsuite.errors import EmptySelectionError
-    from benchsuite.record.store import RecordStore, read_folder
+    from benchsuite.record.store import RecordStore, read_experiments, read_folder
     from benchsuite_leaderboard.site import build_site
 
-    folders = records or [RecordStore(store).records_folder]
+    own = RecordStore(store)
+    folders = records or [own.records_folder, own.experiments_folder]
     found = list(chain.from_iterable(read_folder(folder) for folder in folders))
-    if not found:
+    experiments = list(chain.from_iterable(read_experiments(folder) for folder in folders))
+    if not found and not experiments:
         places = ", ".join(str(f) for f in folders)
         raise EmptySelectionError(f"no records in {places}; `benchsuite run quickstart` makes some")
-    report = build_site(found, (out or store / "site").resolve())
+    report = build_site(found, (out or store / "site").resolve(), experiments=experiments)
     for broken in report.broken:
         messages().print(f"left out: {broken.path}: {broken.reason}", markup=False, soft_wrap=True)
     if quiet:
-        print_json({"index": str(report.index), "records": report.records, "broken": len(report.broken)})
+        print_json({
+            "index": str(report.index), "records": report.records, "experiments": report.experiments,
+            "broken": len(report.broken),
+        })  # fmt: skip
     return report.index

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from benchsuite.registry.manager import Registry
     from benchsuite.spec.library import SpecLibrary
     from benchsuite.spec.resolve import SelectedRun, Selection
+    from benchsuite.spec.resolve_experiment import SelectedExperiment
 
 DEFAULT_STORE = Path("benchsuite-store")
 
@@ -61,7 +62,7 @@ HardwareOption = Annotated[str, typer.Option("--hardware", help="Name or file of
 TargetArgument = Annotated[
     str,
     typer.Argument(
-        help="A suite or a track, by name or as a file.",
+        help="A suite, a track or an experiment, by name or as a file.",
         show_default=False,
         autocompletion=lambda incomplete: _complete_target(incomplete),
     ),
@@ -69,9 +70,11 @@ TargetArgument = Annotated[
 
 
 def _complete_target(incomplete: str) -> list[str]:
-    """Return suites and tracks for the shell's completion."""
+    """Return what can be run for the shell's completion."""
+    from benchsuite.spec.targets import RUNNABLE
+
     found = library(None)
-    return [name for kind in ("suites", "tracks") for name in found.names(kind) if name.startswith(incomplete)]
+    return [name for kind in RUNNABLE for name in found.names(kind) if name.startswith(incomplete)]
 
 
 def _complete_rules(incomplete: str) -> list[str]:
@@ -136,9 +139,22 @@ def resolved(chosen: Selection, specs: list[Path] | None) -> tuple[list[Selected
     from benchsuite.spec.resolve import resolve
 
     registry = installed_registry()
-    folders = [folder for folder, _ in registry.spec_folders]
-    runs = resolve(chosen, library(specs, chosen.target, folders), registry, settle_hardware)
-    return runs, registry
+    return resolve(chosen, _library_for(chosen, specs, registry), registry, settle_hardware), registry
+
+
+def resolved_experiment(chosen: Selection, specs: list[Path] | None) -> tuple[SelectedExperiment | None, Registry]:
+    """Return the experiment that a selection names, or None if it names a suite or a track, and the registry."""
+    from benchsuite.registry.manager import installed_registry
+    from benchsuite.spec.resolve_experiment import resolve_experiment
+    from benchsuite.spec.targets import find_target
+
+    registry = installed_registry()
+    target = find_target(chosen.target, _library_for(chosen, specs, registry))
+    return (resolve_experiment(chosen, target) if target.kind == "experiments" else None), registry
+
+
+def _library_for(chosen: Selection, specs: list[Path] | None, registry: Registry) -> SpecLibrary:
+    return library(specs, chosen.target, [folder for folder, _ in registry.spec_folders])
 
 
 def data_root(given: Path | None) -> Path:

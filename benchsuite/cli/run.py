@@ -28,6 +28,7 @@ from benchsuite.cli.options import (
     output,
     print_json,
     resolved,
+    resolved_experiment,
     selection,
 )
 
@@ -53,7 +54,7 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over: ignore finished runs and checkpoints.")] = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Run a suite or a track: every rule with every seed.
+    """Run a suite or a track (every rule with every seed), or an experiment.
 
     Runs that are finished already are not run again, and interrupted ones continue where they were. Ctrl-C saves the
     state. Try `benchsuite plan` first to see what would be run.
@@ -68,6 +69,11 @@ def run(
     # Before any plugin can import MLflow: telemetry is decided when it is imported.
     prepare_environment()
     chosen = selection(target, rules, tier, seeds, seed, overrides, hardware)
+    experiment, registry = resolved_experiment(chosen, specs)
+    if experiment is not None:
+        from benchsuite.cli.experiment import run_experiment
+
+        return run_experiment(experiment, registry, store, fresh, as_json)
     runs, registry = resolved(chosen, specs)
     records = RecordStore(store.resolve())
     display = ProgressDisplay(messages(), total=len(runs))
@@ -108,7 +114,7 @@ def _show(result: SessionResult, records: RecordStore, store: Path) -> None:
     for table in summarize(result.records):
         console.print(results_table(table))
     try:
-        report = build_site(records.read_all(), records.root / "site")
+        report = build_site(records.read_all(), records.root / "site", experiments=records.read_experiments())
     except BenchsuiteError as error:
         # The page can be built again at any time; the records are safe.
         messages().print(f"[yellow]no leaderboard page:[/] {error}")

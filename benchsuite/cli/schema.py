@@ -9,7 +9,10 @@ import typer
 
 from benchsuite.cli.options import print_json
 
-SchemaName = Literal["dataset", "architecture", "protocol", "hardware", "track", "suite", "run", "record"]
+SchemaName = Literal[
+    "dataset", "architecture", "protocol", "hardware", "track", "suite", "experiment", "run", "record",
+    "experiment_record",
+]  # fmt: skip
 
 
 def schema(
@@ -36,19 +39,22 @@ def schema(
 def _schemas() -> dict[str, Any]:
     from pydantic import TypeAdapter
 
+    from benchsuite.record.experiment import ExperimentRecord
     from benchsuite.record.model import RunRecord
     from benchsuite.spec.architecture import ArchitectureSpec
     from benchsuite.spec.dataset import DatasetSpec
+    from benchsuite.spec.experiment import ExperimentSpec
     from benchsuite.spec.hardware import HardwareSpec
     from benchsuite.spec.protocol import ProtocolSpec
     from benchsuite.spec.track import RunSpec, SuiteSpec, TrackSpec
 
     shapes: dict[str, Any] = {
         "dataset": DatasetSpec, "architecture": ArchitectureSpec, "protocol": ProtocolSpec, "hardware": HardwareSpec,
-        "track": TrackSpec, "suite": SuiteSpec, "run": RunSpec, "record": RunRecord,
+        "track": TrackSpec, "suite": SuiteSpec, "experiment": ExperimentSpec, "run": RunSpec, "record": RunRecord,
+        "experiment_record": ExperimentRecord,
     }  # fmt: skip
     schemas = {name: TypeAdapter(shape).json_schema() for name, shape in shapes.items()}
-    for name in ("dataset", "architecture", "hardware", "track", "suite"):
+    for name in ("dataset", "architecture", "hardware", "track", "suite", "experiment"):
         _as_written(schemas[name])
     track = schemas["track"]["properties"]
     # In a file, a name stands for a whole spec, and 'extends' for all that is not written.

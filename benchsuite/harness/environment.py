@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchsuite.record.model import Environment
+from benchsuite.record.model import Environment, Versions
 from benchsuite.registry.manager import Registry
 from benchsuite.registry.sources import rule_source_hash
 from benchsuite.spec.hashing import canonical_json
@@ -37,10 +37,10 @@ def _git(root: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
 
-def environment_of(registry: Registry, rule_name: str) -> Environment:
-    """Return what a run of this rule depends on beside its spec and its data."""
+def versions() -> Versions:
+    """Return the versions in use and where the suite's code came from."""
     commit, dirty = git_state()
-    return Environment(
+    return Versions(
         benchsuite=__version__,
         python=platform.python_version(),
         torch=torch.__version__,
@@ -48,6 +48,13 @@ def environment_of(registry: Registry, rule_name: str) -> Environment:
         platform=platform.platform(),
         git_commit=commit,
         git_dirty=dirty,
+    )
+
+
+def environment_of(registry: Registry, rule_name: str) -> Environment:
+    """Return what a run of this rule depends on beside its spec and its data."""
+    return Environment(
+        **versions().model_dump(),
         rule_distribution=registry.origins["rule", rule_name].distribution,
         rule_source_hash=rule_source_hash(registry.rule(rule_name)),
     )

@@ -17,11 +17,12 @@ AXES: tuple[Axis, ...] = ("init", "feedback", "order", "dropout")
 
 def derive_seeds(seed: int) -> dict[str, int]:
     """Return one 63-bit seed an axis; a hash, so that neighbouring indices and axes share nothing."""
-    return {axis: _derive(axis, seed) for axis in AXES}
+    return {axis: derive_seed(axis, seed) for axis in AXES}
 
 
-def _derive(axis: Axis, seed: int) -> int:
-    digest = hashlib.sha256(f"benchsuite/{axis}/{seed}".encode()).digest()
+def derive_seed(stream: str, seed: int) -> int:
+    """Return the 63-bit seed of one named stream."""
+    digest = hashlib.sha256(f"benchsuite/{stream}/{seed}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 

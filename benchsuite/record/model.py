@@ -106,8 +106,8 @@ class HardwareUsed(RecordModel):
     """What was asked for and could not be had, or was changed on the way."""
 
 
-class Environment(RecordModel):
-    """Versions that can change numbers, and where the code came from."""
+class Versions(RecordModel):
+    """Versions that can change numbers, and where the suite's code came from."""
 
     benchsuite: str
     python: str
@@ -117,6 +117,11 @@ class Environment(RecordModel):
     git_commit: str | None = None
     """Commit of the suite's checkout, or None for an installed wheel."""
     git_dirty: bool | None = None
+
+
+class Environment(Versions):
+    """What a run's numbers depend on beside its spec and its data."""
+
     rule_distribution: str
     """Distribution and version that provided the rule."""
     rule_source_hash: Hexadecimal

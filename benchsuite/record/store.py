@@ -1,4 +1,4 @@
-"""Records on disk: one JSON file a run, written atomically, read as untrusted data."""
+"""Records on disk: one JSON file a run or an experiment, written atomically, read as untrusted data."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from benchsuite.errors import StoreError
 from benchsuite.record.atomic import write_text_atomically
-from benchsuite.record.model import RunRecord
+from benchsuite.record.experiment import ExperimentRecord
+from benchsuite.record.model import RecordModel, RunRecord
 
 # The longest runs planned (ImageNet, 90 epochs, 50 segments, several diagnostics) stay under a tenth of this.
 MAX_RECORD_BYTES = 32 * 1024 * 1024
+
+EXPERIMENTS = "experiments"
+"""Name of the folder, among others of records, whose files are records of experiments and not of runs."""
+
+Document = TypeVar("Document", bound=RecordModel)
 
 
 @dataclass(frozen=True)
@@ -26,12 +33,21 @@ class BrokenRecord:
 
 
 def read_record(path: Path) -> RunRecord | BrokenRecord:
-    """Read one record; a file that is too large, not JSON or not a record is described instead of raised."""
+    """Read one run's record; a file that is too large, not JSON or not a record is described instead of raised."""
+    return _read(path, RunRecord)
+
+
+def read_experiment(path: Path) -> ExperimentRecord | BrokenRecord:
+    """Read one experiment's record; what is wrong with the file is described as by ``read_record``."""
+    return _read(path, ExperimentRecord)
+
+
+def _read(path: Path, model: type[Document]) -> Document | BrokenRecord:
     try:
         size = path.stat().st_size
         if size > MAX_RECORD_BYTES:
             return BrokenRecord(path, f"{size} bytes; records have at most {MAX_RECORD_BYTES}")
-        return RunRecord.model_validate_json(path.read_bytes())
+        return model.model_validate_json(path.read_bytes())
     except OSError as error:
         return BrokenRecord(path, error.strerror or str(error))
     except (ValidationError, ValueError, RecursionError) as error:
@@ -47,11 +63,15 @@ def _first_problem(error: Exception) -> str:
 
 
 class RecordStore:
-    """A folder with ``records/``, ``checkpoints/`` and ``running/`` under it, shared by any number of processes."""
+    """A folder with ``records/``, ``experiments/``, ``checkpoints/`` and ``running/`` under it.
+
+    Any number of processes may share it.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.records_folder = root / "records"
+        self.experiments_folder = root / EXPERIMENTS
         self.checkpoints_folder = root / "checkpoints"
         self.running_folder = root / "running"
 
@@ -63,7 +83,7 @@ class RecordStore:
 
         """
         write_text_atomically(self.root / ".benchsuite-store", json.dumps({"layout": 1}) + "\n")
-        for folder in (self.records_folder, self.checkpoints_folder, self.running_folder):
+        for folder in (self.records_folder, self.experiments_folder, self.checkpoints_folder, self.running_folder):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -89,8 +109,39 @@ class RecordStore:
         """Yield every record in the order of file names, broken ones as ``BrokenRecord``."""
         yield from read_folder(self.records_folder)
 
+    def write_experiment(self, record: ExperimentRecord) -> Path:
+        """Write a record in place of an older one of the same experiment and return its path."""
+        path = self.experiments_folder / f"{record.experiment_id}.json"
+        write_text_atomically(path, record.model_dump_json(indent=1) + "\n")
+        return path
+
+    def find_experiment(self, experiment_id: str) -> ExperimentRecord | None:
+        """Return the record of this experiment, or None if there is none that can be read."""
+        path = self.experiments_folder / f"{experiment_id}.json"
+        found = read_experiment(path) if path.exists() else None
+        return found if isinstance(found, ExperimentRecord) else None
+
+    def read_experiments(self) -> Iterator[ExperimentRecord | BrokenRecord]:
+        """Yield every experiment's record in the order of file names, broken ones as ``BrokenRecord``."""
+        yield from read_experiments(self.experiments_folder)
+
 
 def read_folder(folder: Path) -> Iterator[RunRecord | BrokenRecord]:
-    """Yield every ``*.json`` of a folder and of its subfolders as a record, in the order of their paths."""
+    """Yield every ``*.json`` of a folder and of its subfolders as a run's record, in the order of their paths.
+
+    Folders of experiments are left out; ``read_experiments`` reads those.
+    """
     for path in sorted(folder.rglob("*.json")):
-        yield read_record(path)
+        if not _is_experiments(path, folder):
+            yield read_record(path)
+
+
+def read_experiments(folder: Path) -> Iterator[ExperimentRecord | BrokenRecord]:
+    """Yield what lies in folders named ``experiments``, this one or any below, in the order of their paths."""
+    for path in sorted(folder.rglob("*.json")):
+        if _is_experiments(path, folder):
+            yield read_experiment(path)
+
+
+def _is_experiments(path: Path, folder: Path) -> bool:
+    return EXPERIMENTS in {folder.resolve().name, *path.relative_to(folder).parent.parts}

@@ -1,4 +1,4 @@
-"""The identity of a run: a hash over the canonical JSON of everything explicit in its spec."""
+"""The identity of a run or an experiment: a hash over the canonical JSON of everything explicit in its spec."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from benchsuite.spec.base import strip_documentation
+from benchsuite.spec.experiment import ExperimentSpec
 from benchsuite.spec.track import RunSpec
 
 # What the machine is called and how much memory it must have cannot change a number.
@@ -36,3 +37,13 @@ def spec_hash(spec: RunSpec) -> str:
 def run_id(spec: RunSpec) -> str:
     """Return the first 16 digits of the spec's hash: what names a run in files, MLflow and on the board."""
     return spec_hash(spec)[:16]
+
+
+def experiment_hash(spec: ExperimentSpec) -> str:
+    """Return the sha256 of what can change an experiment's numbers; titles, descriptions and sources cannot."""
+    return hashlib.sha256(canonical_json(strip_documentation(spec.model_dump(mode="json"))).encode()).hexdigest()
+
+
+def experiment_id(spec: ExperimentSpec) -> str:
+    """Return the first 16 digits of the experiment's hash: what names it in files and on the board."""
+    return experiment_hash(spec)[:16]

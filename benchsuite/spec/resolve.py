@@ -17,11 +17,14 @@ from benchsuite.spec.architecture import ArchitectureSpec
 from benchsuite.spec.base import Tier
 from benchsuite.spec.checking import check
 from benchsuite.spec.dataset import DatasetSpec
+from benchsuite.spec.experiment import ExperimentSpec
 from benchsuite.spec.hardware import HardwareSpec
 from benchsuite.spec.library import Kind, SpecLibrary, guess_kind
+from benchsuite.spec.overrides import Override, apply_override, parse_override
 from benchsuite.spec.protocol import DiagnosticsSpec, ProtocolSpec
+from benchsuite.spec.targets import find_target
 from benchsuite.spec.track import RuleSpec, RunSpec, SuiteSpec, TrackSpec
-from benchsuite.spec.tree import Mark, Node, from_plain, parse, read
+from benchsuite.spec.tree import Mark, Node, read
 
 PARTS: dict[str, Any] = {
     "dataset": DatasetSpec, "architecture": ArchitectureSpec, "protocol": ProtocolSpec, "diagnostics": DiagnosticsSpec,
@@ -29,7 +32,7 @@ PARTS: dict[str, Any] = {
 
 SHAPES: dict[Kind, Any] = {
     "datasets": DatasetSpec, "architectures": ArchitectureSpec, "hardware": HardwareSpec, "tracks": TrackSpec,
-    "suites": SuiteSpec,
+    "suites": SuiteSpec, "experiments": ExperimentSpec,
 }  # fmt: skip
 
 
@@ -109,8 +112,9 @@ def resolve(
         EmptySelectionError: if a pattern matches no rule.
 
     """
-    overrides = [_parse_override(text) for text in selection.overrides]
-    target = _load_target(selection.target, library)
+    roots = [*PARTS, "hardware", "rules"]
+    overrides = [parse_override(text, roots, "protocol.epochs=5") for text in selection.overrides]
+    target = _load_target(selection, library)
     tier = selection.tier or target.tier
     rules = _select_rules(selection, target, directory)
     seeds = selection.seeds or tuple(range(target.seeds))
@@ -206,26 +210,16 @@ def _check_track(node: Node, directory: RuleDirectory) -> list[Problem]:
     return problems
 
 
-def _load_target(target: str, library: SpecLibrary) -> _Tracks:
-    if Path(target).suffix in {".yaml", ".yml"}:
-        path = Path(target)
-        kind = guess_kind(path, read(path))
-        if kind == "tracks":
-            return _one_track(path.stem, library.load_file("tracks", path))
-        if kind == "suites":
-            return _suite(library.load_file("suites", path), library)
-        what = kind or "no kind of spec that can be told"
-        raise SpecError([Problem(f"holds {what}; a run needs a track or a suite", str(path))], subject=target)
-    suites, tracks = library.names("suites"), library.names("tracks")
-    if target in suites and target in tracks:
-        raise SpecError([Problem(f"'{target}' is both a suite and a track; rename one")])
-    if target in suites:
-        return _suite(library.load("suites", target), library)
-    if target in tracks:
-        return _one_track(target, library.load("tracks", target))
-    hint = nearest(target, [*suites, *tracks])
-    shows = f"`benchsuite list` shows {len(suites)} suites and {len(tracks)} tracks"
-    raise SpecError([Problem(f"no suite or track '{target}'{hint} ({shows})")])
+def _load_target(selection: Selection, library: SpecLibrary) -> _Tracks:
+    target = find_target(selection.target, library)
+    match target.kind:
+        case "suites":
+            return _suite(target.node, library)
+        case "tracks":
+            return _one_track(target.name, target.node)
+        case _:
+            message = f"'{target.name}' is an experiment, which is not made of runs; `benchsuite run` runs it whole"
+            raise SpecError([Problem(message)], subject=selection.target)
 
 
 def _one_track(name: str, node: Node) -> _Tracks:
@@ -274,43 +268,11 @@ def _why_no_rule(name: str, directory: RuleDirectory) -> str:
     return f"no rule '{name}'{nearest(name, directory.rules)}"
 
 
-def _parse_override(text: str) -> tuple[list[str], Node, str]:
-    path, equals, value = text.partition("=")
-    shown = f"--set {text}"
-    steps = [step.strip() for step in path.split(".")]
-    if not equals or not all(steps) or len(steps) < 2:
-        raise SpecError([Problem("expected path=value, such as protocol.epochs=5", shown)])
-    roots = [*PARTS, "hardware", "rules"]
-    if steps[0] not in roots:
-        raise SpecError(
-            [Problem(f"unknown{nearest(steps[0], roots)}; known here: {', '.join(roots)}", shown, field=steps[0])]
-        )
-    node = parse(value, shown) if value.strip() else Node(None, Mark(shown))
-    return steps, from_plain(node.plain(), Mark(shown)), shown
-
-
-def _apply(node: Node, steps: list[str], value: Node) -> Node:
-    """Set one entry deep in a tree, making mappings on the way where there are none."""
-    if not steps:
-        return value
-    step, rest = steps[0], steps[1:]
-    if isinstance(node.value, list):
-        if not step.isdigit() or int(step) >= len(node.value):
-            message = f"no entry '{step}' in a list of {len(node.value)}; entries count from 0"
-            raise SpecError([value.mark.problem(message)])
-        entries = list(node.value)
-        entries[int(step)] = _apply(entries[int(step)], rest, value)
-        return Node(entries, node.mark)
-    below = node.get(step) if node.is_mapping else None
-    base = node if node.is_mapping else Node({}, value.mark)
-    return base.with_entry(step, _apply(below or Node({}, value.mark), rest, value))
-
-
 def _resolve_parts(
     track: Node,
     tier: str,
     rule: str,
-    overrides: list[tuple[list[str], Node, str]],
+    overrides: list[Override],
     directory: RuleDirectory,
     rules: Iterable[str],
 ) -> tuple[dict[str, Any], list[Problem]]:
@@ -323,21 +285,22 @@ def _resolve_parts(
         node = track.get(part) or Node({}, track.mark)
         for change in (_dig(tier_changes, part), _dig(settings, part) if part == "protocol" else None):
             node = node.merged(change) if change else node
-        for steps, value, _ in overrides:
-            if steps[0] == part:
-                node = _apply(node, steps[1:], value)
+        for override in overrides:
+            if override.path[0] == part:
+                node = apply_override(node, override.path[1:], override.value)
         parts[part], found = check(adapter_of(part), node, prefix=part, shape=shape)
         problems += found
     config = _dig(settings, "config") or Node({}, track.mark)
-    for steps, value, shown in overrides:
-        if steps[0] != "rules":
+    for override in overrides:
+        path, shown = override.path, override.shown
+        if path[0] != "rules":
             continue
-        if len(steps) < 4 or steps[2] != "config":
+        if len(path) < 4 or path[2] != "config":
             problems.append(Problem("expected rules.<rule>.config.<field>=value", shown))
-        elif steps[1] == rule:
-            config = _apply(config, steps[3:], value)
-        elif steps[1] not in rules:
-            problems.append(Problem(f"rule '{steps[1]}' is not among those selected{nearest(steps[1], rules)}", shown))
+        elif path[1] == rule:
+            config = apply_override(config, path[3:], override.value)
+        elif path[1] not in rules:
+            problems.append(Problem(f"rule '{path[1]}' is not among those selected{nearest(path[1], rules)}", shown))
     try:
         parts["rule"] = RuleSpec(name=rule, config=directory.rule_config(rule, config.plain()))
     except SpecError as error:
@@ -363,12 +326,12 @@ def _laid_over(below: Node | None, above: Node | None) -> Node | None:
     return below.merged(above) if below and above else above or below
 
 
-def _resolve_hardware(name: str, library: SpecLibrary, overrides: list[tuple[list[str], Node, str]]) -> HardwareSpec:
+def _resolve_hardware(name: str, library: SpecLibrary, overrides: list[Override]) -> HardwareSpec:
     is_file = Path(name).suffix in {".yaml", ".yml"}
     node = library.load_file("hardware", Path(name)) if is_file else library.load("hardware", name, Mark("--hardware"))
-    for steps, value, _ in overrides:
-        if steps[0] == "hardware":
-            node = _apply(node, steps[1:], value)
+    for override in overrides:
+        if override.path[0] == "hardware":
+            node = apply_override(node, override.path[1:], override.value)
     hardware, problems = check(adapter_of("hardware"), node, prefix="hardware", shape=HardwareSpec)
     if hardware is None:
         raise SpecError(problems, subject=f"hardware {name}")

@@ -39,6 +39,15 @@ def mean_sd(estimate: Estimate | None) -> str:
     return percent(estimate.mean) + spread
 
 
+def plain_mean_sd(estimate: Estimate | None, digits: int = 2) -> str:
+    """Return ``mean ± sd`` of what is no fraction; without a spread where there was one seed."""
+    if estimate is None:
+        return "–"
+    spread = "" if estimate.sd is None else f" ± {estimate.sd:.{digits}f}"
+    mean = f"{estimate.mean:.{digits}f}"
+    return (mean.lstrip("-") if float(mean) == 0 else mean).replace("-", MINUS) + spread
+
+
 def interval(estimate: Estimate | None, *, signed: bool = False) -> str:
     """Return the 95 % interval in per cent or, ``signed``, in percentage points."""
     if estimate is None or estimate.low is None or estimate.high is None:

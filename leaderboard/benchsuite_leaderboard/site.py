@@ -1,4 +1,4 @@
-"""The static site: one start page, one page a track, and the files they need; works from a folder with no network."""
+"""The static site: a start page, a page for each track and experiment, and the files they need; needs no network."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from benchsuite.record.experiment import ExperimentRecord
 from benchsuite.record.model import RunRecord, RunStatus
 from benchsuite.record.store import BrokenRecord
 from benchsuite.version import __version__
-from benchsuite_leaderboard import charts, formatting
+from benchsuite_leaderboard import charts, experiment_charts, formatting
+from benchsuite_leaderboard.experiment_tables import ExperimentTable, summarize_experiments
 from benchsuite_leaderboard.model import BASELINE_RULE, RuleRow, TrackTable
 from benchsuite_leaderboard.output import publish
 from benchsuite_leaderboard.tables import summarize
@@ -42,7 +44,9 @@ class BuildReport:
     """All files of the site, relative to ``out``."""
     tables: int
     records: int
-    """Different records that went in."""
+    """Different records of runs that went in."""
+    experiments: int
+    """Different records of experiments that went in."""
     statuses: dict[RunStatus, int]
     """How they ended."""
     broken: tuple[BrokenRecord, ...]
@@ -62,14 +66,34 @@ class TrackPage:
         return f"tracks/{self.name}.html"
 
 
-def build_site(records: Iterable[RunRecord | BrokenRecord], out: Path, *, title: str = DEFAULT_TITLE) -> BuildReport:
-    """Build the leaderboard from run records and nothing else.
+@dataclass(frozen=True)
+class ExperimentPage:
+    """One experiment with each of the settings it was made with, as the templates see it."""
+
+    name: str
+    tables: tuple[ExperimentTable, ...]
+
+    @property
+    def address(self) -> str:
+        """Return the page's path within the site."""
+        return f"experiments/{self.name}.html"
+
+
+def build_site(
+    records: Iterable[RunRecord | BrokenRecord],
+    out: Path,
+    *,
+    experiments: Iterable[ExperimentRecord | BrokenRecord] = (),
+    title: str = DEFAULT_TITLE,
+) -> BuildReport:
+    """Build the leaderboard from records and nothing else.
 
     The same records give the same bytes, in whatever order they come. Everything is rendered before the first file is
     written, so that a failed build changes nothing.
 
     Args:
         records: What ``read_folder`` yields; broken ones are reported on the start page.
+        experiments: What ``read_experiments`` yields, likewise.
         out: Folder of the site: new, empty, or made by an earlier build. Foreign files in it are left alone.
         title: Heading of the start page.
 
@@ -80,17 +104,22 @@ def build_site(records: Iterable[RunRecord | BrokenRecord], out: Path, *, title:
         StoreError: if ``out`` is not ours to write to, or cannot be written.
     """
     good: list[RunRecord] = []
+    good_experiments: list[ExperimentRecord] = []
     broken: list[BrokenRecord] = []
-    for record in records:
-        if isinstance(record, BrokenRecord):
-            broken.append(record)
-        else:
-            good.append(record)
+    for record in (*records, *experiments):
+        match record:
+            case BrokenRecord():
+                broken.append(record)
+            case ExperimentRecord():
+                good_experiments.append(record)
+            case RunRecord():
+                good.append(record)
     broken.sort(key=lambda b: (b.path.parts[-2:], b.reason))
     tables = summarize(good)
     statuses = Counter(run.status for table in tables for row in table.rows for run in row.runs)
     counted = sum(table.runs for table in tables)
-    pages = render_pages(tables, broken, title)
+    experiment_tables = summarize_experiments(good_experiments)
+    pages = render_pages(tables, broken, title, experiment_tables)
     files = {name: text.encode("utf-8", "backslashreplace") for name, text in pages.items()} | _static_files()
     publish(files, out)
     return BuildReport(
@@ -99,42 +128,60 @@ def build_site(records: Iterable[RunRecord | BrokenRecord], out: Path, *, title:
         files=tuple(sorted(files)),
         tables=len(tables),
         records=counted,
+        experiments=len(experiment_tables),
         statuses=dict(sorted(statuses.items())),
         broken=tuple(broken),
     )
 
 
-def render_pages(tables: Iterable[TrackTable], broken: Iterable[BrokenRecord], title: str) -> dict[str, str]:
+def render_pages(
+    tables: Iterable[TrackTable],
+    broken: Iterable[BrokenRecord],
+    title: str,
+    experiments: Iterable[ExperimentTable] = (),
+) -> dict[str, str]:
     """Render every page.
 
     Args:
         tables: As ``summarize`` gives them.
         broken: Files to list as unusable.
         title: Heading of the start page.
+        experiments: As ``summarize_experiments`` gives them.
 
     Returns:
         HTML by path within the site.
 
     Raises:
-        ValueError: if a track's name could not safely be a file's name.
+        ValueError: if a track's or an experiment's name could not safely be a file's name.
     """
     by_track: dict[str, list[TrackTable]] = {}
     for table in tables:
-        if not PAGE_NAME.fullmatch(table.track):
-            raise ValueError(f"track {table.track!r}: not a valid name, so no page can be called after it")
-        by_track.setdefault(table.track, []).append(table)
+        by_track.setdefault(_page_name("track", table.track), []).append(table)
+    by_experiment: dict[str, list[ExperimentTable]] = {}
+    for experiment in experiments:
+        by_experiment.setdefault(_page_name("experiment", experiment.name), []).append(experiment)
     tracks = [TrackPage(name, tuple(members)) for name, members in sorted(by_track.items())]
+    studies = [ExperimentPage(name, tuple(members)) for name, members in sorted(by_experiment.items())]
     environment = _environment()
     # Only the file's own folder and name: where somebody keeps their records is not for publication.
     listed = [("/".join(b.path.parts[-2:]), b.reason) for b in broken]
     statuses = Counter(run.status for t in tracks for table in t.tables for row in table.rows for run in row.runs)
-    shared: dict[str, Any] = {"site_title": title, "tracks": tracks, "version": __version__}
+    shared: dict[str, Any] = {"site_title": title, "tracks": tracks, "experiments": studies, "version": __version__}
     index = environment.get_template("index.html.j2")
     pages = {"index.html": index.render(shared, root="", broken=listed, statuses=sorted(statuses.items()), page=None)}
     template = environment.get_template("track.html.j2")
     for track in tracks:
         pages[track.address] = template.render(shared, root="../", page=track, **_drawings(track))
+    template = environment.get_template("experiment.html.j2")
+    for study in studies:
+        pages[study.address] = template.render(shared, root="../", page=study, drawings=_experiment_drawings(study))
     return pages
+
+
+def _page_name(what: str, name: str) -> str:
+    if not PAGE_NAME.fullmatch(name):
+        raise ValueError(f"{what} {name!r}: not a valid name, so no page can be called after it")
+    return name
 
 
 def _drawings(track: TrackPage) -> dict[str, Any]:
@@ -143,6 +190,18 @@ def _drawings(track: TrackPage) -> dict[str, Any]:
         "series": {t.table_id: charts.assign_series(t) for t in track.tables},
         "learning": {t.table_id: charts.learning_curves(t, budget // 2) for t in track.tables},
         "alignment": {t.table_id: charts.alignment_charts(t, budget // 2) for t in track.tables},
+    }
+
+
+def _experiment_drawings(page: ExperimentPage) -> dict[str, dict[str, Any]]:
+    budget = POINTS_A_PAGE // len(page.tables)
+    return {
+        table.experiment_id: {
+            "series": experiment_charts.experiment_series(table),
+            "error": experiment_charts.error_chart(table, budget // 2),
+            "correlations": experiment_charts.correlation_charts(table, budget // 2),
+        }
+        for table in page.tables
     }
 
 
@@ -166,6 +225,7 @@ def _environment() -> Environment:
         formatting.percent,
         formatting.points,
         formatting.mean_sd,
+        formatting.plain_mean_sd,
         formatting.interval,
         formatting.number,
         formatting.status_words,

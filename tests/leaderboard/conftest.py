@@ -29,3 +29,8 @@ def make_seeds():
 @pytest.fixture(scope="session")
 def make_angles():
     return _factories.make_angles
+
+
+@pytest.fixture(scope="session")
+def make_experiment():
+    return _factories.make_experiment

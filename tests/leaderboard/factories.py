@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from benchsuite.record.experiment import ExperimentRecord, Trajectory
 from benchsuite.record.model import (
     DataUsed,
     DiagnosticValue,
@@ -17,8 +18,10 @@ from benchsuite.record.model import (
     RunStatus,
     SetMetrics,
     Timing,
+    Versions,
 )
-from benchsuite.spec.hashing import run_id, spec_hash
+from benchsuite.spec.experiment import LinearDynamics
+from benchsuite.spec.hashing import experiment_hash, experiment_id, run_id, spec_hash
 from benchsuite.spec.track import RunSpec
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -172,3 +175,48 @@ def make_angles(seed: int, epochs: int, start: float = 88.0, fall: float = 4.0) 
         for place, segment in enumerate(("dense1", "dense2"))
         for epoch in range(epochs + 1)
     ]
+
+
+def make_experiment(
+    ends=((0, 0.01), (1, 0.0001)),
+    *,
+    seeds=(0, 1, 2),
+    name="a-study",
+    diverged=(),
+    step_size=0.1,
+    command="benchsuite run a-study",
+    title="A study",
+    reason="the error stopped being a finite number in iterations 3 to 4",
+    ended_at=START,
+):
+    """Return an experiment's record: three layers, four iterations, errors that fall to ``ends`` from one.
+
+    ``diverged`` has (seed, rate) of trajectories that end after two measurements. Seed s multiplies the last error by
+    10**s.
+    """
+    iterations = (0, 1, 2, 3, 4)
+    spec = LinearDynamics(
+        name=name, title=title, kind="linear_dynamics", dimensions=(4, 6, 5, 3), target_standard_deviation=1.0,
+        feedback_rates=tuple(rate for rate, _ in ends), feedback_standard_deviation=1.0,
+        backprop_standard_deviation=1.0, step_size=step_size, iterations=4, seeds=seeds,
+    )  # fmt: skip
+    trajectories = []
+    for seed in seeds:
+        for rate, end in (*ends, (None, 0.001)):
+            stops = (seed, rate) in diverged
+            errors = (1.0, 0.9, 0.8, 0.7, end * 10**seed)[: 2 if stops else 5]
+            curve = (None, 0.1, 0.2, 0.3, 0.4)[: len(errors)]
+            trajectories.append(
+                Trajectory(
+                    seed=seed, rule="backprop" if rate is None else "updated_random_feedback", feedback_rate=rate,
+                    status="diverged" if stops else "completed", reason=reason if stops else "", squared_error=errors,
+                    correlations=() if rate is None else (curve,) * 3,
+                )
+            )  # fmt: skip
+    return ExperimentRecord(
+        experiment_id=experiment_id(spec), spec_hash=experiment_hash(spec), result_key="00", spec=spec,
+        seeds={seed: {"target": seed} for seed in seeds}, rules={},
+        environment=Versions(benchsuite="0", python="3", torch="2", numpy="2", platform="x"), iterations=iterations,
+        trajectories=tuple(trajectories), wall_time_s=1.0, started_at=START,
+        ended_at=ended_at, command=command,
+    )  # fmt: skip

@@ -33,7 +33,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def page(make_record, make_seeds, make_angles, tmp_path_factory) -> Iterator[object]:
+def page(make_record, make_seeds, make_angles, make_experiment, tmp_path_factory) -> Iterator[object]:
     from selenium import webdriver
 
     hostile = '</script><img src=x onerror="window.broken=1"><script>window.broken=1</script>'
@@ -49,7 +49,7 @@ def page(make_record, make_seeds, make_angles, tmp_path_factory) -> Iterator[obj
         make_record("target-prop", 0, status="incompatible", reason="not invertible", curve=[], fingerprint=None),
     ]
     out = tmp_path_factory.mktemp("board") / "site"
-    build_site(records, out)
+    build_site(records, out, experiments=[make_experiment(title=hostile, command=hostile)])
     options = webdriver.ChromeOptions()
     options.binary_location = str(CHROMIUM)
     for switch in (*SWITCHES, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
@@ -138,3 +138,13 @@ def test_a_phone_scrolls_the_table_and_not_the_page(page):
         assert page.execute_script("return document.documentElement.scrollWidth") == 390
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_an_experiments_charts_are_drawn(page):
+    """Last, since it leaves the page that the tests above share."""
+    address = page.current_url
+    page.get(address.replace("tracks/digits-fc", "experiments/a-study"))
+    wait_until(page, "document.querySelectorAll('.chart[data-drawn=yes]').length === 4")
+    assert page.execute_script("return document.querySelectorAll('.chart-problem').length") == 0
+    assert page.execute_script("return window.broken") is None
+    page.get(address)

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from benchsuite.record.experiment import ExperimentRecord
 from benchsuite.record.model import RunRecord
 from benchsuite.spec.base import HashedModel
-from benchsuite.spec.hashing import run_id, spec_hash
+from benchsuite.spec.hashing import experiment_hash, experiment_id, run_id, spec_hash
 
-RECORDS = sorted((Path(__file__).resolve().parents[2] / "leaderboard" / "records").rglob("*.json"))
+FOLDER = Path(__file__).resolve().parents[2] / "leaderboard" / "records"
+EXPERIMENTS = sorted((FOLDER / "experiments").rglob("*.json"))
+RECORDS = sorted(set(FOLDER.rglob("*.json")) - set(EXPERIMENTS))
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: f"{path.parent.name}-{path.stem}")
@@ -19,6 +22,13 @@ def test_a_committed_records_run_still_has_its_name(path: Path) -> None:
     record = RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
     assert spec_hash(record.spec) == record.spec_hash
     assert path.stem == run_id(record.spec) == record.run_id
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_a_committed_experiment_still_has_its_name(path: Path) -> None:
+    record = ExperimentRecord.model_validate_json(path.read_text(encoding="utf-8"))
+    assert experiment_hash(record.spec) == record.spec_hash
+    assert path.stem == experiment_id(record.spec) == record.experiment_id
 
 
 class Grown(HashedModel):

@@ -1,0 +1,82 @@
+"""``benchsuite run`` on an experiment: run it whole, or find its record, and show what came out."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchsuite.cli.options import messages, output, print_json
+
+if TYPE_CHECKING:
+    from benchsuite.record.experiment import ExperimentRecord, Trajectory
+    from benchsuite.record.store import RecordStore
+    from benchsuite.registry.manager import Registry
+    from benchsuite.spec.resolve_experiment import SelectedExperiment
+
+
+def run_experiment(selected: SelectedExperiment, registry: Registry, store: Path, fresh: bool, as_json: bool) -> int:
+    """Run an experiment unless the store has its record, then print its table and build the page."""
+    from benchsuite.experiments.execute import earlier_record, execute
+    from benchsuite.record.store import RecordStore
+
+    records = RecordStore(store.resolve())
+    record = None if fresh else earlier_record(selected, records, registry)
+    if record is not None:
+        messages().print(f"{record.spec.name}  found, not run again (--fresh does)", markup=False, soft_wrap=True)
+    else:
+        try:
+            record = execute(selected, records, registry, _Progress(selected))
+        except KeyboardInterrupt:
+            again = shlex.join(["benchsuite", *sys.argv[1:]])
+            sys.stderr.write(f"benchsuite: interrupted; nothing was recorded, start again with: {again}\n")
+            return 130
+    if as_json:
+        print_json({"store": str(records.root), "experiment": record.model_dump(mode="json")})
+    else:
+        _show(record, records)
+    return 0
+
+
+class _Progress:
+    """One line on stderr for each trajectory, as it ends."""
+
+    def __init__(self, selected: SelectedExperiment) -> None:
+        self.name = selected.spec.name
+        self.total = len(selected.spec.seeds) * (len(selected.spec.feedback_rates) + 1)
+        self.finished = 0
+
+    def __call__(self, trajectory: Trajectory, seconds: float) -> None:
+        from benchsuite_leaderboard.experiment_tables import trajectory_label
+
+        self.finished += 1
+        count = f"{self.finished}/{self.total}".rjust(2 * len(str(self.total)) + 1)
+        label = trajectory_label(trajectory.rule, trajectory.feedback_rate)
+        error = trajectory.final_log10_squared_error
+        result = f"log10 of the error {error:6.2f}" if error is not None else trajectory.reason
+        messages().print(
+            f"{count}  {self.name}  {label:<33} seed {trajectory.seed}  {trajectory.status}  {result}  {seconds:.1f} s",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
+
+
+def _show(record: ExperimentRecord, records: RecordStore) -> None:
+    from benchsuite.cli.tables import experiment_table
+    from benchsuite.errors import BenchsuiteError
+    from benchsuite_leaderboard.experiment_tables import summarize_experiments
+    from benchsuite_leaderboard.site import build_site
+
+    console = output()
+    for table in summarize_experiments([record]):
+        console.print(experiment_table(table))
+    try:
+        report = build_site(records.read_all(), records.root / "site", experiments=records.read_experiments())
+    except BenchsuiteError as error:
+        # The page can be built again at any time; the record is safe.
+        messages().print(f"[yellow]no page:[/] {error}")
+        return
+    page = report.out / "experiments" / f"{record.spec.name}.html"
+    path = records.experiments_folder / f"{record.experiment_id}.json"
+    console.print(f"\nfigure  {page}", markup=False, soft_wrap=True)
+    console.print(f"record  {path}", markup=False, soft_wrap=True)

@@ -1,0 +1,92 @@
+"""One experiment from its spec to its record, or to the record that it has already."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from benchsuite.experiments.simulate import RULES, arms_of, simulate, stream_seeds
+from benchsuite.harness.environment import versions
+from benchsuite.record.experiment import ExperimentRecord, RuleUsed, Trajectory
+from benchsuite.record.model import Versions
+from benchsuite.record.store import RecordStore
+from benchsuite.registry.manager import Registry
+from benchsuite.registry.sources import rule_source_hash
+from benchsuite.spec.hashing import canonical_json, experiment_hash, experiment_id
+from benchsuite.spec.resolve_experiment import SelectedExperiment
+
+
+def earlier_record(selected: SelectedExperiment, store: RecordStore, registry: Registry) -> ExperimentRecord | None:
+    """Return the store's record of an experiment if nothing that can change its numbers has changed since."""
+    found = store.find_experiment(experiment_id(selected.spec))
+    key = result_key(experiment_hash(selected.spec), rules_used(registry), versions())
+    return found if found is not None and found.result_key == key else None
+
+
+def execute(
+    selected: SelectedExperiment,
+    store: RecordStore,
+    registry: Registry,
+    on_trajectory: Callable[[Trajectory, float], None] = lambda trajectory, seconds: None,
+) -> ExperimentRecord:
+    """Run an experiment and write its record.
+
+    Args:
+        selected: the experiment and its command.
+        store: where the record goes.
+        registry: where rules are taken from.
+        on_trajectory: told each trajectory and the seconds it took, as it ends.
+
+    Raises:
+        StoreError: if the record cannot be written; found out before anything is run.
+        PluginError: if a rule is not installed.
+
+    """
+    spec = selected.spec
+    rules, environment = rules_used(registry), versions()
+    store.prepare()
+    started_at, start = datetime.now(UTC), time.perf_counter()
+    trajectories = []
+    for seed in spec.seeds:
+        for arm in arms_of(spec):
+            before = time.perf_counter()
+            trajectories.append(simulate(spec, seed, arm, registry))
+            on_trajectory(trajectories[-1], time.perf_counter() - before)
+    record = ExperimentRecord(
+        experiment_id=experiment_id(spec),
+        spec_hash=experiment_hash(spec),
+        result_key=result_key(experiment_hash(spec), rules, environment),
+        spec=spec,
+        seeds={seed: stream_seeds(seed) for seed in spec.seeds},
+        rules=rules,
+        environment=environment,
+        iterations=spec.measured_iterations,
+        trajectories=tuple(trajectories),
+        wall_time_s=time.perf_counter() - start,
+        started_at=started_at,
+        ended_at=datetime.now(UTC),
+        command=selected.command,
+    )
+    store.write_experiment(record)
+    return record
+
+
+def rules_used(registry: Registry) -> dict[str, RuleUsed]:
+    """Return where the rules that experiments run come from; raises PluginError if one is not installed."""
+    return {
+        name: RuleUsed(
+            source_hash=rule_source_hash(registry.rule(name)), distribution=registry.origins["rule", name].distribution
+        )
+        for name in RULES
+    }
+
+
+def result_key(spec_hash: str, rules: dict[str, RuleUsed], environment: Versions) -> str:
+    """Return the hash over everything that can change an experiment's numbers, and nothing else."""
+    parts = {
+        "spec": spec_hash, "rules": {name: used.source_hash for name, used in rules.items()},
+        "benchsuite": environment.benchsuite, "torch": environment.torch,
+    }  # fmt: skip
+    return hashlib.sha256(canonical_json(parts).encode()).hexdigest()
