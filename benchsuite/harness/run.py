@@ -5,46 +5,43 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
+from typing import Any, Literal
 
 import torch
 
 from benchsuite.data.resident import ResidentData
-from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import BenchsuiteError, IncompatibleError, StoreError
+from benchsuite.harness.assembly import Parts, SegmentStates, assemble
 from benchsuite.harness.checkpoint import load_checkpoint, save_checkpoint
 from benchsuite.harness.clock import Clock
-from benchsuite.harness.device import Device, open_device, peak_memory, reset_peak_memory
-from benchsuite.harness.environment import environment_of, result_key
+from benchsuite.harness.device import Device, open_device, reset_peak_memory
+from benchsuite.harness.environment import environment_of
 from benchsuite.harness.events import announce
-from benchsuite.harness.seeds import derive_seeds, generator
+from benchsuite.harness.pretraining import first_parts, kept_segments
 from benchsuite.harness.trainer import EpochSums, TimeBudgetSpentError, Trainer
-from benchsuite.network.builder import build, outline_of
+from benchsuite.harness.write_up import Ending, LoadedData, Progress, identify, write_up
+from benchsuite.network.builder import require_keepable
 from benchsuite.network.criterion import criterion_of
 from benchsuite.record.model import (
-    DataUsed,
     DiagnosticValue,
-    Environment,
     EpochMetrics,
     NetworkUsed,
     RunRecord,
     RunStatus,
-    Timing,
 )
 from benchsuite.record.running import marked_running
 from benchsuite.record.store import RecordStore
 from benchsuite.registry.manager import Registry
 from benchsuite.rule import Batch
-from benchsuite.spec.hashing import run_id, spec_hash
 from benchsuite.spec.resolve import SelectedRun
 
 logger = logging.getLogger("benchsuite.harness")
 
 # A checkpoint costs a write of the whole state; work lost to a kill is at most this plus one epoch.
 CHECKPOINT_EVERY_S = 5.0
+
+Stage = Literal["pretraining", "run"]
 
 FINAL_STATUSES: frozenset[RunStatus] = frozenset({"completed", "diverged", "timed_out", "incompatible"})
 """Outcomes that another try with the same result key would repeat."""
@@ -62,25 +59,6 @@ class InterruptedRunError(Exception):
         self.record = record
 
 
-@dataclass(frozen=True)
-class LoadedData:
-    """A data set in memory with its identity."""
-
-    dataset: DecodedDataset
-    fingerprint: str
-
-
-@dataclass
-class Progress:
-    """What a run has to show so far."""
-
-    epochs: list[EpochMetrics] = field(default_factory=list)
-    diagnostics: list[DiagnosticValue] = field(default_factory=list)
-    network: NetworkUsed | None = None
-    steps_per_epoch: int = 1
-    resumed: int = 0
-
-
 class Run:
     """One run being made: sets up, trains, measures, and always ends in a record."""
 
@@ -88,19 +66,15 @@ class Run:
         self, selected: SelectedRun, data: LoadedData, store: RecordStore, registry: Registry, fresh: bool = False
     ) -> None:
         self.spec = selected.spec
-        self.command = selected.command
         self.data = data
         self.store = store
         self.registry = registry
         self.fresh = fresh
-        self.id = run_id(self.spec)
-        self.hash = spec_hash(self.spec)
-        self.environment: Environment = environment_of(registry, self.spec.rule.name)
-        self.key = result_key(self.hash, self.environment, data.fingerprint)
-        self.seeds = derive_seeds(self.spec.seed)
+        self.identity = identify(selected, data, environment_of(registry, self.spec.rule.name))
+        self.id, self.key = self.identity.run_id, self.identity.result_key
+        self.seeds = self.identity.seeds
         self.progress = Progress()
         self.clock = Clock()
-        self.started_at = datetime.now(UTC)
         self.device: Device | None = None
 
     @property
@@ -144,37 +118,83 @@ class Run:
 
     def _train(self) -> None:
         with self.clock.measure("setup"):
-            trainer = self._set_up()
+            resident = self._open()
+            saved = self._saved()
+        kept = self._pretrain(resident, saved)
+        with self.clock.measure("setup"):
+            trainer = self._set_up(resident, kept)
             trainer.warm_up()
-        self.clock.synchronize = self._device.synchronize
-        resumed_from = self._resume(trainer)
+        resumed_from = 0
+        if saved and saved["stage"] == "run":
+            trainer.load_state(saved["trainer"])
+            resumed_from = trainer.epoch
         announce(
             self.registry.manager, "benchsuite_run_started",
             run_id=self.id, spec=self.spec, resumed_from_epoch=resumed_from,
         )  # fmt: skip
         reset_peak_memory(self._device.torch_device)
         if trainer.epoch == 0:
-            if not self.progress.resumed:
-                with self.clock.measure("train"):
-                    trainer.begin()
+            with self.clock.measure("train"):
+                trainer.begin()
             self._diagnose(trainer)
         last_saved = time.perf_counter()
         while trainer.epoch < self.spec.protocol.epochs and not self._has_learned_all():
             self._one_epoch(trainer)
             if time.perf_counter() - last_saved > CHECKPOINT_EVERY_S:
-                self._save(trainer)
+                self._save(trainer, "run", kept)
                 last_saved = time.perf_counter()
 
-    def _set_up(self) -> Trainer:
+    def _pretrain(self, resident: ResidentData, saved: dict[str, Any] | None) -> SegmentStates:
+        """Train the first network, if there is to be one, and return the segments that are kept of it."""
+        wanted = self.spec.pretraining
+        if not wanted.epochs:
+            return {}
+        if saved and saved["stage"] == "run":
+            states: SegmentStates = saved["kept"]
+            return states
+        with self.clock.measure("setup"):
+            parts = first_parts(self.spec)
+            dataset = self.data.dataset
+            require_keepable(
+                wanted, self.spec.architecture, dataset.input_shape, dataset.classes, self.registry.architectures
+            )
+            trainer = assemble(parts, resident, self._device, self.registry)
+            trainer.warm_up()
+        if saved:
+            trainer.load_state(saved["trainer"])
+        else:
+            with self.clock.measure("train"):
+                trainer.begin()
+        last_saved = time.perf_counter()
+        while trainer.epoch < wanted.epochs:
+            learning_rate = trainer.learning_rate
+            sums, train_time = self._timed_epoch(trainer)
+            self.progress.pretraining.append(
+                EpochMetrics(
+                    epoch=trainer.epoch, learning_rate=learning_rate, running_loss=_finite(sums),
+                    running_error=sums.error, train_time_s=train_time,
+                    images_per_s=sums.examples / max(train_time, 1e-9),
+                )
+            )  # fmt: skip
+            if _finite(sums) is None:
+                raise DivergedError(f"the training loss was not finite in epoch {trainer.epoch} of the pretraining")
+            if time.perf_counter() - last_saved > CHECKPOINT_EVERY_S:
+                self._save(trainer, "pretraining", {})
+                last_saved = time.perf_counter()
+        return kept_segments(self.spec, trainer)
+
+    def _open(self) -> ResidentData:
+        """Open the device and put the data there."""
+        self.device = open_device(self.spec.hardware)
+        self.clock.synchronize = self.device.synchronize
+        return ResidentData(self.data.dataset, self.spec.dataset.normalization, self.device.torch_device)
+
+    def _set_up(self, resident: ResidentData | None = None, kept: SegmentStates | None = None) -> Trainer:
         spec = self.spec
-        self.device = open_device(spec.hardware)
-        plan = outline_of(
-            spec.architecture, self.data.dataset.input_shape, self.data.dataset.classes, self.registry.architectures
-        )
-        network = build(plan, generator(self.seeds, "init"))
-        rule_type = self.registry.rule(spec.rule.name)
-        rule = rule_type(rule_type.Config.model_validate(spec.rule.config))
-        rule.attach(network, generator(self.seeds, "feedback"))
+        resident = resident or self._open()
+        parts = Parts(spec.architecture, spec.protocol, spec.rule, self.seeds)
+        trainer = assemble(parts, resident, self._device, self.registry, kept)
+        network, rule = trainer.network, trainer.rule
         self.progress.network = NetworkUsed(
             parameters=sum(p.numel() for p in network.parameters()),
             feedback_parameters=sum(
@@ -183,37 +203,37 @@ class Run:
             segments=tuple(network.segments),
             taken_over=rule.taken_over,
         )
-        network.autocast_dtype = self._device.autocast_dtype
-        network.to(self._device.torch_device)
-        rule.to(self._device.torch_device)
-        resident = ResidentData(self.data.dataset, spec.dataset.normalization, self._device.torch_device)
-        trainer = Trainer(network, rule, resident, spec.protocol, self.seeds)
         self.progress.steps_per_epoch = trainer.steps_per_epoch
         return trainer
 
-    def _resume(self, trainer: Trainer) -> int:
+    def _saved(self) -> dict[str, Any] | None:
+        """Return this run's checkpoint, its progress taken over; None if there is none to go on from."""
         if self.fresh:
             self.checkpoint_path.unlink(missing_ok=True)
-            return 0
+            return None
         state = load_checkpoint(self.checkpoint_path, self.key)
         if state is None:
-            return 0
-        trainer.load_state(state["trainer"])
+            return None
         self.progress.epochs = [EpochMetrics.model_validate_json(text) for text in state["epochs"]]
+        self.progress.pretraining = [EpochMetrics.model_validate_json(text) for text in state["pretraining"]]
         self.progress.diagnostics = [DiagnosticValue.model_validate_json(text) for text in state["diagnostics"]]
         self.progress.resumed = int(state["resumed"]) + 1
         self.clock.spent = dict(state["spent"])
-        return trainer.epoch
+        return state
+
+    def _timed_epoch(self, trainer: Trainer) -> tuple[EpochSums, float]:
+        """Train for one epoch and return its sums and its time; what a rule did before training is the first one's."""
+        limit = self.spec.protocol.timeout_s
+        deadline = None if limit is None else time.perf_counter() + limit - self.clock.spent.get("train", 0.0)
+        with self.clock.measure("train"):
+            sums = trainer.train_epoch(deadline)
+        before = sum(e.train_time_s for e in (*self.progress.pretraining, *self.progress.epochs))
+        return sums, self.clock.spent["train"] - before
 
     def _one_epoch(self, trainer: Trainer) -> None:
         protocol = self.spec.protocol
         learning_rate = trainer.learning_rate
-        spent = self.clock.spent.get("train", 0.0)
-        deadline = None if protocol.timeout_s is None else time.perf_counter() + protocol.timeout_s - spent
-        with self.clock.measure("train"):
-            sums = trainer.train_epoch(deadline)
-        # What a rule did before training is the first epoch's: curves over time start with it.
-        train_time = self.clock.spent["train"] - sum(e.train_time_s for e in self.progress.epochs)
+        sums, train_time = self._timed_epoch(trainer)
         due = trainer.epoch % protocol.evaluation.every_epochs == 0 or trainer.epoch == protocol.epochs
         with self.clock.measure("evaluation"):
             test = trainer.evaluate("test") if due else None
@@ -254,18 +274,21 @@ class Run:
                         DiagnosticValue(diagnostic=name, segment=segment, epoch=trainer.epoch, value=value)
                     )
 
-    def _save(self, trainer: Trainer) -> None:
+    def _save(self, trainer: Trainer, stage: Stage, kept: SegmentStates) -> None:
         """Write a checkpoint; one that cannot be written costs the chance to continue, not the run."""
         try:
-            self._write_checkpoint(trainer)
+            self._write_checkpoint(trainer, stage, kept)
         except StoreError as error:
             logger.warning("%s; the run goes on without", error)
 
-    def _write_checkpoint(self, trainer: Trainer) -> None:
+    def _write_checkpoint(self, trainer: Trainer, stage: Stage, kept: SegmentStates) -> None:
         progress = self.progress
         save_checkpoint(self.checkpoint_path, {
             "result_key": self.key,
+            "stage": stage,
+            "kept": {name: dict(state) for name, state in kept.items()},
             "trainer": trainer.state(),
+            "pretraining": [e.model_dump_json() for e in progress.pretraining],
             "epochs": [e.model_dump_json() for e in progress.epochs],
             "diagnostics": [d.model_dump_json() for d in progress.diagnostics],
             "resumed": progress.resumed,
@@ -295,48 +318,10 @@ class Run:
         announce(self.registry.manager, "benchsuite_run_finished", record=record, path=path)
 
     def _record(self, status: RunStatus, reason: str = "", traceback_text: str | None = None) -> RunRecord:
-        progress, spent, dataset = self.progress, self.clock.spent, self.data.dataset
-        device = self.device or open_device(self.spec.hardware)
-        peak_mib, peak_source = peak_memory(device.torch_device)
-        epoch_times = [e.train_time_s for e in progress.epochs]
-        return RunRecord(
-            run_id=self.id,
-            spec_hash=self.hash,
-            result_key=self.key,
-            status=status,
-            reason=reason,
-            traceback=traceback_text,
-            spec=self.spec,
-            seeds=self.seeds,
-            network=progress.network,
-            data=DataUsed(
-                fingerprint=self.data.fingerprint,
-                canonical=dataset.canonical,
-                train_examples=len(dataset.train_targets),
-                test_examples=len(dataset.test_targets),
-                classes=dataset.classes,
-                input_shape=dataset.input_shape,
-            ),
-            hardware=device.used,
-            environment=self.environment,
-            epochs=tuple(progress.epochs),
-            diagnostics=tuple(progress.diagnostics),
-            timing=Timing(
-                clock="perf_counter" if device.torch_device.type == "cpu" else "perf_counter with synchronisation",
-                train_time_s=spent.get("train", 0.0),
-                evaluation_time_s=spent.get("evaluation", 0.0),
-                diagnostics_time_s=spent.get("diagnostics", 0.0),
-                setup_time_s=spent.get("setup", 0.0),
-                images_per_s=median(e.images_per_s for e in progress.epochs) if progress.epochs else None,
-                step_time_ms=1000 * median(epoch_times) / progress.steps_per_epoch if epoch_times else None,
-                peak_memory_mib=peak_mib,
-                peak_memory_source=peak_source,
-            ),
-            started_at=self.started_at,
-            ended_at=datetime.now(UTC),
-            resumed=progress.resumed,
-            command=self.command,
-        )
+        return write_up(
+            self.identity, self.progress, self.device or open_device(self.spec.hardware), self.clock.spent,
+            Ending(status, reason, traceback_text),
+        )  # fmt: skip
 
 
 def _finite(sums: EpochSums) -> float | None:

@@ -15,9 +15,9 @@ Axis = Literal["init", "feedback", "order", "dropout"]
 AXES: tuple[Axis, ...] = ("init", "feedback", "order", "dropout")
 
 
-def derive_seeds(seed: int) -> dict[str, int]:
-    """Return one 63-bit seed an axis; a hash, so that neighbouring indices and axes share nothing."""
-    return {axis: derive_seed(axis, seed) for axis in AXES}
+def derive_seeds(seed: int, stage: str = "") -> dict[str, int]:
+    """Return one 63-bit seed an axis; a hash, so that neighbouring indices, axes and stages of a run share nothing."""
+    return {axis: derive_seed(f"{stage}/{axis}" if stage else axis, seed) for axis in AXES}
 
 
 def derive_seed(stream: str, seed: int) -> int:

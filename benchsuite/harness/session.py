@@ -15,8 +15,9 @@ from benchsuite.data.load import load_dataset
 from benchsuite.errors import Problem, ShapeError, SpecError
 from benchsuite.harness.allocator import steady_allocator
 from benchsuite.harness.events import announce
-from benchsuite.harness.run import InterruptedRunError, LoadedData, Run
-from benchsuite.network.builder import outline_of
+from benchsuite.harness.run import InterruptedRunError, Run
+from benchsuite.harness.write_up import LoadedData
+from benchsuite.network.builder import outline_of, require_keepable
 from benchsuite.record.model import RunRecord
 from benchsuite.record.running import RunningElsewhereError
 from benchsuite.record.store import RecordStore
@@ -72,7 +73,9 @@ class Session:
         for run in self.runs:
             dataset = self.data_of(run.spec).dataset
             try:
-                outline_of(run.spec.architecture, dataset.input_shape, dataset.classes, self.registry.architectures)
+                where = dataset.input_shape, dataset.classes, self.registry.architectures
+                outline_of(run.spec.architecture, *where)
+                require_keepable(run.spec.pretraining, run.spec.architecture, *where)
             except ShapeError as error:
                 problems[f"architecture '{run.spec.architecture.name}' on {run.spec.dataset.name}: {error}"] = None
             for name in run.spec.diagnostics.names:

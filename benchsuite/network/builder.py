@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Generator, nn
 
-from benchsuite.errors import PluginError, nearest
+from benchsuite.errors import PluginError, ShapeError, nearest
 from benchsuite.network.draft import outline
 from benchsuite.network.geometry import Shape
 from benchsuite.network.initialization import initialize
@@ -28,6 +28,7 @@ from benchsuite.spec.architecture import (
     PoolLayer,
     SumLayer,
 )
+from benchsuite.spec.pretraining import PretrainingSpec
 
 ArchitectureBuilder = Callable[[dict[str, Any], Shape, int], ChainArchitecture]
 """A plugin's builder: (options, input shape, classes) to an architecture of a built-in kind."""
@@ -59,6 +60,41 @@ def outline_of(
             )
         architecture = known[architecture.builder](dict(architecture.options), input_shape, classes)
     return outline(architecture, input_shape, classes)
+
+
+def require_keepable(
+    pretraining: PretrainingSpec,
+    architecture: ArchitectureSpec,
+    input_shape: Shape,
+    classes: int,
+    builders: Mapping[str, ArchitectureBuilder] | None = None,
+) -> None:
+    """Check on paper that the segments a pretraining keeps have their place in the run's network.
+
+    Raises:
+        ShapeError: if a segment is missing in either network, or has another map there; says which.
+        PluginError: if no plugin provides a network's builder.
+
+    """
+    if not pretraining.epochs:
+        return
+    plans = {
+        "the pretraining's network": outline_of(
+            pretraining.architecture or architecture, input_shape, classes, builders
+        ),
+        "the run's network": outline_of(architecture, input_shape, classes, builders),
+    }
+    for name in pretraining.keep:
+        found = []
+        for which, plan in plans.items():
+            segments = {s.name: s for s in plan.segments}
+            if name not in segments:
+                raise ShapeError(f"pretraining.keep: no segment '{name}' in {which}{nearest(name, segments)}")
+            segment = segments[name]
+            found.append((segment.map_kind, segment.map_options, segment.bias, segment.norm))
+        if found[0] != found[1]:
+            maps = " and ".join(f"{kind} {options}" for kind, options, *_ in found)
+            raise ShapeError(f"pretraining.keep: segment '{name}' is not the same in both networks: {maps}")
 
 
 def build(plan: ArchitectureOutline, generator: Generator) -> Network:

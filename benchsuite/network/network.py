@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
@@ -45,7 +45,10 @@ class Network(nn.Module):
 
     @property
     def _clamped(self) -> list[Tensor]:
-        return [self.maps[name].weight for name in self.credit_senders] if self.outline.nonnegative else []
+        if not self.outline.nonnegative:
+            return []
+        weights = [self.maps[name].weight for name in self.credit_senders]
+        return [weight for weight in weights if weight.requires_grad]
 
     @property
     def readout(self) -> str:
@@ -137,6 +140,11 @@ class Network(nn.Module):
     def steps(self) -> tuple[tuple[str, nn.Module], ...]:
         """Return all nodes in forward order, segments and what lies between them; ``walk`` knows who reads whom."""
         return self._steps
+
+    def freeze(self, names: Iterable[str]) -> None:
+        """Let these segments stay as they are, whatever trains the network."""
+        for name in names:
+            self.segments[name].freeze()
 
     def set_dropout_generator(self, generator: Generator) -> None:
         """Let all dropout draw from this stream."""

@@ -25,6 +25,7 @@ class Segment(nn.Module):
         norm: batch normalisation or None. Credit passes through it exactly, whatever the rule.
         nonlinearity: the function, with its way back.
         norm_order: whether the norm comes before the nonlinearity or after it.
+        frozen: whether its parameters and running averages stay as they are; see ``freeze``.
     """
 
     def __init__(
@@ -35,6 +36,20 @@ class Segment(nn.Module):
         self.norm = norm
         self.nonlinearity = nonlinearity_of(activation)
         self.norm_order = norm_order
+        self.frozen = False
+
+    def freeze(self) -> None:
+        """Let nothing in this segment change any more: no gradients, and a norm that evaluates."""
+        self.frozen = True
+        self.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Segment:
+        """Set training or evaluation mode; a frozen segment's norm always evaluates."""
+        super().train(mode)
+        if self.frozen and self.norm is not None:
+            self.norm.eval()
+        return self
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the segment's output."""

@@ -10,7 +10,7 @@ from benchsuite.data.cifar_files import PUBLISHED
 from benchsuite.data.load import load_dataset
 from benchsuite.data.prepared import PREPARED
 from benchsuite.errors import Problem, ShapeError, SpecError
-from benchsuite.network.builder import outline_of
+from benchsuite.network.builder import outline_of, require_keepable
 from benchsuite.planning.estimate import Estimate, estimate
 from benchsuite.registry.manager import Registry
 from benchsuite.rule import incompatibilities
@@ -67,6 +67,9 @@ def make_plan(runs: list[SelectedRun], registry: Registry, data_root: Path) -> l
         traits = registry.rule(spec.rule.name).traits
         try:
             outline = outline_of(spec.architecture, data.input_shape, data.classes, registry.architectures)
+            require_keepable(
+                spec.pretraining, spec.architecture, data.input_shape, data.classes, registry.architectures
+            )
         except ShapeError as error:
             problems[f"architecture '{spec.architecture.name}' on {spec.dataset.name}: {error}"] = None
             continue

@@ -180,6 +180,8 @@ class RunRecord(RecordModel):
     hardware: HardwareUsed
     environment: Environment
     epochs: tuple[EpochMetrics, ...] = ()
+    pretraining: tuple[EpochMetrics, ...] = ()
+    """Epochs of the first training, if there was one: running loss and error only."""
     diagnostics: tuple[DiagnosticValue, ...] = ()
     timing: Timing
     started_at: datetime

@@ -120,6 +120,10 @@ class SpecLibrary:
             parts: tuple[tuple[str, Kind], ...] = (("dataset", "datasets"), ("architecture", "architectures"))
             for part, part_kind in parts:
                 node = self._lay_out_part(node, part, part_kind, chain)
+            pretraining = node.get("pretraining")
+            if pretraining is not None and pretraining.is_mapping:
+                laid_out = self._lay_out_part(pretraining, "architecture", "architectures", chain)
+                node = node.with_entry("pretraining", laid_out)
         return node
 
     def _lay_out_part(self, node: Node, part: str, kind: Kind, chain: tuple[Path, ...]) -> Node:
@@ -154,6 +158,14 @@ def guess_kind(path: Path, node: Node) -> Kind | None:
     own_kind = node.get("kind")
     if own_kind is not None and own_kind.value == "linear_dynamics":
         return "experiments"
-    if own_kind is not None and own_kind.value in {"digits", "mnist", "arrays", "image_folder", "synthetic"}:
+    if own_kind is not None and own_kind.value in {
+        "digits",
+        "mnist",
+        "cifar10",
+        "cifar100",
+        "arrays",
+        "image_folder",
+        "synthetic",
+    }:
         return "datasets"
     return "tracks" if "dataset" in node.value or "architecture" in node.value else None

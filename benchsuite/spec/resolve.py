@@ -21,6 +21,7 @@ from benchsuite.spec.experiment import ExperimentSpec
 from benchsuite.spec.hardware import HardwareSpec
 from benchsuite.spec.library import Kind, SpecLibrary, guess_kind
 from benchsuite.spec.overrides import Override, apply_override, parse_override
+from benchsuite.spec.pretraining import PretrainingSpec
 from benchsuite.spec.protocol import DiagnosticsSpec, ProtocolSpec
 from benchsuite.spec.targets import find_target
 from benchsuite.spec.track import RuleSpec, RunSpec, SuiteSpec, TrackSpec
@@ -28,6 +29,7 @@ from benchsuite.spec.tree import Mark, Node, read
 
 PARTS: dict[str, Any] = {
     "dataset": DatasetSpec, "architecture": ArchitectureSpec, "protocol": ProtocolSpec, "diagnostics": DiagnosticsSpec,
+    "pretraining": PretrainingSpec,
 }  # fmt: skip
 
 SHAPES: dict[Kind, Any] = {

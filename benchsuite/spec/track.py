@@ -10,6 +10,7 @@ from benchsuite.spec.architecture import ArchitectureSpec
 from benchsuite.spec.base import DocumentedSpec, Name, SpecModel, Tier
 from benchsuite.spec.dataset import DatasetSpec
 from benchsuite.spec.hardware import HardwareSpec
+from benchsuite.spec.pretraining import PretrainingSpec
 from benchsuite.spec.protocol import DiagnosticsSpec, ProtocolSpec
 
 
@@ -35,6 +36,7 @@ class TierChanges(SpecModel):
     architecture: dict[str, Any] = Field(default_factory=dict)
     protocol: dict[str, Any] = Field(default_factory=dict)
     diagnostics: dict[str, Any] = Field(default_factory=dict)
+    pretraining: dict[str, Any] = Field(default_factory=dict)
     rules: dict[Name, RuleSettings] = Field(default_factory=dict)
     """Per-rule settings of this tier alone, laid over the track's: rates found for 400 epochs are not those for 20."""
 
@@ -46,6 +48,8 @@ class TrackSpec(DocumentedSpec):
     architecture: ArchitectureSpec
     protocol: ProtocolSpec
     diagnostics: DiagnosticsSpec = DiagnosticsSpec()
+    pretraining: PretrainingSpec = PretrainingSpec()
+    """A first training whose segments are kept frozen; none unless its epochs are given."""
     rules: dict[Name, RuleSettings] = Field(default_factory=dict)
     """Per-rule settings; a rule that is not named here runs with the track's."""
     tiers: dict[Tier, TierChanges] = Field(default_factory=dict)
@@ -72,6 +76,9 @@ class RunSpec(SpecModel):
     architecture: ArchitectureSpec
     protocol: ProtocolSpec
     diagnostics: DiagnosticsSpec
+    pretraining: PretrainingSpec = PretrainingSpec()
     rule: RuleSpec
     hardware: HardwareSpec
     seed: int = Field(ge=0, lt=2**31)
+
+    later_fields = frozenset({"pretraining"})

@@ -52,7 +52,8 @@ class KolenPollack(LearnedFeedbackRule):
         if self.config.decay:
             with torch.no_grad():
                 for linear_map in self.network.maps.values():
-                    linear_map.weight.mul_(1 - self.config.decay)
+                    if linear_map.weight.requires_grad:  # a frozen segment keeps what it has
+                        linear_map.weight.mul_(1 - self.config.decay)
                 for feedback_weight in self.feedback.by_segment.values():
                     feedback_weight.mul_(1 - self.config.decay)
 

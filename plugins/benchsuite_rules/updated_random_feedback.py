@@ -47,7 +47,8 @@ class UpdatedRandomFeedback(LearnedFeedbackRule):
         super().attach(network, generator)
         sparse = network.hidden if self.config.connectivity < 1 else ()
         feedback = self.feedback.by_segment
-        weights = {name: network.maps[name].weight.detach() for name in sparse}
+        maps = {name: network.maps[name] for name in sparse}
+        weights = {name: m.weight.detach() for name, m in maps.items() if m.weight.requires_grad}
         self.forward_masks = self._draw_masks(weights, generator)
         self.feedback_masks = self._draw_masks({n: feedback[n] for n in sparse if n in feedback}, generator)
 

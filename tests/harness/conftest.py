@@ -10,7 +10,8 @@ import pytest
 
 from benchsuite.data.fingerprint import fingerprint
 from benchsuite.data.load import load_dataset
-from benchsuite.harness.run import LoadedData, Run
+from benchsuite.harness.run import Run
+from benchsuite.harness.write_up import LoadedData
 from benchsuite.record.store import RecordStore
 from benchsuite.registry.manager import Registry
 from benchsuite.spec.resolve import SelectedRun

@@ -84,10 +84,25 @@ def test_a_fixed_order_is_the_data_sets_own_in_every_epoch(make_spec: MakeSpec, 
             assert torch.equal(targets, run.data.dataset.train_targets[:80])
 
 
-@pytest.mark.parametrize("rule", sorted(installed_registry().rules))
-def test_no_step_reads_a_value_on_the_host(make_spec: MakeSpec, make_run: MakeRun, rule: str) -> None:
+VECTORIZED = {
+    "name": "vectors", "form": "vectorized", "weight_sign": "nonnegative",
+    "defaults": {"activation": "vector_gate", "initialization": {"scheme": "he_normal", "on_off": "channels"}},
+    "layers": [{"kind": "conv2d", "channels": 4, "kernel": 3, "padding": 1}, {"kind": "average_pool", "size": 2},
+               {"kind": "dense", "units": 6}],
+}  # fmt: skip
+PAIRS = [
+    (rule, form)
+    for rule, found in sorted(installed_registry().rules.items())
+    for form in sorted(found.traits.forms)
+    if form in {"ordinary", "vectorized"}
+]
+
+
+@pytest.mark.parametrize(("rule", "form"), PAIRS)
+def test_no_step_reads_a_value_on_the_host(make_spec: MakeSpec, make_run: MakeRun, rule: str, form: str) -> None:
     """On a GPU one such read a step halves the speed of a small network."""
-    trainer = make_run(make_spec(rule))._set_up()
+    architecture = {"architecture": VECTORIZED} if form == "vectorized" else {}
+    trainer = make_run(make_spec(rule, **architecture))._set_up()
     trainer.network.train()
     batches = list(trainer.batches())
     with no_host_reads():

@@ -75,7 +75,12 @@ class LinearMap(nn.Module, ABC):
         return pulled, self.weight_gradient(inputs, cotangent), bias_gradient
 
     def add_gradients(self, inputs: Tensor, cotangent: Tensor) -> None:
-        """Add the weight's and the bias's gradient for a cotangent at the output to ``.grad``, in the weight's type."""
+        """Add the weight's and the bias's gradient for a cotangent at the output to ``.grad``, in the weight's type.
+
+        A parameter that is frozen gets none.
+        """
+        if not any(p is not None and p.requires_grad for p in (self.weight, self.bias)):
+            return
         with torch.no_grad():
             _, *gradients = self.backward_through(inputs.to(cotangent.dtype), cotangent, self.weight, False)
             for parameter, gradient in zip((self.weight, self.bias), gradients, strict=True):

@@ -59,6 +59,8 @@ class VectorMap(LinearMap):
 
     def add_structured_gradients(self, inputs: Tensor, credit: Tensor, error: Tensor) -> None:
         """Add both gradients for ``credit ⊗ error`` to ``.grad``; a parameter that is frozen gets none."""
+        if not any(p is not None and p.requires_grad for p in (self.weight, self.bias)):
+            return
         with torch.no_grad():
             gradients = self.structured_gradients(inputs, credit, error)
             for parameter, gradient in zip((self.weight, self.bias), gradients, strict=True):

@@ -1,0 +1,60 @@
+"""From a network, a protocol and a rule on paper to a trainer on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchsuite.data.resident import ResidentData
+from benchsuite.harness.device import Device
+from benchsuite.harness.seeds import generator
+from benchsuite.harness.trainer import Trainer
+from benchsuite.network.builder import build, outline_of
+from benchsuite.registry.manager import Registry
+from benchsuite.spec.architecture import ArchitectureSpec
+from benchsuite.spec.protocol import ProtocolSpec
+from benchsuite.spec.track import RuleSpec
+
+SegmentStates = Mapping[str, Mapping[str, Any]]
+"""State of segments by name."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a trainer is made of."""
+
+    architecture: ArchitectureSpec
+    protocol: ProtocolSpec
+    rule: RuleSpec
+    seeds: dict[str, int]
+
+
+def assemble(
+    parts: Parts, data: ResidentData, device: Device, registry: Registry, kept: SegmentStates | None = None
+) -> Trainer:
+    """Build a network, attach its rule, and move both to the device.
+
+    Args:
+        parts: on paper.
+        data: on the device.
+        device: where to.
+        registry: for the rule and for plugins' architectures.
+        kept: segments that take over a state and are frozen; they fit, see ``require_keepable``.
+
+    Raises:
+        IncompatibleError: if the rule cannot work in the network.
+
+    """
+    plan = outline_of(parts.architecture, data.input_shape, data.classes, registry.architectures)
+    network = build(plan, generator(parts.seeds, "init"))
+    for name, state in (kept or {}).items():
+        network.segments[name].load_state_dict(dict(state))
+    network.freeze(kept or ())
+    rule_type = registry.rule(parts.rule.name)
+    rule = rule_type(rule_type.Config.model_validate(parts.rule.config))
+    rule.attach(network, generator(parts.seeds, "feedback"))
+    network.autocast_dtype = device.autocast_dtype
+    network.to(device.torch_device)
+    rule.to(device.torch_device)
+    return Trainer(network, rule, data, parts.protocol, parts.seeds)
