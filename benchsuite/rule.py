@@ -75,6 +75,8 @@ class RuleTraits(BaseModel):
     """Whether it needs a phase beside one forward pass and the credit that follows."""
     unit_specific_feedback: bool = True
     """Whether units of one segment get credit of their own beyond their own gate."""
+    learns_feedback: bool = False
+    """Whether it may name feedback weights in ``learned_feedback``: the optimizer then keeps state for them too."""
     changes_forward_weights: bool = False
     """Whether it may change forward weights itself, in ``attach`` (a mask) or ``after_update`` (a decay)."""
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchsuite.data import mnist_files
+from benchsuite.data import cifar_files, mnist_files
+from benchsuite.data.fetching import Publication
 from benchsuite.data.roots import OFFLINE_VARIABLE, is_offline, resolve_in_root
 from benchsuite.spec.dataset import (
     ArraysDataset,
+    CifarDataset,
     DatasetSpec,
     DigitsDataset,
     ImageFolderDataset,
@@ -47,6 +49,8 @@ def availability(spec: DatasetSpec, data_root: Path) -> Availability:
             return Availability(True, f"read by a plugin's reader '{spec.reader}', which is not asked before a run")
         case MnistDataset():
             return _look_for_mnist(mnist_files.raw_folder(data_root))
+        case CifarDataset():
+            return _look_for_cifar(cifar_files.publication(cifar_files.PUBLISHED[spec.kind], data_root))
         case ArraysDataset():
             return _look_for_arrays(resolve_in_root(spec.path, data_root))
         case ImageFolderDataset():
@@ -65,6 +69,17 @@ def _look_for_mnist(folder: Path) -> Availability:
             detail = f"{folder / file.name} has {found}; delete it to download it again"
             return Availability(False, detail)
     return Availability(True, str(folder))
+
+
+def _look_for_cifar(publication: Publication) -> Availability:
+    missing = publication.missing()
+    (package,) = publication.packages
+    if not missing:
+        return Availability(True, str(publication.folder))
+    if package.beside.is_file():
+        return Availability(True, f"{package.beside}, unpacked when first used")
+    plan = f"{OFFLINE_VARIABLE} forbids the download" if is_offline() else "downloaded when first used"
+    return Availability(False, f"{len(missing)} of {len(package.files)} files missing in {publication.folder}; {plan}")
 
 
 def _look_for_arrays(path: Path) -> Availability:

@@ -14,6 +14,7 @@ from benchsuite.data.tensors import DatasetReader, DecodedDataset
 from benchsuite.errors import DataError
 from benchsuite.spec.dataset import (
     ArraysDataset,
+    CifarDataset,
     DatasetSpec,
     DigitsDataset,
     ImageFolderDataset,
@@ -84,6 +85,10 @@ def _read(
             from benchsuite.data.readers.mnist import read_mnist
 
             return read_mnist(data_root, download=download)
+        case CifarDataset():
+            from benchsuite.data.readers.cifar import read_cifar
+
+            return read_cifar(spec, data_root, download=download)
         case ArraysDataset():
             from benchsuite.data.readers.arrays import read_arrays
 

@@ -68,11 +68,14 @@ class Trainer:
         return full + (1 if rest and (self.protocol.last_batch == "keep" or not full) else 0)
 
     def batches(self) -> Iterator[Batch]:
-        """Yield an epoch's batches in a fresh random order.
+        """Yield an epoch's batches, in a fresh random order unless the protocol keeps that of the data set.
 
         All have one shape but the last, which is smaller where ``last_batch`` is 'keep' and the sizes do not divide.
         """
-        order = torch.randperm(self.data.train_examples, generator=self.order).to(self.data.device)
+        if self.protocol.order == "fixed":
+            order = torch.arange(self.data.train_examples, device=self.data.device)
+        else:
+            order = torch.randperm(self.data.train_examples, generator=self.order).to(self.data.device)
         for indices in torch.split(order, self.protocol.batch_size)[: self.steps_per_epoch]:
             inputs, targets = self.data.train_batch(indices)
             yield Batch(inputs, targets, self.criterion)

@@ -70,6 +70,29 @@ class SquaredError(Criterion):
         return 0.5 * (logits - F.one_hot(targets, logits.shape[1]).to(logits.dtype)).square().sum()
 
 
+class BinaryCrossEntropy(Criterion):
+    """Each class a yes or no of its own: ``Σ_i softplus(x_i) - x_c``; the error is (sigmoid(logits) - onehot) / batch.
+
+    Source: the authors' code of Akrout et al. 2019, whose network ends in sigmoids; here they are part of the loss.
+    """
+
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean over the batch of the sum over classes."""
+        return self.summed(logits, targets) / len(targets)
+
+    def loss_and_error(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean loss and its gradient by the logits."""
+        with torch.no_grad():
+            error = logits.sigmoid()
+            error.scatter_add_(1, targets.unsqueeze(1), error.new_full((len(targets), 1), -1.0))
+            return self.summed(logits, targets) / len(targets), error.div_(len(targets))
+
+    def summed(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss summed over the batch."""
+        onehot = F.one_hot(targets, logits.shape[1]).to(logits.dtype)
+        return F.binary_cross_entropy_with_logits(logits, onehot, reduction="sum")
+
+
 class OneVersusAllHinge(Criterion):
     """``max(1 - x_c, 0) + mu Σ_{i≠c} max(1 + x_i, 0)``: each class asks for a margin of one on its own side of zero.
 
@@ -112,6 +135,7 @@ class OneVersusAllHinge(Criterion):
 CRITERIA: dict[str, Criterion] = {
     "cross_entropy": CrossEntropy(),
     "squared_error": SquaredError(),
+    "binary_cross_entropy": BinaryCrossEntropy(),
     "one_versus_all_hinge": OneVersusAllHinge(),
 }
 """By the name that protocols use."""

@@ -23,7 +23,7 @@ def initialize(
     reads_data: bool = False,
     input_channels: int | None = None,
 ) -> None:
-    """Draw a map's weight, and under ``torch_default`` its bias, from ``generator``; other biases become zero.
+    """Draw a map's weight from ``generator``, then its bias where it is drawn at all; other biases become zero.
 
     Args:
         linear_map: what to draw.
@@ -39,6 +39,7 @@ def initialize(
         nn.init.zeros_(linear_map.bias)
     halved = how.on_off != "none" and not reads_data
     fill, fill_bias = _fillers(linear_map, how, generator, linear_map.fan_in // 2 if halved else linear_map.fan_in)
+    fill_bias = fill if how.bias == "as_weight" else fill_bias
     if how.on_off == "none":
         linear_map.draw(fill, fill_bias)
     elif reads_data:

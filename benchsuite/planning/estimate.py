@@ -32,7 +32,7 @@ def estimate(
 
     Args:
         outline: the network on paper.
-        traits: of the rule; says which products it makes.
+        traits: of the rule; says which products it makes, and whether the optimizer has its feedback weights too.
         protocol: batch size, epochs and optimizer.
         train_examples: how many there are.
         data_bytes: size of the data set as it lies on the device.
@@ -43,16 +43,19 @@ def estimate(
     if traits.mechanism == "replaced_feedback":
         upstream = outline.upstream
         credit = sum(s.multiply_adds for s in outline.segments if upstream[s.name])
-        feedback = outline.parameters
+        exact = traits.hidden_update_is_backprop
+        feedback = 0 if exact else sum(s.parameters for s in outline.segments if upstream[s.name])
     else:
         credit = outline.classes * hidden_units
         feedback = outline.classes * hidden_units
     batch = min(protocol.batch_size, train_examples)
     per_step = 2.0 * batch * (2 * forward + credit)
     steps = protocol.epochs * math.ceil(train_examples / batch)
-    state = _optimizer_copies(protocol) + 2
+    copies = _optimizer_copies(protocol)
     activations = batch * (math.prod(outline.input_shape) + 2 * sum(s.units for s in outline.segments))
-    numbers = outline.parameters * state + feedback + activations
+    # A feedback weight that learns has moments of its own; its gradient is the forward weight's tensor.
+    feedback *= 1 + copies * traits.learns_feedback
+    numbers = outline.parameters * (2 + copies) + feedback + activations
     return Estimate(
         parameters=outline.parameters,
         flops_per_step=per_step,

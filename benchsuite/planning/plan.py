@@ -6,13 +6,14 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchsuite.data.cifar_files import PUBLISHED
 from benchsuite.data.load import load_dataset
 from benchsuite.errors import Problem, ShapeError, SpecError
 from benchsuite.network.builder import outline_of
 from benchsuite.planning.estimate import Estimate, estimate
 from benchsuite.registry.manager import Registry
 from benchsuite.rule import incompatibilities
-from benchsuite.spec.dataset import DatasetSpec, DigitsDataset, MnistDataset, SyntheticDataset
+from benchsuite.spec.dataset import CifarDataset, DatasetSpec, DigitsDataset, MnistDataset, SyntheticDataset
 from benchsuite.spec.hashing import run_id
 from benchsuite.spec.resolve import SelectedRun
 
@@ -81,6 +82,9 @@ def describe(spec: DatasetSpec, registry: Registry, data_root: Path) -> DataShap
             shape, classes, train, test = (1, 8, 8), 10, 1797 - spec.test_examples, spec.test_examples
         case MnistDataset():
             shape, classes, train, test = (1, 28, 28), 10, 60_000, 10_000
+        case CifarDataset():
+            files = PUBLISHED[spec.kind]
+            shape, classes, (train, test) = (3, 32, 32), files.classes, files.examples
         case SyntheticDataset():
             shape, classes = (spec.channels, spec.height, spec.width), spec.classes
             train, test = spec.train_examples, spec.test_examples

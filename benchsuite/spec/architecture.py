@@ -38,7 +38,9 @@ NormOrder = Literal["norm_first", "activation_first"]
 
 
 class Initialization(SpecModel):
-    """How weights are drawn; biases start at zero except under ``torch_default``."""
+    """How weights are drawn, and biases where they do not start at zero."""
+
+    later_fields = frozenset({"bias", "on_off"})
 
     scheme: Literal[
         "torch_default",
@@ -59,8 +61,14 @@ class Initialization(SpecModel):
     all weights are nonnegative and the ON cells compute what the half-size network would. ``channels``: the partners in
     the input are neighbouring channels, also behind a flatten; ``adjacent``: they are neighbouring inputs, which behind
     a flatten are pixels (the authors' conventional networks)."""
+    bias: Literal["scheme", "as_weight"] = "scheme"
+    """``scheme``: zero, except under ``torch_default``. ``as_weight``: drawn from the distribution of the weights."""
 
-    later_fields = frozenset({"on_off"})
+    @model_validator(mode="after")
+    def _biases_have_such_a_distribution(self) -> Initialization:
+        if self.bias == "as_weight" and self.scheme == "orthogonal":
+            raise ValueError("orthogonal is a property of a matrix; biases cannot be drawn as_weight under it")
+        return self
 
 
 class SegmentDefaults(SpecModel):

@@ -51,6 +51,12 @@ class MnistDataset(DatasetBase):
     kind: Literal["mnist"]
 
 
+class CifarDataset(DatasetBase):
+    """CIFAR-10 or CIFAR-100 (fine labels) in torchvision's folders, checked against the published checksums."""
+
+    kind: Literal["cifar10", "cifar100"]
+
+
 class ArraysDataset(DatasetBase):
     """A user's own arrays: a ``.npz`` with x_train, y_train, x_test and y_test, or four ``.npy`` files so named."""
 
@@ -100,6 +106,6 @@ class PluginDataset(DatasetBase):
 
 
 DatasetSpec = Annotated[
-    DigitsDataset | MnistDataset | ArraysDataset | ImageFolderDataset | SyntheticDataset | PluginDataset,
+    DigitsDataset | MnistDataset | CifarDataset | ArraysDataset | ImageFolderDataset | SyntheticDataset | PluginDataset,
     Field(discriminator="kind"),
 ]

@@ -73,7 +73,7 @@ class EvaluationSpec(SpecModel):
     batch_size: int = Field(default=1000, gt=0)
 
 
-LossName = Literal["cross_entropy", "squared_error", "one_versus_all_hinge"]
+LossName = Literal["cross_entropy", "squared_error", "binary_cross_entropy", "one_versus_all_hinge"]
 
 
 class OneVersusAllHinge(SpecModel):
@@ -92,12 +92,17 @@ LossSpec = Annotated[
 class ProtocolSpec(SpecModel):
     """How a network is trained, the same for every rule of a track unless the paper has it otherwise."""
 
+    later_fields = frozenset({"order"})
+
     epochs: int = Field(gt=0, le=100_000)
     batch_size: int = Field(gt=0)
+    order: Literal["shuffled", "fixed"] = "shuffled"
+    """Whether each epoch goes through the examples in a fresh random order, or in that of the data set."""
     last_batch: Literal["keep", "drop"] = "keep"
     """Whether an epoch's last, smaller batch is used. 'drop' gives every step the same shapes."""
     loss: LossSpec = "cross_entropy"
     """``squared_error``: half the squared distance to the one-hot target, summed over classes, batch mean.
+    ``binary_cross_entropy``: of the logits' sigmoids and the one-hot target, summed over classes, batch mean.
     ``one_versus_all_hinge``: max(1 - x_c, 0) + mu·Σ max(1 + x_i, 0) over the classes i other than c, batch mean."""
     optimizer: OptimizerSpec
     schedule: ScheduleSpec = ConstantSchedule()

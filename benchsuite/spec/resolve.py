@@ -187,13 +187,17 @@ def _check_suite(node: Node, library: SpecLibrary, directory: RuleDirectory) -> 
 
 
 def _check_track(node: Node, directory: RuleDirectory) -> list[Problem]:
-    settings = node.get("rules")
     tiers = node.get("tiers")
-    named = list(settings.value) if settings else []
+    places = {"rules": node.get("rules")}
+    for tier in tiers.value if tiers else []:
+        places[f"tiers.{tier}.rules"] = _dig(tiers, tier, "rules")
+    named: dict[str, None] = {}
     problems: list[Problem] = []
-    for rule in [r for r in named if r not in directory.rules]:
-        at = settings.keys[rule] if settings else node.mark
-        problems.append(at.problem(f"no rule '{rule}'{nearest(rule, directory.rules)}", f"rules.{rule}"))
+    for place, settings in places.items():
+        for rule, mark in settings.keys.items() if settings else ():
+            named[rule] = None
+            if rule not in directory.rules:
+                problems.append(mark.problem(f"no rule '{rule}'{nearest(rule, directory.rules)}", f"{place}.{rule}"))
     known = [r for r in named if r in directory.rules] or list(directory.rules)[:1]
     for tier in ["paper", *(tiers.value if tiers else [])]:
         for rule in known:
@@ -312,7 +316,7 @@ def _resolve_parts(
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Return dataset, architecture, protocol, diagnostics and rule of one run, or what is wrong with them."""
     tier_changes = _dig(track, "tiers", tier)
-    settings = _dig(track, "rules", rule)
+    settings = _laid_over(_dig(track, "rules", rule), _dig(tier_changes, "rules", rule))
     problems: list[Problem] = []
     parts: dict[str, Any] = {}
     for part, shape in PARTS.items():
@@ -353,6 +357,10 @@ def _dig(node: Node | None, *path: str) -> Node | None:
     for step in path:
         node = node.get(step) if node is not None else None
     return node
+
+
+def _laid_over(below: Node | None, above: Node | None) -> Node | None:
+    return below.merged(above) if below and above else above or below
 
 
 def _resolve_hardware(name: str, library: SpecLibrary, overrides: list[tuple[list[str], Node, str]]) -> HardwareSpec:

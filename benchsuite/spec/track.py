@@ -35,6 +35,8 @@ class TierChanges(SpecModel):
     architecture: dict[str, Any] = Field(default_factory=dict)
     protocol: dict[str, Any] = Field(default_factory=dict)
     diagnostics: dict[str, Any] = Field(default_factory=dict)
+    rules: dict[Name, RuleSettings] = Field(default_factory=dict)
+    """Per-rule settings of this tier alone, laid over the track's: rates found for 400 epochs are not those for 20."""
 
 
 class TrackSpec(DocumentedSpec):

@@ -118,6 +118,16 @@ class ClaimChecks(ConformanceSettings):
             remedy="leave them out of taken_over, or change the claim in traits",
         )
 
+    def test_says_whether_its_feedback_learns(self, sample: SampleNetwork) -> None:
+        """Catches a plan that leaves out what the optimizer keeps for feedback weights, a network's size or two."""
+        learned = list(self.start(sample).rule.learned_feedback)
+        require(
+            not learned or self.rule.traits.learns_feedback,
+            asks="learned_feedback is empty (traits.learns_feedback=False)",
+            seen=f"{len(learned)} feedback weights for the optimizer",
+            remedy="set learns_feedback=True in traits; `benchsuite plan` counts their optimizer state then",
+        )
+
     @pytest.mark.parametrize("need", ["form", "topology", "map_kind", "least_hidden"])
     def test_refuses_a_network_it_cannot_handle(self, need: str) -> None:
         """Catches an ``attach`` without ``super().attach``: the run would end in a shape error, or in wrong numbers."""

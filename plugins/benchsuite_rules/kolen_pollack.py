@@ -43,6 +43,7 @@ class KolenPollack(LearnedFeedbackRule):
         source="Akrout et al. 2019, arXiv:1904.05391, eq. 16-17; after Kolen & Pollack 1994",
         forms=frozenset({"ordinary", "vectorized"}),
         topologies=frozenset({"chain", "residual"}),
+        learns_feedback=True,
         changes_forward_weights=True,
     )
 

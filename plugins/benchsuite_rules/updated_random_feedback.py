@@ -38,6 +38,7 @@ class UpdatedRandomFeedback(LearnedFeedbackRule):
         source="Amit 2019, Frontiers in Computational Neuroscience 13:18, arXiv:1812.07965",
         forms=frozenset({"ordinary", "vectorized"}),
         topologies=frozenset({"chain", "residual"}),
+        learns_feedback=True,
         changes_forward_weights=True,
     )
 

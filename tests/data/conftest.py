@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import http.server
+import io
 import os
 import struct
+import tarfile
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchsuite.data import mnist_files
+from benchsuite.data import cifar_files, mnist_files
 from benchsuite.data.mnist_files import MNIST_FILES, IdxFile, missing_files, raw_folder
+
+from .python2_pickle import python2_batch
 
 _CANDIDATES = [Path(os.environ[name]) for name in ("BENCHSUITE_DATA",) if os.environ.get(name)]
 _CANDIDATES.append(Path(__file__).parents[2].parent / "shared" / "data")
@@ -65,3 +72,91 @@ def put_mnist():
         return folder
 
     return put
+
+
+@pytest.fixture
+def tiny_cifar(monkeypatch):
+    """Stand-ins for the published files, by kind: {name: content}, 10 images a file; code and torchvision believe them."""
+    from torchvision import datasets
+
+    generator = np.random.default_rng(0)
+    contents = {}
+    for kind, cls in (("cifar10", datasets.CIFAR10), ("cifar100", datasets.CIFAR100)):
+        files = cifar_files.PUBLISHED[kind]
+        made = {}
+        for name in files.names:
+            labels = generator.integers(0, files.classes, 10).tolist()
+            made[name] = python2_batch(generator.integers(0, 256, (10, 3072)), labels, files.labels)
+        checked = {
+            part: tuple((name, hashlib.md5(made[name], usedforsecurity=False).hexdigest()) for name, _ in listed)
+            for part, listed in (("train", files.train), ("test", files.test))
+        }
+        monkeypatch.setitem(cifar_files.PUBLISHED, kind, replace(files, **checked))
+        monkeypatch.setattr(cls, "train_list", [list(pair) for pair in checked["train"]])
+        monkeypatch.setattr(cls, "test_list", [list(pair) for pair in checked["test"]])
+        contents[kind] = made
+    return contents
+
+
+@pytest.fixture
+def put_cifar():
+    """Write contents as a CIFAR folder of a data root, or as its archive beside it; return where."""
+
+    def put(data_root, kind, contents, *, packed=False):
+        files = cifar_files.PUBLISHED[kind]
+        if packed:
+            (data_root / files.archive).write_bytes(packed_cifar(kind, contents))
+            return data_root / files.archive
+        folder = data_root / files.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
+        return folder
+
+    return put
+
+
+def packed_cifar(kind, contents):
+    """Return the archive that holds these contents, as it is published: in a folder, with files that nobody reads."""
+    files = cifar_files.PUBLISHED[kind]
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, content in {"readme.html": b"<html>", **contents}.items():
+            entry = tarfile.TarInfo(f"{files.folder}/{name}")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """A mirror on this machine: serve({file name: content}) returns its address and the list of what is asked of it."""
+    servers = []
+
+    def start(pages):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                asked.append(self.path)
+                page = pages.get(self.path.rsplit("/", 1)[-1])
+                if page is None:
+                    self.send_error(404)
+                    return
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(page)))
+                self.end_headers()
+                self.wfile.write(page)
+
+            def log_message(self, *_):
+                pass
+
+        asked = []
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        return f"http://127.0.0.1:{server.server_port}/", asked
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()

@@ -9,6 +9,7 @@ import pytest
 from benchsuite.data.availability import availability
 from benchsuite.spec.dataset import (
     ArraysDataset,
+    CifarDataset,
     DigitsDataset,
     ImageFolderDataset,
     MnistDataset,
@@ -49,6 +50,22 @@ def test_half_an_mnist_file_is_not_there(tmp_path, tiny_mnist, put_mnist):
     found = availability(MNIST, tmp_path)
     assert not found.found
     assert "has 100 bytes, expected" in found.detail
+
+
+@pytest.mark.parametrize(("kind", "last"), [("cifar10", "test_batch"), ("cifar100", "test")])
+def test_cifar_is_there_when_its_files_or_its_archive_are(tmp_path, tiny_cifar, put_cifar, kind, last):
+    spec = CifarDataset(kind=kind, name=kind)
+    folder = put_cifar(tmp_path, kind, tiny_cifar[kind])
+    assert availability(spec, tmp_path).found
+    (folder / last).unlink()
+    found = availability(spec, tmp_path)
+    assert not found.found
+    assert f"1 of {len(tiny_cifar[kind])} files missing" in found.detail
+    assert "downloaded when first used" in found.detail
+    put_cifar(tmp_path, kind, tiny_cifar[kind], packed=True)
+    found = availability(spec, tmp_path)
+    assert found.found
+    assert "unpacked when first used" in found.detail
 
 
 def test_offline_is_said(tmp_path, monkeypatch):

@@ -1,15 +1,13 @@
 """Checked against torchvision's own reader and published numbers where MNIST is here, else against tiny stand-ins."""
 
 import gzip
-import http.server
 import socket
-import threading
 import time
 
 import pytest
 import torch
 
-from benchsuite.data import mnist_files
+from benchsuite.data import fetching, mnist_files
 from benchsuite.data.load import load_dataset
 from benchsuite.errors import DataError
 from benchsuite.spec.dataset import MnistDataset
@@ -100,38 +98,15 @@ def test_without_leave_to_download_the_message_says_what_to_put_where(tmp_path, 
 
 
 @pytest.fixture
-def mirror(monkeypatch):
-    """A mirror on this machine: serve({file name: content}) makes it the only one and returns what is asked of it."""
-    servers = []
+def mirror(serve, monkeypatch):
+    """Make a mirror on this machine the only one: mirror({file name: content}) returns what is asked of it."""
 
-    def serve(pages):
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                asked.append(self.path)
-                page = pages.get(self.path.rsplit("/", 1)[-1])
-                if page is None:
-                    self.send_error(404)
-                    return
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(page)))
-                self.end_headers()
-                self.wfile.write(page)
-
-            def log_message(self, *_):
-                pass
-
-        asked = []
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        monkeypatch.setenv("no_proxy", "127.0.0.1")
-        monkeypatch.setattr(mnist_files, "list_mirrors", lambda: [f"http://127.0.0.1:{server.server_port}/"])
+    def only(pages):
+        address, asked = serve(pages)
+        monkeypatch.setattr(mnist_files, "list_mirrors", lambda: [address])
         return asked
 
-    yield serve
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    return only
 
 
 def test_missing_files_are_downloaded_once(tmp_path, tiny_mnist, put_mnist, mirror):
@@ -158,7 +133,7 @@ def test_a_mirror_without_the_files_is_asked_once(tmp_path, mirror):
 
 
 def test_a_silent_mirror_does_not_hold_the_run(tmp_path, monkeypatch):
-    monkeypatch.setattr(mnist_files, "CONNECT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(fetching, "CONNECT_TIMEOUT_S", 0.2)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))

@@ -75,11 +75,12 @@ class Stop(Exception):  # noqa: N818 - stands for a kill, not for an error
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("last_batch", ["keep", "drop"])
+@pytest.mark.parametrize("order", ["shuffled", "fixed"])
 def test_a_killed_run_resumed_equals_one_never_killed(
-    make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, rule: str, last_batch: str
+    make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, rule: str, last_batch: str, order: str
 ) -> None:
     """To the bit: dropout, batch norm, Adam's moments, data order and feedback weights all have to come back."""
-    spec = make_spec(rule, protocol={"last_batch": last_batch})
+    spec = make_spec(rule, protocol={"last_batch": last_batch, "order": order})
     whole = make_run(spec, fresh=True).execute()
     monkeypatch.setattr(run_module, "CHECKPOINT_EVERY_S", 0.0)
     train_epoch = Trainer.train_epoch

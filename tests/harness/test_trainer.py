@@ -74,6 +74,16 @@ def test_every_epoch_sees_every_example_once_in_another_order(make_spec: MakeSpe
     assert sort(first) == sort(second)
 
 
+def test_a_fixed_order_is_the_data_sets_own_in_every_epoch(make_spec: MakeSpec, make_run: MakeRun) -> None:
+    """Would catch a random order drawn once and kept, and one that differs from seed to seed."""
+    for seed in (0, 1):
+        run = make_run(make_spec(seed=seed, protocol={"order": "fixed", "last_batch": "drop"}))
+        trainer = run._set_up()
+        for _ in range(2):
+            targets = torch.cat([batch.targets for batch in trainer.batches()])
+            assert torch.equal(targets, run.data.dataset.train_targets[:80])
+
+
 @pytest.mark.parametrize("rule", sorted(installed_registry().rules))
 def test_no_step_reads_a_value_on_the_host(make_spec: MakeSpec, make_run: MakeRun, rule: str) -> None:
     """On a GPU one such read a step halves the speed of a small network."""

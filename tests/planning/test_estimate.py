@@ -42,6 +42,26 @@ def test_memory_counts_data_weights_gradients_and_moments(registry: Registry) ->
     assert least < found.memory_mib < 2 * least
 
 
+@pytest.mark.parametrize(("optimizer", "moments"), [("adam", 2), ("sgd", 0), ("momentum", 1)])
+def test_feedback_that_learns_has_the_optimizers_state_and_fixed_feedback_has_none(
+    registry: Registry, optimizer: str, moments: int
+) -> None:
+    """The weights of all segments but the first, once for themselves and once for each moment; none for backprop."""
+    kinds = {"adam": {"kind": "adam"}, "sgd": {"kind": "sgd"}, "momentum": {"kind": "sgd", "momentum": 0.9}}
+    protocol = ProtocolSpec.model_validate(
+        {"epochs": 2, "batch_size": 128, "optimizer": {**kinds[optimizer], "learning_rate": 1e-3}}
+    )
+    memory = {
+        rule: estimate(outline_of(DENSE, (784,), 10), registry.rule(rule).traits, protocol, 60_000, 0).memory_mib
+        for rule in ("backprop", "feedback_alignment", "kolen_pollack", "updated_random_feedback")
+    }
+    feedback_mib = (1024 * 512 + 512 * 10) * 4 / 2**20
+    assert memory["feedback_alignment"] - memory["backprop"] == pytest.approx(feedback_mib, rel=0.01)
+    for rule in ("kolen_pollack", "updated_random_feedback"):
+        extra = memory[rule] - memory["feedback_alignment"]
+        assert extra == pytest.approx(moments * feedback_mib, rel=0.01)
+
+
 @pytest.mark.parametrize(
     "spec",
     [DigitsDataset(name="d", kind="digits", train_limit=100), DigitsDataset(name="d", kind="digits", test_examples=10),

@@ -375,6 +375,14 @@ def one_versus_all_hinge(logits: Array, targets: NDArray[np.int64], mu: float | 
     return loss, gradient
 
 
+def binary_cross_entropy(logits: Array, targets: NDArray[np.int64]) -> tuple[Array, Array]:
+    """Return -log of each class's probability of being right, summed over classes, meaned over the batch."""
+    onehot, probability = one_hot(targets, logits.shape[1]), 1 / (1 + np.exp(-logits))
+    loss = -(onehot * np.log(probability) + (1 - onehot) * np.log1p(-probability)).sum() / len(logits)
+    return loss, (probability - onehot) / len(logits)
+
+
 LOSSES = {
     "cross_entropy": cross_entropy, "squared_error": squared_error, "one_versus_all_hinge": one_versus_all_hinge,
+    "binary_cross_entropy": binary_cross_entropy,
 }  # fmt: skip

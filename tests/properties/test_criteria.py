@@ -98,6 +98,16 @@ def test_cross_entropy_error_sums_to_zero_over_classes():
     assert_near(error.sum(1), np.zeros(16))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("scale", [1e3, 1e4, 1e6])
+def test_binary_cross_entropy_of_extreme_logits_stays_finite_and_right(scale, dtype):
+    """Would catch the sigmoid taken before the logarithm: log 0 where a logit is far on the wrong side."""
+    logits = torch.tensor([[scale, -scale, 0.0], [-scale, scale, 0.0]], dtype=dtype)
+    loss, error = CRITERIA["binary_cross_entropy"].loss_and_error(logits, torch.tensor([0, 0]))
+    assert_near(loss, np.array((np.log(2) + 2 * scale + np.log(2)) / 2), dtype)
+    assert_near(error, np.array([[0, 0, 0.25], [-0.5, 0.5, 0.25]]), dtype)
+
+
 def test_hinge_of_known_logits():
     """Would catch the loss and its check above sharing a mistake: worked out by hand, with mu = 1/2 for three classes.
 

@@ -68,6 +68,37 @@ def test_biases_start_at_zero(scheme):
     assert not _drawn(lambda: Dense(20, 30), scheme).bias.any()
 
 
+@pytest.mark.parametrize("scheme", sorted(FORMULAS))
+def test_biases_drawn_as_weights_have_the_weights_spread(scheme):
+    """Would catch biases left at zero, equal to the weights' first numbers, or drawn by a fan of their own."""
+    linear_map = Dense(400, 5000)
+    how = Initialization(scheme=scheme, gain=0.5, bias="as_weight")
+    initialize(linear_map, how, torch.Generator().manual_seed(1))
+    sd = 0.5 * FORMULAS[scheme][0](400, 5000)
+    bias, weight = as_array(linear_map.bias), as_array(linear_map.weight)
+    assert bias.std() == pytest.approx(sd, rel=0.05)
+    assert abs(bias.mean()) < 0.1 * sd
+    assert not np.array_equal(bias[:400], weight[0])
+    plain = Dense(400, 5000)
+    initialize(plain, Initialization(scheme=scheme, gain=0.5), torch.Generator().manual_seed(1))
+    assert torch.equal(plain.weight, linear_map.weight)
+
+
+def test_the_mirror_papers_start_is_expressible():
+    """Would catch a deviation for a variance: the authors' code draws W and b from N(0, 1/(n_in + n_out))."""
+    linear_map = Dense(784, 500)
+    how = Initialization(scheme="xavier_normal", gain=math.sqrt(0.5), bias="as_weight")
+    initialize(linear_map, how, torch.Generator().manual_seed(1))
+    assert as_array(linear_map.weight).std() == pytest.approx((784 + 500) ** -0.5, rel=0.01)
+    assert as_array(linear_map.bias).std() == pytest.approx((784 + 500) ** -0.5, rel=0.1)
+
+
+def test_biases_have_no_orthogonal_draw():
+    """Would catch torch's own error from deep inside a run."""
+    with pytest.raises(ValueError, match="property of a matrix"):
+        Initialization(scheme="orthogonal", bias="as_weight")
+
+
 def test_torchs_default_draws_biases_by_the_fan_in():
     """Would catch zero biases where torch.nn's are not, or a bound by the fan-out."""
     bias = as_array(_drawn(lambda: Dense(100, 5000), "torch_default").bias)

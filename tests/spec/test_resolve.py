@@ -63,6 +63,41 @@ def test_rule_settings_and_tiers_are_laid_over_the_track(registry: Registry, own
     assert {backprop.seed, alignment.seed} == {7}
 
 
+def test_a_tiers_rule_settings_are_laid_over_the_tracks_and_stay_in_the_tier(
+    registry: Registry, own_specs: Path
+) -> None:
+    """Catches rates of the published protocol that leak into a tier of other length, and the reverse."""
+    path = own_specs / "tracks" / "mine.yaml"
+    path.write_text(
+        TRACK + "  quick:\n    protocol: {optimizer: {learning_rate: 0.7}}\n  paper:\n    rules:\n"
+        "      feedback_alignment: {protocol: {optimizer: {learning_rate: 0.2}}}\n"
+        "      backprop: {protocol: {epochs: 9}}\n"
+    )
+    found = {}
+    for tier in ("quick", "paper"):
+        chosen = Selection("mine", rules=("backprop", "feedback_alignment"), tier=tier, seeds=(0,))
+        for spec in specs_of(chosen, registry, own_specs):
+            protocol = spec.protocol
+            found[tier, spec.rule.name] = (protocol.optimizer.learning_rate, protocol.epochs)
+            assert spec.rule.name == "backprop" or spec.rule.config["distribution"] == "normal"
+    assert found == {
+        ("quick", "backprop"): (0.7, 4), ("quick", "feedback_alignment"): (0.05, 4),
+        ("paper", "backprop"): (0.1, 9), ("paper", "feedback_alignment"): (0.2, 4),
+    }  # fmt: skip
+
+
+def test_a_tiers_settings_for_no_rule_are_a_problem_with_its_place(registry: Registry, own_specs: Path) -> None:
+    path = own_specs / "tracks" / "mine.yaml"
+    path.write_text(TRACK + "  paper:\n    rules:\n      backprob: {protocol: {epochs: 9}}\n")
+    (problem,) = check_file(path, SpecLibrary([builtin_folder(), own_specs]), registry)
+    assert problem.field == "tiers.paper.rules.backprob"
+    assert "did you mean 'backprop'" in problem.message
+    assert problem.line == len(TRACK.splitlines()) + 3
+    path.write_text(TRACK + "  paper:\n    rules:\n      backprop: {config: {rate: 9}}\n")
+    (problem,) = check_file(path, SpecLibrary([builtin_folder(), own_specs]), registry)
+    assert problem.field == "rules.backprop.config.rate"
+
+
 def test_overrides_come_last(registry: Registry, own_specs: Path) -> None:
     chosen = Selection(
         "mine", rules=("feedback_alignment",), tier="smoke", seeds=(0,),

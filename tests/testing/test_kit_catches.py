@@ -100,6 +100,11 @@ class TrainsWhatItSaysItLeaves(FeedbackAlignment):
     traits = _claiming(FeedbackAlignment, trains_hidden=False)
 
 
+@caught_by(RuleConformance.test_says_whether_its_feedback_learns, "feedback weights for the optimizer")
+class LearnsFeedbackUnsaid(KolenPollack):
+    traits = _claiming(KolenPollack, learns_feedback=False)
+
+
 @caught_by(RuleConformance.test_moves_what_it_trains_and_nothing_else, "dense1.map.weight did not move")
 class GivesNoCredit(DirectFeedbackAlignment):
     def attach(self, network, generator):

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from benchsuite.data import mnist_files
 from benchsuite.data.checks import one_line
-from benchsuite.data.mnist_files import IdxFile, fetch_missing, found_and_expected, raw_folder
+from benchsuite.data.fetching import fetch_missing
+from benchsuite.data.mnist_files import IdxFile, found_and_expected, raw_folder
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import DataError
 
@@ -31,7 +32,7 @@ def read_mnist(data_root: Path, *, download: bool = True) -> DecodedDataset:
         DataError: if a file is missing and cannot be fetched, cannot be read, or is not as published.
     """
     folder = raw_folder(data_root)
-    fetch_missing(folder, mnist_files.MNIST_FILES, download=download)
+    fetch_missing(mnist_files.publication(folder, mnist_files.MNIST_FILES), download=download)
     train_images, train_labels, test_images, test_labels = (_read(folder, f) for f in mnist_files.MNIST_FILES)
     return DecodedDataset(
         train_inputs=train_images.unsqueeze(1),

@@ -1,0 +1,131 @@
+"""The files of CIFAR-10 and CIFAR-100: their published checksums, and where they come from. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from hashlib import md5
+from pathlib import Path
+from typing import Literal
+
+from benchsuite.data.fetching import Package, Publication
+
+DOWNLOAD_TIMEOUT_S = 1200.0
+"""How long an archive of 170 MB may take."""
+
+_MOST_BYTES = 1 << 28
+
+
+@dataclass(frozen=True)
+class CifarFiles:
+    """One of the two data sets as published: the archive, the files in it that are read, and their checksums.
+
+    The checksums are md5, the ones that torchvision has: enough to know a published file again, since nobody can make
+    another file of a given md5.
+
+    Attributes:
+        title: what messages call it.
+        classes: how many there are.
+        folder: of the files, in the archive and under the data root; torchvision's.
+        archive: its name, beside that folder.
+        train: names and checksums, in the order in which the examples count.
+        test: likewise.
+        labels: the key of the labels in a file.
+        examples: of training and of test.
+    """
+
+    title: str
+    classes: int
+    folder: str
+    archive: str
+    train: tuple[tuple[str, str], ...]
+    test: tuple[tuple[str, str], ...]
+    labels: str
+    examples: tuple[int, int] = (50_000, 10_000)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All files that are read."""
+        return tuple(name for name, _ in (*self.train, *self.test))
+
+
+PUBLISHED: dict[Literal["cifar10", "cifar100"], CifarFiles] = {
+    "cifar10": CifarFiles(
+        title="CIFAR-10",
+        classes=10,
+        folder="cifar-10-batches-py",
+        archive="cifar-10-python.tar.gz",
+        train=(
+            ("data_batch_1", "c99cafc152244af753f735de768cd75f"),
+            ("data_batch_2", "d4bba439e000b95fd0a9bffe97cbabec"),
+            ("data_batch_3", "54ebc095f3ab1f0389bbae665268c751"),
+            ("data_batch_4", "634d18415352ddfa80567beed471001a"),
+            ("data_batch_5", "482c414d41f54cd18b22e5b47cb7c3cb"),
+        ),
+        test=(("test_batch", "40351d587109b95175f43aff81a1287e"),),
+        labels="labels",
+    ),
+    "cifar100": CifarFiles(
+        title="CIFAR-100",
+        classes=100,
+        folder="cifar-100-python",
+        archive="cifar-100-python.tar.gz",
+        train=(("train", "16019d7e3df5f24257cddd939b257f8d"),),
+        test=(("test", "f0ef6b0ae62326f3e7ffdfab6717acfc"),),
+        labels="fine_labels",
+    ),
+}
+"""By the kind of their specs."""
+
+
+def publication(files: CifarFiles, data_root: Path) -> Publication:
+    """Return what can be fetched into the data root: one archive for all files, which may lie there already."""
+    folder, archive = data_root / files.folder, data_root / files.archive
+
+    def how_to_put(missing: Sequence[str]) -> str:
+        return f"{', '.join(missing)} there, or {files.archive} into {data_root}"
+
+    package = Package(files.archive, files.names, archive, _MOST_BYTES, partial(_unpack, files))
+    return Publication(files.title, folder, [package], lambda: list_mirrors(files), how_to_put, DOWNLOAD_TIMEOUT_S)
+
+
+def list_mirrors(files: CifarFiles) -> list[str]:
+    """Return torchvision's address of the archive's folder."""
+    from torchvision import datasets  # seconds to import, so only where something is to be downloaded
+
+    published = {cls.filename: cls.url for cls in (datasets.CIFAR10, datasets.CIFAR100)}
+    return [published[files.archive].removesuffix(files.archive)]
+
+
+def why_not_as_published(files: CifarFiles, name: str, content: bytes) -> str | None:
+    """Return how a file's content differs from the published, or None if it does not."""
+    expected = dict((*files.train, *files.test))[name]
+    found = md5(content, usedforsecurity=False).hexdigest()
+    if found == expected:
+        return None
+    return f"is not {files.title} as published: {len(content):,} bytes, md5 is {found[:16]}…, expected {expected[:16]}…"
+
+
+def _unpack(files: CifarFiles, packed: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the files that are read, checked; nothing of the archive is written by its own names."""
+    wanted = {f"{files.folder}/{name}": name for name in files.names}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as archive:
+            for member in archive:
+                name = wanted.pop(member.name.removeprefix("./"), None)
+                stream = archive.extractfile(member) if name else None
+                if name is None or stream is None:
+                    continue
+                content = stream.read(_MOST_BYTES)
+                wrong = why_not_as_published(files, name, content)
+                if wrong:
+                    raise ValueError(f"holds a {name} that {wrong}")
+                yield name, content
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+        raise ValueError(f"is not a whole .tar.gz ({error})") from error
+    if wanted:
+        raise ValueError(f"is not {files.title} as published: it holds no {', '.join(wanted)}")
