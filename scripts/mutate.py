@@ -115,6 +115,61 @@ SABOTAGES = (
         "(t.flatten(1).double() * len(t) for t in", "(t.flatten().unsqueeze(0).double() * len(t) for t in",
         "tests/diagnostics",
     ),
+    Sabotage(
+        "a pickle is loaded whatever its checksum", "benchsuite/data/readers/cifar.py",
+        "    if wrong:", "    if False:", "tests/data/test_cifar.py",
+    ),
+    Sabotage(
+        "any published checksum will do", "benchsuite/data/cifar_files.py",
+        "if found == expected:", "if found in dict(map(reversed, (*files.train, *files.test))):",
+        "tests/data/test_cifar.py",
+    ),
+    Sabotage(
+        "CIFAR's images are channels last", "benchsuite/data/readers/cifar.py",
+        "joined.reshape(-1, 3, 32, 32)", "joined.reshape(-1, 32, 32, 3).transpose(0, 3, 1, 2)",
+        "tests/data/test_cifar.py",
+    ),
+    Sabotage(
+        "a prepared folder appears before it is whole", "benchsuite/data/prepare.py",
+        'part = folder.with_name(f".{which.name}.part")', "part = folder", "tests/data/test_prepare.py",
+    ),
+    Sabotage(
+        "any archive is taken for the expected one", "benchsuite/data/prepare.py",
+        "if found != which.archive_sha256:", "if False:", "tests/data/test_prepare.py",
+    ),
+    Sabotage(
+        "an archive may write where it likes", "benchsuite/data/prepare.py",
+        'filter="data"', 'filter="fully_trusted"', "tests/data/test_prepare.py",
+    ),
+    Sabotage(
+        "the order is drawn although it is fixed", "benchsuite/harness/trainer.py",
+        'if self.protocol.order == "fixed":', "if False:", "tests/harness/test_trainer.py",
+    ),
+    Sabotage(
+        "a tier's settings of a rule are forgotten", "benchsuite/spec/resolve.py",
+        "return below.merged(above) if below and above else above or below", "return below or above", "tests/spec",
+    ),
+    Sabotage(
+        "the optimizer's state for feedback is not counted", "benchsuite/planning/estimate.py",
+        "feedback *= 1 + copies * traits.learns_feedback", "feedback *= 1", "tests/planning/test_estimate.py",
+    ),
+    Sabotage(
+        "biases stay at zero where they are drawn", "benchsuite/network/initialization.py",
+        'fill if how.bias == "as_weight" else fill_bias', "fill_bias", "tests/properties/test_initialization.py",
+    ),
+    Sabotage(
+        "binary cross-entropy's error is softmax's", "benchsuite/network/criterion.py",
+        "error = logits.sigmoid()", "error = logits.softmax(1)", "tests/properties/test_criteria.py",
+    ),
+    Sabotage(
+        "the data set's spec does not part tables", "leaderboard/benchsuite_leaderboard/grouping.py",
+        "canonical(plain(spec.dataset)), canonical(plain(spec.architecture))",
+        '"", canonical(plain(spec.architecture))', "tests/leaderboard/test_tables.py",
+    ),
+    Sabotage(
+        "JPEG images pass for CIFAR-10", "specs/tracks/cifar10-jpeg75-simpnet.yaml",
+        "dataset: cifar10-jpeg75-45k", "dataset: cifar10-45k", "tests/planning/test_builtin_specs.py",
+    ),
 )  # fmt: skip
 
 

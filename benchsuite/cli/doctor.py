@@ -11,6 +11,7 @@ DEPENDENCIES = ("torch", "torchvision", "pydantic", "pluggy", "mlflow", "numpy",
 
 def doctor(data: DataRootOption = None, specs: SpecsOption = None, as_json: JsonOption = False) -> int:
     """Show versions, devices, data sets found and missing, plugins loaded and failed. Exit code 1 on any problem."""
+    from benchsuite.cli.data import dataset_states
     from benchsuite.registry.manager import installed_registry
 
     registry = installed_registry()
@@ -20,7 +21,7 @@ def doctor(data: DataRootOption = None, specs: SpecsOption = None, as_json: Json
         "versions": _versions(),
         "devices": _devices(),
         "data_root": str(root),
-        "datasets": _datasets(found, root),
+        "datasets": dataset_states(found, root),
         "plugins": {origin.plugin: f"{origin.distribution}, {origin.value}" for origin in registry.plugins.values()},
         "problems": [f"plugin {f.origin} was left out: {f.reason}" for f in registry.failures]
         + [
@@ -63,27 +64,6 @@ def _devices() -> list[str]:
     if torch.backends.mps.is_available():
         found.append("mps")
     return found
-
-
-def _datasets(found: Any, root: Any) -> dict[str, dict[str, Any]]:
-    from benchsuite.data.availability import availability
-    from benchsuite.errors import SpecError
-    from benchsuite.spec.checking import check
-    from benchsuite.spec.dataset import DatasetSpec
-    from benchsuite.spec.resolve import adapter_of
-
-    state: dict[str, dict[str, Any]] = {}
-    for entry in found.entries("datasets"):
-        try:
-            spec, problems = check(adapter_of("datasets"), found.load("datasets", entry.name), shape=DatasetSpec)
-        except SpecError as error:
-            spec, problems = None, error.problems
-        if spec is None:
-            state[entry.name] = {"found": False, "detail": str(problems[0])}
-            continue
-        there = availability(spec, root)
-        state[entry.name] = {"found": there.found, "detail": there.detail}
-    return state
 
 
 def _show(report: dict[str, Any]) -> None:

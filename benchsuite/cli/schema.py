@@ -51,9 +51,12 @@ def _schemas() -> dict[str, Any]:
     for name in ("dataset", "architecture", "hardware", "track", "suite"):
         _as_written(schemas[name])
     track = schemas["track"]["properties"]
-    # In a file, a name stands for a whole spec.
+    # In a file, a name stands for a whole spec, and 'extends' for all that is not written.
     for part in ("dataset", "architecture"):
-        track[part] = {"anyOf": [{"type": "string", "description": f"Name of a {part} spec."}, track[part]]}
+        by_name = {"type": "string", "description": f"Name of a {part} spec."}
+        track[part] = {"anyOf": [by_name, track[part], _needs_extends(_partial(track[part]))]}
+    for name in ("dataset", "architecture", "hardware", "track", "suite"):
+        schemas[name] = _may_extend(schemas[name])
     return schemas
 
 
@@ -65,3 +68,28 @@ def _as_written(found: dict[str, Any]) -> None:
         if "name" in properties and "title" in properties:
             model["required"] = [n for n in model.get("required", []) if n != "name"]
             properties["extends"] = {"type": "string", "description": "Name of a spec of this kind to build on."}
+
+
+def _may_extend(found: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema that also takes a file with 'extends', which may leave any field to the spec it builds on."""
+    definitions = found.pop("$defs", {})
+    partial = {f"Partial{name}": _partial(definition) for name, definition in definitions.items()}
+    return {"anyOf": [found, _needs_extends(_partial(found))], "$defs": {**definitions, **partial}}
+
+
+def _needs_extends(found: dict[str, Any]) -> dict[str, Any]:
+    return {**found, "required": ["extends"]}
+
+
+def _partial(found: Any) -> Any:
+    """Return a copy of a schema in which no field is required, all the way down."""
+    if isinstance(found, list):
+        return [_partial(member) for member in found]
+    if not isinstance(found, dict):
+        return found
+    if isinstance(found.get("$ref"), str):
+        name = found["$ref"].removeprefix("#/$defs/").removeprefix("Partial")
+        return {**found, "$ref": f"#/$defs/Partial{name}"}
+    # Without its 'kind' a mapping may be several of the choices.
+    kept = {key: value for key, value in found.items() if key not in {"required", "discriminator"}}
+    return {"anyOf" if key == "oneOf" else key: _partial(value) for key, value in kept.items()}

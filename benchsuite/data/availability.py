@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchsuite.data import cifar_files, mnist_files
 from benchsuite.data.fetching import Publication
+from benchsuite.data.prepared import PREPARED
 from benchsuite.data.roots import OFFLINE_VARIABLE, is_offline, resolve_in_root
 from benchsuite.spec.dataset import (
     ArraysDataset,
@@ -52,7 +53,7 @@ def availability(spec: DatasetSpec, data_root: Path) -> Availability:
         case CifarDataset():
             return _look_for_cifar(cifar_files.publication(cifar_files.PUBLISHED[spec.kind], data_root))
         case ArraysDataset():
-            return _look_for_arrays(resolve_in_root(spec.path, data_root))
+            return _look_for_arrays(spec, resolve_in_root(spec.path, data_root))
         case ImageFolderDataset():
             return _look_for_folders(resolve_in_root(spec.path, data_root))
 
@@ -82,9 +83,11 @@ def _look_for_cifar(publication: Publication) -> Availability:
     return Availability(False, f"{len(missing)} of {len(package.files)} files missing in {publication.folder}; {plan}")
 
 
-def _look_for_arrays(path: Path) -> Availability:
+def _look_for_arrays(spec: ArraysDataset, path: Path) -> Availability:
     if not path.exists():
-        return Availability(False, f"{path}: no such file or folder")
+        prepared = PREPARED.get(spec.path)
+        remedy = f"; `{prepared.command}` makes it" if prepared else ""
+        return Availability(False, f"{path}: no such file or folder{remedy}")
     if path.is_dir():
         names = [f"{name}.npy" for name in ("x_train", "y_train", "x_test", "y_test")]
         missing = [name for name in names if not (path / name).is_file()]

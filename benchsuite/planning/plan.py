@@ -8,12 +8,20 @@ from pathlib import Path
 
 from benchsuite.data.cifar_files import PUBLISHED
 from benchsuite.data.load import load_dataset
+from benchsuite.data.prepared import PREPARED
 from benchsuite.errors import Problem, ShapeError, SpecError
 from benchsuite.network.builder import outline_of
 from benchsuite.planning.estimate import Estimate, estimate
 from benchsuite.registry.manager import Registry
 from benchsuite.rule import incompatibilities
-from benchsuite.spec.dataset import CifarDataset, DatasetSpec, DigitsDataset, MnistDataset, SyntheticDataset
+from benchsuite.spec.dataset import (
+    ArraysDataset,
+    CifarDataset,
+    DatasetSpec,
+    DigitsDataset,
+    MnistDataset,
+    SyntheticDataset,
+)
 from benchsuite.spec.hashing import run_id
 from benchsuite.spec.resolve import SelectedRun
 
@@ -85,6 +93,9 @@ def describe(spec: DatasetSpec, registry: Registry, data_root: Path) -> DataShap
         case CifarDataset():
             files = PUBLISHED[spec.kind]
             shape, classes, (train, test) = (3, 32, 32), files.classes, files.examples
+        case ArraysDataset() if spec.path in PREPARED:
+            made = PREPARED[spec.path]
+            shape, classes, (train, test) = made.shape, made.classes, made.examples
         case SyntheticDataset():
             shape, classes = (spec.channels, spec.height, spec.width), spec.classes
             train, test = spec.train_examples, spec.test_examples

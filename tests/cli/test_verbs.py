@@ -141,6 +141,16 @@ def test_schemas_accept_the_builtin_specs_and_refuse_wrong_ones(command: Command
         assert list(validator.iter_errors({**content, "nonsense": 1})), path
 
 
+def test_schemas_ask_for_every_field_but_of_a_spec_that_builds_on_another(command: Command) -> None:
+    validator = Draft202012Validator(command("schema", "track").json)
+    partial = {"protocol": {"epochs": 3}, "dataset": "digits"}
+    assert list(validator.iter_errors(partial))
+    assert not list(validator.iter_errors({**partial, "extends": "digits-fc"}))
+    assert list(validator.iter_errors({"protocol": {"epochs": "three"}, "extends": "digits-fc"}))
+    assert not list(validator.iter_errors({"dataset": {"extends": "digits", "train_limit": 3}, "extends": "digits-fc"}))
+    assert list(validator.iter_errors({"dataset": {"train_limit": "3"}, "extends": "digits-fc"}))
+
+
 def test_schema_writes_one_file_each(command: Command, tmp_path: Path) -> None:
     assert command("schema", "--out", str(tmp_path / "schemas")).code == 0
     assert (tmp_path / "schemas" / "track.schema.json").is_file()

@@ -76,7 +76,7 @@ def put_mnist():
 
 @pytest.fixture
 def tiny_cifar(monkeypatch):
-    """Stand-ins for the published files, by kind: {name: content}, 10 images a file; code and torchvision believe them."""
+    """Stand-ins for the published files, by kind: {name: content}, 10 images a file; torchvision believes them too."""
     from torchvision import datasets
 
     generator = np.random.default_rng(0)

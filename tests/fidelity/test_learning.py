@@ -63,3 +63,22 @@ def test_on_mnist_backprop_is_below_2_and_dfa_below_3_per_cent(
     records = run(chosen, library, own_registry, tmp_path, mnist_root)
     assert mean(final_errors(records, "backprop")) < 0.02
     assert mean(final_errors(records, "direct_feedback_alignment")) < 0.03
+
+
+@pytest.mark.slow
+def test_the_mirror_codes_first_epoch_on_mnist_is_theirs(
+    library: SpecLibrary, own_registry: Registry, tmp_path: Path, mnist_root: Path | None
+) -> None:
+    """Weight-mirror code, results.json: accuracy in per cent and loss of epoch 1, one run each (FACTS §3.4)."""
+    if mnist_root is None:
+        pytest.skip("no MNIST here")
+    published = {"backprop": (88.00, 1.469), "feedback_alignment": (85.49, 1.833), "kolen_pollack": (88.90, 1.414)}
+    chosen = Selection(
+        "mnist-mirror-fc", rules=tuple(published), tier="paper", seeds=(0,),
+        overrides=("protocol.epochs=1", "diagnostics.names=[]"),
+    )  # fmt: skip
+    for record in run(chosen, library, own_registry, tmp_path, mnist_root):
+        accuracy, loss = published[record.spec.rule.name]
+        assert record.final_test is not None
+        assert 100 * (1 - record.final_test.error) == pytest.approx(accuracy, abs=1)
+        assert record.epochs[0].running_loss == pytest.approx(loss, abs=0.08)

@@ -257,3 +257,34 @@ def test_tables_do_not_depend_on_the_order_of_records(make_record, make_seeds):
 
 def test_no_records_give_no_tables():
     assert summarize([]) == []
+
+
+PUBLISHED = {"kind": "cifar10", "name": "cifar10", "title": "CIFAR-10"}
+LOSSY = {"kind": "arrays", "name": "cifar10-jpeg75", "path": "cifar10-jpeg75", "title": "CIFAR-10 images as JPEG"}
+
+
+@pytest.mark.parametrize("fingerprints", [("ab" * 32, "cd" * 32), ("ab" * 32, "ab" * 32), (None, None)])
+def test_lossy_copies_of_images_never_share_a_row_or_a_table_with_the_published_ones(make_record, fingerprints):
+    """Even under one track's name, as `--set` or a user's own spec could have it, and even without a fingerprint."""
+    records = [
+        make_record(seed=seed, track="cifar10-simpnet", dataset=dataset, fingerprint=fingerprint)
+        for dataset, fingerprint in zip((PUBLISHED, LOSSY), fingerprints, strict=True)
+        for seed in range(3)
+    ]
+    tables = summarize(records)
+    assert sorted(t.dataset_title for t in tables) == ["CIFAR-10", "CIFAR-10 images as JPEG"]
+    for table in tables:
+        assert [row.total for row in table.rows] == [3]
+        assert {d.field for d in table.differences} >= {"dataset.kind", "dataset.name"}
+
+
+def test_the_same_spec_on_other_values_is_another_table(make_record):
+    """JPEG decoders that round otherwise, or a folder that was changed: the spec says the same, the fingerprint not."""
+    records = [
+        make_record(seed=seed, track="cifar10-jpeg75-simpnet", dataset=LOSSY, fingerprint=fingerprint)
+        for fingerprint in ("ab" * 32, "cd" * 32)
+        for seed in range(2)
+    ]
+    tables = summarize(records)
+    assert len(tables) == 2
+    assert all([d.field for d in t.differences] == ["data.fingerprint"] for t in tables)

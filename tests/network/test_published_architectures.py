@@ -7,7 +7,7 @@ import torch
 from torch import Generator
 
 from benchsuite.network.builder import build, outline_of
-from benchsuite.network.maps import Conv2d
+from benchsuite.network.maps import Conv2d, LocallyConnected2d
 from benchsuite.spec.architecture import ChainArchitecture
 from benchsuite.spec.library import SpecLibrary, builtin_folder
 
@@ -33,6 +33,70 @@ def test_urfb_networks_have_the_published_number_of_weights(name, weights, topol
     assert plan.parameters == weights
     assert plan.topology == topology
     assert not any(segment.bias for segment in plan.segments)
+
+
+def _untied(positions, channels, inputs, kernel):
+    return positions * channels * inputs * kernel**2
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("urfb-simpnet-lc", _untied(32**2, 32, 3, 5) + 16**2 * 32 * 500 + 5000),
+        (
+            "urfb-deepnet-s-lc",
+            16 * 3 * 9 + _untied(32**2, 16, 16, 3) + _untied(11**2, 64, 16, 3) + _untied(11**2, 64, 64, 3)
+            + 2 * _untied(6**2, 64, 64, 2) + 3**2 * 64 * 500 + 5000,
+        ),
+        (
+            "urfb-deepernet-lc",
+            _untied(32**2, 16, 3, 3) + _untied(32**2, 16, 16, 3) + _untied(32**2, 32, 16, 3)
+            + _untied(32**2, 32, 32, 3) + _untied(16**2, 64, 32, 3) + _untied(16**2, 64, 64, 3)
+            + _untied(8**2, 128, 64, 2) + _untied(8**2, 128, 128, 3) + 4**2 * 128 * 500 + 5000,
+        ),
+        (
+            "urfb-deepnet-lc",
+            _untied(32**2, 32, 3, 5) + 2 * _untied(16**2, 32, 32, 3) + _untied(8**2, 64, 32, 3)
+            + _untied(8**2, 64, 64, 3) + 4**2 * 64 * 500 + 5000,
+        ),
+    ],
+)  # fmt: skip
+def test_untied_networks_have_a_filter_for_every_position(name, weights):
+    """Would catch a conv left tied, or untied at another size than the tied network has there."""
+    assert outline_of(_spec(name), *CIFAR10).parameters == weights
+
+
+@pytest.mark.parametrize("name", ["urfb-simpnet", "urfb-deepnet-s", "urfb-deepernet", "urfb-deepnet"])
+def test_an_untied_network_starts_as_its_tied_one(name):
+    """Would catch another geometry or another start: all positions begin with the tied network's filter (FACTS 2.5.4).
+
+    Drops, which the untied simpnet has not, are off.
+    """
+    tied, untied = (
+        build(outline_of(_spec(n), *CIFAR10), Generator().manual_seed(0)).eval() for n in (name, f"{name}-lc")
+    )
+    x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(untied(x), tied(x), rtol=1e-4, atol=1e-5)
+    first = next(iter(untied.maps.values()))
+    assert isinstance(first, Conv2d if name == "urfb-deepnet-s" else LocallyConnected2d)
+
+
+def test_the_untied_simpnet_has_no_drops():
+    kinds = [layer.kind for layer in _spec("urfb-simpnet-lc").layers]
+    assert "dropout" not in kinds
+
+
+@pytest.mark.parametrize(("name", "inputs", "units"), [("mirror-fc-500", 784, 500), ("mirror-fc-1000", 3072, 1000)])
+def test_mirror_networks_are_the_codes(name, inputs, units):
+    """Would catch the sigmoid on the logits, or weights and biases of another spread than N(0, 1/(n_in + n_out))."""
+    plan = outline_of(_spec(name), (inputs,), 10)
+    assert [s.output_shape for s in plan.segments] == [(units,), (10,)]
+    assert [s.activation for s in plan.segments] == ["sigmoid", "identity"]
+    network = build(plan, Generator().manual_seed(0))
+    for linear_map, fans in zip(network.maps.values(), (inputs + units, units + 10), strict=True):
+        assert linear_map.weight.std().item() == pytest.approx(fans**-0.5, rel=0.03)
+        assert linear_map.bias is not None
+        assert 0.4 * fans**-0.5 < linear_map.bias.std().item() < 1.7 * fans**-0.5
 
 
 def test_deepernet_with_the_papers_kernel_has_its_count():

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchsuite.data.checks import check_labels, one_line, require_memory
+from benchsuite.data.prepared import PREPARED
 from benchsuite.data.roots import ANOTHER_ROOT, resolve_in_root
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import DataError
@@ -91,9 +92,9 @@ def read_arrays(spec: ArraysDataset, data_root: Path) -> DecodedDataset:
     """
     path = resolve_in_root(spec.path, data_root)
     if not path.exists():
-        raise DataError(
-            f"{path}: no such file or folder; put the .npz or the folder of .npy files there, or {ANOTHER_ROOT}"
-        )
+        prepared = PREPARED.get(spec.path)
+        remedy = f"`{prepared.command}` makes it" if prepared else "put the .npz or the folder of .npy files there"
+        raise DataError(f"{path}: no such file or folder; {remedy}, or {ANOTHER_ROOT}")
     source = _Source(path)
     if source.missing:
         raise DataError(f"{path}: {', '.join(source.missing)} missing; it must hold {', '.join(NAMES)}")

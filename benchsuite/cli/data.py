@@ -1,0 +1,192 @@
+"""``benchsuite data list|prepare|verify``: which data sets are here, making one of an archive, and checking one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from benchsuite.cli.exits import exits
+from benchsuite.cli.options import (
+    DataRootOption,
+    JsonOption,
+    SpecsOption,
+    data_root,
+    library,
+    messages,
+    output,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from benchsuite.spec.dataset import DatasetSpec
+    from benchsuite.spec.library import SpecLibrary
+
+app = typer.Typer(help="List, prepare or verify data sets.", no_args_is_help=True)
+
+
+@app.command("list")
+@exits
+def list_(data: DataRootOption = None, specs: SpecsOption = None, as_json: JsonOption = False) -> int:
+    """Show every data set, whether it is here, and how to have it. Their content is not read."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    root = data_root(data)
+    states = dataset_states(_library(specs), root)
+    if as_json:
+        print_json({"data_root": str(root), "datasets": states})
+        return 0
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, state in states.items():
+        table.add_row(escape(name), "found" if state["found"] else "missing", escape(state["detail"]))
+    console = output()
+    console.print(f"data sets in {root}", markup=False, soft_wrap=True)
+    console.print(table)
+    return 0
+
+
+@app.command("prepare")
+@exits
+def prepare(
+    name: Annotated[str, typer.Argument(help="Which prepared data set.", show_default=False)],
+    archive: Annotated[Path, typer.Option("--from", help="The archive to make it of.", show_default=False)],
+    data: DataRootOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Make a data set of an archive, under the data root. Made once; running it again changes nothing."""
+    from benchsuite.data.prepare import prepare as make
+    from benchsuite.data.prepared import PREPARED
+    from benchsuite.errors import Problem, SpecError, nearest
+
+    if name not in PREPARED:
+        known = ", ".join(sorted(PREPARED))
+        message = f"no data set '{name}' is prepared from an archive{nearest(name, PREPARED)}; there are {known}"
+        raise SpecError([Problem(message)])
+    which = PREPARED[name]
+    done = make(which, archive, data_root(data))
+    usual = done.fingerprint == which.fingerprint
+    if as_json:
+        print_json({
+            "name": name, "title": which.title, "folder": str(done.folder), "made": done.made,
+            "fingerprint": done.fingerprint, "usual_fingerprint": which.fingerprint, "decoder": done.decoder,
+        })  # fmt: skip
+    else:
+        console = output()
+        state = "made" if done.made else "there already"
+        for line in (f"{which.title}: {state}", f"folder       {done.folder}", f"fingerprint  {done.fingerprint}"):
+            console.print(line, markup=False, soft_wrap=True)
+    if not usual:
+        messages().print(_another_decoder(which.fingerprint, done.decoder), markup=False, soft_wrap=True)
+    return 0
+
+
+@app.command("verify")
+@exits
+def verify(
+    name: Annotated[str, typer.Argument(help="A data set, as `benchsuite data list` shows it.", show_default=False)],
+    data: DataRootOption = None,
+    specs: SpecsOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Read a whole data set, check it and print its fingerprint. Exit code 1 if it is missing, damaged or another."""
+    from benchsuite.data.fingerprint import fingerprint
+    from benchsuite.data.load import load_dataset
+    from benchsuite.errors import DataError, SpecError
+    from benchsuite.registry.manager import installed_registry
+
+    registry = installed_registry()
+    spec, problems = _read_spec(_library(specs), name)
+    if spec is None:
+        raise SpecError(problems, subject=f"data set '{name}'")
+    whole = spec.model_copy(update={"train_limit": None, "test_limit": None})
+    report: dict[str, Any] = {"name": name, "right": False, "problem": "", "fingerprint": None, "canonical": None}
+    try:
+        dataset = load_dataset(whole, data_root(data), registry.datasets, download=False)
+    except DataError as error:
+        report["problem"] = str(error)
+    else:
+        report |= {
+            "fingerprint": fingerprint(dataset), "canonical": dataset.canonical, "classes": dataset.classes,
+            "train_examples": len(dataset.train_targets), "test_examples": len(dataset.test_targets),
+            "input_shape": list(dataset.input_shape),
+        }  # fmt: skip
+        report["problem"] = _what_is_wrong(whole, report["fingerprint"], data_root(data))
+        report["right"] = not report["problem"]
+    if as_json:
+        print_json(report)
+    else:
+        _show(report)
+    return 0 if report["right"] else 1
+
+
+def _what_is_wrong(spec: DatasetSpec, found: str, root: Path) -> str:
+    """Return how a prepared data set differs from what its archive gives; empty for all others."""
+    from benchsuite.data.prepare import read_manifest
+    from benchsuite.data.prepared import PREPARED
+    from benchsuite.spec.dataset import ArraysDataset
+
+    which = PREPARED.get(spec.path) if isinstance(spec, ArraysDataset) else None
+    if which is None or found == which.fingerprint:
+        return ""
+    made = read_manifest(which, root)
+    if made is None or found != made.fingerprint:
+        return f"{root / which.name} has been changed since it was made; delete the folder and run `{which.command}`"
+    return _another_decoder(which.fingerprint, made.decoder)
+
+
+def _another_decoder(usual: str, decoder: str) -> str:
+    return (
+        f"{decoder} decodes the images to other values than usual (fingerprint {usual[:12]}…): "
+        "results on them stand in tables of their own"
+    )
+
+
+def _show(report: dict[str, Any]) -> None:
+    console = output()
+    if report["fingerprint"]:
+        published = {True: "as published", False: "not as published", None: "no checksums are published"}
+        sizes = f"{report['train_examples']:,} training and {report['test_examples']:,} test examples"
+        shape = "x".join(map(str, report["input_shape"]))
+        lines = (
+            f"{report['name']}: {sizes} of {shape}, {report['classes']} classes",
+            f"fingerprint  {report['fingerprint']}",
+            f"files        {published[report['canonical']]}",
+        )
+        for line in lines:
+            console.print(line, markup=False, soft_wrap=True)
+    console.print(report["problem"] or "right", markup=False, soft_wrap=True)
+
+
+def dataset_states(found: SpecLibrary, root: Path) -> dict[str, dict[str, Any]]:
+    """Return for every data-set spec whether its files are on this machine, and where or what to do."""
+    from benchsuite.data.availability import availability
+
+    states: dict[str, dict[str, Any]] = {}
+    for entry in found.entries("datasets"):
+        spec, problems = _read_spec(found, entry.name)
+        if spec is None:
+            states[entry.name] = {"found": False, "detail": str(problems[0])}
+            continue
+        there = availability(spec, root)
+        states[entry.name] = {"found": there.found, "detail": there.detail}
+    return states
+
+
+def _read_spec(found: SpecLibrary, name: str) -> tuple[DatasetSpec | None, list[Any]]:
+    from benchsuite.errors import SpecError
+    from benchsuite.spec.checking import check
+    from benchsuite.spec.dataset import DatasetSpec
+    from benchsuite.spec.resolve import adapter_of
+
+    try:
+        return check(adapter_of("datasets"), found.load("datasets", name), shape=DatasetSpec)
+    except SpecError as error:
+        return None, error.problems
+
+
+def _library(specs: list[Path] | None) -> SpecLibrary:
+    from benchsuite.registry.manager import installed_registry
+
+    return library(specs, plugin_folders=[folder for folder, _ in installed_registry().spec_folders])

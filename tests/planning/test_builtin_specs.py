@@ -1,0 +1,140 @@
+"""Oracle: the protocols as papers and authors' code have them (FACTS §2.3, §3.3), written down here by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchsuite.planning.plan import make_plan
+from benchsuite.registry.manager import Registry
+from benchsuite.spec.base import TIERS
+from benchsuite.spec.library import SpecLibrary, builtin_folder
+from benchsuite.spec.protocol import OneVersusAllHinge
+from benchsuite.spec.resolve import Selection, check_file, resolve
+from benchsuite.spec.track import RunSpec
+
+LIBRARY = SpecLibrary([builtin_folder()])
+TRACKS = LIBRARY.names("tracks")
+DERIVED = [name for name in TRACKS if "jpeg75" in name]
+
+
+def paper_runs(registry: Registry, track: str, rules: tuple[str, ...] = ("backprop",)) -> dict[str, RunSpec]:
+    runs = resolve(Selection(track, rules=rules, tier="paper", seeds=(0,)), LIBRARY, registry)
+    return {run.spec.rule.name: run.spec for run in runs}
+
+
+@pytest.mark.parametrize("path", sorted(builtin_folder().glob("*/*.yaml")), ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_every_builtin_spec_is_valid(registry: Registry, path: Path) -> None:
+    """References, tiers and the settings of every rule named in them included."""
+    assert check_file(path, LIBRARY, registry) == []
+
+
+@pytest.mark.parametrize("track", TRACKS)
+def test_every_track_plans_at_every_tier_with_every_rule_and_no_data(
+    registry: Registry, tmp_path: Path, track: str
+) -> None:
+    """Catches layers that do not fit the data, a tier that no rule can be resolved with, and a plan that downloads."""
+    for tier in TIERS:
+        runs = resolve(Selection(track, tier=tier, seeds=(0,)), LIBRARY, registry)
+        planned = make_plan(runs, registry, tmp_path / "nowhere")
+        assert {p.selected.spec.rule.name for p in planned} == set(registry.rules)
+        by_rule = {p.selected.spec.rule.name: p for p in planned}
+        for rule in ("backprop", "feedback_alignment", "kolen_pollack"):
+            assert by_rule[rule].refused == ()
+            assert by_rule[rule].estimate.parameters > 0
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("kind", ["datasets", "architectures", "tracks"])
+def test_every_builtin_spec_says_where_it_comes_from(kind: str) -> None:
+    for name in LIBRARY.names(kind):  # type: ignore[arg-type]
+        source = LIBRARY.load(kind, name).plain().get("source")  # type: ignore[arg-type]
+        assert source, f"{kind}/{name} has no source"
+
+
+@pytest.mark.parametrize(
+    ("track", "epochs", "batch_size", "mu"),
+    [("cifar10-simpnet", 1000, 500, None), ("cifar10-deepernet", 200, 500, None), ("cifar10-deepnet", 200, 500, None),
+     ("cifar100-simpnet", 1000, 500, 10 / 99), ("cifar100-deepernet", 200, 500, 10 / 99),
+     ("cifar100-deepnet", 200, 500, 10 / 99), ("cifar10-simpnet-lc", 1000, 50, None),
+     ("cifar10-deepnet-s-lc", 1000, 50, None)],
+)  # fmt: skip
+def test_urfb_tracks_have_the_papers_protocol(
+    registry: Registry, track: str, epochs: int, batch_size: int, mu: float | None
+) -> None:
+    spec = paper_runs(registry, track)["backprop"]
+    protocol = spec.protocol
+    assert (protocol.epochs, protocol.batch_size) == (epochs, batch_size)
+    assert (protocol.optimizer.kind, protocol.optimizer.learning_rate) == ("sgd", 0.1)
+    assert (protocol.optimizer.momentum, protocol.optimizer.weight_decay) == (0, 0)
+    assert (protocol.schedule.kind, protocol.order) == ("constant", "shuffled")
+    if mu is None:  # by name: 1/(classes - 1)
+        assert protocol.loss == "one_versus_all_hinge"
+    else:
+        assert isinstance(protocol.loss, OneVersusAllHinge)
+        assert protocol.loss.mu == pytest.approx(mu)
+    assert spec.dataset.kind == track.split("-")[0]
+    assert spec.dataset.train_limit == 45_000
+    assert spec.dataset.test_limit is None
+    assert spec.dataset.normalization.mean == (0,)
+    assert spec.dataset.normalization.std == (1,)
+
+
+@pytest.mark.parametrize(("track", "inputs", "units"), [("mnist", 784, 500), ("cifar10", 3072, 1000)])
+def test_mirror_tracks_have_the_codes_protocol_and_rates(
+    registry: Registry, tmp_path: Path, track: str, inputs: int, units: int
+) -> None:
+    rates = {"backprop": 0.2, "feedback_alignment": 0.2, "kolen_pollack": 0.3}
+    runs = paper_runs(registry, f"{track}-mirror-fc", tuple(rates))
+    for rule, spec in runs.items():
+        protocol = spec.protocol
+        assert (protocol.epochs, protocol.batch_size, protocol.last_batch) == (400, 128, "drop")
+        assert (protocol.order, protocol.loss) == ("fixed", "binary_cross_entropy")
+        assert (protocol.optimizer.kind, protocol.optimizer.learning_rate) == ("sgd", rates[rule])
+        assert protocol.optimizer.momentum == 0
+        assert spec.dataset.train_limit is None
+        assert spec.dataset.normalization.mean == (0,)
+        assert spec.dataset.normalization.std == (1,)
+        if rule != "backprop":
+            assert spec.rule.config["distribution"] == "normal"
+            assert spec.rule.config["standard_deviation"] == pytest.approx((units + 10) ** -0.5)
+    assert runs["kolen_pollack"].rule.config["decay"] == 0
+    selected = resolve(Selection(f"{track}-mirror-fc", tier="paper", rules=("backprop",)), LIBRARY, registry)
+    planned = make_plan(selected, registry, tmp_path)
+    assert planned[0].estimate.parameters == inputs * units + units + units * 10 + 10
+
+
+def test_the_mirror_codes_rates_stay_at_paper_tier(registry: Registry) -> None:
+    """Catches rates for 400 epochs laid over the twenty with momentum."""
+    runs = resolve(Selection("mnist-mirror-fc", tier="quick", seeds=(0,)), LIBRARY, registry)
+    for run in runs:
+        optimizer = run.spec.protocol.optimizer
+        assert (optimizer.learning_rate, optimizer.momentum) == (0.1, 0.9)
+        assert (run.spec.protocol.epochs, run.spec.protocol.order) == (20, "shuffled")
+
+
+@pytest.mark.parametrize("track", DERIVED)
+def test_a_jpeg_track_is_its_cifar_track_on_other_data_and_says_so(registry: Registry, track: str) -> None:
+    """Catches lossy images taken for CIFAR-10, and a track that drifts from the one it stands in for."""
+    original = track.replace("-jpeg75", "")
+    for tier in TIERS:
+        theirs, ours = (
+            [r.spec for r in resolve(Selection(t, tier=tier, seeds=(0,)), LIBRARY, registry)] for t in (original, track)
+        )
+        for one, other in zip(theirs, ours, strict=True):
+            assert one.dataset.kind == "cifar10"
+            assert (other.dataset.kind, other.dataset.path) == ("arrays", "cifar10-jpeg75")
+            assert one.dataset.train_limit == other.dataset.train_limit
+            assert "JPEG" in other.dataset.title
+            assert "Not CIFAR-10" in other.dataset.description
+            same = ("architecture", "protocol", "diagnostics", "rule")
+            assert all(getattr(one, part) == getattr(other, part) for part in same)
+    plain = LIBRARY.load("tracks", track).plain()
+    assert "JPEG" in plain["title"]
+    assert "Not comparable" in plain["description"]
+
+
+def test_every_cifar10_track_has_its_jpeg_track() -> None:
+    originals = {name for name in TRACKS if name.startswith("cifar10-") and name not in DERIVED}
+    assert {name.replace("-jpeg75", "") for name in DERIVED} == originals != set()
