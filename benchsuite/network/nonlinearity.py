@@ -113,7 +113,7 @@ def _scalar_gate(values: Tensor) -> Tensor:
 
 def _scalar_gate_in_place(values: Tensor) -> Tensor:
     signs = _signs(values)
-    return torch.relu_(values.mul_(signs)).mul_(signs)
+    return torch.relu_(values.mul_(signs)) * signs  # relu needs its own output on the way back
 
 
 def _through_scalar_gate(cotangent: Tensor, output: Tensor) -> Tensor:
