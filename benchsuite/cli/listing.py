@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from benchsuite.registry.catalog import Catalog
     from benchsuite.spec.library import SpecLibrary
 
-Section = Literal["rules", "tracks", "suites", "datasets", "architectures", "hardware", "diagnostics", "plugins"]
+Section = Literal[
+    "rules", "tracks", "suites", "datasets", "architectures", "hardware", "reference", "diagnostics", "plugins"
+]  # fmt: skip
 SECTIONS: tuple[Section, ...] = (
-    "rules", "tracks", "suites", "datasets", "architectures", "hardware", "diagnostics", "plugins",
+    "rules", "tracks", "suites", "datasets", "architectures", "hardware", "reference", "diagnostics", "plugins",
 )  # fmt: skip
 
 
@@ -24,7 +26,7 @@ def list_(
     specs: SpecsOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """List rules, tracks, suites, data sets, architectures, hardware, diagnostics and plugins."""
+    """List rules, tracks, suites, data sets, architectures, hardware, published values, diagnostics and plugins."""
     from benchsuite.registry.catalog import read_catalog
 
     catalog = read_catalog()

@@ -9,7 +9,7 @@ import typer
 
 from benchsuite.cli.options import print_json
 
-SchemaName = Literal["dataset", "architecture", "protocol", "hardware", "track", "suite", "run", "record"]
+SchemaName = Literal["dataset", "architecture", "protocol", "hardware", "track", "suite", "reference", "run", "record"]
 
 
 def schema(
@@ -41,14 +41,15 @@ def _schemas() -> dict[str, Any]:
     from benchsuite.spec.dataset import DatasetSpec
     from benchsuite.spec.hardware import HardwareSpec
     from benchsuite.spec.protocol import ProtocolSpec
+    from benchsuite.spec.reference import ReferenceSpec
     from benchsuite.spec.track import RunSpec, SuiteSpec, TrackSpec
 
     shapes: dict[str, Any] = {
         "dataset": DatasetSpec, "architecture": ArchitectureSpec, "protocol": ProtocolSpec, "hardware": HardwareSpec,
-        "track": TrackSpec, "suite": SuiteSpec, "run": RunSpec, "record": RunRecord,
+        "track": TrackSpec, "suite": SuiteSpec, "reference": ReferenceSpec, "run": RunSpec, "record": RunRecord,
     }  # fmt: skip
     schemas = {name: TypeAdapter(shape).json_schema() for name, shape in shapes.items()}
-    for name in ("dataset", "architecture", "hardware", "track", "suite"):
+    for name in ("dataset", "architecture", "hardware", "track", "suite", "reference"):
         _as_written(schemas[name])
     track = schemas["track"]["properties"]
     # In a file, a name stands for a whole spec, and 'extends' for all that is not written.
