@@ -1,4 +1,4 @@
-"""``benchsuite info NAME``: everything about one thing that ``benchsuite list`` shows, plugins apart."""
+"""``benchsuite info NAME``: everything about one rule, track, suite, data set and so on, published values included."""
 
 from __future__ import annotations
 
@@ -63,7 +63,25 @@ def _everything_named(name: str, registry: Registry, found: SpecLibrary) -> dict
                 entries[SINGULAR[kind]] = {"problems": [str(p) for p in error.problems]}
                 continue
             entries[SINGULAR[kind]] = {"file": str(found.find(kind, name)), **node.plain()}
+    published = _published(name, found) if name in found.names("tracks") else []
+    if published:
+        entries["published values on"] = published
     return entries
+
+
+def _published(track: str, found: SpecLibrary) -> list[dict[str, Any]]:
+    """Return what is published of the rules on a track, as the reference specs have it."""
+    from benchsuite.spec.published import load_references
+
+    return [
+        {
+            **entry.model_dump(mode="json", exclude={"track"}, exclude_defaults=True),
+            "tier": reference.tier, "runs": reference.runs_of(entry), "source": reference.source,
+        }
+        for reference in load_references(found)
+        for entry in reference.entries
+        if entry.track == track
+    ]  # fmt: skip
 
 
 def _rule(name: str, registry: Registry) -> dict[str, Any]:

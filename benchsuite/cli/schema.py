@@ -10,7 +10,7 @@ import typer
 from benchsuite.cli.options import print_json
 
 SchemaName = Literal[
-    "dataset", "architecture", "protocol", "hardware", "track", "suite", "experiment", "run", "record",
+    "dataset", "architecture", "protocol", "hardware", "track", "suite", "experiment", "reference", "run", "record",
     "experiment_record",
 ]  # fmt: skip
 
@@ -46,15 +46,16 @@ def _schemas() -> dict[str, Any]:
     from benchsuite.spec.experiment import ExperimentSpec
     from benchsuite.spec.hardware import HardwareSpec
     from benchsuite.spec.protocol import ProtocolSpec
+    from benchsuite.spec.reference import ReferenceSpec
     from benchsuite.spec.track import RunSpec, SuiteSpec, TrackSpec
 
     shapes: dict[str, Any] = {
         "dataset": DatasetSpec, "architecture": ArchitectureSpec, "protocol": ProtocolSpec, "hardware": HardwareSpec,
-        "track": TrackSpec, "suite": SuiteSpec, "experiment": ExperimentSpec, "run": RunSpec, "record": RunRecord,
-        "experiment_record": ExperimentRecord,
+        "track": TrackSpec, "suite": SuiteSpec, "experiment": ExperimentSpec, "reference": ReferenceSpec,
+        "run": RunSpec, "record": RunRecord, "experiment_record": ExperimentRecord,
     }  # fmt: skip
     schemas = {name: TypeAdapter(shape).json_schema() for name, shape in shapes.items()}
-    for name in ("dataset", "architecture", "hardware", "track", "suite", "experiment"):
+    for name in ("dataset", "architecture", "hardware", "track", "suite", "experiment", "reference"):
         _as_written(schemas[name])
     track = schemas["track"]["properties"]
     # In a file, a name stands for a whole spec, and 'extends' for all that is not written.

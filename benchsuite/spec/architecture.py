@@ -40,6 +40,8 @@ NormOrder = Literal["norm_first", "activation_first"]
 class Initialization(SpecModel):
     """How weights are drawn, and biases where they do not start at zero."""
 
+    later_fields = frozenset({"bias", "on_off"})
+
     scheme: Literal[
         "torch_default",
         "he_normal",
@@ -61,8 +63,6 @@ class Initialization(SpecModel):
     a flatten are pixels (the authors' conventional networks)."""
     bias: Literal["scheme", "as_weight"] = "scheme"
     """``scheme``: zero, except under ``torch_default``. ``as_weight``: drawn from the distribution of the weights."""
-
-    later_fields = frozenset({"on_off", "bias"})
 
     @model_validator(mode="after")
     def _biases_have_such_a_distribution(self) -> Initialization:

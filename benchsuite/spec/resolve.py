@@ -23,6 +23,7 @@ from benchsuite.spec.library import Kind, SpecLibrary, guess_kind
 from benchsuite.spec.overrides import Override, apply_override, parse_override
 from benchsuite.spec.pretraining import PretrainingSpec
 from benchsuite.spec.protocol import DiagnosticsSpec, ProtocolSpec
+from benchsuite.spec.reference import ERRORS_PERCENT, ReferenceSpec
 from benchsuite.spec.targets import find_target
 from benchsuite.spec.track import RuleSpec, RunSpec, SuiteSpec, TrackSpec
 from benchsuite.spec.tree import Mark, Node, read
@@ -34,7 +35,7 @@ PARTS: dict[str, Any] = {
 
 SHAPES: dict[Kind, Any] = {
     "datasets": DatasetSpec, "architectures": ArchitectureSpec, "hardware": HardwareSpec, "tracks": TrackSpec,
-    "suites": SuiteSpec, "experiments": ExperimentSpec,
+    "suites": SuiteSpec, "experiments": ExperimentSpec, "reference": ReferenceSpec,
 }  # fmt: skip
 
 
@@ -44,6 +45,10 @@ class RuleDirectory(Protocol):
     @property
     def rules(self) -> Mapping[str, Any]:
         """All usable rules by name."""
+
+    @property
+    def diagnostics(self) -> Mapping[str, Any]:
+        """All usable diagnostics by name."""
 
     def rule_config(self, name: str, config: Mapping[str, Any]) -> dict[str, Any]:
         """Return a rule's hyperparameters with defaults filled in; raises SpecError or PluginError."""
@@ -79,11 +84,11 @@ class SelectedRun:
 class _Tracks:
     """What a target stands for, before rules and seeds are settled."""
 
-    tracks: list[tuple[str, Node]]
-    rules: tuple[str, ...]
+    tracks: dict[str, Node]
     seeds: int
     tier: Tier
-    rule_marks: dict[str, Mark] = field(default_factory=dict)
+    rules: dict[str, dict[str, Mark]] = field(default_factory=dict)
+    """By track, what a suite wants on it and where it says so; nothing for a track alone."""
 
 
 @cache
@@ -123,21 +128,22 @@ def resolve(
     hardware = settle_hardware(_resolve_hardware(selection.hardware, library, overrides))
     problems: list[Problem] = []
     runs: list[SelectedRun] = []
-    for name, track in target.tracks:
+    everything = list(dict.fromkeys(rule for chosen in rules.values() for rule in chosen))
+    for name, track in target.tracks.items():
         _, found = check(adapter_of("tracks"), track, shape=TrackSpec)
         if found:
             problems += found
             continue
         by_rule = {}
-        for rule in rules:
-            parts, found = _resolve_parts(track, tier, rule, overrides, directory, rules)
+        for rule in rules[name]:
+            parts, found = _resolve_parts(track, tier, rule, overrides, directory, everything)
             problems += [p for p in found if p not in problems]
             by_rule[rule] = parts
         if problems:
             continue
         again = selection.target if Path(selection.target).suffix else name
         for seed in seeds:
-            for rule in rules:
+            for rule in rules[name]:
                 spec = RunSpec(track=name, tier=tier, hardware=hardware, seed=seed, **by_rule[rule])
                 runs.append(SelectedRun(spec, _command(again, rule, tier, seed, selection)))
     if problems:
@@ -175,21 +181,50 @@ def _check_file(path: Path, library: SpecLibrary, directory: RuleDirectory) -> l
             return _check_suite(laid_out, library, directory)
         case "tracks":
             return _check_track(laid_out, directory)
+        case "reference":
+            return _check_reference(laid_out, library, directory)
         case _:
             return []
 
 
 def _check_suite(node: Node, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
     problems = []
-    for part, kind in (("tracks", library.names("tracks")), ("rules", sorted(directory.rules))):
-        entries = node.get(part)
-        for position, entry in enumerate(entries.value if entries else []):
-            if entry.value not in kind:
-                hint = nearest(str(entry.value), kind)
-                shows = f"(`benchsuite list {part}` shows all {len(kind)})"
-                message = f"no {part[:-1]} '{entry.value}'{hint} {shows}"
-                problems.append(entry.mark.problem(message, f"{part}.{position}"))
+    known = {"tracks": library.names("tracks"), "rules": sorted(directory.rules)}
+    for prefix, product in _products(node):
+        for part, names in known.items():
+            entries = product.get(part)
+            for position, entry in enumerate(entries.value if entries else []):
+                if entry.value not in names:
+                    field = f"{prefix}{part}.{position}"
+                    problems.append(entry.mark.problem(_unknown(part, entry.value, names), field))
     return problems
+
+
+def _check_reference(node: Node, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
+    """Check the names in entries that have a track; a setting without one may name rules that are not here."""
+    problems = []
+    metrics = sorted([*ERRORS_PERCENT, *directory.diagnostics])
+    known = {"track": library.names("tracks"), "rule": sorted(directory.rules), "metric": metrics}
+    entries = node.value["entries"].value
+    for position, entry in enumerate(entries):
+        if entry.get("track") is None:
+            continue
+        for part, names in known.items():
+            found = entry.value[part]
+            if found.value not in names:
+                message = _unknown("diagnostics" if part == "metric" else f"{part}s", found.value, names)
+                problems.append(found.mark.problem(message, f"entries.{position}.{part}"))
+    return problems
+
+
+def _unknown(part: str, name: str, known: list[str]) -> str:
+    return f"no {part[:-1]} '{name}'{nearest(name, known)} (`benchsuite list {part}` shows all {len(known)})"
+
+
+def _products(suite: Node) -> list[tuple[str, Node]]:
+    """Return the products of tracks and rules in a suite, each with the path that leads to it."""
+    cells = suite.get("cells")
+    return [("", suite)] if cells is None else [(f"cells.{i}.", product) for i, product in enumerate(cells.value)]
 
 
 def _check_track(node: Node, directory: RuleDirectory) -> list[Problem]:
@@ -225,24 +260,41 @@ def _load_target(selection: Selection, library: SpecLibrary) -> _Tracks:
 
 
 def _one_track(name: str, node: Node) -> _Tracks:
-    return _Tracks([(name, node)], rules=(), seeds=3, tier="quick")
+    return _Tracks({name: node}, seeds=3, tier="quick")
 
 
 def _suite(node: Node, library: SpecLibrary) -> _Tracks:
     suite, problems = check(adapter_of("suites"), node, shape=SuiteSpec)
     if suite is None:
         raise SpecError(problems, subject=node.mark.file or "suite")
-    tracks = []
-    entries = node.get("tracks")
-    for position, entry in enumerate(entries.value if entries else []):
-        tracks.append((entry.value, library.load("tracks", entry.value, entry.mark, f"tracks.{position}")))
-    rules = node.get("rules")
-    marks = {entry.value: entry.mark for entry in (rules.value if rules else [])}
-    return _Tracks(tracks, suite.rules, suite.seeds, suite.tier, marks)
+    found = _Tracks({}, suite.seeds, suite.tier)
+    for prefix, product in _products(node):
+        marks = {entry.value: entry.mark for entry in product.value["rules"].value}
+        for position, entry in enumerate(product.value["tracks"].value):
+            name = entry.value
+            if name not in found.tracks:
+                found.tracks[name] = library.load("tracks", name, entry.mark, f"{prefix}tracks.{position}")
+            found.rules[name] = {**found.rules.get(name, {}), **marks}
+    return found
 
 
-def _select_rules(selection: Selection, target: _Tracks, directory: RuleDirectory) -> list[str]:
-    asked = selection.rules or target.rules or tuple(sorted(directory.rules))
+def _select_rules(selection: Selection, target: _Tracks, directory: RuleDirectory) -> dict[str, list[str]]:
+    """Return the rules to run on each track.
+
+    What is asked for by name or pattern stands instead of the suite's own; but a rule that the suite has on some tracks
+    stays on those, so that asking for one half of a table does not ask for pairs that make no sense.
+    """
+    own = {rule: mark for marks in target.rules.values() for rule, mark in marks.items()}
+    chosen = _rules_asked_for(selection, own, directory)
+    by_track = {}
+    for name in target.tracks:
+        here = target.rules.get(name, {})
+        by_track[name] = [rule for rule in chosen if rule in here or rule not in own]
+    return by_track
+
+
+def _rules_asked_for(selection: Selection, own: dict[str, Mark], directory: RuleDirectory) -> list[str]:
+    asked = selection.rules or tuple(own) or tuple(sorted(directory.rules))
     chosen: dict[str, None] = {}
     problems = []
     for name in asked:
@@ -251,7 +303,7 @@ def _select_rules(selection: Selection, target: _Tracks, directory: RuleDirector
         elif name in directory.rules:
             chosen[name] = None
         else:
-            mark = Mark(f"--rules {name}") if name in selection.rules else target.rule_marks.get(name, Mark(None))
+            mark = Mark(f"--rules {name}") if name in selection.rules else own.get(name, Mark(None))
             problems.append(mark.problem(_why_no_rule(name, directory), "rules"))
     if problems:
         raise SpecError(problems, subject=selection.target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
 from benchsuite.spec.architecture import ArchitectureSpec
 from benchsuite.spec.base import DocumentedSpec, Name, SpecModel, Tier
@@ -56,15 +56,43 @@ class TrackSpec(DocumentedSpec):
     """Changes per tier; 'paper' is the track as it stands unless it says otherwise."""
 
 
-class SuiteSpec(DocumentedSpec):
-    """Tracks x rules x seeds, under one name."""
+class SuiteCells(SpecModel):
+    """Every one of some tracks with every one of some rules."""
 
     tracks: tuple[Name, ...] = Field(min_length=1)
     rules: tuple[Name, ...] = Field(min_length=1)
+
+
+class SuiteSpec(DocumentedSpec):
+    """Tracks x rules x seeds under one name; where not every rule belongs on every track, a list of such products."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["tracks", "rules"], "properties": {"cells": False}},
+                {"required": ["cells"], "properties": {"tracks": False, "rules": False}},
+                {"required": ["extends"]},
+            ]
+        }
+    )
+
+    tracks: tuple[Name, ...] | None = Field(default=None, min_length=1)
+    rules: tuple[Name, ...] | None = Field(default=None, min_length=1)
+    cells: tuple[SuiteCells, ...] | None = Field(default=None, min_length=1)
+    """Instead of ``tracks`` and ``rules``. A track that stands in several gets the rules of all of them."""
     seeds: int = Field(default=3, gt=0, le=1000)
     """Seed indices 0 to seeds-1; all rules share network and data order at one index."""
     tier: Tier = "quick"
     """Used unless the command names another."""
+
+    @model_validator(mode="after")
+    def _one_form_and_all_of_it(self) -> SuiteSpec:
+        missing = [name for name in ("tracks", "rules") if getattr(self, name) is None]
+        if self.cells is None and missing:
+            raise ValueError(f"{' and '.join(missing)} missing; give tracks and rules, or cells: a list of both")
+        if self.cells is not None and len(missing) < 2:
+            raise ValueError("cells stands instead of tracks and rules; put what is beside it into the list")
+        return self
 
 
 class RunSpec(SpecModel):
