@@ -53,7 +53,7 @@ def benchsuite_rules() -> Sequence[type[Rule]]:
 
 @hookspec
 def benchsuite_specs() -> Sequence[Path]:
-    """Return folders of spec files (``datasets/ architectures/ hardware/ tracks/ suites/ reference/``) this plugin brings.
+    """Return folders of spec files (``datasets/ architectures/ hardware/ tracks/ suites/ reference/``) of a plugin.
 
     Called once per process. The folders are read when a name is looked up; a name that exists twice is an error that
     names both files.

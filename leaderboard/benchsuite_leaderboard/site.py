@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from benchsuite.record.model import RunRecord, RunStatus
 from benchsuite.record.store import BrokenRecord
+from benchsuite.spec.published import PublishedError
 from benchsuite.version import __version__
 from benchsuite_leaderboard import charts, formatting
 from benchsuite_leaderboard.model import BASELINE_RULE, RuleRow, TrackTable
@@ -62,8 +63,14 @@ class TrackPage:
         return f"tracks/{self.name}.html"
 
 
-def build_site(records: Iterable[RunRecord | BrokenRecord], out: Path, *, title: str = DEFAULT_TITLE) -> BuildReport:
-    """Build the leaderboard from run records and nothing else.
+def build_site(
+    records: Iterable[RunRecord | BrokenRecord],
+    out: Path,
+    *,
+    title: str = DEFAULT_TITLE,
+    published: Iterable[PublishedError] = (),
+) -> BuildReport:
+    """Build the leaderboard from run records, with published values beside them.
 
     The same records give the same bytes, in whatever order they come. Everything is rendered before the first file is
     written, so that a failed build changes nothing.
@@ -72,6 +79,7 @@ def build_site(records: Iterable[RunRecord | BrokenRecord], out: Path, *, title:
         records: What ``read_folder`` yields; broken ones are reported on the start page.
         out: Folder of the site: new, empty, or made by an earlier build. Foreign files in it are left alone.
         title: Heading of the start page.
+        published: Test errors of papers, with the run that each is of.
 
     Returns:
         What was read and written.
@@ -87,7 +95,7 @@ def build_site(records: Iterable[RunRecord | BrokenRecord], out: Path, *, title:
         else:
             good.append(record)
     broken.sort(key=lambda b: (b.path.parts[-2:], b.reason))
-    tables = summarize(good)
+    tables = summarize(good, published)
     statuses = Counter(run.status for table in tables for row in table.rows for run in row.runs)
     counted = sum(table.runs for table in tables)
     pages = render_pages(tables, broken, title)
