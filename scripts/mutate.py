@@ -235,6 +235,22 @@ SABOTAGES = (
         "JPEG images pass for CIFAR-10", "specs/tracks/cifar10-jpeg75-simpnet.yaml",
         "dataset: cifar10-jpeg75-45k", "dataset: cifar10-45k", "tests/planning/test_builtin_specs.py",
     ),
+    Sabotage(
+        "every rule of a suite runs on every track of it", "benchsuite/spec/resolve.py",
+        "if rule in here or rule not in own]", "]", "tests/spec/test_suites.py",
+    ),
+    Sabotage(
+        "a published value stands beside rows of other conditions", "leaderboard/benchsuite_leaderboard/published.py",
+        "spec.protocol, spec.rule)", "spec.rule)", "tests/leaderboard/test_published.py",
+    ),
+    Sabotage(
+        "a published number is copied wrongly", "specs/reference/gevb-tables.yaml",
+        "value: 33.74", "value: 37.34", "tests/spec/test_reference.py",
+    ),
+    Sabotage(
+        "nonnegative networks get feedback of both signs", "specs/tracks/cifar10-lc-conventional-nonnegative.yaml",
+        "sign: nonnegative", "sign: mixed", "tests/planning/test_builtin_specs.py",
+    ),
 )  # fmt: skip
 
 

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from benchsuite.cli.exits import exits
-from benchsuite.cli.options import DEFAULT_STORE, JsonOption, StoreOption, messages, output, print_json
+from benchsuite.cli.options import (
+    DEFAULT_STORE,
+    JsonOption,
+    SpecsOption,
+    StoreOption,
+    library,
+    messages,
+    output,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from benchsuite.spec.base import Tier
+    from benchsuite.spec.published import PublishedError
 
 app = typer.Typer(help="Build or serve the leaderboard page.", no_args_is_help=True)
 
@@ -25,10 +38,11 @@ def build(
     store: StoreOption = DEFAULT_STORE,
     records: RecordsOption = None,
     out: OutOption = None,
+    specs: SpecsOption = None,
     as_json: JsonOption = False,
 ) -> int:
     """Build the page from records. Works from file://, needs no network."""
-    index = _build(store, records, out, as_json)
+    index = _build(store, records, out, specs, as_json)
     if not as_json:
         output().print(f"leaderboard page  {index}", markup=False, soft_wrap=True)
     return 0
@@ -40,6 +54,7 @@ def serve(
     store: StoreOption = DEFAULT_STORE,
     records: RecordsOption = None,
     out: OutOption = None,
+    specs: SpecsOption = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8000,
 ) -> int:
     """Build the page and serve it on this machine until Ctrl-C."""
@@ -48,7 +63,7 @@ def serve(
 
     from benchsuite.errors import BenchsuiteError
 
-    folder = _build(store, records, out, quiet=True).parent
+    folder = _build(store, records, out, specs, quiet=True).parent
     try:
         server = ThreadingHTTPServer(("127.0.0.1", port), partial(SimpleHTTPRequestHandler, directory=str(folder)))
     except OSError as error:
@@ -62,10 +77,26 @@ def serve(
     return 0
 
 
-def _build(store: Path, records: list[Path] | None, out: Path | None, quiet: bool) -> Path:
+def _published(cells: set[tuple[str, Tier]], specs: list[Path] | None) -> list[PublishedError]:
+    """Return what is published of tracks and tiers with records; a wrong spec costs that column, not the page."""
+    from benchsuite.errors import SpecError
+    from benchsuite.registry.manager import installed_registry
+    from benchsuite.spec.published import published_errors
+
+    registry = installed_registry()
+    found = library(specs, plugin_folders=[folder for folder, _ in registry.spec_folders])
+    try:
+        return list(published_errors(found, registry, lambda track, tier: (track, tier) in cells))
+    except SpecError as error:
+        messages().print(f"published values are left out: {error}", markup=False, soft_wrap=True)
+        return []
+
+
+def _build(store: Path, records: list[Path] | None, out: Path | None, specs: list[Path] | None, quiet: bool) -> Path:
     from itertools import chain
 
     from benchsuite.errors import EmptySelectionError
+    from benchsuite.record.model import RunRecord
     from benchsuite.record.store import RecordStore, read_experiments, read_folder
     from benchsuite_leaderboard.site import build_site
 
@@ -76,7 +107,10 @@ def _build(store: Path, records: list[Path] | None, out: Path | None, quiet: boo
     if not found and not experiments:
         places = ", ".join(str(f) for f in folders)
         raise EmptySelectionError(f"no records in {places}; `benchsuite run quickstart` makes some")
-    report = build_site(found, (out or store / "site").resolve(), experiments=experiments)
+    cells = {(record.spec.track, record.spec.tier) for record in found if isinstance(record, RunRecord)}
+    report = build_site(
+        found, (out or store / "site").resolve(), experiments=experiments, published=_published(cells, specs)
+    )
     for broken in report.broken:
         messages().print(f"left out: {broken.path}: {broken.reason}", markup=False, soft_wrap=True)
     if quiet:

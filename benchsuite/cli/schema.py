@@ -62,7 +62,7 @@ def _schemas() -> dict[str, Any]:
     for part in ("dataset", "architecture"):
         by_name = {"type": "string", "description": f"Name of a {part} spec."}
         track[part] = {"anyOf": [by_name, track[part], _needs_extends(_partial(track[part]))]}
-    for name in ("dataset", "architecture", "hardware", "track", "suite"):
+    for name in ("dataset", "architecture", "hardware", "track", "suite", "reference"):
         schemas[name] = _may_extend(schemas[name])
     return schemas
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from benchsuite.errors import SpecError
+from benchsuite.spec.base import Tier
 from benchsuite.spec.checking import check
 from benchsuite.spec.library import SpecLibrary
 from benchsuite.spec.reference import PublishedValue, ReferenceSpec
@@ -40,7 +41,7 @@ def load_references(library: SpecLibrary) -> list[ReferenceSpec]:
 
 
 def published_errors(
-    library: SpecLibrary, directory: RuleDirectory, wanted: Callable[[str, str], bool]
+    library: SpecLibrary, directory: RuleDirectory, wanted: Callable[[str, Tier], bool]
 ) -> Iterator[PublishedError]:
     """Yield the published final test errors of tracks, each with the run that repeats its conditions.
 

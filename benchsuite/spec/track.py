@@ -68,17 +68,16 @@ class SuiteSpec(DocumentedSpec):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "oneOf": [
+            "anyOf": [
                 {"required": ["tracks", "rules"], "properties": {"cells": False}},
                 {"required": ["cells"], "properties": {"tracks": False, "rules": False}},
-                {"required": ["extends"]},
             ]
         }
     )
 
-    tracks: tuple[Name, ...] | None = Field(default=None, min_length=1)
-    rules: tuple[Name, ...] | None = Field(default=None, min_length=1)
-    cells: tuple[SuiteCells, ...] | None = Field(default=None, min_length=1)
+    tracks: tuple[Name, ...] = Field(default=(), min_length=1)
+    rules: tuple[Name, ...] = Field(default=(), min_length=1)
+    cells: tuple[SuiteCells, ...] = Field(default=(), min_length=1)
     """Instead of ``tracks`` and ``rules``. A track that stands in several gets the rules of all of them."""
     seeds: int = Field(default=3, gt=0, le=1000)
     """Seed indices 0 to seeds-1; all rules share network and data order at one index."""
@@ -87,10 +86,10 @@ class SuiteSpec(DocumentedSpec):
 
     @model_validator(mode="after")
     def _one_form_and_all_of_it(self) -> SuiteSpec:
-        missing = [name for name in ("tracks", "rules") if getattr(self, name) is None]
-        if self.cells is None and missing:
+        missing = [name for name in ("tracks", "rules") if not getattr(self, name)]
+        if not self.cells and missing:
             raise ValueError(f"{' and '.join(missing)} missing; give tracks and rules, or cells: a list of both")
-        if self.cells is not None and len(missing) < 2:
+        if self.cells and len(missing) < 2:
             raise ValueError("cells stands instead of tracks and rules; put what is beside it into the list")
         return self
 

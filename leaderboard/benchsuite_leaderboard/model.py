@@ -105,6 +105,20 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Published:
+    """A published test error under a row's own conditions."""
+
+    test_error: float
+    """As a fraction."""
+    is_bound: bool
+    """The source says only that the error is not above it."""
+    difference: float | None
+    """The row's mean minus it; None where the row has no mean, or the value is a bound."""
+    remark: str
+    """Source, runs behind it, and what a reader must know."""
+
+
+@dataclass(frozen=True)
 class RuleRow:
     """One rule with one configuration on one hardware class: its seeds and what they say."""
 
@@ -142,6 +156,8 @@ class RuleRow:
     diagnostics: tuple[SegmentCurve, ...]
     notes: tuple[str, ...]
     """What a reader must know before comparing this row."""
+    published: Published | None = None
+    """None where no source has these conditions: track, tier, data, network, protocol and the rule's settings."""
     rank: int | None = None
     """1 for the lowest mean; None if the row may not be ranked."""
     unranked_reason: str = ""

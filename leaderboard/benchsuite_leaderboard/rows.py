@@ -12,6 +12,7 @@ from benchsuite.record.model import RunRecord
 from benchsuite_leaderboard.curves import diagnostic_curves, mean_curve, test_curve
 from benchsuite_leaderboard.grouping import canonical, differing_fields, plain, short_hash
 from benchsuite_leaderboard.model import BASELINE_RULE, Cost, Difference, Gap, RuleRow, SeedRun
+from benchsuite_leaderboard.published import PublishedByConditions, published_for
 from benchsuite_leaderboard.statistics import estimate, median, paired_difference
 
 UNMEASURED = "completed without a test error"
@@ -85,11 +86,15 @@ def _preference(protocol: str, frequency: Counter[str], baseline: set[str]) -> t
     return -frequency[protocol], protocol not in baseline, protocol
 
 
-def build_rows(bundles: Sequence[Bundle]) -> list[RuleRow]:
+def build_rows(bundles: Sequence[Bundle], published: PublishedByConditions) -> list[RuleRow]:
     """Compute every row of a table; ranks are given afterwards, by ``ranking.rank_rows``."""
     usual = usual_protocol(bundles)
     labels = _labels(bundles)
-    return [_build_row(bundle, bundles, usual, labels) for bundle in bundles]
+    rows = [_build_row(bundle, bundles, usual, labels) for bundle in bundles]
+    return [
+        replace(row, published=published_for(bundle.first.spec, row.test_error, published))
+        for row, bundle in zip(rows, bundles, strict=True)
+    ]
 
 
 def _build_row(bundle: Bundle, bundles: Sequence[Bundle], usual: dict[str, Any], labels: dict[str, str]) -> RuleRow:

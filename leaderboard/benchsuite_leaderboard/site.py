@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from benchsuite.record.experiment import ExperimentRecord
 from benchsuite.record.model import RunRecord, RunStatus
 from benchsuite.record.store import BrokenRecord
+from benchsuite.spec.published import PublishedError
 from benchsuite.version import __version__
 from benchsuite_leaderboard import charts, experiment_charts, formatting
 from benchsuite_leaderboard.experiment_tables import ExperimentTable, summarize_experiments
@@ -85,8 +86,9 @@ def build_site(
     *,
     experiments: Iterable[ExperimentRecord | BrokenRecord] = (),
     title: str = DEFAULT_TITLE,
+    published: Iterable[PublishedError] = (),
 ) -> BuildReport:
-    """Build the leaderboard from records and nothing else.
+    """Build the leaderboard from records, with published values beside them, and nothing else.
 
     The same records give the same bytes, in whatever order they come. Everything is rendered before the first file is
     written, so that a failed build changes nothing.
@@ -96,6 +98,7 @@ def build_site(
         experiments: What ``read_experiments`` yields, likewise.
         out: Folder of the site: new, empty, or made by an earlier build. Foreign files in it are left alone.
         title: Heading of the start page.
+        published: Test errors of papers, with the run that each is of.
 
     Returns:
         What was read and written.
@@ -115,7 +118,7 @@ def build_site(
             case RunRecord():
                 good.append(record)
     broken.sort(key=lambda b: (b.path.parts[-2:], b.reason))
-    tables = summarize(good)
+    tables = summarize(good, published)
     statuses = Counter(run.status for table in tables for row in table.rows for run in row.runs)
     counted = sum(table.runs for table in tables)
     experiment_tables = summarize_experiments(good_experiments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from benchsuite.record.model import RunRecord
+from benchsuite.spec.published import PublishedError
 from benchsuite_leaderboard.curves import segment_order
 from benchsuite_leaderboard.grouping import Group, group_records, short_hash, tell_apart
 from benchsuite_leaderboard.model import (
@@ -14,12 +15,14 @@ from benchsuite_leaderboard.model import (
     Difference,
     Estimate,
     Gap,
+    Published,
     RuleRow,
     SeedRun,
     SegmentCurve,
     Standing,
     TrackTable,
 )
+from benchsuite_leaderboard.published import PublishedByConditions, by_conditions
 from benchsuite_leaderboard.ranking import rank_rows
 from benchsuite_leaderboard.rows import build_rows, bundle_records, usual_protocol
 
@@ -30,6 +33,7 @@ __all__ = [
     "Difference",
     "Estimate",
     "Gap",
+    "Published",
     "RuleRow",
     "SeedRun",
     "SegmentCurve",
@@ -39,7 +43,7 @@ __all__ = [
 ]
 
 
-def summarize(records: Iterable[RunRecord]) -> list[TrackTable]:
+def summarize(records: Iterable[RunRecord], published: Iterable[PublishedError] = ()) -> list[TrackTable]:
     """Turn run records into one table per set of comparable conditions.
 
     Runs share a table if their track, tier, data fingerprint, data set spec and network spec are equal, and a row if
@@ -49,16 +53,18 @@ def summarize(records: Iterable[RunRecord]) -> list[TrackTable]:
 
     Args:
         records: Runs of any tracks, tiers and machines.
+        published: Test errors of papers, to stand beside rows of the same conditions.
 
     Returns:
         Tables by track, tier and conditions; numbers as numbers, errors as fractions.
     """
     groups = group_records(records)
     differences = tell_apart(groups)
-    return [_build_table(group, differences[group.key]) for group in groups]
+    known = by_conditions(published)
+    return [_build_table(group, differences[group.key], known) for group in groups]
 
 
-def _build_table(group: Group, differences: tuple[Difference, ...]) -> TrackTable:
+def _build_table(group: Group, differences: tuple[Difference, ...], published: PublishedByConditions) -> TrackTable:
     bundles = bundle_records(group.records)
     data = next((r.data for r in group.records if r.data), None)
     parameters = {r.network.parameters for r in group.records if r.network}
@@ -78,6 +84,6 @@ def _build_table(group: Group, differences: tuple[Difference, ...]) -> TrackTabl
         parameters=parameters.pop() if len(parameters) == 1 else None,
         segments=tuple(segment_order(group.records)),
         differences=differences,
-        rows=tuple(rank_rows(build_rows(bundles))),
+        rows=tuple(rank_rows(build_rows(bundles, published))),
         runs=len(group.records),
     )

@@ -100,6 +100,44 @@ def test_info_on_a_rule_has_its_hyperparameters_with_their_meaning(command: Comm
     assert all(field["meaning"] for field in rule["hyperparameters"].values())
 
 
+def test_info_on_a_track_has_what_is_published_of_it(command: Command) -> None:
+    """Catches values shown on another track than their own, and a bound shown as a value."""
+    published = command("info", "mnist-fc-conventional-mixed", "--json").json["published values on"]
+    errors = {(v["rule"], v["metric"]): v for v in published if "segment" not in v}
+    assert errors["direct_feedback_alignment", "test_error_percent"]["value"] == 2.09
+    assert errors["backprop", "train_error_percent"]["relation"] == "at_most"
+    assert len(errors) == 4
+    assert all(v["runs"] == 5 and v["tier"] == "paper" and "Clark" in v["source"] for v in published)
+    assert "published values on" not in command("info", "digits-fc", "--json").json
+
+
+def test_list_shows_where_published_values_are(command: Command) -> None:
+    shown = command("list", "reference").out
+    assert "gevb-tables" in shown
+    assert "weight-mirror" in shown
+
+
+def test_the_page_of_a_track_has_a_published_value_only_where_specs_give_one(command: Command, tmp_path: Path) -> None:
+    """Catches a column for other rules, and a wrong reference file that takes the page with it."""
+    command("run", "digits-fc", "--tier", "smoke", "--seeds", "1", "--rules", "backprop,readout_only", "--store", "one")
+    folder = tmp_path / "own" / "reference"
+    folder.mkdir(parents=True)
+    entry = "{track: digits-fc, rule: backprop, metric: test_error_percent, value: 12.34}"
+    (folder / "ours.yaml").write_text(f"source: a thesis\ntier: smoke\nentries: [{entry}]\n")
+    arguments = ("leaderboard", "build", "--records", "one/records", "--out", "page")
+    page = tmp_path / "page" / "tracks" / "digits-fc.html"
+    assert command(*arguments).code == 0
+    assert "a thesis" not in page.read_text()
+    assert command(*arguments, "--specs", "own").code == 0
+    assert "12.34" in page.read_text()
+    assert page.read_text().count("a thesis") == 1
+    (folder / "ours.yaml").write_text(f"source: a thesis\nentries: [{entry.replace('12.34', '1234')}]\n")
+    done = command(*arguments, "--specs", "own")
+    assert done.code == 0
+    assert "per cent, 0 to 100" in done.err
+    assert "12.34" not in page.read_text()
+
+
 def test_validate_names_every_problem_and_exits_1(command: Command, tmp_path: Path) -> None:
     folder = tmp_path / "tracks"
     folder.mkdir()

@@ -134,3 +134,83 @@ def test_urfb_networks_run_and_every_weight_gets_a_gradient(name):
     logits.square().sum().backward()
     assert all(bool(p.grad.any()) for p in network.parameters())
     assert any(isinstance(m, Conv2d) for m in network.maps.values())
+
+
+GEVB_WEIGHTS = {
+    ("mnist", "fc"): (8_552_960, 1_332_224),
+    ("mnist", "conv"): (1_630_848, 1_634_880),
+    ("mnist", "lc"): (5_670_912, 3_648_000),
+    ("cifar10", "fc"): (32_244_224, 3_937_280),
+    ("cifar10", "conv"): (1_366_784, 1_289_600),
+    ("cifar10", "lc"): (62_456_064, 18_355_200),
+}
+"""Of the vectorized and the conventional network (FACTS §1.2); biases are not among them."""
+
+GEVB_NETWORKS = [
+    (data, net, family, sign)
+    for data, net in GEVB_WEIGHTS
+    for family in ("vectorized", "conventional")
+    for sign in ("nonnegative", "mixed")
+]
+
+
+def _gevb(data, net, family, sign):
+    spec = _spec(f"gevb-{data}-{net}-{family}-{sign}")
+    return spec, outline_of(spec, *(((1, 28, 28), 10) if data == "mnist" else CIFAR10))
+
+
+def _without_biases(spec):
+    plain = spec.model_dump()
+    return ChainArchitecture.model_validate({**plain, "defaults": {**plain["defaults"], "bias": False}})
+
+
+@pytest.mark.parametrize(("data", "net", "family", "sign"), GEVB_NETWORKS)
+def test_gevb_networks_have_the_weights_of_their_code(data, net, family, sign):
+    """Would catch a first segment without its K copies, a readout of another kind, or Table 4's 512 units for 256."""
+    spec, plan = _gevb(data, net, family, sign)
+    shape = (1, 28, 28) if data == "mnist" else (3, 32, 32)
+    weights = outline_of(_without_biases(spec), shape, 10).parameters
+    assert weights == GEVB_WEIGHTS[data, net][family == "conventional"]
+    assert all(segment.bias for segment in plan.segments)
+    assert (plan.form, plan.nonnegative) == (
+        "vectorized" if family == "vectorized" else "ordinary", sign == "nonnegative",
+    )  # fmt: skip
+    gate = "vector_gate" if family == "vectorized" else "scalar_gate"
+    assert [s.activation for s in plan.segments] == [gate] * (len(plan.segments) - 1) + ["identity"]
+
+
+@pytest.mark.parametrize(("data", "net", "family", "sign"), GEVB_NETWORKS)
+def test_gevb_networks_start_as_in_their_code(data, net, family, sign):
+    """Would catch He's gain in the first segment, or pairs of channels where the code pairs pixels, and the reverse."""
+    _, plan = _gevb(data, net, family, sign)
+    first, *later = [(s.initialization.scheme, s.initialization.on_off) for s in plan.segments]
+    pairs = "channels" if sign == "nonnegative" else "none"
+    assert first == ("lecun_normal", pairs)
+    expected = [("he_normal", pairs)] * len(later)
+    if (family, sign) == ("conventional", "nonnegative") and net != "fc":
+        expected[-2] = ("he_normal", "adjacent")
+    assert later == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "net", "family", "shapes"),
+    [
+        ("mnist", "conv", "vectorized", [(64, 28, 28), (32, 14, 14), (1024,), (1,)]),
+        ("mnist", "lc", "conventional", [(32, 28, 28), (32, 14, 14), (1024,), (10,)]),
+        ("cifar10", "conv", "conventional", [(128, 32, 32), (64, 16, 16), (64, 4, 4), (1024,), (10,)]),
+        ("cifar10", "lc", "vectorized", [(64, 32, 32), (32, 16, 16), (32, 4, 4), (256,), (1,)]),
+        ("cifar10", "lc", "conventional", [(64, 32, 32), (32, 16, 16), (32, 4, 4), (512,), (10,)]),
+    ],
+)
+def test_gevb_networks_have_the_papers_shapes(data, net, family, shapes):
+    for sign in ("nonnegative", "mixed"):
+        assert [s.output_shape for s in _gevb(data, net, family, sign)[1].segments] == shapes
+
+
+@pytest.mark.parametrize("family", ["vectorized", "conventional"])
+def test_the_first_segment_of_a_gevb_network_has_the_spread_of_the_pixels_not_of_their_copies(family):
+    """The code divides by the K times larger fan-in and multiplies by the root of K: 1/sqrt(784) in both forms."""
+    _, plan = _gevb("mnist", "fc", family, "mixed")
+    weights = [p for name, p in build(plan, Generator().manual_seed(0)).named_parameters() if name.endswith("weight")]
+    assert float(weights[0].detach().std()) == pytest.approx(784**-0.5, rel=0.01)
+    assert float(weights[1].detach().std()) == pytest.approx((2 / 1024) ** 0.5, rel=0.01)

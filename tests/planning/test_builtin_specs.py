@@ -138,3 +138,37 @@ def test_a_jpeg_track_is_its_cifar_track_on_other_data_and_says_so(registry: Reg
 def test_every_cifar10_track_has_its_jpeg_track() -> None:
     originals = {name for name in TRACKS if name.startswith("cifar10-") and name not in DERIVED}
     assert {name.replace("-jpeg75", "") for name in DERIVED} == originals != set()
+
+
+GEVB = [
+    f"{data}-{net}-{family}-{sign}"
+    for data in ("mnist", "cifar10")
+    for net in ("fc", "conv", "lc")
+    for family in ("vectorized", "conventional")
+    for sign in ("nonnegative", "mixed")
+]
+
+
+@pytest.mark.parametrize("track", GEVB)
+def test_gevb_tracks_have_the_papers_protocol(registry: Registry, track: str) -> None:
+    """Catches a tier's limits at paper tier, a network of another cell, and feedback of the wrong sign."""
+    runs = paper_runs(registry, track, ("backprop", "direct_feedback_alignment"))
+    for spec in runs.values():
+        protocol, optimizer = spec.protocol, spec.protocol.optimizer
+        assert (protocol.epochs, protocol.batch_size, protocol.last_batch) == (190, 128, "keep")
+        assert (optimizer.kind, optimizer.learning_rate, optimizer.weight_decay) == ("adam", 3e-4, 0)
+        assert (optimizer.beta1, optimizer.beta2, optimizer.epsilon) == (0.9, 0.999, 1e-8)
+        assert (protocol.loss, protocol.schedule.kind, protocol.order) == ("cross_entropy", "constant", "shuffled")
+        assert protocol.stop_at_zero_train_error
+        assert protocol.evaluation.every_epochs == spec.diagnostics.every_epochs == 10
+        assert (spec.diagnostics.names, spec.diagnostics.examples) == (("credit_angle_deg",), 128)
+        assert spec.dataset.kind == track.split("-")[0]
+        assert (spec.dataset.train_limit, spec.dataset.test_limit) == (None, None)
+        assert (spec.dataset.normalization.mean, spec.dataset.normalization.std) == ((0.5,), (0.5,))
+        assert spec.architecture.name == f"gevb-{track}"
+    feedback = runs["direct_feedback_alignment"].rule.config
+    is_nonnegative = "conventional-nonnegative" in track
+    assert feedback == {
+        "distribution": "uniform", "range": 1, "sign": "nonnegative" if is_nonnegative else "mixed",
+        "matrix": "shared", "normalization": False,
+    }  # fmt: skip
