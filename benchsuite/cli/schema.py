@@ -58,10 +58,11 @@ def _schemas() -> dict[str, Any]:
     for name in ("dataset", "architecture", "hardware", "track", "suite", "experiment", "reference"):
         _as_written(schemas[name])
     track = schemas["track"]["properties"]
+    first = schemas["track"]["$defs"]["PretrainingSpec"]["properties"]
     # In a file, a name stands for a whole spec, and 'extends' for all that is not written.
-    for part in ("dataset", "architecture"):
+    for properties, part in ((track, "dataset"), (track, "architecture"), (first, "architecture")):
         by_name = {"type": "string", "description": f"Name of a {part} spec."}
-        track[part] = {"anyOf": [by_name, track[part], _needs_extends(_partial(track[part]))]}
+        properties[part] = {"anyOf": [by_name, properties[part], _needs_extends(_partial(properties[part]))]}
     for name in ("dataset", "architecture", "hardware", "track", "suite", "reference"):
         schemas[name] = _may_extend(schemas[name])
     return schemas
