@@ -212,8 +212,9 @@ def _push_below_zero(network):
 
 def test_constraining_clamps_the_weights_past_the_data_and_nothing_else():
     """Would catch clamped biases, or a first layer that could no longer tell light from dark."""
-    network = _network([_conv(4), {**_conv(4), "kind": "locally_connected2d"}, POOL, _dense(6)],
-                       weight_sign="nonnegative", defaults={"activation": "vector_gate", "initialization": PAIRS})  # fmt: skip
+    layers = [_conv(4), {**_conv(4), "kind": "locally_connected2d"}, POOL, _dense(6)]
+    defaults = {"activation": "vector_gate", "initialization": PAIRS}
+    network = _network(layers, weight_sign="nonnegative", defaults=defaults)
     _push_below_zero(network)
     network.constrain()
     clamped = {name for name, p in network.named_parameters() if not p.any()}

@@ -1,7 +1,7 @@
 """An independent reference of vectorized networks in NumPy float64, as their paper writes them.
 
 Nothing here imports torch or benchsuite. The data are written K times into an *expanded* input that is zero elsewhere
-(component mu of input unit mu·n0 + j is x_j, all other components zero), so that the first layer is one like the others:
+(component mu of input unit mu·n0 + j is x_j, all other components zero), so that the first layer is like the others:
 every layer is a matrix from input units to output units at each position, shared by the components. Gradients go
 through all K components of every unit, one by one; that they are one number times the output error is what the code
 under test makes use of, and this file does not. ``test_gevb_reference.py`` holds it against central differences.

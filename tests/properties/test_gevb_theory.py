@@ -169,7 +169,7 @@ def _coin_gated_angles(width, size, seed):
     network = _independent(width, width, width, inputs=4, seed=seed)
     tape = record_forward(network, _batch(network, size, seed))
     generator = Generator().manual_seed(seed)
-    for name, gate in tape.gates.items():
+    for gate in tape.gates.values():
         if gate is not None:
             gate.copy_(torch.randint(2, gate.shape, generator=generator))
     credit = propagated_credit(tape, {})

@@ -284,7 +284,10 @@ def _largest():
 @pytest.mark.parametrize("rule_type", [GlobalErrorVectorBroadcasting, Backprop])
 @pytest.mark.parametrize(
     ("layer", "input_shape"),
-    [({"kind": "dense", "units": 4}, (60,)), ({**CONV, "channels": 2, "kernel": 1, "padding": 0, "stride": 2}, (5, 6, 6))],
+    [
+        ({"kind": "dense", "units": 4}, (60,)),
+        ({**CONV, "channels": 2, "kernel": 1, "padding": 0, "stride": 2}, (5, 6, 6)),
+    ],
     ids=["dense", "conv"],
 )
 def test_the_expanded_input_is_never_made(rule_type, layer, input_shape):

@@ -86,7 +86,9 @@ class VectorCase:
         if self.bits is None:
             return np.eye(self.classes)
         digits = max(1, int(np.ceil(np.log2(self.classes))))
-        return np.array([[1.0 if c >> (k % digits) & 1 else -1.0 for k in range(self.bits)] for c in range(self.classes)])
+        return np.array(
+            [[1.0 if c >> (k % digits) & 1 else -1.0 for k in range(self.bits)] for c in range(self.classes)]
+        )
 
 
 def laid_out(values: Any, segment: SegmentOutline, components: int) -> Array:

@@ -58,7 +58,7 @@ class VectorMap(LinearMap):
         """
 
     def add_structured_gradients(self, inputs: Tensor, credit: Tensor, error: Tensor) -> None:
-        """Add both gradients for ``credit ⊗ error`` to ``.grad``, in the weight's type; a frozen parameter gets none."""
+        """Add both gradients for ``credit ⊗ error`` to ``.grad``, in its type; a frozen parameter gets none."""
         with torch.no_grad():
             gradients = self.structured_gradients(inputs.to(credit.dtype), credit, error.to(credit.dtype))
             for parameter, gradient in zip((self.weight, self.bias), gradients, strict=True):
