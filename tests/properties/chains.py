@@ -20,7 +20,17 @@ from benchsuite.spec.architecture import ChainArchitecture, Conv2dLayer, DenseLa
 
 from .reference import LOSSES, Array, Geometry, Learned, Pooling, Trace, run_forward
 
-ACTIVATIONS = ("relu", "leaky_relu", "saturated_linear", "tanh", "sigmoid", "softplus", "gelu", "identity")
+ACTIVATIONS = (
+    "relu",
+    "leaky_relu",
+    "saturated_linear",
+    "tanh",
+    "sigmoid",
+    "softplus",
+    "gelu",
+    "identity",
+    "scalar_gate",
+)
 
 deterministic = settings(
     derandomize=True, deadline=None, max_examples=25, database=None,

@@ -29,8 +29,15 @@ def _gauss_cumulative(h: Array) -> Array:
     return 0.5 * (1 + erf(h / np.sqrt(2)))
 
 
+def _gate(h: Array) -> NDArray[np.bool_]:
+    """Positive values in odd channels, negative ones in even channels."""
+    side = np.array([-1.0, 1.0])[np.arange(h.shape[1]) % 2].reshape(-1, *[1] * (h.ndim - 2))
+    return side * h > 0
+
+
 NONLINEARITIES: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
     "relu": (lambda h: np.where(h > 0, h, 0.0), lambda h: np.where(h > 0, 1.0, 0.0)),
+    "scalar_gate": (lambda h: np.where(_gate(h), h, 0.0), lambda h: _gate(h).astype(h.dtype)),
     "leaky_relu": (lambda h: np.where(h > 0, h, LEAK * h), lambda h: np.where(h > 0, 1.0, LEAK)),
     "saturated_linear": (lambda h: np.clip(h, -1, 1), lambda h: np.where(np.abs(h) < 1, 1.0, 0.0)),
     "tanh": (np.tanh, lambda h: 1 - np.tanh(h) ** 2),
