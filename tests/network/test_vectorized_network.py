@@ -95,6 +95,8 @@ def test_codes_are_binary_digits_lowest_first_and_repeated():
     codes = codes_of(BinaryCode(kind="binary", bits=7), 5)
     plus = (codes > 0).int().tolist()
     assert plus == [[0] * 7, [1, 0, 0, 1, 0, 0, 1], [0, 1, 0, 0, 1, 0, 0], [1, 1, 0, 1, 1, 0, 1], [0, 0, 1, 0, 0, 1, 0]]
+    four = (codes_of(BinaryCode(kind="binary", bits=4), 4) > 0).int().tolist()
+    assert four == [[0, 0, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1], [1, 1, 1, 1]]
     assert codes_of("one_hot", 5) is None
 
 

@@ -177,6 +177,12 @@ def test_a_readout_may_be_a_lone_on_cell():
     assert _plan([_dense(4)], **NONNEGATIVE).segments[-1].output_shape == (1,)
 
 
+@pytest.mark.parametrize(("classes", "bits"), [(8, 3), (10, 4), (2, 1), (1000, 10)])
+def test_a_code_may_have_just_enough_bits(classes, bits):
+    """Would catch the last class counted twice."""
+    assert _plan([], classes=classes, output_code={"kind": "binary", "bits": bits}).components == bits
+
+
 def test_output_codes_are_for_vector_units():
     """Would catch a code accepted where each class has an output of its own."""
     with pytest.raises(ValueError, match="output_code is for form: vectorized"):

@@ -182,6 +182,16 @@ def test_structured_forms_are_the_dense_forms(case, components_slowest, seed):
             assert_near(error.view(*error.shape, *[1] * (pulled.dim() - 1)) * pulled.unsqueeze(1), dense)
 
 
+@pytest.mark.parametrize("components_slowest", [True, False])
+def test_a_shared_map_keeps_the_order_in_memory(components_slowest):
+    """Would catch activations copied into the other order at every map: right numbers, and a pass over memory more."""
+    network = MIXED.network()
+    tape = record_forward(network, MIXED.data())
+    for name in ("local2", "dense3"):
+        outputs = network.maps[name](_in_order(tape.inputs[name], components_slowest))
+        assert (outputs.stride(1) > outputs.stride(0)) == components_slowest, name
+
+
 def _in_order(vectors, components_slowest):
     """Return the same numbers with the components the slowest axis in memory, or the batch."""
     if components_slowest:
