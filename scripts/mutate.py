@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PARTS = ("benchsuite", "plugins", "leaderboard", "specs", "tests", "pyproject.toml")
+PARTS = ("benchsuite", "benchmarks", "plugins", "leaderboard", "specs", "tests", "pyproject.toml")
 
 
 @dataclass(frozen=True)
@@ -250,6 +250,52 @@ SABOTAGES = (
     Sabotage(
         "nonnegative networks get feedback of both signs", "specs/tracks/cifar10-lc-conventional-nonnegative.yaml",
         "sign: nonnegative", "sign: mixed", "tests/planning/test_builtin_specs.py",
+    ),
+    Sabotage(
+        "the constraint is forgotten", "benchsuite/harness/trainer.py",
+        "self.network.constrain()", "pass", "tests/harness/test_nonnegative.py",
+    ),
+    Sabotage(
+        "weights that read the data are clamped too", "benchsuite/network/network.py",
+        "[self.maps[name].weight for name in self.credit_senders]", "[m.weight for m in self.maps.values()]",
+        "tests/network/test_vectorized_network.py",
+    ),
+    Sabotage(
+        "ON and OFF do not inhibit each other", "benchsuite/network/initialization.py",
+        "unfolded[1::2, 0::2], unfolded[1::2, 1::2] = off[: outputs // 2], on[: outputs // 2]",
+        "unfolded[1::2, 0::2], unfolded[1::2, 1::2] = on[: outputs // 2], off[: outputs // 2]",
+        "tests/properties/test_gevb_theory.py",
+    ),
+    Sabotage(
+        "pairs are drawn for the whole fan-in", "benchsuite/network/initialization.py",
+        "linear_map.fan_in // 2 if halved", "linear_map.fan_in if halved", "tests/network/test_vectorized_network.py",
+    ),
+    Sabotage(
+        "gating vectors come in two halves", "benchsuite/network/vector_segment.py",
+        "torch.stack([signs, -signs], dim=1).view(channels, components)", "torch.cat([signs, -signs])",
+        "tests/properties/test_gevb_theory.py",
+    ),
+    Sabotage(
+        "each component has a gate of its own", "benchsuite/network/vector_segment.py",
+        "pre_activation.mul_(gate.unsqueeze(1))", "pre_activation.clamp_min_(0)", "tests/properties/test_vectorized.py",
+    ),
+    Sabotage(
+        "credit skips the gate", "benchsuite/credit/vector_tape.py",
+        "return (credit if gate is None else credit * gate)", "return credit", "tests/properties/test_vectorized.py",
+    ),
+    Sabotage(
+        "credit is lost at a shortcut", "benchsuite/credit/vector_tape.py",
+        "waiting[source] = waiting[source] + part if source in waiting else part", "waiting[source] = part",
+        "tests/properties/test_vectorized.py",
+    ),
+    Sabotage(
+        "vector feedback goes through the forward weight", "benchsuite/credit/vector_tape.py",
+        "feedback_weights.get(name, node.map.weight)", "node.map.weight", "tests/properties/test_vectorized.py",
+    ),
+    Sabotage(
+        "codes are compared in narrow numbers", "benchsuite/credit/vector_tape.py",
+        "        logits = network.decode(", "            logits = network.decode(",
+        "tests/network/test_vectorized_network.py",
     ),
 )  # fmt: skip
 

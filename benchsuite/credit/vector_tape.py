@@ -74,9 +74,9 @@ class VectorTape(Tape):
                 raise ShapeError(f"credit for '{name}' has {shapes}")
 
     def gated(self, name: str, credit: Tensor) -> Tensor:
-        """Return the credit at the map's output for one at the segment's, one number a unit."""
+        """Return the credit at the map's output for one at the segment's, one number a unit, in the output's type."""
         gate = self.gates[name]
-        return credit if gate is None else credit * gate
+        return (credit if gate is None else credit * gate).to(self.outputs[name].dtype)
 
     def _form_structured(self, name: str, credit: Tensor) -> None:
         at_map = self.gated(name, credit)
@@ -88,7 +88,7 @@ class VectorTape(Tape):
 
     def _form_unstructured(self, name: str, credit: Tensor) -> None:
         gate = self.gates[name]
-        at_map = credit if gate is None else credit * gate.unsqueeze(1)
+        at_map = (credit if gate is None else credit * gate.unsqueeze(1)).to(self.outputs[name].dtype)
         self.network.segments[name].map.add_gradients(self.inputs[name], at_map)
         if self.network.credit_observer is not None:
             self.network.credit_observer(name, credit, at_map)
@@ -108,8 +108,9 @@ def record_vector_forward(network: Network, batch: Batch) -> VectorTape:
         outputs[name], gates[name] = node.gated_forward(*received)
         return outputs[name]
 
-    with network.autocast(), torch.no_grad():
-        values = network.walk(batch.inputs, visit)
+    with torch.no_grad():
+        with network.autocast():
+            values = network.walk(batch.inputs, visit)
         logits = network.decode(network.widen(values))
     loss, error = batch.criterion.loss_and_error(logits, batch.targets)
     return VectorTape(network, inputs, outputs, gates, logits, loss, error)
@@ -142,9 +143,9 @@ def propagated_credit(tape: VectorTape, feedback_weights: Mapping[str, Tensor]) 
                 credit[name] = arrived
                 if not plan.upstream[name]:
                     continue
-                weight = feedback_weights.get(name, node.map.weight)
-                pulled = node.map.pull_back_credit(tape.gated(name, arrived), weight, tape.inputs[name][:, 0].shape)
-                passed: tuple[Tensor, ...] = (pulled,)
+                at_map, weight = tape.gated(name, arrived), feedback_weights.get(name, node.map.weight)
+                below = tape.inputs[name][:, 0].shape
+                passed: tuple[Tensor, ...] = (node.map.pull_back_credit(at_map, weight.to(at_map.dtype), below),)
             else:
                 passed = _through_joint(node, arrived, plan.nodes[position].input_shape, len(sources))
             for source, part in zip(sources, passed, strict=True):

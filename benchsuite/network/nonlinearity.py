@@ -99,21 +99,20 @@ def _through_identity(cotangent: Tensor, _output: Tensor) -> Tensor:
     return cotangent
 
 
-def _signs(values: Tensor) -> Tensor:
-    """Return -1 for even and +1 for odd channels, to be multiplied with ``values``."""
+def _blocked(values: Tensor) -> Tensor:
+    """Return where the scalar gate lets nothing pass; what is not a number passes, so that it is noticed."""
     channels = values.shape[1]
     signs = torch.arange(channels, device=values.device).remainder_(2).mul_(2).sub_(1).to(values.dtype)
-    return signs.view(channels, *[1] * (values.dim() - 2))
+    return values.detach() * signs.view(channels, *[1] * (values.dim() - 2)) <= 0
 
 
 def _scalar_gate(values: Tensor) -> Tensor:
-    signs = _signs(values)
-    return torch.relu_(values * signs) * signs
+    return values.masked_fill(_blocked(values), 0)
 
 
 def _scalar_gate_in_place(values: Tensor) -> Tensor:
-    signs = _signs(values)
-    return torch.relu_(values.mul_(signs)) * signs  # relu needs its own output on the way back
+    # Autograd keeps the mask alone, which nothing overwrites.
+    return values.masked_fill_(_blocked(values), 0)
 
 
 def _through_scalar_gate(cotangent: Tensor, output: Tensor) -> Tensor:

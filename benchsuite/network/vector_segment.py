@@ -54,7 +54,7 @@ class VectorSegment(Segment):
             projection = first[0] * first[1].view(-1, *trailing)
             for component, gating in others:
                 projection.addcmul_(component, gating.view(-1, *trailing))
-            return projection.ge_(0)
+            return projection.ge_(0).to(pre_activation.dtype)
 
     @property
     def pulls_back_by_output(self) -> bool:

@@ -21,7 +21,7 @@ class LearningChecks(ConformanceSettings):
 
     def test_learns_digits(self) -> None:
         """Catches credit of the wrong sign or scale, which every check of form lets through."""
-        refusals = self.refusals(self.learning_network.outline)
+        refusals = self.refusals(self.digits_network.outline)
         require(
             not refusals,
             asks="a network in which the rule learns scikit-learn's digits",
@@ -41,11 +41,11 @@ class LearningChecks(ConformanceSettings):
 
     def digits_accuracy(self) -> float:
         """Return the test accuracy after the fixed budget."""
-        trial = self.start(self.learning_network)
+        trial = self.start(self.digits_network)
         groups = parameter_groups(trial.network, trial.rule, self.learning_rate)
         trial.optimizer = torch.optim.Adam(groups, foreach=False)
         inputs, targets = digits()
-        inputs = inputs.view(-1, *self.learning_network.input_shape)
+        inputs = inputs.view(-1, *self.digits_network.input_shape)
         order = Generator().manual_seed(4)
         for _ in range(self.learning_epochs):
             shuffled = torch.randperm(_TRAINING_EXAMPLES, generator=order)

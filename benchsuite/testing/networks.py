@@ -140,6 +140,18 @@ def _chain(name: str, *layers: dict[str, Any], **defaults: Any) -> ChainArchitec
     return ChainArchitecture.model_validate(description)
 
 
+def _vectorized(
+    name: str, *layers: dict[str, Any], nonnegative: bool, bits: int | None = None, bias: bool = True
+) -> ChainArchitecture:
+    initialization = {"scheme": "he_normal", "on_off": "channels" if nonnegative else "none"}
+    return ChainArchitecture.model_validate({
+        "kind": "chain", "name": name, "layers": layers, "form": "vectorized",
+        "weight_sign": "nonnegative" if nonnegative else "mixed",
+        "output_code": {"kind": "binary", "bits": bits} if bits else "one_hot",
+        "defaults": {"activation": "vector_gate", "bias": bias, "initialization": initialization},
+    })  # fmt: skip
+
+
 def _dense(units: int, activation: str, **options: Any) -> dict[str, Any]:
     return {"kind": "dense", "units": units, "activation": activation, **options}
 
@@ -192,8 +204,31 @@ SAMPLE_NETWORKS: tuple[SampleNetwork, ...] = (
     ),
     SampleNetwork(_chain("locally-connected", _local(4), _AVERAGE_POOL, _local(6, stride=2)), (2, 6, 6)),
     _WithUnheardOfMap(_chain("unheard-of-map", _dense(16, "tanh"), _dense(12, "tanh"), _dense(10, "tanh")), (20,)),
+    SampleNetwork(
+        _vectorized("vectorized-dense", _dense(16, "vector_gate"), _dense(12, "vector_gate"), nonnegative=True), (20,)
+    ),
+    SampleNetwork(
+        _vectorized("vectorized-code", _dense(16, "vector_gate"), nonnegative=False, bits=6, bias=False), (20,), 5
+    ),
+    SampleNetwork(
+        _vectorized(
+            "vectorized-conv", _conv(4, stride=2), _AVERAGE_POOL, _conv(6), _dense(8, "vector_gate"), nonnegative=True
+        ),
+        (2, 8, 8),
+    ),
+    SampleNetwork(
+        _vectorized("vectorized-locally-connected", _local(4), _AVERAGE_POOL, _local(6, stride=2), nonnegative=False),
+        (2, 6, 6),
+    ),
+    SampleNetwork(
+        _vectorized("vectorized-residual", _conv(4), _conv(4), _SUM, _AVERAGE_POOL, nonnegative=True), (2, 6, 6)
+    ),
 )
 """What ``RuleConformance`` runs on unless told otherwise."""
 
-DIGITS_NETWORK = SampleNetwork(_chain("digits", _dense(16, "relu")), (64,), classes=10)
-"""What ``RuleConformance`` trains on scikit-learn's digits: so narrow that random features do not suffice."""
+DIGITS_NETWORKS: tuple[SampleNetwork, ...] = (
+    SampleNetwork(_chain("digits", _dense(16, "relu")), (64,), classes=10),
+    SampleNetwork(_vectorized("vectorized-digits", _dense(16, "vector_gate"), nonnegative=True), (64,), classes=10),
+)
+"""Of these ``RuleConformance`` trains the first that the rule can work in, on scikit-learn's digits: so narrow that
+random features do not suffice."""

@@ -10,7 +10,7 @@ import torch
 
 from benchsuite.network.outline import ArchitectureOutline
 from benchsuite.rule import Batch, Rule, RuleConfig, incompatibilities
-from benchsuite.testing.networks import DIGITS_NETWORK, SAMPLE_NETWORKS, SampleNetwork
+from benchsuite.testing.networks import DIGITS_NETWORKS, SAMPLE_NETWORKS, SampleNetwork
 from benchsuite.testing.trial import Trial
 
 
@@ -24,8 +24,9 @@ class ConformanceSettings:
     networks: ClassVar[Sequence[SampleNetwork]] = SAMPLE_NETWORKS
     """Networks to check on; those the rule is incompatible with are skipped with the reason."""
 
-    learning_network: ClassVar[SampleNetwork] = DIGITS_NETWORK
-    """Network trained on scikit-learn's digits: input (64,) or (1, 8, 8), 10 classes."""
+    learning_network: ClassVar[SampleNetwork | None] = None
+    """Network trained on scikit-learn's digits: input (64,) or (1, 8, 8), 10 classes. If not given, the first of the
+    kit's own that the rule can work in."""
     learning_floor: ClassVar[float | None] = None
     """Least test accuracy on digits after the fixed budget; if not given, 0.8 where hidden segments learn, else 0.5.
 
@@ -86,6 +87,13 @@ class ConformanceSettings:
     def compatible(self) -> list[SampleNetwork]:
         """Return the networks the rule says it can work in."""
         return [s for s in self.networks if not incompatibilities(self.rule.traits, s.outline)]
+
+    @property
+    def digits_network(self) -> SampleNetwork:
+        """The network that is trained on scikit-learn's digits."""
+        if self.learning_network is not None:
+            return self.learning_network
+        return next((n for n in DIGITS_NETWORKS if not self.refusals(n.outline)), DIGITS_NETWORKS[0])
 
     def refusals(self, outline: ArchitectureOutline) -> list[str]:
         """Return why the rule's traits rule a network out."""

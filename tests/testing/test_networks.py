@@ -38,6 +38,12 @@ def test_sample_networks_have_between_them_everything_a_rule_may_meet():
     joints = {node.layer.kind for node in nodes if hasattr(node, "layer")}
     assert joints == {"max_pool", "average_pool", "dropout", "flatten", "sum"}
     assert any(s.map_options.get("groups", 1) > 1 for s in segments)
+    assert {"ordinary", "vectorized"} == {sample.outline.form for sample in SAMPLE_NETWORKS}
+    vectorized = [sample.outline for sample in SAMPLE_NETWORKS if sample.outline.form == "vectorized"]
+    assert {"dense", "conv2d", "locally_connected2d"} <= {s.map_kind for plan in vectorized for s in plan.segments}
+    assert {"chain", "residual"} == {plan.topology for plan in vectorized}
+    assert {True, False} == {plan.nonnegative for plan in vectorized}
+    assert any(plan.components != plan.classes for plan in vectorized)
     assert {0, 1, 2, 3} == {len(sample.outline.segments) - 1 for sample in SAMPLE_NETWORKS}
 
 

@@ -58,13 +58,14 @@ class VectorMap(LinearMap):
         """
 
     def add_structured_gradients(self, inputs: Tensor, credit: Tensor, error: Tensor) -> None:
-        """Add both gradients for ``credit ⊗ error`` to ``.grad``; a parameter that is frozen gets none."""
+        """Add both gradients for ``credit ⊗ error`` to ``.grad``, in its type; a frozen parameter gets none."""
         if not any(p is not None and p.requires_grad for p in (self.weight, self.bias)):
             return
         with torch.no_grad():
-            gradients = self.structured_gradients(inputs, credit, error)
+            gradients = self.structured_gradients(inputs.to(credit.dtype), credit, error.to(credit.dtype))
             for parameter, gradient in zip((self.weight, self.bias), gradients, strict=True):
                 if parameter is not None and gradient is not None and parameter.requires_grad:
+                    gradient = gradient.to(parameter.dtype)
                     parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
 
 
@@ -80,7 +81,10 @@ class _SharedOverComponents(VectorMap):
     def apply_weight(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         merged, split = _merge(inputs)
         outputs = split(super().apply_weight(merged, weight))  # type: ignore[safe-super]
-        return outputs if bias is None else outputs + bias.view(*bias.shape, *[1] * (outputs.dim() - 1 - bias.dim()))
+        if bias is None:
+            return outputs
+        # Under autocast the products are narrow; a wide bias would make the activations wide again.
+        return outputs + bias.to(outputs.dtype).view(*bias.shape, *[1] * (outputs.dim() - 1 - bias.dim()))
 
     def pull_back(self, cotangent: Tensor, weight: Tensor, input_shape: torch.Size) -> Tensor:
         merged, split = _merge(cotangent)

@@ -1,0 +1,178 @@
+"""What credit costs in a vectorized network, beside autograd, the network's own products, and an ordinary network.
+
+    python benchmarks/vectorized.py [--rounds N] [--json FILE]
+
+The network of the GEVB paper's MNIST FC, 784-1024-512 with ten components, on batches of 128 random images. Everything
+is measured in one process and one run, the sides of a ratio taking turns, after a warm-up and with glibc's allocator
+thresholds fixed. Printed are ratios: the median over rounds and, in brackets, their quartiles. Nothing is asserted; the
+goals stand beside the figures.
+
+The products are those that GEVB cannot do without: each component's first layer, the second layer on all components,
+and the two weight gradients, the second after the error has been contracted. Gates, biases and the readout are not
+among them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchsuite.data.load import load_dataset
+from benchsuite.data.resident import ResidentData
+from benchsuite.harness.allocator import steady_allocator
+from benchsuite.harness.seeds import derive_seeds, generator
+from benchsuite.harness.trainer import Trainer
+from benchsuite.network.builder import build, outline_of
+from benchsuite.network.criterion import CrossEntropy
+from benchsuite.network.network import Network
+from benchsuite.rule import Batch, Rule
+from benchsuite.spec.architecture import ChainArchitecture
+from benchsuite.spec.dataset import Normalization, SyntheticDataset
+from benchsuite.spec.protocol import ProtocolSpec
+from benchsuite_rules.backprop import Backprop
+from benchsuite_rules.gevb import GlobalErrorVectorBroadcasting
+
+BATCH, CLASSES, INPUTS, HIDDEN = 128, 10, 784, (1024, 512)
+LAYERS = [{"kind": "dense", "units": units} for units in HIDDEN]
+ORDINARY = ChainArchitecture.model_validate({"kind": "chain", "name": "ordinary", "layers": LAYERS})
+VECTORIZED = ChainArchitecture.model_validate({
+    "kind": "chain", "name": "vectorized", "form": "vectorized", "weight_sign": "nonnegative", "layers": LAYERS,
+    "defaults": {"activation": "vector_gate", "initialization": {"scheme": "he_normal", "on_off": "channels"}},
+})  # fmt: skip
+PROTOCOL = ProtocolSpec.model_validate(
+    {"epochs": 1, "batch_size": BATCH, "optimizer": {"kind": "adam", "learning_rate": 3e-4}}
+)
+STEPS = 4
+"""Training steps in a turn of the suite's loop."""
+GOALS = {
+    "gevb / its own products": "<= 1.25",
+    "gevb / autograd in the same network": "<= 0.85",
+    "backprop in short form / gevb": "<= 1.05",
+    "gevb with Adam / an ordinary network with backprop, images/s": ">= 0.17",
+}
+
+
+def attached(rule: Rule, network: Network) -> Rule:
+    rule.attach(network, torch.Generator().manual_seed(1))
+    return rule
+
+
+def credit_of(rule: Rule, batch: Batch) -> Callable[[], object]:
+    """Return a step from the batch to gradients under a rule."""
+
+    def act() -> None:
+        rule.network.zero_grad(set_to_none=True)
+        rule.assign_credit(batch)
+
+    return act
+
+
+def autograd_of(network: Network, batch: Batch) -> Callable[[], object]:
+    """Return the same by torch alone: all components of every cotangent are carried back."""
+
+    def act() -> None:
+        network.zero_grad(set_to_none=True)
+        batch.criterion(network(batch.inputs), batch.targets).backward()
+
+    return act
+
+
+def products_of(network: Network, inputs: Tensor) -> Callable[[], object]:
+    """Return the matrix products of a GEVB step, on tensors that lie ready."""
+    first, second = (network.maps[name].weight.detach() for name in network.hidden)
+    wide, narrow = HIDDEN
+    banks = first.view(CLASSES, wide, INPUTS).transpose(1, 2)
+    repeated = inputs.expand(CLASSES, BATCH, INPUTS)
+    activations, cotangent = torch.randn(CLASSES * BATCH, wide), torch.randn(CLASSES, BATCH, wide)
+    contracted, gate = torch.randn(BATCH, wide), torch.randn(BATCH, narrow)
+
+    def act() -> None:
+        torch.bmm(repeated, banks)
+        activations @ second.t()
+        gate.t() @ contracted
+        torch.bmm(cotangent.transpose(1, 2), repeated)
+
+    return act
+
+
+def trainer_of(architecture: ChainArchitecture, rule: Rule) -> Trainer:
+    """Return the suite's own training loop on random images of MNIST's shape."""
+    alike = SyntheticDataset(
+        name="alike", kind="synthetic", train_examples=STEPS * BATCH, test_examples=10, height=28, width=28
+    )
+    dataset, seeds = load_dataset(alike, Path()), derive_seeds(0)
+    network = build(outline_of(architecture, dataset.input_shape, CLASSES), generator(seeds, "init"))
+    rule.attach(network, generator(seeds, "feedback"))
+    data = ResidentData(dataset, Normalization(mean=(0.5,), std=(0.5,)), "cpu")
+    return Trainer(network, rule, data, PROTOCOL, seeds)
+
+
+def seconds(act: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    act()
+    return time.perf_counter() - start
+
+
+def quartiles(values: list[float]) -> dict[str, float]:
+    low, middle, high = statistics.quantiles(values, n=4)
+    return {"median": round(middle, 4), "low": round(low, 4), "high": round(high, 4), "rounds": len(values)}
+
+
+def ratios(numerator: Callable[[], object], denominator: Callable[[], object], rounds: int) -> dict[str, float]:
+    """Return numerator over denominator, the two taking turns at being first."""
+    for act in (numerator, denominator) * 3:
+        act()
+    found = []
+    for turn in range(rounds):
+        if turn % 2:
+            above, below = seconds(numerator), seconds(denominator)
+        else:
+            below, above = seconds(denominator), seconds(numerator)
+        found.append(above / below)
+    return quartiles(found)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--json", type=Path, default=None)
+    arguments = parser.parse_args()
+    steady = steady_allocator()
+    print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    print(f"allocator fixed: {steady}")
+    network = build(outline_of(VECTORIZED, (INPUTS,), CLASSES), torch.Generator().manual_seed(0))
+    random = torch.Generator().manual_seed(2)
+    inputs = torch.randn(BATCH, INPUTS, generator=random)
+    batch = Batch(inputs, torch.randint(CLASSES, (BATCH,), generator=random), CrossEntropy())
+    gevb = credit_of(attached(GlobalErrorVectorBroadcasting(), network), batch)
+    backprop = credit_of(attached(Backprop(), network), batch)
+    on_vectors = trainer_of(VECTORIZED, GlobalErrorVectorBroadcasting())
+    on_numbers = trainer_of(ORDINARY, Backprop())
+    pairs = {
+        "gevb / its own products": (gevb, products_of(network, inputs)),
+        "gevb / autograd in the same network": (gevb, autograd_of(network, batch)),
+        "backprop in short form / gevb": (backprop, gevb),
+        # Images per second: the ordinary network's time over the vectorized one's.
+        "gevb with Adam / an ordinary network with backprop, images/s": (
+            on_numbers.train_epoch, on_vectors.train_epoch,
+        ),
+    }  # fmt: skip
+    results = {}
+    for name, (numerator, denominator) in pairs.items():
+        found = results[name] = ratios(numerator, denominator, arguments.rounds)
+        spread = f"[{found['low']:.3f}, {found['high']:.3f}]"
+        print(f"{name:<62} {found['median']:6.3f}  {spread}   goal {GOALS[name]}", flush=True)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
