@@ -104,6 +104,11 @@ class BinaryCrossEntropy(Criterion):
         onehot = F.one_hot(targets, logits.shape[1]).to(logits.dtype)
         return F.binary_cross_entropy_with_logits(logits, onehot, reduction="sum")
 
+    def per_example(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return each example's loss."""
+        onehot = F.one_hot(targets, logits.shape[1]).to(logits.dtype)
+        return F.binary_cross_entropy_with_logits(logits, onehot, reduction="none").sum(1)
+
 
 class OneVersusAllHinge(Criterion):
     """``max(1 - x_c, 0) + mu Σ_{i≠c} max(1 + x_i, 0)``: each class asks for a margin of one on its own side of zero.

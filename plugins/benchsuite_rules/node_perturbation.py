@@ -24,7 +24,7 @@ class NodePerturbationConfig(RuleConfig):
     """Compare the loss under noise with that under the opposite noise, which takes one more pass: curvature then adds
     no variance. The bias is O(σ²) either way, since odd moments of the noise vanish."""
     samples: int = Field(default=1, gt=0)
-    """Perturbations averaged in a step, each with a forward pass of its own; the variance is divided by their number."""
+    """Perturbations averaged in a step, each a forward pass of its own; the variance is divided by their number."""
     exact_readout: bool = True
     """The readout gets the output error itself. Otherwise it is perturbed like the others, is in ``taken_over``, and
     its update is not backprop's, whatever the traits say of the default."""
