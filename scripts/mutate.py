@@ -235,6 +235,33 @@ SABOTAGES = (
         "JPEG images pass for CIFAR-10", "specs/tracks/cifar10-jpeg75-simpnet.yaml",
         "dataset: cifar10-jpeg75-45k", "dataset: cifar10-45k", "tests/planning/test_builtin_specs.py",
     ),
+    Sabotage(
+        "dropout is drawn anew under noise", "plugins/benchsuite_rules/node_perturbation.py",
+        "with self.network.repeated():", "with torch.enable_grad():", "tests/properties/test_node_perturbation.py",
+    ),
+    Sabotage(
+        "noise follows the mean loss", "plugins/benchsuite_rules/node_perturbation.py",
+        "return batch.criterion.per_example(logits, batch.targets)",
+        "return batch.criterion(logits, batch.targets).expand(len(batch.targets))",
+        "tests/properties/test_node_perturbation.py",
+    ),
+    Sabotage(
+        "evaluation draws from a rule's stream", "plugins/benchsuite_rules/node_perturbation.py",
+        "if self.training else self.stream.ahead(device)", "if True else self.stream.ahead(device)",
+        "tests/properties/test_node_perturbation.py",
+    ),
+    Sabotage(
+        "signs of a batch pass for those of its examples", "benchsuite/diagnostics/update_sign_agreement.py",
+        "slice(position, position + 1)", "slice(0, None)", "tests/diagnostics/test_update_sign_agreement.py",
+    ),
+    Sabotage(
+        "cluster quality takes the root after the mean over classes", "benchsuite/diagnostics/cluster_quality.py",
+        "np.sqrt(within).mean()", "np.sqrt(within.mean())", "tests/diagnostics/test_cluster_quality.py",
+    ),
+    Sabotage(
+        "an expensive diagnostic is measured all the time", "benchsuite/harness/run.py",
+        "if at_an_end or not kind.only_at_ends", "if True", "tests/harness/test_expensive_diagnostics.py",
+    ),
 )  # fmt: skip
 
 

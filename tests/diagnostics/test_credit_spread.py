@@ -41,7 +41,8 @@ def test_equal_credit_has_no_spread():
 
 
 @pytest.mark.parametrize(
-    ("second", "ratio"), [([0.0, 0.0], 0.5), ([math.nan, 1.0], 0.5), ([-1.0, 1.0], None), ([-3.0, 1.0], None)]
+    ("second", "ratio"),
+    [([0.0, 0.0], 0.5), ([math.nan, 1.0], 0.5), ([math.inf, 1.0], 0.5), ([-1.0, 1.0], None), ([-3.0, 1.0], None)],
 )
 def test_examples_without_credit_are_left_out_and_a_mean_below_zero_is_undefined(second, ratio):
     found = mean_spread_ratio(torch.tensor([[1.0, 3.0], second]))
