@@ -75,7 +75,7 @@ class RuleTraits(BaseModel):
     separate_phase: bool = False
     """Whether it needs a phase beside one forward pass and the credit that follows."""
     unit_specific_feedback: bool = True
-    """Whether units of one segment get credit of their own beyond their own gate."""
+    """Whether what is fed back tells units of one segment apart; a unit's own gate or noise is not fed back."""
     learns_feedback: bool = False
     """Whether it may name feedback weights in ``learned_feedback``: the optimizer then keeps state for them too."""
     changes_forward_weights: bool = False

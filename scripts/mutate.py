@@ -58,9 +58,29 @@ SABOTAGES = (
         "tests/properties/test_weight_mirror.py",
     ),
     Sabotage(
+        "what is kept of a pretraining goes on learning", "benchsuite/harness/assembly.py",
+        "network.freeze(kept or ())", "pass", "tests/harness/test_pretraining.py",
+    ),
+    Sabotage(
+        "a frozen segment's norm goes on averaging", "benchsuite/network/segments.py",
+        "self.norm.eval()", "pass", "tests/harness/test_pretraining.py",
+    ),
+    Sabotage(
+        "a frozen segment decays", "plugins/benchsuite_rules/kolen_pollack.py",
+        "if linear_map.weight.requires_grad:", "if True:", "tests/harness/test_pretraining.py",
+    ),
+    Sabotage(
+        "the first training draws what the second draws", "benchsuite/harness/pretraining.py",
+        'stage="pretraining"', 'stage=""', "tests/harness/test_pretraining.py",
+    ),
+    Sabotage(
+        "the nonnegative constraint is forgotten", "benchsuite/harness/trainer.py",
+        "self.network.constrain()", "pass", "tests/network tests/harness",
+    ),
+    Sabotage(
         "a resumed run begins anew", "benchsuite/harness/run.py",
-        "        if trainer.epoch == 0:\n            if not self.progress.resumed:",
-        "        if True:\n            if True:", "tests/harness/test_before_training.py",
+        "        if trainer.epoch == 0:\n            with", "        if True:\n            with",
+        "tests/harness/test_before_training.py",
     ),
     Sabotage(
         "a half-width is taken for a standard deviation", "benchsuite/credit/drawing.py",
@@ -296,6 +316,33 @@ SABOTAGES = (
         "codes are compared in narrow numbers", "benchsuite/credit/vector_tape.py",
         "        logits = network.decode(", "            logits = network.decode(",
         "tests/network/test_vectorized_network.py",
+    ),
+    Sabotage(
+        "dropout is drawn anew under noise", "plugins/benchsuite_rules/node_perturbation.py",
+        "with self.network.repeated():", "with torch.enable_grad():", "tests/properties/test_node_perturbation.py",
+    ),
+    Sabotage(
+        "noise follows the mean loss", "plugins/benchsuite_rules/node_perturbation.py",
+        "return batch.criterion.per_example(logits, batch.targets)",
+        "return batch.criterion(logits, batch.targets).expand(len(batch.targets))",
+        "tests/properties/test_node_perturbation.py",
+    ),
+    Sabotage(
+        "evaluation draws from a rule's stream", "plugins/benchsuite_rules/node_perturbation.py",
+        "if self.training else self.stream.ahead(device)", "if True else self.stream.ahead(device)",
+        "tests/properties/test_node_perturbation.py",
+    ),
+    Sabotage(
+        "signs of a batch pass for those of its examples", "benchsuite/diagnostics/update_sign_agreement.py",
+        "slice(position, position + 1)", "slice(0, None)", "tests/diagnostics/test_update_sign_agreement.py",
+    ),
+    Sabotage(
+        "cluster quality takes the root after the mean over classes", "benchsuite/diagnostics/cluster_quality.py",
+        "np.sqrt(within).mean()", "np.sqrt(within.mean())", "tests/diagnostics/test_cluster_quality.py",
+    ),
+    Sabotage(
+        "an expensive diagnostic is measured all the time", "benchsuite/harness/run.py",
+        "if at_an_end or not kind.only_at_ends", "if True", "tests/harness/test_expensive_diagnostics.py",
     ),
 )  # fmt: skip
 

@@ -29,6 +29,11 @@ class RandomStream(nn.Module):
                 self._generator.set_state(self._state)
         return self._generator
 
+    def ahead(self, device: torch.device) -> Generator:
+        """Return a generator of what will be drawn next, which leaves the stream where it is: for evaluation mode."""
+        generator, state = Generator(device).manual_seed(self._seed), self.get_extra_state()["state"]
+        return generator if state is None else generator.set_state(state)
+
     def get_extra_state(self) -> dict[str, Any]:
         """Return seed and state as plain data; the state is None before the first draw."""
         state = self._state if self._generator is None else self._generator.get_state()

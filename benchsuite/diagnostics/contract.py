@@ -22,6 +22,8 @@ class Diagnostic(ABC):
     """What specs, records and pages call it; ends in its unit if it has one."""
     summary: ClassVar[str]
     """One sentence for readers: what is compared with what, with or without the derivative, averaged how."""
+    only_at_ends: ClassVar[bool] = False
+    """Whether it is too expensive to follow: the harness then measures before training and at its end alone."""
 
     @abstractmethod
     def measure(self, rule: Rule, batch: Batch) -> Measurement:

@@ -50,7 +50,11 @@ class SquaredErrorToTable(Criterion):
 
     def summed(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the loss summed over the batch."""
-        return 0.5 * (logits - self.table[targets]).square().sum()
+        return self.per_example(logits, targets).sum()
+
+    def per_example(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return each example's loss."""
+        return 0.5 * (logits - self.table[targets]).square().sum(1)
 
 
 def linear_network(dimensions: Sequence[int], standard_deviation: float | None, generator: Generator) -> Network:

@@ -136,7 +136,7 @@ class Run:
         if trainer.epoch == 0:
             with self.clock.measure("train"):
                 trainer.begin()
-            self._diagnose(trainer)
+            self._diagnose(trainer, at_an_end=True)
         last_saved = time.perf_counter()
         while trainer.epoch < self.spec.protocol.epochs and not self._has_learned_all():
             self._one_epoch(trainer)
@@ -249,8 +249,9 @@ class Run:
         if due and (test is None or (train is None and protocol.evaluation.train_set)):
             raise DivergedError(f"the loss was not finite when measured after epoch {trainer.epoch}")
         wanted = trainer.epoch % self.spec.diagnostics.every_epochs == 0
-        if wanted or trainer.epoch == protocol.epochs or self._has_learned_all():
-            self._diagnose(trainer)
+        at_the_end = trainer.epoch == protocol.epochs or self._has_learned_all()
+        if wanted or at_the_end:
+            self._diagnose(trainer, at_the_end)
 
     def _has_learned_all(self) -> bool:
         """Whether the protocol says to stop at zero training error, and it is there."""
@@ -259,17 +260,19 @@ class Run:
         train = self.progress.epochs[-1].train
         return train is not None and train.error == 0
 
-    def _diagnose(self, trainer: Trainer) -> None:
+    def _diagnose(self, trainer: Trainer, at_an_end: bool) -> None:
         wanted = self.spec.diagnostics
-        if not wanted.names:
+        kinds = {name: self.registry.diagnostic(name) for name in wanted.names}
+        due = {name: kind for name, kind in kinds.items() if at_an_end or not kind.only_at_ends}
+        if not due:
             return
         inputs, targets = next(trainer.data.train_slices(wanted.examples))
         batch = Batch(inputs, targets, criterion_of(self.spec.protocol.loss))
         with self.clock.measure("diagnostics"):
             trainer.network.eval()
             trainer.rule.eval()
-            for name in wanted.names:
-                for segment, value in self.registry.diagnostic(name)().measure(trainer.rule, batch).items():
+            for name, kind in due.items():
+                for segment, value in kind().measure(trainer.rule, batch).items():
                     self.progress.diagnostics.append(
                         DiagnosticValue(diagnostic=name, segment=segment, epoch=trainer.epoch, value=value)
                     )

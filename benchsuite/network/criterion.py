@@ -30,6 +30,10 @@ class Criterion(ABC):
     def summed(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the loss summed over the batch, for measuring over many batches."""
 
+    @abstractmethod
+    def per_example(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return each example's own loss, shape (batch,): their mean is the loss."""
+
 
 class CrossEntropy(Criterion):
     """Softmax cross-entropy: the error is (softmax(logits) - onehot) / batch."""
@@ -51,6 +55,10 @@ class CrossEntropy(Criterion):
         """Return the summed cross-entropy."""
         return F.cross_entropy(logits, targets, reduction="sum")
 
+    def per_example(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return each example's cross-entropy."""
+        return F.cross_entropy(logits, targets, reduction="none")
+
 
 class SquaredError(Criterion):
     """Half the squared distance to the one-hot target, summed over classes: the error is (logits - onehot) / batch."""
@@ -67,7 +75,11 @@ class SquaredError(Criterion):
 
     def summed(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the loss summed over the batch."""
-        return 0.5 * (logits - F.one_hot(targets, logits.shape[1]).to(logits.dtype)).square().sum()
+        return self.per_example(logits, targets).sum()
+
+    def per_example(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return each example's loss."""
+        return 0.5 * (logits - F.one_hot(targets, logits.shape[1]).to(logits.dtype)).square().sum(1)
 
 
 class BinaryCrossEntropy(Criterion):
@@ -91,6 +103,11 @@ class BinaryCrossEntropy(Criterion):
         """Return the loss summed over the batch."""
         onehot = F.one_hot(targets, logits.shape[1]).to(logits.dtype)
         return F.binary_cross_entropy_with_logits(logits, onehot, reduction="sum")
+
+    def per_example(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return each example's loss."""
+        onehot = F.one_hot(targets, logits.shape[1]).to(logits.dtype)
+        return F.binary_cross_entropy_with_logits(logits, onehot, reduction="none").sum(1)
 
 
 class OneVersusAllHinge(Criterion):
@@ -121,8 +138,12 @@ class OneVersusAllHinge(Criterion):
 
     def summed(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the loss summed over the batch."""
+        return self.per_example(logits, targets).sum()
+
+    def per_example(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return each example's loss."""
         side, weight = self._sides(logits, targets)
-        return (weight * torch.relu(1 + side * logits)).sum()
+        return (weight * torch.relu(1 + side * logits)).sum(1)
 
     def _sides(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return -1 for the correct class and 1 for the others, and 1 for the correct class and mu for the others."""

@@ -148,9 +148,40 @@ class Network(nn.Module):
 
     def set_dropout_generator(self, generator: Generator) -> None:
         """Let all dropout draw from this stream."""
-        for node in self.nodes.values():
-            if isinstance(node, Dropout):
-                node.generator = generator
+        for dropout in self._dropouts():
+            dropout.generator = generator
+
+    def _dropouts(self) -> list[Dropout]:
+        return [node for node in self.nodes.values() if isinstance(node, Dropout)]
+
+    @contextmanager
+    def repeated(self) -> Iterator[None]:
+        """Let the block run one batch forward several times as one network would: dropout drops the same units.
+
+        Masks are drawn by the block's first forward pass, so the stream is left where a single pass leaves it.
+        """
+        dropouts = self._dropouts()
+        for dropout in dropouts:
+            dropout.holds_mask = True
+        try:
+            yield
+        finally:
+            for dropout in dropouts:
+                dropout.release()
+
+    @contextmanager
+    def untracked(self) -> Iterator[None]:
+        """Keep the block's forward passes out of the running averages of batch norms."""
+        # Without running averages to follow, torch normalises by the batch in training, and as ever in evaluation.
+        norms = [m for m in self.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        tracking = [norm for norm in norms if norm.training and norm.track_running_stats]
+        for norm in tracking:
+            norm.track_running_stats = False
+        try:
+            yield
+        finally:
+            for norm in tracking:
+                norm.track_running_stats = True
 
     @contextmanager
     def observed(self) -> Iterator[dict[str, Tensor]]:

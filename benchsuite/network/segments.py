@@ -139,6 +139,7 @@ class Dropout(nn.Module):
     Attributes:
         generator: on the device of the activations; set by the harness before training. None draws from torch's global
             stream, for a network used on its own.
+        holds_mask: whether the next mask that is drawn serves all forward passes from then on; ``Network.repeated``.
 
     """
 
@@ -146,10 +147,21 @@ class Dropout(nn.Module):
         super().__init__()
         self.probability = probability
         self.generator: Generator | None = None
+        self.holds_mask = False
+        self._held: Tensor | None = None
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the inputs, in training with some set to zero and the rest scaled up."""
         if not self.training or self.probability == 0:
             return inputs
+        if self._held is not None:
+            return inputs * self._held
         keep = 1 - self.probability
-        return inputs * torch.empty_like(inputs).bernoulli_(keep, generator=self.generator).div_(keep)
+        mask = torch.empty_like(inputs).bernoulli_(keep, generator=self.generator).div_(keep)
+        if self.holds_mask:
+            self._held = mask
+        return inputs * mask
+
+    def release(self) -> None:
+        """Forget the mask that was held, and draw a new one in every forward pass."""
+        self.holds_mask, self._held = False, None

@@ -125,6 +125,6 @@ class DiagnosticsSpec(SpecModel):
     names: tuple[str, ...] = ()
     """Which diagnostics; `benchsuite list diagnostics` shows them."""
     every_epochs: int = Field(default=1, gt=0)
-    """Measure before training and then after each so many epochs."""
+    """Measure before training and then after each so many epochs; expensive ones before training and at the end."""
     examples: int = Field(default=128, gt=0)
     """The fixed batch: the first so many training examples, unshuffled."""

@@ -26,9 +26,11 @@ def attach(registry: Registry) -> Attach:
         input_shape: tuple[int, ...] = (5,),
         classes: int = 4,
         frozen: tuple[str, ...] = (),
+        form: Mapping[str, Any] | None = None,
         **config: Any,
     ) -> Rule:
-        architecture = ChainArchitecture.model_validate({"name": "a", "kind": "chain", "layers": layers})
+        spec = {"name": "a", "kind": "chain", "layers": layers, **(form or {})}
+        architecture = ChainArchitecture.model_validate(spec)
         network = build(outline_of(architecture, input_shape, classes), torch.Generator().manual_seed(0)).double()
         for parameter in (p for n, p in network.named_parameters() if n.startswith(frozen or "-")):
             parameter.requires_grad_(False)

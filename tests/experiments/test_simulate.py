@@ -152,4 +152,7 @@ def test_the_tables_criterion_has_the_gradient_of_its_loss() -> None:
     torch.testing.assert_close(error, logits.grad, rtol=0, atol=1e-15)
     expected = 0.5 * np.square(logits.detach().numpy() - table.numpy()[[4, 0, 0, 2, 1]]).sum()
     assert float(criterion.summed(logits, rows)) == pytest.approx(expected)
+    assert criterion.per_example(logits.detach(), rows).tolist() == pytest.approx(
+        [0.5 * np.square(x - table.numpy()[row]).sum() for x, row in zip(logits.detach().numpy(), rows, strict=True)]
+    )
     assert float(loss.detach()) == float(found) == pytest.approx(expected / 5)

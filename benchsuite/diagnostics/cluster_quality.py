@@ -1,0 +1,152 @@
+"""How well the classes cluster in what a segment makes of the inputs, seen through t-SNE."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchsuite.diagnostics.contract import Diagnostic, Measurement
+from benchsuite.network.network import Network
+from benchsuite.registry import hookimpl
+from benchsuite.rule import Batch, Rule
+
+BENCHSUITE_CONTRACT = 1
+
+Formula = Literal["paper", "authors"]
+Points = NDArray[np.floating[Any]]
+
+PRINCIPAL_COMPONENTS = 600
+PERPLEXITY = 20.0
+LEARNING_RATE = 100.0
+ITERATIONS = 5_000
+LEAST_POINTS = 4
+"""For a perplexity of 1, which is a third of the other points."""
+SLICE = 250
+"""Examples run forward at once: a first convolution of the GEVB paper's (128 channels, 10 components) is 5 MB each."""
+
+
+def cluster_quality(points: Points, labels: NDArray[np.integer[Any]], formula: Formula) -> float | None:
+    """Return one minus the distances within classes over those among all points: 0 if classes do not show, at most 1.
+
+    ``paper``: 1 - mean_c(S_c) / S, where S is the mean squared distance over pairs of all points, S_c over pairs of
+    class c. ``authors``: 1 - mean_c(√S_c) / √S, with which the paper's Fig. 3B was made.
+
+    Args:
+        points: shape (points, dimensions).
+        labels: each point's class, shape (points,).
+        formula: which of the two.
+
+    Returns:
+        None if all points are the same, not finite, or no two are of one class. A class of one point is left out.
+
+    Source: Clark et al. 2021, Fig. 3; the other formula from the authors' code.
+
+    """
+    exact = np.asarray(points, dtype=np.float64)
+    classes = [exact[labels == label] for label in np.unique(labels)]
+    within = np.array([_mean_squared_distance(members) for members in classes if len(members) > 1])
+    if not len(within) or not np.isfinite(exact).all() or (exact == exact[0]).all():
+        return None
+    overall = _mean_squared_distance(exact)
+    if formula == "authors":
+        return float(1 - np.sqrt(within).mean() / np.sqrt(overall))
+    return float(1 - within.mean() / overall)
+
+
+def _mean_squared_distance(points: Points) -> float:
+    # Over distinct pairs it is twice the summed variance with n - 1 in the denominator: no pair is ever formed.
+    return float(2 * points.var(axis=0, ddof=1).sum())
+
+
+def embed(features: Points) -> Points | None:
+    """Return a t-SNE of the features in two dimensions, the same each time: shape (points, 2).
+
+    Centred, projected on at most 600 principal components, then perplexity 20 (no more than a third of the other
+    points), learning rate 100 and at most 5,000 iterations from a fixed random start, as in Clark et al. 2021,
+    appendix K, with scikit-learn's t-SNE in the place of a GPU's.
+
+    Args:
+        features: shape (points, dimensions).
+
+    Returns:
+        None if all points are the same, not finite, or fewer than four.
+
+    """
+    if len(features) < LEAST_POINTS or not np.isfinite(features).all() or (features == features[0]).all():
+        return None
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
+    components = PCA(min(PRINCIPAL_COMPONENTS, *features.shape), random_state=0).fit_transform(features)
+    perplexity = min(PERPLEXITY, (len(features) - 1) / 3)
+    options = {"perplexity": perplexity, "learning_rate": LEARNING_RATE, "max_iter": ITERATIONS}
+    tsne = TSNE(**options, init="random", random_state=0)
+    embedded: Points = tsne.fit_transform(components)
+    return embedded
+
+
+def represented_by(network: Network) -> str | None:
+    """Return the last hidden segment of images, else the last hidden segment; None if there is none."""
+    hidden = network.outline.segments[:-1]
+    of_images = [segment for segment in hidden if len(segment.output_shape) > 1]
+    candidates = of_images or hidden
+    return candidates[-1].name if candidates else None
+
+
+class _ClusterQuality(Diagnostic):
+    only_at_ends = True
+    formula: ClassVar[Formula]
+
+    def __init__(self, segment: str | None = None) -> None:
+        self.segment = segment
+
+    def measure(self, rule: Rule, batch: Batch) -> Measurement:
+        """Return the quality for one segment, the last of images if not told; None where it is undefined."""
+        network = rule.network
+        segment = self.segment or represented_by(network)
+        if segment is None:
+            return {}
+        parts = []
+        with torch.no_grad(), network.observed() as outputs:
+            for inputs in torch.split(batch.inputs, SLICE):
+                network(inputs)
+                parts.append(outputs[segment].flatten(1).float().cpu())
+        points = embed(torch.cat(parts).numpy())
+        labels = batch.targets.cpu().numpy()
+        return {segment: None if points is None else cluster_quality(points, labels, self.formula)}
+
+
+_WHERE = (
+    "in a two-dimensional t-SNE (perplexity 20) of a fixed batch's activations, all components of all units, in the "
+    "last segment of images, after its nonlinearity and before pooling. Before training and at the end only."
+)
+
+
+class ClusterQualityOfAuthors(_ClusterQuality):
+    """The quantity of the GEVB paper's Fig. 3B, there as the difference between the end and the start."""
+
+    name = "cluster_quality_authors"
+    summary = (
+        "One minus the ratio of root mean squared distances, within a class (averaged over classes) and among all, "
+        f"{_WHERE}"
+    )
+    formula = "authors"
+
+
+class ClusterQualityOfPaper(_ClusterQuality):
+    """The quantity as the GEVB paper defines it in words, of which it shows no number."""
+
+    name = "cluster_quality_paper"
+    summary = (
+        f"One minus the ratio of mean squared distances, within a class (averaged over classes) and among all, {_WHERE}"
+    )
+    formula = "paper"
+
+
+@hookimpl
+def benchsuite_diagnostics() -> list[type[Diagnostic]]:
+    """Return the diagnostics of this module."""
+    return [ClusterQualityOfAuthors, ClusterQualityOfPaper]

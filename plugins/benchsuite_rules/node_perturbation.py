@@ -1,0 +1,118 @@
+"""Node perturbation: every unit is shaken at random, and one number an example says whether that helped."""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor, nn
+
+from benchsuite.credit import RandomStream, Tape, record_forward
+from benchsuite.network.network import Network
+from benchsuite.registry import hookimpl
+from benchsuite.rule import Batch, Rule, RuleConfig, RuleTraits, StepResult
+
+BENCHSUITE_CONTRACT = 1
+
+
+class NodePerturbationConfig(RuleConfig):
+    """How units are perturbed and how often."""
+
+    standard_deviation: float = Field(default=0.1, gt=0)
+    """σ of the noise on each unit. The credit is that of the loss smoothed over so much noise, off by O(σ²). Under bf16
+    a smaller one is lost in the rounding of activations."""
+    two_sided: bool = False
+    """Compare the loss under noise with that under the opposite noise, which takes one more pass: curvature then adds
+    no variance. The bias is O(σ²) either way, since odd moments of the noise vanish."""
+    samples: int = Field(default=1, gt=0)
+    """Perturbations averaged in a step, each a forward pass of its own; the variance is divided by their number."""
+    exact_readout: bool = True
+    """The readout gets the output error itself. Otherwise it is perturbed like the others, is in ``taken_over``, and
+    its update is not backprop's, whatever the traits say of the default."""
+
+
+class NodePerturbation(Rule):
+    """Credit at a unit is the change of its example's loss under noise on all units, times the unit's own noise.
+
+    All segments are shaken at once. With N perturbed numbers an example and a small σ the credit's variance is (N + 1)
+    times the squared gradient. Shaking L segments of equal width one after the other takes L passes, and their credit
+    then varies as much as the mean over L passes that shake all (to 1/L of a unit): nothing is gained.
+
+    Noise is added to segments' outputs, where credit is placed; each then applies its own derivative, as under the
+    other rules. In the linear networks of Werfel et al. that is the same as before the nonlinearity. Dropout drops
+    the same units in all passes of a step. Each example's own loss counts: what it does to others through a batch
+    norm's statistics is left out. In evaluation mode the noise is that of the next training step, and the stream stays
+    where it is.
+    """
+
+    name = "node_perturbation"
+    Config = NodePerturbationConfig
+    traits = RuleTraits(
+        mechanism="direct_local_credit",
+        source="Werfel, Xie & Seung 2005, Neural Computation 17:2699; Hiratani et al. 2022, NeurIPS 35; noise on "
+        "segments' outputs is our choice",
+        forms=frozenset({"ordinary", "vectorized"}),
+        topologies=frozenset({"chain", "residual"}),
+        separate_phase=True,
+        unit_specific_feedback=False,
+    )
+
+    def attach(self, network: Network, generator: Generator) -> None:
+        """Start the stream of the noise."""
+        super().attach(network, generator)
+        self.stream = RandomStream(generator)
+
+    @property
+    def taken_over(self) -> tuple[str, ...]:
+        """All segments but the readout, unless it is perturbed too."""
+        return self.network.hidden if self.config.exact_readout else tuple(self.network.segments)
+
+    def assign_credit(self, batch: Batch) -> StepResult:
+        """Run the batch forward clean, then under noise, and credit each unit's noise with the change of the loss."""
+        with self.network.repeated():
+            tape = record_forward(self.network, batch)
+            device = tape.logits.device
+            generator = self.stream.on(device) if self.training else self.stream.ahead(device)
+            with torch.no_grad(), self.network.untracked():
+                credit = self._sample(tape, batch, generator)
+                for _ in range(1, self.config.samples):
+                    for name, more in self._sample(tape, batch, generator).items():
+                        credit[name] += more
+        tape.assign({name: value / (self.config.samples * len(batch.targets)) for name, value in credit.items()})
+        return StepResult(tape.loss, tape.logits)
+
+    def draw_noise(self, shapes: dict[str, torch.Size], like: Tensor, generator: Generator) -> dict[str, Tensor]:
+        """Return one perturbation: standard normal noise of the given shapes, segment by segment."""
+        return {
+            name: torch.randn(shape, dtype=like.dtype, device=like.device, generator=generator)
+            for name, shape in shapes.items()
+        }
+
+    def _sample(self, tape: Tape, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        """Return one perturbation's credit for each example's own loss."""
+        shapes = {name: tape.outputs[name].shape for name in self.taken_over}
+        noise = self.draw_noise(shapes, tape.logits, generator)
+        sd = self.config.standard_deviation
+        if self.config.two_sided:
+            slope = (self._losses(batch, noise, sd) - self._losses(batch, noise, -sd)) / (2 * sd)
+        else:
+            clean = batch.criterion.per_example(tape.logits, batch.targets)
+            slope = (self._losses(batch, noise, sd) - clean) / sd
+        return {name: slope.view(-1, *[1] * (values.dim() - 1)) * values for name, values in noise.items()}
+
+    def _losses(self, batch: Batch, noise: dict[str, Tensor], sd: float) -> Tensor:
+        """Return each example's loss with ``sd`` times the noise added to segments' outputs."""
+
+        def visit(name: str, node: nn.Module, *received: Tensor) -> Tensor:
+            output: Tensor = node(*received)
+            return output.add(noise[name], alpha=sd) if name in noise else output
+
+        with self.network.autocast():
+            values = self.network.walk(batch.inputs, visit)
+            logits = self.network.decode(self.network.widen(values))
+        return batch.criterion.per_example(logits, batch.targets)
+
+
+@hookimpl
+def benchsuite_rules() -> list[type[Rule]]:
+    """Return the one rule of this module."""
+    return [NodePerturbation]
