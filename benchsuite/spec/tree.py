@@ -65,9 +65,10 @@ class Node:
     def merged(self, over: Node) -> Node:
         """Return this with ``over`` laid on it: mappings field by field, all else replaced as a whole.
 
-        A mapping that names another ``kind`` replaces the one below, since the two share no fields.
+        A mapping that names another ``kind`` replaces the one below, since the two share no fields; so does one that
+        builds on another spec (``extends``), which says by itself what lies under it.
         """
-        if not (self.is_mapping and over.is_mapping):
+        if not (self.is_mapping and over.is_mapping) or over.get("extends"):
             return over
         below, above = self.get("kind"), over.get("kind")
         if below and above and below.value != above.value:

@@ -216,6 +216,18 @@ def test_a_wrong_file_is_told_without_a_traceback(
     assert expected in "\n".join(str(p) for p in problems)
 
 
+def test_a_part_that_builds_on_another_spec_keeps_nothing_of_the_tracks_base(
+    registry: Registry, own_specs: Path
+) -> None:
+    """Would catch a track of CIFAR-10's that says it is on its JPEG copy, and silently stays on CIFAR-10."""
+    (own_specs / "tracks" / "on-jpeg.yaml").write_text(
+        "extends: cifar10-simpnet\ndataset: {extends: cifar10-jpeg75, train_limit: 100}\n"
+    )
+    (spec,) = specs_of(Selection("on-jpeg", rules=("backprop",), seeds=(0,), tier="paper"), registry, own_specs)
+    assert (spec.dataset.kind, spec.dataset.train_limit) == ("arrays", 100)
+    assert spec.protocol.epochs == 1000
+
+
 def test_a_name_in_two_folders_is_an_error_not_a_matter_of_order(registry: Registry, tmp_path: Path) -> None:
     (tmp_path / "tracks").mkdir()
     (tmp_path / "tracks" / "digits-fc.yaml").write_text(TRACK)
