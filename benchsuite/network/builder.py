@@ -17,15 +17,17 @@ from benchsuite.network.maps import Conv2d, Dense, LinearMap, LocallyConnected2d
 from benchsuite.network.maps.vectorized import VECTOR_MAPS, VectorMap
 from benchsuite.network.network import Network
 from benchsuite.network.outline import ArchitectureOutline, JointOutline, SegmentOutline
-from benchsuite.network.segments import Dropout, PaddedMaxPool, Segment, Sum
+from benchsuite.network.resnet import chain_of
+from benchsuite.network.segments import Activate, Dropout, GlobalAveragePool, PaddedMaxPool, Segment, Subsample, Sum
 from benchsuite.network.vector_segment import OverComponents, VectorSegment, draw_gating_vectors
-from benchsuite.spec.architecture import (
-    ArchitectureSpec,
-    ChainArchitecture,
+from benchsuite.spec.architecture import ArchitectureSpec, ChainArchitecture, PluginArchitecture, ResNetArchitecture
+from benchsuite.spec.joints import (
+    ActivationLayer,
     DropoutLayer,
     FlattenLayer,
-    PluginArchitecture,
+    GlobalPoolLayer,
     PoolLayer,
+    SubsampleLayer,
     SumLayer,
 )
 from benchsuite.spec.pretraining import PretrainingSpec
@@ -59,6 +61,8 @@ def outline_of(
                 f"architecture '{architecture.name}': no plugin provides the builder '{architecture.builder}'{hint}"
             )
         architecture = known[architecture.builder](dict(architecture.options), input_shape, classes)
+    if isinstance(architecture, ResNetArchitecture):
+        architecture = chain_of(architecture)
     return outline(architecture, input_shape, classes)
 
 
@@ -108,12 +112,20 @@ def build(plan: ArchitectureOutline, generator: Generator) -> Network:
     nodes: list[tuple[str, nn.Module]] = []
     for position, node in enumerate(plan.nodes):
         if not isinstance(node, SegmentOutline):
-            nodes.append((f"{node.layer.kind}_{position}", _build_joint(node)))
+            nodes.append((f"{node.layer.kind}_{position}", _build_joint(node, _may_overwrite(plan, position))))
         elif plan.form == "vectorized":
             nodes.append((node.name, _build_vector_segment(node, plan.components, generator)))
         else:
             nodes.append((node.name, _build_segment(node, generator)))
     return Network(plan, nodes)
+
+
+def _may_overwrite(plan: ArchitectureOutline, position: int) -> bool:
+    """Return whether a joint reads a sum that nothing else reads: neither credit nor a gradient needs that again."""
+    (source, *others) = plan.sources[position]
+    before = plan.nodes[source] if source >= 0 else None
+    is_sum = isinstance(before, JointOutline) and isinstance(before.layer, SumLayer)
+    return is_sum and not others and sum(sources.count(source) for sources in plan.sources) == 1
 
 
 def _build_segment(node: SegmentOutline, generator: Generator) -> Segment:
@@ -135,10 +147,16 @@ def _build_vector_segment(node: SegmentOutline, components: int, generator: Gene
     return VectorSegment(linear_map, gating)
 
 
-def _build_joint(node: JointOutline) -> nn.Module:
+def _build_joint(node: JointOutline, may_overwrite: bool) -> nn.Module:
     if node.reads_vectors and not isinstance(node.layer, SumLayer):
-        return OverComponents(_build_joint(replace(node, reads_vectors=False)))
+        return OverComponents(_build_joint(replace(node, reads_vectors=False), may_overwrite))
     layer = node.layer
+    if isinstance(layer, ActivationLayer):
+        return Activate(layer.activation, may_overwrite)
+    if isinstance(layer, GlobalPoolLayer):
+        return GlobalAveragePool()
+    if isinstance(layer, SubsampleLayer):
+        return Subsample(layer.stride, layer.channels - node.input_shape[0])
     if isinstance(layer, DropoutLayer):
         return Dropout(layer.probability)
     if isinstance(layer, FlattenLayer):

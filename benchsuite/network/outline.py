@@ -10,18 +10,10 @@ import math
 from dataclasses import dataclass, field
 
 from benchsuite.network.geometry import Shape
-from benchsuite.spec.architecture import (
-    Activation,
-    DropoutLayer,
-    FlattenLayer,
-    Initialization,
-    NormOrder,
-    OutputCode,
-    PoolLayer,
-    SumLayer,
-)
+from benchsuite.spec.activation import Activation
+from benchsuite.spec.architecture import Initialization, NormOrder, OutputCode
+from benchsuite.spec.joints import JointLayer
 
-JointLayer = PoolLayer | DropoutLayer | FlattenLayer | SumLayer
 DATA = -1
 """In a node's sources: what comes from the data and from no node."""
 

@@ -11,7 +11,8 @@ from torch import Generator, Tensor, nn
 
 from benchsuite.network.maps import LinearMap
 from benchsuite.network.nonlinearity import nonlinearity_of
-from benchsuite.spec.architecture import Activation, NormOrder
+from benchsuite.spec.activation import Activation
+from benchsuite.spec.architecture import NormOrder
 
 ProbeNorm = Literal["bypass", "batch_statistics"]
 """What becomes of batch norm where a segment responds to something that is not data."""
@@ -107,6 +108,51 @@ class Sum(nn.Module):
         for term in others:
             total = total + term
         return total
+
+
+class Activate(nn.Module):
+    """A nonlinearity between segments; credit passes through it exactly.
+
+    Attributes:
+        in_place: whether it may overwrite what it reads; only where nothing else needs that.
+
+    """
+
+    def __init__(self, activation: Activation, in_place: bool) -> None:
+        super().__init__()
+        self.nonlinearity = nonlinearity_of(activation)
+        self.in_place = in_place
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the function of each number."""
+        return (self.nonlinearity.apply_in_place if self.in_place else self.nonlinearity.apply)(inputs)
+
+
+class GlobalAveragePool(nn.Module):
+    """The mean of each channel over all positions."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return shape (batch, channels) for (batch, channels, height, width)."""
+        return inputs.mean((2, 3))
+
+
+class Subsample(nn.Module):
+    """Every ``stride``-th position, with channels of zeros added after those there are.
+
+    Attributes:
+        stride: along both axes, from the first position on.
+        added: how many channels.
+
+    """
+
+    def __init__(self, stride: int, added: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.added = added
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return shape (batch, channels + added, ceil(height / stride), ceil(width / stride))."""
+        return F.pad(inputs[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.added))
 
 
 class PaddedMaxPool(nn.Module):
