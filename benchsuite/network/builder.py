@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import torch
 from torch import Generator, nn
 
 from benchsuite.errors import PluginError, ShapeError, nearest
+from benchsuite.network.adoption import adopt, made_module, outline_of_module, outline_with
 from benchsuite.network.draft import outline
 from benchsuite.network.geometry import Shape
 from benchsuite.network.initialization import initialize
@@ -19,8 +22,14 @@ from benchsuite.network.network import Network
 from benchsuite.network.outline import ArchitectureOutline, JointOutline, SegmentOutline
 from benchsuite.network.resnet import chain_of
 from benchsuite.network.segments import Activate, Dropout, GlobalAveragePool, PaddedMaxPool, Segment, Subsample, Sum
+from benchsuite.network.torchvision_models import torchvision_outline
 from benchsuite.network.vector_segment import OverComponents, VectorSegment, draw_gating_vectors
-from benchsuite.spec.architecture import ArchitectureSpec, ChainArchitecture, PluginArchitecture, ResNetArchitecture
+from benchsuite.spec.architecture import (
+    ArchitectureSpec,
+    PluginArchitecture,
+    ResNetArchitecture,
+    TorchvisionArchitecture,
+)
 from benchsuite.spec.joints import (
     ActivationLayer,
     DropoutLayer,
@@ -32,8 +41,9 @@ from benchsuite.spec.joints import (
 )
 from benchsuite.spec.pretraining import PretrainingSpec
 
-ArchitectureBuilder = Callable[[dict[str, Any], Shape, int], ChainArchitecture]
-"""A plugin's builder: (options, input shape, classes) to an architecture of a built-in kind."""
+ArchitectureBuilder = Callable[[dict[str, Any], Shape, int], ArchitectureSpec | nn.Module]
+"""A plugin's builder: (options, input shape, classes) to an architecture of a built-in kind, or to a new module of its
+own, which is adopted."""
 
 MAP_KINDS: dict[str, Callable[..., LinearMap]] = {
     linear_map.kind: linear_map for linear_map in (Dense, Conv2d, LocallyConnected2d)
@@ -60,7 +70,15 @@ def outline_of(
             raise PluginError(
                 f"architecture '{architecture.name}': no plugin provides the builder '{architecture.builder}'{hint}"
             )
-        architecture = known[architecture.builder](dict(architecture.options), input_shape, classes)
+        make: Callable[[], Any] = partial(known[architecture.builder], dict(architecture.options), input_shape, classes)
+        with torch.random.fork_rng(devices=[]):  # a module's own initialisation draws from the global stream
+            built = make()
+        if isinstance(built, nn.Module):
+            found = outline_of_module(built, input_shape, classes=classes, unconverted=architecture.unconverted)
+            return outline_with(make, found, architecture.unconverted)
+        return outline_of(built, input_shape, classes)
+    if isinstance(architecture, TorchvisionArchitecture):
+        return torchvision_outline(architecture, input_shape, classes)
     if isinstance(architecture, ResNetArchitecture):
         architecture = chain_of(architecture)
     return outline(architecture, input_shape, classes)
@@ -109,6 +127,9 @@ def build(plan: ArchitectureOutline, generator: Generator) -> Network:
         generator: the stream for initial weights, on the CPU: the same weights on every device.
 
     """
+    if plan.make_module is not None:
+        module = made_module(plan.make_module, generator)
+        return adopt(module, plan.input_shape, classes=plan.classes, unconverted=plan.unconverted)
     nodes: list[tuple[str, nn.Module]] = []
     for position, node in enumerate(plan.nodes):
         if not isinstance(node, SegmentOutline):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 from benchsuite.errors import ShapeError
 from benchsuite.network.geometry import Shape, conv_shape, joint_shape, locally_connected_shape, padding_of
@@ -188,7 +189,7 @@ class _Draft:
 _SHORT = {"dense": "dense", "conv2d": "conv", "locally_connected2d": "local"}
 
 
-def _sizes(layer: SegmentLayer, shape: Shape, position: int) -> tuple[dict[str, int], Shape, int, int, int]:
+def _sizes(layer: SegmentLayer, shape: Shape, position: int) -> tuple[dict[str, Any], Shape, int, int, int]:
     """Return the map's options, its output's shape, and how many weights, biases and multiply-adds it has."""
     if isinstance(layer, DenseLayer):
         weights = shape[0] * layer.units

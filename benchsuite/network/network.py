@@ -155,7 +155,7 @@ class Network(nn.Module):
             dropout.generator = generator
 
     def _dropouts(self) -> list[Dropout]:
-        return [node for node in self.nodes.values() if isinstance(node, Dropout)]
+        return [part for part in self.modules() if isinstance(part, Dropout)]
 
     @contextmanager
     def repeated(self) -> Iterator[None]:
