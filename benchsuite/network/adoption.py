@@ -128,8 +128,6 @@ def outline_of_module(
     calls, width = survey(module, linear, input_shape)
     if not calls:
         raise AdoptionError(f"{kind} calls no nn.Linear and no nn.Conv2d, so that no rule has a weight to work on")
-    if classes not in (None, width):
-        raise AdoptionError(f"{kind} returns {width} logits; the data have {classes} classes")
     taken = {id(parameter) for call in calls for parameter in call.layer.parameters()}
     others = _others(module, taken)
     strange = [name for name, _, is_norm in others if not is_norm]
@@ -138,6 +136,8 @@ def outline_of_module(
             f"{kind} has parameters outside linear maps and norms: {_shortened(strange)}; with unconverted: exact they "
             "are trained by the exact gradient of what reaches them, under any rule"
         )
+    if classes not in (None, width):
+        raise AdoptionError(f"{kind} returns {width} logits; the data have {classes} classes")
     names = _names(calls)
     nodes = [_segment_outline(name, call) for name, call in zip(names, calls, strict=True)]
     ordered = sorted(others, key=lambda other: not other[2])
@@ -211,7 +211,8 @@ def _segment_outline(name: str, call: Call) -> SegmentOutline:
         map_options=_options(call.layer), bias=linear_map.bias is not None, norm="none", norm_order="norm_first",
         activation="identity", initialization=Initialization(),
         parameters=sum(p.numel() for p in linear_map.parameters()),
-        multiply_adds=call.outputs * linear_map.fan_in, input_channels=call.input_shape[0], reads_data=call.sources == (DATA,),
+        multiply_adds=call.outputs * linear_map.fan_in, input_channels=call.input_shape[0],
+        reads_data=call.sources == (DATA,),
     )  # fmt: skip
 
 

@@ -54,6 +54,8 @@ def survey(module: nn.Module, layers: Mapping[str, nn.Module], input_shape: Shap
 
     def watch(name: str) -> Any:
         def on_forward(_layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            if not inputs:
+                raise TypeError(f"{name} is given its input by keyword; call it as layer(values)")
             # What is seen is kept: a node of autograd is itself only as long as its tensor lives.
             seen.append((name, inputs[0], output))
 
@@ -75,7 +77,7 @@ def survey(module: nn.Module, layers: Mapping[str, nn.Module], input_shape: Shap
         what = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
         raise AdoptionError(
             f"{_kind(module)} returns {what} in training mode for a batch of {BATCH}; a network returns one tensor of "
-            "logits, shape (batch, classes)"
+            "logits, shape (batch, classes). Auxiliary heads must go (in torchvision, options: {aux_logits: false})"
         )
     names = [name for name, *_ in seen]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -84,7 +86,8 @@ def survey(module: nn.Module, layers: Mapping[str, nn.Module], input_shape: Shap
             f"{_kind(module)} calls {', '.join(twice)} more than once in a forward pass; each place needs a layer of "
             "its own, since each has its own credit"
         )
-    made_by = {output.grad_fn: position for position, (_, _, output) in enumerate(seen)}
+    # A layer that the module runs without gradients has no node, and gets no credit.
+    made_by = {o.grad_fn: position for position, (_, _, o) in enumerate(seen) if o.grad_fn is not None}
     calls = [
         Call(
             name, layers[name], tuple(inputs.shape[1:]), tuple(output.shape[1:]), output.numel() // BATCH,

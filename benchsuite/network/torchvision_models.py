@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -33,12 +34,21 @@ def torchvision_outline(architecture: TorchvisionArchitecture, input_shape: Shap
         )
     make = partial(_make, architecture.model, tuple(architecture.options.items()), classes)
     try:
-        with torch.device("meta"):
-            module = make()
+        module = _without_memory(make)
     except (TypeError, ValueError) as error:
         raise AdoptionError(f"torchvision's {architecture.model} refuses {architecture.options}: {error}") from error
     plan = outline_of_module(module, input_shape, classes=classes, unconverted=architecture.unconverted)
     return outline_with(make, plan, architecture.unconverted)
+
+
+def _without_memory(make: Callable[[], nn.Module]) -> nn.Module:
+    try:
+        with torch.device("meta"):
+            return make()
+    except NotImplementedError:
+        # RegNets compute their widths with tensors, which on meta have no values.
+        with torch.random.fork_rng(devices=[]):
+            return make().to("meta")
 
 
 def _make(name: str, options: tuple[tuple[str, object], ...], classes: int) -> nn.Module:

@@ -202,6 +202,19 @@ SAMPLE_NETWORKS: tuple[SampleNetwork, ...] = (
         ),
         (2, 6, 6),
     ),
+    SampleNetwork(
+        _chain(
+            "residual-projection",
+            _conv(4, stride=2, **_NORM_FIRST),
+            _conv(6, groups=2),
+            _conv(6, activation="identity", **_NORM_FIRST),
+            {"kind": "conv2d", "channels": 6, "kernel": 1, "activation": "identity", "reads": 3},
+            _SUM,
+            {"kind": "activation", "activation": "relu"},
+            {"kind": "global_average_pool"},
+        ),
+        (2, 8, 8),
+    ),
     SampleNetwork(_chain("locally-connected", _local(4), _AVERAGE_POOL, _local(6, stride=2)), (2, 6, 6)),
     _WithUnheardOfMap(_chain("unheard-of-map", _dense(16, "tanh"), _dense(12, "tanh"), _dense(10, "tanh")), (20,)),
     SampleNetwork(
