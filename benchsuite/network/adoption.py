@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,12 +15,18 @@ from benchsuite.network.geometry import Shape
 from benchsuite.network.maps import Conv2d, Dense, LinearMap
 from benchsuite.network.network import Network
 from benchsuite.network.outline import DATA, ArchitectureOutline, SegmentOutline
-from benchsuite.network.segments import Dropout, Segment
+from benchsuite.network.segments import Dropout, Segment, Spread
 from benchsuite.network.survey import Call, survey
 from benchsuite.spec.architecture import Initialization, Unconverted
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 """Credit passes exactly through these, and they learn by the gradient of what reaches them, as in any segment."""
+
+SPREADS: dict[Any, Spread] = {
+    nn.Dropout: "value", nn.Dropout1d: "channel", nn.Dropout2d: "channel", nn.Dropout3d: "channel",
+    "row": "example", "batch": "batch",
+}  # fmt: skip
+"""What one draw decides, by torch's layer or by the mode of torchvision's stochastic depth."""
 
 
 class AdoptedSegment(Segment):
@@ -72,8 +79,9 @@ def adopt(
 
     Each ``nn.Linear`` and ``nn.Conv2d`` that a forward pass calls is replaced, within the module, by a linear map with
     the very same parameters; the function stays the same to the last bit, the keys of its ``state_dict`` do not: load
-    weights before. ``nn.Dropout`` is replaced by the suite's, which draws from the run's own stream; what else draws
-    at random (stochastic depth) draws from torch's global one.
+    weights before. ``nn.Dropout``, its kind for channels and torchvision's stochastic depth are replaced by the suite's
+    ``Dropout``, which draws from the run's own stream; what else draws at random draws from torch's global one, which
+    no seed of a run reaches.
 
     Args:
         module: a classifier; changed in place.
@@ -93,9 +101,8 @@ def adopt(
     plan = outline_of_module(module, input_shape, classes=classes, unconverted=unconverted)
     layers = dict(module.named_modules())
     segments = {segment.name: AdoptedSegment(_map_of(layers[path])) for segment, path in plan.paths}
-    replaced: dict[nn.Module, nn.Module] = {
-        layers[path]: segments[segment.name] for segment, path in plan.paths
-    } | {part: Dropout(part.p) for part in layers.values() if type(part) is nn.Dropout and part.p < 1}  # fmt: skip
+    replaced: dict[nn.Module, nn.Module] = {layers[path]: segments[segment.name] for segment, path in plan.paths}
+    replaced |= {part: dropout for part in layers.values() if (dropout := _dropout_of(part)) is not None}
     # Everywhere it is registered: a layer may have two names.
     for part in layers.values():
         for name, child in part._modules.items():
@@ -186,6 +193,18 @@ def _options(layer: nn.Module) -> dict[str, Any]:
         }  # fmt: skip
     assert isinstance(layer, nn.Linear)  # noqa: S101 - nothing else is convertible
     return {"inputs": layer.in_features, "units": layer.out_features}
+
+
+def _dropout_of(layer: nn.Module) -> Dropout | None:
+    # Only a module that has it can need it; importing torchvision takes long.
+    stochastic_depth = getattr(sys.modules.get("torchvision.ops"), "StochasticDepth", ())
+    if isinstance(layer, stochastic_depth):
+        probability, spread = layer.p, SPREADS[layer.mode]
+    elif type(layer) in SPREADS:
+        probability, spread = layer.p, SPREADS[type(layer)]
+    else:
+        return None
+    return Dropout(probability, spread) if probability < 1 else None
 
 
 def _padding(layer: nn.Conv2d) -> int | tuple[int, int] | None:

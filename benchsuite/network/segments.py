@@ -14,6 +14,8 @@ from benchsuite.network.nonlinearity import nonlinearity_of
 from benchsuite.spec.activation import Activation
 from benchsuite.spec.architecture import NormOrder
 
+Spread = Literal["value", "channel", "example", "batch"]
+"""What one draw of a dropout decides."""
 ProbeNorm = Literal["bypass", "batch_statistics"]
 """What becomes of batch norm where a segment responds to something that is not data."""
 
@@ -185,13 +187,15 @@ class Dropout(nn.Module):
     Attributes:
         generator: on the device of the activations; set by the harness before training. None draws from torch's global
             stream, for a network used on its own.
+        spread: what one draw decides: a value, a whole channel, an example or the batch.
         holds_mask: whether the next mask that is drawn serves all forward passes from then on; ``Network.repeated``.
 
     """
 
-    def __init__(self, probability: float) -> None:
+    def __init__(self, probability: float, spread: Spread = "value") -> None:
         super().__init__()
         self.probability = probability
+        self.spread = spread
         self.generator: Generator | None = None
         self.holds_mask = False
         self._held: Tensor | None = None
@@ -203,10 +207,16 @@ class Dropout(nn.Module):
         if self._held is not None:
             return inputs * self._held
         keep = 1 - self.probability
-        mask = torch.empty_like(inputs).bernoulli_(keep, generator=self.generator).div_(keep)
+        mask = self._blank(inputs).bernoulli_(keep, generator=self.generator).div_(keep)
         if self.holds_mask:
             self._held = mask
         return inputs * mask
+
+    def _blank(self, inputs: Tensor) -> Tensor:
+        if self.spread == "value":
+            return torch.empty_like(inputs)
+        own = {"channel": 2, "example": 1, "batch": 0}[self.spread]
+        return inputs.new_empty((*inputs.shape[:own], *[1] * (inputs.dim() - own)))
 
     def release(self) -> None:
         """Forget the mask that was held, and draw a new one in every forward pass."""

@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Generator, nn
+from torchvision.ops import StochasticDepth
 
 import benchsuite.network
 from benchsuite.credit import ReplacedFeedbackRule
@@ -206,6 +207,33 @@ def test_dropout_draws_from_the_runs_own_stream():
         outputs.append(network(x))
     assert torch.equal(outputs[0], outputs[2])
     assert not torch.equal(outputs[0], outputs[1])
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [(nn.Dropout(0.5), (40, 8, 3, 3)), (nn.Dropout2d(0.5), (40, 8, 1, 1)), (StochasticDepth(0.5, "row"), (40, 1, 1, 1)),
+     (StochasticDepth(0.5, "batch"), (1, 1, 1, 1))],
+    ids=["values", "channels", "examples", "batch"],
+)  # fmt: skip
+def test_what_a_draw_decides_is_as_in_the_layer_replaced(layer, shape):
+    """Would catch a mask of values for one of channels, and a scale left out; what draws must draw from our stream."""
+    module = nn.Sequential(nn.Conv2d(2, 8, 1, bias=False), layer, nn.Flatten(), nn.Linear(72, 3))
+    network = adopt(module, (2, 3, 3)).train()
+    dropout = module[1]
+    ones = torch.ones(40, 8, 3, 3)
+    masks = []
+    for seed in range(6):
+        network.set_dropout_generator(torch.Generator().manual_seed(seed))
+        torch.manual_seed(0)
+        masks.append(dropout(ones))
+        own = masks[-1][tuple(slice(n) for n in shape)]
+        assert torch.equal(own.expand_as(ones), masks[-1])
+        assert set(own.unique().tolist()) <= {0.0, 2.0}
+    assert len({tuple(mask.flatten().tolist()) for mask in masks}) > 1
+    assert float(torch.stack(masks).mean()) == pytest.approx(1, abs=1.0 if shape[0] == 1 else 0.35)
+    if shape[0] > 1:
+        assert set(masks[0].unique().tolist()) == {0.0, 2.0}
+    assert torch.equal(network.eval().module[1](ones), ones)
 
 
 class Own(nn.Module):
