@@ -91,6 +91,10 @@ class ShapeError(BenchsuiteError):
     """Tensors or layers do not fit together; the message names the segment."""
 
 
+class AdoptionError(ShapeError):
+    """A module cannot be taken over as a network; the message names its layers."""
+
+
 def nearest(name: str, choices: Iterable[str]) -> str:
     """Return ``; did you mean 'x'?`` for the closest of ``choices``, or an empty string if none is close."""
     matches = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.6)

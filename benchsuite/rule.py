@@ -225,7 +225,8 @@ def incompatibilities(traits: RuleTraits, outline: ArchitectureOutline) -> list[
     if outline.form not in traits.forms:
         reasons.append(f"needs a network of form {_either(traits.forms)}, this one is {outline.form}")
     if outline.topology not in traits.topologies:
-        reasons.append(f"needs a {_either(traits.topologies)}, this network is a {outline.topology}")
+        this = _TOPOLOGIES.get(outline.topology, f"a {outline.topology}")
+        reasons.append(f"needs a {_either(traits.topologies)}, this network is {this}")
     if traits.map_kinds is not None:
         strange = sorted({s.map_kind for s in outline.segments} - traits.map_kinds)
         if strange:
@@ -235,6 +236,10 @@ def incompatibilities(traits: RuleTraits, outline: ArchitectureOutline) -> list[
     if hidden < traits.least_hidden:
         reasons.append(f"needs at least {traits.least_hidden} hidden segments, this network has {hidden}")
     return reasons
+
+
+_TOPOLOGIES = {"adopted": "an adopted module, in which autograd alone knows what lies between its maps"}
+"""How a refusal describes what its name does not say."""
 
 
 def _either(names: frozenset[str]) -> str:

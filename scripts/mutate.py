@@ -32,6 +32,42 @@ class Sabotage:
 
 SABOTAGES = (
     Sabotage(
+        "a shortcut starts one layer late", "benchsuite/network/draft.py",
+        "return self.written[-layer.reads]", "return self.written[-1]", "tests/network/test_skips.py",
+    ),
+    Sabotage(
+        "a nonlinearity overwrites what others read", "benchsuite/network/builder.py",
+        "for sources in plan.sources) == 1", "for sources in plan.sources) >= 1", "tests/network/test_skips.py",
+    ),
+    Sabotage(
+        "a forward pass holds on to everything", "benchsuite/network/network.py",
+        "                del values[source]", "                pass", "tests/network/test_skips.py",
+    ),
+    Sabotage(
+        "the ReLU of a block stands before its sum", "benchsuite/network/resnet.py",
+        'last = {"activation": "identity"} if summed_first else {}', "last = {}", "tests/network/test_resnet.py",
+    ),
+    Sabotage(
+        "exact credit leaks down a skip", "benchsuite/credit/tape.py",
+        "        return output.detach()", "        return output", "tests/network/test_sums.py",
+    ),
+    Sabotage(
+        "an adopted conv forgets its groups", "benchsuite/network/adoption.py",
+        '"groups": layer.groups', '"groups": 1', "tests/properties/test_conv_geometries.py",
+    ),
+    Sabotage(
+        "a trial batch moves running averages", "benchsuite/network/survey.py",
+        "buffer.copy_(buffers[name])", "pass", "tests/network/test_adoption.py",
+    ),
+    Sabotage(
+        "attention learns by backprop unasked", "benchsuite/network/adoption.py",
+        'if strange and unconverted == "refuse":', "if False:", "tests/network/test_adoption.py",
+    ),
+    Sabotage(
+        "the fused backward exchanges height and width", "benchsuite/network/maps/conv2d.py",
+        "list(_pair(size)) for size", "list(_pair(size))[::-1] for size", "tests/properties/test_conv_geometries.py",
+    ),
+    Sabotage(
         "a schedule forgets the feedback weights' own rate", "benchsuite/harness/optimization.py",
         'learning_rate * group["rate"]', "learning_rate", "tests/harness",
     ),

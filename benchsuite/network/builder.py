@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import torch
 from torch import Generator, nn
 
 from benchsuite.errors import PluginError, ShapeError, nearest
+from benchsuite.network.adoption import adopt, made_module, outline_of_module, outline_with
 from benchsuite.network.draft import outline
 from benchsuite.network.geometry import Shape
 from benchsuite.network.initialization import initialize
@@ -17,21 +20,30 @@ from benchsuite.network.maps import Conv2d, Dense, LinearMap, LocallyConnected2d
 from benchsuite.network.maps.vectorized import VECTOR_MAPS, VectorMap
 from benchsuite.network.network import Network
 from benchsuite.network.outline import ArchitectureOutline, JointOutline, SegmentOutline
-from benchsuite.network.segments import Dropout, PaddedMaxPool, Segment, Sum
+from benchsuite.network.resnet import chain_of
+from benchsuite.network.segments import Activate, Dropout, GlobalAveragePool, PaddedMaxPool, Segment, Subsample, Sum
+from benchsuite.network.torchvision_models import torchvision_outline
 from benchsuite.network.vector_segment import OverComponents, VectorSegment, draw_gating_vectors
 from benchsuite.spec.architecture import (
     ArchitectureSpec,
-    ChainArchitecture,
+    PluginArchitecture,
+    ResNetArchitecture,
+    TorchvisionArchitecture,
+)
+from benchsuite.spec.joints import (
+    ActivationLayer,
     DropoutLayer,
     FlattenLayer,
-    PluginArchitecture,
+    GlobalPoolLayer,
     PoolLayer,
+    SubsampleLayer,
     SumLayer,
 )
 from benchsuite.spec.pretraining import PretrainingSpec
 
-ArchitectureBuilder = Callable[[dict[str, Any], Shape, int], ChainArchitecture]
-"""A plugin's builder: (options, input shape, classes) to an architecture of a built-in kind."""
+ArchitectureBuilder = Callable[[dict[str, Any], Shape, int], ArchitectureSpec | nn.Module]
+"""A plugin's builder: (options, input shape, classes) to an architecture of a built-in kind, or to a new module of its
+own, which is adopted."""
 
 MAP_KINDS: dict[str, Callable[..., LinearMap]] = {
     linear_map.kind: linear_map for linear_map in (Dense, Conv2d, LocallyConnected2d)
@@ -58,7 +70,17 @@ def outline_of(
             raise PluginError(
                 f"architecture '{architecture.name}': no plugin provides the builder '{architecture.builder}'{hint}"
             )
-        architecture = known[architecture.builder](dict(architecture.options), input_shape, classes)
+        make: Callable[[], Any] = partial(known[architecture.builder], dict(architecture.options), input_shape, classes)
+        with torch.random.fork_rng(devices=[]):  # a module's own initialisation draws from the global stream
+            built = make()
+        if isinstance(built, nn.Module):
+            found = outline_of_module(built, input_shape, classes=classes, unconverted=architecture.unconverted)
+            return outline_with(make, found, architecture.unconverted)
+        return outline_of(built, input_shape, classes)
+    if isinstance(architecture, TorchvisionArchitecture):
+        return torchvision_outline(architecture, input_shape, classes)
+    if isinstance(architecture, ResNetArchitecture):
+        architecture = chain_of(architecture)
     return outline(architecture, input_shape, classes)
 
 
@@ -105,15 +127,26 @@ def build(plan: ArchitectureOutline, generator: Generator) -> Network:
         generator: the stream for initial weights, on the CPU: the same weights on every device.
 
     """
+    if plan.make_module is not None:
+        module = made_module(plan.make_module, generator)
+        return adopt(module, plan.input_shape, classes=plan.classes, unconverted=plan.unconverted)
     nodes: list[tuple[str, nn.Module]] = []
     for position, node in enumerate(plan.nodes):
         if not isinstance(node, SegmentOutline):
-            nodes.append((f"{node.layer.kind}_{position}", _build_joint(node)))
+            nodes.append((f"{node.layer.kind}_{position}", _build_joint(node, _may_overwrite(plan, position))))
         elif plan.form == "vectorized":
             nodes.append((node.name, _build_vector_segment(node, plan.components, generator)))
         else:
             nodes.append((node.name, _build_segment(node, generator)))
     return Network(plan, nodes)
+
+
+def _may_overwrite(plan: ArchitectureOutline, position: int) -> bool:
+    """Return whether a joint reads a sum that nothing else reads: neither credit nor a gradient needs that again."""
+    (source, *others) = plan.sources[position]
+    before = plan.nodes[source] if source >= 0 else None
+    is_sum = isinstance(before, JointOutline) and isinstance(before.layer, SumLayer)
+    return is_sum and not others and sum(sources.count(source) for sources in plan.sources) == 1
 
 
 def _build_segment(node: SegmentOutline, generator: Generator) -> Segment:
@@ -135,10 +168,16 @@ def _build_vector_segment(node: SegmentOutline, components: int, generator: Gene
     return VectorSegment(linear_map, gating)
 
 
-def _build_joint(node: JointOutline) -> nn.Module:
+def _build_joint(node: JointOutline, may_overwrite: bool) -> nn.Module:
     if node.reads_vectors and not isinstance(node.layer, SumLayer):
-        return OverComponents(_build_joint(replace(node, reads_vectors=False)))
+        return OverComponents(_build_joint(replace(node, reads_vectors=False), may_overwrite))
     layer = node.layer
+    if isinstance(layer, ActivationLayer):
+        return Activate(layer.activation, may_overwrite)
+    if isinstance(layer, GlobalPoolLayer):
+        return GlobalAveragePool()
+    if isinstance(layer, SubsampleLayer):
+        return Subsample(layer.stride, layer.channels - node.input_shape[0])
     if isinstance(layer, DropoutLayer):
         return Dropout(layer.probability)
     if isinstance(layer, FlattenLayer):

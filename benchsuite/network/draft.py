@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 from benchsuite.errors import ShapeError
 from benchsuite.network.geometry import Shape, conv_shape, joint_shape, locally_connected_shape, padding_of
-from benchsuite.network.outline import DATA, ArchitectureOutline, JointLayer, JointOutline, SegmentOutline
+from benchsuite.network.outline import DATA, ArchitectureOutline, JointOutline, SegmentOutline
 from benchsuite.spec.architecture import (
     BinaryCode,
     ChainArchitecture,
     Conv2dLayer,
     DenseLayer,
-    FlattenLayer,
     LayerSpec,
     LocallyConnected2dLayer,
+    SegmentDefaults,
+)
+from benchsuite.spec.joints import (
+    FlattenLayer,
+    GlobalPoolLayer,
+    JointLayer,
     PoolLayer,
-    SegmentOptions,
+    Reader,
+    SubsampleLayer,
     SumLayer,
 )
 
@@ -42,6 +49,7 @@ def outline(architecture: ChainArchitecture, input_shape: Shape, classes: int) -
         bias=architecture.readout.bias, initialization=architecture.readout.initialization,
     )  # fmt: skip
     draft.add(readout, len(architecture.layers) + 1, name="readout")
+    draft.require_all_read()
     is_residual = any(isinstance(layer, SumLayer) for layer in architecture.layers)
     return ArchitectureOutline(
         input_shape, classes, tuple(draft.nodes), form=architecture.form,
@@ -88,7 +96,7 @@ class _Draft:
 
     def add(self, layer: LayerSpec, position: int, name: str | None = None) -> None:
         """Add a layer, with a flatten before it where one is needed."""
-        before = self.written[-1]
+        before = self.written[-1] if isinstance(layer, SumLayer) else self._read(layer, position)
         if isinstance(layer, DenseLayer | Conv2dLayer | LocallyConnected2dLayer):
             if isinstance(layer, DenseLayer) and len(before.shape) > 1:
                 before = self._joint(FlattenLayer(kind="flatten"), before, (math.prod(before.shape),), (before.node,))
@@ -98,12 +106,32 @@ class _Draft:
             after = _Place(len(self.nodes) - 1, segment.output_shape, segment.output_shape[0], learned=True)
         elif isinstance(layer, SumLayer):
             terms = self._terms(layer, position)
-            after = self._joint(layer, before, before.shape, terms)
+            # What the data and a segment add up to depends on a segment.
+            before = replace(before, learned=any(term.learned for term in terms))
+            after = self._joint(layer, before, before.shape, tuple(term.node for term in terms))
         else:
             if self._is_vector(before):
                 _require_a_vector_form(layer, position)
             after = self._joint(layer, before, joint_shape(layer, before.shape, position), (before.node,))
         self.written.append(after)
+
+    def require_all_read(self) -> None:
+        """Raise ShapeError for a layer whose output goes nowhere: what is before it would never learn of it."""
+        read = {source for sources in self.sources for source in sources}
+        for position, place in enumerate(self.written[1:-1], start=1):
+            if place.node not in read:
+                kind = self.architecture.layers[position - 1].kind
+                raise ShapeError(
+                    f"layer {position}, {kind}: nothing reads it; make it a term of a sum, or read it with 'reads'"
+                )
+
+    def _read(self, layer: Reader, position: int) -> _Place:
+        if layer.reads > len(self.written):
+            raise ShapeError(
+                f"layer {position}: reads {layer.reads} layers back, which is before the network's input; that is "
+                f"{len(self.written)} back"
+            )
+        return self.written[-layer.reads]
 
     def _is_vector(self, place: _Place) -> bool:
         return self.vectorized and place.learned
@@ -117,7 +145,7 @@ class _Draft:
         channels = before.channels if isinstance(layer, FlattenLayer) else shape[0]
         return replace(before, node=len(self.nodes) - 1, shape=shape, channels=channels)
 
-    def _terms(self, layer: SumLayer, position: int) -> tuple[int, ...]:
+    def _terms(self, layer: SumLayer, position: int) -> list[_Place]:
         back = f"the layers {', '.join(map(str, layer.of))} back"
         if max(layer.of) > len(self.written):
             raise ShapeError(
@@ -135,10 +163,10 @@ class _Draft:
                 f"layer {position}, sum of {back}: adds data to vector units; in a vectorized network a sum is of "
                 "segments' outputs"
             )
-        return tuple(term.node for term in terms)
+        return terms
 
     def _segment(self, name: str, layer: SegmentLayer, before: _Place, position: int) -> SegmentOutline:
-        own = {k: getattr(layer, k) for k in SegmentOptions.model_fields}
+        own = {k: getattr(layer, k) for k in SegmentDefaults.model_fields}
         chosen = {k: getattr(self.architecture.defaults, k) if v is None else v for k, v in own.items()}
         options, output_shape, weights, biases, multiply_adds = _sizes(layer, before.shape, position)
         if self.vectorized:
@@ -161,7 +189,7 @@ class _Draft:
 _SHORT = {"dense": "dense", "conv2d": "conv", "locally_connected2d": "local"}
 
 
-def _sizes(layer: SegmentLayer, shape: Shape, position: int) -> tuple[dict[str, int], Shape, int, int, int]:
+def _sizes(layer: SegmentLayer, shape: Shape, position: int) -> tuple[dict[str, Any], Shape, int, int, int]:
     """Return the map's options, its output's shape, and how many weights, biases and multiply-adds it has."""
     if isinstance(layer, DenseLayer):
         weights = shape[0] * layer.units
@@ -185,7 +213,8 @@ def _sizes(layer: SegmentLayer, shape: Shape, position: int) -> tuple[dict[str, 
 
 
 def _require_a_vector_form(layer: LayerSpec, position: int) -> None:
-    if isinstance(layer, FlattenLayer) or (isinstance(layer, PoolLayer) and layer.kind == "average_pool"):
+    linear = isinstance(layer, FlattenLayer | GlobalPoolLayer | SubsampleLayer)
+    if linear or (isinstance(layer, PoolLayer) and layer.kind == "average_pool"):
         return
     raise ShapeError(
         f"layer {position}, {layer.kind}: treats components of a vector unit differently, so that credit would not be "

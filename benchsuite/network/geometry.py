@@ -5,29 +5,39 @@ from __future__ import annotations
 import math
 
 from benchsuite.errors import ShapeError
-from benchsuite.spec.architecture import (
-    Conv2dLayer,
+from benchsuite.spec.architecture import Conv2dLayer, LayerSpec, LocallyConnected2dLayer
+from benchsuite.spec.joints import (
+    ActivationLayer,
     DropoutLayer,
     FlattenLayer,
-    LayerSpec,
-    LocallyConnected2dLayer,
+    GlobalPoolLayer,
     PoolLayer,
+    SubsampleLayer,
 )
 
 Shape = tuple[int, ...]
 
 
 def joint_shape(layer: LayerSpec, shape: Shape, position: int) -> Shape:
-    """Return what a pool, a dropout or a flatten leaves of one example.
+    """Return what lies between segments, a sum apart, leaves of one example.
 
     Raises:
         ShapeError: if it leaves nothing, or what comes in is no image; names the layer and the shapes.
 
     """
+    if isinstance(layer, ActivationLayer):
+        if layer.activation == "vector_gate":
+            raise ShapeError(f"layer {position}, activation: vector_gate is for segments of form: vectorized")
+        return shape
     if isinstance(layer, DropoutLayer):
         return shape
     if isinstance(layer, FlattenLayer):
         return (math.prod(shape),)
+    if isinstance(layer, GlobalPoolLayer):
+        _require_image(layer.kind, shape, position)
+        return (shape[0],)
+    if isinstance(layer, SubsampleLayer):
+        return _subsampled(layer, shape, position)
     assert isinstance(layer, PoolLayer)  # noqa: S101 - the segments were handled by the caller
     described = f"{layer.kind} {layer.size}x{layer.size} stride {layer.stride or layer.size}"
     _require_image(described, shape, position)
@@ -39,6 +49,14 @@ def joint_shape(layer: LayerSpec, shape: Shape, position: int) -> Shape:
     sizes = tuple(_slide(n, layer.size, stride, 2 * layer.padding, 1) for n in shape[1:])
     _require_something(described, sizes, shape, position)
     return (shape[0], *sizes)
+
+
+def _subsampled(layer: SubsampleLayer, shape: Shape, position: int) -> Shape:
+    described = f"subsample to {layer.channels} channels, stride {layer.stride}"
+    _require_image(described, shape, position)
+    if layer.channels < shape[0]:
+        raise ShapeError(f"layer {position}, {described}: {shape[0]} channels come in; it adds channels, it drops none")
+    return (layer.channels, *(math.ceil(n / layer.stride) for n in shape[1:]))
 
 
 def conv_shape(layer: Conv2dLayer, shape: Shape, position: int) -> Shape:

@@ -91,6 +91,8 @@ def _fillers(linear_map: LinearMap, how: Initialization, generator: Generator, f
             return fill, fill
         case "he_normal":
             return normal(how.gain * math.sqrt(2 / fan_in)), None
+        case "he_normal_fan_out":
+            return normal(how.gain * math.sqrt(2 / fan_out)), None
         case "he_uniform":
             return uniform(how.gain * math.sqrt(6 / fan_in)), None
         case "xavier_normal":

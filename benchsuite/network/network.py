@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
@@ -35,6 +35,7 @@ class Network(nn.Module):
         self._steps: tuple[tuple[str, nn.Module], ...] = tuple(self.nodes.items())
         # None in a chain, whose walk needs no memory of earlier nodes.
         self._sources = None if outline.topology == "chain" else outline.sources
+        self._done_with = _last_reads(outline.sources)
         self.segments: Mapping[str, Segment] = {n: m for n, m in nodes if isinstance(m, Segment)}
         self.maps: Mapping[str, LinearMap] = {n: s.map for n, s in self.segments.items()}
         self.autocast_dtype: torch.dtype | None = None
@@ -92,10 +93,12 @@ class Network(nn.Module):
             for name, node in self._steps:
                 inputs = visit(name, node, inputs)
             return inputs
-        values: list[Tensor] = []
-        for (name, node), sources in zip(self._steps, self._sources, strict=True):
-            values.append(visit(name, node, *(inputs if source == DATA else values[source] for source in sources)))
-        return values[-1]
+        values: dict[int, Tensor] = {DATA: inputs}
+        for position, (name, node) in enumerate(self._steps):
+            values[position] = visit(name, node, *(values[source] for source in self._sources[position]))
+            for source in self._done_with[position]:
+                del values[source]
+        return values[position]
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return the context that the forward pass runs in: autocast, if a narrow type is set."""
@@ -152,7 +155,7 @@ class Network(nn.Module):
             dropout.generator = generator
 
     def _dropouts(self) -> list[Dropout]:
-        return [node for node in self.nodes.values() if isinstance(node, Dropout)]
+        return [part for part in self.modules() if isinstance(part, Dropout)]
 
     @contextmanager
     def repeated(self) -> Iterator[None]:
@@ -197,3 +200,9 @@ class Network(nn.Module):
         finally:
             for handle in handles:
                 handle.remove()  # type: ignore[attr-defined]
+
+
+def _last_reads(sources: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
+    """Return for each node what nobody reads after it, so that a forward pass holds no more than it needs."""
+    last = {source: position for position, read in enumerate(sources) for source in read}
+    return tuple(tuple(s for s, at in last.items() if at == position) for position in range(len(sources)))

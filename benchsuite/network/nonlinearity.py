@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchsuite.spec.architecture import Activation, ActivationName
+from benchsuite.spec.activation import Activation, ActivationName
 
 
 @dataclass(frozen=True)

@@ -7,21 +7,18 @@ see the same network.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from benchsuite.network.geometry import Shape
-from benchsuite.spec.architecture import (
-    Activation,
-    DropoutLayer,
-    FlattenLayer,
-    Initialization,
-    NormOrder,
-    OutputCode,
-    PoolLayer,
-    SumLayer,
-)
+from benchsuite.spec.activation import Activation
+from benchsuite.spec.architecture import Initialization, NormOrder, OutputCode, Unconverted
+from benchsuite.spec.joints import JointLayer
 
-JointLayer = PoolLayer | DropoutLayer | FlattenLayer | SumLayer
+if TYPE_CHECKING:
+    from torch import nn
+
 DATA = -1
 """In a node's sources: what comes from the data and from no node."""
 
@@ -35,7 +32,7 @@ class SegmentOutline:
     input_shape: Shape
     output_shape: Shape
     """Of one example, where credit is placed."""
-    map_options: dict[str, int]
+    map_options: dict[str, Any]
     """Constructor arguments of the map beside its bias."""
     bias: bool
     norm: str
@@ -84,6 +81,15 @@ class ArchitectureOutline:
     output_code: OutputCode = "one_hot"
     nonnegative: bool = False
     """Whether weights of segments that do not read the data are held at or above zero."""
+    exact_parameters: tuple[str, ...] = ()
+    """In an adopted module, names of what learns and is in no segment: those of norms, then any others. They get the
+    exact gradient of what reaches them under any rule."""
+    further_parameters: int = 0
+    """How many numbers these are."""
+    unconverted: Unconverted = "refuse"
+    """Whether an adopted module may have such parameters outside norms."""
+    make_module: Callable[[], nn.Module] | None = field(default=None, compare=False, repr=False)
+    """Makes the module that is to be adopted, with its own initialisation; None for networks of the suite's layers."""
     segments: tuple[SegmentOutline, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,7 +102,7 @@ class ArchitectureOutline:
     @property
     def parameters(self) -> int:
         """Learnable numbers in all."""
-        return sum(s.parameters for s in self.segments)
+        return sum(s.parameters for s in self.segments) + self.further_parameters
 
     @property
     def upstream(self) -> dict[str, frozenset[str]]:

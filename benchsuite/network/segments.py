@@ -11,8 +11,11 @@ from torch import Generator, Tensor, nn
 
 from benchsuite.network.maps import LinearMap
 from benchsuite.network.nonlinearity import nonlinearity_of
-from benchsuite.spec.architecture import Activation, NormOrder
+from benchsuite.spec.activation import Activation
+from benchsuite.spec.architecture import NormOrder
 
+Spread = Literal["value", "channel", "example", "batch"]
+"""What one draw of a dropout decides."""
 ProbeNorm = Literal["bypass", "batch_statistics"]
 """What becomes of batch norm where a segment responds to something that is not data."""
 
@@ -109,6 +112,51 @@ class Sum(nn.Module):
         return total
 
 
+class Activate(nn.Module):
+    """A nonlinearity between segments; credit passes through it exactly.
+
+    Attributes:
+        in_place: whether it may overwrite what it reads; only where nothing else needs that.
+
+    """
+
+    def __init__(self, activation: Activation, in_place: bool) -> None:
+        super().__init__()
+        self.nonlinearity = nonlinearity_of(activation)
+        self.in_place = in_place
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the function of each number."""
+        return (self.nonlinearity.apply_in_place if self.in_place else self.nonlinearity.apply)(inputs)
+
+
+class GlobalAveragePool(nn.Module):
+    """The mean of each channel over all positions."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return shape (batch, channels) for (batch, channels, height, width)."""
+        return inputs.mean((2, 3))
+
+
+class Subsample(nn.Module):
+    """Every ``stride``-th position, with channels of zeros added after those there are.
+
+    Attributes:
+        stride: along both axes, from the first position on.
+        added: how many channels.
+
+    """
+
+    def __init__(self, stride: int, added: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.added = added
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return shape (batch, channels + added, ceil(height / stride), ceil(width / stride))."""
+        return F.pad(inputs[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.added))
+
+
 class PaddedMaxPool(nn.Module):
     """Max pooling of an image with as much of ``fill`` at each edge as it is told.
 
@@ -139,13 +187,15 @@ class Dropout(nn.Module):
     Attributes:
         generator: on the device of the activations; set by the harness before training. None draws from torch's global
             stream, for a network used on its own.
+        spread: what one draw decides: a value, a whole channel, an example or the batch.
         holds_mask: whether the next mask that is drawn serves all forward passes from then on; ``Network.repeated``.
 
     """
 
-    def __init__(self, probability: float) -> None:
+    def __init__(self, probability: float, spread: Spread = "value") -> None:
         super().__init__()
         self.probability = probability
+        self.spread = spread
         self.generator: Generator | None = None
         self.holds_mask = False
         self._held: Tensor | None = None
@@ -157,10 +207,16 @@ class Dropout(nn.Module):
         if self._held is not None:
             return inputs * self._held
         keep = 1 - self.probability
-        mask = torch.empty_like(inputs).bernoulli_(keep, generator=self.generator).div_(keep)
+        mask = self._blank(inputs).bernoulli_(keep, generator=self.generator).div_(keep)
         if self.holds_mask:
             self._held = mask
         return inputs * mask
+
+    def _blank(self, inputs: Tensor) -> Tensor:
+        if self.spread == "value":
+            return torch.empty_like(inputs)
+        own = {"channel": 2, "example": 1, "batch": 0}[self.spread]
+        return inputs.new_empty((*inputs.shape[:own], *[1] * (inputs.dim() - own)))
 
     def release(self) -> None:
         """Forget the mask that was held, and draw a new one in every forward pass."""

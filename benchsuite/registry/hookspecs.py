@@ -76,7 +76,9 @@ def benchsuite_architectures() -> Mapping[str, ArchitectureBuilder]:
     """Return builders of networks by name, for specs of ``kind: plugin``.
 
     A builder is called as ``builder(options, input_shape, classes)`` and returns an architecture spec of a built-in
-    kind: plain data from which the suite estimates, checks compatibility and builds.
+    kind: plain data from which the suite estimates, checks compatibility and builds. Or a new ``nn.Module``, drawn from
+    torch's global stream, whose linear layers are taken over (``benchsuite.network.adopt``); it is called twice then,
+    once for the network on paper.
     """
     raise AssertionError("a specification, never called")
 

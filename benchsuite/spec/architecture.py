@@ -10,30 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from benchsuite.spec.base import DocumentedSpec, Name, Probability, SpecModel, named_or_spelt_out
+from benchsuite.spec.activation import Activation
+from benchsuite.spec.base import DocumentedSpec, Name, SpecModel, named_or_spelt_out
+from benchsuite.spec.joints import JointLayer, Padding, Reader, require_stride_one_for_same
 
-ActivationName = Literal[
-    "relu", "leaky_relu", "saturated_linear", "tanh", "sigmoid", "softplus", "gelu", "identity",
-    "scalar_gate", "vector_gate",
-]  # fmt: skip
-"""``scalar_gate``: h where t·h > 0, else 0, with t = -1 in even and +1 in odd channels (the GEVB paper's conventional
-counterpart). ``vector_gate``: the vector h where t·h >= 0, else 0, with random t of ±1 in pairs t, -t, one a channel;
-for ``form: vectorized``."""
-
-
-class SlopedActivation(SpecModel):
-    """A nonlinearity whose slope is not the one its name alone stands for."""
-
-    kind: Literal["leaky_relu", "saturated_linear"]
-    slope: float = Field(gt=0)
-    """Below zero (``leaky_relu``; 0.01 by name alone), or between the bounds (``saturated_linear``, that is
-    clip(slope·h, -1, 1); 1 by name alone as in the URFB paper, 0.5 in its authors' code)."""
-
-
-Activation = Annotated[
-    Annotated[ActivationName, Tag("name")] | Annotated[SlopedActivation, Tag("spelt_out")],
-    Discriminator(named_or_spelt_out),
-]
 NormOrder = Literal["norm_first", "activation_first"]
 
 
@@ -45,6 +25,7 @@ class Initialization(SpecModel):
     scheme: Literal[
         "torch_default",
         "he_normal",
+        "he_normal_fan_out",
         "he_uniform",
         "xavier_normal",
         "xavier_uniform",
@@ -52,7 +33,8 @@ class Initialization(SpecModel):
         "orthogonal",
         "zeros",
     ] = "torch_default"
-    """``torch_default`` is U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases, as torch.nn has it."""
+    """``torch_default`` is U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases, as torch.nn has it.
+    ``he_normal_fan_out`` is N(0, 2 / fan_out), as torchvision's ResNets have it."""
     gain: float = Field(default=1.0, gt=0)
     """Multiplies what the scheme gives."""
     on_off: Literal["none", "channels", "adjacent"] = "none"
@@ -82,7 +64,7 @@ class SegmentDefaults(SpecModel):
     initialization: Initialization = Initialization()
 
 
-class SegmentOptions(SpecModel):
+class SegmentOptions(Reader):
     """A segment's own choices; ``None`` takes the chain's default."""
 
     activation: Activation | None = None
@@ -97,20 +79,6 @@ class DenseLayer(SegmentOptions):
 
     kind: Literal["dense"]
     units: int = Field(gt=0, le=1_000_000)
-
-
-Padding = Annotated[
-    Annotated[Literal["same"], Tag("name")] | Annotated[int, Field(ge=0), Tag("spelt_out")],
-    Discriminator(named_or_spelt_out),
-]
-"""Zeros on all four sides, or ``same``: as many as keep the image's size, an odd one at the bottom and right, as
-TensorFlow has it."""
-
-
-def require_stride_one_for_same(padding: Padding, stride: int) -> None:
-    """Raise ValueError where ``same`` would not keep the image's size."""
-    if padding == "same" and stride != 1:
-        raise ValueError(f"padding 'same' keeps the image's size and needs stride 1, not {stride}; give a number")
 
 
 class Conv2dLayer(SegmentOptions):
@@ -147,60 +115,8 @@ class LocallyConnected2dLayer(SegmentOptions):
         return self
 
 
-class PoolLayer(SpecModel):
-    """Pooling between segments; no learnable weight."""
-
-    kind: Literal["max_pool", "average_pool", "zero_padded_max_pool"]
-    """``zero_padded_max_pool``: the first window at the top left corner, zeros at the bottom and right that take part
-    in the maximum, and a window at every stride, so that a size n becomes ceil(n / stride) (the URFB authors' code)."""
-    size: int = Field(gt=0)
-    stride: int | None = Field(default=None, gt=0)
-    """The pool's size if not given."""
-    padding: Padding = 0
-    """Never wins a maximum; counts as zeros in a mean. ``same``, for ``max_pool`` only: as much as makes a size n
-    become ceil(n / stride), an odd one at the bottom and right, as TensorFlow has it."""
-
-    @model_validator(mode="after")
-    def _kind_has_this_padding(self) -> PoolLayer:
-        if self.padding and self.kind == "zero_padded_max_pool":
-            raise ValueError("zero_padded_max_pool has its own padding; leave 'padding' out")
-        if self.padding == "same" and self.kind != "max_pool":
-            raise ValueError(f"padding 'same' is for max_pool, not {self.kind}; give a number")
-        return self
-
-
-class DropoutLayer(SpecModel):
-    """Inverted dropout: each value is zeroed with ``probability``, the rest is scaled by 1/(1 - probability)."""
-
-    kind: Literal["dropout"]
-    probability: Probability
-
-
-class SumLayer(SpecModel):
-    """The sum of what earlier layers give, without a nonlinearity; makes a network residual."""
-
-    kind: Literal["sum"]
-    of: tuple[int, ...] = Field(default=(1, 2), min_length=2)
-    """How many layers back each term is. 1 is the layer before and must be among them; one more than there are layers
-    before is the network's input."""
-
-    @model_validator(mode="after")
-    def _reads_the_layer_before(self) -> SumLayer:
-        if min(self.of) < 1 or len(set(self.of)) < len(self.of):
-            raise ValueError("the terms of a sum are different numbers of layers back, each at least 1")
-        if 1 not in self.of:
-            raise ValueError("a sum must have the layer before (1) among its terms: nothing else would read that layer")
-        return self
-
-
-class FlattenLayer(SpecModel):
-    """Image to vector, channel slowest. Put in by the builder where a dense map follows an image."""
-
-    kind: Literal["flatten"]
-
-
 LayerSpec = Annotated[
-    DenseLayer | Conv2dLayer | LocallyConnected2dLayer | PoolLayer | DropoutLayer | FlattenLayer | SumLayer,
+    DenseLayer | Conv2dLayer | LocallyConnected2dLayer | JointLayer,
     Field(discriminator="kind"),
 ]
 
@@ -251,6 +167,9 @@ class ChainArchitecture(DocumentedSpec):
         return self
 
 
+Unconverted = Literal["refuse", "exact"]
+
+
 class PluginArchitecture(DocumentedSpec):
     """A network built by a plugin's own builder (hook ``benchsuite_architectures``)."""
 
@@ -258,6 +177,55 @@ class PluginArchitecture(DocumentedSpec):
     builder: Name
     options: dict[str, Any] = Field(default_factory=dict)
     """Handed to the builder as they are."""
+    unconverted: Unconverted = "refuse"
+    """Where the builder returns a module of its own: what becomes of parameters outside linear maps and norms."""
+
+    later_fields = frozenset({"unconverted"})
 
 
-ArchitectureSpec = Annotated[ChainArchitecture | PluginArchitecture, Field(discriminator="kind")]
+class ResNetArchitecture(DocumentedSpec):
+    """Residual blocks in stages, each after the first at half the size and twice the channels (He et al. 2016)."""
+
+    kind: Literal["resnet"]
+    block: Literal["basic", "bottleneck"]
+    """Two 3x3 convs; or 1x1, 3x3 (which takes the stride, as in torchvision) and 1x1 to four times the channels."""
+    blocks: tuple[Annotated[int, Field(gt=0, le=200)], ...] = Field(min_length=1, max_length=8)
+    """How many in each stage."""
+    channels: int = Field(gt=0, le=4096)
+    """Of the first stage's 3x3 convs."""
+    stem: Literal["imagenet", "cifar"]
+    """A 7x7 conv of stride 2 and a max pool; or a 3x3 conv."""
+    shortcut: Literal["projection", "subsample"] = "projection"
+    """Where a block changes the shape: a 1x1 conv with a norm, or no weights (options B and A)."""
+    norm_order: NormOrder = "norm_first"
+    """``norm_first``: conv, norm, ReLU, the last ReLU of a block after the sum. ``activation_first``: conv, ReLU, norm
+    in every segment, and a sum without a nonlinearity (Akrout et al. 2019; where the sum stands is inferred)."""
+    initialization: Initialization = Initialization(scheme="he_normal_fan_out")
+    readout: ReadoutSpec = ReadoutSpec(bias=True, initialization=Initialization())
+
+    @model_validator(mode="after")
+    def _is_of_a_size_that_can_be_written_out(self) -> ResNetArchitecture:
+        if sum(self.blocks) > 150:
+            raise ValueError(f"{sum(self.blocks)} blocks; at most 150 are written out as layers")
+        widest = self.channels * 2 ** (len(self.blocks) - 1) * (4 if self.block == "bottleneck" else 1)
+        if widest > 65_536:
+            raise ValueError(f"the last stage has {widest} channels; at most 65536, so use fewer stages or channels")
+        return self
+
+
+class TorchvisionArchitecture(DocumentedSpec):
+    """A classifier of ``torchvision.models``, its linear maps taken over for rules of the first mechanism."""
+
+    kind: Literal["torchvision"]
+    model: Name
+    """As ``torchvision.models.get_model`` knows it."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Handed to it beside ``weights=None`` and the number of classes."""
+    unconverted: Unconverted = "refuse"
+    """What becomes of parameters outside linear maps and norms, as attention's: refuse the network, or train them by
+    the exact gradient of what reaches them."""
+
+
+ArchitectureSpec = Annotated[
+    ChainArchitecture | ResNetArchitecture | PluginArchitecture | TorchvisionArchitecture, Field(discriminator="kind")
+]

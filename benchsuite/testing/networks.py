@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
+from benchsuite.network.adoption import adopt, made_module, outline_of_module
 from benchsuite.network.builder import build, outline_of
 from benchsuite.network.criterion import CRITERIA
 from benchsuite.network.geometry import Shape
@@ -135,6 +136,35 @@ class _WithUnheardOfMap(SampleNetwork):
         return Network(plan, [(n, segment if n == paper.name else node) for n, node in ordinary.steps()])
 
 
+class _Gated(nn.Module):
+    """A grouped conv, a layer over positions and a gate: nothing that the suite could lay out itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 6, (1, 3), stride=2, groups=2)
+        self.mix = nn.Linear(6, 6)
+        self.gate = nn.Linear(6, 6, bias=False)
+        self.readout = nn.Linear(6, 4)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        features = self.conv(inputs).tanh().permute(0, 2, 3, 1)
+        mixed = self.mix(features).relu()
+        pooled = mixed.mean((1, 2))
+        return self.readout(pooled * self.gate(pooled).sigmoid() + features.mean((1, 2)))  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class _Adopted(SampleNetwork):
+    """A module that the suite has not built."""
+
+    @property
+    def outline(self) -> ArchitectureOutline:
+        return outline_of_module(made_module(_Gated, Generator()), self.input_shape, classes=self.classes).outline
+
+    def build(self, generator: Generator) -> Network:
+        return adopt(made_module(_Gated, generator), self.input_shape, classes=self.classes)
+
+
 def _chain(name: str, *layers: dict[str, Any], **defaults: Any) -> ChainArchitecture:
     description = {"kind": "chain", "name": name, "layers": layers, "defaults": defaults}
     return ChainArchitecture.model_validate(description)
@@ -202,6 +232,20 @@ SAMPLE_NETWORKS: tuple[SampleNetwork, ...] = (
         ),
         (2, 6, 6),
     ),
+    SampleNetwork(
+        _chain(
+            "residual-projection",
+            _conv(4, stride=2, **_NORM_FIRST),
+            _conv(6, groups=2),
+            _conv(6, activation="identity", **_NORM_FIRST),
+            {"kind": "conv2d", "channels": 6, "kernel": 1, "activation": "identity", "reads": 3},
+            _SUM,
+            {"kind": "activation", "activation": "relu"},
+            {"kind": "global_average_pool"},
+        ),
+        (2, 8, 8),
+    ),
+    _Adopted(_chain("adopted"), (2, 6, 6)),
     SampleNetwork(_chain("locally-connected", _local(4), _AVERAGE_POOL, _local(6, stride=2)), (2, 6, 6)),
     _WithUnheardOfMap(_chain("unheard-of-map", _dense(16, "tanh"), _dense(12, "tanh"), _dense(10, "tanh")), (20,)),
     SampleNetwork(

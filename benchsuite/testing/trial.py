@@ -63,7 +63,7 @@ class Trial:
 
     def without_dropout(self) -> Trial:
         """Let dropout pass everything, so that another forward pass sees the same network; returns itself."""
-        for node in self.network.nodes.values():
+        for node in self.network.modules():
             if isinstance(node, Dropout):
                 node.eval()
         return self

@@ -17,7 +17,7 @@ class Backprop(ReplacedFeedbackRule):
         mechanism="replaced_feedback",
         source="Rumelhart, Hinton & Williams 1986, Nature 323",
         forms=frozenset({"ordinary", "vectorized"}),
-        topologies=frozenset({"chain", "residual"}),
+        topologies=frozenset({"chain", "residual", "adopted"}),
         hidden_update_is_backprop=True,
         weight_transport=True,
     )

@@ -40,6 +40,7 @@ class DirectFeedbackAlignment(Rule):
         mechanism="direct_local_credit",
         source="Nøkland 2016, arXiv:1609.01596; shared matrix after Launay et al. 2020 (TinyDFA)",
         least_hidden=1,
+        topologies=frozenset({"chain", "residual"}),
     )
 
     feedback_weight: Tensor

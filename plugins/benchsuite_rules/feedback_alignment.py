@@ -34,7 +34,7 @@ class FeedbackAlignment(ReplacedFeedbackRule):
         mechanism="replaced_feedback",
         source="Lillicrap et al. 2016, Nature Communications 7:13276",
         forms=frozenset({"ordinary", "vectorized"}),
-        topologies=frozenset({"chain", "residual"}),
+        topologies=frozenset({"chain", "residual", "adopted"}),
     )
 
     def draw_feedback(self, linear_map: LinearMap, generator: Generator) -> Tensor:

@@ -19,6 +19,7 @@ class ReadoutOnly(Rule):
         forms=frozenset({"ordinary", "vectorized"}),
         trains_hidden=False,
         unit_specific_feedback=False,
+        topologies=frozenset({"chain", "residual"}),
     )
 
     @property

@@ -37,7 +37,7 @@ class UpdatedRandomFeedback(LearnedFeedbackRule):
         mechanism="replaced_feedback",
         source="Amit 2019, Frontiers in Computational Neuroscience 13:18, arXiv:1812.07965",
         forms=frozenset({"ordinary", "vectorized"}),
-        topologies=frozenset({"chain", "residual"}),
+        topologies=frozenset({"chain", "residual", "adopted"}),
         learns_feedback=True,
         changes_forward_weights=True,
     )

@@ -126,7 +126,7 @@ class WeightMirror(ReplacedFeedbackRule):
     traits = RuleTraits(
         mechanism="replaced_feedback",
         source="Akrout et al. 2019, arXiv:1904.05391, eq. 5-12",
-        topologies=frozenset({"chain", "residual"}),
+        topologies=frozenset({"chain", "residual", "adopted"}),
         separate_phase=True,
     )
 

@@ -214,3 +214,31 @@ def test_the_first_segment_of_a_gevb_network_has_the_spread_of_the_pixels_not_of
     weights = [p for name, p in build(plan, Generator().manual_seed(0)).named_parameters() if name.endswith("weight")]
     assert float(weights[0].detach().std()) == pytest.approx(784**-0.5, rel=0.01)
     assert float(weights[1].detach().std()) == pytest.approx((2 / 1024) ** 0.5, rel=0.01)
+
+
+def test_lenet_5_has_the_number_of_parameters_everybody_counts():
+    """Would catch a padding or a pool that leaves another size before the dense segments: 400 inputs."""
+    plan = outline_of(_spec("lenet5"), (1, 28, 28), 10)
+    assert plan.parameters == 61_706
+    assert [s.output_shape for s in plan.segments] == [(6, 28, 28), (16, 10, 10), (120,), (84,), (10,)]
+
+
+def test_alexnet_is_torchvisions_with_norms_for_biases():
+    """Oracle: torchvision's AlexNet, 61,100,840 parameters; a norm has two for a channel, a bias had one."""
+    plan = outline_of(_spec("alexnet-norm"), (3, 224, 224), 1000)
+    channels = [64, 192, 384, 256, 256, 4096, 4096]
+    assert [s.output_shape[0] for s in plan.segments[:-1]] == channels
+    assert plan.parameters == 61_100_840 + sum(channels)
+    assert [s.norm for s in plan.segments] == ["batch"] * 7 + ["none"]
+
+
+@pytest.mark.parametrize(("name", "tied"), [("target-imagenet-conv", True), ("target-imagenet-lc", False)])
+def test_the_target_papers_imagenet_network(name, tied):
+    """Would catch widths that are not halved, or a size rounded down where TensorFlow's SAME rounds up."""
+    plan = outline_of(_spec(name), (3, 224, 224), 1000)
+    sizes = [s.output_shape for s in plan.segments[:-1]]
+    assert sizes == [(24, 56, 56), (24, 28, 28), (48, 28, 28), (48, 14, 14), (96, 14, 14), (96, 7, 7), (192, 7, 7)]
+    fans = [243, 216, 600, 432, 432, 864, 864]  # FACTS §4.2, what one unit sums over
+    filters = sum(c * (fan + 1) * (1 if tied else h * w) for (c, h, w), fan in zip(sizes, fans, strict=True))
+    assert plan.parameters == filters + (192 * 49 + 1) * 1000
+    assert all(s.initialization.scheme == "orthogonal" for s in plan.segments)

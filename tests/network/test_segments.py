@@ -9,7 +9,7 @@ from torch import nn
 from benchsuite.network.maps import Dense
 from benchsuite.network.nonlinearity import NONLINEARITIES
 from benchsuite.network.segments import Segment
-from benchsuite.spec.architecture import ActivationName
+from benchsuite.spec.activation import ActivationName
 
 X = torch.tensor([[1.0, -2.0], [0.5, 3.0], [-1.0, 1.0]])
 

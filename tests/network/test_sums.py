@@ -163,10 +163,35 @@ def test_the_tape_of_a_residual_network_cuts_every_path(activation):
     torch.testing.assert_close(network.maps["conv2"].weight.grad, *alone)
 
 
-def test_direct_feedback_alignment_refuses_a_residual_network():
-    """Would catch a rule run where nobody has said what its credit means on a skip."""
-    with pytest.raises(Exception, match="needs a chain, this network is a residual"):
-        DirectFeedbackAlignment().attach(_network(), Generator())
+@pytest.mark.parametrize("matrix", ["shared", "per_segment"])
+def test_direct_feedback_alignment_cuts_the_skip_path(matrix):
+    """Every segment gets its own projection of the error and nothing else: no exact credit comes down a skip.
+
+    Oracle: autograd within one segment, on what came into it. Would catch the leak of BioTorch's DFA, whose skips carry
+    the exact error to every block below.
+    """
+    network, batch = (
+        _network([_conv(), _conv(), SUM, {"kind": "activation", "activation": "relu"}, _conv(), SUM]),
+        _batch(),
+    )
+    rule = DirectFeedbackAlignment(DirectFeedbackAlignment.Config(matrix=matrix))
+    rule.attach(network, Generator().manual_seed(2))
+    rule.feedback_weight = rule.feedback_weight.double()
+    assert rule.taken_over == ("conv1", "conv2", "conv3")
+    rule.assign_credit(batch)
+    s, x = network.segments, batch.inputs
+    with torch.no_grad():
+        first = s["conv1"](x)
+        joined = (s["conv2"](first) + first).relu()
+        read = {"conv1": x, "conv2": first, "conv3": joined, "readout": (s["conv3"](joined) + joined).flatten(1)}
+    logits = s["readout"](read["readout"])
+    error = torch.autograd.grad(batch.criterion(logits, batch.targets), logits)[0]
+    for name, columns in rule.columns.items():
+        output = s[name](read[name])
+        credit = (error @ rule.feedback_weight[:, columns]).view(output.shape)
+        expected = torch.autograd.grad(output, list(s[name].parameters()), credit)
+        for parameter, gradient in zip(s[name].parameters(), expected, strict=True):
+            torch.testing.assert_close(parameter.grad, gradient, rtol=1e-10, atol=1e-14)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from benchsuite.network.builder import build, outline_of
 from benchsuite.network.criterion import CRITERIA
 from benchsuite.network.network import Network
 from benchsuite.rule import Batch, Rule
-from benchsuite.spec.architecture import ChainArchitecture, Conv2dLayer, DenseLayer, PoolLayer
+from benchsuite.spec.architecture import ChainArchitecture, Conv2dLayer, DenseLayer
+from benchsuite.spec.joints import PoolLayer
 
 from .reference import LOSSES, Array, Geometry, Learned, Pooling, Trace, run_forward
 

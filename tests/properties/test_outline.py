@@ -13,7 +13,8 @@ from torch import Generator
 
 from benchsuite.errors import ShapeError
 from benchsuite.network.builder import build, outline_of
-from benchsuite.spec.architecture import ChainArchitecture, Conv2dLayer, DenseLayer, LocallyConnected2dLayer, PoolLayer
+from benchsuite.spec.architecture import ChainArchitecture, Conv2dLayer, DenseLayer, LocallyConnected2dLayer
+from benchsuite.spec.joints import PoolLayer
 
 from .chains import conv_chains, dense_chains, deterministic, local_chains, slid
 

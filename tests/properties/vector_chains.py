@@ -15,7 +15,8 @@ from benchsuite.network.criterion import CRITERIA
 from benchsuite.network.network import Network
 from benchsuite.network.outline import ArchitectureOutline, SegmentOutline
 from benchsuite.rule import Batch
-from benchsuite.spec.architecture import ChainArchitecture, PoolLayer, SumLayer
+from benchsuite.spec.architecture import ChainArchitecture
+from benchsuite.spec.joints import PoolLayer, SumLayer
 
 from .chains import as_array, assert_near
 from .gevb_reference import (

@@ -36,7 +36,10 @@ def test_sample_networks_have_between_them_everything_a_rule_may_meet():
     assert {"norm_first", "activation_first"} == {s.norm_order for s in segments if s.norm == "batch"}
     assert {True, False} == {s.bias for s in segments}
     joints = {node.layer.kind for node in nodes if hasattr(node, "layer")}
-    assert joints == {"max_pool", "average_pool", "dropout", "flatten", "sum"}
+    assert joints == {
+        "max_pool", "average_pool", "global_average_pool", "dropout", "flatten", "sum", "activation",
+    }  # fmt: skip
+    assert {"chain", "residual", "adopted"} == {sample.outline.topology for sample in SAMPLE_NETWORKS}
     assert any(s.map_options.get("groups", 1) > 1 for s in segments)
     assert {"ordinary", "vectorized"} == {sample.outline.form for sample in SAMPLE_NETWORKS}
     vectorized = [sample.outline for sample in SAMPLE_NETWORKS if sample.outline.form == "vectorized"]
@@ -44,7 +47,7 @@ def test_sample_networks_have_between_them_everything_a_rule_may_meet():
     assert {"chain", "residual"} == {plan.topology for plan in vectorized}
     assert {True, False} == {plan.nonnegative for plan in vectorized}
     assert any(plan.components != plan.classes for plan in vectorized)
-    assert {0, 1, 2, 3} == {len(sample.outline.segments) - 1 for sample in SAMPLE_NETWORKS}
+    assert {0, 1, 2, 3, 4} == {len(sample.outline.segments) - 1 for sample in SAMPLE_NETWORKS}
 
 
 READS = {

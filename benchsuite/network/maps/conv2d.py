@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 import torch.nn.grad as conv_gradients
@@ -9,9 +11,12 @@ from torch import Tensor
 
 from benchsuite.network.maps.linear_map import LinearMap
 
+Sizes = int | tuple[int, int]
+"""Along both axes alike, or of (height, width)."""
+
 
 class Conv2d(LinearMap):
-    """2-D cross-correlation with W of shape (channels, input channels / groups, kernel, kernel)."""
+    """2-D cross-correlation with W of shape (channels, input channels / groups, kernel height, kernel width)."""
 
     kind = "conv2d"
 
@@ -19,18 +24,20 @@ class Conv2d(LinearMap):
         self,
         input_channels: int,
         channels: int,
-        kernel: int,
-        stride: int = 1,
-        padding: int = 0,
-        dilation: int = 1,
+        kernel: Sizes,
+        stride: Sizes = 1,
+        padding: Sizes = 0,
+        dilation: Sizes = 1,
         groups: int = 1,
         bias: bool = True,
         extra_padding: int = 0,
     ) -> None:
-        super().__init__((channels, input_channels // groups, kernel, kernel), channels, bias)
-        self.geometry: dict[str, int] = {
+        super().__init__((channels, input_channels // groups, *_pair(kernel)), channels, bias)
+        self.geometry: dict[str, Any] = {
             "stride": stride, "padding": padding, "dilation": dilation, "groups": groups,
         }  # fmt: skip
+        # As torch's fused backward wants them: lists, and not along both axes alike.
+        self._pairs = [list(_pair(size)) for size in (stride, padding, dilation)]
         # Further zeros at the bottom and right: TensorFlow's SAME padding of an even kernel.
         self.extra_padding = extra_padding
 
@@ -42,7 +49,8 @@ class Conv2d(LinearMap):
     @property
     def fan_out(self) -> int:
         """Channels of a group times the kernel's area; strides left out. Without groups it is torch.nn.init's count."""
-        return self.weight.shape[0] // self.geometry["groups"] * self.weight[0, 0].numel()
+        groups: int = self.geometry["groups"]
+        return self.weight.shape[0] // groups * self.weight[0, 0].numel()
 
     def apply_weight(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """Return the cross-correlation, shape (batch, channels, height', width')."""
@@ -72,10 +80,9 @@ class Conv2d(LinearMap):
         self, inputs: Tensor, cotangent: Tensor, weight: Tensor, needs_input: bool
     ) -> tuple[Tensor | None, Tensor, Tensor | None]:
         """Return all three from torch's one fused call; its input gradient uses the weight it is given."""
-        pair = [[self.geometry[k]] * 2 for k in ("stride", "padding", "dilation")]
         bias_size = None if self.bias is None else [self.bias.shape[0]]
         pulled, weight_gradient, bias_gradient = torch.ops.aten.convolution_backward(
-            cotangent, self._padded(inputs), weight, bias_size, *pair, False, [0, 0], self.geometry["groups"],
+            cotangent, self._padded(inputs), weight, bias_size, *self._pairs, False, [0, 0], self.geometry["groups"],
             [needs_input, True, self.bias is not None],
         )  # fmt: skip
         if pulled is not None and self.extra_padding:
@@ -84,3 +91,7 @@ class Conv2d(LinearMap):
 
     def _padded(self, inputs: Tensor) -> Tensor:
         return F.pad(inputs, (0, self.extra_padding, 0, self.extra_padding)) if self.extra_padding else inputs
+
+
+def _pair(size: Sizes) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else size

@@ -10,7 +10,7 @@ from benchsuite.network.maps.linear_map import LinearMap
 
 
 class Dense(LinearMap):
-    """``y = x Wᵀ + b`` with W of shape (units, inputs)."""
+    """``y = x Wᵀ + b`` with W of shape (units, inputs), for vectors or, with axes between, for one at each position."""
 
     kind = "dense"
 
@@ -28,17 +28,21 @@ class Dense(LinearMap):
         return self.weight.shape[0]
 
     def apply_weight(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Return ``inputs @ weight.T + bias``, shape (batch, units)."""
+        """Return ``inputs @ weight.T + bias``, shape (batch, ..., units)."""
         return F.linear(inputs, weight, bias)
 
     def pull_back(self, cotangent: Tensor, weight: Tensor, input_shape: torch.Size) -> Tensor:
-        """Return ``cotangent @ weight``, shape (batch, inputs)."""
-        return cotangent.mm(weight)
+        """Return ``cotangent @ weight``, shape (batch, ..., inputs)."""
+        return cotangent @ weight
 
     def weight_gradient(self, inputs: Tensor, cotangent: Tensor) -> Tensor:
         """Return ``cotangent.T @ inputs``, shape (units, inputs)."""
-        return cotangent.t().mm(inputs)
+        return _rows(cotangent).t().mm(_rows(inputs))
 
     def bias_gradient(self, cotangent: Tensor) -> Tensor:
-        """Return the sum over the batch, shape (units,)."""
-        return cotangent.sum(0)
+        """Return the sum over the batch and positions, shape (units,)."""
+        return _rows(cotangent).sum(0)
+
+
+def _rows(values: Tensor) -> Tensor:
+    return values if values.dim() == 2 else values.flatten(0, -2)
