@@ -29,12 +29,13 @@ def held_responses(linear_map: LinearMap, weight: Tensor) -> Iterator[None]:
     apply_weight = linear_map.apply_weight
 
     def respond(inputs: Tensor, given: Tensor, bias: Tensor | None = None) -> Tensor:
-        through_given = apply_weight(inputs, given, bias)
+        through_given: Tensor = apply_weight(inputs, given, bias)
         if given.shape != own.shape or not torch.equal(given.detach().to(own.dtype), own.detach()):
             return through_given  # a feedback weight: nothing is held
-        # The value is that of before to the last bit, the way back is through the weight that is there now.
-        held = apply_weight(inputs, before, bias).detach()
-        return held + (through_given - through_given.detach())
+        # The value is that of before to the last bit.
+        held: Tensor = apply_weight(inputs, before, bias).detach()
+        response: Tensor = held + (through_given - through_given.detach())  # plus zero, whose graph is the new weight's
+        return response
 
     with torch.no_grad():
         own.copy_(weight)

@@ -1,10 +1,10 @@
 """Whether what is fed back tells the units of one segment apart.
 
-Credit at a segment's output is recorded under every target in turn, the activities and the rule's noise being the same.
+Credit at a segment's output is recorded under every target in turn, activities and the rule's noise being the same.
 One number fed back to all units makes it rank one: a pattern over units that does not depend on the error, times what
-is fed back. The pattern may be a unit's own gate, equal wherever it is not zero, or a unit's own noise, which is another
-pattern at every draw. Any other pattern is one of feedback weights. Vector units may be fed one vector in place of a
-number, the error itself; or a number, with a pattern over their components.
+is fed back. The pattern may be a unit's own gate, equal wherever it is not zero, or a unit's own noise, which is
+another pattern at every draw. Any other pattern is one of feedback weights. Vector units may be fed one vector in place
+of a number, the error itself; or a number, with a pattern over their components.
 """
 
 from __future__ import annotations

@@ -32,11 +32,11 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class _Step:
-    """What one step of a trial came to: logits, gradients by parameter, and the network's state after the step."""
+    """What one step of a trial came to: the network's state before it, logits, gradients by parameter."""
 
+    state: dict[str, Tensor]
     logits: Tensor
     gradients: dict[str, Tensor]
-    state: dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _distance(one: _Step, other: _Step, prefixes: tuple[str, ...]) -> float:
 
 
 def _train(make_rule: MakeRule, sample: SampleNetwork, change: _Change | None, reference: list[_Step]) -> list[_Step]:
-    """Take the steps of a trial, with one weight changed at one moment and set back to the reference's after it."""
+    """Take the steps of a trial, with one weight changed at one moment; each begins with the reference's weights."""
     network = sample.build(Generator().manual_seed(1)).double()
 
     def during(moment: Moment) -> AbstractContextManager[None]:
@@ -102,6 +102,9 @@ def _train(make_rule: MakeRule, sample: SampleNetwork, change: _Change | None, r
         trial = Trial.of(make_rule(), network)
     steps: list[_Step] = []
     for position in range(STEPS):
+        if change is not None:
+            network.load_state_dict(reference[position].state)
+        state = _copy(network.state_dict())
         batch = sample.batch(position, size=_EXAMPLES, dtype=torch.float64)
         with during("assign_credit"):
             logits, gradients = _assign(trial, batch)
@@ -109,9 +112,7 @@ def _train(make_rule: MakeRule, sample: SampleNetwork, change: _Change | None, r
         network.constrain()
         with during("after_update"):
             trial.rule.after_update()
-        steps.append(_Step(logits, gradients, _copy(network.state_dict())))
-        if change is not None:
-            network.load_state_dict(reference[position].state)
+        steps.append(_Step(state, logits, gradients))
     return steps
 
 
@@ -127,8 +128,8 @@ def _copy(state: dict[str, Any]) -> dict[str, Tensor]:
 
 WEIGHT_TRANSPORT = Experiment(
     claim="weight_transport",
-    measure="largest relative change of an upstream update when one downstream weight is another, all activities and the "
-    "output error the same",
+    measure="largest relative change of an upstream update when one downstream weight is another, all activities and "
+    "the output error the same",
     threshold=_ROUNDING,
     above=True,
     weaker=True,

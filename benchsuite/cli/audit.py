@@ -73,6 +73,9 @@ def _print_summary(audits: list[RuleAudit]) -> None:
     for done in audits:
         for claim in done.failed:
             console.print(f"{done.rule}: {_in_words(claim)}", markup=False, soft_wrap=True)
+        untested = [claim.claim for claim in done.claims if claim.verdict == "not_tested"]
+        if untested:
+            console.print(f"{done.rule}: not tested: {', '.join(untested)}", markup=False, soft_wrap=True)
     if not any(done.failed for done in audits):
         console.print(f"{len(audits)} {'rule' if len(audits) == 1 else 'rules'} audited, no claim contradicted")
 
