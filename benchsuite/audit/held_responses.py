@@ -34,8 +34,8 @@ def held_responses(linear_map: LinearMap, weight: Tensor) -> Iterator[None]:
             return through_given  # a feedback weight: nothing is held
         # The value is that of before to the last bit.
         held: Tensor = apply_weight(inputs, before, bias).detach()
-        response: Tensor = held + (through_given - through_given.detach())  # plus zero, whose graph is the new weight's
-        return response
+        # Plus zero, whose graph is that of the weight that is there now.
+        return held + (through_given - through_given.detach())
 
     with torch.no_grad():
         own.copy_(weight)
@@ -53,4 +53,5 @@ def another_weight(linear_map: LinearMap, seed: int) -> Tensor:
     own = linear_map.weight.detach()
     drawn = torch.randn(own.shape, dtype=own.dtype, generator=torch.Generator().manual_seed(seed))
     size = float(own.norm()) or 1.0
-    return drawn * (size / drawn.norm())
+    scaled: Tensor = drawn * (size / drawn.norm())
+    return scaled
