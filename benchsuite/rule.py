@@ -44,7 +44,7 @@ class RuleConfig(HashedModel):
 
 
 class RuleTraits(BaseModel):
-    """What a rule needs of a network, and what it claims of itself. The conformance kit tests the claims."""
+    """What a rule needs of a network, and what it claims of itself. Conformance kit and audit test the claims."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -71,7 +71,8 @@ class RuleTraits(BaseModel):
     readout_update_is_backprop: bool = True
     """Whether the readout gets exactly backprop's gradient."""
     weight_transport: bool = False
-    """Whether credit depends on the forward weights downstream of a segment."""
+    """Whether credit depends on the forward weights downstream of a segment by another way than the activities they
+    cause, be it through signs of them or copies."""
     separate_phase: bool = False
     """Whether it needs a phase beside one forward pass and the credit that follows."""
     unit_specific_feedback: bool = True

@@ -380,6 +380,26 @@ SABOTAGES = (
         "an expensive diagnostic is measured all the time", "benchsuite/harness/run.py",
         "if at_an_end or not kind.only_at_ends", "if True", "tests/harness/test_expensive_diagnostics.py",
     ),
+    Sabotage(
+        "the audit leaves the weight as it is", "benchsuite/audit/held_responses.py",
+        "own.copy_(weight)", "own.copy_(before)", "tests/audit",
+    ),
+    Sabotage(
+        "the audit lets responses change with the weight", "benchsuite/audit/held_responses.py",
+        "held: Tensor = apply_weight(inputs, before, bias).detach()", "held = through_given.detach()", "tests/audit",
+    ),
+    Sabotage(
+        "the audit counts no pass before training", "benchsuite/audit/separate_phase.py",
+        'note("attach and before_training", calls, due=0)', "pass", "tests/audit/test_other_claims.py",
+    ),
+    Sabotage(
+        "an error in two patterns passes for one", "benchsuite/audit/unit_specific_feedback.py",
+        "return 1.0", "return 0.0", "tests/audit/test_unit_specific_feedback.py",
+    ),
+    Sabotage(
+        "a contradicted claim is called one that could be stronger", "benchsuite/audit/experiment.py",
+        "claimed == self.weaker", "claimed != self.weaker", "tests/audit",
+    ),
 )  # fmt: skip
 
 

@@ -27,7 +27,9 @@ ALLOWED: dict[str, set[str]] = {
     "harness": GROUND | {"spec", "network", "rule", "registry", "data", "record"},
     "experiments": GROUND | {"spec", "network", "rule", "credit", "registry", "record", "harness"},
     "scaffold": GROUND | {"registry"},
-    "testing": GROUND | {"spec", "network", "rule", "credit", "registry"},
+    "samples": GROUND | {"spec", "network", "rule"},
+    "audit": GROUND | {"spec", "network", "rule", "record", "diagnostics", "samples"},
+    "testing": GROUND | {"spec", "network", "rule", "credit", "registry", "samples"},
     "benchsuite_rules": GROUND | {"network", "rule", "credit", "registry"},
     "benchsuite_leaderboard": GROUND | {"record", "spec"},
 }

@@ -15,7 +15,7 @@ import sys
 
 import typer
 
-from benchsuite.cli import data, doctor, info, leaderboard, listing, new, plan, run, schema, sync, ui, validate
+from benchsuite.cli import audit, data, doctor, info, leaderboard, listing, new, plan, run, schema, sync, ui, validate
 from benchsuite.cli.exits import EXIT_BUG, exits
 from benchsuite.version import __version__
 
@@ -38,6 +38,7 @@ app.command("plan")(exits(plan.plan))
 app.command("list")(exits(listing.list_))
 app.command("info")(exits(info.info))
 app.command("validate")(exits(validate.validate))
+app.command("audit")(exits(audit.audit))
 app.command("schema")(exits(schema.schema))
 app.add_typer(data.app, name="data")
 app.add_typer(leaderboard.app, name="leaderboard")

@@ -77,12 +77,17 @@ def _complete_target(incomplete: str) -> list[str]:
     return [name for kind in RUNNABLE for name in found.names(kind) if name.startswith(incomplete)]
 
 
-def _complete_rules(incomplete: str) -> list[str]:
-    """Return what was typed with its last rule's name completed."""
+def complete_rule(incomplete: str) -> list[str]:
+    """Return the rules that a name may become, for the shell's completion."""
     from benchsuite.registry.catalog import read_catalog
 
+    return [name for name in read_catalog().named("rules") if name.startswith(incomplete)]
+
+
+def _complete_rules(incomplete: str) -> list[str]:
+    """Return what was typed with its last rule's name completed."""
     typed, comma, last = incomplete.rpartition(",")
-    return [typed + comma + name for name in read_catalog().named("rules") if name.startswith(last)]
+    return [typed + comma + name for name in complete_rule(last)]
 
 
 def selection(

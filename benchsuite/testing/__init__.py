@@ -12,10 +12,10 @@ That is all; ``pytest`` then runs every check on every sample network the rule i
 says what can be set. This package imports pytest; ``benchsuite`` itself does not.
 """
 
+from benchsuite.samples.networks import SAMPLE_NETWORKS, SampleNetwork, UnheardOfMap
+from benchsuite.samples.trial import Trial
 from benchsuite.testing.conformance import RuleConformance
 from benchsuite.testing.guards import HostReadError, Surroundings, no_host_reads
-from benchsuite.testing.networks import SAMPLE_NETWORKS, SampleNetwork, UnheardOfMap
-from benchsuite.testing.trial import Trial
 
 __all__ = [
     "SAMPLE_NETWORKS",

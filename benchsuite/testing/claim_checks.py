@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from benchsuite.errors import IncompatibleError
 from benchsuite.network.network import Network
 from benchsuite.network.outline import ArchitectureOutline
 from benchsuite.rule import RuleConfig, RuleTraits
-from benchsuite.testing.networks import SAMPLE_NETWORKS, SampleNetwork
+from benchsuite.samples.against_backprop import Agreement, agreement_with_backprop
+from benchsuite.samples.networks import SAMPLE_NETWORKS, SampleNetwork
 from benchsuite.testing.settings import ConformanceSettings, require
-from benchsuite.testing.trial import cosine
 
 _UNHEARD_OF = "unheard_of"
 
@@ -59,36 +59,36 @@ class ClaimChecks(ConformanceSettings):
     def test_hidden_updates_are_backprop_exactly_where_claimed(self, sample: SampleNetwork) -> None:
         """Catches backprop under another name, and a claim of exactness that does not hold."""
         traits = self.rule.traits
-        angles = {name: value for name, value in self._against_backprop(sample).items() if name != "readout"}
+        angles = {name: found for name, found in self._against_backprop(sample).items() if name != "readout"}
         if not angles or not traits.trains_hidden:
             pytest.skip("no hidden segment is trained")
-        off = [name for name, (_, equal) in angles.items() if not equal]
+        off = [name for name, found in angles.items() if not found.equal]
         if traits.hidden_update_is_backprop:
             require(
                 not off,
                 asks="backprop's gradients in all hidden segments (traits.hidden_update_is_backprop=True)",
-                seen=[f"{name}: cosine {angles[name][0]:.6f}" for name in off],
+                seen=[f"{name}: cosine {angles[name].cosine:.6f}" for name in off],
                 remedy="set hidden_update_is_backprop=False, or mend the credit",
             )
         else:
             require(
-                any(direction < 1 - 1e-6 for direction, _ in angles.values()),
+                any(found.cosine < 1 - 1e-6 for found in angles.values()),
                 asks="another direction than backprop's in a hidden segment (traits.hidden_update_is_backprop=False)",
-                seen=[f"{name}: cosine {direction:.9f}" for name, (direction, _) in angles.items()],
+                seen=[f"{name}: cosine {found.cosine:.9f}" for name, found in angles.items()],
                 remedy="the rule trains backprop here: is the feedback weight in use, or is it the forward weight? "
                 "If it is meant to be exact, say hidden_update_is_backprop=True",
             )
 
     def test_the_readout_update_is_backprop_exactly_where_claimed(self, sample: SampleNetwork) -> None:
         """Catches a scaled or projected output error."""
-        direction, equal = self._against_backprop(sample)["readout"]
+        found = self._against_backprop(sample)["readout"]
         claimed = self.rule.traits.readout_update_is_backprop
         require(
-            equal == claimed,
+            found.equal == claimed,
             asks=f"a readout update {'equal to' if claimed else 'other than'} backprop's "
             f"(traits.readout_update_is_backprop={claimed})",
-            seen=f"cosine {direction:.9f}, {'equal' if equal else 'not equal'} to 1e-10",
-            remedy=f"set readout_update_is_backprop={equal}, or mend the readout's credit",
+            seen=f"cosine {found.cosine:.9f}, {'equal' if found.equal else 'not equal'} to 1e-10",
+            remedy=f"set readout_update_is_backprop={found.equal}, or mend the readout's credit",
         )
 
     def test_reports_which_segments_it_took_over(self, sample: SampleNetwork) -> None:
@@ -101,7 +101,7 @@ class ClaimChecks(ConformanceSettings):
             seen=f"{reported} of {names}",
             remedy="build it from self.network.segments",
         )
-        off = {name for name, (_, equal) in self._against_backprop(sample).items() if not equal}
+        off = {name for name, found in self._against_backprop(sample).items() if not found.equal}
         require(
             off <= set(reported),
             asks="every segment whose update is not backprop's is in taken_over",
@@ -168,23 +168,9 @@ class ClaimChecks(ConformanceSettings):
         network.outline = _declared(network.outline, need)
         return network
 
-    def _against_backprop(self, sample: SampleNetwork) -> dict[str, tuple[float, bool]]:
-        """Return by segment the cosine with backprop's update, and whether they are equal to 1e-10."""
+    def _against_backprop(self, sample: SampleNetwork) -> dict[str, Agreement]:
         trial = self.start(sample, dtype=torch.float64).without_dropout()
-        batch = sample.batch(0, dtype=torch.float64)
-        exact = trial.backprop_gradients(batch)
-        own = trial.gradients(batch)
-        compared = {}
-        for name in trial.network.segments:
-            pairs = [(own.get(n, torch.zeros_like(exact[n])), exact[n]) for n in exact if trial.segment_of(n) == name]
-            equal = all(_close(a, b, scale=max(float(e.abs().max()) for _, e in pairs)) for a, b in pairs)
-            compared[name] = (cosine(*zip(*pairs, strict=True)), equal)
-        return compared
-
-
-def _close(own: Tensor, exact: Tensor, scale: float) -> bool:
-    """Return whether they agree to 1e-10, small elements relative to the segment's largest gradient."""
-    return torch.allclose(own, exact, rtol=1e-10, atol=1e-12 * scale)
+        return agreement_with_backprop(trial, sample.batch(0, dtype=torch.float64))
 
 
 def _declared(outline: ArchitectureOutline, need: str) -> ArchitectureOutline:

@@ -9,10 +9,10 @@ import torch
 
 from benchsuite.network.maps import LinearMap
 from benchsuite.rule import Batch
+from benchsuite.samples.networks import SampleNetwork
+from benchsuite.samples.trial import Trial, cosine, differing
 from benchsuite.testing.guards import HostReadError, no_host_reads, synchronization_is_an_error
-from benchsuite.testing.networks import SampleNetwork
 from benchsuite.testing.settings import ConformanceSettings, batches, require
-from benchsuite.testing.trial import Trial, cosine, differing
 
 
 class CreditChecks(ConformanceSettings):

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from benchsuite.network.network import Network
 from benchsuite.rule import Batch
-from benchsuite.testing.trial import differing
+from benchsuite.samples.trial import differing
 
 _HOOKS = (
     "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks", "_state_dict_hooks",

@@ -9,8 +9,8 @@ from torch import Generator, Tensor
 
 from benchsuite.network.criterion import CRITERIA
 from benchsuite.rule import Batch, parameter_groups
+from benchsuite.samples.trial import Trial
 from benchsuite.testing.settings import ConformanceSettings, require
-from benchsuite.testing.trial import Trial
 
 _TRAINING_EXAMPLES = 1_297
 _BATCH = 64

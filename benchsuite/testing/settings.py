@@ -10,8 +10,8 @@ import torch
 
 from benchsuite.network.outline import ArchitectureOutline
 from benchsuite.rule import Batch, Rule, RuleConfig, incompatibilities
-from benchsuite.testing.networks import DIGITS_NETWORKS, SAMPLE_NETWORKS, SampleNetwork
-from benchsuite.testing.trial import Trial
+from benchsuite.samples.networks import DIGITS_NETWORKS, SAMPLE_NETWORKS, SampleNetwork
+from benchsuite.samples.trial import Trial
 
 
 class ConformanceSettings:

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from benchsuite.network.network import Network
 from benchsuite.rule import Batch
+from benchsuite.samples.networks import SampleNetwork
+from benchsuite.samples.trial import differing
 from benchsuite.testing.guards import Surroundings
-from benchsuite.testing.networks import SampleNetwork
 from benchsuite.testing.settings import ConformanceSettings, batches, require
-from benchsuite.testing.trial import differing
 
 
 class StateChecks(ConformanceSettings):

@@ -17,10 +17,10 @@ from benchsuite.diagnostics.update_angle import UpdateAngle
 from benchsuite.diagnostics.update_sign_agreement import UpdateSignAgreement
 from benchsuite.registry.manager import installed_registry
 from benchsuite.rule import incompatibilities
+from benchsuite.samples.networks import SampleNetwork
+from benchsuite.samples.trial import Trial, differing
 from benchsuite.testing import SAMPLE_NETWORKS
 from benchsuite.testing.guards import Surroundings
-from benchsuite.testing.networks import SampleNetwork
-from benchsuite.testing.trial import Trial, differing
 
 DIAGNOSTICS = (
     CreditAngle, PreActivationCreditAngle, OneStepCreditAngle, UpdateAngle, FeedbackAngle, FeedbackCorrelation,

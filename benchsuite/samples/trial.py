@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from benchsuite.network.network import Network
 from benchsuite.network.segments import Dropout
 from benchsuite.rule import Batch, Rule, StepResult, parameter_groups
-from benchsuite.testing.networks import SampleNetwork
+from benchsuite.samples.networks import SampleNetwork
 
 
 @dataclass
@@ -50,6 +50,20 @@ class Trial:
         Without ``fresh`` the rule's ``before_training`` is left out, as in a run that is about to be resumed.
         """
         network = sample.build(Generator().manual_seed(init_seed)).to(dtype)
+        return cls.of(rule, network, feedback_seed=feedback_seed, dropout_seed=dropout_seed, device=device, fresh=fresh)
+
+    @classmethod
+    def of(
+        cls,
+        rule: Rule,
+        network: Network,
+        *,
+        feedback_seed: int = 2,
+        dropout_seed: int = 3,
+        device: str = "cpu",
+        fresh: bool = True,
+    ) -> Trial:
+        """Attach the rule to a network that lies on the CPU, and begin as ``start`` does."""
         feedback = Generator().manual_seed(feedback_seed)
         rule.attach(network, feedback)
         network.to(device)

@@ -1,0 +1,49 @@
+"""Whether updates are exactly backprop's, in hidden segments and at the readout."""
+
+from __future__ import annotations
+
+import torch
+
+from benchsuite.audit.experiment import Experiment, MakeRule, largest
+from benchsuite.record.audit import Observation
+from benchsuite.samples import SampleNetwork, Trial, agreement_with_backprop
+
+_ROUNDING = 1e-9
+
+
+def _deviations(make_rule: MakeRule, sample: SampleNetwork) -> dict[str, float]:
+    trial = Trial.start(make_rule(), sample, dtype=torch.float64).without_dropout()
+    compared = agreement_with_backprop(trial, sample.batch(0, dtype=torch.float64))
+    return {name: agreement.deviation for name, agreement in compared.items()}
+
+
+def observe_hidden(make_rule: MakeRule, sample: SampleNetwork) -> Observation | None:
+    """Return the largest deviation of a hidden segment's update."""
+    *hidden, _ = _deviations(make_rule, sample).items()
+    return largest(sample, dict(hidden))
+
+
+def observe_readout(make_rule: MakeRule, sample: SampleNetwork) -> Observation | None:
+    """Return the deviation of the readout's update."""
+    *_, readout = _deviations(make_rule, sample).items()
+    return largest(sample, dict([readout]))
+
+
+_MEASURE = "norm of the difference between the update and backprop's as a multiple of the latter's"
+
+HIDDEN_UPDATE_IS_BACKPROP = Experiment(
+    claim="hidden_update_is_backprop",
+    measure=f"{_MEASURE}, hidden segments",
+    threshold=_ROUNDING,
+    above=False,
+    weaker=False,
+    observe=observe_hidden,
+)
+READOUT_UPDATE_IS_BACKPROP = Experiment(
+    claim="readout_update_is_backprop",
+    measure=f"{_MEASURE}, at the readout",
+    threshold=_ROUNDING,
+    above=False,
+    weaker=False,
+    observe=observe_readout,
+)

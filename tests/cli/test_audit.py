@@ -1,0 +1,84 @@
+"""Oracle: what the verb's help promises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from benchsuite.record.audit import RuleAudit
+from benchsuite.registry.manager import Registry
+from benchsuite.rule import StepResult
+from benchsuite_rules.backprop import Backprop
+
+Command = Callable[..., Any]
+
+
+class Untruthful(Backprop):
+    traits = Backprop.traits.model_copy(update={"weight_transport": False})
+
+
+@pytest.fixture
+def untruthful(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.rules, "backprop", Untruthful)
+
+
+def test_a_sound_rule_exits_with_0_and_shows_claim_and_verdict(command: Command):
+    done = command("audit", "readout_only")
+    assert done.code == 0
+    (row,) = (line for line in done.out.splitlines() if "trains_hidden" in line)
+    assert [cell.strip() for cell in row.split("│")[1:5]] == ["trains_hidden", "no", "no", "confirmed"]
+    assert "1 rule audited, no claim contradicted" in done.out
+
+
+@pytest.mark.usefixtures("untruthful")
+def test_a_contradicted_claim_exits_with_1_and_says_by_what(command: Command):
+    done = command("audit", "backprop")
+    assert done.code == 1
+    assert "backprop: claims weight_transport=False, the experiment shows True: largest relative change" in done.out
+    assert "no claim contradicted" not in done.out
+
+
+class Unseen(Backprop):
+    """Runs forward in a way that cannot be held, so nothing is known of transport."""
+
+    def assign_credit(self, batch):
+        result = super().assign_credit(batch)
+        weight = self.network.maps[self.network.readout].weight.detach()
+        return StepResult(result.loss, result.logits + weight.sum())
+
+
+def test_a_claim_that_was_not_tested_is_named(command: Command, registry: Registry, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(registry.rules, "backprop", Unseen)
+    done = command("audit", "backprop")
+    assert done.code == 0
+    assert "backprop: not tested: weight_transport\n" in done.out
+
+
+def test_json_is_a_list_of_audits_and_nothing_else(command: Command):
+    done = command("audit", "gevb", "readout_only", "--json")
+    audits = [RuleAudit.model_validate(entry) for entry in done.json]
+    assert [found.rule for found in audits] == ["gevb", "readout_only"]
+    assert not any(found.failed for found in audits)
+
+
+@pytest.mark.usefixtures("untruthful")
+def test_json_has_the_exit_code_too(command: Command):
+    done = command("audit", "backprop", "--json")
+    assert done.code == 1
+    verdicts = {claim["claim"]: claim["verdict"] for claim in done.json[0]["claims"]}
+    assert verdicts["weight_transport"] == "contradicted"
+
+
+def test_an_unknown_rule_is_answered_before_any_is_audited(command: Command):
+    done = command("audit", "readout_only", "gevbb")
+    assert done.code == 2
+    assert done.out == ""
+    assert "no rule 'gevbb'; did you mean 'gevb'?" in done.err
+
+
+def test_all_rules_are_audited_if_none_is_named(command: Command, registry: Registry, monkeypatch: pytest.MonkeyPatch):
+    for name in set(registry.rules) - {"gevb", "readout_only"}:
+        monkeypatch.delitem(registry.rules, name)
+    assert [entry["rule"] for entry in command("audit", "--json").json] == ["gevb", "readout_only"]
