@@ -16,8 +16,8 @@ from benchsuite.network.initialization import initialize
 from benchsuite.network.maps import Conv2d, Dense, LinearMap, LocallyConnected2d
 from benchsuite.network.maps.vectorized import VECTOR_MAPS, VectorMap
 from benchsuite.network.network import Network
-from benchsuite.network.outline import ArchitectureOutline, JointOutline, SegmentOutline
-from benchsuite.network.segments import Dropout, PaddedMaxPool, Segment, Sum
+from benchsuite.network.outline import ArchitectureOutline, JointOutline, PassOn, SegmentOutline
+from benchsuite.network.segments import Dropout, Leading, PaddedMaxPool, Segment, Sum
 from benchsuite.network.vector_segment import OverComponents, VectorSegment, draw_gating_vectors
 from benchsuite.spec.architecture import (
     ArchitectureSpec,
@@ -145,6 +145,8 @@ def _build_joint(node: JointOutline) -> nn.Module:
         return nn.Flatten()
     if isinstance(layer, SumLayer):
         return Sum()
+    if isinstance(layer, PassOn):
+        return Leading(layer.outputs)
     return _build_pool(layer, node.input_shape)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from benchsuite.network.geometry import Shape
 from benchsuite.spec.architecture import (
@@ -21,7 +22,16 @@ from benchsuite.spec.architecture import (
     SumLayer,
 )
 
-JointLayer = PoolLayer | DropoutLayer | FlattenLayer | SumLayer
+
+@dataclass(frozen=True)
+class PassOn:
+    """The first so many units or channels go to the next layer; the others, auxiliary ones, go nowhere."""
+
+    outputs: int
+    kind: ClassVar[str] = "pass_on"
+
+
+JointLayer = PoolLayer | DropoutLayer | FlattenLayer | SumLayer | PassOn
 DATA = -1
 """In a node's sources: what comes from the data and from no node."""
 
