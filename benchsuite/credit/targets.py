@@ -144,10 +144,10 @@ def activity_in(network: Network, tape: Tape, batch: Batch, precision: torch.dty
         if not isinstance(node, Segment):
             joined: Tensor = node(*received)
             return joined
-        (activity.inputs[name],) = received
+        (inputs,) = received
         bias = None if node.map.bias is None else node.map.bias.to(precision)
-        output = node.respond(node.map.apply_weight(*received, node.map.weight.to(precision), bias))
-        activity.outputs[name] = output
+        output = node.respond(node.map.apply_weight(inputs, node.map.weight.to(precision), bias))
+        activity.inputs[name], activity.outputs[name] = inputs, output
         return output
 
     network.walk(batch.inputs.to(precision), visit)

@@ -6,7 +6,9 @@ import math
 
 from benchsuite.errors import ShapeError
 from benchsuite.network.geometry import Shape
+from benchsuite.network.outline import ArchitectureOutline
 from benchsuite.spec.architecture import ChainArchitecture, Conv2dLayer, DenseLayer, FlattenLayer, LayerSpec
+from benchsuite.spec.protocol import ProtocolSpec
 
 SquareLayer = DenseLayer | Conv2dLayer
 
@@ -90,3 +92,16 @@ def require_invertible_segment(described: str, chosen: dict[str, object]) -> Non
         raise ShapeError(f"{described}: weights of zero have no inverse; use initialization.scheme: orthogonal")
     if getattr(how, "on_off", "none") != "none":
         raise ShapeError(f"{described}: ON/OFF pairs make the matrix singular; use initialization.on_off: none")
+
+
+def require_square_maps(protocol: ProtocolSpec, outline: ArchitectureOutline) -> None:
+    """Check on paper that a protocol's orthogonality regulariser has matrices it can make orthogonal.
+
+    Raises:
+        ShapeError: if the network is not invertible: other maps have no square matrix.
+
+    """
+    if protocol.orthogonality is not None and outline.form != "invertible":
+        raise ShapeError(
+            f"protocol.orthogonality needs a network of form invertible, this one is {outline.form}; leave it out"
+        )

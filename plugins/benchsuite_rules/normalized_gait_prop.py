@@ -56,7 +56,8 @@ class NormalizedGaitProp(TargetRule):
             squares = squares.mean(0, keepdim=True)
         distance = squares if self.config.norm == "squared" else squares.sqrt()
         # An example without an error goes nowhere instead of 0/0.
-        return distance.clamp_min(torch.finfo(distance.dtype).tiny) / self.config.eta
+        inverse: Tensor = distance.clamp_min(torch.finfo(distance.dtype).tiny) / self.config.eta
+        return inverse
 
 
 @hookimpl

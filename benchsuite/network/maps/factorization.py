@@ -31,11 +31,13 @@ class Square:
 
     def solve(self, rows: Tensor) -> Tensor:
         """Return X of ``X Aᵀ = rows``: for each row the argument that A maps to it; shape (any, n)."""
-        return torch.linalg.lu_solve(self._factors, self._pivots, rows, left=False, adjoint=True)
+        solved: Tensor = torch.linalg.lu_solve(self._factors, self._pivots, rows, left=False, adjoint=True)
+        return solved
 
     def solve_columns(self, columns: Tensor) -> Tensor:
         """Return X of ``A X = columns``, shape (n, any)."""
-        return torch.linalg.lu_solve(self._factors, self._pivots, columns)
+        solved: Tensor = torch.linalg.lu_solve(self._factors, self._pivots, columns)
+        return solved
 
 
 class Factorization(ABC):
