@@ -25,8 +25,9 @@ class Square:
         # The _ex form: the ordinary one looks at the result on the host.
         self._factors, self._pivots, _ = torch.linalg.lu_factor_ex(matrix)
         pivots = self._factors.diagonal().abs()
-        # Rounding leaves pivots of a singular matrix at about so much instead of at zero.
-        lost = len(matrix) ** 0.5 * torch.finfo(matrix.dtype).eps
+        # Rounding leaves a pivot of a singular matrix at about so much instead of at zero; NumPy's rank has this bound
+        # for singular values.
+        lost = len(matrix) * torch.finfo(matrix.dtype).eps
         self.singular: Tensor = pivots.amin() <= lost * pivots.amax()
 
     def solve(self, rows: Tensor) -> Tensor:
