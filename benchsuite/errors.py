@@ -95,6 +95,18 @@ class AdoptionError(ShapeError):
     """A module cannot be taken over as a network; the message names its layers."""
 
 
+class SingularMapError(BenchsuiteError):
+    """A rule that inverts segments met weights that have no inverse; ``segments`` names them in forward order."""
+
+    def __init__(self, segments: Iterable[str]) -> None:
+        self.segments = list(segments)
+        one = len(self.segments) == 1
+        super().__init__(
+            f"the weight {'matrix' if one else 'matrices'} of {', '.join(self.segments)} became singular, so the rule "
+            "could not invert; a lower learning rate or an orthogonality regulariser keeps matrices invertible"
+        )
+
+
 def nearest(name: str, choices: Iterable[str]) -> str:
     """Return ``; did you mean 'x'?`` for the closest of ``choices``, or an empty string if none is close."""
     matches = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.6)

@@ -3,7 +3,7 @@
 A rule decides credit and nothing else. Data, loss, optimizer, schedule, constraints, seeds, checkpoints and metrics are
 the harness's, so that they are equal for all rules. Once before the first batch of a run the harness calls
 ``before_training``. For each batch it clears all gradients, calls ``assign_credit``, steps the optimizer and calls
-``after_update``.
+``after_update``; after each epoch, ``after_epoch``.
 
 What the harness promises, and the conformance kit (``benchsuite.testing``) asks for in return:
 
@@ -183,6 +183,13 @@ class Rule(nn.Module, ABC):
         The gradients of the step are still there, and gradients are recorded: work under ``torch.no_grad()``. Forward
         weights are the optimizer's, constraints on them the harness's; a rule whose definition has it otherwise says so
         with ``traits.changes_forward_weights``.
+        """
+
+    def after_epoch(self) -> None:
+        """Look at what an epoch left on the device; called after each, and may read values on the host.
+
+        Raises:
+            SingularMapError: if the rule could not go on; the run then ends as diverged.
         """
 
     @property

@@ -400,6 +400,46 @@ SABOTAGES = (
         "a contradicted claim is called one that could be stronger", "benchsuite/audit/experiment.py",
         "claimed == self.weaker", "claimed != self.weaker", "tests/audit",
     ),
+    Sabotage(
+        "what patches share is divided among them", "benchsuite/network/maps/factorization.py",
+        "return summed.addcmul_(surplus, forward_inputs.to(summed.dtype), value=-1)", "return summed / (surplus + 1)",
+        "tests/properties/test_inverses.py",
+    ),
+    Sabotage(
+        "the scale of targets is not divided out", "benchsuite/credit/targets.py",
+        "scale = scale * factor", "scale = 1.0", "tests/properties/test_target_rules.py",
+    ),
+    Sabotage(
+        "targets are precise and activations are not", "benchsuite/credit/targets.py",
+        "if all(output.dtype == precision for output in tape.outputs.values()):",
+        "if precision == torch.float64: return Activity(*({n: v.to(precision) for n, v in d.items()} "
+        "for d in (tape.inputs, tape.outputs)))\n    if True:",
+        "tests/properties/test_target_rules.py",
+    ),
+    Sabotage(
+        "all segments are called singular", "benchsuite/credit/targets.py",
+        "self.singular |= singular & ~self.singular.any()", "self.singular |= singular",
+        "tests/properties/test_target_rules.py",
+    ),
+    Sabotage(
+        "a singular matrix is a loss that is not finite", "benchsuite/harness/run.py",
+        "        trainer.rule.after_epoch()\n        if metrics", "        if metrics",
+        "tests/harness/test_orthogonality.py",
+    ),
+    Sabotage(
+        "the regulariser moves learned feedback too", "benchsuite/harness/orthogonality.py",
+        "linear_map.weight.grad = gradient.view_as(linear_map.weight)",
+        "linear_map.weight.grad.copy_(gradient.view_as(linear_map.weight))", "tests/harness/test_orthogonality.py",
+    ),
+    Sabotage(
+        "the regulariser is forgotten", "benchsuite/harness/trainer.py",
+        "if self.protocol.orthogonality is not None:", "if False:", "tests/harness/test_orthogonality.py",
+    ),
+    Sabotage(
+        "auxiliary units are read", "benchsuite/network/segments.py",
+        "return inputs[:, : self.outputs]", "return inputs[:, -self.outputs :]",
+        "tests/network/test_invertible_outline.py",
+    ),
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from benchsuite.credit.learned import LearnedFeedbackRule
 from benchsuite.credit.recording import record_forward
 from benchsuite.credit.stream import RandomStream
 from benchsuite.credit.tape import Tape
+from benchsuite.credit.targets import Precision, TargetConfig, TargetRule
 from benchsuite.credit.vector_tape import VectorTape, propagated_credit, record_vector_forward
 
 __all__ = [
@@ -14,10 +15,13 @@ __all__ = [
     "FeedbackWeights",
     "LearnedFeedbackRule",
     "MapKind",
+    "Precision",
     "RandomStream",
     "ReplacedFeedbackRule",
     "ScaleName",
     "Tape",
+    "TargetConfig",
+    "TargetRule",
     "VectorTape",
     "propagated_credit",
     "record_forward",

@@ -25,7 +25,7 @@ class Tape:
             any pooling and dropout.
         outputs: by segment name in forward order; attached to its own segment only, or to nothing where the segment's
             output alone says how credit passes back.
-        logits: the readout's output in the weights' own type, without a graph; shape (batch, classes).
+        logits: of the readout's output in the weights' own type, without a graph; shape (batch, classes).
         loss: mean over the batch.
         error: the output error dL/dlogits, already divided by the batch; shape (batch, classes).
     """
@@ -59,7 +59,7 @@ class Tape:
             ShapeError: if a name is not a segment, or a credit does not fit its output.
         """
         roots, cotangents = [], []
-        for name, value in {self.network.readout: self.error, **credit}.items():
+        for name, value in {self.network.readout: self.network.encode_error(self.error), **credit}.items():
             output = self._output(name, value)
             placed = value.reshape(output.shape).to(output.dtype)
             if output.requires_grad:
@@ -106,6 +106,6 @@ def record_ordinary_forward(network: Network, batch: Batch) -> Tape:
 
     with network.autocast(), torch.no_grad():
         values = network.walk(batch.inputs, visit)
-    logits = network.widen(values)
+    logits = network.decode(network.widen(values))
     loss, error = batch.criterion.loss_and_error(logits, batch.targets)
     return Tape(network, inputs, outputs, logits, loss, error)

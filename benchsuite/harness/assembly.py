@@ -11,6 +11,7 @@ from benchsuite.harness.device import Device
 from benchsuite.harness.seeds import generator
 from benchsuite.harness.trainer import Trainer
 from benchsuite.network.builder import build, outline_of
+from benchsuite.network.square import require_square_maps
 from benchsuite.registry.manager import Registry
 from benchsuite.spec.architecture import ArchitectureSpec
 from benchsuite.spec.protocol import ProtocolSpec
@@ -44,9 +45,11 @@ def assemble(
 
     Raises:
         IncompatibleError: if the rule cannot work in the network.
+        ShapeError: if the protocol's regulariser cannot.
 
     """
     plan = outline_of(parts.architecture, data.input_shape, data.classes, registry.architectures)
+    require_square_maps(parts.protocol, plan)
     network = build(plan, generator(parts.seeds, "init"))
     for name, state in (kept or {}).items():
         network.segments[name].load_state_dict(dict(state))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 
 from benchsuite.data.resident import ResidentData
-from benchsuite.errors import BenchsuiteError, IncompatibleError, StoreError
+from benchsuite.errors import BenchsuiteError, IncompatibleError, SingularMapError, StoreError
 from benchsuite.harness.assembly import Parts, SegmentStates, assemble
 from benchsuite.harness.checkpoint import load_checkpoint, save_checkpoint
 from benchsuite.harness.clock import Clock
@@ -101,7 +101,7 @@ class Run:
                 record = self._record("completed")
             except TimeBudgetSpentError:
                 record = self._record("timed_out", f"more than {self.spec.protocol.timeout_s:g} s on the clock")
-            except DivergedError as error:
+            except (DivergedError, SingularMapError) as error:
                 record = self._record("diverged", str(error))
             except IncompatibleError as error:
                 record = self._record("incompatible", "; ".join(error.reasons))
@@ -176,6 +176,7 @@ class Run:
                     images_per_s=sums.examples / max(train_time, 1e-9),
                 )
             )  # fmt: skip
+            trainer.rule.after_epoch()
             if _finite(sums) is None:
                 raise DivergedError(f"the training loss was not finite in epoch {trainer.epoch} of the pretraining")
             if time.perf_counter() - last_saved > CHECKPOINT_EVERY_S:
@@ -244,6 +245,8 @@ class Run:
         )  # fmt: skip
         self.progress.epochs.append(metrics)
         announce(self.registry.manager, "benchsuite_epoch_finished", run_id=self.id, spec=self.spec, metrics=metrics)
+        # Before the loss: a rule knows better why it is not a number any more.
+        trainer.rule.after_epoch()
         if metrics.running_loss is None:
             raise DivergedError(f"the training loss was not finite in epoch {trainer.epoch}")
         if due and (test is None or (train is None and protocol.evaluation.train_set)):

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from benchsuite.data.resident import ResidentData
 from benchsuite.harness.optimization import learning_rate_at, make_optimizer, set_learning_rate
+from benchsuite.harness.orthogonality import add_orthogonality_gradients
 from benchsuite.harness.seeds import generator
 from benchsuite.network.criterion import criterion_of
 from benchsuite.network.network import Network
@@ -101,6 +102,8 @@ class Trainer:
     def _step(self, batch: Batch) -> StepResult:
         self.optimizer.zero_grad(set_to_none=True)
         result = self.rule.assign_credit(batch)
+        if self.protocol.orthogonality is not None:
+            add_orthogonality_gradients(self.network, self.protocol.orthogonality)
         self.optimizer.step()
         self.network.constrain()
         self.rule.after_update()

@@ -19,9 +19,18 @@ from benchsuite.network.initialization import initialize
 from benchsuite.network.maps import Conv2d, Dense, LinearMap, LocallyConnected2d
 from benchsuite.network.maps.vectorized import VECTOR_MAPS, VectorMap
 from benchsuite.network.network import Network
-from benchsuite.network.outline import ArchitectureOutline, JointOutline, SegmentOutline
+from benchsuite.network.outline import ArchitectureOutline, JointOutline, PassOn, SegmentOutline
 from benchsuite.network.resnet import chain_of
-from benchsuite.network.segments import Activate, Dropout, GlobalAveragePool, PaddedMaxPool, Segment, Subsample, Sum
+from benchsuite.network.segments import (
+    Activate,
+    Dropout,
+    GlobalAveragePool,
+    Leading,
+    PaddedMaxPool,
+    Segment,
+    Subsample,
+    Sum,
+)
 from benchsuite.network.torchvision_models import torchvision_outline
 from benchsuite.network.vector_segment import OverComponents, VectorSegment, draw_gating_vectors
 from benchsuite.spec.architecture import (
@@ -184,6 +193,8 @@ def _build_joint(node: JointOutline, may_overwrite: bool) -> nn.Module:
         return nn.Flatten()
     if isinstance(layer, SumLayer):
         return Sum()
+    if isinstance(layer, PassOn):
+        return Leading(layer.outputs)
     return _build_pool(layer, node.input_shape)
 
 

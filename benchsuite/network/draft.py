@@ -8,7 +8,13 @@ from typing import Any
 
 from benchsuite.errors import ShapeError
 from benchsuite.network.geometry import Shape, conv_shape, joint_shape, locally_connected_shape, padding_of
-from benchsuite.network.outline import DATA, ArchitectureOutline, JointOutline, SegmentOutline
+from benchsuite.network.outline import DATA, AnyJoint, ArchitectureOutline, JointOutline, PassOn, SegmentOutline
+from benchsuite.network.square import (
+    made_square,
+    require_invertible_layer,
+    require_invertible_segment,
+    require_mixed_weights,
+)
 from benchsuite.spec.architecture import (
     BinaryCode,
     ChainArchitecture,
@@ -21,7 +27,6 @@ from benchsuite.spec.architecture import (
 from benchsuite.spec.joints import (
     FlattenLayer,
     GlobalPoolLayer,
-    JointLayer,
     PoolLayer,
     Reader,
     SubsampleLayer,
@@ -40,12 +45,14 @@ def outline(architecture: ChainArchitecture, input_shape: Shape, classes: int) -
 
     """
     vectorized = architecture.form == "vectorized"
+    if architecture.form == "invertible":
+        require_mixed_weights(architecture)
     components = _components(architecture, classes) if vectorized else 1
     draft = _Draft(architecture, input_shape, components)
     for position, layer in enumerate(architecture.layers, start=1):
         draft.add(layer, position)
     readout = DenseLayer(
-        kind="dense", units=1 if vectorized else classes, activation="identity", norm="none",
+        kind="dense", units=1 if vectorized else classes, activation=architecture.readout.activation, norm="none",
         bias=architecture.readout.bias, initialization=architecture.readout.initialization,
     )  # fmt: skip
     draft.add(readout, len(architecture.layers) + 1, name="readout")
@@ -87,6 +94,7 @@ class _Draft:
     def __init__(self, architecture: ChainArchitecture, input_shape: Shape, components: int) -> None:
         self.architecture = architecture
         self.vectorized = architecture.form == "vectorized"
+        self.invertible = architecture.form == "invertible"
         self.components = components
         self.nodes: list[SegmentOutline | JointOutline] = []
         self.sources: list[tuple[int, ...]] = []
@@ -97,13 +105,20 @@ class _Draft:
     def add(self, layer: LayerSpec, position: int, name: str | None = None) -> None:
         """Add a layer, with a flatten before it where one is needed."""
         before = self.written[-1] if isinstance(layer, SumLayer) else self._read(layer, position)
+        if self.invertible:
+            require_invertible_layer(layer, position)
         if isinstance(layer, DenseLayer | Conv2dLayer | LocallyConnected2dLayer):
             if isinstance(layer, DenseLayer) and len(before.shape) > 1:
                 before = self._joint(FlattenLayer(kind="flatten"), before, (math.prod(before.shape),), (before.node,))
             self.segments += 1
+            passed_on = None
+            if self.invertible and not isinstance(layer, LocallyConnected2dLayer):
+                layer, passed_on = made_square(layer, before.shape, position, is_readout=name == "readout")
             segment = self._segment(name or f"{_SHORT[layer.kind]}{self.segments}", layer, before, position)
             self._append(segment, (before.node,))
             after = _Place(len(self.nodes) - 1, segment.output_shape, segment.output_shape[0], learned=True)
+            if passed_on is not None and passed_on < after.channels and name != "readout":
+                after = self._joint(PassOn(passed_on), after, (passed_on, *after.shape[1:]), (after.node,))
         elif isinstance(layer, SumLayer):
             terms = self._terms(layer, position)
             # What the data and a segment add up to depends on a segment.
@@ -140,7 +155,7 @@ class _Draft:
         self.nodes.append(node)
         self.sources.append(sources)
 
-    def _joint(self, layer: JointLayer, before: _Place, shape: Shape, sources: tuple[int, ...]) -> _Place:
+    def _joint(self, layer: AnyJoint, before: _Place, shape: Shape, sources: tuple[int, ...]) -> _Place:
         self._append(JointOutline(layer, before.shape, shape, self._is_vector(before)), sources)
         channels = before.channels if isinstance(layer, FlattenLayer) else shape[0]
         return replace(before, node=len(self.nodes) - 1, shape=shape, channels=channels)
@@ -177,6 +192,8 @@ class _Draft:
             multiply_adds *= self.components
         elif chosen["activation"] == "vector_gate":
             raise ShapeError(f"layer {position}: activation vector_gate is for form: vectorized")
+        elif self.invertible:
+            require_invertible_segment(f"layer {position}, {layer.kind}", chosen)
         _require_pairs(layer, name, chosen, before, position, self.architecture)
         parameters = weights + biases * bool(chosen["bias"]) + 2 * output_shape[0] * (chosen["norm"] == "batch")
         return SegmentOutline(

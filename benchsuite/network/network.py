@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from benchsuite.network.maps import LinearMap
@@ -53,7 +54,7 @@ class Network(nn.Module):
 
     @property
     def readout(self) -> str:
-        """Name of the last segment, whose output is the logits."""
+        """Name of the last segment, whose output ``decode`` makes logits of."""
         return tuple(self.segments)[-1]
 
     @property
@@ -116,19 +117,29 @@ class Network(nn.Module):
         """Whether its units are vectors."""
         return self.outline.form == "vectorized"
 
+    @property
+    def is_invertible(self) -> bool:
+        """Whether every segment has an inverse."""
+        return self.outline.form == "invertible"
+
     def decode(self, readout: Tensor) -> Tensor:
         """Return the logits, shape (batch, classes), for the readout's output.
 
         In a vectorized network that is one vector unit, (batch, K, 1): its components are the logits, or are compared
-        with each class's code.
+        with each class's code. In an invertible one the first outputs are the logits.
         """
         if not self.is_vectorized:
-            return readout
+            return readout[:, : self.classes] if self.is_invertible else readout
         vector = readout.flatten(1)
         return vector if self.codes is None else vector @ self.codes.t()
 
     def encode_error(self, error: Tensor) -> Tensor:
-        """Return the output error at the readout's vector unit, shape (batch, K), for one at the logits."""
+        """Return the output error at the readout's output, for one at the logits.
+
+        That is its vector unit, (batch, K), or all its outputs, of which auxiliary ones have none.
+        """
+        if self.is_invertible:
+            return F.pad(error, (0, self.outline.segments[-1].units - self.classes))
         return error if self.codes is None else error @ self.codes
 
     @torch.no_grad()

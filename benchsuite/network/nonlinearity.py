@@ -24,11 +24,13 @@ class Nonlinearity:
             A gradient hook on the tensor from before still gets its own gradient.
         pull_back: (cotangent at the output, output) to the cotangent at the input, where the output says enough; None
             where it does not and autograd is needed.
+        invert: the argument for a value of the function, whatever number that is; None where some have none.
     """
 
     apply: Callable[[Tensor], Tensor]
     apply_in_place: Callable[[Tensor], Tensor]
     pull_back: Callable[[Tensor, Tensor], Tensor] | None
+    invert: Callable[[Tensor], Tensor] | None = None
 
 
 LEAKY_SLOPE = 0.01
@@ -50,6 +52,7 @@ def leaky_relu(slope: float) -> Nonlinearity:
         partial(F.leaky_relu, negative_slope=slope),
         partial(F.leaky_relu_, negative_slope=slope),
         partial(_through_leaky_relu, slope=slope),
+        partial(F.leaky_relu, negative_slope=1 / slope),
     )
 
 
@@ -127,7 +130,7 @@ NONLINEARITIES: dict[ActivationName, Nonlinearity] = {
     "sigmoid": Nonlinearity(torch.sigmoid, torch.sigmoid, _through_sigmoid),
     "softplus": Nonlinearity(F.softplus, F.softplus, None),
     "gelu": Nonlinearity(F.gelu, F.gelu, None),
-    "identity": Nonlinearity(_identity, _identity, _through_identity),
+    "identity": Nonlinearity(_identity, _identity, _through_identity, _identity),
     # The authors' gate passes at exactly zero, this one does not: nobody can tell from the output.
     "scalar_gate": Nonlinearity(_scalar_gate, _scalar_gate_in_place, _through_scalar_gate),
 }

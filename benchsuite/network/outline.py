@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchsuite.network.geometry import Shape
 from benchsuite.spec.activation import Activation
@@ -19,6 +19,17 @@ from benchsuite.spec.joints import JointLayer
 if TYPE_CHECKING:
     from torch import nn
 
+
+@dataclass(frozen=True)
+class PassOn:
+    """The first so many units or channels go to the next layer; the others, auxiliary ones, go nowhere."""
+
+    outputs: int
+    kind: ClassVar[str] = "pass_on"
+
+
+AnyJoint = JointLayer | PassOn
+"""What lies between segments."""
 DATA = -1
 """In a node's sources: what comes from the data and from no node."""
 
@@ -57,7 +68,7 @@ class SegmentOutline:
 class JointOutline:
     """What lies between segments and learns nothing."""
 
-    layer: JointLayer
+    layer: AnyJoint
     input_shape: Shape
     """Of one of its inputs; all terms of a sum have the same."""
     output_shape: Shape

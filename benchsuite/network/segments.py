@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from benchsuite.network.maps import LinearMap
+from benchsuite.network.maps import Factorization, LinearMap
 from benchsuite.network.nonlinearity import nonlinearity_of
 from benchsuite.spec.activation import Activation
 from benchsuite.spec.architecture import NormOrder
@@ -92,6 +92,20 @@ class Segment(nn.Module):
         assert self.nonlinearity.pull_back is not None  # noqa: S101 - the caller has asked
         return self.nonlinearity.pull_back(credit, output)
 
+    def invert(self, outputs: Tensor, factorization: Factorization, forward_inputs: Tensor) -> Tensor:
+        """Return the inputs that the segment answers with these outputs; only in an invertible network.
+
+        Args:
+            outputs: all of them, auxiliary ones included.
+            factorization: of the map's weight, in the outputs' type.
+            forward_inputs: of the forward pass, for what overlapping patches share; see ``Factorization``.
+        """
+        assert self.nonlinearity.invert is not None  # noqa: S101 - invertible networks have no other
+        values = self.nonlinearity.invert(outputs)
+        if self.map.bias is not None:
+            values = values - self.map.bias.to(values.dtype).view(-1, *[1] * (values.dim() - 2))
+        return factorization.solve(values, forward_inputs)
+
     def _finish(self, values: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
         if self.norm is None:
             return activation(values)
@@ -155,6 +169,18 @@ class Subsample(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Return shape (batch, channels + added, ceil(height / stride), ceil(width / stride))."""
         return F.pad(inputs[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.added))
+
+
+class Leading(nn.Module):
+    """Passes on the first so many units or channels; credit for the others is zero."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.outputs = outputs
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the leading part of axis 1, as a view."""
+        return inputs[:, : self.outputs]
 
 
 class PaddedMaxPool(nn.Module):

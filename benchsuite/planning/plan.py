@@ -11,6 +11,7 @@ from benchsuite.data.load import load_dataset
 from benchsuite.data.prepared import PREPARED
 from benchsuite.errors import Problem, ShapeError, SpecError
 from benchsuite.network.builder import outline_of, require_keepable
+from benchsuite.network.square import require_square_maps
 from benchsuite.planning.estimate import Estimate, estimate
 from benchsuite.registry.manager import Registry
 from benchsuite.rule import incompatibilities
@@ -67,6 +68,7 @@ def make_plan(runs: list[SelectedRun], registry: Registry, data_root: Path) -> l
         traits = registry.rule(spec.rule.name).traits
         try:
             outline = outline_of(spec.architecture, data.input_shape, data.classes, registry.architectures)
+            require_square_maps(spec.protocol, outline)
             require_keepable(
                 spec.pretraining, spec.architecture, data.input_shape, data.classes, registry.architectures
             )

@@ -182,6 +182,15 @@ def _vectorized(
     })  # fmt: skip
 
 
+def _invertible(name: str, *layers: dict[str, Any], scheme: str = "orthogonal", **readout: Any) -> ChainArchitecture:
+    return ChainArchitecture.model_validate({
+        "kind": "chain", "name": name, "layers": layers, "form": "invertible", "readout": readout,
+        "defaults": {
+            "activation": {"kind": "leaky_relu", "slope": 0.3}, "initialization": {"scheme": scheme}
+        },
+    })  # fmt: skip
+
+
 def _dense(units: int, activation: str, **options: Any) -> dict[str, Any]:
     return {"kind": "dense", "units": units, "activation": activation, **options}
 
@@ -192,6 +201,10 @@ def _conv(channels: int, **options: Any) -> dict[str, Any]:
 
 def _local(channels: int, **options: Any) -> dict[str, Any]:
     return {"kind": "locally_connected2d", "channels": channels, "kernel": 3, "padding": 1, **options}
+
+
+def _square(units: int, **options: Any) -> dict[str, Any]:
+    return {"kind": "dense", "units": units, **options}
 
 
 _NORM_FIRST = {"norm": "batch", "norm_order": "norm_first", "bias": False}
@@ -267,12 +280,28 @@ SAMPLE_NETWORKS: tuple[SampleNetwork, ...] = (
     SampleNetwork(
         _vectorized("vectorized-residual", _conv(4), _conv(4), _SUM, _AVERAGE_POOL, nonnegative=True), (2, 6, 6)
     ),
+    # Weights that are not orthogonal: there a target is not backprop's.
+    SampleNetwork(
+        _invertible("invertible-tower", _square(20), _square(16), _square(10), scheme="lecun_normal", bias=False), (20,)
+    ),
+    SampleNetwork(
+        _invertible(
+            "invertible-conv",
+            _conv(5, stride=2),
+            _conv(3, kernel=2, padding=0),
+            _square(9, activation="identity"),
+            scheme="lecun_normal",
+            activation="leaky_relu",
+        ),
+        (2, 8, 8),
+    ),
 )
 """What ``RuleConformance`` runs on unless told otherwise."""
 
 DIGITS_NETWORKS: tuple[SampleNetwork, ...] = (
     SampleNetwork(_chain("digits", _dense(16, "relu")), (64,), classes=10),
     SampleNetwork(_vectorized("vectorized-digits", _dense(16, "vector_gate"), nonnegative=True), (64,), classes=10),
+    SampleNetwork(_invertible("invertible-digits", _square(32), _square(16)), (64,), classes=10),
 )
 """Of these ``RuleConformance`` trains the first that the rule can work in, on scikit-learn's digits: so narrow that
 random features do not suffice."""

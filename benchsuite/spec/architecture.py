@@ -122,10 +122,14 @@ LayerSpec = Annotated[
 
 
 class ReadoutSpec(SpecModel):
-    """The last segment: a dense map to the classes, without a nonlinearity."""
+    """The last segment: a dense map to the classes, without a nonlinearity unless it is asked for."""
+
+    later_fields = frozenset({"activation"})
 
     bias: bool | None = None
     initialization: Initialization | None = None
+    activation: Activation = "identity"
+    """For ``form: invertible``, whose published code has a nonlinearity at the output too."""
 
 
 class BinaryCode(SpecModel):
@@ -146,9 +150,13 @@ class ChainArchitecture(DocumentedSpec):
     """Layers one after the other, with sums over earlier ones where asked for, then the readout."""
 
     kind: Literal["chain"]
-    form: Literal["ordinary", "vectorized"] = "ordinary"
+    form: Literal["ordinary", "vectorized", "invertible"] = "ordinary"
     """``vectorized``: every unit is a vector of K components, one a class or code bit; weights are shared over
-    components but in segments that read the data; the readout is one vector unit (GEVB paper)."""
+    components but in segments that read the data; the readout is one vector unit (GEVB paper).
+    ``invertible``: every map has a square matrix, as many outputs as one of them reads inputs (a convolution: input
+    channels times kernel area). ``units`` and ``channels`` say how many of the outputs the next layer gets; the others
+    are auxiliary, kept for the inverse only. So it is at the readout, whose first outputs are the logits (GAIT-prop
+    papers)."""
     weight_sign: Literal["mixed", "nonnegative"] = "mixed"
     """``nonnegative``: after every update, weights of segments that do not read the data are clamped at zero."""
     output_code: OutputCode = "one_hot"
@@ -162,8 +170,14 @@ class ChainArchitecture(DocumentedSpec):
 
     @model_validator(mode="after")
     def _codes_are_for_vectors(self) -> ChainArchitecture:
-        if self.form == "ordinary" and self.output_code != "one_hot":
-            raise ValueError("output_code is for form: vectorized; an ordinary network has one output a class")
+        if self.form != "vectorized" and self.output_code != "one_hot":
+            raise ValueError(f"output_code is for form: vectorized; an {self.form} network has one output a class")
+        return self
+
+    @model_validator(mode="after")
+    def _readout_activation_is_for_inverses(self) -> ChainArchitecture:
+        if self.form != "invertible" and self.readout.activation != "identity":
+            raise ValueError("readout.activation is for form: invertible; elsewhere the logits are the map's output")
         return self
 
 

@@ -89,10 +89,20 @@ LossSpec = Annotated[
 ]
 
 
+class OrthogonalitySpec(SpecModel):
+    """A penalty on the weight matrices of an invertible network; its gradient is added to what the rule leaves."""
+
+    kind: Literal["off_diagonal", "identity"]
+    """Of WᵀW: ``off_diagonal``, the sum of squares off the diagonal, which leaves the lengths of columns free (as in
+    GAIT-prop's published code); ``identity``, the sum of squares of WᵀW - I."""
+    strength: PositiveFloat
+    """What the penalty is multiplied by."""
+
+
 class ProtocolSpec(SpecModel):
     """How a network is trained, the same for every rule of a track unless the paper has it otherwise."""
 
-    later_fields = frozenset({"order"})
+    later_fields = frozenset({"order", "orthogonality"})
 
     epochs: int = Field(gt=0, le=100_000)
     batch_size: int = Field(gt=0)
@@ -106,6 +116,9 @@ class ProtocolSpec(SpecModel):
     ``one_versus_all_hinge``: max(1 - x_c, 0) + mu·Σ max(1 + x_i, 0) over the classes i other than c, batch mean."""
     optimizer: OptimizerSpec
     schedule: ScheduleSpec = ConstantSchedule()
+    orthogonality: OrthogonalitySpec | None = None
+    """Keeps the weight matrices of an invertible network near orthogonal, whatever the rule; before the optimizer, so
+    that it goes through its moments, as in GAIT-prop's published code. On the clock."""
     stop_at_zero_train_error: bool = False
     """Stop after the first measurement with no error on the whole training set (GEVB paper's protocol)."""
     timeout_s: float | None = Field(default=None, gt=0)

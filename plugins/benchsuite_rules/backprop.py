@@ -16,7 +16,7 @@ class Backprop(ReplacedFeedbackRule):
     traits = RuleTraits(
         mechanism="replaced_feedback",
         source="Rumelhart, Hinton & Williams 1986, Nature 323",
-        forms=frozenset({"ordinary", "vectorized"}),
+        forms=frozenset({"ordinary", "vectorized", "invertible"}),
         topologies=frozenset({"chain", "residual", "adopted"}),
         hidden_update_is_backprop=True,
         weight_transport=True,

@@ -33,7 +33,7 @@ class FeedbackAlignment(ReplacedFeedbackRule):
     traits = RuleTraits(
         mechanism="replaced_feedback",
         source="Lillicrap et al. 2016, Nature Communications 7:13276",
-        forms=frozenset({"ordinary", "vectorized"}),
+        forms=frozenset({"ordinary", "vectorized", "invertible"}),
         topologies=frozenset({"chain", "residual", "adopted"}),
     )
 

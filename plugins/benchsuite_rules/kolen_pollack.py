@@ -41,7 +41,7 @@ class KolenPollack(LearnedFeedbackRule):
     traits = RuleTraits(
         mechanism="replaced_feedback",
         source="Akrout et al. 2019, arXiv:1904.05391, eq. 16-17; after Kolen & Pollack 1994",
-        forms=frozenset({"ordinary", "vectorized"}),
+        forms=frozenset({"ordinary", "vectorized", "invertible"}),
         topologies=frozenset({"chain", "residual", "adopted"}),
         learns_feedback=True,
         changes_forward_weights=True,

@@ -16,7 +16,7 @@ class ReadoutOnly(Rule):
     traits = RuleTraits(
         mechanism="direct_local_credit",
         source="control; called SHALLOW in Launay et al. 2020 (TinyDFA)",
-        forms=frozenset({"ordinary", "vectorized"}),
+        forms=frozenset({"ordinary", "vectorized", "invertible"}),
         trains_hidden=False,
         unit_specific_feedback=False,
         topologies=frozenset({"chain", "residual"}),

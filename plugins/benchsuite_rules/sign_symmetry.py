@@ -68,7 +68,7 @@ class SignSymmetry(ReplacedFeedbackRule):
     traits = RuleTraits(
         mechanism="replaced_feedback",
         source="Liao, Leibo & Poggio 2016, arXiv:1510.05067; Xiao et al. 2018, arXiv:1811.03567",
-        forms=frozenset({"ordinary", "vectorized"}),
+        forms=frozenset({"ordinary", "vectorized", "invertible"}),
         topologies=frozenset({"chain", "residual", "adopted"}),
         weight_transport=True,
     )

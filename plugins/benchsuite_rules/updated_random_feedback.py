@@ -36,7 +36,7 @@ class UpdatedRandomFeedback(LearnedFeedbackRule):
     traits = RuleTraits(
         mechanism="replaced_feedback",
         source="Amit 2019, Frontiers in Computational Neuroscience 13:18, arXiv:1812.07965",
-        forms=frozenset({"ordinary", "vectorized"}),
+        forms=frozenset({"ordinary", "vectorized", "invertible"}),
         topologies=frozenset({"chain", "residual", "adopted"}),
         learns_feedback=True,
         changes_forward_weights=True,

@@ -37,11 +37,11 @@ def test_sample_networks_have_between_them_everything_a_rule_may_meet():
     assert {True, False} == {s.bias for s in segments}
     joints = {node.layer.kind for node in nodes if hasattr(node, "layer")}
     assert joints == {
-        "max_pool", "average_pool", "global_average_pool", "dropout", "flatten", "sum", "activation",
+        "max_pool", "average_pool", "global_average_pool", "dropout", "flatten", "sum", "activation", "pass_on",
     }  # fmt: skip
     assert {"chain", "residual", "adopted"} == {sample.outline.topology for sample in SAMPLE_NETWORKS}
     assert any(s.map_options.get("groups", 1) > 1 for s in segments)
-    assert {"ordinary", "vectorized"} == {sample.outline.form for sample in SAMPLE_NETWORKS}
+    assert {"ordinary", "vectorized", "invertible"} == {sample.outline.form for sample in SAMPLE_NETWORKS}
     vectorized = [sample.outline for sample in SAMPLE_NETWORKS if sample.outline.form == "vectorized"]
     assert {"dense", "conv2d", "locally_connected2d"} <= {s.map_kind for plan in vectorized for s in plan.segments}
     assert {"chain", "residual"} == {plan.topology for plan in vectorized}

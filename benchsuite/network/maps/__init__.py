@@ -7,7 +7,17 @@ through the second, so no rule needs to know whether a map is dense or convoluti
 
 from benchsuite.network.maps.conv2d import Conv2d
 from benchsuite.network.maps.dense import Dense
+from benchsuite.network.maps.factorization import Factorization, Square
 from benchsuite.network.maps.linear_map import LinearMap, map_kinds, replaced_feedback
 from benchsuite.network.maps.locally_connected import LocallyConnected2d
 
-__all__ = ["Conv2d", "Dense", "LinearMap", "LocallyConnected2d", "map_kinds", "replaced_feedback"]
+__all__ = [
+    "Conv2d",
+    "Dense",
+    "Factorization",
+    "LinearMap",
+    "LocallyConnected2d",
+    "Square",
+    "map_kinds",
+    "replaced_feedback",
+]

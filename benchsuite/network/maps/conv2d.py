@@ -9,6 +9,8 @@ import torch.nn.functional as F
 import torch.nn.grad as conv_gradients
 from torch import Tensor
 
+from benchsuite.errors import ShapeError
+from benchsuite.network.maps.factorization import PatchFactorization, Square
 from benchsuite.network.maps.linear_map import LinearMap
 
 Sizes = int | tuple[int, int]
@@ -88,6 +90,17 @@ class Conv2d(LinearMap):
         if pulled is not None and self.extra_padding:
             pulled = pulled[:, :, : inputs.shape[2], : inputs.shape[3]]
         return pulled, weight_gradient, bias_gradient
+
+    def factorize(self, weight: Tensor) -> PatchFactorization:
+        """Return the inverse patch by patch, of a kernel with as many channels as a patch has numbers.
+
+        Raises:
+            ShapeError: if the kernel is not square in this sense, or there are groups.
+        """
+        if self.geometry["groups"] > 1:
+            raise ShapeError(f"a convolution in {self.geometry['groups']} groups has no square matrix, so no inverse")
+        slide = {k: self.geometry[k] for k in ("stride", "padding", "dilation")}
+        return PatchFactorization(Square(weight.flatten(1)), weight.shape[2], slide, self.extra_padding)
 
     def _padded(self, inputs: Tensor) -> Tensor:
         return F.pad(inputs, (0, self.extra_padding, 0, self.extra_padding)) if self.extra_padding else inputs

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchsuite.network.maps.factorization import DenseFactorization, Square
 from benchsuite.network.maps.linear_map import LinearMap
 
 
@@ -42,6 +43,14 @@ class Dense(LinearMap):
     def bias_gradient(self, cotangent: Tensor) -> Tensor:
         """Return the sum over the batch and positions, shape (units,)."""
         return _rows(cotangent).sum(0)
+
+    def factorize(self, weight: Tensor) -> DenseFactorization:
+        """Return the inverse of a square weight, factorized.
+
+        Raises:
+            ShapeError: if the weight is not square.
+        """
+        return DenseFactorization(Square(weight))
 
 
 def _rows(values: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from benchsuite.errors import ShapeError
+from benchsuite.network.maps.factorization import Factorization
 
 
 class LinearMap(nn.Module, ABC):
@@ -60,6 +61,19 @@ class LinearMap(nn.Module, ABC):
     @abstractmethod
     def bias_gradient(self, cotangent: Tensor) -> Tensor:
         """Return the gradient of ``<cotangent, map(inputs)>`` by the bias; shape of the bias."""
+
+    # --- for maps that have an inverse ---
+
+    def factorize(self, weight: Tensor) -> Factorization:
+        """Return what undoes the map under ``weight``, worked out once for all that is to be undone.
+
+        Reads nothing on the host: whether there is an inverse is in the factorization's ``singular``.
+
+        Raises:
+            ShapeError: if the map, or one of its shape, has no inverse.
+
+        """
+        raise ShapeError(f"a {self.kind} map has no inverse")
 
     # --- what follows from it ---
 

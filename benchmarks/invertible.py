@@ -1,0 +1,117 @@
+"""What targets cost: from forward to gradients, relative to plain autograd in the same invertible network.
+
+    python benchmarks/invertible.py [--layouts N] [--turns N] [--rules NAME …] [--networks NAME …] [--precisions P …]
+
+Inverses are included: every step factorizes every matrix but the first anew, as training does after every update. The
+orthogonality regulariser is not: it belongs to the protocol, whatever the rule. Everything is measured in one process,
+the rule and plain autograd taking turns, each in a network of its own, both built anew several times. Printed are
+medians over all turns and, in brackets, quartiles. Nothing is asserted; the goals stand beside the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from pathlib import Path
+
+import torch
+from pairing import paired, quartiles, show
+
+from benchsuite.harness.allocator import steady_allocator
+from benchsuite.network.builder import build, outline_of
+from benchsuite.network.criterion import CrossEntropy
+from benchsuite.network.network import Network
+from benchsuite.rule import Batch, Rule
+from benchsuite.spec.architecture import ChainArchitecture
+from benchsuite_rules.gait_prop import GaitProp
+from benchsuite_rules.normalized_gait_prop import NormalizedGaitProp
+from benchsuite_rules.target_propagation import TargetPropagation
+
+BATCH = 128
+RULES: dict[str, type[Rule]] = {r.name: r for r in (TargetPropagation, GaitProp, NormalizedGaitProp)}
+CONV = {"kind": "conv2d", "kernel": 3, "padding": 1}
+# dense: the published code's, 4 hidden layers of 784 and a readout of 784. conv: 3x32x32, then 27, 144, 216 and 288
+# channels of which 16, 24, 32 and 32 are passed on, at half the size after two of them.
+NETWORKS = {
+    "dense": ((784,), [{"kind": "dense", "units": 784}] * 4),
+    "conv": (
+        (3, 32, 32),
+        [
+            {**CONV, "channels": 16}, {**CONV, "channels": 24, "stride": 2}, {**CONV, "channels": 32, "stride": 2},
+            {**CONV, "channels": 32, "stride": 2}, {"kind": "dense", "units": 256},
+        ],
+    ),
+}  # fmt: skip
+GOALS = {
+    "normalized_gait_prop in weights' type / autograd, dense": "<= 3.00",
+    "normalized_gait_prop in weights' type / autograd, conv": "<= 4.00",
+}
+PRECISIONS = {"weights": None, "float64": "float64"}
+
+
+def make_network(name: str) -> Network:
+    input_shape, layers = NETWORKS[name]
+    spec = ChainArchitecture.model_validate({
+        "name": "timed", "kind": "chain", "form": "invertible", "layers": layers,
+        "defaults": {
+            "activation": {"kind": "leaky_relu", "slope": 0.1}, "initialization": {"scheme": "orthogonal"},
+        },
+    })  # fmt: skip
+    return build(outline_of(spec, input_shape, 10), torch.Generator().manual_seed(0))
+
+
+def ratios(rule_name: str, precision: str, network_name: str, layout: int, turns: int) -> list[float]:
+    # A block of another size each time, so that what follows lies elsewhere.
+    _shift = torch.empty(100_003 * (layout + 1))
+    generator = torch.Generator().manual_seed(layout)
+    inputs = torch.rand(BATCH, *NETWORKS[network_name][0], generator=generator)
+    batch = Batch(inputs, torch.randint(0, 10, (BATCH,), generator=generator), CrossEntropy())
+    bare, network = make_network(network_name), make_network(network_name)
+    rule_type = RULES[rule_name]
+    rule = rule_type(rule_type.Config.model_validate({"precision": PRECISIONS[precision]}))
+    rule.attach(network, generator)
+
+    def autograd() -> None:
+        bare.zero_grad(set_to_none=True)
+        batch.criterion(bare(batch.inputs), batch.targets).backward()
+
+    def through_rule() -> None:
+        network.zero_grad(set_to_none=True)
+        rule.assign_credit(batch)
+
+    return paired(autograd, through_rule, turns, calls=3)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--layouts", type=int, default=4)
+    parser.add_argument("--turns", type=int, default=8)
+    parser.add_argument("--rules", nargs="+", choices=list(RULES), default=list(RULES))
+    parser.add_argument("--precisions", nargs="+", choices=list(PRECISIONS), default=list(PRECISIONS))
+    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
+    parser.add_argument("--json", type=Path, default=None)
+    arguments = parser.parse_args()
+    steady = steady_allocator()
+    print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    print(f"batch {BATCH}; allocator fixed: {steady}")
+    type_of = {"weights": "weights' type", "float64": "float64"}
+    results = {
+        f"{rule} in {type_of[precision]} / autograd, {network}": quartiles(
+            [
+                r
+                for layout in range(arguments.layouts)
+                for r in ratios(rule, precision, network, layout, arguments.turns)
+            ]
+        )
+        for network in arguments.networks
+        for rule in arguments.rules
+        for precision in arguments.precisions
+    }
+    show(results, GOALS)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

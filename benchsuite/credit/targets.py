@@ -1,0 +1,171 @@
+"""Target rules: what a layer should have done, worked out by inverting the layers above; credit is the difference.
+
+Everything between an output and the targets for it is here; the rules differ in how far they let a target go
+(``TargetRule.aim``).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Generator, Tensor, nn
+
+from benchsuite.credit.recording import record_forward
+from benchsuite.credit.tape import Tape
+from benchsuite.errors import SingularMapError
+from benchsuite.network.maps import Factorization
+from benchsuite.network.network import Network
+from benchsuite.network.segments import Segment
+from benchsuite.rule import Batch, Rule, RuleConfig, StepResult
+
+Precision = Literal["float32", "float64"]
+
+
+class TargetConfig(RuleConfig):
+    """How precisely targets are worked out."""
+
+    precision: Precision | None = None
+    """Type of the numbers in the target pass; the weights' own if not given. In another type than the activations'
+    the forward pass is repeated in it: a target differs from an activation by less than float32 may tell apart."""
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What segments received and gave in one forward pass, by name, in the type of the target pass."""
+
+    inputs: dict[str, Tensor]
+    outputs: dict[str, Tensor]
+
+
+class TargetRule(Rule):
+    """Hands each hidden segment the difference between its output and the target that the segments above give it.
+
+    The readout's target is what its error points at: activation less batch size times error, which under the squared
+    error is the one-hot target. Auxiliary units have their own activity for target, so no error. Derivatives are the
+    tape's. The readout itself gets the output error, which is backprop's.
+    """
+
+    Config: ClassVar[type[TargetConfig]] = TargetConfig
+
+    singular: Tensor
+
+    def attach(self, network: Network, generator: Generator) -> None:
+        """Take hold of the network; nothing is drawn."""
+        super().attach(network, generator)
+        # In forward order, of the segments that are inverted. Not saved: the harness asks at the end of every epoch.
+        senders = len(network.credit_senders)
+        self.register_buffer("singular", torch.zeros(senders, dtype=torch.bool), persistent=False)
+
+    @property
+    def taken_over(self) -> tuple[str, ...]:
+        """All segments but the readout."""
+        return self.network.hidden
+
+    @abstractmethod
+    def aim(self, difference: Tensor, derivative: Tensor) -> tuple[Tensor, Tensor | float]:
+        """Return how far a segment's output moves before it is inverted, and what that has to be multiplied by.
+
+        Args:
+            difference: output less target, shape (batch, ...).
+            derivative: of the nonlinearity, in the same shape.
+
+        Returns:
+            What is subtracted from the output; and the factor by which the differences below are smaller for it, for
+            each example, shape (batch,), or for all.
+
+        """
+
+    def assign_credit(self, batch: Batch) -> StepResult:
+        """Work out targets from the readout down and credit each hidden segment with its scaled difference."""
+        tape = record_forward(self.network, batch)
+        with torch.no_grad():
+            tape.assign(self._credit(tape, batch))
+        return StepResult(tape.loss, tape.logits)
+
+    def after_epoch(self) -> None:
+        """Look whether a weight matrix had no inverse.
+
+        Raises:
+            SingularMapError: names the segments of the first step in which one had none.
+
+        """
+        found = [name for name, is_so in zip(self.network.credit_senders, self.singular.tolist(), strict=True) if is_so]
+        if found:
+            raise SingularMapError(found)
+
+    def _credit(self, tape: Tape, batch: Batch) -> dict[str, Tensor]:
+        weights = next(self.network.parameters()).dtype
+        precision = getattr(torch, self.config.precision) if self.config.precision else weights
+        activity = activity_in(self.network, tape, batch, precision)
+        factorizations = self._factorize(precision)
+        # The first segment's input is the data, which nobody has a target for.
+        examples = len(batch.targets)
+        difference = self.network.encode_error(tape.error).to(precision) * examples
+        scale: Tensor | float = 1.0
+        credit: dict[str, Tensor] = {}
+        above = self.network.readout
+        for name in reversed(self.network.hidden):
+            segment, output = self.network.segments[above], activity.outputs[above]
+            derivative = segment.pull_back_to_map(torch.ones_like(output), output)
+            step, factor = self.aim(difference, derivative)
+            target = segment.invert(output - step, factorizations[above], activity.inputs[above])
+            difference = _with_auxiliary(activity.inputs[above] - target, activity.outputs[name])
+            scale = scale * factor
+            credit[name] = difference * _for_each_example(scale / examples, difference)
+            above = name
+        return credit
+
+    def _factorize(self, precision: torch.dtype) -> dict[str, Factorization]:
+        """Factorize every segment's weight but the first's, and keep in mind which had no inverse."""
+        found = {}
+        for name in self.network.credit_senders:
+            linear_map = self.network.maps[name]
+            found[name] = linear_map.factorize(linear_map.weight.to(precision))
+        if found:
+            # What follows the first singular matrix is not a number anywhere, so later steps name nobody.
+            singular = torch.stack([each.singular for each in found.values()])
+            self.singular |= singular & ~self.singular.any()
+        return found
+
+
+def activity_in(network: Network, tape: Tape, batch: Batch, precision: torch.dtype) -> Activity:
+    """Return a tape's activity in a type of numbers; where it has another, the forward pass is repeated in that type.
+
+    A forward pass under autocast is narrow whatever the weights are, so it is repeated too.
+    """
+    if all(output.dtype == precision for output in tape.outputs.values()):
+        return Activity(tape.inputs, tape.outputs)
+    activity = Activity({}, {})
+
+    def visit(name: str, node: nn.Module, *received: Tensor) -> Tensor:
+        if not isinstance(node, Segment):
+            joined: Tensor = node(*received)
+            return joined
+        (inputs,) = received
+        bias = None if node.map.bias is None else node.map.bias.to(precision)
+        output = node.respond(node.map.apply_weight(inputs, node.map.weight.to(precision), bias))
+        activity.inputs[name], activity.outputs[name] = inputs, output
+        return output
+
+    network.walk(batch.inputs.to(precision), visit)
+    return activity
+
+
+def _with_auxiliary(difference: Tensor, output: Tensor) -> Tensor:
+    """Return the difference at all of a segment's outputs for that at what the next one got of them.
+
+    Flattened where the next one is dense; the auxiliary outputs, which are last, differ by nothing.
+    """
+    passed_on = difference.view(len(output), -1, *output.shape[2:])
+    missing = output.shape[1] - passed_on.shape[1]
+    if not missing:
+        return passed_on
+    return torch.cat([passed_on, output.new_zeros(len(output), missing, *output.shape[2:])], 1)
+
+
+def _for_each_example(scale: Tensor | float, like: Tensor) -> Tensor | float:
+    """Return a scale, where it is one number an example, in a shape that multiplies ``like``."""
+    return scale.view(-1, *[1] * (like.dim() - 1)) if isinstance(scale, Tensor) else scale

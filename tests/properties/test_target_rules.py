@@ -1,0 +1,200 @@
+"""Oracles: the NumPy reference of the published algorithm, and backprop where inverses are transposes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from benchsuite.errors import SingularMapError
+from benchsuite.rule import Batch
+from benchsuite_rules.backprop import Backprop
+from benchsuite_rules.gait_prop import GaitProp
+from benchsuite_rules.normalized_gait_prop import NormalizedGaitProp
+from benchsuite_rules.target_propagation import TargetPropagation
+
+from .chains import deterministic
+from .gait_reference import one_hot_target, softmax_target, target_gradients
+from .invertible_chains import CLASSES, SquareCase, gradients_left, square_cases
+
+ETA = 1e-3
+
+
+def _each(distance):
+    return np.maximum(distance, 1e-300)
+
+
+def _fixed(difference):
+    return np.full(len(difference), 0.05)
+
+
+def _normalized(norm, scale):
+    def gamma(difference):
+        squares = (difference**2).sum(1)
+        if scale == "per_batch":
+            squares = np.full(len(squares), squares.mean())
+        return ETA / _each(squares if norm == "squared" else np.sqrt(squares))
+
+    return gamma
+
+
+# A case is a rule and the γ of the reference, None for target propagation.
+RULES = {
+    "target_propagation": (TargetPropagation, None),
+    "gait_prop": (lambda: GaitProp(GaitProp.Config(gamma=0.05)), _fixed),
+    **{
+        f"normalized {norm} {scale}": (
+            lambda norm=norm, scale=scale: NormalizedGaitProp(NormalizedGaitProp.Config(norm=norm, scale=scale)),
+            _normalized(norm, scale),
+        )
+        for norm in ("l2", "squared")
+        for scale in ("per_sample", "per_batch")
+    },
+}
+TARGETS = {"squared_error": one_hot_target, "cross_entropy": softmax_target}
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+@deterministic
+@given(case=square_cases(), criterion=st.sampled_from(sorted(TARGETS)))
+def test_gradients_are_those_of_the_reference(name, case, criterion):
+    """Would catch a scale of another example, auxiliary units out of place, a derivative forgotten or applied twice."""
+    make, gamma = RULES[name]
+    network, batch = case.network(), case.batch(criterion)
+    found = gradients_left(make(), network, batch)
+    target = TARGETS[criterion](CLASSES, batch.targets.numpy())
+    expected = target_gradients(case.counterpart(network), batch.inputs.numpy(), target, gamma)
+    # What is left of 16 digits when a difference is taken at a distance of η and less, through random matrices.
+    for (segment, (weight, bias)), (by_weight, by_bias) in zip(found.items(), expected, strict=True):
+        size = max(float(np.abs(by_weight).max()), 1e-12)
+        for own, reference in ((weight.flatten(1).t(), by_weight), (bias, by_bias)):
+            np.testing.assert_allclose(own.numpy(), reference, rtol=1e-5, atol=1e-5 * size, err_msg=segment)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [lambda: GaitProp(GaitProp.Config(gamma=1e-4)), lambda: NormalizedGaitProp(NormalizedGaitProp.Config(eta=1e-7))],
+    ids=["gait_prop", "normalized_gait_prop"],
+)
+@deterministic
+@given(case=square_cases(scheme="orthogonal", least_hidden=1), criterion=st.sampled_from(sorted(TARGETS)))
+def test_with_orthogonal_weights_and_a_small_step_credit_is_backprops(rule, case, criterion):
+    """Also in size: away from a kink the differences are exactly linear, so nothing but rounding is left."""
+    # Plain GAIT-prop's differences are γ to the depth: deeper than this they are rounding.
+    assume(len(case.layers) <= 2)
+    network, batch = case.network(), case.batch(criterion)
+    exact = gradients_left(Backprop(), network, batch)
+    found = gradients_left(rule(), network, batch)
+    for segment, (weight, bias) in found.items():
+        for own, backprop in ((weight, exact[segment][0]), (bias, exact[segment][1])):
+            torch.testing.assert_close(own, backprop, rtol=1e-3, atol=1e-3 * float(exact[segment][0].abs().max()))
+
+
+def test_the_reference_is_backprop_too_where_it_should_be():
+    """Holds the reference itself against autograd, so that both are not wrong alike."""
+    case = SquareCase(({"kind": "conv2d", "channels": 2, "kernel": 2}, {"kind": "dense", "units": 7}), (1, 4, 4))
+    network, batch = case.network(), case.batch()
+    exact = gradients_left(Backprop(), network, batch)
+    target = softmax_target(CLASSES, batch.targets.numpy())
+    found = target_gradients(case.counterpart(network), batch.inputs.numpy(), target, lambda d: np.full(len(d), 1e-4))
+    for (weight, _), (by_weight, _) in zip(exact.values(), found, strict=True):
+        np.testing.assert_allclose(weight.flatten(1).t().numpy(), by_weight, rtol=1e-4, atol=1e-6)
+
+
+TOWER = SquareCase(({"kind": "dense", "units": 6}, {"kind": "dense", "units": 4}), (9,), scheme="lecun_normal")
+CONVS = SquareCase(
+    ({"kind": "conv2d", "channels": 3, "kernel": 2, "padding": 1}, {"kind": "dense", "units": 5}), (2, 3, 3),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("case", [TOWER, CONVS], ids=["tower", "convs"])
+@pytest.mark.parametrize("rule", [TargetPropagation, GaitProp, NormalizedGaitProp, Backprop])
+def test_auxiliary_units_get_no_error(case, rule):
+    """At the readout, whose further outputs have their own activity for target, as in every layer below."""
+    network = case.network()
+    found = gradients_left(rule(), network, case.batch())
+    passes = [layer.get("units", layer.get("channels")) for layer in case.layers] + [CLASSES]
+    for (weight, bias), passed in zip(found.values(), passes, strict=True):
+        assert len(weight) > passed
+        assert not weight[passed:].any()
+        assert not bias[passed:].any()
+        assert weight[:passed].any()
+
+
+@pytest.mark.parametrize("scale", ["per_sample", "per_batch"])
+def test_an_example_without_an_error_adds_nothing(scale):
+    """Would catch η / 0: one example that the network is sure of would make every gradient a not-a-number."""
+    case = SquareCase(({"kind": "dense", "units": 8},) * 2, (8,))
+    network, batch = case.network(), case.batch("squared_error")
+    with torch.no_grad():
+        # The first example's output is its target exactly: all of it is zero but the readout's bias.
+        for linear_map in network.maps.values():
+            linear_map.bias.zero_()
+        network.maps["readout"].bias[0] = 1
+    inputs, targets = batch.inputs.clone(), batch.targets.clone()
+    inputs[0], targets[0] = 0, 0
+    rule = NormalizedGaitProp(NormalizedGaitProp.Config(scale=scale))
+    found = gradients_left(rule, network, Batch(inputs, targets, batch.criterion))
+    others = gradients_left(rule, network, Batch(inputs[1:], targets[1:], batch.criterion))
+    for segment, (weight, _) in found.items():
+        tolerance = 1e-6 * float(weight.abs().max())
+        torch.testing.assert_close(weight * 5, others[segment][0] * 4, rtol=1e-6, atol=tolerance)
+
+
+@pytest.mark.parametrize("rule", [TargetPropagation, GaitProp, NormalizedGaitProp])
+@pytest.mark.parametrize("case", [TOWER, CONVS], ids=["tower", "convs"])
+def test_a_wide_target_pass_in_a_narrow_network_is_that_of_a_wide_one(rule, case):
+    """Would catch targets in float64 from activations in float32: differences of 1e-6 would drown in their rounding."""
+    wide = case.network(torch.float64)
+    for linear_map in wide.maps.values():
+        linear_map.float().double()
+    narrow = case.network(torch.float32)
+    batch = case.batch(dtype=torch.float32)
+    exact = gradients_left(rule(), wide, Batch(batch.inputs.double(), batch.targets, batch.criterion))
+    found = gradients_left(rule(rule.Config(precision="float64")), narrow, batch)
+    for segment, (weight, _) in exact.items():
+        assert found[segment][0].dtype == torch.float32
+        tolerance = 1e-5 * float(weight.abs().max())
+        torch.testing.assert_close(found[segment][0].double(), weight, rtol=1e-5, atol=tolerance)
+
+
+def test_a_narrow_target_pass_is_another_one():
+    """Would catch a precision that is recorded and not used."""
+    case = SquareCase(({"kind": "dense", "units": 12},) * 3, (12,))
+    network, batch = case.network(), case.batch()
+    wide = gradients_left(NormalizedGaitProp(NormalizedGaitProp.Config(precision="float64")), network, batch)
+    own = gradients_left(NormalizedGaitProp(), network, batch)
+    narrow = gradients_left(NormalizedGaitProp(NormalizedGaitProp.Config(precision="float32")), network, batch)
+    assert torch.equal(own["dense1"][0], wide["dense1"][0])
+    assert 1e-7 < float((narrow["dense1"][0] - wide["dense1"][0]).norm() / wide["dense1"][0].norm()) < 1e-2
+
+
+@pytest.mark.parametrize("rule_type", [TargetPropagation, GaitProp, NormalizedGaitProp])
+def test_segments_that_became_singular_are_named_once_those_of_the_first_time(rule_type):
+    """Would catch a name for every segment: a step later nothing is a number any more."""
+    case = SquareCase(({"kind": "dense", "units": 6},) * 3, (6,))
+    network, batch = case.network(), case.batch()
+    rule = rule_type()
+    gradients_left(rule, network, batch)
+    rule.after_epoch()
+    with torch.no_grad():
+        network.maps["dense2"].weight[3] = network.maps["dense2"].weight[1]
+    rule.assign_credit(batch)
+    with torch.no_grad():
+        network.maps["readout"].weight.zero_()
+    rule.assign_credit(batch)
+    with pytest.raises(SingularMapError, match="dense2 became singular") as caught:
+        rule.after_epoch()
+    assert caught.value.segments == ["dense2"]
+
+
+def test_the_first_segment_is_never_inverted():
+    case = SquareCase(({"kind": "dense", "units": 6},) * 2, (6,))
+    network, batch = case.network(), case.batch()
+    with torch.no_grad():
+        network.maps["dense1"].weight.zero_()
+    rule = TargetPropagation()
+    gradients_left(rule, network, batch)
+    rule.after_epoch()
