@@ -89,7 +89,8 @@ def _line(case: CaseVerdict) -> str:
     from benchsuite_leaderboard.claim_words import gap_words, side_words
 
     sides = " against ".join(side_words(case, side) for side in (case.left, case.right) if side)
-    parts = [case.question, sides, gap_words(case), case.reason, *case.notes]
+    gap = gap_words(case)
+    parts = [case.question, sides, gap and f"gap {gap}", case.reason, *case.notes]
     return "; ".join(part for part in parts if part)
 
 

@@ -49,9 +49,9 @@ def _names(record: RunRecord | ExperimentRecord, path: Path | None) -> Iterator[
     if path is not None and path.name != f"{name}.json":
         yield f"file name: {path.name}, but a record of {name} is called {name}.json"
     if isinstance(record, ExperimentRecord):
-        key = experiment_result_key(record.spec_hash, record.rules, record.environment)
+        key = experiment_result_key(whole, record.rules, record.environment)
     elif record.data is not None:
-        key = run_result_key(record.spec_hash, record.environment, record.data.fingerprint)
+        key = run_result_key(whole, record.environment, record.data.fingerprint)
     else:
         return  # without the data's fingerprint there is nothing to hold the key to
     if record.result_key != key:

@@ -51,7 +51,7 @@ def gap_words(case: CaseVerdict) -> str:
     else:
         mean, low, high = (_signed(end, _digits(comparison)) for end in (gap.mean, gap.low, gap.high))
         shown = f"{mean}, {low} to {high}"
-    return f"gap {shown} ({TESTS[comparison.test]}; claimed: {limit_words(comparison)})"
+    return f"{shown} ({TESTS[comparison.test]}; claimed: {limit_words(comparison)})"
 
 
 def limit_words(comparison: Comparison) -> str:

@@ -54,11 +54,11 @@ def _judge_case(case: Case, minimum: int, index: RecordIndex) -> CaseVerdict:
     pairs = [pair for pair in (case.left, case.right) if pair]
     arms = [arm for pair in pairs for arm in (pair.main, pair.minus) if arm]
     if missing := sorted({arm.missing for arm in arms if arm.missing}):
-        return replace(undecided, reason=f"{'; '.join(missing)} at tier {case.tier}")
+        return replace(undecided, reason="; ".join(missing))
     found = [_try_pool(pool, case, minimum) for pool in pools(index, arms, comparison.metric)]
     if not found:
         tracks = ", ".join(sorted({arm.track for arm in arms}))
-        return replace(undecided, reason=f"no runs of these rules under the conditions of {tracks} at tier {case.tier}")
+        return replace(undecided, reason=f"no runs of these rules under the conditions of {tracks}")
     # The first of equals: one hardware class comes before several together, and published data before other.
     best = max(found, key=lambda attempt: (attempt.is_enough, attempt.pairs))
     return _decide(best, undecided, minimum, several=len({a.pool.hardware for a in found} - {None}) > 1)
