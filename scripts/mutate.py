@@ -344,6 +344,36 @@ SABOTAGES = (
         "an expensive diagnostic is measured all the time", "benchsuite/harness/run.py",
         "if at_an_end or not kind.only_at_ends", "if True", "tests/harness/test_expensive_diagnostics.py",
     ),
+    Sabotage(
+        "an import overwrites what is there", "benchsuite/record/atomic.py",
+        "os.link(temporary, path)", "temporary.replace(path)", "tests/record/test_transfer.py",
+    ),
+    Sabotage(
+        "nesting in a record is not counted", "benchsuite/record/reading.py",
+        "if depth > MAX_DEPTH:", "if False:", "tests/record/test_reading.py",
+    ),
+    Sabotage(
+        "an edited spec keeps its name", "benchsuite/record/checks.py",
+        "if record.spec_hash != whole:", "if False:", "tests/record/test_lint.py",
+    ),
+    Sabotage(
+        "a claim leaves failed seeds out of the mean", "leaderboard/benchsuite_leaderboard/claims.py",
+        "count >= minimum and not failures", "count >= minimum", "tests/leaderboard/test_claims.py",
+    ),
+    Sabotage(
+        "a claim is decided by a mean without its interval", "leaderboard/benchsuite_leaderboard/claims.py",
+        "decide(comparison, gap.low, gap.high)", "decide(comparison, gap.mean, gap.mean)",
+        "tests/leaderboard/test_claims.py",
+    ),
+    Sabotage(
+        "a claim mixes data of two fingerprints", "leaderboard/benchsuite_leaderboard/claim_runs.py",
+        "r.data.fingerprint == fingerprint[arm.track]", "True", "tests/leaderboard/test_claims.py",
+    ),
+    Sabotage(
+        "a claim is decided by runs of another learning rate", "leaderboard/benchsuite_leaderboard/grouping.py",
+        "spec.architecture, spec.protocol, spec.pretraining", "spec.architecture, spec.pretraining",
+        "tests/leaderboard/test_claims.py",
+    ),
 )  # fmt: skip
 
 

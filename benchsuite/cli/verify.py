@@ -23,7 +23,9 @@ def verify(
     error_tolerance: Annotated[
         float,
         typer.Option(
-            "--error-tolerance", min=0, max=1,
+            "--error-tolerance",
+            min=0,
+            max=1,
             help="How far final errors (fractions) may lie apart where hardware or versions are others; else nothing may.",
         ),
     ] = 0.01,

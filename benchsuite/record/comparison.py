@@ -96,7 +96,9 @@ def _walk(path: str, one: Any, other: Any) -> Iterator[ValueDifference]:
             yield from _walk(f"{path}[{index}]", left, right)
     elif one != other:
         lengths = isinstance(one, list) and isinstance(other, list)
-        yield ValueDifference(path, f"{len(one)} values" if lengths else one, f"{len(other)} values" if lengths else other)
+        yield ValueDifference(
+            path, f"{len(one)} values" if lengths else one, f"{len(other)} values" if lengths else other
+        )
 
 
 def _final_errors(recorded: RunRecord, again: RunRecord, tolerances: Tolerances) -> Iterator[ValueDifference]:

@@ -91,7 +91,9 @@ def _duplicates(records: Records, folder: Path) -> Iterator[Finding]:
         elif isinstance(record, RunRecord):
             first = by_run.setdefault(canonical_json([_row(record), record.spec.seed]), path)
             if first != path:
-                yield Finding(path, f"duplicate: seed {record.spec.seed} of its row is also {first.relative_to(folder)}")
+                yield Finding(
+                    path, f"duplicate: seed {record.spec.seed} of its row is also {first.relative_to(folder)}"
+                )
 
 
 def _mixed_tracks(records: Records, folder: Path) -> Iterator[Finding]:
@@ -128,7 +130,9 @@ def _data_not_canonical(records: Records, _folder: Path) -> Iterator[Finding]:
     counts: dict[tuple[Path, str, str], int] = defaultdict(int)
     for path, record in records.items():
         if isinstance(record, RunRecord) and record.data is not None and record.data.canonical is not True:
-            what = "without published checksums" if record.data.canonical is None else "not with the published checksums"
+            what = (
+                "without published checksums" if record.data.canonical is None else "not with the published checksums"
+            )
             counts[path.parent, record.spec.dataset.name, f"{what} ({record.data.fingerprint[:12]})"] += 1
     for (parent, name, what), count in sorted(counts.items()):
         yield Finding(parent, f"data: {name}, {what}, in {count} record{'s' if count > 1 else ''}", is_problem=False)

@@ -27,6 +27,7 @@ __all__ = [
 EXPERIMENTS = "experiments"
 """Name of the folder, among others of records, whose files are records of experiments and not of runs."""
 
+
 class RecordStore:
     """A folder with ``records/``, ``experiments/``, ``checkpoints/`` and ``running/`` under it.
 

@@ -71,7 +71,10 @@ def _wrong_config(side: Node, place: str, directory: Directory) -> list[Problem]
     try:
         directory.rule_config(side.value["rule"].value, config.plain())
     except SpecError as error:
-        return [config.mark.problem(p.message, f"{place}.config") for p in error.problems]
+        own = f"rules.{side.value['rule'].value}."
+        return [
+            config.mark.problem(p.message, f"{place}.{(p.field or 'config').removeprefix(own)}") for p in error.problems
+        ]
     except PluginError as error:
         return [config.mark.problem(str(error), f"{place}.config")]
     return []

@@ -91,7 +91,9 @@ class Comparison(SpecModel):
             raise ValueError("two tracks share no seeds; use the test welch")
         segments = [*self.segments, *(side.segment for side in self.sides if side.segment)]
         if not self.is_diagnostic and (segments or self.epoch != "last"):
-            raise ValueError(f"{self.metric} is of the whole network at its end; segments and epochs are for diagnostics")
+            raise ValueError(
+                f"{self.metric} is of the whole network at its end; segments and epochs are for diagnostics"
+            )
         if self.metric == COST and (self.value is not None or any(side.minus for side in self.sides)):
             raise ValueError(f"{self.metric} is compared between two rules, as a ratio; no value and no minus")
         return self

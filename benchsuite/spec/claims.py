@@ -93,9 +93,7 @@ def lay_out_claims(
 class _Layout:
     """Resolves each rule on a track once, however many claims are about it."""
 
-    def __init__(
-        self, library: SpecLibrary, directory: RuleDirectory, wanted: Callable[[str, Tier], bool]
-    ) -> None:
+    def __init__(self, library: SpecLibrary, directory: RuleDirectory, wanted: Callable[[str, Tier], bool]) -> None:
         self.library = library
         self.directory = directory
         self.wanted = wanted

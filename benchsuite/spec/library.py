@@ -17,7 +17,16 @@ from benchsuite.errors import Problem, SpecError, nearest
 from benchsuite.spec.tree import Mark, Node, read
 
 Kind = Literal["datasets", "architectures", "hardware", "tracks", "suites", "experiments", "reference", "claims"]
-KINDS: tuple[Kind, ...] = ("datasets", "architectures", "hardware", "tracks", "suites", "experiments", "reference", "claims")
+KINDS: tuple[Kind, ...] = (
+    "datasets",
+    "architectures",
+    "hardware",
+    "tracks",
+    "suites",
+    "experiments",
+    "reference",
+    "claims",
+)
 SINGULAR: dict[Kind, str] = {
     "datasets": "dataset", "architectures": "architecture", "hardware": "hardware", "tracks": "track",
     "suites": "suite", "experiments": "experiment", "reference": "reference",

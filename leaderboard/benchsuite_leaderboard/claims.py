@@ -59,8 +59,7 @@ def _judge_case(case: Case, minimum: int, index: RecordIndex) -> CaseVerdict:
     if not found:
         tracks = ", ".join(sorted({arm.track for arm in arms}))
         return replace(undecided, reason=f"no runs of these rules under the conditions of {tracks}")
-    # The first of equals: one hardware class comes before several together, and published data before other.
-    best = max(found, key=lambda attempt: (attempt.is_enough, attempt.pairs))
+    best = max(found, key=_preference)
     return _decide(best, undecided, minimum, several=len({a.pool.hardware for a in found} - {None}) > 1)
 
 
@@ -74,6 +73,14 @@ class _Attempt:
     """Seeds of the smaller side, or seeds that both have where the test is paired."""
     failures: tuple[str, ...]
     is_enough: bool
+
+
+def _preference(attempt: _Attempt) -> tuple[bool, bool, bool, int]:
+    """Published data before other, one hardware class before several, then most seeds; the first of equals."""
+    runs = [record for records in attempt.pool.runs.values() for record in records.values()]
+    is_canonical = all(record.data is None or record.data.canonical is not False for record in runs)
+    enough = attempt.is_enough
+    return enough, enough and is_canonical, enough and attempt.pool.hardware is not None, attempt.pairs
 
 
 def _try_pool(pool: Pool, case: Case, minimum: int) -> _Attempt:
@@ -95,7 +102,10 @@ def _decide(attempt: _Attempt, undecided: CaseVerdict, minimum: int, several: bo
     if not attempt.is_enough:
         what = "seeds that both sides have" if comparison.test == "paired" else "seeds on the smaller side"
         return replace(base, reason=f"{attempt.pairs} {what}; {minimum} are needed")
-    if comparison.metric == COST and len({p.main.spec.protocol.batch_size for p, _ in attempt.sides if p.main.spec}) > 1:
+    if (
+        comparison.metric == COST
+        and len({p.main.spec.protocol.batch_size for p, _ in attempt.sides if p.main.spec}) > 1
+    ):
         return replace(base, reason="the sides have batches of different sizes")
     values = [v for _, v in attempt.sides]
     gap = difference(comparison, values[0], values[1] if len(values) > 1 else None)
@@ -105,9 +115,7 @@ def _decide(attempt: _Attempt, undecided: CaseVerdict, minimum: int, several: bo
     return replace(base, verdict=verdict, reason=reason, gap=_as_ratio(gap) if comparison.metric == COST else gap)
 
 
-def difference(
-    comparison: Comparison, left: Mapping[int, float], right: Mapping[int, float] | None
-) -> Estimate | None:
+def difference(comparison: Comparison, left: Mapping[int, float], right: Mapping[int, float] | None) -> Estimate | None:
     """Return left minus right, or minus the fixed value, with the 95 % interval of the comparison's test."""
     if right is None:
         return estimate([value - (comparison.value or 0.0) for value in left.values()])
@@ -133,7 +141,10 @@ def decide(comparison: Comparison, low: float, high: float) -> tuple[Verdict, st
             holds, contradicted = high <= margin, low > margin
     if holds:
         return "reproduced", ""
-    return "not_reproduced", "the contrary was measured" if contradicted else "the interval is on both sides of the limit"
+    return (
+        "not_reproduced",
+        "the contrary was measured" if contradicted else "the interval is on both sides of the limit",
+    )
 
 
 def question(case: Case) -> str:

@@ -25,7 +25,7 @@ def depth_of(value: Any) -> int:
 
 JSON = st.recursive(
     st.text("[]{}\\\"'a\n", max_size=8) | st.integers() | st.none(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("[{\\\"}]", max_size=4), inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('[{\\"}]', max_size=4), inner, max_size=3),
     max_leaves=20,
 )
 

@@ -142,5 +142,7 @@ def test_of_two_that_write_at_once_the_second_is_told(
     assert atomic.os is os
 
 
-def test_reading_again_is_reading_what_was_written(committed: RunRecord, put: Callable[..., Path], tmp_path: Path) -> None:
+def test_reading_again_is_reading_what_was_written(
+    committed: RunRecord, put: Callable[..., Path], tmp_path: Path
+) -> None:
     assert record_text(read_document(put(committed, tmp_path))) == record_text(committed)  # type: ignore[arg-type]
