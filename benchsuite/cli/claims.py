@@ -77,9 +77,9 @@ def _show(verdict: ClaimVerdict) -> None:
     from rich.markup import escape
 
     where = f" [dim]({verdict.tier} tier)[/]" if verdict.tier else ""
-    colour = COLOURS[verdict.verdict]
-    output().print(f"[{colour}]{verdict.words:>18}[/]  {escape(verdict.claim.name)}: {escape(verdict.claim.title)}{where}",
-                   soft_wrap=True)  # fmt: skip
+    head = f"[{COLOURS[verdict.verdict]}]{verdict.words:>18}[/]"
+    claim = escape(f"{verdict.claim.name}: {verdict.claim.title}")
+    output().print(f"{head}  {claim}{where}", soft_wrap=True)
     if verdict.tier:
         for case in verdict.deciding:
             output().print(f"{'':20}{_line(case)}", markup=False, soft_wrap=True)

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from benchsuite.spec.library import SpecLibrary
 
 Section = Literal[
-    "rules", "tracks", "suites", "experiments", "datasets", "architectures", "hardware", "reference", "claims", "diagnostics",
-    "plugins",
+    "rules", "tracks", "suites", "experiments", "datasets", "architectures", "hardware", "reference", "claims",
+    "diagnostics", "plugins",
 ]  # fmt: skip
 SECTIONS: tuple[Section, ...] = (
-    "rules", "tracks", "suites", "experiments", "datasets", "architectures", "hardware", "reference", "claims", "diagnostics",
-    "plugins",
+    "rules", "tracks", "suites", "experiments", "datasets", "architectures", "hardware", "reference", "claims",
+    "diagnostics", "plugins",
 )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def verify(
             "--error-tolerance",
             min=0,
             max=1,
-            help="How far final errors (fractions) may lie apart where hardware or versions are others; else nothing may.",
+            help="How far final errors (fractions) may lie apart where hardware or versions differ; else nothing may.",
         ),
     ] = 0.01,
     data: DataRootOption = None,

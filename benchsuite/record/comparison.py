@@ -17,7 +17,7 @@ class Tolerances:
     """How far final numbers may lie apart where hardware or versions differ; elsewhere nothing may."""
 
     error: float = 0.01
-    """Of test and train error after the last epoch, as fractions: training is chaotic, and single epochs differ more."""
+    """Of test and train error after the last epoch, as fractions; training is chaotic, single epochs differ more."""
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class Comparison(SpecModel):
     setting: str = ""
     """Instead of tracks: data set and network, where no track has them yet."""
     metric: Name
-    """``test_error`` or ``train_error`` after the last epoch (fractions), ``cost_per_step``, or a diagnostic by name."""
+    """``test_error`` or ``train_error`` after the last epoch (fractions), ``cost_per_step``, or a diagnostic."""
     segments: tuple[str, ...] = ()
     """For a diagnostic: the segments; none for the network as a whole."""
     epoch: int | Literal["last"] = Field(default="last", union_mode="left_to_right")
@@ -56,8 +56,8 @@ class Comparison(SpecModel):
     value: float | None = None
     """A fixed number that the left side is compared with, in the metric's unit."""
     direction: Direction
-    """What is claimed of left minus right, by its 95 % interval: ``lower``: all of it is below -margin; ``higher``: above
-    the margin; ``equal``: within the margin on both sides; ``not_higher``: no part is above the margin."""
+    """What is claimed of left minus right, by its 95 % interval: ``lower``: all of it is below -margin; ``higher``: all
+    is above the margin; ``equal``: within the margin on both sides; ``not_higher``: no part is above the margin."""
     margin: float = Field(default=0, ge=0)
     """In the metric's unit; for a cost, a fraction of the right side's."""
     test: ClaimTest

@@ -159,7 +159,8 @@ def guess_kind(path: Path, node: Node) -> Kind | None:
     if not node.is_mapping:
         return None
     marks: dict[str, Kind] = {
-        "tracks": "suites", "cells": "suites", "entries": "reference", "comparisons": "claims", "protocol": "tracks", "device": "hardware",
+        "tracks": "suites", "cells": "suites", "entries": "reference", "comparisons": "claims",
+        "protocol": "tracks", "device": "hardware",
         "layers": "architectures", "builder": "architectures", "reader": "datasets", "normalization": "datasets",
     }  # fmt: skip
     for field, kind in marks.items():

@@ -1,6 +1,6 @@
 """Which records a claim is decided by: exactly its conditions, one data fingerprint a track, one hardware class if any.
 
-Records are never averaged over what is missing: a seed that failed, or was not measured, is named and nothing is decided.
+Nothing is averaged over what is missing: a seed that failed, or was not measured, is named, and nothing is decided.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ SIGNS = {"lower": "below", "higher": "above", "equal": "equal to", "not_higher":
 def judge(claims: Iterable[ClaimCases], records: Iterable[RunRecord]) -> list[ClaimVerdict]:
     """Return every claim's verdict, with the numbers and the runs behind it; the records' order does not matter.
 
-    A claim is decided at the first of its tiers where something can be decided: reproduced if each comparison holds there,
-    not reproduced if one does not. A comparison holds if the whole 95 % interval of the difference lies where the claim
+    A claim is decided at the first of its tiers where something can be: reproduced if each comparison holds there, not
+    reproduced if one does not. A comparison holds if the whole 95 % interval of the difference lies where the claim
     says. With fewer seeds a side than the claim's minimum (3 or more), or a seed that failed, nothing is decided.
     """
     index = RecordIndex(records)

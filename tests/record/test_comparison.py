@@ -29,7 +29,8 @@ def test_only_the_time_it_took_may_differ_on_the_same_machine(committed: RunReco
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("epochs", 0, "running_loss"), 0.5), (("epochs", 19, "test", "error"), 0.5), (("diagnostics", 1, "value"), 1.0),
+        (("epochs", 0, "running_loss"), 0.5), (("epochs", 19, "test", "error"), 0.5),
+        (("diagnostics", 1, "value"), 1.0),
         (("data", "fingerprint"), "ab"), (("seeds", "init"), 3), (("network", "parameters"), 3),
         (("status",), "diverged"),
     ],

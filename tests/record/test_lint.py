@@ -136,6 +136,6 @@ def test_epochs_must_be_counted_and_times_in_order(committed: RunRecord) -> None
     assert "not numbered" in inconsistencies(committed.model_copy(update={"epochs": tuple(renumbered)}))[0]
     backwards = {"started_at": committed.ended_at, "ended_at": committed.started_at}
     assert "before started_at" in inconsistencies(committed.model_copy(update=backwards))[0]
-    longer = committed.epochs + (committed.epochs[-1].model_copy(update={"epoch": 21}),)
+    longer = (*committed.epochs, committed.epochs[-1].model_copy(update={"epoch": 21}))
     assert "the spec has 20" in inconsistencies(committed.model_copy(update={"epochs": longer}))[0]
     assert inconsistencies(committed) == []
