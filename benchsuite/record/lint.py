@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from benchsuite.record.checks import identity_of, inconsistencies
 from benchsuite.record.experiment import ExperimentRecord
 from benchsuite.record.model import RunRecord
@@ -151,5 +153,5 @@ def _row(record: RunRecord) -> list[object]:
     return [*_table(record), _plain(spec.protocol), _plain(spec.pretraining), _plain(spec.rule)]
 
 
-def _plain(model: RunRecord | object) -> object:
-    return strip_documentation(model.model_dump(mode="json"))  # type: ignore[attr-defined]
+def _plain(model: BaseModel) -> object:
+    return strip_documentation(model.model_dump(mode="json"))

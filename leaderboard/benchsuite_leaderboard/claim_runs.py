@@ -86,9 +86,8 @@ def pools(index: RecordIndex, arms: Sequence[Arm], metric: str) -> Iterator[Pool
     runs = {arm: index.runs_of(arm) for arm in arms}
     tracks = sorted({arm.track for arm in arms})
     known = [_fingerprints(r for arm in arms if arm.track == track for r in runs[arm]) for track in tracks]
-    hardware: list[HardwareKey | None] = sorted({_hardware(r) for records in runs.values() for r in records})
-    if metric != COST:
-        hardware.append(None)
+    classes = sorted({_hardware(r) for records in runs.values() for r in records})
+    hardware: list[HardwareKey | None] = [*classes] if metric == COST else [*classes, None]
     for chosen in product(*known):
         fingerprint = dict(zip(tracks, chosen, strict=True))
         for key in hardware:
