@@ -440,6 +440,36 @@ SABOTAGES = (
         "return inputs[:, : self.outputs]", "return inputs[:, -self.outputs :]",
         "tests/network/test_invertible_outline.py",
     ),
+    Sabotage(
+        "an import overwrites what is there", "benchsuite/record/atomic.py",
+        "os.link(temporary, path)", "temporary.replace(path)", "tests/record/test_transfer.py",
+    ),
+    Sabotage(
+        "nesting in a record is not counted", "benchsuite/record/reading.py",
+        "if depth > MAX_DEPTH:", "if False:", "tests/record/test_reading.py",
+    ),
+    Sabotage(
+        "an edited spec keeps its name", "benchsuite/record/checks.py",
+        "if record.spec_hash != whole:", "if False:", "tests/record/test_lint.py",
+    ),
+    Sabotage(
+        "a claim leaves failed seeds out of the mean", "leaderboard/benchsuite_leaderboard/claims.py",
+        "count >= minimum and not failures", "count >= minimum", "tests/leaderboard/test_claims.py",
+    ),
+    Sabotage(
+        "a claim is decided by a mean without its interval", "leaderboard/benchsuite_leaderboard/claims.py",
+        "decide(comparison, gap.low, gap.high)", "decide(comparison, gap.mean, gap.mean)",
+        "tests/leaderboard/test_claims.py",
+    ),
+    Sabotage(
+        "a claim mixes data of two fingerprints", "leaderboard/benchsuite_leaderboard/claim_runs.py",
+        "r.data.fingerprint == fingerprint[arm.track]", "True", "tests/leaderboard/test_claims.py",
+    ),
+    Sabotage(
+        "a claim is decided by runs of another learning rate", "leaderboard/benchsuite_leaderboard/grouping.py",
+        "spec.architecture, spec.protocol, spec.pretraining", "spec.architecture, spec.pretraining",
+        "tests/leaderboard/test_claims.py",
+    ),
 )  # fmt: skip
 
 
@@ -470,7 +500,7 @@ def main() -> int:
         for part in PARTS:
             source = REPOSITORY / part
             if source.is_dir():
-                shutil.copytree(source, copy / part, ignore=shutil.ignore_patterns("__pycache__", "records"))
+                shutil.copytree(source, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(source, copy / part)
         for sabotage in chosen:

@@ -20,7 +20,9 @@ from benchsuite.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from benchsuite.record.model import RunRecord
     from benchsuite.spec.base import Tier
+    from benchsuite.spec.claims import ClaimCases
     from benchsuite.spec.published import PublishedError
 
 app = typer.Typer(help="Build or serve the leaderboard page.", no_args_is_help=True)
@@ -92,6 +94,18 @@ def _published(cells: set[tuple[str, Tier]], specs: list[Path] | None) -> list[P
         return []
 
 
+def _claims(records: list[RunRecord], specs: list[Path] | None) -> list[ClaimCases]:
+    """Return the papers' claims; a wrong spec costs their page, not the site."""
+    from benchsuite.cli.claims import laid_out_claims
+    from benchsuite.errors import SpecError
+
+    try:
+        return laid_out_claims(records, specs)
+    except SpecError as error:
+        messages().print(f"claims are left out: {error}", markup=False, soft_wrap=True)
+        return []
+
+
 def _build(store: Path, records: list[Path] | None, out: Path | None, specs: list[Path] | None, quiet: bool) -> Path:
     from itertools import chain
 
@@ -107,10 +121,12 @@ def _build(store: Path, records: list[Path] | None, out: Path | None, specs: lis
     if not found and not experiments:
         places = ", ".join(str(f) for f in folders)
         raise EmptySelectionError(f"no records in {places}; `benchsuite run quickstart` makes some")
-    cells = {(record.spec.track, record.spec.tier) for record in found if isinstance(record, RunRecord)}
+    good = [record for record in found if isinstance(record, RunRecord)]
+    cells = {(record.spec.track, record.spec.tier) for record in good}
     report = build_site(
-        found, (out or store / "site").resolve(), experiments=experiments, published=_published(cells, specs)
-    )
+        found, (out or store / "site").resolve(), experiments=experiments, published=_published(cells, specs),
+        claims=_claims(good, specs),
+    )  # fmt: skip
     for broken in report.broken:
         messages().print(f"left out: {broken.path}: {broken.reason}", markup=False, soft_wrap=True)
     if quiet:

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from benchsuite.spec.library import SpecLibrary
 
 Section = Literal[
-    "rules", "tracks", "suites", "experiments", "datasets", "architectures", "hardware", "reference", "diagnostics",
-    "plugins",
+    "rules", "tracks", "suites", "experiments", "datasets", "architectures", "hardware", "reference", "claims",
+    "diagnostics", "plugins",
 ]  # fmt: skip
 SECTIONS: tuple[Section, ...] = (
-    "rules", "tracks", "suites", "experiments", "datasets", "architectures", "hardware", "reference", "diagnostics",
-    "plugins",
+    "rules", "tracks", "suites", "experiments", "datasets", "architectures", "hardware", "reference", "claims",
+    "diagnostics", "plugins",
 )  # fmt: skip
 
 
@@ -28,7 +28,7 @@ def list_(
     specs: SpecsOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """List rules, tracks, suites, experiments, specs, published values, diagnostics and plugins."""
+    """List rules, tracks, suites, experiments, specs, published values, claims, diagnostics and plugins."""
     from benchsuite.registry.catalog import read_catalog
 
     catalog = read_catalog()

@@ -15,7 +15,25 @@ import sys
 
 import typer
 
-from benchsuite.cli import audit, data, doctor, info, leaderboard, listing, new, plan, run, schema, sync, ui, validate
+from benchsuite.cli import (
+    audit,
+    claims,
+    data,
+    doctor,
+    info,
+    leaderboard,
+    listing,
+    new,
+    plan,
+    records,
+    run,
+    schema,
+    sync,
+    transfer,
+    ui,
+    validate,
+    verify,
+)
 from benchsuite.cli.exits import EXIT_BUG, exits
 from benchsuite.version import __version__
 
@@ -42,6 +60,11 @@ app.command("audit")(exits(audit.audit))
 app.command("schema")(exits(schema.schema))
 app.add_typer(data.app, name="data")
 app.add_typer(leaderboard.app, name="leaderboard")
+app.command("claims")(exits(claims.claims))
+app.command("verify")(exits(verify.verify))
+app.command("export")(exits(transfer.export))
+app.command("import")(exits(transfer.import_))
+app.add_typer(records.app, name="records")
 app.command("ui")(exits(ui.ui))
 app.command("sync")(exits(sync.sync))
 app.add_typer(new.app, name="new")

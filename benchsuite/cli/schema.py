@@ -10,8 +10,8 @@ import typer
 from benchsuite.cli.options import print_json
 
 SchemaName = Literal[
-    "dataset", "architecture", "protocol", "hardware", "track", "suite", "experiment", "reference", "run", "record",
-    "experiment_record",
+    "dataset", "architecture", "protocol", "hardware", "track", "suite", "experiment", "reference", "claim", "run",
+    "record", "experiment_record",
 ]  # fmt: skip
 
 
@@ -42,6 +42,7 @@ def _schemas() -> dict[str, Any]:
     from benchsuite.record.experiment import ExperimentRecord
     from benchsuite.record.model import RunRecord
     from benchsuite.spec.architecture import ArchitectureSpec
+    from benchsuite.spec.claim import ClaimSpec
     from benchsuite.spec.dataset import DatasetSpec
     from benchsuite.spec.experiment import ExperimentSpec
     from benchsuite.spec.hardware import HardwareSpec
@@ -52,10 +53,10 @@ def _schemas() -> dict[str, Any]:
     shapes: dict[str, Any] = {
         "dataset": DatasetSpec, "architecture": ArchitectureSpec, "protocol": ProtocolSpec, "hardware": HardwareSpec,
         "track": TrackSpec, "suite": SuiteSpec, "experiment": ExperimentSpec, "reference": ReferenceSpec,
-        "run": RunSpec, "record": RunRecord, "experiment_record": ExperimentRecord,
+        "claim": ClaimSpec, "run": RunSpec, "record": RunRecord, "experiment_record": ExperimentRecord,
     }  # fmt: skip
     schemas = {name: TypeAdapter(shape).json_schema() for name, shape in shapes.items()}
-    for name in ("dataset", "architecture", "hardware", "track", "suite", "experiment", "reference"):
+    for name in ("dataset", "architecture", "hardware", "track", "suite", "experiment", "reference", "claim"):
         _as_written(schemas[name])
     track = schemas["track"]["properties"]
     first = schemas["track"]["$defs"]["PretrainingSpec"]["properties"]
@@ -63,7 +64,7 @@ def _schemas() -> dict[str, Any]:
     for properties, part in ((track, "dataset"), (track, "architecture"), (first, "architecture")):
         by_name = {"type": "string", "description": f"Name of a {part} spec."}
         properties[part] = {"anyOf": [by_name, properties[part], _needs_extends(_partial(properties[part]))]}
-    for name in ("dataset", "architecture", "hardware", "track", "suite", "reference"):
+    for name in ("dataset", "architecture", "hardware", "track", "suite", "reference", "claim"):
         schemas[name] = _may_extend(schemas[name])
     return schemas
 

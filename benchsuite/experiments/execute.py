@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,18 +9,18 @@ from datetime import UTC, datetime
 from benchsuite.experiments.simulate import RULES, arms_of, simulate, stream_seeds
 from benchsuite.harness.environment import versions
 from benchsuite.record.experiment import ExperimentRecord, RuleUsed, Trajectory
-from benchsuite.record.model import Versions
+from benchsuite.record.keys import experiment_result_key
 from benchsuite.record.store import RecordStore
 from benchsuite.registry.manager import Registry
 from benchsuite.registry.sources import rule_source_hash
-from benchsuite.spec.hashing import canonical_json, experiment_hash, experiment_id
+from benchsuite.spec.hashing import experiment_hash, experiment_id
 from benchsuite.spec.resolve_experiment import SelectedExperiment
 
 
 def earlier_record(selected: SelectedExperiment, store: RecordStore, registry: Registry) -> ExperimentRecord | None:
     """Return the store's record of an experiment if nothing that can change its numbers has changed since."""
     found = store.find_experiment(experiment_id(selected.spec))
-    key = result_key(experiment_hash(selected.spec), rules_used(registry), versions())
+    key = experiment_result_key(experiment_hash(selected.spec), rules_used(registry), versions())
     return found if found is not None and found.result_key == key else None
 
 
@@ -57,7 +56,7 @@ def execute(
     record = ExperimentRecord(
         experiment_id=experiment_id(spec),
         spec_hash=experiment_hash(spec),
-        result_key=result_key(experiment_hash(spec), rules, environment),
+        result_key=experiment_result_key(experiment_hash(spec), rules, environment),
         spec=spec,
         seeds={seed: stream_seeds(seed) for seed in spec.seeds},
         rules=rules,
@@ -81,12 +80,3 @@ def rules_used(registry: Registry) -> dict[str, RuleUsed]:
         )
         for name in RULES
     }
-
-
-def result_key(spec_hash: str, rules: dict[str, RuleUsed], environment: Versions) -> str:
-    """Return the hash over everything that can change an experiment's numbers, and nothing else."""
-    parts = {
-        "spec": spec_hash, "rules": {name: used.source_hash for name, used in rules.items()},
-        "benchsuite": environment.benchsuite, "torch": environment.torch,
-    }  # fmt: skip
-    return hashlib.sha256(canonical_json(parts).encode()).hexdigest()

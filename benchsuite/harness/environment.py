@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import subprocess
 from functools import cache
@@ -14,7 +13,6 @@ import torch
 from benchsuite.record.model import Environment, Versions
 from benchsuite.registry.manager import Registry
 from benchsuite.registry.sources import rule_source_hash
-from benchsuite.spec.hashing import canonical_json
 from benchsuite.version import __version__
 
 
@@ -58,15 +56,3 @@ def environment_of(registry: Registry, rule_name: str) -> Environment:
         rule_distribution=registry.origins["rule", rule_name].distribution,
         rule_source_hash=rule_source_hash(registry.rule(rule_name)),
     )
-
-
-def result_key(spec_hash: str, environment: Environment, fingerprint: str) -> str:
-    """Return the hash over everything that can change a run's numbers, and nothing else.
-
-    Spec, rule's source, data, and the versions of the suite and of torch.
-    """
-    parts = {
-        "spec": spec_hash, "rule": environment.rule_source_hash, "data": fingerprint,
-        "benchsuite": environment.benchsuite, "torch": environment.torch,
-    }  # fmt: skip
-    return hashlib.sha256(canonical_json(parts).encode()).hexdigest()

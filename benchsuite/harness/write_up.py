@@ -8,8 +8,8 @@ from statistics import median
 
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.harness.device import Device, peak_memory
-from benchsuite.harness.environment import result_key
 from benchsuite.harness.seeds import derive_seeds
+from benchsuite.record.keys import run_result_key
 from benchsuite.record.model import (
     DataUsed,
     DiagnosticValue,
@@ -80,7 +80,7 @@ def identify(selected: SelectedRun, data: LoadedData, environment: Environment) 
         environment=environment,
         run_id=run_id(spec),
         spec_hash=whole,
-        result_key=result_key(whole, environment, data.fingerprint),
+        result_key=run_result_key(whole, environment, data.fingerprint),
         seeds=derive_seeds(spec.seed),
         started_at=datetime.now(UTC),
     )

@@ -40,3 +40,30 @@ def write_text_atomically(path: Path, text: str) -> None:
     """Put a text in a file's place; raises as ``replaced_atomically`` does."""
     with replaced_atomically(path) as stream:
         stream.write(text.encode())
+
+
+def create_text_atomically(path: Path, text: str) -> None:
+    """Put a text where there is no file yet, whole or not at all.
+
+    Raises:
+        FileExistsError: if there is one, also if another process put it there just now; it is untouched.
+        StoreError: if the folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    with replaced_atomically(temporary) as stream:
+        stream.write(text.encode())
+    try:
+        # A rename would replace what came in between; a link does not.
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        # Some file systems have no links: there, a moment between looking and renaming is left.
+        if path.exists():
+            raise FileExistsError(str(path)) from error
+        try:
+            temporary.replace(path)
+        except OSError as failure:
+            raise StoreError(f"cannot write {path}: {failure.strerror or failure}") from failure
+    finally:
+        temporary.unlink(missing_ok=True)

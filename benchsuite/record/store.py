@@ -4,62 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
-
-from pydantic import ValidationError
 
 from benchsuite.errors import StoreError
 from benchsuite.record.atomic import write_text_atomically
 from benchsuite.record.experiment import ExperimentRecord
-from benchsuite.record.model import RecordModel, RunRecord
+from benchsuite.record.model import RunRecord
+from benchsuite.record.reading import MAX_RECORD_BYTES, BrokenRecord, read_experiment, read_record, record_text
 
-# The longest runs planned (ImageNet, 90 epochs, 50 segments, several diagnostics) stay under a tenth of this.
-MAX_RECORD_BYTES = 32 * 1024 * 1024
+__all__ = [
+    "EXPERIMENTS",
+    "MAX_RECORD_BYTES",
+    "BrokenRecord",
+    "RecordStore",
+    "is_experiments",
+    "read_experiment",
+    "read_experiments",
+    "read_folder",
+    "read_record",
+]
 
 EXPERIMENTS = "experiments"
 """Name of the folder, among others of records, whose files are records of experiments and not of runs."""
-
-Document = TypeVar("Document", bound=RecordModel)
-
-
-@dataclass(frozen=True)
-class BrokenRecord:
-    """A file that should hold a record and does not."""
-
-    path: Path
-    reason: str
-
-
-def read_record(path: Path) -> RunRecord | BrokenRecord:
-    """Read one run's record; a file that is too large, not JSON or not a record is described instead of raised."""
-    return _read(path, RunRecord)
-
-
-def read_experiment(path: Path) -> ExperimentRecord | BrokenRecord:
-    """Read one experiment's record; what is wrong with the file is described as by ``read_record``."""
-    return _read(path, ExperimentRecord)
-
-
-def _read(path: Path, model: type[Document]) -> Document | BrokenRecord:
-    try:
-        size = path.stat().st_size
-        if size > MAX_RECORD_BYTES:
-            return BrokenRecord(path, f"{size} bytes; records have at most {MAX_RECORD_BYTES}")
-        return model.model_validate_json(path.read_bytes())
-    except OSError as error:
-        return BrokenRecord(path, error.strerror or str(error))
-    except (ValidationError, ValueError, RecursionError) as error:
-        return BrokenRecord(path, _first_problem(error))
-
-
-def _first_problem(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(p) for p in first["loc"]) or "document"
-        return f"{place}: {first['msg']} ({error.error_count()} problems in all)"
-    return str(error)[:200]
 
 
 class RecordStore:
@@ -96,7 +62,7 @@ class RecordStore:
     def write(self, record: RunRecord) -> Path:
         """Write a record in place of an older one of the same run and return its path."""
         path = self.path_of(record.run_id)
-        write_text_atomically(path, record.model_dump_json(indent=1) + "\n")
+        write_text_atomically(path, record_text(record))
         return path
 
     def find(self, run_id: str) -> RunRecord | None:
@@ -112,7 +78,7 @@ class RecordStore:
     def write_experiment(self, record: ExperimentRecord) -> Path:
         """Write a record in place of an older one of the same experiment and return its path."""
         path = self.experiments_folder / f"{record.experiment_id}.json"
-        write_text_atomically(path, record.model_dump_json(indent=1) + "\n")
+        write_text_atomically(path, record_text(record))
         return path
 
     def find_experiment(self, experiment_id: str) -> ExperimentRecord | None:
@@ -132,16 +98,17 @@ def read_folder(folder: Path) -> Iterator[RunRecord | BrokenRecord]:
     Folders of experiments are left out; ``read_experiments`` reads those.
     """
     for path in sorted(folder.rglob("*.json")):
-        if not _is_experiments(path, folder):
+        if not is_experiments(path, folder):
             yield read_record(path)
 
 
 def read_experiments(folder: Path) -> Iterator[ExperimentRecord | BrokenRecord]:
     """Yield what lies in folders named ``experiments``, this one or any below, in the order of their paths."""
     for path in sorted(folder.rglob("*.json")):
-        if _is_experiments(path, folder):
+        if is_experiments(path, folder):
             yield read_experiment(path)
 
 
-def _is_experiments(path: Path, folder: Path) -> bool:
+def is_experiments(path: Path, folder: Path) -> bool:
+    """Return whether a file found under a folder is, by where it lies, an experiment's record."""
     return EXPERIMENTS in {folder.resolve().name, *path.relative_to(folder).parent.parts}

@@ -1,7 +1,7 @@
 """Where specs lie, and how one names another.
 
-A library is a list of folders, each with ``datasets/ architectures/ hardware/ tracks/ suites/ experiments/ reference/``
-in it. A name means the same file everywhere: a name that two folders have is an error, not a matter of order.
+A library is a list of folders, each with ``datasets/ architectures/ hardware/ tracks/ suites/ experiments/ reference/
+claims/`` in it. A name means the same file everywhere: a name that two folders have is an error, not a matter of order.
 """
 
 from __future__ import annotations
@@ -16,11 +16,21 @@ from typing import Literal
 from benchsuite.errors import Problem, SpecError, nearest
 from benchsuite.spec.tree import Mark, Node, read
 
-Kind = Literal["datasets", "architectures", "hardware", "tracks", "suites", "experiments", "reference"]
-KINDS: tuple[Kind, ...] = ("datasets", "architectures", "hardware", "tracks", "suites", "experiments", "reference")
+Kind = Literal["datasets", "architectures", "hardware", "tracks", "suites", "experiments", "reference", "claims"]
+KINDS: tuple[Kind, ...] = (
+    "datasets",
+    "architectures",
+    "hardware",
+    "tracks",
+    "suites",
+    "experiments",
+    "reference",
+    "claims",
+)
 SINGULAR: dict[Kind, str] = {
     "datasets": "dataset", "architectures": "architecture", "hardware": "hardware", "tracks": "track",
     "suites": "suite", "experiments": "experiment", "reference": "reference",
+    "claims": "claim",
 }  # fmt: skip
 
 SPECS_VARIABLE = "BENCHSUITE_SPECS"
@@ -106,7 +116,7 @@ class SpecLibrary:
         named = node.get("name")
         if named is None:
             node = node.with_entry("name", Node(path.stem, node.mark))
-        elif named.value != path.stem and kind in {"tracks", "suites", "experiments", "reference"}:
+        elif named.value != path.stem and kind in {"tracks", "suites", "experiments", "reference", "claims"}:
             message = f"found '{named.value}', but the file is called '{path.stem}'; make them agree"
             raise SpecError([named.mark.problem(message, "name")], subject=node.mark.file or str(path))
         return self._lay_out(kind, node, (*chain, path))
@@ -149,7 +159,8 @@ def guess_kind(path: Path, node: Node) -> Kind | None:
     if not node.is_mapping:
         return None
     marks: dict[str, Kind] = {
-        "tracks": "suites", "cells": "suites", "entries": "reference", "protocol": "tracks", "device": "hardware",
+        "tracks": "suites", "cells": "suites", "entries": "reference", "comparisons": "claims",
+        "protocol": "tracks", "device": "hardware",
         "layers": "architectures", "builder": "architectures", "reader": "datasets", "normalization": "datasets",
     }  # fmt: skip
     for field, kind in marks.items():

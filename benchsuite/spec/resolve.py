@@ -15,7 +15,9 @@ from pydantic import TypeAdapter
 from benchsuite.errors import EmptySelectionError, PluginError, Problem, SpecError, in_file_order, nearest
 from benchsuite.spec.architecture import ArchitectureSpec
 from benchsuite.spec.base import Tier
+from benchsuite.spec.check_claim import check_claim
 from benchsuite.spec.checking import check
+from benchsuite.spec.claim import ClaimSpec
 from benchsuite.spec.dataset import DatasetSpec
 from benchsuite.spec.experiment import ExperimentSpec
 from benchsuite.spec.hardware import HardwareSpec
@@ -36,6 +38,7 @@ PARTS: dict[str, Any] = {
 SHAPES: dict[Kind, Any] = {
     "datasets": DatasetSpec, "architectures": ArchitectureSpec, "hardware": HardwareSpec, "tracks": TrackSpec,
     "suites": SuiteSpec, "experiments": ExperimentSpec, "reference": ReferenceSpec,
+    "claims": ClaimSpec,
 }  # fmt: skip
 
 
@@ -183,6 +186,8 @@ def _check_file(path: Path, library: SpecLibrary, directory: RuleDirectory) -> l
             return _check_track(laid_out, directory)
         case "reference":
             return _check_reference(laid_out, library, directory)
+        case "claims":
+            return check_claim(laid_out, library, directory)
         case _:
             return []
 

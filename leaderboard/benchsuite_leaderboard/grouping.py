@@ -11,6 +11,7 @@ from typing import Any
 
 from benchsuite.record.model import RunRecord
 from benchsuite.spec.base import TIERS, Tier, strip_documentation
+from benchsuite.spec.track import RunSpec
 from benchsuite_leaderboard.model import Difference
 
 ABSENT = "absent"
@@ -41,7 +42,7 @@ def group_records(records: Iterable[RunRecord]) -> list[Group]:
     goes with the runs of the same spec if they all used the same data, and into a group of its own otherwise.
     """
     sorted_by_spec: dict[tuple[str, Tier, str, str], dict[str | None, list[RunRecord]]] = {}
-    for record in _in_order(records):
+    for record in oldest_first(records):
         spec = record.spec
         key = (spec.track, spec.tier, canonical(plain(spec.dataset)), canonical(plain(spec.architecture)))
         fingerprint = record.data.fingerprint if record.data else None
@@ -50,7 +51,7 @@ def group_records(records: Iterable[RunRecord]) -> list[Group]:
     for (track, tier, _, _), by_fingerprint in sorted_by_spec.items():
         known = [f for f in by_fingerprint if f is not None]
         if len(known) == 1 and None in by_fingerprint:
-            by_fingerprint = {known[0]: _in_order(by_fingerprint[known[0]] + by_fingerprint[None])}
+            by_fingerprint = {known[0]: oldest_first(by_fingerprint[known[0]] + by_fingerprint[None])}
         for fingerprint, members in by_fingerprint.items():
             dataset, architecture = plain(members[0].spec.dataset), plain(members[0].spec.architecture)
             groups.append(Group(track, tier, fingerprint, dataset, architecture, tuple(members)))
@@ -120,6 +121,21 @@ def plain(model: Any) -> dict[str, Any]:
     return stripped
 
 
+def conditions(spec: RunSpec) -> str:
+    """Return all that names a run but seed, machine and diagnostics: what a paper's number depends on."""
+    parts = (spec.dataset, spec.architecture, spec.protocol, spec.pretraining, spec.rule)
+    return canonical([spec.track, spec.tier, *(plain(part) for part in parts)])
+
+
+def oldest_first(records: Iterable[RunRecord]) -> list[RunRecord]:
+    """Drop exact copies and sort by rule, seed and when they ended: an order that no order given can change."""
+    unique = {record.model_dump_json(): record for record in records}
+    ordered = sorted(
+        unique.items(), key=lambda item: (item[1].spec.rule.name, item[1].spec.seed, _utc(item[1].ended_at), item[0])
+    )
+    return [record for _, record in ordered]
+
+
 def canonical(value: Any) -> str:
     """Return text that is equal for equal data; unlike the spec's own it accepts whatever an old record may hold."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
@@ -128,15 +144,6 @@ def canonical(value: Any) -> str:
 def short_hash(text: str) -> str:
     """Return twelve hexadecimal digits that stand for a text."""
     return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:12]
-
-
-def _in_order(records: Iterable[RunRecord]) -> list[RunRecord]:
-    """Drop exact copies; sort by what was run, then by when it ended."""
-    unique = {record.model_dump_json(): record for record in records}
-    ordered = sorted(
-        unique.items(), key=lambda item: (item[1].spec.rule.name, item[1].spec.seed, _utc(item[1].ended_at), item[0])
-    )
-    return [record for _, record in ordered]
 
 
 def _utc(moment: datetime) -> datetime:

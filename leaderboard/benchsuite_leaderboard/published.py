@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from benchsuite.spec.published import PublishedError
 from benchsuite.spec.track import RunSpec
-from benchsuite_leaderboard.grouping import canonical, plain
+from benchsuite_leaderboard.grouping import conditions
 from benchsuite_leaderboard.model import Estimate, Published
 
 PublishedByConditions = Mapping[str, PublishedError]
@@ -19,7 +19,7 @@ def by_conditions(published: Iterable[PublishedError]) -> PublishedByConditions:
     """Return published errors by what a run must have to be compared with them; of two sources the first."""
     found: dict[str, PublishedError] = {}
     for value in published:
-        found.setdefault(_conditions(value.spec), value)
+        found.setdefault(conditions(value.spec), value)
     return found
 
 
@@ -32,7 +32,7 @@ def published_for(spec: RunSpec, measured: Estimate | None, published: Published
         published: all there is.
 
     """
-    found = published.get(_conditions(spec))
+    found = published.get(conditions(spec))
     if found is None:
         return None
     value, reference = found.value, found.reference
@@ -48,9 +48,3 @@ def published_for(spec: RunSpec, measured: Estimate | None, published: Published
         difference=None if is_bound or measured is None else measured.mean - error,
         remark="; ".join(remark for remark in remarks if remark),
     )
-
-
-def _conditions(spec: RunSpec) -> str:
-    """All that names a run but seed, machine and diagnostics: what a paper's number depends on."""
-    parts = (spec.dataset, spec.architecture, spec.protocol, spec.rule)
-    return canonical([spec.track, spec.tier, *(plain(part) for part in parts)])

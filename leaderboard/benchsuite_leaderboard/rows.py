@@ -39,7 +39,7 @@ class Bundle:
     @cached_property
     def counted(self) -> list[RunRecord]:
         """Return the records whose numbers may enter a mean."""
-        return [r for r in self.latest if _final_error(r) is not None]
+        return [r for r in self.latest if final_error(r) is not None]
 
     @cached_property
     def protocol(self) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class Bundle:
     @cached_property
     def test_errors(self) -> dict[int, float]:
         """Return the final test error by seed index."""
-        return {r.spec.seed: e for r in self.counted if (e := _final_error(r)) is not None}
+        return {r.spec.seed: e for r in self.counted if (e := final_error(r)) is not None}
 
     @cached_property
     def conditions(self) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def build_rows(bundles: Sequence[Bundle], published: PublishedByConditions) -> l
 
 def _build_row(bundle: Bundle, bundles: Sequence[Bundle], usual: dict[str, Any], labels: dict[str, str]) -> RuleRow:
     counted, latest, first = bundle.counted, bundle.latest, bundle.first
-    failed = Counter(r.status if r.status != "completed" else UNMEASURED for r in latest if _final_error(r) is None)
+    failed = Counter(r.status if r.status != "completed" else UNMEASURED for r in latest if final_error(r) is None)
     differences = _protocol_differences(bundle.protocol, usual)
     baseline = _baseline_for(bundle, bundles, usual)
     return RuleRow(
@@ -115,7 +115,7 @@ def _build_row(bundle: Bundle, bundles: Sequence[Bundle], usual: dict[str, Any],
         completed=len(counted),
         failures=tuple(sorted(failed.items())),
         test_error=estimate(list(bundle.test_errors.values())),
-        train_error=estimate([e for r in counted if (e := _final_train_error(r)) is not None]),
+        train_error=estimate([e for r in counted if (e := final_train_error(r)) is not None]),
         gap=_gap(bundle, baseline, labels),
         cost=_cost(bundle, bundles, usual),
         step_time_ms=_median_of(counted, "step_time_ms"),
@@ -128,15 +128,16 @@ def _build_row(bundle: Bundle, bundles: Sequence[Bundle], usual: dict[str, Any],
     )
 
 
-def _final_error(record: RunRecord) -> float | None:
-    """The test error after the last epoch: an earlier measurement is not the result of the run."""
+def final_error(record: RunRecord) -> float | None:
+    """Return the test error after the last epoch: an earlier measurement is not the result of the run."""
     if record.status != "completed" or not record.epochs:
         return None
     test = max(record.epochs, key=lambda e: e.epoch).test
     return test.error if test else None
 
 
-def _final_train_error(record: RunRecord) -> float | None:
+def final_train_error(record: RunRecord) -> float | None:
+    """Return the error of the whole training set after the last epoch of a completed run that measured it."""
     train = max(record.epochs, key=lambda e: e.epoch).train
     return train.error if train else None
 
@@ -151,12 +152,12 @@ def _seed_run(record: RunRecord, latest: Sequence[RunRecord], counted: Sequence[
         run_id=record.run_id,
         seed=record.spec.seed,
         status=record.status,
-        reason=record.reason or (UNMEASURED if record.status == "completed" and _final_error(record) is None else ""),
+        reason=record.reason or (UNMEASURED if record.status == "completed" and final_error(record) is None else ""),
         command=record.command,
         superseded=not any(record is r for r in latest),
         counted=is_counted,
-        test_error=_final_error(record),
-        train_error=_final_train_error(record) if is_counted else None,
+        test_error=final_error(record),
+        train_error=final_train_error(record) if is_counted else None,
         test_curve=test_curve(record),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -17,9 +17,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from benchsuite.record.experiment import ExperimentRecord
 from benchsuite.record.model import RunRecord, RunStatus
 from benchsuite.record.store import BrokenRecord
+from benchsuite.spec.claims import ClaimCases
 from benchsuite.spec.published import PublishedError
 from benchsuite.version import __version__
-from benchsuite_leaderboard import charts, experiment_charts, formatting
+from benchsuite_leaderboard import charts, claims_page, experiment_charts, formatting
+from benchsuite_leaderboard.claim_model import VERDICT_WORDS, ClaimVerdict
+from benchsuite_leaderboard.claims import judge
 from benchsuite_leaderboard.experiment_tables import ExperimentTable, summarize_experiments
 from benchsuite_leaderboard.model import BASELINE_RULE, RuleRow, TrackTable
 from benchsuite_leaderboard.output import publish
@@ -87,8 +90,9 @@ def build_site(
     experiments: Iterable[ExperimentRecord | BrokenRecord] = (),
     title: str = DEFAULT_TITLE,
     published: Iterable[PublishedError] = (),
+    claims: Iterable[ClaimCases] = (),
 ) -> BuildReport:
-    """Build the leaderboard from records, with published values beside them, and nothing else.
+    """Build the leaderboard from records, with published values and claims beside them, and nothing else.
 
     The same records give the same bytes, in whatever order they come. Everything is rendered before the first file is
     written, so that a failed build changes nothing.
@@ -99,6 +103,7 @@ def build_site(
         out: Folder of the site: new, empty, or made by an earlier build. Foreign files in it are left alone.
         title: Heading of the start page.
         published: Test errors of papers, with the run that each is of.
+        claims: Statements of papers, with the runs that decide them.
 
     Returns:
         What was read and written.
@@ -122,7 +127,7 @@ def build_site(
     statuses = Counter(run.status for table in tables for row in table.rows for run in row.runs)
     counted = sum(table.runs for table in tables)
     experiment_tables = summarize_experiments(good_experiments)
-    pages = render_pages(tables, broken, title, experiment_tables)
+    pages = render_pages(tables, broken, title, experiment_tables, judge(claims, good))
     files = {name: text.encode("utf-8", "backslashreplace") for name, text in pages.items()} | _static_files()
     publish(files, out)
     return BuildReport(
@@ -142,6 +147,7 @@ def render_pages(
     broken: Iterable[BrokenRecord],
     title: str,
     experiments: Iterable[ExperimentTable] = (),
+    claims: Sequence[ClaimVerdict] = (),
 ) -> dict[str, str]:
     """Render every page.
 
@@ -150,6 +156,7 @@ def render_pages(
         broken: Files to list as unusable.
         title: Heading of the start page.
         experiments: As ``summarize_experiments`` gives them.
+        claims: As ``judge`` gives them.
 
     Returns:
         HTML by path within the site.
@@ -169,12 +176,18 @@ def render_pages(
     # Only the file's own folder and name: where somebody keeps their records is not for publication.
     listed = [("/".join(b.path.parts[-2:]), b.reason) for b in broken]
     statuses = Counter(run.status for t in tracks for table in t.tables for row in table.rows for run in row.runs)
-    shared: dict[str, Any] = {"site_title": title, "tracks": tracks, "experiments": studies, "version": __version__}
+    shared: dict[str, Any] = {
+        "site_title": title, "tracks": tracks, "experiments": studies, "version": __version__,
+        "claims": claims_page.verdict_counts(claims),
+    }  # fmt: skip
     index = environment.get_template("index.html.j2")
     pages = {"index.html": index.render(shared, root="", broken=listed, statuses=sorted(statuses.items()), page=None)}
     template = environment.get_template("track.html.j2")
     for track in tracks:
         pages[track.address] = template.render(shared, root="../", page=track, **_drawings(track))
+    if claims:
+        every = [table for track in tracks for table in track.tables]
+        pages[claims_page.ADDRESS] = claims_page.render_claims(environment, shared, claims, every)
     template = environment.get_template("experiment.html.j2")
     for study in studies:
         pages[study.address] = template.render(shared, root="../", page=study, drawings=_experiment_drawings(study))
@@ -238,6 +251,7 @@ def _environment() -> Environment:
         formatting.failure_lines,
     ):
         environment.filters[function.__name__] = function
+    environment.filters["verdict_words"] = VERDICT_WORDS.__getitem__
     environment.globals.update(baseline=BASELINE_RULE, best_row=_best_row, ties=_ties, baseline_row=_baseline_row)
     return environment
 

@@ -52,13 +52,40 @@ def paired_difference(values: Mapping[int, float], baseline: Mapping[int, float]
     return estimate([values[seed] - baseline[seed] for seed in shared])
 
 
+def welch_difference(values: Sequence[float], others: Sequence[float]) -> Estimate | None:
+    """Summarise the difference of the means of two independent samples, which may vary differently.
+
+    Args:
+        values: One finite number a seed.
+        others: What is taken off, likewise.
+
+    Returns:
+        The difference of the means with its 95 % interval; ``n`` is the smaller sample's size, and there is no single
+        standard deviation. None if a sample has fewer than two values.
+
+    Source: Welch 1947, with the degrees of freedom of Welch and Satterthwaite.
+    """
+    first, second = estimate(values), estimate(others)
+    if first is None or second is None or first.sd is None or second.sd is None:
+        return None
+    shares = [e.sd**2 / e.n for e in (first, second) if e.sd is not None]
+    mean, variance = first.mean - second.mean, sum(shares)
+    if variance == 0:
+        half = 0.0
+    else:
+        # Divided by the variance first: squares of very small ones would be zero.
+        freedom = 1 / sum((s / variance) ** 2 / (e.n - 1) for s, e in zip(shares, (first, second), strict=True))
+        half = t_quantile(freedom) * math.sqrt(variance)
+    return Estimate(mean=mean, n=min(first.n, second.n), low=mean - half, high=mean + half)
+
+
 def median(values: Sequence[float]) -> float | None:
     """Return the median, or None without values."""
     return float(statistics.median(values)) if values else None
 
 
 @lru_cache(maxsize=256)
-def t_quantile(degrees_of_freedom: int) -> float:
+def t_quantile(degrees_of_freedom: float) -> float:
     """Return the upper end of the central 95 % of Student's t-distribution."""
     # Imported late: it takes a tenth of a second, and the command prints help without statistics.
     from scipy.special import stdtrit

@@ -26,7 +26,8 @@ from benchsuite.record.store import MAX_RECORD_BYTES, BrokenRecord, RecordStore,
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "EOF"), (b"{", "EOF"), (b"[]", "document"), (b'{"schema_version": 2}', "problems in all"),
+    [(b"", "EOF"), (b"{", "EOF"), (b"[]", "document"), (b'{"run_id": 2}', "problems in all"),
+     (b'{"schema_version": 2}', "reads up to 1"),
      (b"\xff\xfe", ""), (b"[" * 100_000, ""), (b'{"run_id": NaN}', "")],
 )  # fmt: skip
 def test_a_broken_record_is_described_not_raised(tmp_path: Path, content: bytes, reason: str) -> None:

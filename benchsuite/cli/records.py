@@ -1,0 +1,52 @@
+"""``benchsuite records lint``: a folder of records, reviewed like code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchsuite.cli.exits import exits
+from benchsuite.cli.options import JsonOption, output, print_json
+
+app = typer.Typer(help="Check folders of records.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keep typer from taking the only verb for the group itself."""
+
+
+@app.command("lint")
+@exits
+def lint(
+    folder: Annotated[Path, typer.Argument(help="A folder of records, with its subfolders.", show_default=False)],
+    as_json: JsonOption = False,
+) -> int:
+    """Check a folder of records: broken files, names, hashes, duplicates, mixed tracks, missing seeds, dirty code.
+
+    Data without the published checksums is named. Exit code 1 if there is any problem.
+    """
+    from benchsuite.errors import EmptySelectionError
+    from benchsuite.record.lint import lint_folder
+
+    if not folder.is_dir():
+        raise EmptySelectionError(f"{folder} is not a folder; `benchsuite export --out {folder}` makes one")
+    report = lint_folder(folder)
+    if as_json:
+        print_json({
+            "records": report.records,
+            "clean": report.is_clean,
+            "findings": [
+                {"path": str(f.path), "message": f.message, "problem": f.is_problem} for f in report.findings
+            ],
+        })  # fmt: skip
+    else:
+        for finding in report.findings:
+            output().print(str(finding), markup=False, soft_wrap=True)
+        problems = sum(f.is_problem for f in report.findings)
+        count = "1 problem" if problems == 1 else f"{problems} problems"
+        shown = f"{folder}: {report.records} records, {count if problems else 'no problem'}"
+        output().print(shown, markup=False, soft_wrap=True)
+    return 0 if report.is_clean else 1

@@ -1,0 +1,84 @@
+"""``benchsuite export`` and ``benchsuite import``: records out of a store and into one, without loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchsuite.cli.options import DEFAULT_STORE, JsonOption, StoreOption, messages, output, print_json
+
+if TYPE_CHECKING:
+    from benchsuite.record.transfer import Transfer
+
+ReplaceOption = Annotated[
+    bool, typer.Option("--replace", help="Put a different record in the place of one that is there.")
+]
+
+
+def export(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to: a folder a track, and one of experiments.")],
+    store: StoreOption = DEFAULT_STORE,
+    tracks: Annotated[
+        list[str] | None, typer.Option("--track", help="Only runs of this track; may be given several times.")
+    ] = None,
+    replace: ReplaceOption = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Copy a store's records into a folder for review, one file a run. A different record there is left as it is."""
+    from benchsuite.errors import EmptySelectionError
+    from benchsuite.record.model import RunRecord
+    from benchsuite.record.reading import read_document
+    from benchsuite.record.store import RecordStore
+    from benchsuite.record.transfer import place_by_track, record_files, transfer
+
+    own = RecordStore(store)
+    files = list(record_files(f for f in (own.records_folder, own.experiments_folder) if f.is_dir()))
+    if tracks:
+        found = ((path, read_document(path)) for path in files)
+        files = [path for path, record in found if isinstance(record, RunRecord) and record.spec.track in tracks]
+    if not files:
+        of = f" of {', '.join(tracks)}" if tracks else ""
+        raise EmptySelectionError(f"no records{of} in {store}; `benchsuite run quickstart` makes some")
+    return _tell(transfer(files, place_by_track(out), replace=replace), out, as_json)
+
+
+def import_(
+    sources: Annotated[list[Path], typer.Argument(help="Records, or folders of them.", show_default=False)],
+    store: StoreOption = DEFAULT_STORE,
+    replace: ReplaceOption = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Copy records into a store. What is damaged or contradicts itself is refused, and what is there already stays."""
+    from benchsuite.errors import EmptySelectionError
+    from benchsuite.record.store import RecordStore
+    from benchsuite.record.transfer import place_in_store, record_files, transfer
+
+    files = list(record_files(sources))
+    if not files:
+        raise EmptySelectionError(f"no records in {', '.join(map(str, sources))}")
+    own = RecordStore(store)
+    own.prepare()
+    return _tell(transfer(files, place_in_store(own), replace=replace), store, as_json)
+
+
+def _tell(done: Transfer, target: Path, as_json: bool) -> int:
+    if as_json:
+        print_json({
+            "written": [str(p) for p in done.written],
+            "unchanged": [str(p) for p in done.unchanged],
+            "conflicts": [str(p) for p in done.conflicts],
+            "refused": [{"file": str(b.path), "reason": b.reason} for b in done.refused],
+        })  # fmt: skip
+        return 0 if done.complete else 1
+    for path in done.conflicts:
+        messages().print(
+            f"not overwritten: {path} holds a different record; --replace puts the new one in its place",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
+    for broken in done.refused:
+        messages().print(f"refused: {broken.path}: {broken.reason}", markup=False, soft_wrap=True)
+    counts = f"{len(done.written)} written, {len(done.unchanged)} there already"
+    output().print(f"{target}: {counts}", markup=False, soft_wrap=True)
+    return 0 if done.complete else 1

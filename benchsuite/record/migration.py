@@ -1,0 +1,47 @@
+"""From the layouts that records once had to the one they have now.
+
+A change of layout raises the schema version in ``benchsuite.version`` and adds one step here, from the version before.
+Steps stay for good: a record is never edited, so an old file is brought up to date each time it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Document = dict[str, Any]
+"""A record as plain JSON data."""
+
+Steps = Mapping[int, Callable[[Document], Document]]
+"""By version: the function that gives a document of that version the next version's layout."""
+
+RUN_STEPS: Steps = {}
+"""Of runs; version 1 is the first."""
+
+EXPERIMENT_STEPS: Steps = {}
+"""Of experiments; version 1 is the first."""
+
+
+def migrate(document: Document, newest: int, steps: Steps) -> Document:
+    """Return a document of an older version in the newest layout.
+
+    Args:
+        document: what a file holds; left as it is.
+        newest: the version to reach.
+        steps: one for each version on the way.
+
+    Raises:
+        ValueError: if it has no version, one that is newer, or one from which no step leads on.
+
+    """
+    version = document.get("schema_version")
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise ValueError("schema_version: expected a whole number")
+    if version > newest:
+        raise ValueError(f"schema_version: {version}; this benchsuite reads up to {newest}, a newer one is needed")
+    while version < newest:
+        if version not in steps:
+            raise ValueError(f"schema_version: {version}; no way is known from it to {newest}")
+        document = {**steps[version](dict(document)), "schema_version": version + 1}
+        version += 1
+    return document
