@@ -119,19 +119,15 @@ class _ClusterQuality(Diagnostic):
         return {segment: None if points is None else cluster_quality(points, labels, self.formula)}
 
 
-_WHERE = (
-    "in a two-dimensional t-SNE (perplexity 20) of a fixed batch's activations, all components of all units, in the "
-    "last segment of images, after its nonlinearity and before pooling. Before training and at the end only."
-)
-
-
 class ClusterQualityOfAuthors(_ClusterQuality):
     """The quantity of the GEVB paper's Fig. 3B, there as the difference between the end and the start."""
 
     name = "cluster_quality_authors"
     summary = (
-        "One minus the ratio of root mean squared distances, within a class (averaged over classes) and among all, "
-        f"{_WHERE}"
+        "One minus the ratio of root mean squared distances, within a class (averaged over classes) and among"
+        " all, in a two-dimensional t-SNE (perplexity 20) of a fixed batch's activations, all components of "
+        "all units, in the last segment of images, after its nonlinearity and before pooling. Before training"
+        " and at the end only."
     )
     formula = "authors"
 
@@ -141,7 +137,10 @@ class ClusterQualityOfPaper(_ClusterQuality):
 
     name = "cluster_quality_paper"
     summary = (
-        f"One minus the ratio of mean squared distances, within a class (averaged over classes) and among all, {_WHERE}"
+        "One minus the ratio of mean squared distances, within a class (averaged over classes) and among all,"
+        " in a two-dimensional t-SNE (perplexity 20) of a fixed batch's activations, all components of all "
+        "units, in the last segment of images, after its nonlinearity and before pooling. Before training and"
+        " at the end only."
     )
     formula = "paper"
 
