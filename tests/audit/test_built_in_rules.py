@@ -22,8 +22,11 @@ BUILT_IN = sorted(
     name for name in REGISTRY.rules if REGISTRY.origins["rule", name].distribution.split()[0] == "benchsuite"
 )
 NETWORKS = tuple(
-    SAMPLES[name] for name in ("one-hidden", "batch-norm", "conv", "residual", "vectorized-code", "vectorized-conv")
-)
+    SAMPLES[name]
+    for name in (
+        "one-hidden", "batch-norm", "conv", "residual", "vectorized-code", "vectorized-conv", "invertible-tower",
+    )
+)  # fmt: skip
 COULD_BE_STRONGER = {("updated_random_feedback", "changes_forward_weights"): "its masks, at a connectivity below one"}
 
 
