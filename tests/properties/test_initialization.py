@@ -20,6 +20,7 @@ FORMULAS = {
     "xavier_normal": (lambda a, b: math.sqrt(2 / (a + b)), "normal"),
     "xavier_uniform": (lambda a, b: math.sqrt(2 / (a + b)), "uniform"),
     "lecun_normal": (lambda a, b: math.sqrt(1 / a), "normal"),
+    "he_normal_fan_out": (lambda a, b: math.sqrt(2 / b), "normal"),
 }
 MAPS = {
     "dense": (lambda: Dense(400, 250), 400, 250),
