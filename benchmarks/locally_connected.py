@@ -17,6 +17,7 @@ from statistics import median
 
 import torch
 
+from benchsuite.harness.allocator import steady_allocator
 from benchsuite.network.maps import LocallyConnected2d
 
 # (input channels, size, channels, kernel, stride, padding): the GEVB paper's MNIST and CIFAR10 LC networks.
@@ -45,6 +46,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
+    steady_allocator()  # as in every run of the harness
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     print(f"torch {torch.__version__}, {options.threads} threads, batch {options.batch}, {options.rounds} rounds")

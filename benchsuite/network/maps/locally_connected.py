@@ -101,11 +101,25 @@ class LocallyConnected2d(LinearMap):
 
     def apply_weight(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """Return each position's own weighted sums, shape (batch, channels, height', width')."""
-        outputs = torch.bmm(weight, self._patches(inputs))
+        outputs = self._channel_by_channel(weight, self._patches(inputs))
         # Copied into a tensor of its own: a nonlinearity may not work in place on a view that a Function returns.
         result = outputs.new_empty(len(inputs), weight.shape[1], *self.output_size)
-        result.view(len(inputs), -1).copy_(outputs.transpose(0, 1).reshape(-1, len(inputs)).t())
+        result.view(len(inputs), -1).copy_(outputs.reshape(-1, len(inputs)).t())
         return result if bias is None else result.add_(bias)
+
+    @staticmethod
+    def _channel_by_channel(weight: Tensor, patches: Tensor) -> Tensor:
+        """Return the products of all positions as (channels, positions, batch).
+
+        Written there by the product itself where nothing needs a graph or another type: a transposition of all outputs
+        less, which took longer than the product where few inputs are summed (9 inputs: 7 ms instead of 19 in all).
+        """
+        wants_graph = torch.is_grad_enabled() and (weight.requires_grad or patches.requires_grad)
+        if wants_graph or weight.dtype != patches.dtype or torch.is_autocast_enabled(weight.device.type):
+            return torch.bmm(weight, patches).transpose(0, 1)
+        outputs = weight.new_empty(weight.shape[1], weight.shape[0], patches.shape[2])
+        torch.bmm(weight.detach(), patches, out=outputs.transpose(0, 1))
+        return outputs
 
     def pull_back(self, cotangent: Tensor, weight: Tensor, input_shape: torch.Size) -> Tensor:
         """Return every position's cotangent spread over the patch it sees, in the shape of the input."""
