@@ -111,11 +111,13 @@ class LocallyConnected2d(LinearMap):
     def _channel_by_channel(weight: Tensor, patches: Tensor) -> Tensor:
         """Return the products of all positions as (channels, positions, batch).
 
-        Written there by the product itself where nothing needs a graph or another type: a transposition of all outputs
-        less, which took longer than the product where few inputs are summed (9 inputs: 7 ms instead of 19 in all).
+        Written there by the product itself where one thread works and nothing needs a graph or another type: that saves
+        a copy of all outputs, which took longer than the product where few inputs are summed (9 inputs: 7 ms instead of
+        19 in all). With several threads torch's batched product is slow at writing with gaps.
         """
         wants_graph = torch.is_grad_enabled() and (weight.requires_grad or patches.requires_grad)
-        if wants_graph or weight.dtype != patches.dtype or torch.is_autocast_enabled(weight.device.type):
+        other_type = weight.dtype != patches.dtype or torch.is_autocast_enabled(weight.device.type)
+        if wants_graph or other_type or weight.device.type != "cpu" or torch.get_num_threads() > 1:
             return torch.bmm(weight, patches).transpose(0, 1)
         outputs = weight.new_empty(weight.shape[1], weight.shape[0], patches.shape[2])
         torch.bmm(weight.detach(), patches, out=outputs.transpose(0, 1))
