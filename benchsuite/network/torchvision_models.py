@@ -46,7 +46,7 @@ def _without_memory(make: Callable[[], nn.Module]) -> nn.Module:
         with torch.device("meta"):
             return make()
     except NotImplementedError:
-        # RegNets compute their widths with tensors, which on meta have no values.
+        # What torch raises where a value is asked of a tensor on meta: RegNets compute their widths with tensors.
         with torch.random.fork_rng(devices=[]):
             return make().to("meta")
 

@@ -82,7 +82,7 @@ def test_the_word_nan_in_a_text_is_a_text(committed: RunRecord, tmp_path: Path) 
     assert isinstance(read_record(path), RunRecord)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="os.mkfifo is POSIX only, so there is no pipe to be fooled by")
 def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.json")
     found = read_document(tmp_path / "a.json")

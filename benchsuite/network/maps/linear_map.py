@@ -93,14 +93,22 @@ class LinearMap(nn.Module, ABC):
 
         A parameter that is frozen gets none.
         """
-        if not any(p is not None and p.requires_grad for p in (self.weight, self.bias)):
-            return
-        with torch.no_grad():
-            _, *gradients = self.backward_through(inputs.to(cotangent.dtype), cotangent, self.weight, False)
-            for parameter, gradient in zip((self.weight, self.bias), gradients, strict=True):
-                if parameter is not None and gradient is not None and parameter.requires_grad:
-                    gradient = gradient.to(parameter.dtype)
-                    parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+        if self.is_trained:
+            with torch.no_grad():
+                _, *gradients = self.backward_through(inputs.to(cotangent.dtype), cotangent, self.weight, False)
+                self.accumulate(*gradients)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether its weight or its bias is not frozen."""
+        return any(p is not None and p.requires_grad for p in (self.weight, self.bias))
+
+    def accumulate(self, weight_gradient: Tensor | None, bias_gradient: Tensor | None) -> None:
+        """Add gradients to ``.grad``, in each parameter's type; one that is frozen gets none."""
+        for parameter, gradient in ((self.weight, weight_gradient), (self.bias, bias_gradient)):
+            if parameter is not None and gradient is not None and parameter.requires_grad:
+                gradient = gradient.to(parameter.dtype)
+                parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
 
     def draw(self, fill: Callable[[Tensor], object], fill_bias: Callable[[Tensor], object] | None) -> None:
         """Draw the weight, then the bias if there is one and a way to fill it.

@@ -59,14 +59,9 @@ class VectorMap(LinearMap):
 
     def add_structured_gradients(self, inputs: Tensor, credit: Tensor, error: Tensor) -> None:
         """Add both gradients for ``credit ⊗ error`` to ``.grad``, in its type; a frozen parameter gets none."""
-        if not any(p is not None and p.requires_grad for p in (self.weight, self.bias)):
-            return
-        with torch.no_grad():
-            gradients = self.structured_gradients(inputs.to(credit.dtype), credit, error.to(credit.dtype))
-            for parameter, gradient in zip((self.weight, self.bias), gradients, strict=True):
-                if parameter is not None and gradient is not None and parameter.requires_grad:
-                    gradient = gradient.to(parameter.dtype)
-                    parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+        if self.is_trained:
+            with torch.no_grad():
+                self.accumulate(*self.structured_gradients(inputs.to(credit.dtype), credit, error.to(credit.dtype)))
 
 
 class _SharedOverComponents(VectorMap):
@@ -148,7 +143,8 @@ class _OfTheData(VectorMap):
         return self.weight_gradient(inputs, cotangent), bias_gradient
 
     def pull_back_credit(self, credit: Tensor, weight: Tensor, input_shape: torch.Size) -> Tensor:
-        raise NotImplementedError("the data take no credit")
+        # Its input is the data, which has no components to share a weight: nothing below it could take credit.
+        raise NotImplementedError("a segment that reads the data passes no credit on; see Network.credit_senders")
 
     def _by_component(self, outputs: Tensor) -> Tensor:
         return part(outputs, 1, (self.components, -1))
