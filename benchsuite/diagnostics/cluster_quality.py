@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -77,6 +78,15 @@ def embed(features: Points) -> Points | None:
     """
     if len(features) < LEAST_POINTS or not np.isfinite(features).all() or (features == features[0]).all():
         return None
+    # What scikit-learn imports when it is first used draws from Python's own stream, which is not ours to move.
+    before = random.getstate()
+    try:
+        return _embedded(features)
+    finally:
+        random.setstate(before)
+
+
+def _embedded(features: Points) -> Points:
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
