@@ -52,7 +52,7 @@ def over_one_image(function: Callable[[Tensor], Tensor], images: Tensor) -> Tens
     merged = images.permute(2, 3, 1, 0).reshape(1, height, width, channels * batch)
     outputs = function(merged.permute(0, 3, 1, 2))
     if outputs.requires_grad:
-        outputs.register_hook(_channels_fastest)
+        outputs.register_hook(_channels_fastest)  # type: ignore[no-untyped-call]
     height, width = outputs.shape[2:]
     return outputs.permute(2, 3, 1, 0).reshape(height, width, channels, batch).permute(3, 2, 0, 1)
 
