@@ -15,6 +15,7 @@ from benchsuite.data.load import load_dataset
 from benchsuite.errors import Problem, ShapeError, SpecError
 from benchsuite.harness.allocator import steady_allocator
 from benchsuite.harness.events import announce
+from benchsuite.harness.ranks import ALONE, Ranks, require_processes
 from benchsuite.harness.run import InterruptedRunError, Run
 from benchsuite.harness.write_up import LoadedData
 from benchsuite.network.builder import outline_of, require_keepable
@@ -43,7 +44,7 @@ class SessionResult:
 
 
 class Session:
-    """Runs a list of selected runs, one after the other, in this process."""
+    """Runs a list of selected runs, one after the other: in this process, or each in several together."""
 
     def __init__(
         self,
@@ -53,7 +54,9 @@ class Session:
         data_root: Path,
         fresh: bool = False,
         on_reuse: Callable[[RunRecord], None] = lambda record: None,
+        ranks: Ranks = ALONE,
     ) -> None:
+        self.ranks = ranks
         self.runs = runs
         self.store = store
         self.registry = registry
@@ -67,12 +70,14 @@ class Session:
 
         Raises:
             DataError: if a data set is missing or damaged.
+            HardwareError: if the processes that are there cannot share the runs.
             SpecError: if a network cannot be built for its data, or a diagnostic does not exist.
 
         """
         problems: dict[str, None] = {}
         for run in self.runs:
             dataset = self.data_of(run.spec).dataset
+            require_processes(run.spec, self.ranks, len(dataset.train_targets))
             try:
                 where = dataset.input_shape, dataset.classes, self.registry.architectures
                 require_square_maps(run.spec.protocol, outline_of(run.spec.architecture, *where))
@@ -88,7 +93,8 @@ class Session:
         """Return a run's data set, loaded once per session."""
         key = canonical_json(spec.dataset.model_dump(mode="json"))
         if key not in self._data:
-            dataset = load_dataset(spec.dataset, self.data_root, self.registry.datasets)
+            with self.ranks.one_by_one():
+                dataset = load_dataset(spec.dataset, self.data_root, self.registry.datasets)
             self._data[key] = LoadedData(dataset, fingerprint(dataset))
         return self._data[key]
 
@@ -104,7 +110,8 @@ class Session:
         result = SessionResult()
         specs = [run.spec for run in self.runs]
         context = {"store": self.store.root, "tracking_uri": tracking_uri}
-        announce(self.registry.manager, "benchsuite_session_started", runs=specs, context=context)
+        if self.ranks.leads:
+            announce(self.registry.manager, "benchsuite_session_started", runs=specs, context=context)
         try:
             with _termination_as_interrupt():
                 waiting = [run for run in self.runs if not self._done(run, result)]
@@ -118,12 +125,14 @@ class Session:
         except KeyboardInterrupt:
             result.interrupted = True
         finally:
-            announce(self.registry.manager, "benchsuite_session_finished", records=result.records)
+            if self.ranks.leads:
+                announce(self.registry.manager, "benchsuite_session_finished", records=result.records)
         return result
 
     def _done(self, selected: SelectedRun, result: SessionResult, again: bool = False) -> bool:
         """Find or make one run's record; False if another live process is making it."""
-        run = Run(selected, self.data_of(selected.spec), self.store, self.registry, self.fresh and not again)
+        data = self.data_of(selected.spec)
+        run = Run(selected, data, self.store, self.registry, self.fresh and not again, self.ranks)
         earlier = run.earlier_record()
         if earlier is not None:
             result.records.append(earlier)
