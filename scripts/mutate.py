@@ -441,6 +441,23 @@ SABOTAGES = (
         "tests/network/test_invertible_outline.py",
     ),
     Sabotage(
+        "a diagnostic of a singular matrix ends the run", "benchsuite/credit/targets.py",
+        "tape, factorizations = record_forward(self.network, batch), self._factorize()",
+        "tape, factorizations = record_forward(self.network, batch), self._factorize()\n"
+        "        self._keep_in_mind(factorizations)",
+        "tests/diagnostics/test_target_distance.py",
+    ),
+    Sabotage(
+        "the distance of a target has its scale divided out", "benchsuite/credit/targets.py",
+        "return {name: difference for name, difference, _ in",
+        "return {name: difference * _for_each_example(_, difference) for name, difference, _ in",
+        "tests/diagnostics/test_target_distance.py",
+    ),
+    Sabotage(
+        "a deviation from orthogonality is summed and not a mean", "benchsuite/diagnostics/conditioning.py",
+        "/ math.sqrt(len(matrix))", "", "tests/diagnostics/test_conditioning.py",
+    ),
+    Sabotage(
         "an import overwrites what is there", "benchsuite/record/atomic.py",
         "os.link(temporary, path)", "temporary.replace(path)", "tests/record/test_transfer.py",
     ),
