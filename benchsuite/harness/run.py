@@ -6,6 +6,7 @@ import logging
 import time
 import traceback
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,9 +18,10 @@ from benchsuite.errors import BenchsuiteError, IncompatibleError, SingularMapErr
 from benchsuite.harness.assembly import Parts, SegmentStates, assemble
 from benchsuite.harness.checkpoint import load_checkpoint, save_checkpoint
 from benchsuite.harness.clock import Clock
-from benchsuite.harness.device import Device, open_device, reset_peak_memory
+from benchsuite.harness.device import Device, open_device, reset_peak_memory, unseen_device
 from benchsuite.harness.environment import environment_of
 from benchsuite.harness.events import announce
+from benchsuite.harness.executor import Tell
 from benchsuite.harness.pretraining import first_parts, kept_segments
 from benchsuite.harness.ranks import ALONE, Ranks
 from benchsuite.harness.trainer import EpochSums, TimeBudgetSpentError, Trainer
@@ -76,9 +78,10 @@ class Run:
 
     def __init__(
         self, selected: SelectedRun, data: LoadedData, store: RecordStore, registry: Registry, fresh: bool = False,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = ALONE, tell: Tell | None = None,
     ) -> None:  # fmt: skip
         self.ranks = ranks
+        self.tell: Tell = tell or partial(announce, registry.manager)
         self.spec = selected.spec
         self.data = data
         self.store = store
@@ -136,6 +139,21 @@ class Run:
                     raise ProcessLostError(self.ranks.rank, record.reason) from error
                 return record
             self._finish(record)
+        return record
+
+    def record_loss(self, reason: str) -> RunRecord:
+        """Write the record of this run after the process that was making it is gone, with what it had saved.
+
+        Raises:
+            StoreError: if the record cannot be written.
+
+        """
+        self._saved()
+        self.device = unseen_device(self.spec.hardware)
+        record = self._record("crashed", reason)
+        timing = record.timing.model_copy(update={"peak_memory_mib": None, "peak_memory_source": "the process is gone"})
+        record = record.model_copy(update={"timing": timing})
+        self._finish(record)
         return record
 
     def _claim(self, claims: ExitStack) -> None:
@@ -363,7 +381,7 @@ class Run:
     def _announce(self, event: str, **arguments: Any) -> None:
         """Tell plugins, in the process that writes alone."""
         if self.ranks.leads:
-            announce(self.registry.manager, event, **arguments)
+            self.tell(event, **arguments)
 
     def _record(self, status: RunStatus, reason: str = "", traceback_text: str | None = None) -> RunRecord:
         return write_up(
