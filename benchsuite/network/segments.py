@@ -79,7 +79,7 @@ class Segment(nn.Module):
         return self._normalise_apart(self.nonlinearity.apply_in_place(values))
 
     def _normalise_apart(self, values: Tensor) -> Tensor:
-        assert isinstance(self.norm, nn.BatchNorm1d | nn.BatchNorm2d)  # noqa: S101 - the builder makes no other
+        assert isinstance(self.norm, nn.modules.batchnorm._BatchNorm)  # noqa: S101 - the builder makes no other
         return F.batch_norm(values, None, None, self.norm.weight, self.norm.bias, training=True, eps=self.norm.eps)
 
     @property

@@ -174,7 +174,7 @@ class RunRecord(RecordModel):
     """For status 'crashed'."""
     spec: RunSpec
     seeds: dict[str, int]
-    """Seed of each independent stream: init, feedback, order, dropout."""
+    """Seed of each independent stream: init, feedback, order, dropout, augmentation."""
     network: NetworkUsed | None = None
     data: DataUsed | None = None
     hardware: HardwareUsed
