@@ -14,7 +14,7 @@ Precision = Literal["fp32", "tf32", "bf16"]
 class HardwareSpec(DocumentedSpec):
     """Device, number format and what a run needs of the machine."""
 
-    later_fields = frozenset({"synchronized_batch_norm"})
+    later_fields = frozenset({"synchronized_batch_norm", "loader_processes"})
 
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda|cuda:\d+|mps)$")] = "auto"
     """auto, cpu, cuda, cuda:N or mps. 'auto' is settled when the plan is made: cuda if there is one, else cpu."""
@@ -28,5 +28,7 @@ class HardwareSpec(DocumentedSpec):
     """Processes that share one run, each with a device of its own; `torchrun` starts them, and says how many."""
     synchronized_batch_norm: bool = False
     """Of several processes: batch norms take the statistics of the whole batch, not of each process's part."""
+    loader_processes: int | None = Field(default=None, ge=0, le=1024)
+    """Processes that decode images beside each that trains; all cores' worth if not given. Changes no number."""
     hardware_class: str = Field(default="", max_length=80)
     """The board compares costs within one class only; named after the device found if empty."""
