@@ -8,13 +8,12 @@ import torch
 from torch import Generator, Tensor
 
 from benchsuite.data.crop_and_flip import crop_and_flip, draw_crops
+from benchsuite.data.normalizing import Normalizer
+from benchsuite.data.source import Batch
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import DataError
 from benchsuite.spec.augmentation import CropAndFlip
 from benchsuite.spec.dataset import Normalization
-
-Batch = tuple[Tensor, Tensor]
-"""Normalised inputs, (examples, *input_shape), and their targets, (examples,) of int64."""
 
 
 class ResidentData:
@@ -47,7 +46,6 @@ class ResidentData:
         if not dtype.is_floating_point:
             raise DataError(f"batches cannot be {dtype}, expected a floating point type such as torch.float32")
         self.device = torch.device(device)
-        self.dtype = dtype
         self.classes = dataset.classes
         self.input_shape = dataset.input_shape
         self.train_inputs = dataset.train_inputs.to(self.device)
@@ -60,29 +58,8 @@ class ResidentData:
                 f"augmentation '{augmentation.kind}' needs images (channels, height, width), these examples have shape "
                 f"{self.input_shape}; leave it out"
             )
-        self._work_dtype = torch.promote_types(dtype, torch.float32)
-        self._set_normalization(normalization)
-
-    def _set_normalization(self, normalization: Normalization) -> None:
-        # (v / unit - mean) / std = v * scale + shift, formed in double precision and rounded once.
-        unit = 255.0 if self.train_inputs.dtype == torch.uint8 else 1.0
-        mean = self._per_channel(normalization.mean, "mean")
-        std = self._per_channel(normalization.std, "std")
-        scale, shift = 1.0 / (unit * std), -mean / std
-        self._shift = shift.to(self.device, self._work_dtype)
-        self._scale_of_all = float(scale) if scale.numel() == 1 else None
-        self._scale = scale.to(self.device, self._work_dtype)
-
-    def _per_channel(self, values: Sequence[float], name: str) -> Tensor:
-        channels = self.input_shape[0]
-        if len(values) == 1:
-            return torch.tensor(values[0], dtype=torch.float64)
-        if len(values) != channels:
-            raise DataError(
-                f"normalization.{name} has {len(values)} entries, expected 1 or one for each of the {channels} "
-                f"channels (inputs are {self.input_shape})"
-            )
-        return torch.tensor(values, dtype=torch.float64).view(-1, *(1 for _ in self.input_shape[1:]))
+        stored = self.train_inputs.dtype
+        self.normalized = Normalizer(normalization, self.input_shape, stored, self.device, dtype)
 
     @property
     def train_examples(self) -> int:
@@ -99,24 +76,6 @@ class ResidentData:
         """How much memory of the device the data take."""
         held = (self.train_inputs, self.train_targets, self.test_inputs, self.test_targets)
         return sum(tensor.numel() * tensor.element_size() for tensor in held)
-
-    def normalized(self, inputs: Tensor) -> Tensor:
-        """Return inputs as the network takes them.
-
-        Args:
-            inputs: some of the data set's examples as they are stored, shape (examples, *input_shape).
-
-        Returns:
-            ``(inputs / 255 - mean) / std`` for uint8, ``(inputs - mean) / std`` otherwise; same shape, new memory.
-        """
-        if self._scale_of_all is not None:
-            # One kernel on a GPU: the conversion, the product and the sum.
-            if inputs.device.type == "cpu":
-                inputs = inputs.to(self._work_dtype)  # CPU kernels convert twice as fast on their own
-            result = torch.add(self._shift, inputs, alpha=self._scale_of_all)
-        else:
-            result = inputs.to(self._work_dtype, copy=True).mul_(self._scale).add_(self._shift)
-        return result.to(self.dtype)
 
     def train_batch(self, indices: Tensor) -> Batch:
         """Return the training examples at ``indices``.

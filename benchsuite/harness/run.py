@@ -238,7 +238,8 @@ class Run:
         """Open the device and put the data there, or make ready to bring them."""
         self.device = open_device(self.spec.hardware, self.ranks)
         self.clock.synchronize = self.device.synchronize
-        return open_data(self.data.dataset, self.spec.dataset, self.device.torch_device)
+        loaders = self.spec.hardware.loader_processes
+        return open_data(self.data.dataset, self.spec.dataset, self.device.torch_device, loaders)
 
     def _set_up(self, data: TrainingData | None = None, kept: SegmentStates | None = None) -> Trainer:
         spec = self.spec

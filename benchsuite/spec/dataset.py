@@ -156,14 +156,9 @@ class PluginDataset(ResidentBase):
     """Handed to the reader as they are."""
 
 
-DatasetSpec = Annotated[
-    DigitsDataset
-    | MnistDataset
-    | CifarDataset
-    | ArraysDataset
-    | ImageFolderDataset
-    | ImagenetDataset
-    | SyntheticDataset
-    | PluginDataset,
-    Field(discriminator="kind"),
-]
+ResidentDatasetSpec = (
+    DigitsDataset | MnistDataset | CifarDataset | ArraysDataset | ImageFolderDataset | SyntheticDataset | PluginDataset
+)
+"""What is read as a whole and held on the device."""
+
+DatasetSpec = Annotated[ResidentDatasetSpec | ImagenetDataset, Field(discriminator="kind")]
