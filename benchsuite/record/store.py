@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from benchsuite.record.reading import MAX_RECORD_BYTES, BrokenRecord, read_exper
 __all__ = [
     "EXPERIMENTS",
     "MAX_RECORD_BYTES",
+    "SITE_MARKER",
     "BrokenRecord",
     "RecordStore",
     "is_experiments",
@@ -22,7 +24,11 @@ __all__ = [
     "read_experiments",
     "read_folder",
     "read_record",
+    "record_files",
 ]
+
+SITE_MARKER = ".benchsuite-site"
+"""Name of the file that says that a folder is a site, built from records and none itself."""
 
 EXPERIMENTS = "experiments"
 """Name of the folder, among others of records, whose files are records of experiments and not of runs."""
@@ -97,16 +103,26 @@ def read_folder(folder: Path) -> Iterator[RunRecord | BrokenRecord]:
 
     Folders of experiments are left out; ``read_experiments`` reads those.
     """
-    for path in sorted(folder.rglob("*.json")):
+    for path in record_files(folder):
         if not is_experiments(path, folder):
             yield read_record(path)
 
 
 def read_experiments(folder: Path) -> Iterator[ExperimentRecord | BrokenRecord]:
     """Yield what lies in folders named ``experiments``, this one or any below, in the order of their paths."""
-    for path in sorted(folder.rglob("*.json")):
+    for path in record_files(folder):
         if is_experiments(path, folder):
             yield read_experiment(path)
+
+
+def record_files(folder: Path) -> list[Path]:
+    """Return every ``*.json`` of a folder and of its subfolders by path, those of a site that was built there apart."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        # A site has tables for download, which are JSON too.
+        folders[:] = [] if SITE_MARKER in names else folders
+        found += [] if SITE_MARKER in names else [Path(place, name) for name in names if name.endswith(".json")]
+    return sorted(found)
 
 
 def is_experiments(path: Path, folder: Path) -> bool:

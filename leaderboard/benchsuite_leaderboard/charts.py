@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchsuite_leaderboard.curves import thin
+from benchsuite_leaderboard.curves import thin, with_times
 from benchsuite_leaderboard.formatting import axis_title, quantity
 from benchsuite_leaderboard.model import CurvePoint, RuleRow, SegmentCurve, TrackTable
 
@@ -27,6 +27,10 @@ MOST_SEGMENTS = 12
 
 SHOWN_FAILURES = 40
 """Failed runs drawn per table; the table lists all."""
+
+
+TIME_UNITS = ((7200.0, 3600.0, "h"), (300.0, 60.0, "min"), (0.0, 1.0, "s"))
+"""From how many seconds on, seconds in one, name."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,9 @@ def assign_series(table: TrackTable) -> dict[str, Series]:
 def learning_curves(table: TrackTable, budget: int) -> Chart | None:
     """Draw the test error over epochs: mean line and smallest-to-largest band per row, failed runs as they ended.
 
+    ``usermeta.axes`` of the spec has what it may be drawn against instead: images seen and, for each hardware class by
+    itself, training time.
+
     Args:
         table: The rows.
         budget: Points in all; longer curves are thinned out evenly.
@@ -96,10 +103,14 @@ def learning_curves(table: TrackTable, budget: int) -> Chart | None:
     traces = []
     for number, (row, run) in enumerate(failed):
         points = [CurvePoint(e, v, v, v) for e, v in run.test_curve.items()]
+        points = list(with_times(points, [run.record])) if run.record else points
         drawn = _values(points, series[row.row_id], most, 100, band=False)
         traces += [{**p, "k": number, "s": run.seed, "why": run.status} for p in drawn]
         traces[-1]["end"] = True
     spec = _frame(series, height=320)
+    classes = _hardware_classes(table)
+    for row in table.rows:
+        spec["datasets"]["rows"][series[row.row_id].index]["c"] = classes.index(row.hardware_class)
     scale = _scale(means + traces)
     title = "Test error (%), logarithmic" if scale is LOGARITHMIC else "Test error (%)"
     band = {"mark": {"type": "area", "opacity": 0.16}, "encoding": _encoding("l", y2="h", scale=scale)}
@@ -123,6 +134,7 @@ def learning_curves(table: TrackTable, budget: int) -> Chart | None:
             {**trace, "data": {"values": traces}, "transform": [_lookup()]},
             {**end, "data": {"values": [t for t in traces if "end" in t]}, "transform": [_lookup()]},
         ]
+    spec["usermeta"] = {"axes": _axes(table, spec, means + traces)}
     return Chart(f"learning-{table.table_id}", "Test error over training", spec)
 
 
@@ -169,6 +181,35 @@ def alignment_charts(table: TrackTable, budget: int) -> list[DiagnosticCharts]:
     return groups
 
 
+def _hardware_classes(table: TrackTable) -> list[str]:
+    return sorted({row.hardware_class for row in table.rows})
+
+
+def _axes(table: TrackTable, spec: dict[str, Any], values: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what the curves may be drawn against: label, Vega-Lite's x and what must be done to the data first."""
+    axes: list[dict[str, Any]] = [{"label": "epochs", "x": spec["encoding"]["x"], "transform": []}]
+    if table.train_examples is not None:
+        seen = {"calculate": f"datum.e * {table.train_examples}", "as": "images"}
+        axes.append({"label": "images seen", "x": _x("images", "Training images seen", "~s"), "transform": [seen]})
+    rows = spec["datasets"]["rows"]
+    classes = _hardware_classes(table)
+    for number, name in enumerate(classes):
+        times = [v["t"] for v in values if "t" in v and rows[v["r"]]["c"] == number]
+        if times and max(times) > 0:
+            _, size, unit = next(u for u in TIME_UNITS if max(times) >= u[0])
+            known = {"filter": f"isValid(datum.t) && datum.c === {number}"}
+            scaled = {"calculate": f"datum.t / {size:g}", "as": "time"}
+            title = f"Training time on the clock ({unit}), {name[:80]}"
+            label = "training time" if len(classes) == 1 else f"training time, {name[:80]}"
+            axes.append({"label": label, "x": _x("time", title, "~g"), "transform": [known, scaled]})
+    return axes
+
+
+def _x(field: str, title: str, form: str) -> dict[str, Any]:
+    scale = {"zero": False, "nice": False}
+    return {"field": field, "type": "quantitative", "title": title, "axis": {"format": form}, "scale": scale}
+
+
 def _frame(series: dict[str, Series], height: int) -> dict[str, Any]:
     rows = [{"r": s.index, "label": s.label} for s in series.values()]
     labels = [s.label for s in series.values()]
@@ -178,13 +219,7 @@ def _frame(series: dict[str, Series], height: int) -> dict[str, Any]:
         "autosize": {"type": "fit-x", "contains": "padding"},
         "datasets": {"rows": rows},
         "encoding": {
-            "x": {
-                "field": "e",
-                "type": "quantitative",
-                "title": "Epoch",
-                "axis": {"tickMinStep": 1, "format": "d"},
-                "scale": {"zero": False, "nice": False},
-            },
+            "x": _x("e", "Epoch", "d") | {"axis": {"tickMinStep": 1, "format": "d"}},
             "color": {
                 "field": "label",
                 "type": "nominal",
@@ -246,7 +281,7 @@ def _failure_tooltip() -> list[dict[str, Any]]:
 
 
 def _lookup() -> dict[str, Any]:
-    return {"lookup": "r", "from": {"data": {"name": "rows"}, "key": "r", "fields": ["label"]}}
+    return {"lookup": "r", "from": {"data": {"name": "rows"}, "key": "r", "fields": ["label", "c"]}}
 
 
 def _values(
@@ -255,6 +290,7 @@ def _values(
     values = []
     for point in thin(points, most):
         value = {"r": series.index, "e": point.epoch, "m": _short(point.mean * scale)}
+        value |= {} if point.time_s is None else {"t": _short(point.time_s)}
         values.append({**value, "l": _short(point.low * scale), "h": _short(point.high * scale)} if band else value)
     return values
 

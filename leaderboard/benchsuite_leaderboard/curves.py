@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import accumulate
 
 from benchsuite.record.model import RunRecord
 from benchsuite_leaderboard.model import CurvePoint, SegmentCurve
@@ -24,6 +26,25 @@ def mean_curve(curves: Sequence[Mapping[int, float]]) -> tuple[CurvePoint, ...]:
         return ()
     shared = sorted(set(curves[0]).intersection(*curves[1:]))
     return tuple(_point(epoch, [c[epoch] for c in curves]) for epoch in shared)
+
+
+def with_times(points: Sequence[CurvePoint], records: Sequence[RunRecord]) -> tuple[CurvePoint, ...]:
+    """Say of each point how long the runs had trained up to it: on the clock, mean over the runs.
+
+    Args:
+        points: at epochs that every run finished.
+        records: the runs behind them.
+
+    """
+    if not points:
+        return ()
+    times = [_elapsed(record) for record in records]
+    return tuple(replace(point, time_s=sum(t[point.epoch] for t in times) / len(times)) for point in points)
+
+
+def _elapsed(record: RunRecord) -> dict[int, float]:
+    epochs = sorted(record.epochs, key=lambda e: e.epoch)
+    return dict(zip((e.epoch for e in epochs), accumulate(e.train_time_s for e in epochs), strict=True))
 
 
 def diagnostic_curves(records: Sequence[RunRecord]) -> tuple[SegmentCurve, ...]:

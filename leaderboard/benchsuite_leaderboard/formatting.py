@@ -64,6 +64,13 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{rounded:,.0f}" if abs(rounded) >= 10 ** (digits - 1) else f"{rounded:.{digits}g}"
 
 
+def p_value(value: float | None) -> str:
+    """Return a p-value with two digits, never as zero."""
+    if value is None:
+        return "–"
+    return "< 0.001" if value < 0.001 else f"{value:.2g}" if value < 0.1 else f"{value:.2f}"
+
+
 def quantity(diagnostic: str) -> str:
     """Turn a diagnostic's name into words with its unit: ``credit_angle_deg`` becomes ``credit angle (°)``."""
     for compound in COMPOUNDS:
