@@ -9,9 +9,17 @@ from pathlib import Path
 
 from benchsuite.errors import StoreError
 from benchsuite.record.atomic import write_text_atomically
+from benchsuite.record.audit import RuleAudit
 from benchsuite.record.experiment import ExperimentRecord
 from benchsuite.record.model import RunRecord
-from benchsuite.record.reading import MAX_RECORD_BYTES, BrokenRecord, read_experiment, read_record, record_text
+from benchsuite.record.reading import (
+    MAX_RECORD_BYTES,
+    BrokenRecord,
+    read_audit,
+    read_experiment,
+    read_record,
+    record_text,
+)
 
 __all__ = [
     "EXPERIMENTS",
@@ -20,6 +28,7 @@ __all__ = [
     "BrokenRecord",
     "RecordStore",
     "is_experiments",
+    "read_audits",
     "read_experiment",
     "read_experiments",
     "read_folder",
@@ -113,6 +122,12 @@ def read_experiments(folder: Path) -> Iterator[ExperimentRecord | BrokenRecord]:
     for path in record_files(folder):
         if is_experiments(path, folder):
             yield read_experiment(path)
+
+
+def read_audits(folder: Path) -> Iterator[RuleAudit | BrokenRecord]:
+    """Yield every ``*.json`` of a folder as what an audit found of a rule, in the order of their paths."""
+    for path in record_files(folder):
+        yield read_audit(path)
 
 
 def record_files(folder: Path) -> list[Path]:

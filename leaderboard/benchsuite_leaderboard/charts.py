@@ -153,7 +153,7 @@ def alignment_charts(table: TrackTable, budget: int) -> list[DiagnosticCharts]:
     for row in table.rows:
         for curve in row.diagnostics:
             found.setdefault(curve.diagnostic, {}).setdefault(curve.segment, []).append((row, curve))
-    chosen = {d: _evenly(_in_forward_order(list(s), table.segments)) for d, s in sorted(found.items())}
+    chosen = {d: evenly(_in_forward_order(list(s), table.segments)) for d, s in sorted(found.items())}
     lines = sum(len(found[d][s]) for d, segments in chosen.items() for s in segments)
     most = _points_a_line(budget, lines)
     groups = []
@@ -190,7 +190,7 @@ def _axes(table: TrackTable, spec: dict[str, Any], values: Sequence[dict[str, An
     axes: list[dict[str, Any]] = [{"label": "epochs", "x": spec["encoding"]["x"], "transform": []}]
     if table.train_examples is not None:
         seen = {"calculate": f"datum.e * {table.train_examples}", "as": "images"}
-        axes.append({"label": "images seen", "x": _x("images", "Training images seen", "~s"), "transform": [seen]})
+        axes.append({"label": "images seen", "x": x_axis("images", "Training images seen", "~s"), "transform": [seen]})
     rows = spec["datasets"]["rows"]
     classes = _hardware_classes(table)
     for number, name in enumerate(classes):
@@ -201,25 +201,30 @@ def _axes(table: TrackTable, spec: dict[str, Any], values: Sequence[dict[str, An
             scaled = {"calculate": f"datum.t / {size:g}", "as": "time"}
             title = f"Training time on the clock ({unit}), {name[:80]}"
             label = "training time" if len(classes) == 1 else f"training time, {name[:80]}"
-            axes.append({"label": label, "x": _x("time", title, "~g"), "transform": [known, scaled]})
+            axes.append({"label": label, "x": x_axis("time", title, "~g"), "transform": [known, scaled]})
     return axes
 
 
-def _x(field: str, title: str, form: str) -> dict[str, Any]:
+def x_axis(field: str, title: str, form: str) -> dict[str, Any]:
+    """Return the channel of what a curve runs along; whole numbers (``d``) get no ticks between them."""
+    axis = {"format": form} | ({"tickMinStep": 1} if form == "d" else {})
     scale = {"zero": False, "nice": False}
-    return {"field": field, "type": "quantitative", "title": title, "axis": {"format": form}, "scale": scale}
+    return {"field": field, "type": "quantitative", "title": title, "axis": axis, "scale": scale}
+
+
+def frame_size(height: int) -> dict[str, Any]:
+    """Return the size of a chart that is as wide as the page lets it be."""
+    return {"width": "container", "height": height, "autosize": {"type": "fit-x", "contains": "padding"}}
 
 
 def _frame(series: dict[str, Series], height: int) -> dict[str, Any]:
     rows = [{"r": s.index, "label": s.label} for s in series.values()]
     labels = [s.label for s in series.values()]
     return {
-        "width": "container",
-        "height": height,
-        "autosize": {"type": "fit-x", "contains": "padding"},
+        **frame_size(height),
         "datasets": {"rows": rows},
         "encoding": {
-            "x": _x("e", "Epoch", "d") | {"axis": {"tickMinStep": 1, "format": "d"}},
+            "x": x_axis("e", "Epoch", "d"),
             "color": {
                 "field": "label",
                 "type": "nominal",
@@ -289,14 +294,14 @@ def _values(
 ) -> list[dict[str, float]]:
     values = []
     for point in thin(points, most):
-        value = {"r": series.index, "e": point.epoch, "m": _short(point.mean * scale)}
-        value |= {} if point.time_s is None else {"t": _short(point.time_s)}
-        values.append({**value, "l": _short(point.low * scale), "h": _short(point.high * scale)} if band else value)
+        value = {"r": series.index, "e": point.epoch, "m": short(point.mean * scale)}
+        value |= {} if point.time_s is None else {"t": short(point.time_s)}
+        values.append({**value, "l": short(point.low * scale), "h": short(point.high * scale)} if band else value)
     return values
 
 
-def _short(value: float) -> float:
-    """Five digits: more than a line on a screen can show, and a third of the page's size."""
+def short(value: float) -> float:
+    """Return five digits: more than a line on a screen can show, and a third of the page's size."""
     return float(f"{value:.5g}")
 
 
@@ -314,7 +319,8 @@ def _in_forward_order(segments: Sequence[str | None], forward: Sequence[str]) ->
     return sorted(segments, key=lambda s: (s is None, place.get(s or "", len(place)), s or ""))
 
 
-def _evenly(segments: Sequence[str | None]) -> list[str | None]:
+def evenly(segments: Sequence[str | None]) -> list[str | None]:
+    """Return as many segments as there is room for, evenly spaced, the first and the last among them."""
     if len(segments) <= MOST_SEGMENTS:
         return list(segments)
     step = (len(segments) - 1) / (MOST_SEGMENTS - 1)

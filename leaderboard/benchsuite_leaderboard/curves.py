@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
+from typing import TypeVar
 
 from benchsuite.record.model import RunRecord
 from benchsuite_leaderboard.model import CurvePoint, SegmentCurve
+
+Point = TypeVar("Point")
 
 
 def test_curve(record: RunRecord) -> dict[int, float]:
@@ -75,7 +78,7 @@ def segment_order(records: Sequence[RunRecord]) -> dict[str, int]:
     return order
 
 
-def thin(points: Sequence[CurvePoint], most: int) -> list[CurvePoint]:
+def thin(points: Sequence[Point], most: int) -> list[Point]:
     """Return at most ``most`` of the points, evenly spaced, the first and the last among them."""
     if len(points) <= most or most < 2:
         return list(points)

@@ -162,6 +162,8 @@ class RuleRow:
     diagnostics: tuple[SegmentCurve, ...]
     notes: tuple[str, ...]
     """What a reader must know before comparing this row."""
+    rule_sources: tuple[str, ...] = ()
+    """sha256 of the rule's source, of every run; one unless it was changed in between."""
     published: Published | None = None
     """None where no source has these conditions: track, tier, data, network, protocol and the rule's settings."""
     rank: int | None = None

@@ -13,14 +13,27 @@ from jinja2 import Environment
 from benchsuite.record.audit import RuleAudit
 from benchsuite.record.store import BrokenRecord
 from benchsuite.version import __version__
-from benchsuite_leaderboard import charts, claims_page, experiment_charts
+from benchsuite_leaderboard import charts, claims_page, compare_charts, experiment_charts
 from benchsuite_leaderboard.claim_model import ClaimVerdict
+from benchsuite_leaderboard.compare import Pair, pairs_of
+from benchsuite_leaderboard.critical_difference import not_told_from, rank_rules
 from benchsuite_leaderboard.experiment_tables import ExperimentTable
-from benchsuite_leaderboard.export_tables import matrix_data, track_data, tracks_data
+from benchsuite_leaderboard.export_tables import (
+    audit_data,
+    matrix_data,
+    pair_data,
+    ranking_data,
+    rule_data,
+    rules_data,
+    track_data,
+    tracks_data,
+)
 from benchsuite_leaderboard.exports import as_files
-from benchsuite_leaderboard.matrix import GAP_WORDS, build_matrix
+from benchsuite_leaderboard.matrix import GAP_WORDS, build_matrix, rules_of
 from benchsuite_leaderboard.model import TrackTable
 from benchsuite_leaderboard.rendering import template_environment
+from benchsuite_leaderboard.rule_pages import AUDIT_VERDICTS, CLAIM_WORDS, MECHANISMS, RulePage, rule_pages
+from benchsuite_leaderboard.run_pages import run_pages
 
 # As ``benchsuite.spec.base.Name``; checked again because it becomes a path.
 PAGE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}")
@@ -71,7 +84,7 @@ class Frame:
             root: the way from the page's folder to the site's.
 
         """
-        nav = [("tracks", "index.html#matrix")]
+        nav = [("tracks", "index.html#matrix"), ("rules", "rules.html"), ("compare", "compare.html")]
         nav += [("claims", claims_page.ADDRESS)] if self.has_claims else []
         nav += [("experiments", "index.html#experiments")] if self.has_experiments else []
         return {"site_title": self.title, "version": __version__, "nav": nav, "here": here, "root": root}
@@ -84,6 +97,7 @@ def render_pages(
     experiments: Iterable[ExperimentTable] = (),
     claims: Sequence[ClaimVerdict] = (),
     audits: Iterable[RuleAudit] = (),
+    mlflow: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Render every page and every file for download.
 
@@ -94,6 +108,7 @@ def render_pages(
         experiments: As ``summarize_experiments`` gives them.
         claims: As ``judge`` gives them.
         audits: What ``benchsuite audit --out`` found of the rules.
+        mlflow: Address of a run's page in MLflow, by run id.
 
     Returns:
         Texts by path within the site.
@@ -107,7 +122,7 @@ def render_pages(
     environment = template_environment()
     pages = dict(render_shared(environment, frame, tables, broken, experiments, claims, audits))
     for track in track_pages(tables):
-        pages |= dict(render_track(environment, frame, track))
+        pages |= dict(render_track(environment, frame, track, mlflow or {}))
     return pages
 
 
@@ -119,12 +134,26 @@ def track_pages(tables: Iterable[TrackTable]) -> list[TrackPage]:
     return [TrackPage(name, tuple(members)) for name, members in sorted(by_track.items())]
 
 
-def render_track(environment: Environment, frame: Frame, track: TrackPage) -> Iterator[tuple[str, str]]:
-    """Yield what depends on one track's records alone: its page, its runs' pages and its downloads."""
+def render_track(
+    environment: Environment, frame: Frame, track: TrackPage, mlflow: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Yield what depends on one track's records alone: its page, its runs' pages and its downloads.
+
+    Args:
+        environment: of the site's templates.
+        frame: what is around every page.
+        track: with its runs' records.
+        mlflow: address of a run's page in MLflow, by run id.
+
+    """
     template = environment.get_template("track.html.j2")
     yield track.address, template.render(frame.variables("tracks", "../"), page=track, **_drawings(track))
     for table in track.tables:
         yield from as_files(track_data(table), f"downloads/tracks/{track.name}/{table.table_id}")
+    template = environment.get_template("run.html.j2")
+    around = frame.variables("tracks", "../../")
+    for page in run_pages(track.tables):
+        yield page.address, template.render(around, page=page, mlflow=mlflow.get(page.record.run_id))
 
 
 def render_shared(
@@ -151,6 +180,9 @@ def render_shared(
     )  # fmt: skip
     yield from as_files(matrix_data(matrix), "downloads/matrix")
     yield from as_files(tracks_data(tables), "downloads/tracks")
+    pairs = list(pairs_of(tables))
+    yield from _render_rules(environment, frame, rule_pages(tables, audits), pairs)
+    yield from _render_comparisons(environment, frame, tables, pairs)
     if claims:
         shared = frame.variables("claims", "")
         yield claims_page.ADDRESS, claims_page.render_claims(environment, shared, claims, tables)
@@ -158,6 +190,52 @@ def render_shared(
     for study in studies:
         shared = frame.variables("experiments", "../")
         yield study.address, template.render(shared, page=study, drawings=_experiment_drawings(study))
+
+
+def _render_rules(
+    environment: Environment, frame: Frame, rules: Sequence[RulePage], pairs: Sequence[Pair]
+) -> Iterator[tuple[str, str]]:
+    words = {"claim_words": CLAIM_WORDS, "audit_verdicts": AUDIT_VERDICTS, "mechanisms": MECHANISMS}
+    yield (
+        "rules.html",
+        environment.get_template("rules.html.j2").render(frame.variables("rules", "") | words, rules=rules),
+    )
+    yield from as_files(rules_data(rules), "downloads/rules")
+    template = environment.get_template("rule.html.j2")
+    for page in rules:
+        page_name("rule", page.name)
+        partners = [
+            (p.right if p.left == page.name else p.left, p.address) for p in pairs if page.name in (p.left, p.right)
+        ]
+        around = frame.variables("rules", "../")
+        yield page.address, template.render(around | words, page=page, partners=sorted(partners))
+        yield from as_files(rule_data(page.name, page.results), f"downloads/rules/{page.name}")
+        if page.audit:
+            yield from as_files(audit_data(page), f"downloads/audits/{page.name}")
+
+
+def _render_comparisons(
+    environment: Environment, frame: Frame, tables: Sequence[TrackTable], pairs: Sequence[Pair]
+) -> Iterator[tuple[str, str]]:
+    pages: dict[str, dict[str, str]] = {}
+    for pair in pairs:
+        for one, other in ((pair.left, pair.right), (pair.right, pair.left)):
+            pages.setdefault(page_name("rule", one), {})[other] = pair.address
+    rankings = rank_rules(tables)
+    yield "compare.html", environment.get_template("compare.html.j2").render(
+        frame.variables("compare", ""), rules=rules_of(tables), pairs=pairs, pages=pages, rankings=rankings,
+        by_name={(pair.left, pair.right): pair for pair in pairs}, like=not_told_from,
+        drawings=[compare_charts.ranking_chart(ranking) for ranking in rankings],
+    )  # fmt: skip
+    for ranking in rankings:
+        yield from as_files(ranking_data(ranking), f"downloads/ranking-{ranking.tier}")
+    template = environment.get_template("pair.html.j2")
+    around = frame.variables("compare", "../../")
+    for pair in pairs:
+        download = f"downloads/compare/{pair.left}/{pair.right}"
+        drawing = compare_charts.pair_chart(pair)
+        yield pair.address, template.render(around, pair=pair, drawing=drawing, download=f"../../{download}")
+        yield from as_files(pair_data(pair), download)
 
 
 def page_name(what: str, name: str) -> str:

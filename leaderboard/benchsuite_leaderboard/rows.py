@@ -125,6 +125,7 @@ def _build_row(bundle: Bundle, bundles: Sequence[Bundle], usual: dict[str, Any],
         curve=with_times(mean_curve([test_curve(r) for r in counted]), counted),
         diagnostics=diagnostic_curves(counted),
         notes=_notes(bundle, bundles, differences),
+        rule_sources=tuple(sorted({r.environment.rule_source_hash for r in bundle.records})),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -52,7 +52,8 @@ def build_site(
     title: str = DEFAULT_TITLE,
     published: Iterable[PublishedError] = (),
     claims: Iterable[ClaimCases] = (),
-    audits: Iterable[RuleAudit] = (),
+    audits: Iterable[RuleAudit | BrokenRecord] = (),
+    mlflow: Mapping[str, str] | None = None,
 ) -> BuildReport:
     """Build the leaderboard from records, with published values and claims beside them, and nothing else.
 
@@ -66,7 +67,8 @@ def build_site(
         title: Heading of the start page.
         published: Test errors of papers, with the run that each is of.
         claims: Statements of papers, with the runs that decide them.
-        audits: What experiments found of the rules' claims.
+        audits: What ``read_audits`` yields.
+        mlflow: Address of a run's page in MLflow, by run id.
 
     Returns:
         What was read and written.
@@ -77,8 +79,11 @@ def build_site(
     good: list[RunRecord] = []
     good_experiments: list[ExperimentRecord] = []
     broken: list[BrokenRecord] = []
-    for record in (*records, *experiments):
+    good_audits: list[RuleAudit] = []
+    for record in (*records, *experiments, *audits):
         match record:
+            case RuleAudit():
+                good_audits.append(record)
             case BrokenRecord():
                 broken.append(record)
             case ExperimentRecord():
@@ -90,7 +95,7 @@ def build_site(
     statuses = Counter(run.status for table in tables for row in table.rows for run in row.runs)
     counted = sum(table.runs for table in tables)
     experiment_tables = summarize_experiments(good_experiments)
-    pages = render_pages(tables, broken, title, experiment_tables, judge(claims, good), audits)
+    pages = render_pages(tables, broken, title, experiment_tables, judge(claims, good), good_audits, mlflow)
     files = {name: text.encode("utf-8", "backslashreplace") for name, text in pages.items()} | _static_files()
     publish(files, out)
     return BuildReport(

@@ -123,15 +123,13 @@
     });
   }
 
-  // --- Two choices that lead to a page: each option of the second has the address for the first's value.
-  for (const form of document.querySelectorAll("form.chooser")) {
-    form.hidden = false;
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      const [first, second] = [...form.querySelectorAll("select")].map((select) => select.value);
-      const pages = JSON.parse(document.getElementById(form.dataset.pages).textContent);
-      const page = (pages[first] || {})[second];
-      form.querySelector("output").textContent = page ? "" : "These two share no track.";
+  // --- Two choices that lead to a page: which, is in the page as data.
+  for (const chooser of document.querySelectorAll(".chooser")) {
+    chooser.hidden = false;
+    chooser.querySelector("button").addEventListener("click", () => {
+      const [first, second] = [...chooser.querySelectorAll("select")].map((select) => select.value);
+      const page = (JSON.parse(document.getElementById(chooser.dataset.pages).textContent)[first] || {})[second];
+      chooser.querySelector("output").textContent = page ? "" : "These two share no track.";
       if (page) location.href = page;
     });
   }
