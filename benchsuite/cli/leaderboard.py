@@ -18,7 +18,7 @@ from benchsuite.cli.options import (
     output,
     print_json,
 )
-from benchsuite.cli.sources import RecordsOption, cells_of, papers_side, report_broken
+from benchsuite.cli.sources import RecordsOption, report_broken
 
 app = typer.Typer(help="Build or serve the leaderboard page.", no_args_is_help=True)
 
@@ -43,10 +43,13 @@ def build(
     specs: SpecsOption = None,
     mlflow: MlflowOption = None,
     tracking_uri: TrackingOption = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Build in full, not only what changed since last time.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Build the page from records. Works from file://, needs no network."""
-    index = _build(store, records, audits, out, specs, mlflow, tracking_uri, as_json)
+    index = _build(store, records, audits, out, specs, mlflow, tracking_uri, fresh=fresh, quiet=as_json)
     if not as_json:
         output().print(f"leaderboard page  {index}", markup=False, soft_wrap=True)
     return 0
@@ -70,7 +73,7 @@ def serve(
 
     from benchsuite.errors import BenchsuiteError
 
-    folder = _build(store, records, audits, out, specs, mlflow, tracking_uri, quiet=True).parent
+    folder = _build(store, records, audits, out, specs, mlflow, tracking_uri, fresh=False, quiet=True).parent
     try:
         server = ThreadingHTTPServer(("127.0.0.1", port), partial(SimpleHTTPRequestHandler, directory=str(folder)))
     except OSError as error:
@@ -86,33 +89,27 @@ def serve(
 
 def _build(
     store: Path, records: list[Path] | None, audits: list[Path] | None, out: Path | None, specs: list[Path] | None,
-    mlflow: str | None, tracking_uri: str | None, quiet: bool,
+    mlflow: str | None, tracking_uri: str | None, *, fresh: bool, quiet: bool,
 ) -> Path:  # fmt: skip
-    from itertools import chain
-
+    from benchsuite.cli.papers import papers_of
     from benchsuite.errors import EmptySelectionError
-    from benchsuite.record.model import RunRecord
-    from benchsuite.record.store import RecordStore, read_audits, read_experiments, read_folder
-    from benchsuite_leaderboard.site import build_site
+    from benchsuite.record.store import RecordStore, record_files
+    from benchsuite_leaderboard.incremental import Sources, build_from_folders
 
     own = RecordStore(store)
     folders = records or [own.records_folder, own.experiments_folder]
-    found = list(chain.from_iterable(read_folder(folder) for folder in folders))
-    experiments = list(chain.from_iterable(read_experiments(folder) for folder in folders))
-    if not found and not experiments:
+    if not any(record_files(folder) for folder in folders):
         places = ", ".join(str(f) for f in folders)
         raise EmptySelectionError(f"no records in {places}; `benchsuite run quickstart` makes some")
-    published, claims = papers_side(cells_of(r for r in found if isinstance(r, RunRecord)), specs)
-    report = build_site(
-        found, (out or store / "site").resolve(), experiments=experiments, published=published, claims=claims,
-        audits=chain.from_iterable(read_audits(folder) for folder in audits or ()),
-        mlflow=_mlflow(store, mlflow, tracking_uri),
-    )  # fmt: skip
+    sources = Sources(
+        folders, audits or (), lambda cells: papers_of(cells, specs), _mlflow(store, mlflow, tracking_uri)
+    )
+    report = build_from_folders(sources, (out or store / "site").resolve(), fresh=fresh)
     report_broken(report.broken)
     if quiet:
         print_json({
             "index": str(report.index), "records": report.records, "experiments": report.experiments,
-            "broken": len(report.broken),
+            "broken": len(report.broken), "rebuilt": list(report.rebuilt),
         })  # fmt: skip
     return report.index
 

@@ -66,20 +66,3 @@ def published_values(cells: Cells, specs: list[Path] | None) -> list[PublishedEr
     registry = installed_registry()
     found = library(specs, plugin_folders=[folder for folder, _ in registry.spec_folders])
     return list(published_errors(found, registry, lambda track, tier: (track, tier) in cells))
-
-
-def papers_side(cells: Cells, specs: list[Path] | None) -> tuple[list[PublishedError], list[ClaimCases]]:
-    """Return published values and claims; a wrong spec costs them, with a message, and not the site."""
-    from benchsuite.errors import SpecError
-
-    published: list[PublishedError] = []
-    claims: list[ClaimCases] = []
-    try:
-        published = published_values(cells, specs)
-    except SpecError as error:
-        messages().print(f"published values are left out: {error}", markup=False, soft_wrap=True)
-    try:
-        claims = laid_out_claims(cells, specs)
-    except SpecError as error:
-        messages().print(f"claims are left out: {error}", markup=False, soft_wrap=True)
-    return published, claims

@@ -94,9 +94,14 @@ def status_words(status: str) -> str:
 
 def shown(text: str) -> str:
     """Return a record's text with control characters made visible, cut where it is longer than a page can use."""
-    visible = "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    is_plain = text.replace("\n", " ").isprintable()
+    visible = text if is_plain else "".join(map(_visible, text))
     rest = len(visible) - LONGEST_TEXT
     return visible if rest <= 0 else f"{visible[:LONGEST_TEXT]} … ({rest} more characters in the record)"
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}"
 
 
 def settings(config: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -42,6 +42,8 @@ class BuildReport:
     """How they ended."""
     broken: tuple[BrokenRecord, ...]
     """Files that held no usable record; the start page lists them."""
+    rebuilt: tuple[str, ...] = ()
+    """Tracks whose pages were made anew, where an earlier build's could have been kept."""
 
 
 def build_site(
@@ -96,7 +98,7 @@ def build_site(
     counted = sum(table.runs for table in tables)
     experiment_tables = summarize_experiments(good_experiments)
     pages = render_pages(tables, broken, title, experiment_tables, judge(claims, good), good_audits, mlflow)
-    files = {name: text.encode("utf-8", "backslashreplace") for name, text in pages.items()} | _static_files()
+    files = {name: text.encode("utf-8", "backslashreplace") for name, text in pages.items()} | static_files()
     publish(files, out)
     return BuildReport(
         out=out,
@@ -110,14 +112,16 @@ def build_site(
     )
 
 
-def _static_files() -> dict[str, bytes]:
-    return dict(_walk(resources.files("benchsuite_leaderboard") / "static", "static"))
+def static_files() -> dict[str, bytes]:
+    """Return what all pages share, by path within the site."""
+    return dict(walk(resources.files("benchsuite_leaderboard") / "static", "static"))
 
 
-def _walk(folder: Traversable, prefix: str) -> Iterable[tuple[str, bytes]]:
+def walk(folder: Traversable, prefix: str) -> Iterable[tuple[str, bytes]]:
+    """Yield every file below a folder of a package as (path, content)."""
     for member in sorted(folder.iterdir(), key=lambda m: m.name):
         name = f"{prefix}/{member.name}"
         if member.is_dir():
-            yield from _walk(member, name)
+            yield from walk(member, name)
         else:
             yield name, member.read_bytes()
