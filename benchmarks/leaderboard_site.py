@@ -2,9 +2,9 @@
 
     python benchmarks/leaderboard_site.py [--records 10000] [--tracks 60] [--folder FOLDER]
 
-Records are made from an accepted one (MNIST, 40 epochs, six diagnostics; 60 kB) with other names, seeds and errors.
-Prints figures and asserts nothing: a machine that others use is slower than one that nobody does, so that seconds of
-the clock stand beside seconds of the processor. Memory is of all processes together (PSS), asked for five times a second.
+Records are made from an accepted one (MNIST, 40 epochs, six diagnostics, 60 kB) with other names, seeds and errors.
+Prints figures and asserts nothing. On a machine that others use the wall clock says little, so that seconds of the
+processor stand beside it. Memory is of all processes together (PSS), looked at five times a second.
 """
 
 from __future__ import annotations

@@ -13,7 +13,22 @@ from benchsuite.cli.sources import Cells, laid_out_claims, published_values
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from benchsuite.record.store import RecordStore
     from benchsuite_leaderboard.incremental import Papers
+    from benchsuite_leaderboard.site import BuildReport
+
+
+def build_store_page(records: RecordStore, specs: list[Path] | None) -> BuildReport:
+    """Build or renew a store's own leaderboard page.
+
+    Raises:
+        StoreError: if its folder cannot be written, or holds something else.
+
+    """
+    from benchsuite_leaderboard.incremental import Sources, build_from_folders
+
+    folders = [records.records_folder, records.experiments_folder]
+    return build_from_folders(Sources(folders, papers=lambda cells: papers_of(cells, specs)), records.root / "site")
 
 
 def papers_of(cells: Cells, specs: list[Path] | None) -> Papers:

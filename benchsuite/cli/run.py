@@ -73,7 +73,7 @@ def run(
     if experiment is not None:
         from benchsuite.cli.experiment import run_experiment
 
-        return run_experiment(experiment, registry, store, fresh, as_json)
+        return run_experiment(experiment, registry, store, specs, fresh, as_json)
     runs, registry = resolved(chosen, specs)
     records = RecordStore(store.resolve())
     display = ProgressDisplay(messages(), total=len(runs))
@@ -96,7 +96,7 @@ def run(
             "records": [r.model_dump(mode="json") for r in result.records],
         })  # fmt: skip
     else:
-        _show(result, records, store)
+        _show(result, records, store, specs)
     if result.interrupted:
         again = shlex.join(["benchsuite", *(a for a in sys.argv[1:] if a != "--fresh")])
         sys.stderr.write(f"benchsuite: interrupted; state is saved, continue with: {again}\n")
@@ -104,17 +104,17 @@ def run(
     return 1 if any(r.status in FAILED_STATUSES for r in result.records) else 0
 
 
-def _show(result: SessionResult, records: RecordStore, store: Path) -> None:
+def _show(result: SessionResult, records: RecordStore, store: Path, specs: list[Path] | None) -> None:
+    from benchsuite.cli.papers import build_store_page
     from benchsuite.cli.tables import results_table
     from benchsuite.errors import BenchsuiteError
-    from benchsuite_leaderboard.site import build_site
     from benchsuite_leaderboard.tables import summarize
 
     console = output()
     for table in summarize(result.records):
         console.print(results_table(table))
     try:
-        report = build_site(records.read_all(), records.root / "site", experiments=records.read_experiments())
+        report = build_store_page(records, specs)
     except BenchsuiteError as error:
         # The page can be built again at any time; the records are safe.
         messages().print(f"[yellow]no leaderboard page:[/] {error}")

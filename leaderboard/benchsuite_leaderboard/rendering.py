@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -12,8 +13,9 @@ from benchsuite_leaderboard.claim_model import VERDICT_WORDS
 from benchsuite_leaderboard.model import BASELINE_RULE, RuleRow, TrackTable
 
 
+@cache
 def template_environment() -> Environment:
-    """Return the environment of the site's templates."""
+    """Return the environment of the site's templates; one for a process, since compiling them takes longest."""
     environment = Environment(
         loader=PackageLoader("benchsuite_leaderboard", "templates"),
         autoescape=True,
