@@ -83,7 +83,7 @@ def run(
 
         if launched_size() > 1:
             raise HardwareError("an experiment is made by one process; start it without torchrun")
-        return run_experiment(experiment, registry, store, fresh, as_json)
+        return run_experiment(experiment, registry, store, specs, fresh, as_json)
     runs, registry = resolved(chosen, specs, executor)
     records = RecordStore(store.resolve())
     with joined_ranks() as ranks:
@@ -98,7 +98,7 @@ def run(
             "records": [r.model_dump(mode="json") for r in result.records],
         })  # fmt: skip
     else:
-        _show(result, records, store)
+        _show(result, records, store, specs)
     if result.interrupted:
         again = shlex.join(["benchsuite", *(a for a in sys.argv[1:] if a != "--fresh")])
         sys.stderr.write(f"benchsuite: interrupted; state is saved, continue with: {again}\n")
@@ -153,17 +153,17 @@ def _executor(name: ExecutorName, ranks: Ranks) -> Executor | None:
     return RayExecutor()
 
 
-def _show(result: SessionResult, records: RecordStore, store: Path) -> None:
+def _show(result: SessionResult, records: RecordStore, store: Path, specs: list[Path] | None) -> None:
+    from benchsuite.cli.papers import build_store_page
     from benchsuite.cli.tables import results_table
     from benchsuite.errors import BenchsuiteError
-    from benchsuite_leaderboard.site import build_site
     from benchsuite_leaderboard.tables import summarize
 
     console = output()
     for table in summarize(result.records):
         console.print(results_table(table))
     try:
-        report = build_site(records.read_all(), records.root / "site", experiments=records.read_experiments())
+        report = build_store_page(records, specs)
     except BenchsuiteError as error:
         # The page can be built again at any time; the records are safe.
         messages().print(f"[yellow]no leaderboard page:[/] {error}")
