@@ -21,12 +21,14 @@ from scipy.io import savemat
 from torchvision.transforms import v2
 
 from benchsuite.data import image_store
-from benchsuite.data.decoding import View, decode, jpeg_channels
-from benchsuite.data.image_store import make_store, open_store, resized
+from benchsuite.data.image_bytes import decode, jpeg_channels
+from benchsuite.data.image_packing import resized
+from benchsuite.data.image_store import make_store, open_store
 from benchsuite.data.imagenet_files import list_imagenet
 from benchsuite.data.imagenet_sample import make_sample
 from benchsuite.data.load import load_dataset
 from benchsuite.data.streamed import StreamedData, StreamedDataset
+from benchsuite.data.views import View
 from benchsuite.errors import DataError
 from benchsuite.spec.dataset import DatasetSpec, GeneratedImages, ImagenetDataset
 
