@@ -331,15 +331,16 @@ def test_a_run_reads_the_packs_when_it_says_so(root: Path, tmp_path: Path) -> No
 PREPARE = """
 import sys
 from pathlib import Path
-from benchsuite.data import image_store
-from benchsuite.data.imagenet_files import list_imagenet
-
-image_store.IMAGES_A_PACK = 5
 
 def say(done, of):
     print(done, of, flush=True)
 
 if __name__ == "__main__":
+    # Not above: the process that packs imports this file again, and would wait for torch.
+    from benchsuite.data import image_store
+    from benchsuite.data.imagenet_files import list_imagenet
+
+    image_store.IMAGES_A_PACK = 5
     image_store.make_store(list_imagenet(Path(sys.argv[1])), Path(sys.argv[2]), 40, 1, say)
 """
 
