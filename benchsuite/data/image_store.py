@@ -8,9 +8,7 @@ there, which is written last and appears whole.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -20,20 +18,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, features
+from PIL import features
 
-from benchsuite.data.checks import one_line
-from benchsuite.data.decoding import decode, jpeg_channels
-from benchsuite.data.image_sources import FileImages, PackedImages
+from benchsuite.data.image_packing import QUALITY, make_pack, write_whole
+from benchsuite.data.image_sources import PackedImages
 from benchsuite.data.imagenet_files import ImagenetListing, ListedImages
 from benchsuite.data.roots import ANOTHER_ROOT
 from benchsuite.data.streamed import StreamedPart
+from benchsuite.data.wording import one_line
 from benchsuite.errors import DataError
 
 PLAN, MANIFEST = "plan.json", "prepared.json"
 PARTS = ("train", "test")
 IMAGES_A_PACK = 2048
-QUALITY = 95
 
 
 @dataclass(frozen=True)
@@ -124,7 +121,7 @@ def make_store(
         folder.mkdir(parents=True, exist_ok=True)
         _check_plan(listing, folder, side)
         _make_packs(listing, folder, side, processes, on_progress)
-        _write_whole(folder / MANIFEST, json.dumps(_manifest(listing, folder), indent=1).encode())
+        write_whole(folder / MANIFEST, json.dumps(_manifest(listing, folder), indent=1).encode())
     except OSError as error:
         raise DataError(f"{folder}: cannot be made ({one_line(error)}); see that there is room to write") from error
     return True
@@ -139,7 +136,7 @@ def _check_plan(listing: ImagenetListing, folder: Path, side: int) -> None:
     elif any(folder.iterdir()):
         raise DataError(f"{folder}: is there, but was not made by this command; move it away")
     else:
-        _write_whole(path, json.dumps(plan).encode())
+        write_whole(path, json.dumps(plan).encode())
 
 
 def _make_packs(
@@ -150,7 +147,7 @@ def _make_packs(
     on_progress(len(packs) - len(waiting), len(packs))
     # Started afresh: a fork of a process with torch's threads may stand still.
     with ProcessPoolExecutor(max_workers=processes, mp_context=get_context("spawn")) as pool:
-        working = [pool.submit(_make_pack, listing.root, images, folder / name, side) for name, images in waiting]
+        working = [pool.submit(make_pack, listing.root, images, folder / name, side) for name, images in waiting]
         try:
             for count, done in enumerate(as_completed(working), start=len(packs) - len(waiting) + 1):
                 done.result()
@@ -168,44 +165,6 @@ def _packs(listing: ImagenetListing) -> Iterator[tuple[str, ListedImages]]:
             yield f"{part}-{number:05}", some
 
 
-def _make_pack(root: Path, images: ListedImages, path: Path, side: int) -> None:
-    """Write one pack, then its index."""
-    source, rows, at = FileImages(root, images), [], 0
-    pack = path.with_suffix(".pack")
-    with pack.with_suffix(".pack.part").open("wb") as stream:
-        for number, label in enumerate(images.labels.tolist()):
-            try:
-                content = resized(source.read(number), side)
-            except OSError as error:
-                complaint = f"{source.name(number)}: cannot be decoded ({one_line(error)}); replace or remove it"
-                raise DataError(complaint) from None
-            stream.write(content)
-            rows.append((at, at + len(content), label))
-            at += len(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    pack.with_suffix(".pack.part").replace(pack)
-    index = io.BytesIO()
-    np.save(index, np.array(rows, dtype=np.int64))
-    _write_whole(path.with_suffix(".npy"), index.getvalue())
-
-
-def resized(content: bytes, side: int) -> bytes:
-    """Return a JPEG file of the image with its shorter side at most ``side``; the same bytes where it is that."""
-    with Image.open(io.BytesIO(content)) as opened:
-        width, height = opened.size
-    if min(width, height) <= side and jpeg_channels(content) in (1, 3):
-        return content
-    image = decode(content)
-    if min(width, height) > side:
-        # torchvision's Resize: the longer side is rounded down.
-        new = (side, int(side * height / width)) if width <= height else (int(side * width / height), side)
-        image = image.resize(new, Image.Resampling.BILINEAR)
-    written = io.BytesIO()
-    image.save(written, format="JPEG", quality=QUALITY)
-    return written.getvalue()
-
-
 def _manifest(listing: ImagenetListing, folder: Path) -> dict[str, Any]:
     packs = {}
     digest = hashlib.sha256("\n".join(listing.wnids).encode())
@@ -219,12 +178,3 @@ def _manifest(listing: ImagenetListing, folder: Path) -> dict[str, Any]:
         "wnids": list(listing.wnids), "packs": packs, "fingerprint": digest.hexdigest(),
         "decoder": f"Pillow {features.version_module('pil')}, libjpeg-turbo {turbo}",
     }  # fmt: skip
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchsuite.data.checks import one_line
 from benchsuite.data.roots import ANOTHER_ROOT
+from benchsuite.data.wording import one_line
 from benchsuite.errors import DataError
 
 SUFFIXES = (".jpeg", ".jpg", ".png")

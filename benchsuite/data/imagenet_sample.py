@@ -11,7 +11,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchsuite.data.checks import one_line
+from benchsuite.data.wording import one_line
 from benchsuite.errors import DataError
 from benchsuite.spec.dataset import GeneratedImages
 

@@ -11,11 +11,12 @@ import torch
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from benchsuite.data.checks import one_line
-from benchsuite.data.decoding import View, decode, jpeg_channels
+from benchsuite.data.image_bytes import decode, jpeg_channels
 from benchsuite.data.image_sources import ImageSource
 from benchsuite.data.normalizing import Normalizer
 from benchsuite.data.source import Batch
+from benchsuite.data.views import View
+from benchsuite.data.wording import one_line
 from benchsuite.errors import DataError
 from benchsuite.spec.dataset import ImagenetDataset
 

@@ -6,6 +6,7 @@ import logging
 import time
 import traceback
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +23,7 @@ from benchsuite.harness.device import Device, open_device, reset_peak_memory, un
 from benchsuite.harness.environment import environment_of
 from benchsuite.harness.events import announce
 from benchsuite.harness.executor import Tell
+from benchsuite.harness.memory_format import settle_memory_format
 from benchsuite.harness.pretraining import first_parts, kept_segments
 from benchsuite.harness.ranks import ALONE, Ranks
 from benchsuite.harness.trainer import EpochSums, TimeBudgetSpentError, Trainer
@@ -177,6 +179,7 @@ class Run:
         with self.clock.measure("setup"):
             trainer = self._set_up(data, kept)
             trainer.warm_up()
+            self._lay_out(trainer, saved["channels_last"] if saved and saved["stage"] == "run" else None)
         resumed_from = 0
         if saved and saved["stage"] == "run":
             trainer.load_state(saved["trainer"])
@@ -210,6 +213,7 @@ class Run:
             )
             trainer = assemble(parts, data, self._device, self.registry, ranks=self.ranks)
             trainer.warm_up()
+            trainer.set_channels_last(self.spec.hardware.memory_format == "channels_last")
         if saved:
             trainer.load_state(saved["trainer"])
         else:
@@ -257,6 +261,16 @@ class Run:
         )
         self.progress.steps_per_epoch = trainer.steps_per_epoch
         return trainer
+
+    def _lay_out(self, trainer: Trainer, known: bool | None) -> None:
+        """Settle how images lie in memory, and what the record says of it."""
+        device, wanted = self._device, self.spec.hardware.memory_format
+        last, found = settle_memory_format(trainer, wanted, device.synchronize, known)
+        used = device.used.model_copy(update={
+            "memory_format": "channels_last" if last else "contiguous",
+            "notes": (*device.used.notes, *([found] if found else [])),
+        })  # fmt: skip
+        self.device = replace(device, used=used)
 
     def _saved(self) -> dict[str, Any] | None:
         """Return this run's checkpoint, its progress taken over; None if there is none to go on from."""
@@ -344,6 +358,7 @@ class Run:
         content = {
             "result_key": self.key,
             "stage": stage,
+            "channels_last": trainer.channels_last,
             "kept": {name: dict(state) for name, state in kept.items()},
             "trainer": trainer.state(),
             "pretraining": [e.model_dump_json() for e in progress.pretraining],

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -61,6 +61,8 @@ class Trainer:
         self.augmentation = generator(seeds, "augmentation")
         self.dropout = generator(seeds, "dropout", data.device, ranks.rank)
         network.set_dropout_generator(self.dropout)
+        self.channels_last = False
+        """Whether images lie pixel after pixel in memory; set before training."""
         self.epoch = 0
         """Epochs finished."""
 
@@ -97,7 +99,19 @@ class Trainer:
         own = [self.ranks.part(whole) for whole in sizes]
         parts = [slice(start + part.start, start + part.stop) for start, part in zip(starts, own, strict=True)]
         for (inputs, targets), whole in zip(self.data.train_batches(order, parts, draws), sizes, strict=True):
-            yield Batch(inputs, targets, self.criterion, self.ranks.share(whole))
+            yield self.laid_out(Batch(inputs, targets, self.criterion, self.ranks.share(whole)))
+
+    def set_channels_last(self, last: bool) -> None:
+        """Let images lie pixel after pixel from now on, or channel after channel; numbers stay."""
+        self.channels_last = last
+        for module in (self.network, self.rule):
+            module.to(memory_format=torch.channels_last if last else torch.contiguous_format)
+
+    def laid_out(self, batch: Batch) -> Batch:
+        """Return a batch whose images lie as the network's weights do."""
+        if not self.channels_last or batch.inputs.dim() != 4:
+            return batch
+        return replace(batch, inputs=batch.inputs.contiguous(memory_format=torch.channels_last))
 
     def warm_up(self) -> None:
         """Take one step and undo it, so that lazy imports, libraries' set-up and first kernels are off the clock.
@@ -187,7 +201,7 @@ class Trainer:
         examples = 0
         with torch.no_grad():
             for inputs, targets in slices:
-                logits = self.network(inputs)
+                logits = self.network(self.laid_out(Batch(inputs, targets, self.criterion)).inputs)
                 sums[0] += self.criterion.summed(logits, targets)
                 sums[1] += count_wrong(logits, targets)
                 if self.data.classes > 5:

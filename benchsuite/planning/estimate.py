@@ -26,7 +26,12 @@ class Estimate:
 
 
 def estimate(
-    outline: ArchitectureOutline, traits: RuleTraits, protocol: ProtocolSpec, train_examples: int, data_bytes: int
+    outline: ArchitectureOutline,
+    traits: RuleTraits,
+    protocol: ProtocolSpec,
+    train_examples: int,
+    data_bytes: int,
+    processes: int = 1,
 ) -> Estimate:
     """Estimate one run.
 
@@ -36,6 +41,7 @@ def estimate(
         protocol: batch size, epochs and optimizer.
         train_examples: how many there are.
         data_bytes: size of the data set as it lies on the device.
+        processes: how many share each batch, a device each; memory is one device's.
 
     """
     forward = sum(s.multiply_adds for s in outline.segments)
@@ -52,7 +58,9 @@ def estimate(
     per_step = 2.0 * batch * (2 * forward + credit)
     steps = protocol.epochs * math.ceil(train_examples / batch)
     copies = _optimizer_copies(protocol)
-    activations = batch * (math.prod(outline.input_shape) + 2 * sum(s.units for s in outline.segments))
+    activations = math.ceil(batch / processes) * (
+        math.prod(outline.input_shape) + 2 * sum(s.units for s in outline.segments)
+    )
     # A feedback weight that learns has moments of its own; its gradient is the forward weight's tensor.
     feedback *= 1 + copies * traits.learns_feedback
     numbers = outline.parameters * (2 + copies) + feedback + activations
@@ -62,6 +70,11 @@ def estimate(
         flops_total=per_step * steps,
         memory_mib=(numbers * BYTES_PER_NUMBER + data_bytes) / 2**20,
     )
+
+
+def hours(flops: float, tflops: float, processes: int = 1) -> float:
+    """Return how long so many operations take on devices that sustain ``tflops`` each, evaluation left out."""
+    return flops / (tflops * 1e12 * processes) / 3600
 
 
 def _optimizer_copies(protocol: ProtocolSpec) -> int:

@@ -80,7 +80,9 @@ def make_plan(runs: list[SelectedRun], registry: Registry, data_root: Path) -> l
             PlannedRun(
                 selected=run,
                 run_id=run_id(spec),
-                estimate=estimate(outline, traits, spec.protocol, data.train_examples, data.size_bytes),
+                estimate=estimate(
+                    outline, traits, spec.protocol, data.train_examples, data.size_bytes, spec.hardware.world_size
+                ),
                 refused=tuple(incompatibilities(traits, outline)),
             )
         )

@@ -101,6 +101,8 @@ class HardwareUsed(RecordModel):
     memory_gib: float
     driver: str | None = None
     world_size: int = 1
+    memory_format: Literal["contiguous", "channels_last"] = "contiguous"
+    """How images lay in memory: channel after channel, or pixel after pixel."""
     step: Literal["eager", "cuda_graph"] = "eager"
     """Whether the training step ran as separate kernels or as one captured graph."""
     notes: tuple[str, ...] = ()

@@ -48,7 +48,7 @@ class DirectFeedbackAlignment(Rule):
     def attach(self, network: Network, generator: Generator) -> None:
         """Draw B: (classes, widest segment's units) when shared, else the segments' matrices side by side."""
         super().attach(network, generator)
-        units = {segment.name: segment.units for segment in network.outline.segments[:-1]}
+        units = self.widths(network)
         shared = self.config.matrix == "shared"
         starts = [0 if shared else sum(list(units.values())[:i]) for i in range(len(units))]
         self.columns = {name: slice(start, start + n) for (name, n), start in zip(units.items(), starts, strict=True)}
@@ -64,6 +64,10 @@ class DirectFeedbackAlignment(Rule):
             for columns in [slice(None)] if shared else self.columns.values():
                 matrix[:, columns] /= matrix[:, columns].shape[1] ** 0.5
         self.register_buffer("feedback_weight", matrix)
+
+    def widths(self, network: Network) -> dict[str, int]:
+        """Return how many numbers of credit there are at each place where it is handed over, by segment."""
+        return {segment.name: segment.units for segment in network.outline.segments[:-1]}
 
     @property
     def taken_over(self) -> tuple[str, ...]:
