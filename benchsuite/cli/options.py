@@ -59,6 +59,11 @@ SetOption = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Override one field, e.g. --set protocol.epochs=5."),
 ]
 HardwareOption = Annotated[str, typer.Option("--hardware", help="Name or file of a hardware spec.")]
+ExecutorName = Literal["local", "ray"]
+ExecutorOption = Annotated[
+    ExecutorName,
+    typer.Option("--executor", help="Where runs are made: here, one after the other, or on a Ray cluster."),
+]
 TargetArgument = Annotated[
     str,
     typer.Argument(
@@ -137,14 +142,21 @@ def library(specs: list[Path] | None, target: str = "", plugin_folders: list[Pat
     return load_library_for(target, [builtin_folder(), *user_folders(), *(specs or []), *(plugin_folders or [])])
 
 
-def resolved(chosen: Selection, specs: list[Path] | None) -> tuple[list[SelectedRun], Registry]:
+def resolved(
+    chosen: Selection, specs: list[Path] | None, executor: ExecutorName = "local"
+) -> tuple[list[SelectedRun], Registry]:
     """Return the runs of a selection and the registry they were resolved with."""
     from benchsuite.harness.device import settle_hardware
     from benchsuite.registry.manager import installed_registry
     from benchsuite.spec.resolve import resolve
 
+    settle = settle_hardware
+    if executor == "ray":
+        from benchsuite.harness.ray_executor import settle_for_cluster
+
+        settle = settle_for_cluster
     registry = installed_registry()
-    return resolve(chosen, _library_for(chosen, specs, registry), registry, settle_hardware), registry
+    return resolve(chosen, _library_for(chosen, specs, registry), registry, settle), registry
 
 
 def resolved_experiment(chosen: Selection, specs: list[Path] | None) -> tuple[SelectedExperiment | None, Registry]:

@@ -79,7 +79,7 @@ class Segment(nn.Module):
         return self._normalise_apart(self.nonlinearity.apply_in_place(values))
 
     def _normalise_apart(self, values: Tensor) -> Tensor:
-        assert isinstance(self.norm, nn.BatchNorm1d | nn.BatchNorm2d)  # noqa: S101 - the builder makes no other
+        assert isinstance(self.norm, nn.modules.batchnorm._BatchNorm)  # noqa: S101 - the builder makes no other
         return F.batch_norm(values, None, None, self.norm.weight, self.norm.bias, training=True, eps=self.norm.eps)
 
     @property
@@ -181,30 +181,6 @@ class Leading(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the leading part of axis 1, as a view."""
         return inputs[:, : self.outputs]
-
-
-class PaddedMaxPool(nn.Module):
-    """Max pooling of an image with as much of ``fill`` at each edge as it is told.
-
-    Of equal maxima in a window one gets the credit, as everywhere in torch; the URFB authors' code gives it to all of
-    them. In their networks ties are mostly of saturated units, through which none passes.
-
-    Attributes:
-        edges: widths left, right, top, bottom.
-        fill: takes part in the maximum.
-
-    """
-
-    def __init__(self, size: int, stride: int, edges: tuple[int, int, int, int], fill: float) -> None:
-        super().__init__()
-        self.size = size
-        self.stride = stride
-        self.edges = edges
-        self.fill = fill
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return the windows' maxima."""
-        return F.max_pool2d(F.pad(inputs, self.edges, value=self.fill), self.size, self.stride)
 
 
 class Dropout(nn.Module):

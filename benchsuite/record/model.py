@@ -79,7 +79,8 @@ class DataUsed(RecordModel):
     """Which examples there really were."""
 
     fingerprint: Hexadecimal
-    """sha256 over the decoded training and test tensors and labels, as used."""
+    """sha256 over the decoded training and test tensors and labels, as used; of images in files, over their names,
+    classes and sizes, or over the packs that were prepared of them."""
     canonical: bool | None
     """True: the files' checksums are the published ones; False: they are not; None: none are published."""
     train_examples: int
@@ -174,7 +175,7 @@ class RunRecord(RecordModel):
     """For status 'crashed'."""
     spec: RunSpec
     seeds: dict[str, int]
-    """Seed of each independent stream: init, feedback, order, dropout."""
+    """Seed of each independent stream: init, feedback, order, dropout, augmentation."""
     network: NetworkUsed | None = None
     data: DataUsed | None = None
     hardware: HardwareUsed

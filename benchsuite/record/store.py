@@ -74,6 +74,10 @@ class RecordStore:
         """Return where the record of this run is or would be."""
         return self.records_folder / f"{run_id}.json"
 
+    def unclaim(self, run_id: str) -> None:
+        """Take away the marker of a process that was making this run and is known to be gone."""
+        (self.running_folder / f"{run_id}.json").unlink(missing_ok=True)
+
     def write(self, record: RunRecord) -> Path:
         """Write a record in place of an older one of the same run and return its path."""
         path = self.path_of(record.run_id)

@@ -1,0 +1,79 @@
+"""From the bytes of one image file to pixels: whatever kind of file it is, three channels of 8 bits."""
+
+from __future__ import annotations
+
+import io
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import v2
+
+from benchsuite.spec.dataset import ImagenetDataset
+
+_JPEG_START = b"\xff\xd8"
+# Frame headers of JPEG; C4, C8 and CC are other segments.
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+
+def decode(content: bytes) -> Image.Image:
+    """Return an image as RGB. ILSVRC-2012 has greyscale and CMYK files, and one PNG named ``.JPEG``.
+
+    Raises:
+        OSError: if it is no image, or a damaged one.
+    """
+    with Image.open(io.BytesIO(content)) as opened:
+        return opened.convert("RGB")
+
+
+def jpeg_channels(content: bytes) -> int | None:
+    """Return how many channels a JPEG file says it has, or None if it is no JPEG file."""
+    if content[:2] != _JPEG_START:
+        return None
+    at = 2
+    while at + 9 < len(content) and content[at] == 0xFF:
+        marker = content[at + 1]
+        if marker in _FRAMES:
+            return content[at + 9]
+        at += 1 if marker == 0xFF else 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+    return None
+
+
+class View:
+    """What the network sees of an image: a random part of it to learn from, or its middle to be measured on.
+
+    Random parts are drawn by torchvision from torch's global stream, which is set for each image to a number that was
+    drawn for it and put back afterwards: they do not depend on who decodes what, nor on how many do.
+    """
+
+    def __init__(self, spec: ImagenetDataset, learning: bool) -> None:
+        """Set up the transforms, torchvision's own.
+
+        Args:
+            spec: sizes and augmentation.
+            learning: whether for an image to learn from.
+        """
+        crop = spec.augmentation if learning else None
+        self.transforms: v2.Compose
+        if crop is None:
+            self.transforms = v2.Compose([v2.Resize(spec.resize), v2.CenterCrop(spec.image_size)])
+        else:
+            size = (spec.image_size, spec.image_size)
+            cut = v2.RandomResizedCrop(size, scale=crop.area, ratio=crop.aspect)
+            self.transforms = v2.Compose([cut, v2.RandomHorizontalFlip(0.5 if crop.flip else 0.0)])
+
+    def __call__(self, image: Image.Image | Tensor, drawn: int) -> Tensor:
+        """Return the view, uint8 of shape (3, image_size, image_size).
+
+        Args:
+            image: RGB, or uint8 of shape (3, height, width) on any device.
+            drawn: the image's own random number; of no effect where nothing is random.
+        """
+        before = torch.random.get_rng_state()
+        torch.default_generator.manual_seed(drawn)
+        try:
+            seen = self.transforms(image)
+        finally:
+            torch.random.set_rng_state(before)
+        pixels: Tensor = seen if isinstance(seen, Tensor) else v2.functional.pil_to_tensor(seen)
+        return pixels
