@@ -231,6 +231,14 @@ class Rule(nn.Module, ABC):
         """
         return {}
 
+    def target_differences(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Return how far segments are from their targets: output less target, by segment, in the output's shape.
+
+        For diagnostics, which ask in evaluation mode: like ``assign_credit`` then, it changes no state and draws from
+        no stream. In the numbers' type that targets are worked out in. Empty for a rule that has no targets.
+        """
+        return {}
+
     @property
     def taken_over(self) -> tuple[str, ...]:
         """Segments whose credit is not backprop's, in forward order. Reported in the record."""

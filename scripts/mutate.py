@@ -441,6 +441,51 @@ SABOTAGES = (
         "tests/network/test_invertible_outline.py",
     ),
     Sabotage(
+        "a diagnostic of a singular matrix ends the run", "benchsuite/credit/targets.py",
+        "tape, factorizations = record_forward(self.network, batch), self._factorize()",
+        "tape, factorizations = record_forward(self.network, batch), self._factorize()\n"
+        "        self._keep_in_mind(factorizations)",
+        "tests/diagnostics/test_target_distance.py",
+    ),
+    Sabotage(
+        "the distance of a target has its scale divided out", "benchsuite/credit/targets.py",
+        "return {name: difference for name, difference, _ in",
+        "return {name: difference * _for_each_example(_, difference) for name, difference, _ in",
+        "tests/diagnostics/test_target_distance.py",
+    ),
+    Sabotage(
+        "a deviation from orthogonality is summed and not a mean", "benchsuite/diagnostics/conditioning.py",
+        "/ math.sqrt(len(matrix))", "", "tests/diagnostics/test_conditioning.py",
+    ),
+    Sabotage(
+        "a target keeps what its decoder gets wrong", "plugins/benchsuite_rules/difference_target_propagation.py",
+        "decoded - of_target)", "inputs - of_target)", "tests/properties/test_difference_target_propagation.py",
+    ),
+    Sabotage(
+        "a decoder learns to take noise away", "plugins/benchsuite_rules/difference_target_propagation.py",
+        "return noisy, self._wide(response)", "return inputs, self._wide(response)",
+        "tests/properties/test_difference_target_propagation.py",
+    ),
+    Sabotage(
+        "a decoder has its own segment's nonlinearity", "plugins/benchsuite_rules/difference_target_propagation.py",
+        "below = self.network.segments[self.below[name]]", "below = self.network.segments[name]",
+        "tests/properties/test_difference_target_propagation.py",
+    ),
+    Sabotage(
+        "a decoder grows away from what it reconstructs", "plugins/benchsuite_rules/difference_target_propagation.py",
+        "error = (decoded - inputs)", "error = (inputs - decoded)",
+        "tests/properties/test_difference_target_propagation.py",
+    ),
+    Sabotage(
+        "decoders learn while the network is measured", "plugins/benchsuite_rules/difference_target_propagation.py",
+        "if self.training:", "if True:", "tests/properties/test_difference_target_propagation.py",
+    ),
+    Sabotage(
+        "a difference skips what lies between segments", "benchsuite/credit/tape.py",
+        "(pulled,) = torch.autograd.grad(received, output, cotangent.to(received.dtype))",
+        "pulled = torch.ones_like(output)", "tests/properties/test_difference_target_propagation.py",
+    ),
+    Sabotage(
         "an import overwrites what is there", "benchsuite/record/atomic.py",
         "os.link(temporary, path)", "temporary.replace(path)", "tests/record/test_transfer.py",
     ),

@@ -8,11 +8,18 @@ from benchsuite.network.network import Network
 from benchsuite.rule import Batch
 
 
-def record_forward(network: Network, batch: Batch) -> Tape:
+def record_forward(network: Network, batch: Batch, keep_ways: bool = False) -> Tape:
     """Run a batch forward with every segment's input detached, and work out the output error.
+
+    Args:
+        network: of any form.
+        batch: what is run forward.
+        keep_ways: whether ``Tape.pull_back_between`` will be asked; for chains that are not vectorized.
 
     Returns:
         A ``Tape``; in a vectorized network a ``VectorTape``, whose credit is one number a unit.
 
     """
-    return record_vector_forward(network, batch) if network.is_vectorized else record_ordinary_forward(network, batch)
+    if network.is_vectorized:
+        return record_vector_forward(network, batch)
+    return record_ordinary_forward(network, batch, keep_ways)

@@ -7,6 +7,7 @@ work of a deep chain.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,13 @@ from benchsuite.errors import ShapeError
 from benchsuite.network.network import Network
 from benchsuite.network.segments import Segment
 from benchsuite.rule import Batch
+
+
+class Way(NamedTuple):
+    """What lies between two segments, as a graph: the output of the one below, and what the one above received."""
+
+    output: Tensor
+    received: Tensor
 
 
 class Tape:
@@ -38,6 +46,7 @@ class Tape:
         logits: Tensor,
         loss: Tensor,
         error: Tensor,
+        ways: Mapping[str, Way] | None = None,
     ) -> None:
         self.network = network
         self.inputs = inputs
@@ -45,6 +54,27 @@ class Tape:
         self.logits = logits
         self.loss = loss
         self.error = error
+        self._ways = ways or {}
+
+    def pull_back_between(self, name: str, cotangent: Tensor) -> Tensor:
+        """Return the cotangent at the output of the segment below for one at a segment's input.
+
+        Exact, through whatever lies between the two: pooling, dropout, flattening. Once for each segment.
+
+        Args:
+            name: any segment but the first.
+            cotangent: in the input's shape.
+
+        Raises:
+            ShapeError: if the forward pass was not asked to keep the way, or the segment has none below.
+        """
+        if name not in self._ways:
+            raise ShapeError(f"'{name}': no way to a segment below was kept; record_forward(…, keep_ways=True)")
+        output, received = self._ways[name]
+        if received is output:
+            return cotangent
+        (pulled,) = torch.autograd.grad(received, output, cotangent.to(received.dtype))
+        return pulled
 
     def assign(self, credit: Mapping[str, Tensor]) -> None:
         """Form all local gradients at once from the credit at each segment's output.
@@ -88,24 +118,44 @@ class Tape:
         return output
 
 
-def record_ordinary_forward(network: Network, batch: Batch) -> Tape:
-    """Run a batch forward with every segment's input detached, and work out the output error."""
+def record_ordinary_forward(network: Network, batch: Batch, keep_ways: bool = False) -> Tape:
+    """Run a batch forward with every segment's input detached, and work out the output error.
+
+    Args:
+        network: of any form but vectorized.
+        batch: what is run forward.
+        keep_ways: whether ``Tape.pull_back_between`` will be asked.
+
+    Raises:
+        ShapeError: if ways are to be kept in a network that is no chain: a segment may have several below.
+    """
+    if keep_ways and network.outline.topology != "chain":
+        raise ShapeError(f"ways between segments are kept in chains, this network is {network.outline.topology}")
     inputs: dict[str, Tensor] = {}
     outputs: dict[str, Tensor] = {}
+    ways: dict[str, Way] = {}
+    below: list[Tensor] = []
 
     def visit(name: str, node: nn.Module, *received: Tensor) -> Tensor:
         if not isinstance(node, Segment):
-            joined: Tensor = node(*received)
+            with torch.set_grad_enabled(keep_ways):
+                joined: Tensor = node(*received)
             return joined
-        (inputs[name],) = received
+        (received_here,) = received
+        inputs[name] = received_here.detach()
         # A graph is kept within a segment only where one is needed: it costs a 20th of a small network's step.
         with torch.set_grad_enabled(not node.pulls_back_by_output):
-            output: Tensor = node(*received)
+            output: Tensor = node(inputs[name])
         outputs[name] = output
-        return output.detach()
+        passed_on = output.detach()
+        if keep_ways:
+            if below:
+                ways[name] = Way(below.pop(), received_here)
+            below.append(passed_on.requires_grad_())
+        return passed_on
 
     with network.autocast(), torch.no_grad():
         values = network.walk(batch.inputs, visit)
-    logits = network.decode(network.widen(values))
+    logits = network.decode(network.widen(values.detach()))
     loss, error = batch.criterion.loss_and_error(logits, batch.targets)
-    return Tape(network, inputs, outputs, logits, loss, error)
+    return Tape(network, inputs, outputs, logits, loss, error, ways)

@@ -7,6 +7,7 @@ Everything between an output and the targets for it is here; the rules differ in
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -96,17 +97,33 @@ class TargetRule(Rule):
         if found:
             raise SingularMapError(found)
 
+    @torch.no_grad()
+    def target_differences(self, batch: Batch) -> dict[str, Tensor]:
+        """Return output less target of every segment, as targets are before a scale is divided out."""
+        tape, factorizations = record_forward(self.network, batch), self._factorize()
+        return {name: difference for name, difference, _ in self._descend(tape, batch, factorizations)}
+
     def _credit(self, tape: Tape, batch: Batch) -> dict[str, Tensor]:
-        weights = next(self.network.parameters()).dtype
-        precision = getattr(torch, self.config.precision) if self.config.precision else weights
-        activity = activity_in(self.network, tape, batch, precision)
-        factorizations = self._factorize(precision)
-        # The first segment's input is the data, which nobody has a target for.
+        factorizations = self._factorize()
+        self._keep_in_mind(factorizations)
         examples = len(batch.targets)
-        difference = self.network.encode_error(tape.error).to(precision) * examples
+        return {
+            name: difference * _for_each_example(scale / examples, difference)
+            for name, difference, scale in self._descend(tape, batch, factorizations)
+            if name != self.network.readout
+        }
+
+    def _descend(
+        self, tape: Tape, batch: Batch, factorizations: Mapping[str, Factorization]
+    ) -> Iterator[tuple[str, Tensor, Tensor | float]]:
+        """Yield, from the readout down, each segment's output less its target and what that is to be multiplied by."""
+        precision = self._precision
+        activity = activity_in(self.network, tape, batch, precision)
+        # The first segment's input is the data, which nobody has a target for.
+        difference = self.network.encode_error(tape.error).to(precision) * len(batch.targets)
         scale: Tensor | float = 1.0
-        credit: dict[str, Tensor] = {}
         above = self.network.readout
+        yield above, difference, scale
         for name in reversed(self.network.hidden):
             segment, output = self.network.segments[above], activity.outputs[above]
             derivative = segment.pull_back_to_map(torch.ones_like(output), output)
@@ -114,21 +131,25 @@ class TargetRule(Rule):
             target = segment.invert(output - step, factorizations[above], activity.inputs[above])
             difference = _with_auxiliary(activity.inputs[above] - target, activity.outputs[name])
             scale = scale * factor
-            credit[name] = difference * _for_each_example(scale / examples, difference)
+            yield name, difference, scale
             above = name
-        return credit
 
-    def _factorize(self, precision: torch.dtype) -> dict[str, Factorization]:
-        """Factorize every segment's weight but the first's, and keep in mind which had no inverse."""
-        found = {}
-        for name in self.network.credit_senders:
-            linear_map = self.network.maps[name]
-            found[name] = linear_map.factorize(linear_map.weight.to(precision))
-        if found:
+    @property
+    def _precision(self) -> torch.dtype:
+        weights = next(self.network.parameters()).dtype
+        return getattr(torch, self.config.precision) if self.config.precision else weights
+
+    def _factorize(self) -> dict[str, Factorization]:
+        """Factorize every segment's weight but the first's."""
+        maps = {name: self.network.maps[name] for name in self.network.credit_senders}
+        return {name: each.factorize(each.weight.to(self._precision)) for name, each in maps.items()}
+
+    def _keep_in_mind(self, factorizations: Mapping[str, Factorization]) -> None:
+        """Keep in mind which matrices had no inverse."""
+        if factorizations:
             # What follows the first singular matrix is not a number anywhere, so later steps name nobody.
-            singular = torch.stack([each.singular for each in found.values()])
+            singular = torch.stack([each.singular for each in factorizations.values()])
             self.singular |= singular & ~self.singular.any()
-        return found
 
 
 def activity_in(network: Network, tape: Tape, batch: Batch, precision: torch.dtype) -> Activity:

@@ -122,6 +122,20 @@ def open_device(hardware: HardwareSpec, ranks: Ranks = ALONE) -> Device:
     return Device(device, used, autocast_dtype, synchronizes_norms, synchronize)
 
 
+def unseen_device(hardware: HardwareSpec) -> Device:
+    """Return what a record says of a device that nobody has seen; nothing can be made on it."""
+    used = HardwareUsed(
+        hardware_class=hardware.hardware_class or "not known",
+        device=hardware.device,
+        device_name="not known",
+        precision=hardware.precision,
+        threads=hardware.threads or 1,
+        memory_gib=0,
+        notes=("the process that knew the device is gone",),
+    )
+    return Device(torch.device("meta"), used, None, False, lambda: None)
+
+
 def reset_peak_memory(device: torch.device) -> None:
     """Start measuring peak memory afresh, as far as the platform allows."""
     if device.type == "cuda":

@@ -16,7 +16,8 @@ def add_orthogonality_gradients(network: Network, how: OrthogonalitySpec) -> Non
     of M - I; its gradient 4 W (M less its diagonal) or 4 W (M - I). Between inputs and not outputs, as in the published
     code, whose W is the transpose of ours.
     """
-    for linear_map in network.maps.values():
+    names = network.maps if how.maps == "all" else network.credit_senders
+    for linear_map in (network.maps[name] for name in names):
         if linear_map.weight.grad is None:
             continue
         weight = linear_map.weight.flatten(1)

@@ -7,6 +7,7 @@ import time
 import traceback
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,9 +19,17 @@ from benchsuite.errors import BenchsuiteError, IncompatibleError, SingularMapErr
 from benchsuite.harness.assembly import Parts, SegmentStates, assemble
 from benchsuite.harness.checkpoint import load_checkpoint, save_checkpoint
 from benchsuite.harness.clock import Clock
-from benchsuite.harness.device import Device, open_device, reset_peak_memory
+from benchsuite.harness.device import Device, open_device, reset_peak_memory, unseen_device
+from benchsuite.harness.endings import (
+    DivergedError,
+    InterruptedRunError,
+    ProcessLostError,
+    first_line,
+    is_allocation_failure,
+)
 from benchsuite.harness.environment import environment_of
 from benchsuite.harness.events import announce
+from benchsuite.harness.executor import Tell
 from benchsuite.harness.memory_format import settle_memory_format
 from benchsuite.harness.pretraining import first_parts, kept_segments
 from benchsuite.harness.ranks import ALONE, Ranks
@@ -52,35 +61,15 @@ FINAL_STATUSES: frozenset[RunStatus] = frozenset({"completed", "diverged", "time
 """Outcomes that another try with the same result key would repeat."""
 
 
-class DivergedError(Exception):
-    """A loss stopped being a finite number."""
-
-
-class ProcessLostError(BenchsuiteError):
-    """One of several processes could not go on, so none of them can; torchrun ends the others."""
-
-    exit_code = 1
-
-    def __init__(self, rank: int, reason: str) -> None:
-        super().__init__(f"process {rank}: {reason}; the run stopped in all processes, run again to continue")
-
-
-class InterruptedRunError(Exception):
-    """The person or the system asked to stop; carries the record."""
-
-    def __init__(self, record: RunRecord) -> None:
-        super().__init__(record.run_id)
-        self.record = record
-
-
 class Run:
     """One run being made: sets up, trains, measures, and always ends in a record."""
 
     def __init__(
         self, selected: SelectedRun, data: LoadedData, store: RecordStore, registry: Registry, fresh: bool = False,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = ALONE, tell: Tell | None = None,
     ) -> None:  # fmt: skip
         self.ranks = ranks
+        self.tell: Tell = tell or partial(announce, registry.manager)
         self.spec = selected.spec
         self.data = data
         self.store = store
@@ -138,6 +127,21 @@ class Run:
                     raise ProcessLostError(self.ranks.rank, record.reason) from error
                 return record
             self._finish(record)
+        return record
+
+    def record_loss(self, reason: str) -> RunRecord:
+        """Write the record of this run after the process that was making it is gone, with what it had saved.
+
+        Raises:
+            StoreError: if the record cannot be written.
+
+        """
+        self._saved()
+        self.device = unseen_device(self.spec.hardware)
+        record = self._record("crashed", reason)
+        timing = record.timing.model_copy(update={"peak_memory_mib": None, "peak_memory_source": "the process is gone"})
+        record = record.model_copy(update={"timing": timing})
+        self._finish(record)
         return record
 
     def _claim(self, claims: ExitStack) -> None:
@@ -360,10 +364,10 @@ class Run:
         return self.device
 
     def _record_of_failure(self, error: Exception) -> RunRecord:
-        if isinstance(error, MemoryError | torch.OutOfMemoryError) or _is_allocation_failure(error):
-            return self._record("out_of_memory", f"out of memory on {self.spec.hardware.device}: {_first_line(error)}")
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or is_allocation_failure(error):
+            return self._record("out_of_memory", f"out of memory on {self.spec.hardware.device}: {first_line(error)}")
         text = None if isinstance(error, BenchsuiteError) else traceback.format_exc()
-        reason = str(error) if isinstance(error, BenchsuiteError) else f"{type(error).__name__}: {_first_line(error)}"
+        reason = str(error) if isinstance(error, BenchsuiteError) else f"{type(error).__name__}: {first_line(error)}"
         return self._record("crashed", reason, text)
 
     def _finish(self, record: RunRecord) -> None:
@@ -379,7 +383,7 @@ class Run:
     def _announce(self, event: str, **arguments: Any) -> None:
         """Tell plugins, in the process that writes alone."""
         if self.ranks.leads:
-            announce(self.registry.manager, event, **arguments)
+            self.tell(event, **arguments)
 
     def _record(self, status: RunStatus, reason: str = "", traceback_text: str | None = None) -> RunRecord:
         return write_up(
@@ -390,12 +394,3 @@ class Run:
 
 def _finite(sums: EpochSums) -> float | None:
     return sums.loss if abs(sums.loss) < float("inf") else None
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
-def _is_allocation_failure(error: Exception) -> bool:
-    # torch's CPU allocator raises a plain RuntimeError.
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

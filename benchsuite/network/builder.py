@@ -20,13 +20,13 @@ from benchsuite.network.maps import Conv2d, Dense, LinearMap, LocallyConnected2d
 from benchsuite.network.maps.vectorized import VECTOR_MAPS, VectorMap
 from benchsuite.network.network import Network
 from benchsuite.network.outline import ArchitectureOutline, JointOutline, PassOn, SegmentOutline
+from benchsuite.network.pooling import AveragePool, MaxPool, PaddedMaxPool
 from benchsuite.network.resnet import chain_of
 from benchsuite.network.segments import (
     Activate,
     Dropout,
     GlobalAveragePool,
     Leading,
-    PaddedMaxPool,
     Segment,
     Subsample,
     Sum,
@@ -207,8 +207,8 @@ def _build_pool(layer: PoolLayer, input_shape: Shape) -> nn.Module:
         (top, bottom), (left, right) = (_same(n, layer.size, stride) for n in input_shape[1:])
         return PaddedMaxPool(layer.size, stride, (left, right, top, bottom), fill=-math.inf)
     if layer.kind == "max_pool":
-        return nn.MaxPool2d(layer.size, stride, layer.padding)
-    return nn.AvgPool2d(layer.size, stride, layer.padding)
+        return MaxPool(layer.size, stride, layer.padding)
+    return AveragePool(layer.size, stride, layer.padding)
 
 
 def _same(length: int, size: int, stride: int) -> tuple[int, int]:

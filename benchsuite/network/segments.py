@@ -183,30 +183,6 @@ class Leading(nn.Module):
         return inputs[:, : self.outputs]
 
 
-class PaddedMaxPool(nn.Module):
-    """Max pooling of an image with as much of ``fill`` at each edge as it is told.
-
-    Of equal maxima in a window one gets the credit, as everywhere in torch; the URFB authors' code gives it to all of
-    them. In their networks ties are mostly of saturated units, through which none passes.
-
-    Attributes:
-        edges: widths left, right, top, bottom.
-        fill: takes part in the maximum.
-
-    """
-
-    def __init__(self, size: int, stride: int, edges: tuple[int, int, int, int], fill: float) -> None:
-        super().__init__()
-        self.size = size
-        self.stride = stride
-        self.edges = edges
-        self.fill = fill
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return the windows' maxima."""
-        return F.max_pool2d(F.pad(inputs, self.edges, value=self.fill), self.size, self.stride)
-
-
 class Dropout(nn.Module):
     """Inverted dropout with a random stream of its own, so that no other draw shifts it.
 

@@ -302,6 +302,7 @@ DIGITS_NETWORKS: tuple[SampleNetwork, ...] = (
     SampleNetwork(_chain("digits", _dense(16, "relu")), (64,), classes=10),
     SampleNetwork(_vectorized("vectorized-digits", _dense(16, "vector_gate"), nonnegative=True), (64,), classes=10),
     SampleNetwork(_invertible("invertible-digits", _square(32), _square(16)), (64,), classes=10),
+    SampleNetwork(_chain("two-layer-digits", _dense(32, "relu"), _dense(16, "relu")), (64,), classes=10),
 )
 """Of these ``RuleConformance`` trains the first that the rule can work in, on scikit-learn's digits: so narrow that
 random features do not suffice."""

@@ -15,7 +15,9 @@ MemoryFormat = Literal["contiguous", "channels_last", "fastest"]
 class HardwareSpec(DocumentedSpec):
     """Device, number format and what a run needs of the machine."""
 
-    later_fields = frozenset({"synchronized_batch_norm", "loader_processes", "sustained_tflops", "memory_format"})
+    later_fields = frozenset(
+        {"synchronized_batch_norm", "device_share", "loader_processes", "sustained_tflops", "memory_format"}
+    )
 
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda|cuda:\d+|mps)$")] = "auto"
     """auto, cpu, cuda, cuda:N or mps. 'auto' is settled when the plan is made: cuda if there is one, else cpu."""
@@ -34,6 +36,8 @@ class HardwareSpec(DocumentedSpec):
     """Processes that share one run, each with a device of its own; `torchrun` starts them, and says how many."""
     synchronized_batch_norm: bool = False
     """Of several processes: batch norms take the statistics of the whole batch, not of each process's part."""
+    device_share: float = Field(default=1, gt=0, le=1)
+    """Part of a GPU that one run takes, for an executor that makes several runs at once: 0.25 packs four on one."""
     loader_processes: int | None = Field(default=None, ge=0, le=1024)
     """Processes that decode images beside each that trains; all cores' worth if not given. Changes no number."""
     hardware_class: str = Field(default="", max_length=80)

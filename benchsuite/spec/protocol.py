@@ -92,11 +92,16 @@ LossSpec = Annotated[
 class OrthogonalitySpec(SpecModel):
     """A penalty on the weight matrices of an invertible network; its gradient is added to what the rule leaves."""
 
+    later_fields = frozenset({"maps"})
+
     kind: Literal["off_diagonal", "identity"]
     """Of WᵀW: ``off_diagonal``, the sum of squares off the diagonal, which leaves the lengths of columns free (as in
     GAIT-prop's published code); ``identity``, the sum of squares of WᵀW - I."""
     strength: PositiveFloat
     """What the penalty is multiplied by."""
+    maps: Literal["all", "inverted"] = "all"
+    """``inverted`` leaves out the maps that read the data: no target is taken through their inverse, and where the data
+    are wide their matrices cost more than all others (two products of the inputs cubed per step)."""
 
 
 class ProtocolSpec(SpecModel):

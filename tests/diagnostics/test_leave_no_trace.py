@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from benchsuite.diagnostics.cluster_quality import ClusterQualityOfAuthors
+from benchsuite.diagnostics.conditioning import ConditionNumber, OrthogonalityDeviation
 from benchsuite.diagnostics.contract import Diagnostic
 from benchsuite.diagnostics.credit_angle import CreditAngle, PreActivationCreditAngle
 from benchsuite.diagnostics.credit_spread import CreditSpreadRatio
 from benchsuite.diagnostics.feedback_agreement import EqualSignFraction, FeedbackAngle, FeedbackCorrelation
 from benchsuite.diagnostics.one_step_credit_angle import OneStepCreditAngle
+from benchsuite.diagnostics.target_distance import RelativeTargetDistance, TargetDistance
 from benchsuite.diagnostics.update_angle import UpdateAngle
 from benchsuite.diagnostics.update_sign_agreement import UpdateSignAgreement
 from benchsuite.registry.manager import installed_registry
@@ -24,9 +26,20 @@ from benchsuite.testing.guards import Surroundings
 
 DIAGNOSTICS = (
     CreditAngle, PreActivationCreditAngle, OneStepCreditAngle, UpdateAngle, FeedbackAngle, FeedbackCorrelation,
-    EqualSignFraction, CreditSpreadRatio, UpdateSignAgreement,
+    EqualSignFraction, CreditSpreadRatio, UpdateSignAgreement, TargetDistance, RelativeTargetDistance,
+    OrthogonalityDeviation, ConditionNumber,
 )  # fmt: skip
 """Without cluster quality, whose t-SNE takes too long for so many cases; of the network it asks one forward pass."""
+UNDEFINED_FOR_BACKPROP = (
+    "feedback",
+    "equal",
+    "credit_spread",
+    "target",
+    "relative_target",
+    "orthogonality",
+    "condition",
+)
+"""How names begin of diagnostics that have no number for backprop in an ordinary network."""
 RULES = installed_registry().rules
 SAMPLES = {sample.name: sample for sample in SAMPLE_NETWORKS}
 
@@ -95,7 +108,7 @@ def test_frozen_parameters_are_no_obstacle(attach, rule_name, frozen, options):
 def test_backprop_is_exact_under_every_diagnostic_of_credit(attach, diagnostic: type[Diagnostic]):
     rule = attach("backprop", [{"kind": "dense", "units": 7}, {"kind": "dense", "units": 6}], (20,))
     found = diagnostic().measure(rule, SAMPLES["dense"].batch(0, dtype=torch.float64))
-    undefined = diagnostic.name.startswith(("feedback", "equal", "credit_spread"))
+    undefined = diagnostic.name.startswith(UNDEFINED_FOR_BACKPROP)
     exact = 1 if diagnostic is UpdateSignAgreement else 0
     expected = None if undefined else pytest.approx(exact, abs=1e-4)
     assert all(value == expected for value in found.values())

@@ -109,6 +109,21 @@ def test_what_a_rule_does_not_train_is_not_regularised(make_spec: MakeSpec) -> N
         assert torch.equal(parameter, before[name]) == ("readout" not in name)
 
 
+def test_maps_that_read_the_data_may_be_left_out(make_spec: MakeSpec) -> None:
+    """Would catch the penalty on a matrix that nothing inverts, and the readout left out, which is inverted."""
+    everywhere = _trainer(make_spec, Backprop(), {"kind": "identity", "strength": 1.0})
+    inverted = _trainer(make_spec, Backprop(), {"kind": "identity", "strength": 1.0, "maps": "inverted"})
+    nowhere = _trainer(make_spec, Backprop(), None)
+    for trainer in (everywhere, inverted, nowhere):
+        trainer._step(next(trainer.batches()))
+    weights = [{n: m.weight for n, m in t.network.maps.items()} for t in (everywhere, inverted, nowhere)]
+    assert list(weights[0]) == ["conv1", "dense2", "readout"]
+    for name, weight in weights[1].items():
+        like_nowhere = name == "conv1"
+        assert torch.equal(weight, weights[2][name]) == like_nowhere
+        assert torch.equal(weight, weights[0][name]) == (not like_nowhere)
+
+
 def test_a_feedback_weight_that_learns_follows_the_rules_gradient_alone(make_spec: MakeSpec) -> None:
     """Would catch the penalty added in place: such a feedback weight shares its gradient with the forward weight."""
     with_penalty = _trainer(make_spec, KolenPollack(), {"kind": "identity", "strength": 1.0})

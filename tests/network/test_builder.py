@@ -8,6 +8,7 @@ from benchsuite.errors import PluginError
 from benchsuite.network.builder import build, outline_of
 from benchsuite.network.maps import Conv2d, Dense
 from benchsuite.network.nonlinearity import NONLINEARITIES
+from benchsuite.network.pooling import AveragePool, MaxPool
 from benchsuite.network.segments import Dropout, Segment
 from benchsuite.spec.architecture import ChainArchitecture, PluginArchitecture
 
@@ -31,7 +32,7 @@ def _build(layers, input_shape=(2, 12, 12), classes=3, seed=0, **chain):
 def test_nodes_stand_in_the_order_of_the_spec_with_a_flatten_where_the_image_ends():
     """Would catch pooling before the convolution, or a dense map over the last axis of an image."""
     kinds = [type(node) for _, node in _build(LAYERS).steps()]
-    assert kinds == [Segment, nn.MaxPool2d, Dropout, nn.AvgPool2d, nn.Flatten, Segment, Segment]
+    assert kinds == [Segment, MaxPool, Dropout, AveragePool, nn.Flatten, Segment, Segment]
 
 
 def test_options_reach_the_nodes_they_were_written_for():
@@ -109,7 +110,7 @@ def test_repeated_layers_without_names_do_not_overwrite_each_other():
     """Would catch two pools under one name, of which the first would vanish from the network."""
     pool = {"kind": "max_pool", "size": 2}
     network = _build([pool, {"kind": "dropout", "probability": 0.1}, pool, {"kind": "dropout", "probability": 0.2}])
-    assert [type(n) for _, n in network.steps()][:4] == [nn.MaxPool2d, Dropout, nn.MaxPool2d, Dropout]
+    assert [type(n) for _, n in network.steps()][:4] == [MaxPool, Dropout, MaxPool, Dropout]
     assert len(network.nodes) == 6
 
 

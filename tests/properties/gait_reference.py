@@ -7,7 +7,7 @@ may pass on fewer outputs than they have; the others come back from the forward 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,6 +102,25 @@ def target_gradients(
         gamma: fixed, or dependent on how far outputs and targets are apart.
 
     """
+    gradients = []
+    for layer, x, a, difference, factor in _descent(layers, data, output_target, gamma):
+        error = layer.as_rows(factor.reshape(-1, *[1] * (a.ndim - 1)) * difference * layer.derivative(a))
+        weights = np.einsum("bpi,bpo->io", layer.rows(x), error)
+        gradients.append((weights / len(data), error.sum((0, 1)) / len(data)))
+    return gradients[::-1]
+
+
+def target_differences(
+    layers: Sequence[SquareLayer], data: Array, output_target: Callable[[Array], Array], gamma: Gamma | None
+) -> list[tuple[Array, Array]]:
+    """Return each layer's output and that less its target; arguments as above."""
+    return [(a, difference) for _, _, a, difference, _ in _descent(layers, data, output_target, gamma)][::-1]
+
+
+def _descent(
+    layers: Sequence[SquareLayer], data: Array, output_target: Callable[[Array], Array], gamma: Gamma | None
+) -> Iterator[tuple[SquareLayer, Array, Array, Array, Array]]:
+    """Yield (layer, input, output, output less target, what was divided out of that) from the last layer down."""
     inputs, outputs = [], []
     x = data
     for layer in layers:
@@ -112,14 +131,11 @@ def target_gradients(
         x = outputs[-1][:, : layer.passes]
     target = output_target(outputs[-1])
     factor = np.ones(len(data))
-    gradients = []
     for position in range(len(layers) - 1, -1, -1):
         layer, a = layers[position], outputs[position]
         each = (-1, *[1] * (a.ndim - 1))
         difference = a - target
-        error = layer.as_rows(factor.reshape(each) * difference * layer.derivative(a))
-        rows = layer.rows(inputs[position])
-        gradients.append((np.einsum("bpi,bpo->io", rows, error) / len(data), error.sum((0, 1)) / len(data)))
+        yield layer, inputs[position], a, difference, factor
         if position == 0:
             break
         step = difference
@@ -131,7 +147,6 @@ def target_gradients(
         found = layer.invert(a - step, inputs[position])
         passed = found.reshape(len(data), layers[position - 1].passes, *below.shape[2:])
         target = np.concatenate([passed, below[:, layers[position - 1].passes :]], 1)
-    return gradients[::-1]
 
 
 def one_hot_target(classes: int, labels: Array) -> Callable[[Array], Array]:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchsuite.network.maps.linear_map import LinearMap, through_feedback
+from benchsuite.network.memory_order import by_position
 
 
 class LocallyConnected2d(LinearMap):
@@ -19,7 +20,8 @@ class LocallyConnected2d(LinearMap):
     The weight has shape (positions, channels, fan_in), positions and fan-in in the order of ``F.unfold``. All three
     operations are one batched matrix product over the positions, with the batch as the fastest axis of what they work
     on: that way patches are copied in runs of a whole batch, which took a fifth of the time of ``F.unfold`` and the
-    transposition its result needs (128 images, 32 channels of 14x14, 3x3; torch 2.15, one core).
+    transposition its result needs (128 images, 32 channels of 14x14, 3x3; torch 2.15, one core). Outputs and
+    pulled-back cotangents are left in that order of memory, inputs are taken in either; see ``memory_order``.
 
     Attributes:
         replicated: whether the filters start out as one filter at every position (Amit 2019's code) instead of
@@ -100,31 +102,20 @@ class LocallyConnected2d(LinearMap):
         return through_feedback(inputs, self, feedback_weight)
 
     def apply_weight(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Return each position's own weighted sums, shape (batch, channels, height', width')."""
-        outputs = self._channel_by_channel(weight, self._patches(inputs))
-        # Copied into a tensor of its own: a nonlinearity may not work in place on a view that a Function returns.
-        result = outputs.new_empty(len(inputs), weight.shape[1], *self.output_size)
-        result.view(len(inputs), -1).copy_(outputs.reshape(-1, len(inputs)).t())
-        return result if bias is None else result.add_(bias)
-
-    @staticmethod
-    def _channel_by_channel(weight: Tensor, patches: Tensor) -> Tensor:
-        """Return the products of all positions as (channels, positions, batch).
-
-        Written there by the product itself where one thread works and nothing needs a graph or another type: that saves
-        a copy of all outputs, which took longer than the product where few inputs are summed (9 inputs: 7 ms instead of
-        19 in all). With several threads torch's batched product is slow at writing with gaps.
-        """
-        wants_graph = torch.is_grad_enabled() and (weight.requires_grad or patches.requires_grad)
-        other_type = weight.dtype != patches.dtype or torch.is_autocast_enabled(weight.device.type)
-        if wants_graph or other_type or weight.device.type != "cpu" or torch.get_num_threads() > 1:
-            return torch.bmm(weight, patches).transpose(0, 1)
-        outputs = weight.new_empty(weight.shape[1], weight.shape[0], patches.shape[2])
-        torch.bmm(weight.detach(), patches, out=outputs.transpose(0, 1))
-        return outputs
+        """Return each position's own weighted sums, shape (batch, channels, height', width'), the batch fastest."""
+        patches = self._patches(inputs)
+        if bias is None:
+            outputs = torch.bmm(weight, patches)
+        else:
+            outputs = torch.baddbmm(bias.flatten(1).t().unsqueeze(2), weight, patches)
+        (rows, columns), (_, channels, batch) = self.output_size, outputs.shape
+        shape, strides = (batch, channels, rows, columns), (1, batch, columns * channels * batch, channels * batch)
+        # Without a graph its strides are changed in place: a nonlinearity may not overwrite a view that a Function
+        # returns.
+        return outputs.as_strided(shape, strides) if outputs.requires_grad else outputs.as_strided_(shape, strides)
 
     def pull_back(self, cotangent: Tensor, weight: Tensor, input_shape: torch.Size) -> Tensor:
-        """Return every position's cotangent spread over the patch it sees, in the shape of the input."""
+        """Return every position's cotangent spread over its patch, in the input's shape, the batch fastest."""
         batch, channels, height, width = input_shape
         (rows, columns), stride, pad = self.output_size, self.stride, self.padding
         at_patches = torch.bmm(weight.transpose(1, 2), self._by_position(cotangent))
@@ -137,8 +128,7 @@ class LocallyConnected2d(LinearMap):
             for v in range(self.kernel):
                 seen = padded[u : u + stride * (rows - 1) + 1 : stride, v : v + stride * (columns - 1) + 1 : stride]
                 seen.add_(at_patches[:, :, :, u, v])
-        inner = padded[pad : pad + height, pad : pad + width].permute(2, 0, 1, 3)
-        return inner.reshape(-1, batch).t().reshape(input_shape)
+        return padded[pad : pad + height, pad : pad + width].contiguous().permute(3, 2, 0, 1)
 
     def weight_gradient(self, inputs: Tensor, cotangent: Tensor) -> Tensor:
         """Return each position's sum over the batch of cotangent times patch, shape of the weight."""
@@ -150,14 +140,14 @@ class LocallyConnected2d(LinearMap):
 
     def _patches(self, inputs: Tensor) -> Tensor:
         """Return what each position sees, shape (positions, fan_in, batch)."""
-        batch_last = inputs.flatten(1).t().contiguous().view(*inputs.shape[1:], len(inputs))
+        images = by_position(inputs)
         before, after = self.padding, self.padding + self.extra_padding
         if after:
-            batch_last = F.pad(batch_last, (0, 0, before, after, before, after))
-        windows = batch_last.unfold(1, self.kernel, self.stride).unfold(2, self.kernel, self.stride)
-        return windows.permute(1, 2, 0, 4, 5, 3).reshape(len(self.weight), self.fan_in, len(inputs))
+            images = F.pad(images, (0, 0, 0, 0, before, after, before, after))
+        windows = images.unfold(0, self.kernel, self.stride).unfold(1, self.kernel, self.stride)
+        return windows.permute(0, 1, 2, 4, 5, 3).reshape(len(self.weight), self.fan_in, len(inputs))
 
-    def _by_position(self, cotangent: Tensor) -> Tensor:
+    @staticmethod
+    def _by_position(cotangent: Tensor) -> Tensor:
         """Return the cotangent as (positions, channels, batch)."""
-        batch_last = cotangent.flatten(1).t().contiguous()
-        return batch_last.view(cotangent.shape[1], -1, len(cotangent)).transpose(0, 1)
+        return by_position(cotangent).flatten(0, 1)

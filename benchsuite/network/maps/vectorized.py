@@ -23,6 +23,7 @@ from benchsuite.network.maps.conv2d import Conv2d
 from benchsuite.network.maps.dense import Dense
 from benchsuite.network.maps.linear_map import LinearMap
 from benchsuite.network.maps.locally_connected import LocallyConnected2d
+from benchsuite.network.memory_order import examples_first
 
 
 class VectorMap(LinearMap):
@@ -150,6 +151,39 @@ class _OfTheData(VectorMap):
         return part(outputs, 1, (self.components, -1))
 
 
+class _ExamplesFirst(LocallyConnected2d):
+    """A locally connected map whose outputs have the batch as the slowest axis of memory.
+
+    What follows a vectorized one works on components, in an order that has the batch and the components next to each
+    other: with the batch fastest that took twice the time of a step.
+    """
+
+    def apply_weight(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        outputs = self._by_channel(weight, self._patches(inputs))
+        result = outputs.new_empty(len(inputs), weight.shape[1], *self.output_size)
+        result.view(len(inputs), -1).copy_(outputs.reshape(-1, len(inputs)).t())
+        return result if bias is None else result.add_(bias)
+
+    @staticmethod
+    def _by_channel(weight: Tensor, patches: Tensor) -> Tensor:
+        """Return the products of all positions as (channels, positions, batch).
+
+        Written there by the product itself where one thread works and nothing needs a graph or another type: that saves
+        a copy of all outputs, which took longer than the product where few inputs are summed (9 inputs: 7 ms instead of
+        19 in all). With several threads torch's batched product is slow at writing with gaps.
+        """
+        wants_graph = torch.is_grad_enabled() and (weight.requires_grad or patches.requires_grad)
+        other_type = weight.dtype != patches.dtype or torch.is_autocast_enabled(weight.device.type)
+        if wants_graph or other_type or weight.device.type != "cpu" or torch.get_num_threads() > 1:
+            return torch.bmm(weight, patches).transpose(0, 1)
+        outputs = weight.new_empty(weight.shape[1], weight.shape[0], patches.shape[2])
+        torch.bmm(weight.detach(), patches, out=outputs.transpose(0, 1))
+        return outputs
+
+    def pull_back(self, cotangent: Tensor, weight: Tensor, input_shape: torch.Size) -> Tensor:
+        return examples_first(super().pull_back(cotangent, weight, input_shape))
+
+
 class SharedDense(_SharedOverComponents, Dense):
     """Fully connected between vector units; weight (units, inputs), bias (K, units)."""
 
@@ -158,7 +192,7 @@ class SharedConv2d(_SharedOverComponents, Conv2d):
     """A convolution of vector units; weight as ``Conv2d``'s, bias (K, channels)."""
 
 
-class SharedLocallyConnected2d(_SharedOverComponents, LocallyConnected2d):
+class SharedLocallyConnected2d(_SharedOverComponents, _ExamplesFirst):
     """Locally connected vector units; weight as ``LocallyConnected2d``'s, bias (K, channels, height, width)."""
 
 
@@ -213,7 +247,7 @@ class Conv2dOfTheData(_OfTheData, Conv2d):
         return gradient, bias_gradient
 
 
-class LocallyConnected2dOfTheData(_OfTheData, LocallyConnected2d):
+class LocallyConnected2dOfTheData(_OfTheData, _ExamplesFirst):
     """Locally connected to the data; weight (positions, K·channels, fan-in), bias (K·channels, height, width)."""
 
     def __init__(self, input_channels: int, channels: int, components: int, bias: bool = True, **options: int) -> None:

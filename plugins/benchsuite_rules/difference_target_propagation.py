@@ -1,0 +1,192 @@
+"""Difference target propagation: decoders learn to undo segments and carry targets down, their own errors cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor
+
+from benchsuite.credit import DrawnFeedbackConfig, FeedbackWeights, RandomStream, Tape, record_forward
+from benchsuite.network.network import Network
+from benchsuite.network.nonlinearity import NONLINEARITIES, Nonlinearity
+from benchsuite.registry import hookimpl
+from benchsuite.rule import Batch, LearnedFeedback, Rule, RuleTraits, StepResult
+
+BENCHSUITE_CONTRACT = 1
+
+
+class DifferenceTargetPropagationConfig(DrawnFeedbackConfig):
+    """How far targets go, how decoders learn, and how they are drawn.
+
+    Numbers are those of the authors' code for MNIST (seven tanh layers of 240), where ours are not. Its decoders start
+    orthogonal, here they are drawn as other rules draw feedback weights.
+    """
+
+    target_step: float = Field(default=0.00328, gt=0)
+    """η̂: by how much of an example's gradient the first target is away. The code has 0.328 of the gradient of a mean
+    over 100 examples. Credit is divided by it (our choice), so the last hidden segment's is backprop's at any step."""
+    first_target: Literal["gradient", "decoder"] = "gradient"
+    """Where the last hidden segment's target comes from: a step along the loss's exact gradient there, as published; or
+    a decoder of the readout as well, from a step at the logits, which no forward weight is needed for (Bartunov et
+    al. 2018, "simplified", *recalled*)."""
+    noise_standard_deviation: float = Field(default=0.36, ge=0)
+    """σ of the noise on a segment's input that its decoder learns to give back; without any it learns from the batch
+    itself, and no pass beside the forward pass is made."""
+    decoder_rate: float = Field(default=0.337, gt=0)
+    """Learning rate of the decoders as a multiple of the protocol's. The code has 0.00501 beside 0.0149."""
+    decoder_activation: Literal["as_below", "identity"] = "as_below"
+    """A decoder's nonlinearity: that of the segment whose output it reconstructs, as published, or none. Where a norm
+    comes last there, none."""
+
+
+class DifferenceTargetPropagation(Rule):
+    """Each hidden segment's target is its output, moved as its decoder's output moves when the target above is decoded.
+
+    The decoder of segment f, g(h) = s(Vᵀh + c), is the transposed map through weights V of its own, with a nonlinearity
+    s. The target of f's input x is x + g(target of h) - g(h), h = f(x): what g gets wrong of h it gets wrong of the
+    target too. V and c descend ½|g(f(x̃)) - x̃|², a mean over examples of x̃ = x + noise, in the same step and by the
+    same optimizer as forward weights; the authors' code lets decoders learn for an epoch, then forward weights for one.
+
+    What lies between segments passes differences as it passes credit, exactly: a max pool to where its maximum was. In
+    evaluation mode decoders get no gradient.
+    """
+
+    name = "difference_target_propagation"
+    Config = DifferenceTargetPropagationConfig
+    traits = RuleTraits(
+        mechanism="direct_local_credit",
+        source="Lee, Zhang, Fischer & Bengio 2015, arXiv:1412.7525, algorithm 1, with their code",
+        forms=frozenset({"ordinary", "invertible"}),
+        # With one, all credit is the gradient step's, which is backprop's.
+        least_hidden=2,
+        weight_transport=True,
+        separate_phase=True,
+        learns_feedback=True,
+    )
+
+    def attach(self, network: Network, generator: Generator) -> None:
+        """Draw V and start the stream of the noise; c is zero."""
+        super().attach(network, generator)
+        decoded = [n for n in network.credit_senders if self._from_readout or n != network.readout]
+        inputs = {s.name: s.input_shape for s in network.outline.segments}
+        self.decoders = FeedbackWeights({n: self.config.draw(network.maps[n], generator) for n in decoded})
+        self.offsets = FeedbackWeights({
+            n: network.maps[n].weight.detach().new_zeros(inputs[n][0], *[1] * (len(inputs[n]) - 1)) for n in decoded
+        })  # fmt: skip
+        self.stream = RandomStream(generator)
+        names = tuple(network.segments)
+        self.below = dict(zip(names[1:], names, strict=False))
+
+    @property
+    def _from_readout(self) -> bool:
+        return bool(self.config.first_target == "decoder")
+
+    @property
+    def taken_over(self) -> tuple[str, ...]:
+        """All segments but the readout."""
+        return self.network.hidden
+
+    @property
+    def feedback_weights(self) -> dict[str, Tensor]:
+        """Every V, as it is now."""
+        return self.decoders.by_segment
+
+    @property
+    def learned_feedback(self) -> tuple[LearnedFeedback, ...]:
+        """V and c of every decoder."""
+        weights = (*self.decoders.by_segment.values(), *self.offsets.by_segment.values())
+        return tuple(LearnedFeedback(weight, self.config.decoder_rate) for weight in weights)
+
+    def assign_credit(self, batch: Batch) -> StepResult:
+        """Work out targets from the last hidden segment down; let decoders learn from noise on the way."""
+        tape = record_forward(self.network, batch, keep_ways=True)
+        with torch.no_grad():
+            share = 1 / (self.config.target_step * len(batch.targets))
+            differences = self._descend(tape, batch)
+            tape.assign({name: value * share for name, value in differences if name != self.network.readout})
+            if self.training:
+                self._train_decoders(tape)
+        return StepResult(tape.loss, tape.logits)
+
+    @torch.no_grad()
+    def target_differences(self, batch: Batch) -> dict[str, Tensor]:
+        """Return output less target of every segment that has one: the readout if its decoder is asked."""
+        return dict(self._descend(record_forward(self.network, batch, keep_ways=True), batch))
+
+    def _descend(self, tape: Tape, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        """Yield each segment's output less its target, from the first target down."""
+        above, output = self.network.readout, tape.outputs[self.network.readout].detach()
+        difference = self.network.encode_error(tape.error) * (self.config.target_step * len(batch.targets))
+        if self._from_readout:
+            yield above, difference
+        else:
+            segment, inputs = self.network.segments[above], tape.inputs[above]
+            at_map = segment.pull_back_to_map(difference, self._wide(output))
+            pulled = segment.map.pull_back(at_map, segment.map.weight, inputs.shape)
+            above, difference = self.below[above], self._wide(tape.pull_back_between(above, pulled))
+            yield above, difference
+        while above in self.decoders.by_segment:
+            output, inputs = self._wide(tape.outputs[above].detach()), tape.inputs[above]
+            decoded, of_target = (self._decode(above, h, inputs.shape)[1] for h in (output, output - difference))
+            moved = tape.pull_back_between(above, decoded - of_target)
+            above, difference = self.below[above], self._wide(moved)
+            yield above, difference
+
+    def _decode(self, name: str, output: Tensor, input_shape: torch.Size) -> tuple[Tensor, Tensor]:
+        """Return what the segment's decoder makes of an output, before and after its nonlinearity."""
+        values = self.network.maps[name].pull_back(output, self.decoders.by_segment[name], input_shape)
+        values = values + self.offsets.by_segment[name]
+        return values, self._nonlinearity(name).apply(values)
+
+    def _nonlinearity(self, name: str) -> Nonlinearity:
+        below = self.network.segments[self.below[name]]
+        norm_is_last = below.norm is not None and below.norm_order == "activation_first"
+        if norm_is_last or self.config.decoder_activation == "identity":
+            return NONLINEARITIES["identity"]
+        return below.nonlinearity
+
+    def _train_decoders(self, tape: Tape) -> None:
+        """Leave gradients on V and c."""
+        for name, decoder in self.decoders.by_segment.items():
+            inputs, response = self._noisy(name, tape)
+            values, decoded = self._decode(name, response, inputs.shape)
+            error = (decoded - inputs) / len(inputs)
+            at_map = _through(self._nonlinearity(name), error, values, decoded)
+            # The transposed map's gradient by its weight: input and output have changed places.
+            decoder.grad = self.network.maps[name].weight_gradient(at_map, response)
+            offset = self.offsets.by_segment[name]
+            offset.grad = at_map.sum((0, *range(2, at_map.dim()))).view_as(offset)
+
+    def _noisy(self, name: str, tape: Tape) -> tuple[Tensor, Tensor]:
+        """Return a segment's input under noise and what it answers."""
+        inputs, sd = self._wide(tape.inputs[name]), self.config.noise_standard_deviation
+        if not sd:
+            return inputs, self._wide(tape.outputs[name].detach())
+        noise = torch.empty_like(inputs).normal_(0.0, sd, generator=self.stream.on(inputs.device))
+        noisy = noise.add_(inputs)
+        with self.network.untracked(), self.network.autocast():
+            response: Tensor = self.network.segments[name](noisy)
+        return noisy, self._wide(response)
+
+    def _wide(self, values: Tensor) -> Tensor:
+        """Return values in the weights' own type."""
+        return values.to(next(self.network.parameters()).dtype)
+
+
+def _through(nonlinearity: Nonlinearity, cotangent: Tensor, values: Tensor, output: Tensor) -> Tensor:
+    """Return the cotangent before a nonlinearity for one after it."""
+    if nonlinearity.pull_back is not None:
+        return nonlinearity.pull_back(cotangent, output)
+    with torch.enable_grad():
+        leaf = values.detach().requires_grad_()
+        (pulled,) = torch.autograd.grad(nonlinearity.apply(leaf), leaf, cotangent)
+    return pulled
+
+
+@hookimpl
+def benchsuite_rules() -> list[type[Rule]]:
+    """Return the one rule of this module."""
+    return [DifferenceTargetPropagation]
