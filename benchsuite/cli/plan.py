@@ -56,7 +56,8 @@ def _as_data(planned: PlannedRun) -> dict[str, object]:
         "run_id": planned.run_id,
         "command": planned.selected.command,
         "refused": list(planned.refused),
-        "estimate": {
+        "estimate": found
+        and {
             "parameters": found.parameters,
             "flops_per_step": found.flops_per_step,
             "flops_total": found.flops_total,
@@ -78,7 +79,7 @@ def _show(planned: list[PlannedRun]) -> None:
     for entry in planned:
         spec, found = entry.selected.spec, entry.estimate
         head = [escape(spec.track), spec.tier, escape(spec.rule.name), str(spec.seed)]
-        if entry.refused:
+        if found is None:
             table.add_row(*head, "[yellow]refused[/]", "", "", "", "")
             continue
         table.add_row(
@@ -91,6 +92,6 @@ def _show(planned: list[PlannedRun]) -> None:
     for (track, rule), reasons in refused.items():
         console.print(f"refused: {escape(rule)} on {escape(track)}: {escape('; '.join(reasons))}", soft_wrap=True)
     hardware = planned[0].selected.spec.hardware
-    total = sum(p.estimate.flops_total for p in planned if not p.refused)
+    total = sum(p.estimate.flops_total for p in planned if p.estimate)
     count = sum(not p.refused for p in planned)
     console.print(f"{count} runs, {len(planned) - count} refused, about {total / 1e15:.3g} PFLOP, on {hardware.device}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Literal
 
@@ -12,8 +13,9 @@ from torch import Generator, Tensor
 from benchsuite.credit import DrawnFeedbackConfig, FeedbackWeights, RandomStream, Tape, record_forward
 from benchsuite.network.network import Network
 from benchsuite.network.nonlinearity import NONLINEARITIES, Nonlinearity
+from benchsuite.network.outline import ArchitectureOutline
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Batch, LearnedFeedback, Rule, RuleTraits, StepResult
+from benchsuite.rule import Batch, CreditWork, LearnedFeedback, Rule, RuleTraits, StepResult
 
 BENCHSUITE_CONTRACT = 1
 
@@ -66,6 +68,23 @@ class DifferenceTargetPropagation(Rule):
         separate_phase=True,
         learns_feedback=True,
     )
+
+    @classmethod
+    def credit_work(cls, config: DifferenceTargetPropagationConfig, outline: ArchitectureOutline) -> CreditWork:
+        """Return the work of targets (each decoder decodes an output and its target) and of decoders that learn.
+
+        They answer noise, decode that, and get a gradient; without noise the forward pass has the answer.
+        """
+        *hidden, readout = [s for s in outline.segments if outline.upstream[s.name]]
+        decoded = [*hidden, readout] if config.first_target == "decoder" else hidden
+        kept = sum(s.parameters for s in decoded)
+        passes = 5 if config.noise_standard_deviation else 4
+        step = 0 if config.first_target == "decoder" else readout.multiply_adds
+        widest = max(math.prod(s.input_shape) for s in decoded)
+        return CreditWork(
+            per_example=step + passes * sum(s.multiply_adds for s in decoded), kept=kept, held=kept,
+            held_per_example=sum(s.units for s in outline.segments) + 4 * widest,
+        )  # fmt: skip
 
     def attach(self, network: Network, generator: Generator) -> None:
         """Draw V and start the stream of the noise; c is zero."""
