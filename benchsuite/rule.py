@@ -16,6 +16,12 @@ What the harness promises, and the conformance kit (``benchsuite.testing``) asks
 - Feedback weights that learn are named in ``learned_feedback``; the harness's one optimizer updates them beside the
   forward weights, at the same moment and in the same way.
 
+- A run may be made by several processes, each with its part of every batch. Gradients are averaged over them after
+  ``assign_credit`` and before the optimizer. ``attach``, ``before_training`` and ``after_update`` happen in all of them
+  with the same seeds and weights, so feedback weights stay the same everywhere. What must be drawn for each example is
+  drawn for the whole batch (``benchsuite.credit.normal_noise``), what is needed of the whole batch is summed with
+  ``batch.share``.
+
 Most rules need no more than one of the two mechanisms in ``benchsuite.credit``: ``ReplacedFeedbackRule`` (backprop with
 other weights on the way back) or ``record_forward`` (credit handed to every segment directly).
 """
@@ -23,7 +29,7 @@ other weights on the way back) or ``record_forward`` (credit handed to every seg
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -84,6 +90,22 @@ class RuleTraits(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """Which examples of a larger batch these are, where several processes make one run together.
+
+    Attributes:
+        first: position of the first of them in the whole batch.
+        whole: how many examples that has.
+        total: sums a tensor over all processes; each must call it as often, in the same order.
+
+    """
+
+    first: int
+    whole: int
+    total: Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What a rule gets to see of a training step.
 
@@ -91,12 +113,15 @@ class Batch:
         inputs: shape (batch, *input_shape), normalised.
         targets: class indices, shape (batch,), int64.
         criterion: the loss at the output.
+        share: of the whole batch, or None where this is all of it. A rule whose gradients are means over examples need
+            not look; one that draws for each example, or needs a number of the whole batch, does.
 
     """
 
     inputs: Tensor
     targets: Tensor
     criterion: Criterion
+    share: Share | None = None
 
 
 @dataclass(frozen=True, slots=True)

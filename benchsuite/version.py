@@ -13,3 +13,6 @@ RECORD_SCHEMA_VERSION = 1
 
 EXPERIMENT_SCHEMA_VERSION = 1
 """The layout of an ``ExperimentRecord`` on disk."""
+
+AUDIT_SCHEMA_VERSION = 1
+"""Of ``RuleAudit``."""

@@ -11,22 +11,21 @@ from benchsuite.samples import SampleNetwork, Trial, agreement_with_backprop
 _ROUNDING = 1e-9
 
 
-def _deviations(make_rule: MakeRule, sample: SampleNetwork) -> dict[str, float]:
+def _deviations(make_rule: MakeRule, sample: SampleNetwork) -> list[tuple[str, float]]:
+    """Return each segment's deviation in forward order; the last is the readout's."""
     trial = Trial.start(make_rule(), sample, dtype=torch.float64).without_dropout()
     compared = agreement_with_backprop(trial, sample.batch(0, dtype=torch.float64))
-    return {name: agreement.deviation for name, agreement in compared.items()}
+    return [(name, agreement.deviation) for name, agreement in compared.items()]
 
 
 def observe_hidden(make_rule: MakeRule, sample: SampleNetwork) -> Observation | None:
     """Return the largest deviation of a hidden segment's update."""
-    *hidden, _ = _deviations(make_rule, sample).items()
-    return largest(sample, dict(hidden))
+    return largest(sample, dict(_deviations(make_rule, sample)[:-1]))
 
 
 def observe_readout(make_rule: MakeRule, sample: SampleNetwork) -> Observation | None:
     """Return the deviation of the readout's update."""
-    *_, readout = _deviations(make_rule, sample).items()
-    return largest(sample, dict([readout]))
+    return largest(sample, dict(_deviations(make_rule, sample)[-1:]))
 
 
 _MEASURE = "norm of the difference between the update and backprop's as a multiple of the latter's"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -14,9 +15,9 @@ from benchsuite.audit.separate_phase import SEPARATE_PHASE
 from benchsuite.audit.trained_segments import TRAINS_HIDDEN
 from benchsuite.audit.unit_specific_feedback import UNIT_SPECIFIC_FEEDBACK
 from benchsuite.audit.weight_transport import WEIGHT_TRANSPORT
-from benchsuite.record.audit import RuleAudit
+from benchsuite.record.audit import RuleAudit, RuleNeeds
 from benchsuite.record.model import Environment
-from benchsuite.rule import Rule
+from benchsuite.rule import Rule, RuleTraits
 from benchsuite.samples import SAMPLE_NETWORKS, SampleNetwork
 
 EXPERIMENTS: tuple[Experiment, ...] = (
@@ -44,7 +45,26 @@ def audit_rule(
     config = rule.Config()
     with _one_thread():
         claims = tuple(experiment.audit(lambda: rule(config), rule.traits, networks) for experiment in EXPERIMENTS)
-    return RuleAudit(rule=rule.name, config=config.model_dump(mode="json"), environment=environment, claims=claims)
+    return RuleAudit(
+        rule=rule.name,
+        summary=" ".join((inspect.getdoc(rule) or "").partition("\n\n")[0].split()),
+        needs=_needs(rule.traits),
+        config=config.model_dump(mode="json"),
+        environment=environment,
+        claims=claims,
+    )
+
+
+def _needs(traits: RuleTraits) -> RuleNeeds:
+    return RuleNeeds(
+        mechanism=traits.mechanism,
+        source=traits.source,
+        forms=tuple(sorted(traits.forms)),
+        topologies=tuple(sorted(traits.topologies)),
+        map_kinds=None if traits.map_kinds is None else tuple(sorted(traits.map_kinds)),
+        least_hidden=traits.least_hidden,
+        learns_feedback=traits.learns_feedback,
+    )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,11 +22,16 @@ def audit(
         list[str] | None,
         typer.Argument(help="Names of rules; all that are installed if not given.", autocompletion=complete_rule),
     ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write one JSON file a rule into this folder, for the leaderboard.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> int:
     """Test by experiment what rules claim of themselves. Exit code 1 if a claim is contradicted or a rule crashes."""
     from benchsuite.audit.rule_audit import audit_rule
     from benchsuite.harness.environment import environment_of
+    from benchsuite.record.atomic import write_text_atomically
+    from benchsuite.record.reading import record_text
     from benchsuite.registry.manager import installed_registry
 
     registry = installed_registry()
@@ -33,6 +39,8 @@ def audit(
     audits = []
     for name, rule in chosen.items():
         audits.append(audit_rule(rule, environment_of(registry, name)))
+        if out:
+            write_text_atomically(out / f"{name}.json", record_text(audits[-1]))
         if not as_json:
             output().print(_table(audits[-1]))
     if as_json:

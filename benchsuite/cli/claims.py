@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from benchsuite.cli.options import (
-    DEFAULT_STORE,
-    JsonOption,
-    SpecsOption,
-    StoreOption,
-    library,
-    messages,
-    output,
-    print_json,
-)
+from benchsuite.cli.options import DEFAULT_STORE, JsonOption, SpecsOption, StoreOption, output, print_json
+from benchsuite.cli.sources import RecordsOption, cells_of, laid_out_claims, report_broken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from benchsuite.record.model import RunRecord
-    from benchsuite.spec.claims import ClaimCases
     from benchsuite_leaderboard.claim_model import CaseVerdict, ClaimVerdict
 
 COLOURS = {"reproduced": "green", "not_reproduced": "red", "not_enough_records": "dim"}
@@ -31,10 +16,7 @@ COLOURS = {"reproduced": "green", "not_reproduced": "red", "not_enough_records":
 
 def claims(
     store: StoreOption = DEFAULT_STORE,
-    records: Annotated[
-        list[Path] | None,
-        typer.Option("--records", help="A folder of records to use instead of the store's; may be repeated."),
-    ] = None,
+    records: RecordsOption = None,
     specs: SpecsOption = None,
     as_json: JsonOption = False,
 ) -> int:
@@ -48,10 +30,8 @@ def claims(
     folders = records or [RecordStore(store).records_folder]
     found = list(chain.from_iterable(read_folder(folder) for folder in folders))
     good = [record for record in found if isinstance(record, RunRecord)]
-    for broken in found:
-        if not isinstance(broken, RunRecord):
-            messages().print(f"left out: {broken.path}: {broken.reason}", markup=False, soft_wrap=True)
-    verdicts = judge(laid_out_claims(good, specs), good)
+    report_broken(broken for broken in found if not isinstance(broken, RunRecord))
+    verdicts = judge(laid_out_claims(cells_of(good), specs), good)
     if as_json:
         print_json([_as_data(verdict) for verdict in verdicts])
         return 0
@@ -60,17 +40,6 @@ def claims(
     counts = Counter(verdict.words for verdict in verdicts)
     output().print(", ".join(f"{count} {words}" for words, count in sorted(counts.items())))
     return 0
-
-
-def laid_out_claims(records: Iterable[RunRecord], specs: list[Path] | None) -> list[ClaimCases]:
-    """Return every claim with the runs that would decide it, as far as there are records of its tracks."""
-    from benchsuite.registry.manager import installed_registry
-    from benchsuite.spec.claims import lay_out_claims
-
-    cells = {(record.spec.track, record.spec.tier) for record in records}
-    registry = installed_registry()
-    found = library(specs, plugin_folders=[folder for folder, _ in registry.spec_folders])
-    return lay_out_claims(found, registry, lambda track, tier: (track, tier) in cells)
 
 
 def _show(verdict: ClaimVerdict) -> None:

@@ -1,4 +1,4 @@
-"""``benchsuite data list|prepare|verify``: which data sets are here, making one of an archive, and checking one."""
+"""``benchsuite data list|fetch|prepare|verify``: which data sets are here, getting, making and checking one."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ from benchsuite.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from benchsuite.data.prepared import PreparedDataset
+    from benchsuite.data.streamed import StreamedDataset
     from benchsuite.spec.dataset import DatasetSpec
     from benchsuite.spec.library import SpecLibrary
 
-app = typer.Typer(help="List, prepare or verify data sets.", no_args_is_help=True)
+app = typer.Typer(help="List, fetch, prepare or verify data sets.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -47,29 +49,74 @@ def list_(data: DataRootOption = None, specs: SpecsOption = None, as_json: JsonO
     return 0
 
 
+@app.command("fetch")
+@exits
+def fetch(
+    name: Annotated[str, typer.Argument(help="A data set, as `benchsuite data list` shows it.", show_default=False)],
+    data: DataRootOption = None,
+    specs: SpecsOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Put a data set's files under the data root, as the first run on it would: unpacked, downloaded or generated."""
+    from benchsuite.data.availability import availability
+    from benchsuite.data.load import load_dataset
+    from benchsuite.registry.manager import installed_registry
+
+    root = data_root(data)
+    spec = _spec_named(name, specs)
+    before = availability(spec, root).found
+    load_dataset(spec, root, installed_registry().datasets)
+    there = availability(spec, root)
+    if as_json:
+        print_json({"name": name, "found": there.found, "fetched": not before, "detail": there.detail})
+    else:
+        state = "there already" if before else "fetched"
+        output().print(f"{name}: {state}; {there.detail}", markup=False, soft_wrap=True)
+    return 0
+
+
 @app.command("prepare")
 @exits
 def prepare(
-    name: Annotated[str, typer.Argument(help="Which prepared data set.", show_default=False)],
-    archive: Annotated[Path, typer.Option("--from", help="The archive to make it of.", show_default=False)],
+    name: Annotated[str, typer.Argument(help="Which: imagenet, or one made of an archive.", show_default=False)],
+    source: Annotated[
+        Path | None, typer.Option("--from", help="The archive, or ImageNet's folder.", show_default=False)
+    ] = None,
+    side: Annotated[int, typer.Option("--side", min=32, max=2048, help="ImageNet: pixels of the shorter side.")] = 256,
+    processes: Annotated[
+        int | None, typer.Option("--processes", min=1, help="ImageNet: how many work at once; one a core.")
+    ] = None,
     data: DataRootOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Make a data set of an archive, under the data root. Made once; running it again changes nothing."""
-    from benchsuite.data.prepare import prepare as make
+    """Make a data set of what you have, under the data root.
+
+    Of an archive: decoded to arrays. Of ImageNet's folders: images resized once and packed, which is faster to read.
+    Made once; running it again changes nothing, and continues what was stopped.
+    """
     from benchsuite.data.prepared import PREPARED
     from benchsuite.errors import Problem, SpecError, nearest
 
-    if name not in PREPARED:
-        known = ", ".join(sorted(PREPARED))
-        message = f"no data set '{name}' is prepared from an archive{nearest(name, PREPARED)}; there are {known}"
+    known = [*sorted(PREPARED), "imagenet"]
+    if name not in known:
+        message = f"no data set '{name}' is prepared{nearest(name, known)}; there are {', '.join(known)}"
         raise SpecError([Problem(message)])
+    if name == "imagenet":
+        return _prepare_imagenet(data_root(data), source, side, processes, as_json)
     which = PREPARED[name]
-    done = make(which, archive, data_root(data))
+    if source is None:
+        raise SpecError([Problem(f"name the archive, {which.archive}, with --from")])
+    return _prepare_archive(which, source, data_root(data), as_json)
+
+
+def _prepare_archive(which: PreparedDataset, archive: Path, root: Path, as_json: bool) -> int:
+    from benchsuite.data.prepare import prepare as make
+
+    done = make(which, archive, root)
     usual = done.fingerprint == which.fingerprint
     if as_json:
         print_json({
-            "name": name, "title": which.title, "folder": str(done.folder), "made": done.made,
+            "name": which.name, "title": which.title, "folder": str(done.folder), "made": done.made,
             "fingerprint": done.fingerprint, "usual_fingerprint": which.fingerprint, "decoder": done.decoder,
         })  # fmt: skip
     else:
@@ -82,6 +129,42 @@ def prepare(
     return 0
 
 
+def _prepare_imagenet(root: Path, source: Path | None, side: int, processes: int | None, as_json: bool) -> int:
+    import os
+
+    from rich.progress import Progress
+
+    from benchsuite.data.image_store import make_store, open_store
+    from benchsuite.data.imagenet_files import list_imagenet
+    from benchsuite.data.readers.imagenet import store_folder
+
+    folder = store_folder("imagenet", side, root)
+    listing = list_imagenet(source or root / "imagenet")
+    with Progress(console=messages(), transient=True) as progress:
+        task = progress.add_task("packs", total=None)
+        made = make_store(
+            listing, folder, side, processes or os.cpu_count() or 1,
+            lambda done, of: progress.update(task, completed=done, total=of),
+        )  # fmt: skip
+    store = open_store(folder)
+    images = [len(store.train.targets), len(store.test.targets)]
+    if as_json:
+        print_json({
+            "name": "imagenet", "folder": str(folder), "made": made, "fingerprint": store.fingerprint,
+            "train_images": images[0], "test_images": images[1], "classes": len(store.wnids),
+        })  # fmt: skip
+    else:
+        lines = (
+            f"ImageNet, shorter side {side}: {'made' if made else 'there already'}",
+            f"folder       {folder}",
+            f"images       {images[0]:,} training and {images[1]:,} test images of {len(store.wnids)} classes",
+            f"fingerprint  {store.fingerprint}",
+        )
+        for line in lines:
+            output().print(line, markup=False, soft_wrap=True)
+    return 0
+
+
 @app.command("verify")
 @exits
 def verify(
@@ -90,16 +173,18 @@ def verify(
     specs: SpecsOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Read a whole data set, check it and print its fingerprint. Exit code 1 if it is missing, damaged or another."""
+    """Read a whole data set, check it and print its fingerprint. Exit code 1 if it is missing, damaged or another.
+
+    Of ImageNet every image is decoded once, by all cores.
+    """
     from benchsuite.data.fingerprint import fingerprint
     from benchsuite.data.load import load_dataset
-    from benchsuite.errors import DataError, SpecError
+    from benchsuite.data.tensors import DecodedDataset
+    from benchsuite.errors import DataError
     from benchsuite.registry.manager import installed_registry
 
     registry = installed_registry()
-    spec, problems = _read_spec(_library(specs), name)
-    if spec is None:
-        raise SpecError(problems, subject=f"data set '{name}'")
+    spec = _spec_named(name, specs)
     whole = spec.model_copy(update={"train_limit": None, "test_limit": None})
     report: dict[str, Any] = {"name": name, "right": False, "problem": "", "fingerprint": None, "canonical": None}
     try:
@@ -112,7 +197,11 @@ def verify(
             "train_examples": len(dataset.train_targets), "test_examples": len(dataset.test_targets),
             "input_shape": list(dataset.input_shape),
         }  # fmt: skip
-        report["problem"] = _what_is_wrong(whole, report["fingerprint"], data_root(data))
+        report["problem"] = (
+            _what_is_wrong(whole, report["fingerprint"], data_root(data))
+            if isinstance(dataset, DecodedDataset)
+            else _damage(dataset)
+        )
         report["right"] = not report["problem"]
     if as_json:
         print_json(report)
@@ -134,6 +223,23 @@ def _what_is_wrong(spec: DatasetSpec, found: str, root: Path) -> str:
     if made is None or found != made.fingerprint:
         return f"{root / which.name} has been changed since it was made; delete the folder and run `{which.command}`"
     return _another_decoder(which.fingerprint, made.decoder)
+
+
+def _damage(dataset: StreamedDataset) -> str:
+    """Return the first complaint about an image of a streamed data set; empty if all can be decoded."""
+    import torch
+
+    from benchsuite.data.streamed import StreamedData
+    from benchsuite.errors import DataError
+
+    data = StreamedData(dataset, torch.device("cpu"))
+    try:
+        for slices in (data.train_slices(256), data.test_slices(256)):
+            for _ in slices:
+                pass
+    except DataError as error:
+        return str(error)
+    return ""
 
 
 def _another_decoder(usual: str, decoder: str) -> str:
@@ -172,6 +278,15 @@ def dataset_states(found: SpecLibrary, root: Path) -> dict[str, dict[str, Any]]:
         there = availability(spec, root)
         states[entry.name] = {"found": there.found, "detail": there.detail}
     return states
+
+
+def _spec_named(name: str, specs: list[Path] | None) -> DatasetSpec:
+    from benchsuite.errors import SpecError
+
+    spec, problems = _read_spec(_library(specs), name)
+    if spec is None:
+        raise SpecError(problems, subject=f"data set '{name}'")
+    return spec
 
 
 def _read_spec(found: SpecLibrary, name: str) -> tuple[DatasetSpec | None, list[Any]]:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from benchsuite.spec.resolve_experiment import SelectedExperiment
 
 
-def run_experiment(selected: SelectedExperiment, registry: Registry, store: Path, fresh: bool, as_json: bool) -> int:
+def run_experiment(
+    selected: SelectedExperiment, registry: Registry, store: Path, specs: list[Path] | None, fresh: bool, as_json: bool
+) -> int:
     """Run an experiment unless the store has its record, then print its table and build the page."""
     from benchsuite.experiments.execute import earlier_record, execute
     from benchsuite.record.store import RecordStore
@@ -35,7 +37,7 @@ def run_experiment(selected: SelectedExperiment, registry: Registry, store: Path
     if as_json:
         print_json({"store": str(records.root), "experiment": record.model_dump(mode="json")})
     else:
-        _show(record, records)
+        _show(record, records, specs)
     return 0
 
 
@@ -61,17 +63,17 @@ class _Progress:
         )  # fmt: skip
 
 
-def _show(record: ExperimentRecord, records: RecordStore) -> None:
+def _show(record: ExperimentRecord, records: RecordStore, specs: list[Path] | None) -> None:
+    from benchsuite.cli.papers import build_store_page
     from benchsuite.cli.tables import experiment_table
     from benchsuite.errors import BenchsuiteError
     from benchsuite_leaderboard.experiment_tables import summarize_experiments
-    from benchsuite_leaderboard.site import build_site
 
     console = output()
     for table in summarize_experiments([record]):
         console.print(experiment_table(table))
     try:
-        report = build_site(records.read_all(), records.root / "site", experiments=records.read_experiments())
+        report = build_store_page(records, specs)
     except BenchsuiteError as error:
         # The page can be built again at any time; the record is safe.
         messages().print(f"[yellow]no page:[/] {error}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,23 +13,22 @@ from benchsuite.cli.options import (
     JsonOption,
     SpecsOption,
     StoreOption,
-    library,
+    TrackingOption,
     messages,
     output,
     print_json,
 )
-
-if TYPE_CHECKING:
-    from benchsuite.record.model import RunRecord
-    from benchsuite.spec.base import Tier
-    from benchsuite.spec.claims import ClaimCases
-    from benchsuite.spec.published import PublishedError
+from benchsuite.cli.sources import RecordsOption, report_broken
 
 app = typer.Typer(help="Build or serve the leaderboard page.", no_args_is_help=True)
 
-RecordsOption = Annotated[
+AuditsOption = Annotated[
     list[Path] | None,
-    typer.Option("--records", help="A folder of records to use instead of the store's; may be given several times."),
+    typer.Option("--audits", help="A folder that `benchsuite audit --out` wrote; may be given several times."),
+]
+MlflowOption = Annotated[
+    str | None,
+    typer.Option("--mlflow", metavar="ADDRESS", help="Where MLflow's pages are served; runs then link into them."),
 ]
 OutOption = Annotated[Path | None, typer.Option("--out", help="Folder to write; `site` in the store if not given.")]
 
@@ -39,12 +38,18 @@ OutOption = Annotated[Path | None, typer.Option("--out", help="Folder to write; 
 def build(
     store: StoreOption = DEFAULT_STORE,
     records: RecordsOption = None,
+    audits: AuditsOption = None,
     out: OutOption = None,
     specs: SpecsOption = None,
+    mlflow: MlflowOption = None,
+    tracking_uri: TrackingOption = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Build in full, not only what changed since last time.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Build the page from records. Works from file://, needs no network."""
-    index = _build(store, records, out, specs, as_json)
+    index = _build(store, records, audits, out, specs, mlflow, tracking_uri, fresh=fresh, quiet=as_json)
     if not as_json:
         output().print(f"leaderboard page  {index}", markup=False, soft_wrap=True)
     return 0
@@ -55,8 +60,11 @@ def build(
 def serve(
     store: StoreOption = DEFAULT_STORE,
     records: RecordsOption = None,
+    audits: AuditsOption = None,
     out: OutOption = None,
     specs: SpecsOption = None,
+    mlflow: MlflowOption = None,
+    tracking_uri: TrackingOption = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8000,
 ) -> int:
     """Build the page and serve it on this machine until Ctrl-C."""
@@ -65,7 +73,7 @@ def serve(
 
     from benchsuite.errors import BenchsuiteError
 
-    folder = _build(store, records, out, specs, quiet=True).parent
+    folder = _build(store, records, audits, out, specs, mlflow, tracking_uri, fresh=False, quiet=True).parent
     try:
         server = ThreadingHTTPServer(("127.0.0.1", port), partial(SimpleHTTPRequestHandler, directory=str(folder)))
     except OSError as error:
@@ -79,59 +87,44 @@ def serve(
     return 0
 
 
-def _published(cells: set[tuple[str, Tier]], specs: list[Path] | None) -> list[PublishedError]:
-    """Return what is published of tracks and tiers with records; a wrong spec costs that column, not the page."""
-    from benchsuite.errors import SpecError
-    from benchsuite.registry.manager import installed_registry
-    from benchsuite.spec.published import published_errors
-
-    registry = installed_registry()
-    found = library(specs, plugin_folders=[folder for folder, _ in registry.spec_folders])
-    try:
-        return list(published_errors(found, registry, lambda track, tier: (track, tier) in cells))
-    except SpecError as error:
-        messages().print(f"published values are left out: {error}", markup=False, soft_wrap=True)
-        return []
-
-
-def _claims(records: list[RunRecord], specs: list[Path] | None) -> list[ClaimCases]:
-    """Return the papers' claims; a wrong spec costs their page, not the site."""
-    from benchsuite.cli.claims import laid_out_claims
-    from benchsuite.errors import SpecError
-
-    try:
-        return laid_out_claims(records, specs)
-    except SpecError as error:
-        messages().print(f"claims are left out: {error}", markup=False, soft_wrap=True)
-        return []
-
-
-def _build(store: Path, records: list[Path] | None, out: Path | None, specs: list[Path] | None, quiet: bool) -> Path:
-    from itertools import chain
-
+def _build(
+    store: Path, records: list[Path] | None, audits: list[Path] | None, out: Path | None, specs: list[Path] | None,
+    mlflow: str | None, tracking_uri: str | None, *, fresh: bool, quiet: bool,
+) -> Path:  # fmt: skip
+    from benchsuite.cli.papers import papers_of
     from benchsuite.errors import EmptySelectionError
-    from benchsuite.record.model import RunRecord
-    from benchsuite.record.store import RecordStore, read_experiments, read_folder
-    from benchsuite_leaderboard.site import build_site
+    from benchsuite.record.store import RecordStore, record_files
+    from benchsuite_leaderboard.incremental import Sources, build_from_folders
 
     own = RecordStore(store)
     folders = records or [own.records_folder, own.experiments_folder]
-    found = list(chain.from_iterable(read_folder(folder) for folder in folders))
-    experiments = list(chain.from_iterable(read_experiments(folder) for folder in folders))
-    if not found and not experiments:
+    if not any(record_files(folder) for folder in folders):
         places = ", ".join(str(f) for f in folders)
         raise EmptySelectionError(f"no records in {places}; `benchsuite run quickstart` makes some")
-    good = [record for record in found if isinstance(record, RunRecord)]
-    cells = {(record.spec.track, record.spec.tier) for record in good}
-    report = build_site(
-        found, (out or store / "site").resolve(), experiments=experiments, published=_published(cells, specs),
-        claims=_claims(good, specs),
-    )  # fmt: skip
-    for broken in report.broken:
-        messages().print(f"left out: {broken.path}: {broken.reason}", markup=False, soft_wrap=True)
+    sources = Sources(
+        folders, audits or (), lambda cells: papers_of(cells, specs), _mlflow(store, mlflow, tracking_uri)
+    )
+    report = build_from_folders(sources, (out or store / "site").resolve(), fresh=fresh)
+    report_broken(report.broken)
     if quiet:
         print_json({
             "index": str(report.index), "records": report.records, "experiments": report.experiments,
-            "broken": len(report.broken),
+            "broken": len(report.broken), "rebuilt": list(report.rebuilt),
         })  # fmt: skip
     return report.index
+
+
+def _mlflow(store: Path, address: str | None, tracking_uri: str | None) -> dict[str, str]:
+    """Return the address of each run in MLflow; a store that is not there costs the links, not the site."""
+    from benchsuite.tracking.connection import MirrorError
+    from benchsuite.tracking.uris import default_tracking_uri
+
+    if address is None or tracking_uri == "none":
+        return {}
+    from benchsuite.tracking.links import mlflow_pages
+
+    try:
+        return mlflow_pages(tracking_uri or default_tracking_uri(store.resolve()), store, address)
+    except MirrorError as error:
+        messages().print(f"links into MLflow are left out: {error}", markup=False, soft_wrap=True)
+        return {}

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
     from benchsuite.registry.manager import Registry
+    from benchsuite.spec.hardware import HardwareSpec
     from benchsuite.spec.library import SpecLibrary
     from benchsuite.spec.resolve import SelectedRun, Selection
     from benchsuite.spec.resolve_experiment import SelectedExperiment
@@ -59,6 +62,11 @@ SetOption = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Override one field, e.g. --set protocol.epochs=5."),
 ]
 HardwareOption = Annotated[str, typer.Option("--hardware", help="Name or file of a hardware spec.")]
+ExecutorName = Literal["local", "ray"]
+ExecutorOption = Annotated[
+    ExecutorName,
+    typer.Option("--executor", help="Where runs are made: here, one after the other, or on a Ray cluster."),
+]
 TargetArgument = Annotated[
     str,
     typer.Argument(
@@ -137,14 +145,29 @@ def library(specs: list[Path] | None, target: str = "", plugin_folders: list[Pat
     return load_library_for(target, [builtin_folder(), *user_folders(), *(specs or []), *(plugin_folders or [])])
 
 
-def resolved(chosen: Selection, specs: list[Path] | None) -> tuple[list[SelectedRun], Registry]:
-    """Return the runs of a selection and the registry they were resolved with."""
+def resolved(
+    chosen: Selection, specs: list[Path] | None, settle: Callable[[HardwareSpec], HardwareSpec] | None = None
+) -> tuple[list[SelectedRun], Registry]:
+    """Return the runs of a selection, for this machine's hardware, and the registry they were resolved with."""
     from benchsuite.harness.device import settle_hardware
     from benchsuite.registry.manager import installed_registry
     from benchsuite.spec.resolve import resolve
 
     registry = installed_registry()
-    return resolve(chosen, _library_for(chosen, specs, registry), registry, settle_hardware), registry
+    return resolve(chosen, _library_for(chosen, specs, registry), registry, settle or settle_hardware), registry
+
+
+def settle_or_imagine(hardware: HardwareSpec) -> HardwareSpec:
+    """Return what this machine has; or the spec as it is where that says how fast its hardware is, for a plan."""
+    from benchsuite.errors import HardwareError
+    from benchsuite.harness.device import settle_hardware
+
+    try:
+        return settle_hardware(hardware)
+    except HardwareError:
+        if hardware.sustained_tflops is None:
+            raise
+        return hardware
 
 
 def resolved_experiment(chosen: Selection, specs: list[Path] | None) -> tuple[SelectedExperiment | None, Registry]:

@@ -26,7 +26,8 @@ class ProgressDisplay:
             TextColumn("{task.fields[note]}"), console=console, disable=not self.live, transient=True,
         )  # fmt: skip
         self.all_runs: TaskID = self.progress.add_task("runs", total=total, note="")
-        self.this_run: TaskID | None = None
+        self.bars: dict[str, TaskID] = {}
+        """Of the runs under way; an executor makes several at once."""
 
     def __enter__(self) -> ProgressDisplay:
         """Start drawing."""
@@ -50,23 +51,24 @@ class ProgressDisplay:
         """Open the run's own bar."""
         name = f"{spec.track} {spec.rule.name} seed {spec.seed}"
         note = f"continued after epoch {resumed_from_epoch}" if resumed_from_epoch else ""
-        self.this_run = self.progress.add_task(
+        if run_id in self.bars:  # tried again after its worker was lost
+            self.progress.remove_task(self.bars.pop(run_id))
+        self.bars[run_id] = self.progress.add_task(
             escape(name), total=spec.protocol.epochs, completed=resumed_from_epoch, note=note
         )
 
     @hookimpl
-    def benchsuite_epoch_finished(self, metrics: EpochMetrics) -> None:
+    def benchsuite_epoch_finished(self, run_id: str, metrics: EpochMetrics) -> None:
         """Move the run's bar."""
-        if self.this_run is not None:
+        if run_id in self.bars:
             error = f"test error {100 * metrics.test.error:.2f} %" if metrics.test else ""
-            self.progress.update(self.this_run, advance=1, note=error)
+            self.progress.update(self.bars[run_id], completed=metrics.epoch, note=error)
 
     @hookimpl
     def benchsuite_run_finished(self, record: RunRecord) -> None:
         """Close the run's bar and leave one line."""
-        if self.this_run is not None:
-            self.progress.remove_task(self.this_run)
-            self.this_run = None
+        if record.run_id in self.bars:
+            self.progress.remove_task(self.bars.pop(record.run_id))
         self._finish(record, record.status.replace("_", " "))
 
     def _finish(self, record: RunRecord, word: str) -> None:

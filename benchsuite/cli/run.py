@@ -12,6 +12,8 @@ import typer
 from benchsuite.cli.options import (
     DEFAULT_STORE,
     DataRootOption,
+    ExecutorName,
+    ExecutorOption,
     HardwareOption,
     JsonOption,
     RulesOption,
@@ -33,8 +35,15 @@ from benchsuite.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchsuite.harness.executor import Executor
+    from benchsuite.harness.ranks import Ranks
     from benchsuite.harness.session import SessionResult
     from benchsuite.record.store import RecordStore
+    from benchsuite.registry.manager import Registry
+    from benchsuite.spec.hardware import HardwareSpec
+    from benchsuite.spec.resolve import SelectedRun
 
 FAILED_STATUSES = frozenset({"crashed", "out_of_memory"})
 
@@ -52,19 +61,20 @@ def run(
     specs: SpecsOption = None,
     tracking_uri: TrackingOption = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over: ignore finished runs and checkpoints.")] = False,
+    executor: ExecutorOption = "local",
     as_json: JsonOption = False,
 ) -> int:
     """Run a suite or a track (every rule with every seed), or an experiment.
 
+    With `torchrun --nproc-per-node N -m benchsuite run …` each run is made by N processes together.
+    With `--executor ray` many runs are made at once, on the cluster of RAY_ADDRESS or on this machine.
+
     Runs that are finished already are not run again, and interrupted ones continue where they were. Ctrl-C saves the
     state. Try `benchsuite plan` first to see what would be run.
     """
-    from benchsuite.cli.progress import ProgressDisplay
-    from benchsuite.harness.session import Session
+    from benchsuite.harness.ranks import joined_ranks, launched_size
     from benchsuite.record.store import RecordStore
     from benchsuite.tracking.connection import prepare_environment
-    from benchsuite.tracking.plugin import MlflowRecorder
-    from benchsuite.tracking.uris import default_tracking_uri
 
     # Before any plugin can import MLflow: telemetry is decided when it is imported.
     prepare_environment()
@@ -72,23 +82,18 @@ def run(
     experiment, registry = resolved_experiment(chosen, specs)
     if experiment is not None:
         from benchsuite.cli.experiment import run_experiment
+        from benchsuite.errors import HardwareError
 
-        return run_experiment(experiment, registry, store, fresh, as_json)
-    runs, registry = resolved(chosen, specs)
+        if launched_size() > 1:
+            raise HardwareError("an experiment is made by one process; start it without torchrun")
+        return run_experiment(experiment, registry, store, specs, fresh, as_json)
+    runs, registry = resolved(chosen, specs, _settling(executor))
     records = RecordStore(store.resolve())
-    display = ProgressDisplay(messages(), total=len(runs))
-    session = Session(runs, records, registry, data_root(data), fresh=fresh, on_reuse=display.reused)
-    session.check()
-    uri = default_tracking_uri(records.root) if tracking_uri is None else tracking_uri
-    watchers = [display, MlflowRecorder(warn=display.warn)]
-    for watcher in watchers:
-        registry.manager.register(watcher)
-    try:
-        with display:
-            result = session.execute(None if uri == "none" else uri)
-    finally:
-        for watcher in watchers:
-            registry.manager.unregister(watcher)
+    with joined_ranks() as ranks:
+        result = _make(runs, registry, records, data_root(data), fresh, tracking_uri, ranks, executor)
+    code = 1 if any(r.status in FAILED_STATUSES for r in result.records) else 0
+    if not ranks.leads:
+        return 130 if result.interrupted else code
     if as_json:
         print_json({
             "store": str(records.root),
@@ -96,25 +101,81 @@ def run(
             "records": [r.model_dump(mode="json") for r in result.records],
         })  # fmt: skip
     else:
-        _show(result, records, store)
+        _show(result, records, store, specs)
     if result.interrupted:
         again = shlex.join(["benchsuite", *(a for a in sys.argv[1:] if a != "--fresh")])
         sys.stderr.write(f"benchsuite: interrupted; state is saved, continue with: {again}\n")
         return 130
-    return 1 if any(r.status in FAILED_STATUSES for r in result.records) else 0
+    return code
 
 
-def _show(result: SessionResult, records: RecordStore, store: Path) -> None:
+def _make(
+    runs: list[SelectedRun],
+    registry: Registry,
+    records: RecordStore,
+    data: Path,
+    fresh: bool,
+    tracking_uri: str | None,
+    ranks: Ranks,
+    executor: ExecutorName,
+) -> SessionResult:
+    """Make the runs, watched by the progress display and by MLflow in the process that writes."""
+    from benchsuite.cli.progress import ProgressDisplay
+    from benchsuite.harness.session import Session
+    from benchsuite.tracking.plugin import MlflowRecorder
+    from benchsuite.tracking.uris import default_tracking_uri
+
+    display = ProgressDisplay(messages(), total=len(runs))
+    session = Session(
+        runs, records, registry, data, fresh, display.reused, ranks, _executor(executor, ranks),
+    )  # fmt: skip
+    session.check()
+    if not ranks.leads:
+        return session.execute()
+    uri = default_tracking_uri(records.root) if tracking_uri is None else tracking_uri
+    watchers = [display, MlflowRecorder(warn=display.warn)]
+    for watcher in watchers:
+        registry.manager.register(watcher)
+    try:
+        with display:
+            return session.execute(None if uri == "none" else uri)
+    finally:
+        for watcher in watchers:
+            registry.manager.unregister(watcher)
+
+
+def _settling(name: ExecutorName) -> Callable[[HardwareSpec], HardwareSpec] | None:
+    """Return what makes a spec's device explicit where runs are made; None for this machine's own."""
+    if name == "local":
+        return None
+    from benchsuite.harness.ray_executor import settle_for_cluster
+
+    return settle_for_cluster
+
+
+def _executor(name: ExecutorName, ranks: Ranks) -> Executor | None:
+    from benchsuite.errors import HardwareError
+
+    if name == "local":
+        return None
+    if ranks.size > 1:
+        raise HardwareError("torchrun shares one run among processes, --executor ray makes many runs: use one of them")
+    from benchsuite.harness.ray_executor import RayExecutor
+
+    return RayExecutor()
+
+
+def _show(result: SessionResult, records: RecordStore, store: Path, specs: list[Path] | None) -> None:
+    from benchsuite.cli.papers import build_store_page
     from benchsuite.cli.tables import results_table
     from benchsuite.errors import BenchsuiteError
-    from benchsuite_leaderboard.site import build_site
     from benchsuite_leaderboard.tables import summarize
 
     console = output()
     for table in summarize(result.records):
         console.print(results_table(table))
     try:
-        report = build_site(records.read_all(), records.root / "site", experiments=records.read_experiments())
+        report = build_store_page(records, specs)
     except BenchsuiteError as error:
         # The page can be built again at any time; the records are safe.
         messages().print(f"[yellow]no leaderboard page:[/] {error}")

@@ -11,7 +11,7 @@ from benchsuite.cli.options import print_json
 
 SchemaName = Literal[
     "dataset", "architecture", "protocol", "hardware", "track", "suite", "experiment", "reference", "claim", "run",
-    "record", "experiment_record",
+    "record", "experiment_record", "rule_audit",
 ]  # fmt: skip
 
 
@@ -39,6 +39,7 @@ def schema(
 def _schemas() -> dict[str, Any]:
     from pydantic import TypeAdapter
 
+    from benchsuite.record.audit import RuleAudit
     from benchsuite.record.experiment import ExperimentRecord
     from benchsuite.record.model import RunRecord
     from benchsuite.spec.architecture import ArchitectureSpec
@@ -54,6 +55,7 @@ def _schemas() -> dict[str, Any]:
         "dataset": DatasetSpec, "architecture": ArchitectureSpec, "protocol": ProtocolSpec, "hardware": HardwareSpec,
         "track": TrackSpec, "suite": SuiteSpec, "experiment": ExperimentSpec, "reference": ReferenceSpec,
         "claim": ClaimSpec, "run": RunSpec, "record": RunRecord, "experiment_record": ExperimentRecord,
+        "rule_audit": RuleAudit,
     }  # fmt: skip
     schemas = {name: TypeAdapter(shape).json_schema() for name, shape in shapes.items()}
     for name in ("dataset", "architecture", "hardware", "track", "suite", "experiment", "reference", "claim"):

@@ -4,7 +4,7 @@ from benchsuite.credit.drawing import Distribution, DrawnFeedbackConfig, MapKind
 from benchsuite.credit.feedback import FeedbackWeights, ReplacedFeedbackRule
 from benchsuite.credit.learned import LearnedFeedbackRule
 from benchsuite.credit.recording import record_forward
-from benchsuite.credit.stream import RandomStream
+from benchsuite.credit.stream import RandomStream, normal_noise
 from benchsuite.credit.tape import Tape
 from benchsuite.credit.targets import Precision, TargetConfig, TargetRule
 from benchsuite.credit.vector_tape import VectorTape, propagated_credit, record_vector_forward
@@ -23,6 +23,7 @@ __all__ = [
     "TargetConfig",
     "TargetRule",
     "VectorTape",
+    "normal_noise",
     "propagated_credit",
     "record_forward",
     "record_vector_forward",

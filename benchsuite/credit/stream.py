@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from benchsuite.rule import Batch
+
 
 class RandomStream(nn.Module):
     """A stream seeded from the feedback stream, drawing on whatever device is asked for, saved with the rule.
@@ -42,3 +44,21 @@ class RandomStream(nn.Module):
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Continue where ``state`` was saved."""
         self._seed, self._state, self._generator = state["seed"], state["state"], None
+
+
+def normal_noise(shape: torch.Size, like: Tensor, generator: Generator, batch: Batch) -> Tensor:
+    """Return standard normal noise for each example, the same whoever works on it.
+
+    Where several processes share a batch each draws for all of it and keeps its own: streams stay together, and a run
+    does not depend on how many processes made it.
+
+    Args:
+        shape: (batch, …), of this process's examples.
+        like: has the noise's type and device.
+        generator: on that device, in the same state everywhere.
+        batch: whose examples.
+
+    """
+    drawn = torch.Size((batch.share.whole, *shape[1:])) if batch.share else shape
+    noise = torch.randn(drawn, dtype=like.dtype, device=like.device, generator=generator)
+    return noise[batch.share.first : batch.share.first + shape[0]] if batch.share else noise

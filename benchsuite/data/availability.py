@@ -15,6 +15,7 @@ from benchsuite.spec.dataset import (
     DatasetSpec,
     DigitsDataset,
     ImageFolderDataset,
+    ImagenetDataset,
     MnistDataset,
     PluginDataset,
     SyntheticDataset,
@@ -55,7 +56,9 @@ def availability(spec: DatasetSpec, data_root: Path) -> Availability:
         case ArraysDataset():
             return _look_for_arrays(spec, resolve_in_root(spec.path, data_root))
         case ImageFolderDataset():
-            return _look_for_folders(resolve_in_root(spec.path, data_root))
+            return _look_for_folders(resolve_in_root(spec.path, data_root), ("train", "test"))
+        case ImagenetDataset():
+            return _look_for_imagenet(spec, resolve_in_root(spec.path, data_root))
 
 
 def _look_for_mnist(folder: Path) -> Availability:
@@ -96,8 +99,20 @@ def _look_for_arrays(spec: ArraysDataset, path: Path) -> Availability:
     return Availability(True, str(path))
 
 
-def _look_for_folders(root: Path) -> Availability:
-    missing = [split for split in ("train", "test") if not (root / split).is_dir()]
+def _look_for_imagenet(spec: ImagenetDataset, root: Path) -> Availability:
+    if spec.sample:
+        return Availability(True, "generated when first used")
+    if spec.stored_side is None:
+        found = _look_for_folders(root, ("train", "val"))
+        return found if found.found else Availability(False, f"{found.detail}; ILSVRC-2012 is yours to put there")
+    folder = root.with_name(f"{root.name}-{spec.stored_side}")
+    if (folder / "prepared.json").is_file():
+        return Availability(True, str(folder))
+    return Availability(False, f"{folder}: not there, or not finished; `benchsuite data prepare imagenet` makes it")
+
+
+def _look_for_folders(root: Path, names: tuple[str, ...]) -> Availability:
+    missing = [split for split in names if not (root / split).is_dir()]
     if missing:
         return Availability(False, f"{root}: no folder {' or '.join(missing)}")
     return Availability(True, str(root))

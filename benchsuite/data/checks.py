@@ -10,15 +10,10 @@ import torch
 from torch import Tensor
 
 from benchsuite.data.tensors import DecodedDataset
+from benchsuite.data.wording import one_line as one_line
 from benchsuite.errors import DataError
 
 SPLITS = ("train", "test")
-
-
-def one_line(error: BaseException) -> str:
-    """Return a foreign exception's type and message on one line, cut to what a person reads."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
 
 
 def available_memory_bytes() -> int | None:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
 
 from benchsuite.data.tensors import DecodedDataset
 
+if TYPE_CHECKING:
+    from benchsuite.data.streamed import StreamedDataset
 
-def fingerprint(dataset: DecodedDataset) -> str:
+
+def fingerprint(dataset: DecodedDataset | StreamedDataset) -> str:
     """Return the sha256 of the decoded tensors as they are used (after limits).
 
     For each of training inputs, training targets, test inputs and test targets: its name, dtype and shape, then its
     values row by row in little-endian order. Machines of either byte order give the same digest. Where the files came
     from, normalisation and the number of classes are not part of it: the spec's hash has those.
+
+    Of images in files it is what was found when they were listed: names, classes and sizes, or the packs' content.
 
     Args:
         dataset: the data, on any device.
@@ -24,6 +30,8 @@ def fingerprint(dataset: DecodedDataset) -> str:
     Returns:
         64 hexadecimal digits.
     """
+    if not isinstance(dataset, DecodedDataset):
+        return dataset.fingerprint
     digest = hashlib.sha256(b"benchsuite data 1\n")
     parts: dict[str, Tensor] = {
         "train_inputs": dataset.train_inputs,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING, overload
 
 from torch import Tensor
 
@@ -18,12 +19,33 @@ from benchsuite.spec.dataset import (
     DatasetSpec,
     DigitsDataset,
     ImageFolderDataset,
+    ImagenetDataset,
     MnistDataset,
     PluginDataset,
+    ResidentDatasetSpec,
     SyntheticDataset,
 )
 
+if TYPE_CHECKING:
+    from benchsuite.data.streamed import StreamedDataset
+
 _NO_READERS: Mapping[str, DatasetReader] = MappingProxyType({})
+
+
+@overload
+def load_dataset(
+    spec: ResidentDatasetSpec,
+    data_root: Path,
+    plugin_readers: Mapping[str, DatasetReader] = ...,
+    *,
+    download: bool = ...,
+) -> DecodedDataset: ...
+
+
+@overload
+def load_dataset(
+    spec: DatasetSpec, data_root: Path, plugin_readers: Mapping[str, DatasetReader] = ..., *, download: bool = ...
+) -> DecodedDataset | StreamedDataset: ...
 
 
 def load_dataset(
@@ -32,8 +54,10 @@ def load_dataset(
     plugin_readers: Mapping[str, DatasetReader] = _NO_READERS,
     *,
     download: bool = True,
-) -> DecodedDataset:
+) -> DecodedDataset | StreamedDataset:
     """Read a data set, check it, and keep the first so many examples if the spec limits them.
+
+    ImageNet is not read but found: its images are decoded while a network learns from them.
 
     Args:
         spec: which data set.
@@ -42,13 +66,18 @@ def load_dataset(
         download: False forbids the network; so does the environment's ``BENCHSUITE_OFFLINE``.
 
     Returns:
-        The data as they are used: contiguous, valid, and sharing memory with nothing that is not used.
+        The data as they are used: contiguous, valid, and sharing memory with nothing that is not used; or, of ImageNet,
+        where each image is.
 
     Raises:
         DataError: if they are missing, damaged or not what the spec says; one line that names the data set and the
             remedy.
     """
     try:
+        if isinstance(spec, ImagenetDataset):
+            from benchsuite.data.readers.imagenet import read_imagenet
+
+            return read_imagenet(spec, Path(data_root))
         dataset = _read(spec, Path(data_root), plugin_readers, download)
         check_decoded(dataset, f"kind: {spec.kind}")
     except DataError as error:
@@ -73,7 +102,7 @@ def _first(tensor: Tensor, limit: int | None) -> Tensor:
 
 
 def _read(
-    spec: DatasetSpec, data_root: Path, plugin_readers: Mapping[str, DatasetReader], download: bool
+    spec: ResidentDatasetSpec, data_root: Path, plugin_readers: Mapping[str, DatasetReader], download: bool
 ) -> DecodedDataset:
     # Imported where they are used: scikit-learn alone takes more than a second.
     match spec:

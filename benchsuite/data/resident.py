@@ -1,18 +1,19 @@
-"""A data set that stays on the device as it is; batches are gathered and normalised there."""
+"""A data set that stays on the device as it is; batches are gathered, augmented and normalised there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
+from benchsuite.data.crop_and_flip import crop_and_flip, draw_crops
+from benchsuite.data.normalizing import Normalizer
+from benchsuite.data.source import Batch
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import DataError
+from benchsuite.spec.augmentation import CropAndFlip
 from benchsuite.spec.dataset import Normalization
-
-Batch = tuple[Tensor, Tensor]
-"""Normalised inputs, (examples, *input_shape), and their targets, (examples,) of int64."""
 
 
 class ResidentData:
@@ -27,6 +28,7 @@ class ResidentData:
         normalization: Normalization,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        augmentation: CropAndFlip | None = None,
     ) -> None:
         """Move the data set to the device.
 
@@ -35,43 +37,29 @@ class ResidentData:
             normalization: of the data set's spec.
             device: where it stays.
             dtype: of the batches; computed in float32 first where it is narrower.
+            augmentation: of the data set's spec; training batches alone have it.
 
         Raises:
-            DataError: if mean or std has neither one entry nor one a channel, or dtype is not a float.
+            DataError: if mean or std has neither one entry nor one a channel, dtype is not a float, or what shall be
+                cropped are no images.
         """
         if not dtype.is_floating_point:
             raise DataError(f"batches cannot be {dtype}, expected a floating point type such as torch.float32")
         self.device = torch.device(device)
-        self.dtype = dtype
         self.classes = dataset.classes
         self.input_shape = dataset.input_shape
         self.train_inputs = dataset.train_inputs.to(self.device)
         self.train_targets = dataset.train_targets.to(self.device)
         self.test_inputs = dataset.test_inputs.to(self.device)
         self.test_targets = dataset.test_targets.to(self.device)
-        self._work_dtype = torch.promote_types(dtype, torch.float32)
-        self._set_normalization(normalization)
-
-    def _set_normalization(self, normalization: Normalization) -> None:
-        # (v / unit - mean) / std = v * scale + shift, formed in double precision and rounded once.
-        unit = 255.0 if self.train_inputs.dtype == torch.uint8 else 1.0
-        mean = self._per_channel(normalization.mean, "mean")
-        std = self._per_channel(normalization.std, "std")
-        scale, shift = 1.0 / (unit * std), -mean / std
-        self._shift = shift.to(self.device, self._work_dtype)
-        self._scale_of_all = float(scale) if scale.numel() == 1 else None
-        self._scale = scale.to(self.device, self._work_dtype)
-
-    def _per_channel(self, values: Sequence[float], name: str) -> Tensor:
-        channels = self.input_shape[0]
-        if len(values) == 1:
-            return torch.tensor(values[0], dtype=torch.float64)
-        if len(values) != channels:
+        self.augmentation = augmentation
+        if augmentation and len(self.input_shape) != 3:
             raise DataError(
-                f"normalization.{name} has {len(values)} entries, expected 1 or one for each of the {channels} "
-                f"channels (inputs are {self.input_shape})"
+                f"augmentation '{augmentation.kind}' needs images (channels, height, width), these examples have shape "
+                f"{self.input_shape}; leave it out"
             )
-        return torch.tensor(values, dtype=torch.float64).view(-1, *(1 for _ in self.input_shape[1:]))
+        stored = self.train_inputs.dtype
+        self.normalized = Normalizer(normalization, self.input_shape, stored, self.device, dtype)
 
     @property
     def train_examples(self) -> int:
@@ -89,24 +77,6 @@ class ResidentData:
         held = (self.train_inputs, self.train_targets, self.test_inputs, self.test_targets)
         return sum(tensor.numel() * tensor.element_size() for tensor in held)
 
-    def normalized(self, inputs: Tensor) -> Tensor:
-        """Return inputs as the network takes them.
-
-        Args:
-            inputs: some of the data set's examples as they are stored, shape (examples, *input_shape).
-
-        Returns:
-            ``(inputs / 255 - mean) / std`` for uint8, ``(inputs - mean) / std`` otherwise; same shape, new memory.
-        """
-        if self._scale_of_all is not None:
-            # One kernel on a GPU: the conversion, the product and the sum.
-            if inputs.device.type == "cpu":
-                inputs = inputs.to(self._work_dtype)  # CPU kernels convert twice as fast on their own
-            result = torch.add(self._shift, inputs, alpha=self._scale_of_all)
-        else:
-            result = inputs.to(self._work_dtype, copy=True).mul_(self._scale).add_(self._shift)
-        return result.to(self.dtype)
-
     def train_batch(self, indices: Tensor) -> Batch:
         """Return the training examples at ``indices``.
 
@@ -116,16 +86,36 @@ class ResidentData:
         inputs = self.train_inputs.index_select(0, indices)
         return self.normalized(inputs), self.train_targets.index_select(0, indices)
 
-    def train_slices(self, batch_size: int) -> Iterator[Batch]:
+    def draw_augmentation(self, generator: Generator) -> Tensor | None:
+        """Draw what becomes of each of an epoch's examples, by place in its order; None if nothing does."""
+        return draw_crops(self.augmentation, self.train_examples, generator) if self.augmentation else None
+
+    def train_batches(self, order: Tensor, parts: Sequence[slice], draws: Tensor | None = None) -> Iterator[Batch]:
+        """Go through an epoch.
+
+        Args:
+            order: indices of training examples, (examples,) of int64, on the CPU.
+            parts: which places of that order make up each batch.
+            draws: what ``draw_augmentation`` returned.
+        """
+        order = order.to(self.device)
+        draws = None if draws is None else draws.to(self.device)
+        for part in parts:
+            inputs = self.train_inputs.index_select(0, order[part])
+            if draws is not None and self.augmentation:
+                inputs = crop_and_flip(inputs, draws[part], self.augmentation.padding)
+            yield self.normalized(inputs), self.train_targets.index_select(0, order[part])
+
+    def train_slices(self, batch_size: int, turn: int = 0, turns: int = 1) -> Iterator[Batch]:
         """Go through all training examples in order, for evaluation; the last batch may be smaller."""
-        return self._slices(self.train_inputs, self.train_targets, batch_size)
+        return self._slices(self.train_inputs, self.train_targets, batch_size, turn, turns)
 
-    def test_slices(self, batch_size: int) -> Iterator[Batch]:
+    def test_slices(self, batch_size: int, turn: int = 0, turns: int = 1) -> Iterator[Batch]:
         """Go through all test examples in order; the last batch may be smaller."""
-        return self._slices(self.test_inputs, self.test_targets, batch_size)
+        return self._slices(self.test_inputs, self.test_targets, batch_size, turn, turns)
 
-    def _slices(self, inputs: Tensor, targets: Tensor, batch_size: int) -> Iterator[Batch]:
+    def _slices(self, inputs: Tensor, targets: Tensor, batch_size: int, turn: int, turns: int) -> Iterator[Batch]:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, expected at least 1")
-        starts = range(0, len(targets), batch_size)
+        starts = range(0, len(targets), batch_size)[turn::turns]
         return ((self.normalized(inputs[i : i + batch_size]), targets[i : i + batch_size]) for i in starts)

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchsuite.data.resident import ResidentData
+from benchsuite.data.source import TrainingData
 from benchsuite.harness.device import Device
+from benchsuite.harness.ranks import ALONE, Ranks
 from benchsuite.harness.seeds import generator
 from benchsuite.harness.trainer import Trainer
 from benchsuite.network.builder import build, outline_of
 from benchsuite.network.square import require_square_maps
+from benchsuite.network.synchronized_norm import synchronize_norms
 from benchsuite.registry.manager import Registry
 from benchsuite.spec.architecture import ArchitectureSpec
 from benchsuite.spec.protocol import ProtocolSpec
@@ -32,7 +34,12 @@ class Parts:
 
 
 def assemble(
-    parts: Parts, data: ResidentData, device: Device, registry: Registry, kept: SegmentStates | None = None
+    parts: Parts,
+    data: TrainingData,
+    device: Device,
+    registry: Registry,
+    kept: SegmentStates | None = None,
+    ranks: Ranks = ALONE,
 ) -> Trainer:
     """Build a network, attach its rule, and move both to the device.
 
@@ -42,6 +49,7 @@ def assemble(
         device: where to.
         registry: for the rule and for plugins' architectures.
         kept: segments that take over a state and are frozen; they fit, see ``require_keepable``.
+        ranks: the processes that make the run together.
 
     Raises:
         IncompatibleError: if the rule cannot work in the network.
@@ -60,4 +68,6 @@ def assemble(
     network.autocast_dtype = device.autocast_dtype
     network.to(device.torch_device)
     rule.to(device.torch_device)
-    return Trainer(network, rule, data, parts.protocol, parts.seeds)
+    if device.synchronizes_norms:
+        synchronize_norms(network)
+    return Trainer(network, rule, data, parts.protocol, parts.seeds, ranks)

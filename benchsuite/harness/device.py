@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from benchsuite.errors import HardwareError
+from benchsuite.harness.ranks import ALONE, Ranks, launched_size, local_size
 from benchsuite.record.model import HardwareUsed
 from benchsuite.spec.hardware import HardwareSpec
 
@@ -23,6 +24,7 @@ class Device:
         torch_device: for tensors.
         used: what goes into the record.
         autocast_dtype: narrow type for products, or None.
+        synchronizes_norms: whether batch norms shall see the batches of all processes.
         synchronize: waits until the device has done all it was given.
 
     """
@@ -30,22 +32,39 @@ class Device:
     torch_device: torch.device
     used: HardwareUsed
     autocast_dtype: torch.dtype | None
+    synchronizes_norms: bool
     synchronize: Callable[[], None]
 
 
 def settle_hardware(hardware: HardwareSpec) -> HardwareSpec:
-    """Return a spec whose device is explicit.
+    """Return a spec whose device and number of processes are explicit.
 
     Raises:
         HardwareError: if this machine has not what the spec asks for, with what it has.
 
     """
+    processes = launched_size()
+    if hardware.world_size not in (1, processes) and processes > 1:
+        raise HardwareError(
+            f"hardware '{hardware.name}' asks for {hardware.world_size} processes, torchrun started {processes}; "
+            "let both say the same"
+        )
     name = hardware.device
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda"):
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         index = int(name.partition(":")[2] or 0)
+        if processes > 1 and ":" in name:
+            raise HardwareError(
+                f"hardware '{hardware.name}' asks for {name}, but each of {processes} processes takes a device of its "
+                "own; say cuda"
+            )
+        if processes > 1 and local_size() > count:
+            raise HardwareError(
+                f"torchrun started {local_size()} processes on this machine, which has {count} CUDA devices; start "
+                "one a device, or use --hardware cpu"
+            )
         if index >= count:
             raise HardwareError(
                 f"hardware '{hardware.name}' asks for {name}, but torch sees {count} CUDA devices here; "
@@ -60,12 +79,14 @@ def settle_hardware(hardware: HardwareSpec) -> HardwareSpec:
         raise HardwareError(
             f"hardware '{hardware.name}' asks for {hardware.memory_gib:g} GiB, but {name} has {memory:.1f} GiB"
         )
-    return hardware.model_copy(update={"device": name})
+    return hardware.model_copy(update={"device": name, "world_size": max(hardware.world_size, processes)})
 
 
-def open_device(hardware: HardwareSpec) -> Device:
-    """Set threads and precision for this process and return the device; the spec must be settled."""
+def open_device(hardware: HardwareSpec, ranks: Ranks = ALONE) -> Device:
+    """Set threads and precision for this process and return its device; the spec must be settled."""
     device = torch.device(hardware.device)
+    if ranks.size > 1 and device.type == "cuda":
+        device = torch.device("cuda", ranks.local_rank)
     if hardware.threads is not None:
         torch.set_num_threads(hardware.threads)
     # 'high' lets matrix products and convs on tensor cores drop mantissa bits; 'highest' keeps fp32.
@@ -74,17 +95,21 @@ def open_device(hardware: HardwareSpec) -> Device:
     notes = []
     if hardware.precision == "tf32" and device.type != "cuda":
         notes.append(f"tf32 has no effect on {device.type}; products were made in fp32")
+    if ranks.size > 1:
+        norms = "of the whole batch" if hardware.synchronized_batch_norm else "of each process's part of the batch"
+        notes.append(f"{ranks.size} processes; batch norms take statistics {norms}; memory is the first process's")
     name, driver = _describe(device)
     threads = torch.get_num_threads()
     default_class = f"{name}, {threads} threads" if device.type == "cpu" else name
     used = HardwareUsed(
         hardware_class=hardware.hardware_class or default_class,
-        device=str(device),
+        device=hardware.device,
         device_name=name,
         precision=hardware.precision,
         threads=threads,
         memory_gib=round(_memory_gib(device), 2),
         driver=driver,
+        world_size=ranks.size,
         notes=tuple(notes),
     )
     synchronize: Callable[[], None] = lambda: None  # noqa: E731 - one of three ways to fill the same slot
@@ -93,7 +118,22 @@ def open_device(hardware: HardwareSpec) -> Device:
     elif device.type == "mps":
         synchronize = torch.mps.synchronize
     autocast_dtype = torch.bfloat16 if hardware.precision == "bf16" else None
-    return Device(device, used, autocast_dtype, synchronize)
+    synchronizes_norms = hardware.synchronized_batch_norm and ranks.size > 1
+    return Device(device, used, autocast_dtype, synchronizes_norms, synchronize)
+
+
+def unseen_device(hardware: HardwareSpec) -> Device:
+    """Return what a record says of a device that nobody has seen; nothing can be made on it."""
+    used = HardwareUsed(
+        hardware_class=hardware.hardware_class or "not known",
+        device=hardware.device,
+        device_name="not known",
+        precision=hardware.precision,
+        threads=hardware.threads or 1,
+        memory_gib=0,
+        notes=("the process that knew the device is gone",),
+    )
+    return Device(torch.device("meta"), used, None, False, lambda: None)
 
 
 def reset_peak_memory(device: torch.device) -> None:

@@ -10,7 +10,7 @@ from benchsuite.harness.session import Session
 from benchsuite.record.model import RunRecord
 from benchsuite.record.store import RecordStore
 from benchsuite.registry.manager import Registry
-from benchsuite.spec.dataset import ArraysDataset, DatasetSpec, ImageFolderDataset, PluginDataset
+from benchsuite.spec.dataset import ArraysDataset, DatasetSpec, ImageFolderDataset, ImagenetDataset, PluginDataset
 from benchsuite.spec.resolve import SelectedRun
 
 
@@ -48,7 +48,7 @@ def require_inside(dataset: DatasetSpec) -> None:
             f"{dataset.name}: a plugin's reader would get options out of a record, which may be paths; "
             "run it from its spec instead"
         )
-    if isinstance(dataset, ArraysDataset | ImageFolderDataset):
+    if isinstance(dataset, ArraysDataset | ImageFolderDataset | ImagenetDataset):
         # Both kinds: a record may come from the other system.
         for path in (PurePosixPath(dataset.path), PureWindowsPath(dataset.path)):
             if path.is_absolute() or path.drive or ".." in path.parts or dataset.path.startswith("~"):

@@ -5,20 +5,27 @@ from __future__ import annotations
 import logging
 import time
 import traceback
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
-from benchsuite.data.resident import ResidentData
+from benchsuite.data.open import open_data
+from benchsuite.data.source import TrainingData
 from benchsuite.errors import BenchsuiteError, IncompatibleError, SingularMapError, StoreError
 from benchsuite.harness.assembly import Parts, SegmentStates, assemble
 from benchsuite.harness.checkpoint import load_checkpoint, save_checkpoint
 from benchsuite.harness.clock import Clock
-from benchsuite.harness.device import Device, open_device, reset_peak_memory
+from benchsuite.harness.device import Device, open_device, reset_peak_memory, unseen_device
 from benchsuite.harness.environment import environment_of
 from benchsuite.harness.events import announce
+from benchsuite.harness.executor import Tell
+from benchsuite.harness.memory_format import settle_memory_format
 from benchsuite.harness.pretraining import first_parts, kept_segments
+from benchsuite.harness.ranks import ALONE, Ranks
 from benchsuite.harness.trainer import EpochSums, TimeBudgetSpentError, Trainer
 from benchsuite.harness.write_up import Ending, LoadedData, Progress, identify, write_up
 from benchsuite.network.builder import require_keepable
@@ -30,7 +37,7 @@ from benchsuite.record.model import (
     RunRecord,
     RunStatus,
 )
-from benchsuite.record.running import marked_running
+from benchsuite.record.running import RunningElsewhereError, marked_running
 from benchsuite.record.store import RecordStore
 from benchsuite.registry.manager import Registry
 from benchsuite.rule import Batch
@@ -51,6 +58,15 @@ class DivergedError(Exception):
     """A loss stopped being a finite number."""
 
 
+class ProcessLostError(BenchsuiteError):
+    """One of several processes could not go on, so none of them can; torchrun ends the others."""
+
+    exit_code = 1
+
+    def __init__(self, rank: int, reason: str) -> None:
+        super().__init__(f"process {rank}: {reason}; the run stopped in all processes, run again to continue")
+
+
 class InterruptedRunError(Exception):
     """The person or the system asked to stop; carries the record."""
 
@@ -63,8 +79,11 @@ class Run:
     """One run being made: sets up, trains, measures, and always ends in a record."""
 
     def __init__(
-        self, selected: SelectedRun, data: LoadedData, store: RecordStore, registry: Registry, fresh: bool = False
-    ) -> None:
+        self, selected: SelectedRun, data: LoadedData, store: RecordStore, registry: Registry, fresh: bool = False,
+        ranks: Ranks = ALONE, tell: Tell | None = None,
+    ) -> None:  # fmt: skip
+        self.ranks = ranks
+        self.tell: Tell = tell or partial(announce, registry.manager)
         self.spec = selected.spec
         self.data = data
         self.store = store
@@ -84,8 +103,10 @@ class Run:
 
     def earlier_record(self) -> RunRecord | None:
         """Return the record of an earlier run of the same key that another try would only repeat."""
-        found = None if self.fresh else self.store.find(self.id)
-        return found if found and found.result_key == self.key and found.status in FINAL_STATUSES else None
+        found = None if self.fresh or not self.ranks.leads else self.store.find(self.id)
+        return self.ranks.agree(
+            found if found and found.result_key == self.key and found.status in FINAL_STATUSES else None
+        )
 
     def execute(self) -> RunRecord:
         """Train to the end, or to whatever stops it, and write the record.
@@ -93,9 +114,12 @@ class Run:
         Raises:
             InterruptedRunError: on Ctrl-C or SIGTERM, after the record has been written.
             StoreError: if the record cannot be written.
+            RunningElsewhereError: if another live process is at this run.
+            ProcessLostError: if several processes were at it and one failed, after the record has been written.
 
         """
-        with marked_running(self.store.running_folder, self.id):
+        with ExitStack() as claims:
+            self._claim(claims)
             try:
                 self._train()
                 record = self._record("completed")
@@ -111,27 +135,56 @@ class Run:
                 raise InterruptedRunError(record) from None
             except Exception as error:
                 record = self._record_of_failure(error)
+                self._finish(record)
+                if self.ranks.size > 1:
+                    # The others may be waiting for this process; torchrun ends them when it is gone.
+                    raise ProcessLostError(self.ranks.rank, record.reason) from error
+                return record
             self._finish(record)
         return record
+
+    def record_loss(self, reason: str) -> RunRecord:
+        """Write the record of this run after the process that was making it is gone, with what it had saved.
+
+        Raises:
+            StoreError: if the record cannot be written.
+
+        """
+        self._saved()
+        self.device = unseen_device(self.spec.hardware)
+        record = self._record("crashed", reason)
+        timing = record.timing.model_copy(update={"peak_memory_mib": None, "peak_memory_source": "the process is gone"})
+        record = record.model_copy(update={"timing": timing})
+        self._finish(record)
+        return record
+
+    def _claim(self, claims: ExitStack) -> None:
+        """Mark the run as being made, until the claims are closed."""
+        taken = False
+        if self.ranks.leads:
+            try:
+                claims.enter_context(marked_running(self.store.running_folder, self.id))
+            except RunningElsewhereError:
+                taken = True
+        if self.ranks.agree(taken):
+            raise RunningElsewhereError(self.id)
 
     # --- the run itself ---
 
     def _train(self) -> None:
         with self.clock.measure("setup"):
-            resident = self._open()
+            data = self._open()
             saved = self._saved()
-        kept = self._pretrain(resident, saved)
+        kept = self._pretrain(data, saved)
         with self.clock.measure("setup"):
-            trainer = self._set_up(resident, kept)
+            trainer = self._set_up(data, kept)
             trainer.warm_up()
+            self._lay_out(trainer, saved["channels_last"] if saved and saved["stage"] == "run" else None)
         resumed_from = 0
         if saved and saved["stage"] == "run":
             trainer.load_state(saved["trainer"])
             resumed_from = trainer.epoch
-        announce(
-            self.registry.manager, "benchsuite_run_started",
-            run_id=self.id, spec=self.spec, resumed_from_epoch=resumed_from,
-        )  # fmt: skip
+        self._announce("benchsuite_run_started", run_id=self.id, spec=self.spec, resumed_from_epoch=resumed_from)
         reset_peak_memory(self._device.torch_device)
         if trainer.epoch == 0:
             with self.clock.measure("train"):
@@ -140,11 +193,11 @@ class Run:
         last_saved = time.perf_counter()
         while trainer.epoch < self.spec.protocol.epochs and not self._has_learned_all():
             self._one_epoch(trainer)
-            if time.perf_counter() - last_saved > CHECKPOINT_EVERY_S:
+            if self.ranks.agree(time.perf_counter() - last_saved > CHECKPOINT_EVERY_S):
                 self._save(trainer, "run", kept)
                 last_saved = time.perf_counter()
 
-    def _pretrain(self, resident: ResidentData, saved: dict[str, Any] | None) -> SegmentStates:
+    def _pretrain(self, data: TrainingData, saved: dict[str, Any] | None) -> SegmentStates:
         """Train the first network, if there is to be one, and return the segments that are kept of it."""
         wanted = self.spec.pretraining
         if not wanted.epochs:
@@ -158,8 +211,9 @@ class Run:
             require_keepable(
                 wanted, self.spec.architecture, dataset.input_shape, dataset.classes, self.registry.architectures
             )
-            trainer = assemble(parts, resident, self._device, self.registry)
+            trainer = assemble(parts, data, self._device, self.registry, ranks=self.ranks)
             trainer.warm_up()
+            trainer.set_channels_last(self.spec.hardware.memory_format == "channels_last")
         if saved:
             trainer.load_state(saved["trainer"])
         else:
@@ -179,22 +233,23 @@ class Run:
             trainer.rule.after_epoch()
             if _finite(sums) is None:
                 raise DivergedError(f"the training loss was not finite in epoch {trainer.epoch} of the pretraining")
-            if time.perf_counter() - last_saved > CHECKPOINT_EVERY_S:
+            if self.ranks.agree(time.perf_counter() - last_saved > CHECKPOINT_EVERY_S):
                 self._save(trainer, "pretraining", {})
                 last_saved = time.perf_counter()
         return kept_segments(self.spec, trainer)
 
-    def _open(self) -> ResidentData:
-        """Open the device and put the data there."""
-        self.device = open_device(self.spec.hardware)
+    def _open(self) -> TrainingData:
+        """Open the device and put the data there, or make ready to bring them."""
+        self.device = open_device(self.spec.hardware, self.ranks)
         self.clock.synchronize = self.device.synchronize
-        return ResidentData(self.data.dataset, self.spec.dataset.normalization, self.device.torch_device)
+        loaders = self.spec.hardware.loader_processes
+        return open_data(self.data.dataset, self.spec.dataset, self.device.torch_device, loaders)
 
-    def _set_up(self, resident: ResidentData | None = None, kept: SegmentStates | None = None) -> Trainer:
+    def _set_up(self, data: TrainingData | None = None, kept: SegmentStates | None = None) -> Trainer:
         spec = self.spec
-        resident = resident or self._open()
+        data = data or self._open()
         parts = Parts(spec.architecture, spec.protocol, spec.rule, self.seeds)
-        trainer = assemble(parts, resident, self._device, self.registry, kept)
+        trainer = assemble(parts, data, self._device, self.registry, kept, self.ranks)
         network, rule = trainer.network, trainer.rule
         self.progress.network = NetworkUsed(
             parameters=sum(p.numel() for p in network.parameters()),
@@ -207,12 +262,23 @@ class Run:
         self.progress.steps_per_epoch = trainer.steps_per_epoch
         return trainer
 
+    def _lay_out(self, trainer: Trainer, known: bool | None) -> None:
+        """Settle how images lie in memory, and what the record says of it."""
+        device, wanted = self._device, self.spec.hardware.memory_format
+        last, found = settle_memory_format(trainer, wanted, device.synchronize, known)
+        used = device.used.model_copy(update={
+            "memory_format": "channels_last" if last else "contiguous",
+            "notes": (*device.used.notes, *([found] if found else [])),
+        })  # fmt: skip
+        self.device = replace(device, used=used)
+
     def _saved(self) -> dict[str, Any] | None:
         """Return this run's checkpoint, its progress taken over; None if there is none to go on from."""
         if self.fresh:
-            self.checkpoint_path.unlink(missing_ok=True)
+            if self.ranks.leads:
+                self.checkpoint_path.unlink(missing_ok=True)
             return None
-        state = load_checkpoint(self.checkpoint_path, self.key)
+        state = self.ranks.agree(load_checkpoint(self.checkpoint_path, self.key) if self.ranks.leads else None)
         if state is None:
             return None
         self.progress.epochs = [EpochMetrics.model_validate_json(text) for text in state["epochs"]]
@@ -244,7 +310,7 @@ class Run:
             train=train, test=test, train_time_s=train_time, images_per_s=sums.examples / max(train_time, 1e-9),
         )  # fmt: skip
         self.progress.epochs.append(metrics)
-        announce(self.registry.manager, "benchsuite_epoch_finished", run_id=self.id, spec=self.spec, metrics=metrics)
+        self._announce("benchsuite_epoch_finished", run_id=self.id, spec=self.spec, metrics=metrics)
         # Before the loss: a rule knows better why it is not a number any more.
         trainer.rule.after_epoch()
         if metrics.running_loss is None:
@@ -289,9 +355,10 @@ class Run:
 
     def _write_checkpoint(self, trainer: Trainer, stage: Stage, kept: SegmentStates) -> None:
         progress = self.progress
-        save_checkpoint(self.checkpoint_path, {
+        content = {
             "result_key": self.key,
             "stage": stage,
+            "channels_last": trainer.channels_last,
             "kept": {name: dict(state) for name, state in kept.items()},
             "trainer": trainer.state(),
             "pretraining": [e.model_dump_json() for e in progress.pretraining],
@@ -299,7 +366,9 @@ class Run:
             "diagnostics": [d.model_dump_json() for d in progress.diagnostics],
             "resumed": progress.resumed,
             "spent": self.clock.spent,
-        })  # fmt: skip
+        }
+        if self.ranks.leads:
+            save_checkpoint(self.checkpoint_path, content)
 
     # --- the record ---
 
@@ -316,16 +385,23 @@ class Run:
         return self._record("crashed", reason, text)
 
     def _finish(self, record: RunRecord) -> None:
+        if not self.ranks.leads:
+            return
         path = self.store.write(record)
         if record.status in FINAL_STATUSES:
             self.checkpoint_path.unlink(missing_ok=True)
         if record.status != "completed":
-            announce(self.registry.manager, "benchsuite_run_failed", record=record)
-        announce(self.registry.manager, "benchsuite_run_finished", record=record, path=path)
+            self._announce("benchsuite_run_failed", record=record)
+        self._announce("benchsuite_run_finished", record=record, path=path)
+
+    def _announce(self, event: str, **arguments: Any) -> None:
+        """Tell plugins, in the process that writes alone."""
+        if self.ranks.leads:
+            self.tell(event, **arguments)
 
     def _record(self, status: RunStatus, reason: str = "", traceback_text: str | None = None) -> RunRecord:
         return write_up(
-            self.identity, self.progress, self.device or open_device(self.spec.hardware), self.clock.spent,
+            self.identity, self.progress, self.device or open_device(self.spec.hardware, self.ranks), self.clock.spent,
             Ending(status, reason, traceback_text),
         )  # fmt: skip
 

@@ -11,8 +11,8 @@ from typing import Literal
 
 from torch import Generator, device
 
-Axis = Literal["init", "feedback", "order", "dropout"]
-AXES: tuple[Axis, ...] = ("init", "feedback", "order", "dropout")
+Axis = Literal["init", "feedback", "order", "dropout", "augmentation"]
+AXES: tuple[Axis, ...] = ("init", "feedback", "order", "dropout", "augmentation")
 
 
 def derive_seeds(seed: int, stage: str = "") -> dict[str, int]:
@@ -26,6 +26,11 @@ def derive_seed(stream: str, seed: int) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def generator(seeds: dict[str, int], axis: Axis, on: device | str = "cpu") -> Generator:
-    """Return a fresh stream of one axis. All but dropout's live on the CPU, so a device draws the same numbers."""
-    return Generator(device=on).manual_seed(seeds[axis])
+def generator(seeds: dict[str, int], axis: Axis, on: device | str = "cpu", rank: int = 0) -> Generator:
+    """Return a fresh stream of one axis. All but dropout's live on the CPU, so a device draws the same numbers.
+
+    Of several processes that share a run each has a stream of its own where a rank is given: those of dropout, which
+    draws for the examples at hand. Everything else is drawn for the whole batch by all of them alike.
+    """
+    seed = seeds[axis] if rank == 0 else derive_seed(f"rank {rank}", seeds[axis])
+    return Generator(device=on).manual_seed(seed)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -15,6 +16,8 @@ from benchsuite.data.load import load_dataset
 from benchsuite.errors import Problem, ShapeError, SpecError
 from benchsuite.harness.allocator import steady_allocator
 from benchsuite.harness.events import announce
+from benchsuite.harness.executor import Executor, Place, Tell
+from benchsuite.harness.ranks import ALONE, Ranks, require_processes
 from benchsuite.harness.run import InterruptedRunError, Run
 from benchsuite.harness.write_up import LoadedData
 from benchsuite.network.run_networks import outline_of_run
@@ -42,7 +45,7 @@ class SessionResult:
 
 
 class Session:
-    """Runs a list of selected runs, one after the other, in this process."""
+    """Runs a list of selected runs: one after the other in this process or in several together, or by an executor."""
 
     def __init__(
         self,
@@ -52,7 +55,11 @@ class Session:
         data_root: Path,
         fresh: bool = False,
         on_reuse: Callable[[RunRecord], None] = lambda record: None,
+        ranks: Ranks = ALONE,
+        executor: Executor | None = None,
     ) -> None:
+        self.ranks = ranks
+        self.executor = executor
         self.runs = runs
         self.store = store
         self.registry = registry
@@ -66,12 +73,14 @@ class Session:
 
         Raises:
             DataError: if a data set is missing or damaged.
+            HardwareError: if the processes that are there cannot share the runs.
             SpecError: if a network cannot be built for its data, or a diagnostic does not exist.
 
         """
         problems: dict[str, None] = {}
         for run in self.runs:
             dataset = self.data_of(run.spec).dataset
+            require_processes(run.spec, self.ranks, len(dataset.train_targets))
             try:
                 outline_of_run(run.spec, dataset.input_shape, dataset.classes, self.registry.architectures)
             except ShapeError as error:
@@ -85,7 +94,8 @@ class Session:
         """Return a run's data set, loaded once per session."""
         key = canonical_json(spec.dataset.model_dump(mode="json"))
         if key not in self._data:
-            dataset = load_dataset(spec.dataset, self.data_root, self.registry.datasets)
+            with self.ranks.one_by_one():
+                dataset = load_dataset(spec.dataset, self.data_root, self.registry.datasets)
             self._data[key] = LoadedData(dataset, fingerprint(dataset))
         return self._data[key]
 
@@ -101,9 +111,13 @@ class Session:
         result = SessionResult()
         specs = [run.spec for run in self.runs]
         context = {"store": self.store.root, "tracking_uri": tracking_uri}
-        announce(self.registry.manager, "benchsuite_session_started", runs=specs, context=context)
+        if self.ranks.leads:
+            announce(self.registry.manager, "benchsuite_session_started", runs=specs, context=context)
         try:
             with _termination_as_interrupt():
+                if self.executor is not None:
+                    self._make_elsewhere(self.executor, result)
+                    return result
                 waiting = [run for run in self.runs if not self._done(run, result)]
                 while waiting:
                     # Several commands share a suite: what another is at is waited for, what it left behind is taken.
@@ -115,17 +129,50 @@ class Session:
         except KeyboardInterrupt:
             result.interrupted = True
         finally:
-            announce(self.registry.manager, "benchsuite_session_finished", records=result.records)
+            if self.ranks.leads:
+                announce(self.registry.manager, "benchsuite_session_finished", records=result.records)
         return result
 
-    def _done(self, selected: SelectedRun, result: SessionResult, again: bool = False) -> bool:
-        """Find or make one run's record; False if another live process is making it."""
-        run = Run(selected, self.data_of(selected.spec), self.store, self.registry, self.fresh and not again)
+    def _make_elsewhere(self, executor: Executor, result: SessionResult) -> None:
+        """Have all runs made that have no final record yet, and tell plugins as they end."""
+        tell: Tell = partial(announce, self.registry.manager)
+        waiting = [run for run in self.runs if not self._found(self._run(run), result)]
+        place = Place(self.store.root, self.data_root, self.fresh)
+        executor.check(waiting, place)
+        try:
+            for record in executor.make(waiting, place, tell, self._lost):
+                result.records.append(record)
+                if record.status != "completed":
+                    tell("benchsuite_run_failed", record=record)
+                tell("benchsuite_run_finished", record=record, path=self.store.path_of(record.run_id))
+        except KeyboardInterrupt:
+            ended = {record.run_id for record in result.records}
+            for run in (self._run(selected) for selected in waiting):
+                left = self.store.find(run.id)
+                if left and left.run_id not in ended and left.result_key == run.key and left.status == "interrupted":
+                    result.records.append(left)
+            raise
+
+    def _lost(self, selected: SelectedRun, reason: str) -> RunRecord:
+        return self._run(selected, tell=lambda event, **arguments: None).record_loss(reason)
+
+    def _run(self, selected: SelectedRun, again: bool = False, tell: Tell | None = None) -> Run:
+        data = self.data_of(selected.spec)
+        return Run(selected, data, self.store, self.registry, self.fresh and not again, self.ranks, tell)
+
+    def _found(self, run: Run, result: SessionResult) -> bool:
+        """Return whether a run has its record from earlier, which is then among the results."""
         earlier = run.earlier_record()
         if earlier is not None:
             result.records.append(earlier)
             result.reused.add(earlier.run_id)
             self.on_reuse(earlier)
+        return earlier is not None
+
+    def _done(self, selected: SelectedRun, result: SessionResult, again: bool = False) -> bool:
+        """Find or make one run's record; False if another live process is making it."""
+        run = self._run(selected, again)
+        if self._found(run, result):
             return True
         try:
             result.records.append(run.execute())

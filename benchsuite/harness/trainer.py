@@ -1,4 +1,4 @@
-"""The training loop: one network, one rule, one data set on one device.
+"""The training loop: one network, one rule, one data set on one device; or a part of each batch on each of several.
 
 Nothing in an epoch reads a tensor's value on the host. Sums stay on the device and are read once, when it ends.
 """
@@ -8,21 +8,25 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchsuite.data.resident import ResidentData
+from benchsuite.data.source import TrainingData
 from benchsuite.harness.optimization import learning_rate_at, make_optimizer, set_learning_rate
 from benchsuite.harness.orthogonality import add_orthogonality_gradients
+from benchsuite.harness.ranks import ALONE, Ranks
 from benchsuite.harness.seeds import generator
 from benchsuite.network.criterion import criterion_of
 from benchsuite.network.network import Network
 from benchsuite.record.model import SetMetrics
 from benchsuite.rule import Batch, Rule, StepResult
 from benchsuite.spec.protocol import ProtocolSpec
+
+# Agreeing takes a message between processes, which a step should not wait for.
+CLOCK_EVERY_STEPS = 16
 
 
 class TimeBudgetSpentError(Exception):
@@ -43,8 +47,10 @@ class Trainer:
     """A network, its rule and its optimizer, with the random streams that training draws from."""
 
     def __init__(
-        self, network: Network, rule: Rule, data: ResidentData, protocol: ProtocolSpec, seeds: dict[str, int]
-    ) -> None:
+        self, network: Network, rule: Rule, data: TrainingData, protocol: ProtocolSpec, seeds: dict[str, int],
+        ranks: Ranks = ALONE,
+    ) -> None:  # fmt: skip
+        self.ranks = ranks
         self.network = network
         self.rule = rule
         self.data = data
@@ -52,10 +58,18 @@ class Trainer:
         self.criterion = criterion_of(protocol.loss)
         self.optimizer = make_optimizer(protocol.optimizer, network, rule)
         self.order = generator(seeds, "order")
-        self.dropout = generator(seeds, "dropout", data.device)
+        self.augmentation = generator(seeds, "augmentation")
+        self.dropout = generator(seeds, "dropout", data.device, ranks.rank)
         network.set_dropout_generator(self.dropout)
+        self.channels_last = False
+        """Whether images lie pixel after pixel in memory; set before training."""
         self.epoch = 0
         """Epochs finished."""
+
+    @property
+    def _learning(self) -> Iterator[Tensor]:
+        """All that the optimizer moves, forward weights first."""
+        return (weight for group in self.optimizer.param_groups for weight in group["params"])
 
     @property
     def learning_rate(self) -> float:
@@ -72,14 +86,32 @@ class Trainer:
         """Yield an epoch's batches, in a fresh random order unless the protocol keeps that of the data set.
 
         All have one shape but the last, which is smaller where ``last_batch`` is 'keep' and the sizes do not divide.
+        Of several processes each gets its part of every batch.
         """
+        examples, size = self.data.train_examples, self.protocol.batch_size
         if self.protocol.order == "fixed":
-            order = torch.arange(self.data.train_examples, device=self.data.device)
+            order = torch.arange(examples)
         else:
-            order = torch.randperm(self.data.train_examples, generator=self.order).to(self.data.device)
-        for indices in torch.split(order, self.protocol.batch_size)[: self.steps_per_epoch]:
-            inputs, targets = self.data.train_batch(indices)
-            yield Batch(inputs, targets, self.criterion)
+            order = torch.randperm(examples, generator=self.order)
+        draws = self.data.draw_augmentation(self.augmentation)
+        starts = range(0, examples, size)[: self.steps_per_epoch]
+        sizes = [min(size, examples - start) for start in starts]
+        own = [self.ranks.part(whole) for whole in sizes]
+        parts = [slice(start + part.start, start + part.stop) for start, part in zip(starts, own, strict=True)]
+        for (inputs, targets), whole in zip(self.data.train_batches(order, parts, draws), sizes, strict=True):
+            yield self.laid_out(Batch(inputs, targets, self.criterion, self.ranks.share(whole)))
+
+    def set_channels_last(self, last: bool) -> None:
+        """Let images lie pixel after pixel from now on, or channel after channel; numbers stay."""
+        self.channels_last = last
+        for module in (self.network, self.rule):
+            module.to(memory_format=torch.channels_last if last else torch.contiguous_format)
+
+    def laid_out(self, batch: Batch) -> Batch:
+        """Return a batch whose images lie as the network's weights do."""
+        if not self.channels_last or batch.inputs.dim() != 4:
+            return batch
+        return replace(batch, inputs=batch.inputs.contiguous(memory_format=torch.channels_last))
 
     def warm_up(self) -> None:
         """Take one step and undo it, so that lazy imports, libraries' set-up and first kernels are off the clock.
@@ -102,6 +134,8 @@ class Trainer:
     def _step(self, batch: Batch) -> StepResult:
         self.optimizer.zero_grad(set_to_none=True)
         result = self.rule.assign_credit(batch)
+        if batch.share is not None:
+            self.ranks.average_gradients(self._learning, len(batch.targets) / batch.share.whole)
         if self.protocol.orthogonality is not None:
             add_orthogonality_gradients(self.network, self.protocol.orthogonality)
         self.optimizer.step()
@@ -125,33 +159,56 @@ class Trainer:
         loss_sum = torch.zeros((), device=self.data.device, dtype=torch.float64 if _has_float64(self.data) else None)
         wrong = torch.zeros((), device=self.data.device, dtype=torch.int64)
         examples = 0
-        for batch in self.batches():
+        for step, batch in enumerate(self.batches()):
             result = self._step(batch)
             loss_sum.add_(result.loss, alpha=len(batch.targets))
             wrong.add_(count_wrong(result.logits, batch.targets))
             examples += len(batch.targets)
-            if deadline is not None and time.perf_counter() > deadline:
+            if deadline is not None and self._is_late(deadline, step):
                 raise TimeBudgetSpentError
         self.optimizer.zero_grad(set_to_none=True)
         self.epoch += 1
-        return EpochSums(loss_sum.item() / examples, wrong.item() / examples, examples)
+        loss, errors, whole = self._totals(loss_sum, wrong, examples)
+        # Running averages of batch norms that each process keeps of its own examples, and rounding in what a rule
+        # works out by itself: everybody goes on with what is measured and saved.
+        self.ranks.take_the_firsts(self._tensors())
+        return EpochSums(loss / whole, errors / whole, int(whole))
+
+    def _is_late(self, deadline: float, step: int) -> bool:
+        """Whether time is up; several processes ask the first one's clock, now and then."""
+        if self.ranks.size == 1:
+            return time.perf_counter() > deadline
+        return step % CLOCK_EVERY_STEPS == 0 and self.ranks.agree(time.perf_counter() > deadline)
+
+    def _totals(self, *sums: Tensor | int) -> list[float]:
+        """Return sums over all processes, read from the device at once."""
+        wide = torch.float64 if _has_float64(self.data) else torch.float32
+        values = torch.stack([torch.as_tensor(value, dtype=wide, device=self.data.device) for value in sums])
+        totals: list[float] = self.ranks.total(values).tolist()
+        return totals
+
+    def _tensors(self) -> Iterator[Tensor]:
+        """All that network and rule consist of; a tensor that both have comes once from each."""
+        for module in (self.network, self.rule):
+            yield from (value for value in module.state_dict().values() if isinstance(value, Tensor))
 
     def evaluate(self, part: str) -> SetMetrics | None:
         """Measure on the whole 'train' or 'test' set in evaluation mode; None if the loss is not finite."""
         self.network.eval()
-        size = self.protocol.evaluation.batch_size
-        slices = self.data.train_slices(size) if part == "train" else self.data.test_slices(size)
+        slices_of = self.data.train_slices if part == "train" else self.data.test_slices
+        slices = slices_of(self.protocol.evaluation.batch_size, self.ranks.rank, self.ranks.size)
         sums = torch.zeros(3, device=self.data.device, dtype=torch.float64 if _has_float64(self.data) else None)
         examples = 0
         with torch.no_grad():
             for inputs, targets in slices:
-                logits = self.network(inputs)
+                logits = self.network(self.laid_out(Batch(inputs, targets, self.criterion)).inputs)
                 sums[0] += self.criterion.summed(logits, targets)
                 sums[1] += count_wrong(logits, targets)
                 if self.data.classes > 5:
                     sums[2] += count_wrong_top5(logits, targets)
                 examples += len(targets)
-        loss, wrong, wrong5 = (sums / examples).tolist()
+        loss, wrong, wrong5, whole = self._totals(*sums, examples)
+        loss, wrong, wrong5, examples = loss / whole, wrong / whole, wrong5 / whole, int(whole)
         if loss != loss or loss in (float("inf"), float("-inf")):
             return None
         top5 = wrong5 if self.data.classes > 5 else None
@@ -164,7 +221,8 @@ class Trainer:
             "rule": self.rule.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "order": self.order.get_state(),
-            "dropout": self.dropout.get_state(),
+            "augmentation": self.augmentation.get_state(),
+            "dropout": self.ranks.gather(self.dropout.get_state()),
             "epoch": self.epoch,
         }
 
@@ -174,7 +232,8 @@ class Trainer:
         self.rule.load_state_dict(state["rule"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.order.set_state(state["order"])
-        self.dropout.set_state(state["dropout"])
+        self.augmentation.set_state(state["augmentation"])
+        self.dropout.set_state(state["dropout"][self.ranks.rank])
         self.epoch = int(state["epoch"])
 
 
@@ -192,5 +251,5 @@ def count_wrong_top5(logits: Tensor, targets: Tensor) -> Tensor:
     return (logits.topk(5, 1).indices != targets.unsqueeze(1)).all(1).sum()
 
 
-def _has_float64(data: ResidentData) -> bool:
+def _has_float64(data: TrainingData) -> bool:
     return data.device.type != "mps"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from statistics import median
+from typing import TYPE_CHECKING
 
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.harness.device import Device, peak_memory
@@ -24,12 +25,15 @@ from benchsuite.spec.hashing import run_id, spec_hash
 from benchsuite.spec.resolve import SelectedRun
 from benchsuite.spec.track import RunSpec
 
+if TYPE_CHECKING:
+    from benchsuite.data.streamed import StreamedDataset
+
 
 @dataclass(frozen=True)
 class LoadedData:
-    """A data set in memory with its identity."""
+    """A data set, in memory or in files, with its identity."""
 
-    dataset: DecodedDataset
+    dataset: DecodedDataset | StreamedDataset
     fingerprint: str
 
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from benchsuite.network.maps import Factorization, LinearMap
+from benchsuite.network.memory_order import flattened
 from benchsuite.network.nonlinearity import nonlinearity_of
 from benchsuite.spec.activation import Activation
 from benchsuite.spec.architecture import NormOrder
@@ -79,7 +80,7 @@ class Segment(nn.Module):
         return self._normalise_apart(self.nonlinearity.apply_in_place(values))
 
     def _normalise_apart(self, values: Tensor) -> Tensor:
-        assert isinstance(self.norm, nn.BatchNorm1d | nn.BatchNorm2d)  # noqa: S101 - the builder makes no other
+        assert isinstance(self.norm, nn.modules.batchnorm._BatchNorm)  # noqa: S101 - the builder makes no other
         return F.batch_norm(values, None, None, self.norm.weight, self.norm.bias, training=True, eps=self.norm.eps)
 
     @property
@@ -142,6 +143,14 @@ class Activate(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the function of each number."""
         return (self.nonlinearity.apply_in_place if self.in_place else self.nonlinearity.apply)(inputs)
+
+
+class Flatten(nn.Module):
+    """Examples as vectors, in whichever order they lie in memory."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return shape (batch, inputs) for (batch, ...)."""
+        return flattened(inputs)
 
 
 class GlobalAveragePool(nn.Module):

@@ -28,9 +28,14 @@ class Estimate:
 
 
 def estimate(
-    outline: ArchitectureOutline, rule: type[Rule], config: Any, protocol: ProtocolSpec, train_examples: int,
+    outline: ArchitectureOutline,
+    rule: type[Rule],
+    config: Any,
+    protocol: ProtocolSpec,
+    train_examples: int,
     data_bytes: int,
-) -> Estimate:  # fmt: skip
+    processes: int = 1,
+) -> Estimate:
     """Estimate one run.
 
     Args:
@@ -40,6 +45,7 @@ def estimate(
         protocol: batch size, epochs and optimizer.
         train_examples: how many there are.
         data_bytes: size of the data set as it lies on the device.
+        processes: how many share each batch, a device each; memory is one device's.
 
     """
     forward = sum(s.multiply_adds for s in outline.segments)
@@ -55,7 +61,7 @@ def estimate(
     # A feedback weight that learns has moments of its own.
     feedback = credit.kept * (1 + copies * rule.traits.learns_feedback)
     numbers = outline.parameters * (2 + copies) + feedback + credit.held
-    numbers += batch * (activations + credit.held_per_example)
+    numbers += math.ceil(batch / processes) * (activations + credit.held_per_example)
     return Estimate(
         parameters=outline.parameters,
         flops_per_step=per_step,
@@ -71,6 +77,11 @@ def _penalty(outline: ArchitectureOutline, trained: Sequence[SegmentOutline], pr
     of_all = protocol.orthogonality.maps == "all"
     sizes = [s.output_shape[0] for s in trained if of_all or outline.upstream[s.name]]
     return sum(2.0 * size**3 for size in sizes)
+
+
+def hours(flops: float, tflops: float, processes: int = 1) -> float:
+    """Return how long so many operations take on devices that sustain ``tflops`` each, evaluation left out."""
+    return flops / (tflops * 1e12 * processes) / 3600
 
 
 def _optimizer_copies(protocol: ProtocolSpec) -> int:

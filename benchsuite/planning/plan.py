@@ -19,6 +19,7 @@ from benchsuite.spec.dataset import (
     CifarDataset,
     DatasetSpec,
     DigitsDataset,
+    ImagenetDataset,
     MnistDataset,
     SyntheticDataset,
 )
@@ -73,7 +74,7 @@ def make_plan(runs: list[SelectedRun], registry: Registry, data_root: Path) -> l
             continue
         refused = tuple(incompatibilities(rule.traits, outline))
         config = rule.Config.model_validate(spec.rule.config)
-        about = outline, rule, config, spec.protocol, data.train_examples, data.size_bytes
+        about = outline, rule, config, spec.protocol, data.train_examples, data.size_bytes, spec.hardware.world_size
         planned.append(PlannedRun(run, run_id(spec), None if refused else estimate(*about), refused))
     if problems:
         raise SpecError([Problem(message) for message in problems])
@@ -93,6 +94,8 @@ def describe(spec: DatasetSpec, registry: Registry, data_root: Path) -> DataShap
         case ArraysDataset() if spec.path in PREPARED:
             made = PREPARED[spec.path]
             shape, classes, (train, test) = made.shape, made.classes, made.examples
+        case ImagenetDataset():
+            return _describe_imagenet(spec)
         case SyntheticDataset():
             shape, classes = (spec.channels, spec.height, spec.width), spec.classes
             train, test = spec.train_examples, spec.test_examples
@@ -103,3 +106,15 @@ def describe(spec: DatasetSpec, registry: Registry, data_root: Path) -> DataShap
     train = min(train, spec.train_limit or train)
     test = min(test, spec.test_limit or test)
     return DataShape(shape, classes, train, (train + test) * math.prod(shape))
+
+
+IMAGENET = (1_281_167, 50_000)
+"""ILSVRC-2012's images of training and of validation."""
+
+
+def _describe_imagenet(spec: ImagenetDataset) -> DataShape:
+    """Nothing of it lies on the device but the batch at hand."""
+    classes, train = 1000, IMAGENET[0]
+    if spec.sample:
+        classes, train = spec.sample.classes, spec.sample.classes * spec.sample.train_images
+    return DataShape((3, spec.image_size, spec.image_size), classes, min(train, spec.train_limit or train), 0)

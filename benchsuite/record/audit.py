@@ -8,6 +8,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from benchsuite.record.model import Environment, RecordModel
+from benchsuite.spec.base import Name
+from benchsuite.version import AUDIT_SCHEMA_VERSION
 
 Verdict = Literal["confirmed", "contradicted", "could_be_stronger", "not_tested", "crashed"]
 """What becomes of a claim. A rule may say of itself what is weaker than what it does; a page shows that it may."""
@@ -46,11 +48,34 @@ class ClaimAudit(RecordModel):
         return max(self.observations, key=lambda seen: seen.value, default=None)
 
 
+class RuleNeeds(RecordModel):
+    """What a rule says of itself that no experiment asks for: how it works, and in which networks."""
+
+    mechanism: str
+    """How credit reaches a segment."""
+    source: str
+    """Where the rule is published."""
+    forms: tuple[str, ...]
+    """Kinds of units it works with, by name."""
+    topologies: tuple[str, ...]
+    """Ways segments may be connected, by name."""
+    map_kinds: tuple[str, ...] | None
+    """Linear maps it works with, by name; None for any."""
+    least_hidden: int
+    """How many segments there must be before the readout."""
+    learns_feedback: bool
+    """Whether it may have feedback weights that the optimizer updates."""
+
+
 class RuleAudit(RecordModel):
     """All claims of one rule, with its default hyperparameters."""
 
-    schema_version: Literal[1] = 1
-    rule: str
+    schema_version: Literal[1] = AUDIT_SCHEMA_VERSION  # type: ignore[assignment]
+    rule: Name
+    summary: str = ""
+    """The first paragraph of what its class says of itself."""
+    needs: RuleNeeds | None = None
+    """None in audits made before it was asked for."""
     config: Mapping[str, Any] = Field(default_factory=dict)
     """The hyperparameters in full: another setting is another rule, and is not what was audited."""
     environment: Environment

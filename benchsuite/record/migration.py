@@ -21,6 +21,9 @@ RUN_STEPS: Steps = {}
 EXPERIMENT_STEPS: Steps = {}
 """Of experiments; version 1 is the first."""
 
+AUDIT_STEPS: Steps = {}
+"""Of audits; version 1 is the first."""
+
 
 def migrate(document: Document, newest: int, steps: Steps) -> Document:
     """Return a document of an older version in the newest layout.

@@ -79,7 +79,8 @@ class DataUsed(RecordModel):
     """Which examples there really were."""
 
     fingerprint: Hexadecimal
-    """sha256 over the decoded training and test tensors and labels, as used."""
+    """sha256 over the decoded training and test tensors and labels, as used; of images in files, over their names,
+    classes and sizes, or over the packs that were prepared of them."""
     canonical: bool | None
     """True: the files' checksums are the published ones; False: they are not; None: none are published."""
     train_examples: int
@@ -100,6 +101,8 @@ class HardwareUsed(RecordModel):
     memory_gib: float
     driver: str | None = None
     world_size: int = 1
+    memory_format: Literal["contiguous", "channels_last"] = "contiguous"
+    """How images lay in memory: channel after channel, or pixel after pixel."""
     step: Literal["eager", "cuda_graph"] = "eager"
     """Whether the training step ran as separate kernels or as one captured graph."""
     notes: tuple[str, ...] = ()
@@ -174,7 +177,7 @@ class RunRecord(RecordModel):
     """For status 'crashed'."""
     spec: RunSpec
     seeds: dict[str, int]
-    """Seed of each independent stream: init, feedback, order, dropout."""
+    """Seed of each independent stream: init, feedback, order, dropout, augmentation."""
     network: NetworkUsed | None = None
     data: DataUsed | None = None
     hardware: HardwareUsed

@@ -16,11 +16,12 @@ from typing import TypeVar
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from benchsuite.record.audit import RuleAudit
 from benchsuite.record.experiment import ExperimentRecord
-from benchsuite.record.migration import EXPERIMENT_STEPS, RUN_STEPS, Steps, migrate
+from benchsuite.record.migration import AUDIT_STEPS, EXPERIMENT_STEPS, RUN_STEPS, Steps, migrate
 from benchsuite.record.model import RecordModel, RunRecord
 from benchsuite.spec.hashing import canonical_json
-from benchsuite.version import EXPERIMENT_SCHEMA_VERSION, RECORD_SCHEMA_VERSION
+from benchsuite.version import AUDIT_SCHEMA_VERSION, EXPERIMENT_SCHEMA_VERSION, RECORD_SCHEMA_VERSION
 
 # The longest runs planned (ImageNet, 90 epochs, 50 segments, several diagnostics) stay under a tenth of this.
 MAX_RECORD_BYTES = 32 * 1024 * 1024
@@ -54,6 +55,11 @@ def read_experiment(path: Path) -> ExperimentRecord | BrokenRecord:
     return _read(path, ExperimentRecord, EXPERIMENT_SCHEMA_VERSION, EXPERIMENT_STEPS)
 
 
+def read_audit(path: Path) -> RuleAudit | BrokenRecord:
+    """Read what an audit found of one rule; what is wrong with the file is described as by ``read_record``."""
+    return _read(path, RuleAudit, AUDIT_SCHEMA_VERSION, AUDIT_STEPS)
+
+
 def read_document(path: Path) -> RunRecord | ExperimentRecord | BrokenRecord:
     """Read a record of either kind, told by its fields; what is wrong is described as by ``read_record``."""
     try:
@@ -63,8 +69,8 @@ def read_document(path: Path) -> RunRecord | ExperimentRecord | BrokenRecord:
     return read_experiment(path) if isinstance(content, dict) and "experiment_id" in content else read_record(path)
 
 
-def record_text(record: RunRecord | ExperimentRecord) -> str:
-    """Return what a record's file holds."""
+def record_text(record: RunRecord | ExperimentRecord | RuleAudit) -> str:
+    """Return what the file of a record or an audit holds."""
     return record.model_dump_json(indent=1) + "\n"
 
 

@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from benchsuite.errors import StoreError
 from benchsuite.record.atomic import write_text_atomically
+from benchsuite.record.audit import RuleAudit
 from benchsuite.record.experiment import ExperimentRecord
 from benchsuite.record.model import RunRecord
-from benchsuite.record.reading import MAX_RECORD_BYTES, BrokenRecord, read_experiment, read_record, record_text
+from benchsuite.record.reading import (
+    MAX_RECORD_BYTES,
+    BrokenRecord,
+    read_audit,
+    read_experiment,
+    read_record,
+    record_text,
+)
 
 __all__ = [
     "EXPERIMENTS",
     "MAX_RECORD_BYTES",
+    "SITE_MARKER",
     "BrokenRecord",
     "RecordStore",
     "is_experiments",
+    "read_audits",
     "read_experiment",
     "read_experiments",
     "read_folder",
     "read_record",
+    "record_files",
 ]
+
+SITE_MARKER = ".benchsuite-site"
+"""Name of the file that says that a folder is a site, built from records and none itself."""
 
 EXPERIMENTS = "experiments"
 """Name of the folder, among others of records, whose files are records of experiments and not of runs."""
@@ -58,6 +73,10 @@ class RecordStore:
     def path_of(self, run_id: str) -> Path:
         """Return where the record of this run is or would be."""
         return self.records_folder / f"{run_id}.json"
+
+    def unclaim(self, run_id: str) -> None:
+        """Take away the marker of a process that was making this run and is known to be gone."""
+        (self.running_folder / f"{run_id}.json").unlink(missing_ok=True)
 
     def write(self, record: RunRecord) -> Path:
         """Write a record in place of an older one of the same run and return its path."""
@@ -97,16 +116,32 @@ def read_folder(folder: Path) -> Iterator[RunRecord | BrokenRecord]:
 
     Folders of experiments are left out; ``read_experiments`` reads those.
     """
-    for path in sorted(folder.rglob("*.json")):
+    for path in record_files(folder):
         if not is_experiments(path, folder):
             yield read_record(path)
 
 
 def read_experiments(folder: Path) -> Iterator[ExperimentRecord | BrokenRecord]:
     """Yield what lies in folders named ``experiments``, this one or any below, in the order of their paths."""
-    for path in sorted(folder.rglob("*.json")):
+    for path in record_files(folder):
         if is_experiments(path, folder):
             yield read_experiment(path)
+
+
+def read_audits(folder: Path) -> Iterator[RuleAudit | BrokenRecord]:
+    """Yield every ``*.json`` of a folder as what an audit found of a rule, in the order of their paths."""
+    for path in record_files(folder):
+        yield read_audit(path)
+
+
+def record_files(folder: Path) -> list[Path]:
+    """Return every ``*.json`` of a folder and of its subfolders by path, those of a site that was built there apart."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        # A site has tables for download, which are JSON too.
+        folders[:] = [] if SITE_MARKER in names else folders
+        found += [] if SITE_MARKER in names else [Path(place, name) for name in names if name.endswith(".json")]
+    return sorted(found)
 
 
 def is_experiments(path: Path, folder: Path) -> bool:

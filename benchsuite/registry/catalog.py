@@ -73,6 +73,11 @@ def read_catalog() -> Catalog:
     return Catalog(sorted(facts, key=lambda f: f.plugin))
 
 
+def installed_state() -> str:
+    """Return a hash that changes whenever what is installed could give other rules or other defaults of theirs."""
+    return _state_key(sorted(entry_points(group="benchsuite"), key=lambda p: (p.name, p.value)))
+
+
 def _facts_of(point: EntryPoint) -> PluginFacts:
     distribution = f"{point.dist.name} {point.dist.version}" if point.dist else "no distribution"
     return PluginFacts(point.name, distribution, point.value)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from benchsuite.spec.augmentation import CropAndFlip, RandomResizedCrop
 from benchsuite.spec.base import DocumentedSpec, Name, SpecModel
 
 
@@ -35,7 +36,16 @@ class DatasetBase(DocumentedSpec):
     """Use only the first so many test examples; for smoke tiers."""
 
 
-class DigitsDataset(DatasetBase):
+class ResidentBase(DatasetBase):
+    """What every data set has that is held on the device as a whole."""
+
+    later_fields = frozenset({"augmentation"})
+
+    augmentation: CropAndFlip | None = None
+    """What is drawn anew for each training image and epoch; nothing is, where the network is measured."""
+
+
+class DigitsDataset(ResidentBase):
     """scikit-learn's bundled 8x8 digits: 1,797 real scans, on every machine without a download."""
 
     kind: Literal["digits"]
@@ -45,19 +55,19 @@ class DigitsDataset(DatasetBase):
     """Which examples those are; the same for every run, whatever its seed."""
 
 
-class MnistDataset(DatasetBase):
+class MnistDataset(ResidentBase):
     """MNIST through torchvision's reader, checked against the canonical files' checksums."""
 
     kind: Literal["mnist"]
 
 
-class CifarDataset(DatasetBase):
+class CifarDataset(ResidentBase):
     """CIFAR-10 or CIFAR-100 (fine labels) in torchvision's folders, checked against the published checksums."""
 
     kind: Literal["cifar10", "cifar100"]
 
 
-class ArraysDataset(DatasetBase):
+class ArraysDataset(ResidentBase):
     """A user's own arrays: a ``.npz`` with x_train, y_train, x_test and y_test, or four ``.npy`` files so named."""
 
     kind: Literal["arrays"]
@@ -67,7 +77,7 @@ class ArraysDataset(DatasetBase):
     """How many classes there are; the largest label plus one if not given."""
 
 
-class ImageFolderDataset(DatasetBase):
+class ImageFolderDataset(ResidentBase):
     """Folders ``train/<class>/*`` and ``test/<class>/*`` of images, decoded once and resized to one size."""
 
     kind: Literal["image_folder"]
@@ -81,7 +91,48 @@ class ImageFolderDataset(DatasetBase):
     """1 for greyscale, 3 for RGB; images of another kind are converted."""
 
 
-class SyntheticDataset(DatasetBase):
+class GeneratedImages(SpecModel):
+    """JPEG files made on this machine in ImageNet's folders, so that the whole path can be tried without a download."""
+
+    classes: int = Field(default=8, gt=1, le=1000)
+    train_images: int = Field(default=24, gt=0)
+    """Of each class."""
+    test_images: int = Field(default=8, gt=0)
+    """Of each class."""
+    data_seed: int = Field(default=0, ge=0)
+    """Which images; the same for every run, whatever its seed."""
+
+
+class ImagenetDataset(DatasetBase):
+    """ImageNet (ILSVRC-2012) in its folders: ``train/<wnid>/*.JPEG``, and ``val`` in class folders or flat."""
+
+    kind: Literal["imagenet"]
+    path: str = "imagenet"
+    """The folder that holds ``train`` and ``val``; relative to the data root."""
+    image_size: int = Field(default=224, gt=0, le=1024)
+    """Side in pixels of what the network sees."""
+    resize: int = Field(default=256, gt=0, le=2048)
+    """Where the network is measured, the shorter side is brought to so many pixels and the middle is cut out."""
+    augmentation: RandomResizedCrop | None = RandomResizedCrop(kind="random_resized_crop")
+    """What is drawn anew for each training image and epoch; without, training images are cut as those measured on."""
+    stored_side: int | None = Field(default=None, gt=0, le=2048)
+    """Read what `benchsuite data prepare imagenet` made of the files: images whose shorter side has at most so many
+    pixels. They are not the files' own pixels, so it is another data set. None reads the files."""
+    decoder: Literal["processes", "device"] = "processes"
+    """Who decodes JPEG: worker processes, with Pillow; or a CUDA device, which rounds otherwise."""
+    sample: GeneratedImages | None = None
+    """Take generated images instead; for smoke and quick tiers."""
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> ImagenetDataset:
+        if self.image_size > self.resize:
+            raise ValueError(f"image_size {self.image_size} cannot be cut out of a shorter side of {self.resize}")
+        if self.sample and self.stored_side:
+            raise ValueError("a sample is generated, not prepared; leave out stored_side or sample")
+        return self
+
+
+class SyntheticDataset(ResidentBase):
     """Seeded random images whose class is a noisy linear function of them: for tests and for speed."""
 
     kind: Literal["synthetic"]
@@ -95,7 +146,7 @@ class SyntheticDataset(DatasetBase):
     """Which random data; the same for every run, whatever its seed."""
 
 
-class PluginDataset(DatasetBase):
+class PluginDataset(ResidentBase):
     """A data set read by a plugin's own reader (hook ``benchsuite_datasets``)."""
 
     kind: Literal["plugin"]
@@ -105,7 +156,9 @@ class PluginDataset(DatasetBase):
     """Handed to the reader as they are."""
 
 
-DatasetSpec = Annotated[
-    DigitsDataset | MnistDataset | CifarDataset | ArraysDataset | ImageFolderDataset | SyntheticDataset | PluginDataset,
-    Field(discriminator="kind"),
-]
+ResidentDatasetSpec = (
+    DigitsDataset | MnistDataset | CifarDataset | ArraysDataset | ImageFolderDataset | SyntheticDataset | PluginDataset
+)
+"""What is read as a whole and held on the device."""
+
+DatasetSpec = Annotated[ResidentDatasetSpec | ImagenetDataset, Field(discriminator="kind")]

@@ -11,7 +11,9 @@ from benchsuite.spec.experiment import ExperimentSpec
 from benchsuite.spec.track import RunSpec
 
 # What the machine is called and how much memory it must have cannot change a number.
-HASHED_HARDWARE_FIELDS = frozenset({"device", "precision", "threads", "world_size"})
+HASHED_HARDWARE_FIELDS = frozenset(
+    {"device", "precision", "threads", "world_size", "synchronized_batch_norm", "memory_format"}
+)
 
 
 def canonical_json(value: Any) -> str:

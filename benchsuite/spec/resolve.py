@@ -148,7 +148,7 @@ def resolve(
         for seed in seeds:
             for rule in rules[name]:
                 spec = RunSpec(track=name, tier=tier, hardware=hardware, seed=seed, **by_rule[rule])
-                runs.append(SelectedRun(spec, _command(again, rule, tier, seed, selection)))
+                runs.append(SelectedRun(spec, _command(again, rule, tier, seed, selection, hardware.world_size)))
     if problems:
         raise SpecError(problems, subject=selection.target)
     return runs
@@ -398,8 +398,9 @@ def _resolve_hardware(name: str, library: SpecLibrary, overrides: list[Override]
     return settled
 
 
-def _command(target: str, rule: str, tier: str, seed: int, selection: Selection) -> str:
-    words = ["benchsuite", "run", target, "--rules", rule, "--tier", tier, "--seed", str(seed)]
+def _command(target: str, rule: str, tier: str, seed: int, selection: Selection, processes: int) -> str:
+    start = ["benchsuite"] if processes == 1 else ["torchrun", f"--nproc-per-node={processes}", "-m", "benchsuite"]
+    words = [*start, "run", target, "--rules", rule, "--tier", tier, "--seed", str(seed)]
     if selection.hardware != "auto":
         words += ["--hardware", selection.hardware]
     for text in selection.overrides:

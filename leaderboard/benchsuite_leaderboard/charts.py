@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchsuite_leaderboard.curves import thin
+from benchsuite_leaderboard.curves import thin, with_times
 from benchsuite_leaderboard.formatting import axis_title, quantity
 from benchsuite_leaderboard.model import CurvePoint, RuleRow, SegmentCurve, TrackTable
 
@@ -27,6 +27,10 @@ MOST_SEGMENTS = 12
 
 SHOWN_FAILURES = 40
 """Failed runs drawn per table; the table lists all."""
+
+
+TIME_UNITS = ((7200.0, 3600.0, "h"), (300.0, 60.0, "min"), (0.0, 1.0, "s"))
+"""From how many seconds on, seconds in one, name."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,9 @@ def assign_series(table: TrackTable) -> dict[str, Series]:
 def learning_curves(table: TrackTable, budget: int) -> Chart | None:
     """Draw the test error over epochs: mean line and smallest-to-largest band per row, failed runs as they ended.
 
+    ``usermeta.axes`` of the spec has what it may be drawn against instead: images seen and, for each hardware class by
+    itself, training time.
+
     Args:
         table: The rows.
         budget: Points in all; longer curves are thinned out evenly.
@@ -96,10 +103,14 @@ def learning_curves(table: TrackTable, budget: int) -> Chart | None:
     traces = []
     for number, (row, run) in enumerate(failed):
         points = [CurvePoint(e, v, v, v) for e, v in run.test_curve.items()]
+        points = list(with_times(points, [run.record])) if run.record else points
         drawn = _values(points, series[row.row_id], most, 100, band=False)
         traces += [{**p, "k": number, "s": run.seed, "why": run.status} for p in drawn]
         traces[-1]["end"] = True
     spec = _frame(series, height=320)
+    classes = _hardware_classes(table)
+    for row in table.rows:
+        spec["datasets"]["rows"][series[row.row_id].index]["c"] = classes.index(row.hardware_class)
     scale = _scale(means + traces)
     title = "Test error (%), logarithmic" if scale is LOGARITHMIC else "Test error (%)"
     band = {"mark": {"type": "area", "opacity": 0.16}, "encoding": _encoding("l", y2="h", scale=scale)}
@@ -123,6 +134,7 @@ def learning_curves(table: TrackTable, budget: int) -> Chart | None:
             {**trace, "data": {"values": traces}, "transform": [_lookup()]},
             {**end, "data": {"values": [t for t in traces if "end" in t]}, "transform": [_lookup()]},
         ]
+    spec["usermeta"] = {"axes": _axes(table, spec, means + traces)}
     return Chart(f"learning-{table.table_id}", "Test error over training", spec)
 
 
@@ -141,7 +153,7 @@ def alignment_charts(table: TrackTable, budget: int) -> list[DiagnosticCharts]:
     for row in table.rows:
         for curve in row.diagnostics:
             found.setdefault(curve.diagnostic, {}).setdefault(curve.segment, []).append((row, curve))
-    chosen = {d: _evenly(_in_forward_order(list(s), table.segments)) for d, s in sorted(found.items())}
+    chosen = {d: evenly(_in_forward_order(list(s), table.segments)) for d, s in sorted(found.items())}
     lines = sum(len(found[d][s]) for d, segments in chosen.items() for s in segments)
     most = _points_a_line(budget, lines)
     groups = []
@@ -169,22 +181,50 @@ def alignment_charts(table: TrackTable, budget: int) -> list[DiagnosticCharts]:
     return groups
 
 
+def _hardware_classes(table: TrackTable) -> list[str]:
+    return sorted({row.hardware_class for row in table.rows})
+
+
+def _axes(table: TrackTable, spec: dict[str, Any], values: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what the curves may be drawn against: label, Vega-Lite's x and what must be done to the data first."""
+    axes: list[dict[str, Any]] = [{"label": "epochs", "x": spec["encoding"]["x"], "transform": []}]
+    if table.train_examples is not None:
+        seen = {"calculate": f"datum.e * {table.train_examples}", "as": "images"}
+        axes.append({"label": "images seen", "x": x_axis("images", "Training images seen", "~s"), "transform": [seen]})
+    rows = spec["datasets"]["rows"]
+    classes = _hardware_classes(table)
+    for number, name in enumerate(classes):
+        times = [v["t"] for v in values if "t" in v and rows[v["r"]]["c"] == number]
+        if times and max(times) > 0:
+            _, size, unit = next(u for u in TIME_UNITS if max(times) >= u[0])
+            known = {"filter": f"isValid(datum.t) && datum.c === {number}"}
+            scaled = {"calculate": f"datum.t / {size:g}", "as": "time"}
+            title = f"Training time on the clock ({unit}), {name[:80]}"
+            label = "training time" if len(classes) == 1 else f"training time, {name[:80]}"
+            axes.append({"label": label, "x": x_axis("time", title, "~g"), "transform": [known, scaled]})
+    return axes
+
+
+def x_axis(field: str, title: str, form: str) -> dict[str, Any]:
+    """Return the channel of what a curve runs along; whole numbers (``d``) get no ticks between them."""
+    axis = {"format": form} | ({"tickMinStep": 1} if form == "d" else {})
+    scale = {"zero": False, "nice": False}
+    return {"field": field, "type": "quantitative", "title": title, "axis": axis, "scale": scale}
+
+
+def frame_size(height: int) -> dict[str, Any]:
+    """Return the size of a chart that is as wide as the page lets it be."""
+    return {"width": "container", "height": height, "autosize": {"type": "fit-x", "contains": "padding"}}
+
+
 def _frame(series: dict[str, Series], height: int) -> dict[str, Any]:
     rows = [{"r": s.index, "label": s.label} for s in series.values()]
     labels = [s.label for s in series.values()]
     return {
-        "width": "container",
-        "height": height,
-        "autosize": {"type": "fit-x", "contains": "padding"},
+        **frame_size(height),
         "datasets": {"rows": rows},
         "encoding": {
-            "x": {
-                "field": "e",
-                "type": "quantitative",
-                "title": "Epoch",
-                "axis": {"tickMinStep": 1, "format": "d"},
-                "scale": {"zero": False, "nice": False},
-            },
+            "x": x_axis("e", "Epoch", "d"),
             "color": {
                 "field": "label",
                 "type": "nominal",
@@ -246,7 +286,7 @@ def _failure_tooltip() -> list[dict[str, Any]]:
 
 
 def _lookup() -> dict[str, Any]:
-    return {"lookup": "r", "from": {"data": {"name": "rows"}, "key": "r", "fields": ["label"]}}
+    return {"lookup": "r", "from": {"data": {"name": "rows"}, "key": "r", "fields": ["label", "c"]}}
 
 
 def _values(
@@ -254,13 +294,14 @@ def _values(
 ) -> list[dict[str, float]]:
     values = []
     for point in thin(points, most):
-        value = {"r": series.index, "e": point.epoch, "m": _short(point.mean * scale)}
-        values.append({**value, "l": _short(point.low * scale), "h": _short(point.high * scale)} if band else value)
+        value = {"r": series.index, "e": point.epoch, "m": short(point.mean * scale)}
+        value |= {} if point.time_s is None else {"t": short(point.time_s)}
+        values.append({**value, "l": short(point.low * scale), "h": short(point.high * scale)} if band else value)
     return values
 
 
-def _short(value: float) -> float:
-    """Five digits: more than a line on a screen can show, and a third of the page's size."""
+def short(value: float) -> float:
+    """Return five digits: more than a line on a screen can show, and a third of the page's size."""
     return float(f"{value:.5g}")
 
 
@@ -278,7 +319,8 @@ def _in_forward_order(segments: Sequence[str | None], forward: Sequence[str]) ->
     return sorted(segments, key=lambda s: (s is None, place.get(s or "", len(place)), s or ""))
 
 
-def _evenly(segments: Sequence[str | None]) -> list[str | None]:
+def evenly(segments: Sequence[str | None]) -> list[str | None]:
+    """Return as many segments as there is room for, evenly spaced, the first and the last among them."""
     if len(segments) <= MOST_SEGMENTS:
         return list(segments)
     step = (len(segments) - 1) / (MOST_SEGMENTS - 1)

@@ -29,9 +29,6 @@ def render_claims(
     """
     return environment.get_template("claims.html.j2").render(
         shared,
-        root="",
-        page=None,
-        on_claims=True,
         counts=verdict_counts(verdicts),
         decided=[v for _, members in _by_paper(verdicts) for v in members if v.tier],
         groups=_by_paper(verdicts),

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import accumulate
+from typing import TypeVar
 
 from benchsuite.record.model import RunRecord
 from benchsuite_leaderboard.model import CurvePoint, SegmentCurve
+
+Point = TypeVar("Point")
 
 
 def test_curve(record: RunRecord) -> dict[int, float]:
@@ -24,6 +29,25 @@ def mean_curve(curves: Sequence[Mapping[int, float]]) -> tuple[CurvePoint, ...]:
         return ()
     shared = sorted(set(curves[0]).intersection(*curves[1:]))
     return tuple(_point(epoch, [c[epoch] for c in curves]) for epoch in shared)
+
+
+def with_times(points: Sequence[CurvePoint], records: Sequence[RunRecord]) -> tuple[CurvePoint, ...]:
+    """Say of each point how long the runs had trained up to it: on the clock, mean over the runs.
+
+    Args:
+        points: at epochs that every run finished.
+        records: the runs behind them.
+
+    """
+    if not points:
+        return ()
+    times = [_elapsed(record) for record in records]
+    return tuple(replace(point, time_s=sum(t[point.epoch] for t in times) / len(times)) for point in points)
+
+
+def _elapsed(record: RunRecord) -> dict[int, float]:
+    epochs = sorted(record.epochs, key=lambda e: e.epoch)
+    return dict(zip((e.epoch for e in epochs), accumulate(e.train_time_s for e in epochs), strict=True))
 
 
 def diagnostic_curves(records: Sequence[RunRecord]) -> tuple[SegmentCurve, ...]:
@@ -54,7 +78,7 @@ def segment_order(records: Sequence[RunRecord]) -> dict[str, int]:
     return order
 
 
-def thin(points: Sequence[CurvePoint], most: int) -> list[CurvePoint]:
+def thin(points: Sequence[Point], most: int) -> list[Point]:
     """Return at most ``most`` of the points, evenly spaced, the first and the last among them."""
     if len(points) <= most or most < 2:
         return list(points)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from benchsuite_leaderboard.charts import BASELINE_COLOR, DASHES, PALETTE, Chart, Series
+from benchsuite_leaderboard.charts import BASELINE_COLOR, DASHES, PALETTE, Chart, Series, frame_size
 from benchsuite_leaderboard.curves import thin
 from benchsuite_leaderboard.experiment_tables import ExperimentTable
 from benchsuite_leaderboard.model import BASELINE_RULE, CurvePoint
@@ -76,9 +76,7 @@ def _spec(
     color_scale = {"domain": labels, "range": [series[label].color for label in labels]}
     dash_scale = {"domain": labels, "range": [series[label].dash for label in labels]}
     return {
-        "width": "container",
-        "height": height,
-        "autosize": {"type": "fit-x", "contains": "padding"},
+        **frame_size(height),
         "data": {"values": values},
         "encoding": {
             "x": {"field": "i", "type": "quantitative", "title": "Iteration", "scale": along},

@@ -64,6 +64,13 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{rounded:,.0f}" if abs(rounded) >= 10 ** (digits - 1) else f"{rounded:.{digits}g}"
 
 
+def p_value(value: float | None) -> str:
+    """Return a p-value with two digits, never as zero."""
+    if value is None:
+        return "–"
+    return "< 0.001" if value < 0.001 else f"{value:.2g}" if value < 0.1 else f"{value:.2f}"
+
+
 def quantity(diagnostic: str) -> str:
     """Turn a diagnostic's name into words with its unit: ``credit_angle_deg`` becomes ``credit angle (°)``."""
     for compound in COMPOUNDS:
@@ -87,9 +94,14 @@ def status_words(status: str) -> str:
 
 def shown(text: str) -> str:
     """Return a record's text with control characters made visible, cut where it is longer than a page can use."""
-    visible = "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    is_plain = text.replace("\n", " ").isprintable()
+    visible = text if is_plain else "".join(map(_visible, text))
     rest = len(visible) - LONGEST_TEXT
     return visible if rest <= 0 else f"{visible[:LONGEST_TEXT]} … ({rest} more characters in the record)"
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}"
 
 
 def settings(config: Mapping[str, Any]) -> list[tuple[str, str]]:

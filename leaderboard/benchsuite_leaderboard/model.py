@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from benchsuite.record.model import RunStatus
+from benchsuite.record.model import RunRecord, RunStatus
 
 BASELINE_RULE = "backprop"
 """The rule that gaps and costs are relative to."""
@@ -51,6 +51,8 @@ class CurvePoint:
     """Smallest over seeds."""
     high: float
     """Largest over seeds."""
+    time_s: float | None = None
+    """Training time on the clock up to here, mean over seeds; None where it is not asked for."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ class SeedRun:
     """Of the whole training set after the last epoch; None unless completed and measured then."""
     test_curve: dict[int, float] = field(default_factory=dict)
     """Test error by epoch, whatever the status."""
+    record: RunRecord | None = field(default=None, repr=False)
+    """The record itself, for the run's own page; None where only the numbers are kept."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,8 @@ class Gap:
     """As a fraction; None if there is nothing to compare with."""
     remark: str
     """What it was compared with, or why there is none."""
+    p_value: float | None = None
+    """Of Welch's t-test on all seeds of both rows, paired or not; None where a row has one seed, or no spread."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +162,8 @@ class RuleRow:
     diagnostics: tuple[SegmentCurve, ...]
     notes: tuple[str, ...]
     """What a reader must know before comparing this row."""
+    rule_sources: tuple[str, ...] = ()
+    """sha256 of the rule's source, of every run; one unless it was changed in between."""
     published: Published | None = None
     """None where no source has these conditions: track, tier, data, network, protocol and the rule's settings."""
     rank: int | None = None
@@ -185,6 +193,8 @@ class TrackTable:
     tier: str
     fingerprint: str | None
     """sha256 of the data used; None if no run came as far as loading it."""
+    canonical: bool | None
+    """Whether the files' checksums are the published ones; None where none are published, or no data were loaded."""
     dataset: dict[str, Any]
     dataset_title: str
     architecture: dict[str, Any]

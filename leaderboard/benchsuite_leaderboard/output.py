@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path, PurePosixPath
 
 from benchsuite.errors import StoreError
 from benchsuite.record.atomic import replaced_atomically
+from benchsuite.record.store import SITE_MARKER
 
-MARKER = ".benchsuite-site"
+MARKER = SITE_MARKER
 """Lists the files of ours as JSON, so that a later build can tell them from others; not named so: it is no record."""
 
 
-def publish(files: Mapping[str, bytes], out: Path) -> None:
+Content = bytes | Path
+"""What a file of the site is to hold, or the file that takes its place: on the same disk, and gone afterwards."""
+
+
+def publish(files: Mapping[str, Content], out: Path, kept: Set[str] = frozenset()) -> None:
     """Write a site's files into ``out``.
 
     A new folder appears complete, in one rename. In a folder that an earlier build made, each file is replaced in one
@@ -24,6 +29,7 @@ def publish(files: Mapping[str, bytes], out: Path) -> None:
     Args:
         files: Contents by path relative to ``out``, with ``/`` between folders.
         out: Folder to make or renew.
+        kept: Files of an earlier build that stay as they are.
 
     Raises:
         StoreError: if ``out`` holds files and is not a site of ours, if a foreign file stands where one of ours must
@@ -33,9 +39,22 @@ def publish(files: Mapping[str, bytes], out: Path) -> None:
         if _is_empty(out):
             _publish_new(files, out)
         else:
-            _renew(files, out, _owned_files(out))
+            _renew(files, out, _owned_files(out), kept)
     except OSError as error:
         raise StoreError(f"cannot write the site to {out}: {error.strerror or error}") from error
+
+
+def owned_files(out: Path) -> set[str]:
+    """Return the files of an earlier build in ``out``; none in a new or an empty folder.
+
+    Raises:
+        StoreError: if it holds files and is not a site of ours.
+
+    """
+    try:
+        return set() if _is_empty(out) else _owned_files(out)
+    except OSError as error:
+        raise StoreError(f"cannot read {out}: {error.strerror or error}") from error
 
 
 def _is_empty(out: Path) -> bool:
@@ -44,7 +63,7 @@ def _is_empty(out: Path) -> bool:
     return not out.exists() or not any(out.iterdir())
 
 
-def _publish_new(files: Mapping[str, bytes], out: Path) -> None:
+def _publish_new(files: Mapping[str, Content], out: Path) -> None:
     target = out.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.parent / f".{target.name}.{secrets.token_hex(8)}.tmp"
@@ -52,24 +71,27 @@ def _publish_new(files: Mapping[str, bytes], out: Path) -> None:
         for name, content in {**files, MARKER: _marker(files)}.items():
             path = temporary / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+            if isinstance(content, Path):
+                content.replace(path)
+            else:
+                path.write_bytes(content)
         temporary.replace(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _renew(files: Mapping[str, bytes], out: Path, owned: set[str]) -> None:
+def _renew(files: Mapping[str, Content], out: Path, owned: set[str], kept: Set[str]) -> None:
     for name in sorted(files):
         _refuse_foreign(out, name, owned)
     # Until all is done the marker lists old and new files: a build that is killed leaves none without an owner.
     _replace(out / MARKER, _marker(owned | set(files)))
     for name in sorted(files, key=lambda n: (n.endswith(".html"), n == "index.html", n)):
         _replace(out / name, files[name])
-    for name in sorted(owned - set(files)):
+    for name in sorted(owned - set(files) - kept):
         stale = out / name
         if stale.is_file() and not _through_link(out, name):
             stale.unlink()
-    _replace(out / MARKER, _marker(files))
+    _replace(out / MARKER, _marker({*files, *kept}))
 
 
 def _owned_files(out: Path) -> set[str]:
@@ -103,10 +125,17 @@ def _through_link(out: Path, name: str) -> bool:
     return any((out / p).is_symlink() for p in (path, *path.parents) if p.parts)
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, content: Content) -> None:
+    if isinstance(content, Path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content.replace(path)
+        return
+    # A page that is as it was is left alone: a thousand of them are read sooner than one is put on the disk for good.
+    if path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content:
+        return
     with replaced_atomically(path) as stream:
         stream.write(content)
 
 
-def _marker(files: Mapping[str, bytes] | set[str]) -> bytes:
+def _marker(files: Mapping[str, Content] | set[str]) -> bytes:
     return (json.dumps({"layout": 1, "files": sorted(files)}, indent=1) + "\n").encode()

@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import Any
 
 from benchsuite.record.model import RunRecord
-from benchsuite_leaderboard.curves import diagnostic_curves, mean_curve, test_curve
+from benchsuite_leaderboard.curves import diagnostic_curves, mean_curve, test_curve, with_times
 from benchsuite_leaderboard.grouping import canonical, differing_fields, plain, short_hash
 from benchsuite_leaderboard.model import BASELINE_RULE, Cost, Difference, Gap, RuleRow, SeedRun
 from benchsuite_leaderboard.published import PublishedByConditions, published_for
-from benchsuite_leaderboard.statistics import estimate, median, paired_difference
+from benchsuite_leaderboard.statistics import estimate, median, paired_difference, welch_p_value
 
 UNMEASURED = "completed without a test error"
 
@@ -122,9 +122,10 @@ def _build_row(bundle: Bundle, bundles: Sequence[Bundle], usual: dict[str, Any],
         images_per_s=_median_of(counted, "images_per_s"),
         peak_memory_mib=_median_of(counted, "peak_memory_mib"),
         peak_memory_source=" / ".join(sorted({r.timing.peak_memory_source for r in counted})),
-        curve=mean_curve([test_curve(r) for r in counted]),
+        curve=with_times(mean_curve([test_curve(r) for r in counted]), counted),
         diagnostics=diagnostic_curves(counted),
         notes=_notes(bundle, bundles, differences),
+        rule_sources=tuple(sorted({r.environment.rule_source_hash for r in bundle.records})),
     )
 
 
@@ -159,6 +160,7 @@ def _seed_run(record: RunRecord, latest: Sequence[RunRecord], counted: Sequence[
         test_error=final_error(record),
         train_error=final_train_error(record) if is_counted else None,
         test_curve=test_curve(record),
+        record=record,
     )
 
 
@@ -199,7 +201,8 @@ def _gap(bundle: Bundle, baseline: Bundle | None, labels: dict[str, str]) -> Gap
         remark += "; its protocol differs"
     if baseline.conditions["hardware class"] != bundle.conditions["hardware class"]:
         remark += "; on another hardware class"
-    return Gap(difference, remark)
+    p_value = welch_p_value(list(bundle.test_errors.values()), list(baseline.test_errors.values()))
+    return Gap(difference, remark, p_value)
 
 
 def _cost(bundle: Bundle, bundles: Sequence[Bundle], usual: dict[str, Any]) -> Cost:

@@ -65,18 +65,47 @@ def welch_difference(values: Sequence[float], others: Sequence[float]) -> Estima
 
     Source: Welch 1947, with the degrees of freedom of Welch and Satterthwaite.
     """
+    found = _welch(values, others)
+    if found is None:
+        return None
+    mean, error, freedom = found
+    half = t_quantile(freedom) * error if error else 0.0
+    return Estimate(mean=mean, n=min(len(values), len(others)), low=mean - half, high=mean + half)
+
+
+def welch_p_value(values: Sequence[float], others: Sequence[float]) -> float | None:
+    """Return the two-sided p-value of Welch's t-test: how likely so large a difference is if both means are equal.
+
+    Args:
+        values: One finite number a seed.
+        others: What it is compared with, likewise.
+
+    Returns:
+        None if a sample has fewer than two values, or neither varies: then nothing is known of the spread.
+
+    Source: Welch 1947, with the degrees of freedom of Welch and Satterthwaite.
+    """
+    found = _welch(values, others)
+    if found is None or not found[1]:
+        return None
+    from scipy.special import stdtr
+
+    mean, error, freedom = found
+    return float(2 * stdtr(freedom, -abs(mean) / error))
+
+
+def _welch(values: Sequence[float], others: Sequence[float]) -> tuple[float, float, float] | None:
+    """Return the difference of the means, its standard error and its degrees of freedom."""
     first, second = estimate(values), estimate(others)
     if first is None or second is None or first.sd is None or second.sd is None:
         return None
     shares = [e.sd**2 / e.n for e in (first, second) if e.sd is not None]
     mean, variance = first.mean - second.mean, sum(shares)
     if variance == 0:
-        half = 0.0
-    else:
-        # Divided by the variance first: squares of very small ones would be zero.
-        freedom = 1 / sum((s / variance) ** 2 / (e.n - 1) for s, e in zip(shares, (first, second), strict=True))
-        half = t_quantile(freedom) * math.sqrt(variance)
-    return Estimate(mean=mean, n=min(first.n, second.n), low=mean - half, high=mean + half)
+        return mean, 0.0, math.inf
+    # Divided by the variance first: squares of very small ones would be zero.
+    freedom = 1 / sum((s / variance) ** 2 / (e.n - 1) for s, e in zip(shares, (first, second), strict=True))
+    return mean, math.sqrt(variance), freedom
 
 
 def median(values: Sequence[float]) -> float | None:

@@ -73,6 +73,7 @@ def _build_table(group: Group, differences: tuple[Difference, ...], published: P
         track=group.track,
         tier=group.tier,
         fingerprint=group.fingerprint,
+        canonical=data.canonical if data else None,
         dataset=group.dataset,
         dataset_title=min(r.spec.dataset.shown_as for r in group.records),
         architecture=group.architecture,

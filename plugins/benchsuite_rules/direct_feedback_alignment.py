@@ -53,14 +53,14 @@ class DirectFeedbackAlignment(Rule):
     @classmethod
     def credit_work(cls, config: DirectFeedbackAlignmentConfig, outline: ArchitectureOutline) -> CreditWork:
         """Return the work of the projection, and the numbers of its matrix."""
-        units = [outline.units_read[segment.name] for segment in outline.segments[:-1]]
+        units = cls.widths(outline).values()
         projected = outline.classes * (max(units) if config.matrix == "shared" else sum(units))
         return CreditWork(per_example=projected, kept=projected)
 
     def attach(self, network: Network, generator: Generator) -> None:
         """Draw B: (classes, widest segment's units) when shared, else the segments' matrices side by side."""
         super().attach(network, generator)
-        units = {name: network.outline.units_read[name] for name in network.hidden}
+        units = self.widths(network.outline)
         shared = self.config.matrix == "shared"
         starts = [0 if shared else sum(list(units.values())[:i]) for i in range(len(units))]
         self.columns = {name: slice(start, start + n) for (name, n), start in zip(units.items(), starts, strict=True)}
@@ -76,6 +76,11 @@ class DirectFeedbackAlignment(Rule):
             for columns in [slice(None)] if shared else self.columns.values():
                 matrix[:, columns] /= matrix[:, columns].shape[1] ** 0.5
         self.register_buffer("feedback_weight", matrix)
+
+    @classmethod
+    def widths(cls, outline: ArchitectureOutline) -> dict[str, int]:
+        """Return how many numbers of credit there are at each place where it is handed over, by segment."""
+        return {segment.name: outline.units_read[segment.name] for segment in outline.segments[:-1]}
 
     @property
     def taken_over(self) -> tuple[str, ...]:

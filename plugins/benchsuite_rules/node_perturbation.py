@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
-from benchsuite.credit import RandomStream, Tape, record_forward
+from benchsuite.credit import RandomStream, Tape, normal_noise, record_forward
 from benchsuite.network.network import Network
 from benchsuite.network.outline import ArchitectureOutline
 from benchsuite.registry import hookimpl
@@ -89,17 +89,16 @@ class NodePerturbation(Rule):
         tape.assign({name: value / (self.config.samples * len(batch.targets)) for name, value in credit.items()})
         return StepResult(tape.loss, tape.logits)
 
-    def draw_noise(self, shapes: dict[str, torch.Size], like: Tensor, generator: Generator) -> dict[str, Tensor]:
+    def draw_noise(
+        self, shapes: dict[str, torch.Size], like: Tensor, generator: Generator, batch: Batch
+    ) -> dict[str, Tensor]:
         """Return one perturbation: standard normal noise of the given shapes, segment by segment."""
-        return {
-            name: torch.randn(shape, dtype=like.dtype, device=like.device, generator=generator)
-            for name, shape in shapes.items()
-        }
+        return {name: normal_noise(shape, like, generator, batch) for name, shape in shapes.items()}
 
     def _sample(self, tape: Tape, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         """Return one perturbation's credit for each example's own loss."""
         shapes = {name: tape.outputs[name].shape for name in self.taken_over}
-        noise = self.draw_noise(shapes, tape.logits, generator)
+        noise = self.draw_noise(shapes, tape.logits, generator, batch)
         for name, unread in self.network.outline.auxiliary.items():
             if name in noise:
                 noise[name][:, shapes[name][1] - unread :].zero_()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchsuite.record.audit import RuleAudit
+from benchsuite.record.store import read_audits
 from benchsuite.registry.manager import Registry
 from benchsuite.rule import StepResult
 from benchsuite_rules.backprop import Backprop
@@ -61,6 +63,29 @@ def test_json_is_a_list_of_audits_and_nothing_else(command: Command):
     audits = [RuleAudit.model_validate(entry) for entry in done.json]
     assert [found.rule for found in audits] == ["gevb", "readout_only"]
     assert not any(found.failed for found in audits)
+
+
+def test_out_writes_one_file_a_rule_that_reads_back(command: Command, tmp_path: Path):
+    done = command("audit", "gevb", "readout_only", "--out", str(tmp_path / "audits"), "--json")
+    read = list(read_audits(tmp_path / "audits"))
+    assert [found.model_dump(mode="json") for found in read] == done.json
+    assert read[0].needs.forms == ("vectorized",)
+    assert read[0].summary.startswith("Broadcasts the output error vector")
+
+
+def test_the_schema_of_an_audit_is_published(command: Command):
+    assert "needs" in command("schema", "rule_audit").json["properties"]
+
+
+def test_committed_audits_are_of_every_built_in_rule_and_contradict_none():
+    folder = Path(__file__).resolve().parents[2] / "leaderboard" / "audits"
+    found = {audit.rule: audit for audit in read_audits(folder)}
+    built_in = {path.stem for path in (folder.parents[1] / "plugins" / "benchsuite_rules").glob("[!_]*.py")}
+    assert set(found) <= built_in
+    assert {"backprop", "feedback_alignment", "gevb", "gait_prop", "weight_mirror"} <= set(found)
+    assert not any(audit.failed for audit in found.values())
+    (transport,) = (claim for claim in found["backprop"].claims if claim.claim == "weight_transport")
+    assert transport.shown, "the control"
 
 
 @pytest.mark.usefixtures("untruthful")

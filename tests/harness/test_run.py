@@ -66,7 +66,7 @@ def test_a_record_says_everything_that_happened(make_spec: MakeSpec, make_run: M
     assert record.timing.train_time_s == pytest.approx(sum(e.train_time_s for e in record.epochs))
     assert record.data is not None
     assert record.data.train_examples == 96
-    assert len(set(record.seeds.values())) == 4
+    assert len(set(record.seeds.values())) == 5
 
 
 class Stop(Exception):  # noqa: N818 - stands for a kill, not for an error

@@ -6,7 +6,7 @@ import pytest
 
 from benchsuite.spec.published import PublishedError
 from benchsuite.spec.reference import PublishedValue, ReferenceSpec
-from benchsuite_leaderboard.site import render_pages
+from benchsuite_leaderboard.pages import render_pages
 from benchsuite_leaderboard.tables import summarize
 
 

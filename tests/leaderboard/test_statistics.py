@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchsuite_leaderboard.statistics import estimate, median, paired_difference
+from benchsuite_leaderboard.statistics import estimate, median, paired_difference, welch_p_value
 
 errors = st.floats(min_value=0, max_value=1, allow_subnormal=False)
 
@@ -80,3 +80,25 @@ def test_equal_seeds_have_a_spread_of_exactly_zero(value, n):
     found = estimate([value] * n)
     assert found is not None
     assert (found.mean, found.sd, found.low, found.high) == (value, 0, value, value)
+
+
+@given(st.lists(errors, min_size=2, max_size=12), st.lists(errors, min_size=2, max_size=12))
+def test_p_value_is_that_of_scipys_welch_test(here, there):
+    found = welch_p_value(here, there)
+    spreads = [stats.tstd(values) for values in (here, there)]
+    if max(spreads) < 1e-6:
+        return
+    assert found == pytest.approx(stats.ttest_ind(here, there, equal_var=False).pvalue, rel=1e-5, abs=1e-12)
+
+
+def test_welch_and_student_part_where_spreads_differ():
+    """An interval or a test that pools the variances would take the tight sample's seeds for the loose one's."""
+    loose, tight = [0.10, 0.20, 0.30], [0.30, 0.301, 0.302, 0.303, 0.304, 0.305, 0.306, 0.307, 0.308]
+    welch, student = (stats.ttest_ind(loose, tight, equal_var=e).pvalue for e in (False, True))
+    assert welch > 0.1 > 0.01 > student
+    assert welch_p_value(loose, tight) == pytest.approx(welch)
+
+
+def test_no_spread_and_one_seed_have_no_p_value():
+    assert welch_p_value([0.1, 0.1], [0.2, 0.2]) is None
+    assert welch_p_value([0.1], [0.2, 0.3]) is None

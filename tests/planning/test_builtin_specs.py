@@ -140,6 +140,60 @@ def test_every_cifar10_track_has_its_jpeg_track() -> None:
     assert {name.replace("-jpeg75", "") for name in DERIVED} == originals != set()
 
 
+@pytest.mark.parametrize("data", ["cifar10", "cifar100"])
+@pytest.mark.parametrize("depth", [20, 32, 56])
+def test_cifar_resnets_have_he_et_als_protocol(registry: Registry, data: str, depth: int) -> None:
+    """64,000 iterations of 128, a tenth of the rate after 32,000 and again after 48,000 (section 4.2)."""
+    spec = paper_runs(registry, f"{data}-resnet{depth}")["backprop"]
+    protocol, optimizer = spec.protocol, spec.protocol.optimizer
+    steps = -(-50_000 // 128)
+    assert (protocol.batch_size, protocol.epochs * steps) == (128, pytest.approx(64_000, rel=0.01))
+    assert [epoch * steps for epoch in protocol.schedule.epochs] == pytest.approx([32_000, 48_000], rel=0.01)
+    assert (optimizer.learning_rate, optimizer.momentum, optimizer.weight_decay) == (0.1, 0.9, 1e-4)
+    assert (spec.dataset.kind, spec.dataset.augmentation.padding, spec.dataset.augmentation.flip) == (data, 4, True)
+    assert spec.architecture.name == f"resnet{depth}"
+
+
+@pytest.mark.parametrize("track", [f"imagenet-resnet{n}{last}" for n in (18, 50) for last in ("", "-norm-last")])
+def test_imagenet_resnets_have_the_published_drop_and_data(registry: Registry, track: str) -> None:
+    """FACTS 3.3 and 6.3; at paper tier the real images, at the others generated ones that say so."""
+    spec = paper_runs(registry, track)["backprop"]
+    protocol, optimizer = spec.protocol, spec.protocol.optimizer
+    assert (protocol.epochs, protocol.batch_size, protocol.schedule.epochs[0]) == (90, 256, 32)
+    assert protocol.schedule.factor == 0.1
+    assert (optimizer.learning_rate, optimizer.momentum, optimizer.weight_decay) == (0.1, 0.9, 1e-4)
+    data = spec.dataset
+    assert (data.kind, data.image_size, data.resize, data.sample, data.train_limit) == (
+        "imagenet",
+        224,
+        256,
+        None,
+        None,
+    )
+    assert (data.augmentation.area, data.augmentation.flip) == ((0.08, 1.0), True)
+    assert spec.architecture.name == track.removeprefix("imagenet-")
+    for tier in ("smoke", "quick"):
+        for run in resolve(Selection(track, tier=tier, seeds=(0,)), LIBRARY, registry):
+            assert run.spec.dataset.sample is not None
+            assert "Generated" in run.spec.dataset.title
+
+
+def test_the_weight_transport_suite_is_the_published_table(registry: Registry, tmp_path: Path) -> None:
+    """Each published value has its cell, and its cells can be planned without images or a device."""
+    runs = resolve(Selection("weight-transport-imagenet"), LIBRARY, registry)
+    cells = {(run.spec.track, run.spec.rule.name) for run in runs}
+    entries = LIBRARY.load("reference", "weight-mirror").plain()["entries"]
+    published = {(e["track"], e["rule"]) for e in entries if e["track"].startswith("imagenet")}
+    assert len(published) == 12
+    assert published <= cells
+    planned = make_plan(runs, registry, tmp_path)
+    assert not any(run.refused for run in planned)
+    # 1.8 and 4.1 billion products an image forward, three times that in training, 90 epochs of 1.28 million images.
+    for track, products in (("imagenet-resnet18", 1.8e9), ("imagenet-resnet50", 4.1e9)):
+        found = next(p.estimate.flops_total for p in planned if p.selected.spec.track == track)
+        assert found == pytest.approx(2 * 3 * products * 90 * 1_281_167, rel=0.05)
+
+
 GEVB = [
     f"{data}-{net}-{family}-{sign}"
     for data in ("mnist", "cifar10")

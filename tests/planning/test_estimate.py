@@ -8,7 +8,7 @@ import pytest
 
 from benchsuite.data.load import load_dataset
 from benchsuite.network.builder import outline_of
-from benchsuite.planning.estimate import estimate
+from benchsuite.planning.estimate import estimate, hours
 from benchsuite.planning.plan import describe
 from benchsuite.registry.manager import Registry
 from benchsuite.rule import Rule, RuleConfig
@@ -82,3 +82,16 @@ def test_a_described_data_set_is_the_one_that_is_loaded(
     assert described.classes == loaded.classes
     assert described.train_examples == len(loaded.train_targets)
     assert described.size_bytes == loaded.train_inputs.numel() + loaded.test_inputs.numel()
+
+
+def test_hours_are_operations_over_speed() -> None:
+    assert hours(7.2e18, tflops=100) == pytest.approx(20)
+    assert hours(7.2e18, tflops=100, processes=4) == pytest.approx(5)
+
+
+def test_processes_share_a_batchs_activations_only(registry: Registry) -> None:
+    backprop = named(registry, "backprop")
+    one, four = (estimate(outline_of(DENSE, (784,), 10), *backprop, PROTOCOL, 60_000, 0, n) for n in (1, 4))
+    assert one.flops_total == four.flops_total
+    activations_mib = 128 * (784 + 2 * (1024 + 512 + 10)) * 4 / 2**20
+    assert one.memory_mib - four.memory_mib == pytest.approx(activations_mib * 3 / 4)

@@ -142,7 +142,7 @@ def test_samples_are_averaged():
 class _AlongAxes(NodePerturbation):
     """Noise of ±sqrt(N) along one axis after the other: 2N perturbations whose mean of ξ ξᵀ is exactly the identity."""
 
-    def draw_noise(self, shapes, like, generator):
+    def draw_noise(self, shapes, like, generator, batch):
         count = sum(shape[1:].numel() for shape in shapes.values())
         position, self.drawn = divmod(getattr(self, "drawn", 0), 2)[0], getattr(self, "drawn", 0) + 1
         sign = 1 if self.drawn % 2 else -1

@@ -1,7 +1,32 @@
-// Sorting, copying and drawing. The tables are complete without this file.
+// Sorting, filtering, copying and drawing. The tables are complete without this file.
 "use strict";
 
 (function () {
+  // --- The address keeps what a table shows: "#place&filter=text&sort=column:direction" is a permalink to that view.
+  function readAddress() {
+    const [place, ...settings] = decodeURIComponent(location.hash.slice(1)).split("&");
+    const found = { place, views: {} };
+    for (const setting of settings) {
+      const [key, ...rest] = setting.split("=");
+      const [what, table] = key.split("@");
+      (found.views[table || place] ||= {})[what] = rest.join("=");
+    }
+    return found;
+  }
+
+  function writeAddress() {
+    const settings = [];
+    for (const table of document.querySelectorAll("table.sortable[id]")) {
+      const filter = (table.dataset.filter || "").replaceAll("&", " ");
+      if (filter) settings.push(`filter@${table.id}=${filter}`);
+      if (table.dataset.sort) settings.push(`sort@${table.id}=${table.dataset.sort}`);
+    }
+    const place = readAddress().place;
+    const hash = settings.length || place ? `#${[place, ...settings].map(encodeURIComponent).join("&")}` : "";
+    // Browsers let a page that is a file change nothing else of its own address.
+    try { history.replaceState(null, "", hash || location.pathname); } catch { /* the view works without its address */ }
+  }
+
   // --- Sort by a column: each <tbody> is one row with its notes, and moves as a whole. Empty values stay last.
   function cellOf(body, column) {
     return body.rows[0].cells[column];
@@ -20,19 +45,67 @@
     };
   }
 
-  for (const table of document.querySelectorAll("table.sortable")) {
+  function sortBy(table, column, direction) {
     const headings = [...table.tHead.rows[0].cells];
-    headings.forEach((heading, column) => {
+    if (!headings[column]) return;
+    headings.forEach((other) => other.setAttribute("aria-sort", "none"));
+    headings[column].setAttribute("aria-sort", direction > 0 ? "ascending" : "descending");
+    const bodies = [...table.tBodies];
+    bodies.sort(comparer(column, headings[column].dataset.kind, direction));
+    table.append(...bodies);
+    table.dataset.sort = `${column}:${direction > 0 ? "up" : "down"}`;
+  }
+
+  for (const table of document.querySelectorAll("table.sortable")) {
+    [...table.tHead.rows[0].cells].forEach((heading, column) => {
       heading.querySelector("button").addEventListener("click", () => {
-        const direction = heading.getAttribute("aria-sort") === "ascending" ? -1 : 1;
-        headings.forEach((other) => other.setAttribute("aria-sort", "none"));
-        heading.setAttribute("aria-sort", direction > 0 ? "ascending" : "descending");
-        const bodies = [...table.tBodies];
-        bodies.sort(comparer(column, heading.dataset.kind, direction));
-        table.append(...bodies);
+        sortBy(table, column, heading.getAttribute("aria-sort") === "ascending" ? -1 : 1);
+        writeAddress();
       });
     });
   }
+
+  // --- Filter: a row stays if every word stands somewhere in its first line.
+  function filterBy(table, text) {
+    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const body of table.tBodies) {
+      const found = (body.rows[0].dataset.words ||= body.rows[0].textContent.toLowerCase());
+      body.hidden = !words.every((word) => found.includes(word));
+      shown += !body.hidden;
+    }
+    table.dataset.filter = text.trim();
+    const count = document.querySelector(`[data-counts="${table.id}"]`);
+    if (count) count.textContent = words.length ? `${shown} of ${table.tBodies.length}` : "";
+  }
+
+  for (const field of document.querySelectorAll("input[data-filters]")) {
+    const table = document.getElementById(field.dataset.filters);
+    field.closest("label").hidden = false;
+    field.addEventListener("input", () => {
+      filterBy(table, field.value);
+      writeAddress();
+    });
+  }
+
+  function applyAddress() {
+    const { place, views } = readAddress();
+    for (const [id, view] of Object.entries(views)) {
+      const table = document.getElementById(id);
+      if (!table || !table.classList.contains("sortable")) continue;
+      if (view.filter !== undefined) {
+        const field = document.querySelector(`input[data-filters="${table.id}"]`);
+        if (field) field.value = view.filter;
+        filterBy(table, view.filter);
+      }
+      const [column, direction] = (view.sort || "").split(":");
+      if (direction) sortBy(table, Number(column), direction === "up" ? 1 : -1);
+    }
+    // The browser itself does not find the place where a view follows it in the address.
+    if (Object.keys(views).length && place) document.getElementById(place)?.scrollIntoView();
+  }
+  applyAddress();
+  addEventListener("hashchange", applyAddress);
 
   // --- Copy a command; where the browser does not allow it, select it so that a key press does.
   for (const button of document.querySelectorAll("button.copy")) {
@@ -50,6 +123,17 @@
     });
   }
 
+  // --- Two choices that lead to a page: which, is in the page as data.
+  for (const chooser of document.querySelectorAll(".chooser")) {
+    chooser.hidden = false;
+    chooser.querySelector("button").addEventListener("click", () => {
+      const [first, second] = [...chooser.querySelectorAll("select")].map((select) => select.value);
+      const page = (JSON.parse(document.getElementById(chooser.dataset.pages).textContent)[first] || {})[second];
+      chooser.querySelector("output").textContent = page ? "" : "These two share no track.";
+      if (page) location.href = page;
+    });
+  }
+
   // --- Draw a chart once it comes near the window. Colours are the text's own, so light and dark need no second drawing.
   const config = {
     background: "transparent",
@@ -62,21 +146,47 @@
     },
     axisX: { grid: false, tickCount: 6 },
     axisY: { tickCount: 5 },
+    legend: { labelColor: "currentColor", titleColor: "currentColor" },
   };
 
-  async function draw(place) {
-    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  async function draw(place, axis) {
+    const scheme = getComputedStyle(document.documentElement).colorScheme;
+    const dark = scheme === "dark" || (scheme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
     try {
       const spec = JSON.parse(document.getElementById(place.dataset.chart).textContent);
+      if (axis) {
+        spec.encoding.x = axis.x;
+        for (const layer of spec.layer) layer.transform = [...(layer.transform || []), ...axis.transform];
+      }
+      delete place.dataset.drawn;
       await vegaEmbed(place, spec, {
         mode: "vega-lite", renderer: "svg", actions: false, config, tooltip: { theme: dark ? "dark" : "light" },
       });
+      if (!axis && spec.usermeta) offerAxes(place, spec.usermeta.axes);
       place.dataset.drawn = "yes";
     } catch (error) {
       place.className = "chart-problem";
       place.textContent = `This chart could not be drawn: ${error.message}`;
       console.error(error);
     }
+  }
+
+  // --- What a curve is drawn against: the choices are in its spec, this only makes buttons of them.
+  function offerAxes(place, axes) {
+    const bar = place.parentElement.querySelector(".axes");
+    if (!bar || bar.children.length || axes.length < 2) return;
+    for (const [number, axis] of axes.entries()) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = axis.label;
+      button.setAttribute("aria-pressed", String(number === 0));
+      button.addEventListener("click", async () => {
+        for (const other of bar.children) other.setAttribute("aria-pressed", String(other === button));
+        await draw(place, axis);
+      });
+      bar.append(button);
+    }
+    bar.hidden = false;
   }
 
   const watcher = new IntersectionObserver((entries) => {

@@ -1,0 +1,139 @@
+"""How much of a network's speed ImageNet's input pipeline leaves: images/s on files against random data on the device.
+
+    python benchmarks/imagenet_pipeline.py [--data-root DIR] [--side 256 | --files] [--device cuda] [--precision bf16]
+        [--architecture resnet18] [--batch N] [--steps N] [--processes N] [--turns N] [--json FILE]
+
+Both sides take the same steps of the same network; one gets its batches from the folders (or from what `benchsuite
+data prepare imagenet` made, with --side), decoded by processes while the device works, the other the same batch again
+and again. Where there is no ImageNet, images of its usual size (500 x 375, JPEG of quality 90) are generated once. The
+sides take turns; printed is the share, its median and quartiles over the turns, and what the pipeline gives by itself.
+The goal is for a GPU machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import torch
+from pairing import quartiles, show
+from PIL import Image
+from resnets import SGD
+
+from benchsuite.data.load import load_dataset
+from benchsuite.data.roots import find_data_root
+from benchsuite.data.streamed import StreamedData, StreamedDataset
+from benchsuite.harness.allocator import steady_allocator
+from benchsuite.harness.assembly import Parts, assemble
+from benchsuite.harness.device import open_device
+from benchsuite.harness.seeds import derive_seeds
+from benchsuite.harness.trainer import Trainer
+from benchsuite.registry.manager import installed_registry
+from benchsuite.rule import Batch
+from benchsuite.spec.hardware import HardwareSpec
+from benchsuite.spec.library import SpecLibrary, builtin_folder
+from benchsuite.spec.protocol import ProtocolSpec
+from benchsuite.spec.resolve import adapter_of
+from benchsuite.spec.track import RuleSpec
+
+
+def stand_in(root: Path, images: int) -> None:
+    """Make files as large as ImageNet's usual ones, of smooth noise."""
+    random = np.random.default_rng(0)
+    for number in range(images):
+        for part in ("train", "val") if number < 16 else ("train",):
+            wnid = f"n{90000000 + number % 8}"
+            folder = root / part / wnid
+            folder.mkdir(parents=True, exist_ok=True)
+            coarse = Image.fromarray(random.integers(0, 256, (47, 63, 3), dtype=np.uint8)).resize((500, 375))
+            noisy = np.asarray(coarse, dtype=np.int16) + random.integers(-12, 12, (375, 500, 3))
+            Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / f"{number}.JPEG", "JPEG", quality=90)
+
+
+def endless(data: StreamedData, batch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Go through epoch after epoch, whole batches only."""
+    generator = torch.Generator().manual_seed(0)
+    while True:
+        order = torch.randperm(data.train_examples, generator=generator)
+        starts = range(0, data.train_examples - batch + 1, batch)
+        yield from data.train_batches(order, [slice(s, s + batch) for s in starts], data.draw_augmentation(generator))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-root", type=Path, default=None)
+    parser.add_argument("--side", type=int, default=None, help="read what was prepared at this side; else the files")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="fp32", choices=["fp32", "tf32", "bf16"])
+    parser.add_argument("--architecture", default="resnet18")
+    parser.add_argument("--batch", type=int, default=None)
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--processes", type=int, default=None)
+    parser.add_argument("--json", type=Path, default=None)
+    given = parser.parse_args()
+    on_gpu = given.device.startswith("cuda")
+    batch = given.batch or (256 if on_gpu else 16)
+    root = find_data_root(given.data_root)
+    if not (root / "imagenet").is_dir():
+        root = root / "imagenet-stand-in"
+        if not root.is_dir():
+            stand_in(root / "imagenet", max(8 * batch, 256))
+        print(f"no ImageNet; images of its size are in {root}")
+    plain = SpecLibrary([builtin_folder()]).load("datasets", "imagenet").plain()
+    spec = adapter_of("dataset").validate_python({**plain, "name": "imagenet", "stored_side": given.side})
+    dataset = load_dataset(spec, root)
+    assert isinstance(dataset, StreamedDataset)
+    steady_allocator()
+    hardware = HardwareSpec(name="timed", device=given.device, precision=given.precision)
+    device, registry = open_device(hardware), installed_registry()
+    data = StreamedData(dataset, device.torch_device, given.processes)
+    network = SpecLibrary([builtin_folder()]).load("architectures", given.architecture).plain()
+    architecture = adapter_of("architecture").validate_python({**network, "name": given.architecture})
+    protocol = ProtocolSpec.model_validate({"epochs": 1, "batch_size": batch, "optimizer": SGD})
+    parts = Parts(architecture, protocol, RuleSpec(name="backprop"), derive_seeds(0))
+    trainer = assemble(parts, data, device, registry)
+    trainer.network.train()
+    source = endless(data, batch)
+    resident = next(source)
+
+    def timed(batches: Iterator[tuple[torch.Tensor, torch.Tensor]]) -> float:
+        device.synchronize()
+        start = perf_counter()
+        for _ in range(given.steps):
+            step(trainer, next(batches))
+        device.synchronize()
+        return given.steps * batch / (perf_counter() - start)
+
+    def same() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        while True:
+            yield resident
+
+    timed(same())
+    timed(source)
+    rates = []
+    for turn in range(given.turns):
+        pair = {kind: timed(source if kind else same()) for kind in ((0, 1) if turn % 2 else (1, 0))}
+        rates.append(pair)
+    start = perf_counter()
+    for _ in range(2 * given.steps):
+        next(source)
+    alone = 2 * given.steps * batch / (perf_counter() - start)
+    share = f"{given.architecture}, batch {batch}, {data.processes} processes: from files / random data on the device"
+    results = {share: quartiles([pair[1] / pair[0] for pair in rates])}
+    print(f"random data {np.median([p[0] for p in rates]):.1f} images/s, pipeline by itself {alone:.1f} images/s")
+    show(results, {share: ">= 0.9"})
+    if given.json:
+        given.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def step(trainer: Trainer, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+    trainer._step(trainer.laid_out(Batch(*batch, trainer.criterion)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""Where ImageNet's images lie and which class each has: ILSVRC-2012's folders, in either layout of ``val``."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchsuite.data.roots import ANOTHER_ROOT
+from benchsuite.data.wording import one_line
+from benchsuite.errors import DataError
+
+SUFFIXES = (".jpeg", ".jpg", ".png")
+TRUTH = "ILSVRC2012_validation_ground_truth.txt"
+"""In the development kit: a line for each validation image in the order of their names, an ILSVRC2012_ID."""
+META = "meta.mat"
+"""In the development kit: which wnid each ILSVRC2012_ID is."""
+SOLUTION = "LOC_val_solution.csv"
+"""In the Kaggle distribution: ImageId, and the wnid as the first word of PredictionString."""
+
+_DEPTH = 3
+_IMAGE_FOLDERS = frozenset({"train", "val", "test"})
+
+
+@dataclass(frozen=True)
+class ListedImages:
+    """Images of one part, in the order in which they are numbered.
+
+    Attributes:
+        paths: relative to the root, as bytes of the file system.
+        labels: index of each one's class, int64.
+        sizes: of the files, in bytes, int64.
+    """
+
+    paths: NDArray[np.bytes_]
+    labels: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Return how many images there are."""
+        return len(self.labels)
+
+    def first(self, limit: int | None) -> ListedImages:
+        """Return the first so many."""
+        return ListedImages(self.paths[:limit], self.labels[:limit], self.sizes[:limit])
+
+
+@dataclass(frozen=True)
+class ImagenetListing:
+    """What is in the folders.
+
+    Attributes:
+        root: the folder that holds ``train`` and ``val``.
+        wnids: names of the classes in the order of their numbers, which is that of the names.
+        train: images to learn from; the first of every class, then the second, and so on.
+        test: images to measure on, ``val``'s; likewise, or in the order of their names where they are in one folder.
+    """
+
+    root: Path
+    wnids: tuple[str, ...]
+    train: ListedImages
+    test: ListedImages
+
+    def fingerprint(self) -> str:
+        """Return the sha256 over every image's path, class and size in bytes; 64 hexadecimal digits.
+
+        Not of the pixels: to decode a million images takes longer than many a run. ``benchsuite data verify`` does.
+        """
+        digest = hashlib.sha256(b"benchsuite imagenet 1\n" + "\n".join(self.wnids).encode())
+        for name, part in (("train", self.train), ("test", self.test)):
+            digest.update(f"{name} {len(part)}\n".encode())
+            digest.update(b"\0".join(part.paths.tolist()))
+            digest.update(part.labels.astype("<i8").tobytes())
+            digest.update(part.sizes.astype("<i8").tobytes())
+        return digest.hexdigest()
+
+
+def list_imagenet(root: Path) -> ImagenetListing:
+    """List ImageNet's folders; no image is opened.
+
+    Args:
+        root: the folder that holds ``train/<wnid>/*.JPEG`` and ``val``: class folders like ``train``'s, or all images
+            in one folder with the development kit (``ILSVRC2012_validation_ground_truth.txt`` and ``meta.mat``) or
+            Kaggle's ``LOC_val_solution.csv`` up to three folders below or above.
+
+    Raises:
+        DataError: if folders are missing or empty, or nothing says what the images of a flat ``val`` are.
+    """
+    for name in ("train", "val"):
+        if not (root / name).is_dir():
+            raise DataError(
+                f"{root / name}: no such folder; put ILSVRC-2012's train/<wnid>/*.JPEG and val there, or {ANOTHER_ROOT}"
+            )
+    wnids = tuple(sorted(entry.name for entry in os.scandir(root / "train") if entry.is_dir()))
+    if len(wnids) < 2:
+        raise DataError(f"{root / 'train'}: found {len(wnids)} classes, expected at least 2 folders, one a class")
+    train = _in_class_folders(root, "train", wnids)
+    has_folders = any(entry.is_dir() for entry in os.scandir(root / "val"))
+    test = _in_class_folders(root, "val", wnids) if has_folders else _in_one_folder(root, wnids)
+    return ImagenetListing(root, wnids, train, test)
+
+
+def _in_class_folders(root: Path, part: str, wnids: Sequence[str]) -> ListedImages:
+    strangers = {e.name for e in os.scandir(root / part) if e.is_dir()} - set(wnids)
+    if strangers:
+        raise DataError(
+            f"{root / part}: class '{min(strangers)}' is not one of train's {len(wnids)}; both need the same"
+        )
+    by_class = []
+    for label, wnid in enumerate(wnids):
+        found = _images(root / part / wnid)
+        if not found:
+            raise DataError(f"{root / part / wnid}: holds no images; put this class's there")
+        by_class.append([(f"{part}/{wnid}/{name}", label, size) for name, size in found])
+    return _listed([image for turn in zip_longest(*by_class) for image in turn if image is not None])
+
+
+def _in_one_folder(root: Path, wnids: Sequence[str]) -> ListedImages:
+    found = _images(root / "val")
+    if not found:
+        raise DataError(f"{root / 'val'}: holds no images; put the validation images there")
+    numbers = {wnid: label for label, wnid in enumerate(wnids)}
+    truth = _truth(root, [name for name, _ in found])
+    missing = [name for name, _ in found if name not in truth]
+    if missing:
+        raise DataError(f"{root / 'val' / missing[0]}: nothing says which class it has ({len(missing)} such images)")
+    strangers = sorted({truth[name] for name, _ in found} - set(numbers))
+    if strangers:
+        raise DataError(f"{root / 'val'}: class '{strangers[0]}' is not one of train's {len(wnids)}")
+    return _listed([(f"val/{name}", numbers[truth[name]], size) for name, size in found])
+
+
+def _images(folder: Path) -> list[tuple[str, int]]:
+    """Return names and sizes of a folder's images, in the order of the names."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [(e.name, e.stat().st_size) for e in entries if e.name.lower().endswith(SUFFIXES)]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be listed ({one_line(error)}); it must be a readable folder") from error
+    return sorted(found)
+
+
+def _listed(images: Sequence[tuple[str, int, int]]) -> ListedImages:
+    paths = np.array([os.fsencode(path) for path, _, _ in images])
+    labels = np.array([label for _, label, _ in images], dtype=np.int64)
+    return ListedImages(paths, labels, np.array([size for _, _, size in images], dtype=np.int64))
+
+
+def _truth(root: Path, names: Sequence[str]) -> Mapping[str, str]:
+    """Return the wnid of each image of a flat ``val``, from whichever file says it."""
+    solution = _find(root, SOLUTION)
+    if solution is not None:
+        with solution.open(newline="", encoding="utf-8") as stream:
+            classes = {row["ImageId"]: row["PredictionString"].split()[0] for row in csv.DictReader(stream)}
+        return {name: classes[Path(name).stem] for name in names if Path(name).stem in classes}
+    truth, meta = _find(root, TRUTH), _find(root, META)
+    if truth is None or meta is None:
+        raise DataError(
+            f"{root / 'val'}: holds images in no class folders, and there is neither the development kit ({TRUTH} and "
+            f"{META}) nor {SOLUTION} in or under {root}; add one, or sort the images into folders"
+        )
+    ids = [int(line) for line in truth.read_text(encoding="ascii").split()]
+    if len(ids) != len(names):
+        raise DataError(f"{truth}: has {len(ids)} lines for {len(names)} images; both must be whole")
+    wnids = _wnids_by_id(meta)
+    return {name: wnids[number] for name, number in zip(names, ids, strict=True) if number in wnids}
+
+
+def _wnids_by_id(meta: Path) -> dict[int, str]:
+    from scipy.io import loadmat
+
+    try:
+        synsets = loadmat(meta, squeeze_me=True)["synsets"]
+        return {int(synset["ILSVRC2012_ID"]): str(synset["WNID"]) for synset in np.atleast_1d(synsets)}
+    except Exception as error:  # a damaged file makes the reader raise anything
+        raise DataError(f"{meta}: cannot be read as the development kit's ({one_line(error)})") from error
+
+
+def _find(root: Path, name: str) -> Path | None:
+    """Look for a file in the root and below, images' folders apart, and beside the root and its parents (Kaggle's)."""
+    for folder, below, files in os.walk(root):
+        if name in files:
+            return Path(folder) / name
+        deep = len(Path(folder).relative_to(root).parts) >= _DEPTH
+        below[:] = [] if deep else sorted(set(below) - _IMAGE_FOLDERS)
+    for parent in list(root.absolute().parents)[:_DEPTH]:
+        for path in (parent / name, *sorted(parent.glob(f"ILSVRC2012_devkit*/data/{name}"))):
+            if path.is_file():
+                return path
+    return None

@@ -1,0 +1,38 @@
+"""From a loaded data set to what a training loop takes its batches from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from benchsuite.data.resident import ResidentData
+from benchsuite.data.source import TrainingData
+from benchsuite.data.tensors import DecodedDataset
+from benchsuite.spec.dataset import DatasetSpec, ImagenetDataset
+
+if TYPE_CHECKING:
+    from benchsuite.data.streamed import StreamedDataset
+
+
+def open_data(
+    dataset: DecodedDataset | StreamedDataset, spec: DatasetSpec, device: torch.device, processes: int | None = None
+) -> TrainingData:
+    """Put a data set on a device, or make ready to bring it there batch by batch.
+
+    Args:
+        dataset: what ``load_dataset`` returned for the spec.
+        spec: its normalisation and augmentation.
+        device: where batches are wanted.
+        processes: how many decode images; see ``StreamedData``.
+
+    Raises:
+        DataError: if the spec's normalisation or augmentation does not fit the examples.
+    """
+    if isinstance(dataset, DecodedDataset):
+        augmentation = None if isinstance(spec, ImagenetDataset) else spec.augmentation
+        return ResidentData(dataset, spec.normalization, device, augmentation=augmentation)
+    # Imported where it is used: torchvision's transforms take a second.
+    from benchsuite.data.streamed import StreamedData
+
+    return StreamedData(dataset, device, processes)

@@ -1,0 +1,280 @@
+"""Runs on the machines of a Ray cluster, each wherever there is room for it.
+
+Every machine has to see the store: records and checkpoints are written where the run is made, so that a run whose
+machine is lost goes on from its last checkpoint on another one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from queue import Empty
+from typing import TYPE_CHECKING, Any
+
+from benchsuite.errors import BenchsuiteError, HardwareError
+from benchsuite.harness.executor import Lost, Place, Tell
+from benchsuite.harness.ray_worker import look_around, make_run
+from benchsuite.record.model import RunRecord
+from benchsuite.record.store import RecordStore
+from benchsuite.spec.hardware import HardwareSpec
+from benchsuite.spec.hashing import run_id
+from benchsuite.spec.resolve import SelectedRun
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+
+logger = logging.getLogger("benchsuite.harness")
+
+RETRIES = 3
+"""Times that a run goes on elsewhere after the worker or the machine that made it was lost."""
+POLL_S = 0.2
+GRACE_S = 120.0
+"""How long runs get to save their state after Ctrl-C: an evaluation is not interrupted."""
+LOOK_AROUND_S = 120.0
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a run reserves of a machine.
+
+    Attributes:
+        cores: whole CPU cores.
+        gpus: GPUs, or the part of one that ``hardware.device_share`` says.
+        memory: bytes of the machine's memory, 0 where the hardware spec says nothing or means a GPU's.
+
+    """
+
+    cores: int
+    gpus: float
+    memory: int
+
+    def fits(self, resources: dict[str, float]) -> bool:
+        """Return whether a machine with these resources has room for it when nothing else is on it."""
+        has = (resources.get("CPU", 0), resources.get("GPU", 0), resources.get("memory", 0))
+        return all(wanted <= there for wanted, there in zip((self.cores, self.gpus, self.memory), has, strict=True))
+
+    def __str__(self) -> str:
+        """Return it as messages show it."""
+        parts = [f"{self.cores} CPU cores"]
+        if self.gpus:
+            parts.append(f"{self.gpus:g} GPUs")
+        if self.memory:
+            parts.append(f"{self.memory / GIB:g} GiB of memory")
+        return ", ".join(parts)
+
+
+def need_of(hardware: HardwareSpec) -> Need:
+    """Return what a run on this hardware reserves: its threads in cores, and its device or the share of one.
+
+    Raises:
+        HardwareError: if the spec names one of a machine's devices, or several processes.
+
+    """
+    if hardware.world_size > 1:
+        raise HardwareError(
+            f"hardware '{hardware.name}' shares one run among {hardware.world_size} processes, which torchrun starts; "
+            "leave out --executor ray, or use hardware with world_size 1"
+        )
+    if ":" in hardware.device:
+        raise HardwareError(
+            f"hardware '{hardware.name}' names device {hardware.device}; Ray chooses devices: say cuda without a number"
+        )
+    on_gpu = hardware.device == "cuda"
+    memory = 0 if on_gpu or hardware.memory_gib is None else int(hardware.memory_gib * GIB)
+    return Need(hardware.threads or 1, hardware.device_share if on_gpu else 0, memory)
+
+
+def settle_for_cluster(hardware: HardwareSpec) -> HardwareSpec:
+    """Return a spec whose device is explicit: ``auto`` is cuda where the cluster has a GPU, else cpu.
+
+    Raises:
+        HardwareError: if there is no Ray, or it cannot be reached.
+
+    """
+    ray = connected()
+    if hardware.device != "auto":
+        return hardware
+    return hardware.model_copy(update={"device": "cuda" if ray.cluster_resources().get("GPU", 0) else "cpu"})
+
+
+def connected() -> Any:
+    """Return Ray, connected to the cluster of ``RAY_ADDRESS``, to one that runs here, or to one it starts here.
+
+    Raises:
+        HardwareError: if Ray is not installed, or the cluster does not answer.
+
+    """
+    try:
+        import ray
+    except ImportError:
+        raise HardwareError("--executor ray needs Ray, which is not installed: pip install 'benchsuite[ray]'") from None
+    if not ray.is_initialized():
+        try:
+            # Workers' output stays in Ray's logs: what a run has to say is in its record.
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            where = os.environ.get("RAY_ADDRESS", "this machine")
+            raise HardwareError(f"no Ray cluster at {where}: {str(error).splitlines()[0]}") from error
+    return ray
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One try at a run."""
+
+    selected: SelectedRun
+    number: int = 0
+
+
+class RayExecutor:
+    """Makes runs as tasks of a Ray cluster; see ``Executor``."""
+
+    def __init__(self, retries: int = RETRIES) -> None:
+        self.retries = retries
+        self.ray = connected()
+
+    # --- before the first run ---
+
+    def check(self, runs: Sequence[SelectedRun], place: Place) -> None:
+        """Raise what would keep runs from being made: no machine large enough, or one that does not see the store.
+
+        Raises:
+            HardwareError: saying which machine, what it has, and what was expected.
+
+        """
+        machines = [node for node in self.ray.nodes() if node["Alive"]]
+        for name, need in {run.spec.hardware.name: need_of(run.spec.hardware) for run in runs}.items():
+            if not any(need.fits(node["Resources"]) for node in machines):
+                there = "; ".join(sorted({_described(node["Resources"]) for node in machines}))
+                raise HardwareError(f"no machine of the cluster has room for hardware '{name}': {need}. There: {there}")
+        self._require_alike(machines, place)
+
+    def _require_alike(self, machines: list[dict[str, Any]], place: Place) -> None:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        token = place.store / f".looked-for-{uuid.uuid4().hex}"
+        token.touch()
+        try:
+            task = self.ray.remote(num_cpus=0, max_retries=0)(look_around)
+            asked = {
+                node["NodeManagerHostname"] + " " + node["NodeID"][:8]: task.options(
+                    scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+                ).remote(token, place.data_root)
+                for node in machines
+            }
+            seen = {name: self.ray.get(answer, timeout=LOOK_AROUND_S) for name, answer in asked.items()}
+        except self.ray.exceptions.RayError as error:
+            raise HardwareError(f"a machine of the cluster does not answer: {_first_line(error)}") from error
+        finally:
+            token.unlink(missing_ok=True)
+        expected = {**look_around(place.store, place.data_root), "the store": "seen", "data": "seen"}
+        wrong = [
+            f"  {machine}: {what} {'is ' if 'seen' in value else ''}{value}, expected {expected[what]}"
+            for machine, found in sorted(seen.items())
+            for what, value in found.items()
+            if value != expected[what]
+        ]
+        if wrong:
+            folders = f"the store {place.store} and the data {place.data_root} must be the same folders on all machines"
+            raise HardwareError("\n".join(["machines of the cluster differ:", *wrong, f"  {folders}"]))
+
+    # --- the runs ---
+
+    def make(self, runs: Sequence[SelectedRun], place: Place, tell: Tell, lost: Lost) -> Iterator[RunRecord]:
+        """Yield records as runs end; a run whose worker is lost goes on elsewhere, from its last checkpoint.
+
+        A run that another command is making is asked for again until it has a record.
+        """
+        from ray.util.queue import Queue
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        # On this machine: with another that is lost, what all have to tell would be.
+        here = NodeAffinitySchedulingStrategy(self.ray.get_runtime_context().get_node_id(), soft=False)
+        events = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
+        pending = {self._submit(_Attempt(run), place, events): _Attempt(run) for run in runs}
+        try:
+            while pending:
+                ended, _ = self.ray.wait(list(pending), num_returns=1, timeout=POLL_S)
+                _pass_on(events, tell)
+                for answer in ended:
+                    attempt = pending.pop(answer)
+                    outcome = self._outcome_of(answer, attempt, place)
+                    if isinstance(outcome, _Attempt):
+                        pending[self._submit(outcome, place, events)] = outcome
+                    elif isinstance(outcome, str):
+                        yield lost(attempt.selected, outcome)
+                    else:
+                        yield outcome
+        except BaseException:
+            self._stop(list(pending))
+            _pass_on(events, tell)
+            raise
+        finally:
+            events.shutdown(force=True)
+
+    def _submit(self, attempt: _Attempt, place: Place, events: Any) -> ObjectRef[RunRecord | None]:
+        need = need_of(attempt.selected.spec.hardware)
+        # A second try goes on from what the first has saved, also where the command said to start afresh.
+        place = replace(place, fresh=place.fresh and attempt.number == 0)
+        # Ray itself does not try again: it would not know that a lost run's claim on the store is void.
+        options = {"num_cpus": need.cores, "num_gpus": need.gpus, "memory": need.memory, "max_retries": 0}
+        task = self.ray.remote(**{key: value for key, value in options.items() if key != "memory" or value})(make_run)
+        reference: ObjectRef[RunRecord | None] = task.remote(attempt.selected, place, need.cores, events)
+        return reference
+
+    def _outcome_of(
+        self, answer: ObjectRef[RunRecord | None], attempt: _Attempt, place: Place
+    ) -> RunRecord | _Attempt | str:
+        """Return the record of a try that ended, the try that is to follow it, or why none is."""
+        errors = self.ray.exceptions
+        losses = (errors.WorkerCrashedError, errors.NodeDiedError, errors.OwnerDiedError, errors.ObjectLostError)
+        try:
+            record: RunRecord | None = self.ray.get(answer)
+        except errors.RayTaskError as error:
+            raise (error.cause if isinstance(error.cause, BenchsuiteError) else error) from None
+        except errors.OutOfMemoryError as error:
+            self._void_claim(attempt, place)
+            return f"Ray ended it for want of memory: {_first_line(error)}"
+        except losses as error:
+            self._void_claim(attempt, place)
+            if attempt.number >= self.retries:
+                return f"its worker was lost {attempt.number + 1} times: {_first_line(error)}"
+            logger.warning("a worker was lost (%s); its run goes on elsewhere", _first_line(error))
+            return replace(attempt, number=attempt.number + 1)
+        # Without a record, another command is at it: asked again, the run is found or made.
+        return attempt if record is None else record
+
+    @staticmethod
+    def _void_claim(attempt: _Attempt, place: Place) -> None:
+        """Take back the claim of a process that is gone; from another machine nobody could tell that it is."""
+        RecordStore(place.store).unclaim(run_id(attempt.selected.spec))
+
+    def _stop(self, pending: list[ObjectRef[RunRecord | None]]) -> None:
+        """Interrupt what is under way, so that every run saves its state, and wait for that."""
+        for answer in pending:
+            self.ray.cancel(answer, force=False)
+        if pending:
+            self.ray.wait(pending, num_returns=len(pending), timeout=GRACE_S)
+
+
+def _pass_on(events: Any, tell: Tell) -> None:
+    """Tell what workers have reported since the last time."""
+    while True:
+        try:
+            event, arguments = events.get_nowait()
+        except Empty:
+            return
+        tell(event, **arguments)
+
+
+def _described(resources: dict[str, float]) -> str:
+    memory = f"{resources.get('memory', 0) / GIB:.0f} GiB of memory"
+    return f"{resources.get('CPU', 0):g} CPU cores, {resources.get('GPU', 0):g} GPUs, {memory}"
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

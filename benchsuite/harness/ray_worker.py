@@ -1,0 +1,87 @@
+"""What a Ray worker does: make one run, and tell the machine the command was given on what happens."""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+
+from benchsuite.data.fingerprint import fingerprint
+from benchsuite.data.load import load_dataset
+from benchsuite.harness.allocator import steady_allocator
+from benchsuite.harness.device import settle_hardware
+from benchsuite.harness.executor import Place
+from benchsuite.harness.run import InterruptedRunError, Run
+from benchsuite.harness.write_up import LoadedData
+from benchsuite.record.model import RunRecord
+from benchsuite.record.running import RunningElsewhereError
+from benchsuite.record.store import RecordStore
+from benchsuite.registry.manager import Registry, installed_registry
+from benchsuite.spec.dataset import DatasetSpec
+from benchsuite.spec.hashing import canonical_json
+from benchsuite.spec.resolve import SelectedRun
+from benchsuite.version import __version__
+
+EVENTS_PASSED_ON = frozenset({"benchsuite_run_started", "benchsuite_epoch_finished"})
+"""The others follow from the record, which goes back whole."""
+
+_DATASET: TypeAdapter[DatasetSpec] = TypeAdapter(DatasetSpec)
+
+
+def make_run(selected: SelectedRun, place: Place, threads: int, events: Any) -> RunRecord | None:
+    """Make one run in this process; None if another live process is at it.
+
+    Args:
+        selected: which run.
+        place: the store and the data.
+        threads: of torch, as many as cores are reserved.
+        events: a queue to which (event, arguments) is put.
+
+    Raises:
+        HardwareError: if this machine has not what the run's hardware spec asks for.
+        DataError: if the data are not here.
+
+    """
+    steady_allocator()
+    torch.set_num_threads(threads)
+    settle_hardware(selected.spec.hardware)
+    registry = installed_registry()
+    data = _loaded(canonical_json(selected.spec.dataset.model_dump(mode="json")), str(place.data_root))
+
+    def pass_on(event: str, **arguments: object) -> None:
+        if event in EVENTS_PASSED_ON:
+            events.put((event, arguments))
+
+    run = Run(selected, data, RecordStore(place.store), registry, place.fresh, tell=pass_on)
+    earlier = run.earlier_record()
+    if earlier is not None:
+        return earlier
+    try:
+        return run.execute()
+    except InterruptedRunError as stop:
+        return stop.record
+    except RunningElsewhereError:
+        return None
+
+
+def look_around(token: Path, data_root: Path) -> dict[str, str]:
+    """Return what of this machine has to be as on the others: whether it sees a file of the store, and versions."""
+    return {
+        "the store": "seen" if token.is_file() else "not seen",
+        "data": "seen" if data_root.is_dir() else "not seen",
+        "Python": ".".join(str(n) for n in sys.version_info[:2]),
+        "torch": str(torch.__version__),
+        "benchsuite": __version__,
+    }
+
+
+# A worker makes run after run, mostly of the same track.
+@lru_cache(maxsize=2)
+def _loaded(dataset: str, data_root: str) -> LoadedData:
+    registry: Registry = installed_registry()
+    decoded = load_dataset(_DATASET.validate_json(dataset), Path(data_root), registry.datasets)
+    return LoadedData(decoded, fingerprint(decoded))

@@ -1,0 +1,82 @@
+"""Any two rules over all tracks on which both were measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from benchsuite_leaderboard.matrix import main_row, rules_of
+from benchsuite_leaderboard.model import Estimate, RuleRow, TrackTable
+from benchsuite_leaderboard.statistics import paired_difference, welch_p_value
+
+
+@dataclass(frozen=True)
+class PairLine:
+    """Two rules on one table."""
+
+    table: TrackTable
+    left: RuleRow
+    right: RuleRow
+    difference: Estimate | None
+    """Left less right, paired by seed; None where no seed is in both."""
+    p_value: float | None
+    """Of Welch's t-test."""
+
+    @property
+    def better(self) -> str:
+        """Return which side has the lower error: ``left``, ``right``, or nothing where the interval does not say."""
+        found = self.difference
+        if found is None or found.low is None or found.high is None:
+            return ""
+        return "left" if found.high < 0 else "right" if found.low > 0 else ""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two rules on all tables that have both."""
+
+    left: str
+    right: str
+    lines: tuple[PairLine, ...]
+
+    @property
+    def address(self) -> str:
+        """Return the page's path within the site."""
+        return pair_address(self.left, self.right)
+
+    @property
+    def left_better(self) -> int:
+        """Return on how many tables the left rule has the lower error, by the paired interval."""
+        return sum(line.better == "left" for line in self.lines)
+
+    @property
+    def right_better(self) -> int:
+        """Return on how many tables the right rule has the lower error, by the paired interval."""
+        return sum(line.better == "right" for line in self.lines)
+
+
+def pair_address(left: str, right: str) -> str:
+    """Return the path of a pair's page within the site; the order of the two is that of ``rules_of``."""
+    return f"compare/{left}/{right}.html"
+
+
+def pairs_of(tables: Sequence[TrackTable]) -> Iterator[Pair]:
+    """Yield every two rules that share a table, in the order of ``rules_of``."""
+    rules = rules_of(tables)
+    rows = {(t.table_id, rule): main_row(t, rule) for t in tables for rule in rules_of([t])}
+    for left, right in combinations(rules, 2):
+        found = ((t, rows.get((t.table_id, left)), rows.get((t.table_id, right))) for t in tables)
+        lines = tuple(_line(t, a, b) for t, a, b in found if a and b and a.test_error and b.test_error)
+        if lines:
+            yield Pair(left, right, lines)
+
+
+def _line(table: TrackTable, left: RuleRow, right: RuleRow) -> PairLine:
+    here, there = _errors(left), _errors(right)
+    p_value = welch_p_value(list(here.values()), list(there.values()))
+    return PairLine(table, left, right, paired_difference(here, there), p_value)
+
+
+def _errors(row: RuleRow) -> dict[int, float]:
+    return {run.seed: run.test_error for run in row.runs if run.counted and run.test_error is not None}

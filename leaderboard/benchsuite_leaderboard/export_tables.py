@@ -1,0 +1,253 @@
+"""The site's tables as data: what each file for download holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from benchsuite.record.audit import ClaimAudit
+from benchsuite_leaderboard.compare import Pair
+from benchsuite_leaderboard.critical_difference import Ranking, not_told_from
+from benchsuite_leaderboard.exports import DataTable, Value
+from benchsuite_leaderboard.formatting import interval, mean_sd, number, p_value, percent, points, status_words
+from benchsuite_leaderboard.matrix import Cell, Matrix
+from benchsuite_leaderboard.model import BASELINE_RULE, Estimate, RuleRow, TrackTable
+from benchsuite_leaderboard.rule_pages import AUDIT_VERDICTS, CLAIM_WORDS, RulePage
+
+RESULT_COLUMNS = (
+    "rank", "rule", "settings", "status", "seeds", "completed", "test_error_mean", "test_error_sd", "test_error_low",
+    "test_error_high", f"gap_to_{BASELINE_RULE}", "gap_low", "gap_high", "gap_pairs", "gap_p_welch",
+    "published_test_error", "published_is_bound", "train_error_mean", "train_error_sd", "cost_per_step_ratio",
+    "step_time_ms", "images_per_s", "peak_memory_mib", "hardware_class", "precision", "run_ids",
+)  # fmt: skip
+
+
+def track_data(table: TrackTable) -> DataTable:
+    """Return one track's table."""
+    rows = tuple(_result(row) for row in table.rows)
+    printed = ("Rule", "Test error, %", "95 % interval", "Seeds", f"Gap to {BASELINE_RULE}, points", "p (Welch)",
+               "Published, %", "Train error, %", "Cost per step")  # fmt: skip
+    title = f"{table.track}, {table.tier} tier: {table.dataset_title}, {table.architecture_title}"
+    return DataTable(title, RESULT_COLUMNS, rows, printed, tuple(_printed_result(row) for row in table.rows))
+
+
+def rule_data(rule: str, results: Iterable[tuple[TrackTable, RuleRow]]) -> DataTable:
+    """Return one rule's results on all tracks."""
+    results = list(results)
+    rows = tuple((table.track, table.tier, *_result(row)) for table, row in results)
+    printed = (
+        "Track",
+        "Tier",
+        "Rank",
+        "Test error, %",
+        "Seeds",
+        f"Gap to {BASELINE_RULE}, points",
+        "p (Welch)",
+        "Cost per step",
+    )
+    shown = tuple(
+        (
+            t.track,
+            t.tier,
+            "–" if row.rank is None else str(row.rank),
+            mean_sd(row.test_error),
+            _seeds(row),
+            *_gap(row),
+            _cost(row),
+        )
+        for t, row in results
+    )
+    return DataTable(f"Results of {rule}", ("track", "tier", *RESULT_COLUMNS), rows, printed, shown)
+
+
+def matrix_data(matrix: Matrix) -> DataTable:
+    """Return the front page's matrix: one line a cell as data, one line a table as printed."""
+    columns = (
+        "track",
+        "tier",
+        "rule",
+        "test_error_mean",
+        f"gap_to_{BASELINE_RULE}",
+        "seeds",
+        "completed",
+        "empty_because",
+    )
+    rows = tuple(
+        (
+            line.table.track, line.table.tier, cell.rule,
+            cell.row.test_error.mean if cell.row and cell.row.test_error else None, cell.gap,
+            cell.row.total if cell.row else None, cell.row.completed if cell.row else None, cell.empty or None,
+        )
+        for line in matrix.lines
+        for cell in line.cells
+    )  # fmt: skip
+    printed = tuple((line.table.track, line.table.tier, *map(_printed_cell, line.cells)) for line in matrix.lines)
+    return DataTable(
+        "Test error in per cent, by track and rule", columns, rows, ("Track", "Tier", *matrix.rules), printed
+    )
+
+
+def tracks_data(tables: Iterable[TrackTable]) -> DataTable:
+    """Return the list of what is measured."""
+    tables = list(tables)
+    columns = ("track", "tier", "dataset", "architecture", "data_fingerprint", "data_canonical", "rows", "runs",
+               "best_rule", "best_test_error")  # fmt: skip
+    rows = tuple(
+        (
+            t.track, t.tier, t.dataset_title, t.architecture_title, t.fingerprint, t.canonical, len(t.rows), t.runs,
+            best.label if best else None, best.test_error.mean if best and best.test_error else None,
+        )
+        for t in tables
+        for best in [next((row for row in t.rows if row.standing == "best"), None)]
+    )  # fmt: skip
+    printed = tuple(
+        (
+            str(r[0]),
+            str(r[1]),
+            str(r[2]),
+            str(r[3]),
+            str(r[7]),
+            str(r[8] or "–"),
+            percent(r[9] if isinstance(r[9], float) else None),
+        )
+        for r in rows
+    )
+    return DataTable(
+        "What is measured",
+        columns,
+        rows,
+        ("Track", "Tier", "Data", "Network", "Runs", "Best rule", "Test error, %"),
+        printed,
+    )
+
+
+def rules_data(rules: Iterable[RulePage]) -> DataTable:
+    """Return the list of rules with what they claim and what the audit made of it."""
+    rules = list(rules)
+    columns = ["rule", "tracks", "runs", "completed"]
+    for trait in CLAIM_WORDS:
+        columns += [f"{trait}_claimed", f"{trait}_verdict"]
+    rows: list[tuple[Value, ...]] = []
+    for page in rules:
+        found: list[Value] = [page.name, page.tracks, page.runs, page.completed]
+        for name in CLAIM_WORDS:
+            claim = page.claims.get(name)
+            found += [claim.claimed, claim.verdict] if claim else [None, None]
+        rows.append(tuple(found))
+    printed = tuple((p.name, str(p.tracks), *(_claim_words(p.claims.get(name)) for name in CLAIM_WORDS)) for p in rules)
+    heads = ("Rule", "Tracks", *(words for words, _ in CLAIM_WORDS.values()))
+    return DataTable(
+        "Rules: what they claim, and what experiments made of it", tuple(columns), tuple(rows), heads, printed
+    )
+
+
+def audit_data(page: RulePage) -> DataTable:
+    """Return what the audit found of one rule."""
+    columns = (
+        "trait",
+        "claimed",
+        "shown",
+        "verdict",
+        "largest_value",
+        "limit",
+        "network",
+        "where",
+        "measure",
+        "reason",
+    )
+    rows, printed = [], []
+    for name, claim in page.claims.items():
+        seen = claim.strongest
+        place = (seen.value, claim.threshold, seen.network, seen.where) if seen else (None, claim.threshold, None, None)
+        rows.append((name, claim.claimed, claim.shown, claim.verdict, *place, claim.measure, claim.reason or None))
+        shown = "–" if claim.shown is None else _yes(claim.shown)
+        value = "–" if seen is None else number(seen.value)
+        words = CLAIM_WORDS[name][0] if name in CLAIM_WORDS else name
+        printed.append((words, _yes(claim.claimed), shown, AUDIT_VERDICTS[claim.verdict], value))
+    heads = ("Trait", "Claimed", "Shown", "Verdict", "Largest value")
+    return DataTable(f"Audit of {page.name}", columns, tuple(rows), heads, tuple(printed))
+
+
+def pair_data(pair: Pair) -> DataTable:
+    """Return two rules on all tables that have both."""
+    columns = ("track", "tier", "left_rule", "right_rule", "left_test_error", "right_test_error", "difference", "low",
+               "high", "pairs", "p_welch", "left_cost_ratio", "right_cost_ratio")  # fmt: skip
+    rows, printed = [], []
+    for line in pair.lines:
+        left, right, found = line.left, line.right, line.difference
+        means = [row.test_error.mean if row.test_error else None for row in (left, right)]
+        gap = (found.mean, found.low, found.high, found.n) if found else (None, None, None, None)
+        where = (line.table.track, line.table.tier)
+        rows.append((*where, pair.left, pair.right, *means, *gap, line.p_value, left.cost.ratio, right.cost.ratio))
+        difference = points(found.mean) if found else "–"
+        printed.append((*where, mean_sd(left.test_error), mean_sd(right.test_error), difference, p_value(line.p_value)))
+    heads = ("Track", "Tier", f"{pair.left}, %", f"{pair.right}, %", "Difference, points", "p (Welch)")
+    return DataTable(f"{pair.left} and {pair.right}: test errors", columns, tuple(rows), heads, tuple(printed))
+
+
+def ranking_data(ranking: Ranking) -> DataTable:
+    """Return one tier's ranking over tracks."""
+    columns = ("rule", "average_rank", "tracks", "critical_difference", "friedman_p", "not_told_apart_from")
+    rows = tuple(
+        (rule, rank, len(ranking.tracks), ranking.critical_difference, ranking.friedman_p,
+         " ".join(not_told_from(ranking, rule)) or None)
+        for rule, rank in ranking.ranks
+    )  # fmt: skip
+    title = (
+        f"Average ranks on {len(ranking.tracks)} tracks, {ranking.tier} tier; "
+        f"critical difference {ranking.critical_difference:.2f}"
+    )
+    printed = tuple((rule, f"{rank:.2f}") for rule, rank in ranking.ranks)
+    return DataTable(title, columns, rows, ("Rule", "Average rank"), printed)
+
+
+def _claim_words(claim: ClaimAudit | None) -> str:
+    return "–" if claim is None else f"{_yes(claim.claimed)} ({AUDIT_VERDICTS[claim.verdict]})"
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _result(row: RuleRow) -> tuple[Value, ...]:
+    gap, published = row.gap.difference, row.published
+    status = "completed" if row.complete else "; ".join(f"{n} {status_words(s)}" for s, n in row.failures)
+    settings = row.label.removeprefix(row.rule).strip()
+    return (
+        row.rank, row.rule, settings or None, status, row.total, row.completed, *_numbers(row.test_error),
+        gap.mean if gap else None, gap.low if gap else None, gap.high if gap else None, gap.n if gap else None,
+        row.gap.p_value, published.test_error if published else None, published.is_bound if published else None,
+        *_numbers(row.train_error)[:2], row.cost.ratio, row.step_time_ms, row.images_per_s, row.peak_memory_mib,
+        row.hardware_class, row.precision, " ".join(run.run_id for run in row.runs),
+    )  # fmt: skip
+
+
+def _numbers(found: Estimate | None) -> tuple[Value, Value, Value, Value]:
+    return (None, None, None, None) if found is None else (found.mean, found.sd, found.low, found.high)
+
+
+def _printed_result(row: RuleRow) -> tuple[str, ...]:
+    published = row.published
+    stated = "–" if published is None else f"{'≤ ' if published.is_bound else ''}{percent(published.test_error)}"
+    return (
+        row.label, mean_sd(row.test_error), interval(row.test_error), _seeds(row), *_gap(row), stated,
+        mean_sd(row.train_error), _cost(row),
+    )  # fmt: skip
+
+
+def _seeds(row: RuleRow) -> str:
+    return str(row.total) if row.complete else f"{row.completed} of {row.total}"
+
+
+def _gap(row: RuleRow) -> tuple[str, str]:
+    gap = row.gap.difference
+    return ("–" if gap is None else points(gap.mean), p_value(row.gap.p_value))
+
+
+def _cost(row: RuleRow) -> str:
+    return "–" if row.cost.ratio is None else f"{number(row.cost.ratio)}×"
+
+
+def _printed_cell(cell: Cell) -> str:
+    if cell.row is None:
+        return cell.empty
+    return percent(cell.row.test_error.mean if cell.row.test_error else None)

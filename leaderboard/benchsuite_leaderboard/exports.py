@@ -1,0 +1,102 @@
+"""Any table of the site as a file: CSV and JSON with every number in full, LaTeX and Markdown as the page prints it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from benchsuite_leaderboard.formatting import shown
+
+Value = str | float | int | bool | None
+
+KINDS = ("csv", "json", "tex", "md")
+"""Endings of the four files."""
+
+LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "−": "$-$", "–": "--", "×": r"$\times$",
+    "≤": r"$\le$", "<": r"$<$", ">": r"$>$", "°": r"$^\circ$", "δ": r"$\delta$", "ε": r"$\varepsilon$", "ᵀ": r"$^\top$",
+    "₁": r"$_1$", "₀": r"$_0$", "‖": r"$\|$", "²": r"$^2$", "\n": " ",
+}  # fmt: skip
+MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
+
+
+@dataclass(frozen=True)
+class DataTable:
+    """One table: as data, and as it is printed."""
+
+    title: str
+    columns: tuple[str, ...]
+    """Names with their units; errors and gaps are fractions."""
+    rows: tuple[tuple[Value, ...], ...]
+    printed_columns: tuple[str, ...]
+    printed_rows: tuple[tuple[str, ...], ...]
+    """The first cell names the row, the others are numbers or short words; errors in per cent."""
+
+
+def as_files(table: DataTable, path: str) -> Iterator[tuple[str, str]]:
+    """Yield the table's four files as (path, text); ``path`` is without an ending."""
+    for kind, write in (("csv", to_csv), ("json", to_json), ("tex", to_latex), ("md", to_markdown)):
+        yield f"{path}.{kind}", write(table)
+
+
+def to_csv(table: DataTable) -> str:
+    """Return RFC 4180's form; text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    stream = io.StringIO()
+    writer = csv.writer(stream)
+    writer.writerow(table.columns)
+    writer.writerows([_csv_cell(value) for value in row] for row in table.rows)
+    return stream.getvalue()
+
+
+def _csv_cell(value: Value) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return str(value).lower() if isinstance(value, bool) else repr(value)
+    return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def to_json(table: DataTable) -> str:
+    """Return the rows as objects, below the title."""
+    rows: list[Mapping[str, Value]] = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    return json.dumps({"title": table.title, "rows": rows}, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def to_latex(table: DataTable) -> str:
+    """Return a ``table`` with the rules of the package booktabs, which is all that it needs."""
+    lines = [_latex_row(row) for row in table.printed_rows]
+    return "\n".join([
+        r"\begin{table}", r"\centering", rf"\caption{{{_latex(table.title)}}}",
+        rf"\begin{{tabular}}{{l{'r' * (len(table.printed_columns) - 1)}}}", r"\toprule",
+        _latex_row(table.printed_columns), r"\midrule", *lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", "",
+    ])  # fmt: skip
+
+
+def _latex_row(cells: tuple[str, ...]) -> str:
+    return " & ".join(map(_latex, cells)) + r" \\"
+
+
+def _latex(text: str) -> str:
+    return "".join(LATEX.get(character, character) for character in shown(text))
+
+
+def to_markdown(table: DataTable) -> str:
+    """Return a pipe table below its title; nothing in it is taken for markup."""
+    heads = [
+        _markdown_row(table.printed_columns),
+        "|".join(["", "---", *["---:"] * (len(table.printed_columns) - 1), ""]),
+    ]
+    return "\n".join([_markdown(table.title), "", *heads, *map(_markdown_row, table.printed_rows), ""])
+
+
+def _markdown_row(cells: tuple[str, ...]) -> str:
+    return "| " + " | ".join(map(_markdown, cells)) + " |"
+
+
+def _markdown(text: str) -> str:
+    return MARKDOWN.sub(r"\\\1", shown(text).replace("\n", " "))

@@ -1,0 +1,117 @@
+"""The matrix of the front page: one line a table, one column a rule, and for an empty cell why it is empty."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from benchsuite_leaderboard.formatting import status_words
+from benchsuite_leaderboard.model import BASELINE_RULE, RuleRow, TrackTable
+
+GAP_LIMITS = (-0.0025, 0.0025, 0.01, 0.03, 0.1, 0.3)
+"""Between the classes of colour; gaps to backprop as fractions, each some three times the last."""
+
+GAP_WORDS = ("better by > 0.25", "within ± 0.25", "up to 1", "up to 3", "up to 10", "up to 30", "> 30")
+"""What each class holds, in percentage points."""
+
+NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One rule on one table."""
+
+    rule: str
+    row: RuleRow | None
+    """The row shown, with its number; None where there is no number."""
+    gap: float | None
+    """Mean test error less the baseline's, as a fraction; None for the baseline itself and where there is none."""
+    shade: int | None
+    """Class of the gap, an index into ``GAP_WORDS``; None where there is no gap."""
+    empty: str
+    """Why there is no number: a status, or ``not run``."""
+    reason: str
+    """More of it, as the record has it."""
+    others: int
+    """Further rows of this rule in the table, with other settings or on other machines."""
+    row_id: str
+    """Where a link leads; empty where the rule has no row."""
+
+
+@dataclass(frozen=True)
+class MatrixLine:
+    """One table of the site."""
+
+    table: TrackTable
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """All tables and all rules."""
+
+    rules: tuple[str, ...]
+    """The baseline first, then by name."""
+    lines: tuple[MatrixLine, ...]
+
+
+def build_matrix(tables: Iterable[TrackTable]) -> Matrix:
+    """Lay tables out against rules."""
+    tables = list(tables)
+    rules = rules_of(tables)
+    lines = [MatrixLine(table, tuple(_cell(table, rule) for rule in rules)) for table in tables]
+    return Matrix(rules, tuple(lines))
+
+
+def rules_of(tables: Iterable[TrackTable]) -> tuple[str, ...]:
+    """Return every rule that has a row, the baseline first, then by name."""
+    return tuple(sorted({row.rule for table in tables for row in table.rows}, key=lambda r: (r != BASELINE_RULE, r)))
+
+
+def main_row(table: TrackTable, rule: str) -> RuleRow | None:
+    """Return the row that stands for a rule where there is room for one only.
+
+    Chosen by how it was made and never by how well it did: the table's own protocol, all seeds there, the machine that
+    the baseline has, most seeds, then by name.
+    """
+    rows = [row for row in table.rows if row.rule == rule]
+    usual = next((row.hardware_class for row in table.rows if row.is_baseline and row.test_error), None)
+    return min(rows, key=lambda row: _preference(row, usual), default=None)
+
+
+def _preference(row: RuleRow, usual: str | None) -> tuple[bool, bool, bool, bool, int, str, str]:
+    foreign = bool(row.protocol_differences)
+    return (
+        row.test_error is None,
+        row.rank is None and foreign,
+        not row.complete,
+        row.hardware_class != usual,
+        -row.completed,
+        row.label,
+        row.row_id,
+    )
+
+
+def _cell(table: TrackTable, rule: str) -> Cell:
+    rows = [row for row in table.rows if row.rule == rule]
+    row = main_row(table, rule)
+    if row is None:
+        return Cell(rule, None, None, None, NOT_RUN, "no record of this rule under these conditions", 0, "")
+    others = len(rows) - 1
+    if row.test_error is None:
+        return Cell(rule, None, None, None, *_why_empty(row), others, row.row_id)
+    gap = None if row.is_baseline or row.gap.difference is None else row.gap.difference.mean
+    return Cell(rule, row, gap, None if gap is None else shade(gap), "", "", others, row.row_id)
+
+
+def shade(gap: float) -> int:
+    """Return the class of colour of a gap."""
+    return bisect_right(GAP_LIMITS, gap)
+
+
+def _why_empty(row: RuleRow) -> tuple[str, str]:
+    standing = [run for run in row.runs if not run.superseded]
+    statuses: Sequence[str] = [status for status, _ in row.failures]
+    words = ", ".join(status_words(status) for status in statuses)
+    return words or NOT_RUN, next((run.reason for run in standing if run.reason), "")

@@ -1,0 +1,70 @@
+"""Jinja set up so that nothing of a record is live in a page: all escaped, numbers and names as a person reads them."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from benchsuite_leaderboard import formatting
+from benchsuite_leaderboard.claim_model import VERDICT_WORDS
+from benchsuite_leaderboard.model import BASELINE_RULE, RuleRow, TrackTable
+
+
+@cache
+def template_environment() -> Environment:
+    """Return the environment of the site's templates; one for a process, since compiling them takes longest."""
+    environment = Environment(
+        loader=PackageLoader("benchsuite_leaderboard", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # ``tojson`` writes <, >, & and ' as \u003c and so on; ASCII only takes care of U+2028 and U+2029.
+    environment.policies["json.dumps_function"] = json.dumps
+    environment.policies["json.dumps_kwargs"] = {
+        "sort_keys": True,
+        "separators": (",", ":"),
+        "ensure_ascii": True,
+        "allow_nan": False,
+    }
+    for function in (
+        formatting.percent,
+        formatting.points,
+        formatting.mean_sd,
+        formatting.plain_mean_sd,
+        formatting.interval,
+        formatting.number,
+        formatting.p_value,
+        formatting.quantity,
+        formatting.status_words,
+        formatting.shown,
+        formatting.settings,
+        formatting.as_json,
+        formatting.failure_lines,
+    ):
+        environment.filters[function.__name__] = function
+    environment.filters["breakable"] = _breakable
+    environment.filters["verdict_words"] = VERDICT_WORDS.__getitem__
+    environment.globals.update(baseline=BASELINE_RULE, best_row=_best_row, ties=_ties, baseline_row=_baseline_row)
+    return environment
+
+
+def _breakable(name: str) -> Markup:
+    """Let a long name wrap after its underscores."""
+    return Markup("_<wbr>").join(name.split("_"))
+
+
+def _best_row(table: TrackTable) -> RuleRow | None:
+    return next((row for row in table.rows if row.standing == "best"), None)
+
+
+def _ties(table: TrackTable) -> list[RuleRow]:
+    return [row for row in table.rows if row.standing == "tie"]
+
+
+def _baseline_row(table: TrackTable) -> RuleRow | None:
+    return next((row for row in table.rows if row.is_baseline and row.test_error), None)

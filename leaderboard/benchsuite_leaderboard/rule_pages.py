@@ -1,0 +1,90 @@
+"""What a rule's page shows: what it needs and claims, what the audit found, and all its results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from benchsuite.record.audit import ClaimAudit, RuleAudit
+from benchsuite_leaderboard.matrix import rules_of
+from benchsuite_leaderboard.model import BASELINE_RULE, RuleRow, TrackTable
+
+CLAIM_WORDS = {
+    "weight_transport": ("Weight transport", "credit depends on forward weights downstream"),
+    "separate_phase": ("Separate phase", "needs a phase beside one forward pass and its credit"),
+    "unit_specific_feedback": (
+        "Unit-specific feedback", "what is fed back tells units of a layer apart; else it is a global signal",
+    ),
+    "trains_hidden": ("Trains hidden layers", "layers before the readout learn"),
+    "hidden_update_is_backprop": ("Exact in hidden layers", "their update is backprop's"),
+    "readout_update_is_backprop": ("Exact at the readout", "its update is backprop's"),
+    "changes_forward_weights": ("Changes forward weights", "itself, beside the optimizer"),
+}  # fmt: skip
+"""Trait to its name on the page and what it says."""
+
+AUDIT_VERDICTS = {
+    "confirmed": "confirmed", "contradicted": "contradicted", "could_be_stronger": "could be stronger",
+    "not_tested": "not tested", "crashed": "the experiment crashed",
+}  # fmt: skip
+
+MECHANISMS = {
+    "replaced_feedback": "replaced feedback path: backpropagation through weights other than the forward ones",
+    "direct_local_credit": "direct local credit: handed to each layer, without passing through those between",
+}
+
+
+@dataclass(frozen=True)
+class RulePage:
+    """One rule, as the templates see it."""
+
+    name: str
+    audit: RuleAudit | None
+    results: tuple[tuple[TrackTable, RuleRow], ...]
+    """By track and tier, then as the table has them."""
+    is_other_source: bool
+    """Whether runs were made with other source code than the audited."""
+
+    @property
+    def address(self) -> str:
+        """Return the page's path within the site."""
+        return f"rules/{self.name}.html"
+
+    @property
+    def claims(self) -> dict[str, ClaimAudit]:
+        """Return the audit's findings by trait, in the order of ``CLAIM_WORDS``, others after."""
+        found = {claim.claim: claim for claim in (self.audit.claims if self.audit else ())}
+        return {name: found[name] for name in sorted(found, key=_claim_order)}
+
+    @property
+    def runs(self) -> int:
+        """Return how many seeds were run."""
+        return sum(row.total for _, row in self.results)
+
+    @property
+    def completed(self) -> int:
+        """Return how many of them count."""
+        return sum(row.completed for _, row in self.results)
+
+    @property
+    def tracks(self) -> int:
+        """Return on how many tracks there is a number."""
+        return len({table.track for table, row in self.results if row.test_error})
+
+
+def rule_pages(tables: Sequence[TrackTable], audits: Iterable[RuleAudit]) -> list[RulePage]:
+    """Return a page for every rule that was run or audited, the baseline first, then by name."""
+    by_rule = {audit.rule: audit for audit in audits}
+    names = sorted({*rules_of(tables), *by_rule}, key=lambda name: (name != BASELINE_RULE, name))
+    pages = []
+    for name in names:
+        results = tuple((table, row) for table in tables for row in table.rows if row.rule == name)
+        audit = by_rule.get(name)
+        sources = {source for _, row in results for source in row.rule_sources}
+        is_other = bool(audit) and bool(sources - {audit.environment.rule_source_hash} if audit else set())
+        pages.append(RulePage(name, audit, results, is_other))
+    return pages
+
+
+def _claim_order(name: str) -> tuple[int, str]:
+    order = list(CLAIM_WORDS)
+    return (order.index(name) if name in order else len(order), name)

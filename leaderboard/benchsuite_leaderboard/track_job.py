@@ -1,0 +1,95 @@
+"""One track from its files to its pages: what a build does anew where records changed, in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from benchsuite.record.model import RunRecord
+from benchsuite.record.reading import BrokenRecord, read_record
+from benchsuite.spec.published import PublishedError
+from benchsuite_leaderboard.grouping import conditions
+from benchsuite_leaderboard.model import TrackTable
+from benchsuite_leaderboard.pages import Frame, render_track, track_pages, without_curves
+from benchsuite_leaderboard.rendering import template_environment
+from benchsuite_leaderboard.tables import summarize
+
+
+@dataclass(frozen=True)
+class TrackJob:
+    """All that one track's pages depend on."""
+
+    track: str
+    files: tuple[Path, ...]
+    frame: Frame
+    published: tuple[PublishedError, ...]
+    wanted: frozenset[str]
+    """Conditions of the runs that claims are decided by."""
+    metrics: frozenset[str]
+    """Diagnostics that claims are about."""
+    mlflow: Mapping[str, str]
+    folder: Path
+    """Where the pages are written to."""
+
+
+@dataclass(frozen=True)
+class TrackResult:
+    """What the rest of the site needs of a track, and a later build too: no curves, few records."""
+
+    key: str
+    """Hash of all that went in."""
+    tables: tuple[TrackTable, ...]
+    evidence: tuple[RunRecord, ...]
+    """Records that claims are decided by, without what no claim looks at."""
+    broken: tuple[tuple[str, str], ...]
+    """Path and reason."""
+    written: tuple[str, ...]
+    """The files made, by path within the site."""
+
+
+RESULT: TypeAdapter[TrackResult] = TypeAdapter(TrackResult)
+
+
+def build_track(job: TrackJob, key: str) -> bytes:
+    """Read one track's records, write its pages into the job's folder, and return the ``TrackResult`` as JSON.
+
+    The same records give the same pages, in whatever order their files come.
+    """
+    good: list[RunRecord] = []
+    broken: list[BrokenRecord] = []
+    for record in map(read_record, job.files):
+        if isinstance(record, RunRecord):
+            good.append(record)
+        else:
+            broken.append(record)
+    evidence = tuple(_slim(record, job.metrics) for record in good if _is_wanted(record, job.wanted))
+    tables = summarize(good, job.published)
+    environment = template_environment()
+    written = []
+    for page in track_pages(tables):
+        for name, text in render_track(environment, job.frame, page, job.mlflow):
+            path = job.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text.encode("utf-8", "backslashreplace"))
+            written.append(name)
+    result = TrackResult(
+        key=key,
+        tables=tuple(without_curves(table) for table in tables),
+        evidence=evidence,
+        broken=tuple((str(b.path), b.reason) for b in broken),
+        written=tuple(written),
+    )
+    return RESULT.dump_json(result)
+
+
+def _is_wanted(record: RunRecord, wanted: Iterable[str]) -> bool:
+    return bool(wanted) and conditions(record.spec) in wanted
+
+
+def _slim(record: RunRecord, metrics: Iterable[str]) -> RunRecord:
+    last = sorted(record.epochs, key=lambda e: e.epoch)[-1:]
+    kept = tuple(value for value in record.diagnostics if value.diagnostic in metrics)
+    return record.model_copy(update={"epochs": tuple(last), "pretraining": (), "diagnostics": kept, "traceback": None})

@@ -1,0 +1,98 @@
+"""Leaky direct feedback alignment: only maps are cut, so projected errors also run down skip connections and add up."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+
+from benchsuite.network.outline import ArchitectureOutline
+from benchsuite.network.segments import Segment
+from benchsuite.registry import hookimpl
+from benchsuite.rule import Batch, CreditWork, Rule, RuleTraits, StepResult
+from benchsuite_rules.direct_feedback_alignment import DirectFeedbackAlignment, DirectFeedbackAlignmentConfig
+
+BENCHSUITE_CONTRACT = 1
+
+
+@dataclass
+class _Projection:
+    """What one map passes back instead of what its weight would; filled when the error is known."""
+
+    credit: Tensor | None = None
+
+
+class _Replace(Function):
+    """What comes in, on the way forward; a projected error on the way back, whatever comes from above."""
+
+    @staticmethod
+    def forward(context: Any, inputs: Tensor, projection: _Projection) -> Tensor:
+        context.projection = projection
+        return inputs.view_as(inputs)
+
+    @staticmethod
+    def backward(context: Any, cotangent: Tensor) -> tuple[Tensor, None]:
+        projection = context.projection
+        assert isinstance(projection, _Projection)  # noqa: S101 - put there by forward
+        assert projection.credit is not None  # noqa: S101 - filled before the way back
+        return projection.credit.reshape(cotangent.shape).to(cotangent.dtype), None
+
+
+class LeakyDirectFeedbackAlignment(DirectFeedbackAlignment):
+    """Autograd as usual, but each map hands what it reads the projected output error instead of its own cotangent.
+
+    In a chain without pooling that is direct feedback alignment. In a residual network it is not: a sum passes on what
+    comes from above to all its terms, so a segment gets its reader's projection and, along the skips, those of every
+    block above it. BioTorch's layers work so, and its results called DFA are this rule's.
+    """
+
+    name = "leaky_direct_feedback_alignment"
+    traits = RuleTraits(
+        mechanism="replaced_feedback",
+        source="BioTorch (Sanfiz & Akrout 2021, arXiv:2108.13446), its layers of kind dfa; the matrices are drawn as "
+        "direct_feedback_alignment draws them",
+        least_hidden=1,
+        topologies=frozenset({"chain", "residual"}),
+    )
+
+    @classmethod
+    def widths(cls, outline: ArchitectureOutline) -> dict[str, int]:
+        """Return how many numbers each map reads that passes credit on."""
+        return {s.name: math.prod(s.input_shape) for s in outline.segments if outline.upstream[s.name]}
+
+    @classmethod
+    def credit_work(cls, config: DirectFeedbackAlignmentConfig, outline: ArchitectureOutline) -> CreditWork:
+        """Return the work of the projection and of what autograd pulls back for it to replace."""
+        projection = super().credit_work(config, outline)
+        pulled = sum(s.multiply_adds for s in outline.segments if outline.upstream[s.name])
+        return replace(projection, per_example=projection.per_example + pulled)
+
+    def assign_credit(self, batch: Batch) -> StepResult:
+        """Run forward, then backward with every map's cotangent for its input replaced."""
+        projections = {name: _Projection() for name in self.columns}
+
+        def visit(name: str, node: nn.Module, *received: Tensor) -> Tensor:
+            if isinstance(node, Segment) and name in projections and received[0].requires_grad:
+                received = (_Replace.apply(received[0], projections[name]),)
+            output: Tensor = node(*received)
+            return output
+
+        with self.network.autocast():
+            values = self.network.walk(batch.inputs, visit)
+        logits = self.network.decode(self.network.widen(values))
+        loss, error = batch.criterion.loss_and_error(logits.detach(), batch.targets)
+        projected = error @ self.feedback_weight
+        for name, columns in self.columns.items():
+            projections[name].credit = projected[:, columns]
+        torch.autograd.backward([logits], [error])
+        return StepResult(loss.detach(), logits.detach())
+
+
+@hookimpl
+def benchsuite_rules() -> list[type[Rule]]:
+    """Return the one rule of this module."""
+    return [LeakyDirectFeedbackAlignment]

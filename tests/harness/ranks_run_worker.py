@@ -1,0 +1,65 @@
+"""One run by several processes, left to itself or stopped in its third epoch, for ``test_ranks.py``.
+
+Started by ``torchrun ranks_run_worker.py STORE HOW``, HOW being 'whole', 'killed' (all of them) or 'lost' (the second).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchsuite.data.fingerprint import fingerprint
+from benchsuite.data.load import load_dataset
+from benchsuite.harness import run as run_module
+from benchsuite.harness.ranks import joined_ranks
+from benchsuite.harness.run import Run
+from benchsuite.harness.trainer import Trainer
+from benchsuite.harness.write_up import LoadedData
+from benchsuite.record.store import RecordStore
+from benchsuite.registry.manager import installed_registry
+from benchsuite.spec.resolve import SelectedRun
+from benchsuite.spec.track import RunSpec
+
+# Dropout, batch norms with averages of their own, noise and Adam's moments: all of it has to come back.
+SPEC: dict[str, Any] = {
+    "track": "tiny", "tier": "smoke", "seed": 0, "diagnostics": {},
+    "dataset": {"name": "tiny", "kind": "synthetic", "train_examples": 96, "test_examples": 40, "height": 4, "width": 4,
+                "classes": 7, "augmentation": {"kind": "crop_and_flip", "padding": 1}},
+    "architecture": {"name": "tiny", "kind": "chain", "layers": [
+        {"kind": "conv2d", "channels": 4, "kernel": 3, "padding": 1, "norm": "batch"}, {"kind": "max_pool", "size": 2},
+        {"kind": "dense", "units": 12}, {"kind": "dropout", "probability": 0.3}]},
+    "protocol": {"epochs": 4, "batch_size": 20, "optimizer": {"kind": "adam", "learning_rate": 0.01}},
+    "rule": {"name": "weight_mirror", "config": {}},
+    "hardware": {"name": "cpu", "device": "cpu", "threads": 1, "world_size": 2},
+}  # fmt: skip
+
+
+def main(store: Path, how: str) -> None:
+    """Make the run, or begin to."""
+    records = RecordStore(store)
+    records.prepare()
+    run_module.CHECKPOINT_EVERY_S = 0.0
+    train_epoch = Trainer.train_epoch
+    with joined_ranks() as ranks:
+
+        def stopped(self: Trainer, deadline: float | None = None) -> object:
+            if self.epoch == 2 and how == "killed":
+                os._exit(9)
+            if self.epoch == 2 and how == "lost" and ranks.rank == 1:
+                raise RuntimeError("the cable came out")
+            return train_epoch(self, deadline)
+
+        Trainer.train_epoch = stopped  # type: ignore[method-assign, assignment]
+        registry = installed_registry()
+        spec = RunSpec.model_validate({
+            **SPEC, "rule": {"name": "weight_mirror", "config": registry.rule_config("weight_mirror", {})}
+        })  # fmt: skip
+        dataset = load_dataset(spec.dataset, store)
+        data = LoadedData(dataset, fingerprint(dataset))
+        Run(SelectedRun(spec, "benchsuite run tiny"), data, records, registry, ranks=ranks).execute()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

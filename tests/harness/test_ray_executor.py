@@ -1,0 +1,226 @@
+"""Oracle: the same runs made in this process. A cluster of two machines, one of which is lost, comes to the same."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchsuite.errors import HardwareError
+from benchsuite.harness.executor import Place
+from benchsuite.harness.run import Run
+from benchsuite.harness.session import Session, SessionResult
+from benchsuite.record.model import RunRecord
+from benchsuite.record.store import RecordStore
+from benchsuite.registry.manager import Registry, build_registry
+from benchsuite.registry.markers import hookimpl
+from benchsuite.spec.hardware import HardwareSpec
+from benchsuite.spec.resolve import SelectedRun
+from benchsuite.spec.track import RunSpec
+
+# A loaded machine takes longer to start a node than the half minute Ray waits; read when Ray is imported.
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
+ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
+
+from ray.cluster_utils import Cluster  # noqa: E402
+
+from benchsuite.harness.ray_executor import Need, RayExecutor, need_of, settle_for_cluster  # noqa: E402
+
+LONG = {"epochs": 100_000, "timeout_s": 12}
+"""Long enough to be saved once (every five seconds); ended by the clock, whatever the machine."""
+MakeSpec = Callable[..., RunSpec]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Return a cluster of one machine with one core; tests add others."""
+    made = Cluster(
+        initialize_head=True, connect=True,
+        head_node_args={"num_cpus": 1, "num_gpus": 0, "object_store_memory": 100 * 2**20, "include_dashboard": False},
+    )  # fmt: skip
+    yield made
+    ray.shutdown()
+    made.shutdown()
+
+
+@pytest.fixture
+def second_machine(cluster: Any) -> Iterator[Any]:
+    """Return a second machine of the cluster, which a test may take away."""
+    node = cluster.add_node(num_cpus=1, num_gpus=0, object_store_memory=100 * 2**20)
+    cluster.wait_for_nodes()
+    yield node
+    if node in cluster.list_all_nodes():
+        cluster.remove_node(node, allow_graceful=False)
+
+
+class Watch:
+    """What the session's plugins are told."""
+
+    def __init__(self, stop_after_epoch: int | None = None) -> None:
+        self.started: list[tuple[str, int]] = []
+        self.epochs: list[tuple[str, int]] = []
+        self.finished: list[RunRecord] = []
+        self.stop_after_epoch = stop_after_epoch
+
+    @hookimpl
+    def benchsuite_run_started(self, run_id: str, resumed_from_epoch: int) -> None:
+        self.started.append((run_id, resumed_from_epoch))
+
+    @hookimpl
+    def benchsuite_epoch_finished(self, run_id: str, metrics: Any) -> None:
+        self.epochs.append((run_id, metrics.epoch))
+        if metrics.epoch == self.stop_after_epoch:
+            raise KeyboardInterrupt
+
+    @hookimpl
+    def benchsuite_run_finished(self, record: RunRecord, path: Path) -> None:
+        assert path.is_file()
+        self.finished.append(record)
+
+
+def session_of(specs: list[RunSpec], store: RecordStore, watch: Watch, executor: RayExecutor | None) -> Session:
+    registry: Registry = build_registry()
+    registry.manager.register(watch)
+    runs = [SelectedRun(spec, "benchsuite run tiny") for spec in specs]
+    session = Session(runs, store, registry, store.root, executor=executor)
+    session.check()
+    return session
+
+
+def numbers(record: RunRecord) -> list[Any]:
+    return [(e.epoch, e.running_loss, e.train, e.test) for e in record.epochs]
+
+
+def test_a_cluster_makes_the_runs_that_this_process_makes(
+    cluster: Any, second_machine: Any, make_spec: MakeSpec, store: RecordStore, tmp_path: Path
+) -> None:
+    """Catches a worker with other seeds, data or settings, an event that is lost or told twice, and a second try."""
+    diverging = make_spec(protocol={"optimizer": {"kind": "sgd", "learning_rate": 1e30}}, seed=5)
+    specs = [make_spec(seed=0), make_spec("feedback_alignment", seed=1), diverging]
+    here, there = Watch(), Watch()
+    other = RecordStore(tmp_path / "other")
+    expected = session_of(specs, other, here, None).execute()
+    found = session_of(specs, store, there, RayExecutor()).execute()
+    by_id = {record.run_id: record for record in found.records}
+    assert {r.run_id: r.status for r in expected.records} == {k: r.status for k, r in by_id.items()}
+    assert sorted(r.status for r in found.records) == ["completed", "completed", "diverged"]
+    for record in expected.records:
+        assert numbers(by_id[record.run_id]) == numbers(record)
+        assert store.find(record.run_id) == by_id[record.run_id]
+    assert sorted(there.started) == sorted(here.started)
+    assert sorted(there.epochs) == sorted(here.epochs)
+    assert {r.run_id for r in there.finished} == set(by_id)
+    assert len(there.finished) == 3
+    again = session_of(specs, store, Watch(), RayExecutor()).execute()
+    assert again.reused == set(by_id)
+
+
+def test_a_run_whose_machine_is_lost_goes_on_elsewhere_from_what_it_saved(
+    cluster: Any, second_machine: Any, make_spec: MakeSpec, store: RecordStore
+) -> None:
+    """Catches a run that is dropped, begun anew, or held back by the claim that its lost process left."""
+    specs = [make_spec(protocol=LONG, seed=seed) for seed in (0, 1)]
+    watch = Watch()
+
+    def take_away() -> None:
+        deadline = time.monotonic() + 240
+        while len(list(store.checkpoints_folder.glob("*.pt"))) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        cluster.remove_node(second_machine, allow_graceful=False)
+
+    thread = threading.Thread(target=take_away)
+    thread.start()
+    result = session_of(specs, store, watch, RayExecutor()).execute()
+    thread.join()
+    assert sorted(record.resumed for record in result.records) == [0, 1]
+    moved = next(record for record in result.records if record.resumed)
+    epochs = [e.epoch for e in moved.epochs]
+    assert epochs == list(range(1, len(epochs) + 1))
+    starts = [epoch for name, epoch in watch.started if name == moved.run_id]
+    assert starts[0] == 0
+    assert starts[1] > 0
+
+
+def test_a_run_that_is_lost_too_often_ends_in_a_record_with_what_it_had_saved(
+    cluster: Any, second_machine: Any, make_spec: MakeSpec, store: RecordStore
+) -> None:
+    specs = [make_spec(protocol=LONG, seed=seed) for seed in (0, 1)]
+
+    def take_away() -> None:
+        while len(list(store.checkpoints_folder.glob("*.pt"))) < 2:
+            time.sleep(0.1)
+        cluster.remove_node(second_machine, allow_graceful=False)
+
+    thread = threading.Thread(target=take_away)
+    thread.start()
+    result = session_of(specs, store, Watch(), RayExecutor(retries=0)).execute()
+    thread.join()
+    lost = next(record for record in result.records if record.status == "crashed")
+    assert "worker was lost" in lost.reason
+    assert lost.epochs
+    assert lost.timing.peak_memory_mib is None
+    assert store.find(lost.run_id) == lost
+    assert not list(store.running_folder.iterdir())
+
+
+def test_an_interruption_saves_runs_wherever_they_are_and_they_go_on_later(
+    cluster: Any, make_spec: MakeSpec, store: RecordStore
+) -> None:
+    """Catches a worker that is killed before it has written, and a run that waits for room and is forgotten."""
+    specs = [make_spec(protocol={"epochs": 400}, seed=seed) for seed in (0, 1)]
+    first: SessionResult = session_of(specs, store, Watch(stop_after_epoch=3), RayExecutor()).execute()
+    assert first.interrupted
+    assert [record.status for record in first.records] == ["interrupted"]
+    specs = [make_spec(protocol={"epochs": 400}, seed=0)]
+    assert not list(store.running_folder.iterdir())
+    second = session_of(specs, store, Watch(), RayExecutor()).execute()
+    assert [record.status for record in second.records] == ["completed"]
+    assert len(second.records[0].epochs) == 400
+
+
+def test_what_no_machine_has_is_refused_before_anything_is_run(
+    cluster: Any, make_spec: MakeSpec, store: RecordStore, tmp_path: Path
+) -> None:
+    executor = RayExecutor()
+    wide = make_spec(hardware={"name": "wide", "device": "cpu", "threads": 64})
+    with pytest.raises(HardwareError, match="no machine of the cluster has room for hardware 'wide': 64 CPU cores"):
+        executor.check([SelectedRun(wide, "")], Place(store.root, store.root, fresh=False))
+    fitting = [SelectedRun(make_spec(), "")]
+    with pytest.raises(HardwareError, match=r"data is not seen, expected seen(.|\n)*must be the same folders"):
+        executor.check(fitting, Place(store.root, tmp_path / "nowhere", fresh=False))
+    executor.check(fitting, Place(store.root, store.root, fresh=False))
+    assert not [p for p in store.root.iterdir() if p.name.startswith(".looked-for")]
+    assert settle_for_cluster(HardwareSpec(name="auto", device="auto")).device == "cpu"
+
+
+def test_runs_reserve_what_their_hardware_says() -> None:
+    assert need_of(HardwareSpec(name="a", device="cpu")) == Need(1, 0, 0)
+    assert need_of(HardwareSpec(name="a", device="cpu", threads=4, memory_gib=2)) == Need(4, 0, 2 * 2**30)
+    shared = need_of(HardwareSpec(name="a", device="cuda", memory_gib=20, device_share=0.25))
+    assert shared == Need(1, 0.25, 0)
+    assert shared.fits({"CPU": 1, "GPU": 1})
+    assert not shared.fits({"CPU": 1})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"device": "cuda:1"}, "say cuda without a number"), ({"world_size": 2}, "which torchrun starts")],
+)
+def test_hardware_that_ray_cannot_share_out_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(HardwareError, match=message):
+        need_of(HardwareSpec.model_validate({"name": "odd", "device": "cuda", **changes}))
+
+
+def test_the_record_of_a_loss_needs_no_device_and_no_checkpoint(
+    make_spec: MakeSpec, make_run: Callable[..., Run]
+) -> None:
+    """Catches a machine without a GPU that cannot write down what became of a run on one."""
+    run = make_run(make_spec(hardware={"name": "cuda", "device": "cuda"}))
+    record = run.record_loss("its worker was lost 4 times: gone")
+    assert (record.status, record.hardware.device, record.epochs) == ("crashed", "cuda", ())
+    assert run.store.find(run.id) == record

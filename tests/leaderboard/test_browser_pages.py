@@ -1,0 +1,265 @@
+"""Oracle: Chromium and axe-core. Each kind of page is opened from its file, as a reader would, with no network."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchsuite.record.audit import ClaimAudit, Observation, RuleAudit, RuleNeeds
+from benchsuite_leaderboard.site import build_site
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+SWITCHES = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--window-size=1400,1000",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+HOSTILE = '</script><img src=x onerror="window.broken=1"><script>window.broken=1</script>{{ 7 * 7 }}'
+KINDS = {
+    "front": "index.html", "track": "tracks/t1.html", "rules": "rules.html", "rule": "rules/fa.html",
+    "compare": "compare.html", "pair": "compare/backprop/fa.html", "run": "", "experiment": "experiments/a-study.html",
+}  # fmt: skip
+"""One page of each kind; the run's has its id in its name."""
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="no chromium on the PATH"),
+    pytest.mark.skipif(not DRIVER, reason="no chromedriver on the PATH"),
+]
+
+
+def hostile_audit(environment) -> RuleAudit:
+    seen = Observation(network=HOSTILE, where=HOSTILE, value=1.0)
+    claim = ClaimAudit(claim="weight_transport", claimed=False, shown=True, verdict="contradicted", measure=HOSTILE,
+                       threshold=0.1, observations=(seen,))  # fmt: skip
+    needs = RuleNeeds(mechanism=HOSTILE, source=HOSTILE, forms=(HOSTILE,), topologies=(), map_kinds=(HOSTILE,),
+                      least_hidden=1, learns_feedback=True)  # fmt: skip
+    return RuleAudit(rule="fa", summary=HOSTILE, needs=needs, environment=environment, claims=(claim,))
+
+
+@pytest.fixture(scope="module")
+def site(make_record, make_seeds, make_angles, make_experiment, tmp_path_factory) -> Path:
+    hostile = {"hardware_class": HOSTILE, "precision": HOSTILE, "command": HOSTILE, "config": {HOSTILE: HOSTILE},
+               "dataset": {"title": HOSTILE}, "architecture": {"title": HOSTILE}}  # fmt: skip
+    angles = [a.model_copy(update={"segment": HOSTILE, "diagnostic": HOSTILE}) for a in make_angles(0, 3)]
+    records = [make_record("fa", 0, 0.3, track="t9", diagnostics=angles, reason=HOSTILE, **hostile)]
+    for number, track in enumerate(("t1", "t2")):
+        records += make_seeds("backprop", [0.10, 0.11, 0.12], track=track)
+        records += [
+            make_record("fa", s, 0.2 + s / 50 + number / 10, track=track, diagnostics=make_angles(s, 3))
+            for s in range(3)
+        ]
+        records += make_seeds("readout-only", [0.5, 0.52, 0.53], track=track)
+    records.append(make_record("dfa", 0, track="t1", status="diverged", reason=HOSTILE))
+    out = tmp_path_factory.mktemp("board") / "site"
+    audits = [hostile_audit(records[0].environment)]
+    build_site(
+        records, out, experiments=[make_experiment(title=HOSTILE, command=HOSTILE)], audits=audits, title="A board"
+    )
+    KINDS["run"] = f"runs/t1/{records[4].run_id}.html"
+    return out
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory) -> Iterator[object]:
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for switch in (*SWITCHES, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(switch)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    found = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
+    found.set_script_timeout(60)
+    try:
+        yield found
+    finally:
+        found.quit()
+
+
+@pytest.fixture
+def page(driver, site):
+    """Open a page of a kind and wait until all its charts are drawn."""
+
+    def show(kind: str, address: str = ""):
+        driver.get("about:blank")
+        driver.get((site / KINDS[kind]).as_uri() + address)
+        height = driver.execute_script("return document.documentElement.scrollHeight")
+        for place in range(0, height, 800):
+            driver.execute_script(f"scrollTo(0, {place})")
+        wait_until(driver, "document.querySelectorAll('.chart:not([data-drawn])').length === 0")
+        return driver
+
+    return show
+
+
+def wait_until(driver, script: str) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(driver, 60).until(lambda d: d.execute_script(f"return {script}"))
+
+
+def texts(driver, selector: str) -> list[str]:
+    return driver.execute_script(
+        "return [...document.querySelectorAll(arguments[0])].filter(e => e.checkVisibility())"
+        ".map(e => e.textContent.trim())",
+        selector,
+    )
+
+
+def press(driver, selector: str, *keys: str) -> None:
+    from selenium.webdriver.common.by import By
+
+    driver.find_element(By.CSS_SELECTOR, selector).send_keys(*keys)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_draws_its_charts_runs_no_text_and_says_nothing_on_the_console(page, kind):
+    shown = page(kind)
+    assert texts(shown, ".chart-problem") == []
+    assert shown.execute_script("return window.broken") is None
+    assert shown.execute_script("return document.images.length") == 0
+    assert [e for e in shown.get_log("browser") if e["level"] in {"WARNING", "SEVERE"}] == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_axe_core_finds_no_serious_violation(page, kind, theme):
+    axe = pytest.importorskip("axe_core_python.base", reason="axe-core-python is not installed")
+    shown = page(kind)
+    shown.execute_script(f"document.documentElement.dataset.theme = '{theme}'")
+    shown.execute_script(axe.AXE_SCRIPT)
+    found = shown.execute_async_script("const done = arguments[arguments.length - 1]; axe.run().then(done)")
+    assert len(found["passes"]) > 10, "axe looked at nothing"
+    serious = {
+        v["id"]: [n["html"][:200] + str(n["any"][:1]) for n in v["nodes"]][:3]
+        for v in found["violations"]
+        if v["impact"] in {"serious", "critical"}
+    }
+    assert serious == {}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_phone_scrolls_tables_and_not_the_page(page, driver, kind):
+    shown = page(kind)
+    size = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    shown.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        assert shown.execute_script("return document.documentElement.scrollWidth") == 390
+    finally:
+        shown.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_filtering_by_keyboard_leaves_the_rows_that_have_every_word(page):
+    shown = page("front")
+    press(shown, "[data-filters=tracks-table]", "t2 QUICK")
+    assert texts(shown, "#tracks-table tbody th a") == ["t2"]
+    assert texts(shown, "[data-counts=tracks-table]") == ["1 of 3"]
+    assert len(texts(shown, "#matrix-table tbody th a")) == 3, "the other table stays"
+    press(shown, "[data-filters=tracks-table]", *["\ue003"] * 8)
+    assert len(texts(shown, "#tracks-table tbody th a")) == 3
+
+
+def test_a_view_has_an_address_of_its_own(page):
+    shown = page("front")
+    press(shown, "#matrix-table thead th:nth-child(4) button", "\ue007")
+    press(shown, "#matrix-table thead th:nth-child(4) button", "\ue007")
+    order = texts(shown, "#matrix-table tbody th a")
+    assert order == ["t2", "t9", "t1"]
+    press(shown, "[data-filters=matrix-table]", "t1")
+    address = shown.execute_script("return location.hash")
+    again = page("front", address)
+    assert texts(again, "#matrix-table tbody th a") == ["t1"]
+    assert again.execute_script("return document.querySelector('#matrix-table [aria-sort=descending]').cellIndex") == 3
+
+
+def test_a_hostile_address_sets_nothing_but_a_filter(page):
+    shown = page("front", "#matrix&filter@matrix-table=%3Cimg src=x onerror=window.broken=1%3E&sort@nothing=1:up&x@y")
+    assert shown.execute_script("return window.broken") is None
+    assert texts(shown, "[data-counts=matrix-table]") == ["0 of 3"]
+
+
+def test_the_theme_is_the_readers_and_stays(page):
+    background = "return getComputedStyle(document.body).backgroundColor"
+    shown = page("front")
+    shown.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    )
+    try:
+        dark = shown.execute_script(background)
+        press(shown, "button.theme", "\ue007")
+        light = shown.execute_script(background)
+        assert (texts(shown, "button.theme"), light) == (["light"], "rgb(255, 255, 255)")
+        assert dark != light
+        assert page("rules").execute_script(background) == light, "the choice is kept on other pages"
+        press(shown, "button.theme", "\ue007")
+        assert shown.execute_script(background) == dark
+    finally:
+        shown.execute_script("localStorage.clear(); delete document.documentElement.dataset.theme")
+        shown.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_two_rules_are_chosen_and_compared(page):
+    from selenium.webdriver.support.ui import Select
+
+    shown = page("compare")
+    for number, name in enumerate(("readout-only", "fa")):
+        Select(shown.find_elements("css selector", ".chooser select")[number]).select_by_visible_text(name)
+    press(shown, ".chooser button", "\ue007")
+    wait_until(shown, "location.pathname.endsWith('compare/fa/readout-only.html')")
+    assert texts(shown, "#pair-table tbody th a") == ["t1", "t2"]
+    assert texts(shown, "#pair-table .better")[0] == "22.00 ± 2.00"
+
+
+def test_rules_that_share_no_track_are_told_so(page):
+    from selenium.webdriver.support.ui import Select
+
+    shown = page("compare")
+    for select in shown.find_elements("css selector", ".chooser select"):
+        Select(select).select_by_visible_text("dfa")
+    press(shown, ".chooser button", "\ue007")
+    assert texts(shown, ".chooser output") == ["These two share no track."]
+
+
+def test_curves_can_be_drawn_against_time_by_keyboard(page):
+    shown = page("track")
+    assert texts(shown, ".axes button") == ["epochs", "images seen", "training time"]
+    press(shown, ".axes button:nth-child(3)", "\ue007")
+    wait_until(shown, "document.querySelector('.axes').parentElement.querySelector('.chart[data-drawn]')")
+    wait_until(
+        shown, "document.querySelector('.axes').parentElement.textContent.includes('on the clock (s), cpu-8-core')"
+    )
+    assert texts(shown, ".axes [aria-pressed=true]") == ["training time"]
+
+
+def test_downloads_hold_the_numbers_of_the_page(page, site):
+    shown = page("track")
+    links = shown.execute_script("return [...document.querySelectorAll('.downloads a')].map(a => a.href)")
+    files = {link.rpartition(".")[2]: Path(link.removeprefix("file://")) for link in links}
+    assert set(files) == {"csv", "json", "tex", "md"}
+    cells = shown.execute_script(
+        "return [...document.querySelectorAll('table.board > tbody')].map(b => ["
+        "b.querySelector('.label').textContent, b.querySelector('td.strong').dataset.value])"
+    )
+    on_page = {rule: float(value) if value else None for rule, value in cells}
+    from_csv = {
+        row["rule"]: float(row["test_error_mean"]) if row["test_error_mean"] else None
+        for row in csv.DictReader(io.StringIO(files["csv"].read_text(encoding="utf-8")))
+    }
+    from_json = {row["rule"]: row["test_error_mean"] for row in json.loads(files["json"].read_text())["rows"]}
+    assert on_page == from_csv == from_json
+    assert on_page["fa"] == pytest.approx(0.22)
+    for kind in ("tex", "md"):
+        assert all(f"{100 * mean:.2f}" in files[kind].read_text() for mean in on_page.values() if mean is not None)
+
+
+def test_the_first_key_press_leads_past_the_navigation(page):
+    shown = page("front")
+    press(shown, "body", "\ue004")
+    assert shown.execute_script("return document.activeElement.className") == "skip"

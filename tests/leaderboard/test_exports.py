@@ -1,0 +1,107 @@
+"""Oracles: Python's csv and json, and readers of LaTeX's and Markdown's tables that know nothing of the writers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchsuite_leaderboard.compare import pairs_of
+from benchsuite_leaderboard.export_tables import matrix_data, pair_data, track_data
+from benchsuite_leaderboard.exports import DataTable, as_files, to_csv, to_json, to_latex, to_markdown
+from benchsuite_leaderboard.formatting import mean_sd
+from benchsuite_leaderboard.matrix import build_matrix
+from benchsuite_leaderboard.pages import render_pages
+from benchsuite_leaderboard.tables import summarize
+
+numbers = st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**12), 10**12)
+
+
+def table_of(rows, printed=()):
+    return DataTable("Errors", ("rule", "error"), tuple(rows), ("Rule", "Error"), tuple(printed))
+
+
+@given(st.lists(st.tuples(st.text(max_size=20), numbers), max_size=6))
+def test_csv_and_json_give_every_number_back(rows):
+    found = json.loads(to_json(table_of(rows)))["rows"]
+    assert [(row["rule"], row["error"]) for row in found] == rows
+    head, *lines = csv.reader(io.StringIO(to_csv(table_of(rows)), newline=""))
+    assert head == ["rule", "error"]
+    assert [None if value == "" else float(value) for _, value in lines] == [
+        n if n is None else float(n) for _, n in rows
+    ]
+
+
+@pytest.mark.parametrize("hostile", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
+def test_no_text_is_a_formula_in_a_spreadsheet(hostile):
+    assert next(csv.reader(io.StringIO(to_csv(table_of([(hostile, -0.5)])).split("\r\n", 1)[1]))) == [
+        f"'{hostile}",
+        "-0.5",
+    ]
+
+
+def cells_of_latex(text):
+    body = text.split(r"\midrule")[1].split(r"\bottomrule")[0]
+    return [line.removesuffix(r" \\").split(" & ") for line in body.strip("\n").splitlines()]
+
+
+def cells_of_markdown(text):
+    rows = [line for line in text.splitlines() if line.startswith("|")][2:]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
+
+
+def test_latex_and_markdown_print_the_pages_numbers(make_seeds):
+    (table,) = summarize([*make_seeds("backprop", [0.10, 0.12]), *make_seeds("fa", [0.15, 0.171])])
+    data = track_data(table)
+    for cells in (cells_of_latex(to_latex(data)), cells_of_markdown(to_markdown(data))):
+        assert [row[0] for row in cells] == ["backprop", "fa"]
+        plain = [row[1].replace(r"$\pm$", "±") for row in cells]
+        assert plain == [mean_sd(row.test_error) for row in table.rows]
+        assert plain[0] == "11.00 ± 1.41"
+        assert cells[1][4].replace("$-$", "−") == "+5.05"
+
+
+@given(st.text(max_size=30))
+def test_no_text_is_markup_in_latex_or_markdown(text):
+    (row,) = cells_of_latex(to_latex(table_of([], [(text, "1")])))
+    assert row[-1] == "1"
+    bare = re.sub(r"\\(?:textbackslash|textasciitilde|textasciicircum)\{\}|\$[^$]*\$|\\[&%$#_{}]", "", " ".join(row))
+    assert not set(bare) & set("\\&%$#_{}~^")
+    (cells,) = cells_of_markdown(to_markdown(table_of([], [(text, "1")])))
+    assert cells[-1] == "1"
+    assert not re.search(r"(?<!\\)(?:\\\\)*[<`*_\[]", cells[0])
+
+
+def test_latex_uses_booktabs_and_has_as_many_columns_as_it_says(make_seeds):
+    text = to_latex(matrix_data(build_matrix(summarize(make_seeds("backprop", [0.1, 0.1])))))
+    assert [text.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\hline")] == [1, 1, 1, 0]
+    spec = re.search(r"\\begin\{tabular\}\{(\w+)\}", text)
+    assert spec
+    assert all(len(row) == len(spec[1]) for row in cells_of_latex(text))
+
+
+def test_files_hold_what_the_records_say(make_seeds):
+    records = [*make_seeds("backprop", [0.1, 0.2]), *make_seeds("fa", [0.3, 0.5])]
+    tables = summarize(records)
+    rows = {row["rule"]: row for row in json.loads(to_json(track_data(tables[0])))["rows"]}
+    assert rows["fa"]["test_error_mean"] == 0.4
+    assert rows["fa"]["gap_to_backprop"] == pytest.approx(0.25)
+    assert rows["fa"]["run_ids"].split() == [r.run_id for r in records[2:]]
+    (pair,) = pairs_of(tables)
+    (line,) = json.loads(to_json(pair_data(pair)))["rows"]
+    assert (line["left_rule"], line["right_rule"]) == ("backprop", "fa")
+    assert line["difference"] == pytest.approx(-0.25)
+
+
+def test_every_table_of_a_site_has_its_four_files(make_seeds):
+    pages = render_pages(summarize([*make_seeds("backprop", [0.1, 0.2]), *make_seeds("fa", [0.3, 0.5])]), [], "t")
+    offered = {name.rpartition(".")[0] for name in pages if name.startswith("downloads/")}
+    assert {"downloads/matrix", "downloads/tracks", "downloads/rules", "downloads/rules/fa",
+            "downloads/compare/backprop/fa"} <= offered  # fmt: skip
+    assert all(f"{name}.{kind}" in pages for name in offered for kind in ("csv", "json", "tex", "md"))
+    assert len(dict(as_files(table_of([]), "x"))) == 4

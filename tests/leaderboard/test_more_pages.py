@@ -1,0 +1,113 @@
+"""Oracle: what a reader looks for on the pages of rules, runs and pairs, and where their links lead."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchsuite.record.audit import ClaimAudit, Observation, RuleAudit, RuleNeeds
+from benchsuite.record.store import BrokenRecord
+from benchsuite_leaderboard.compare import pairs_of
+from benchsuite_leaderboard.pages import render_pages
+from benchsuite_leaderboard.rule_pages import rule_pages
+from benchsuite_leaderboard.site import build_site
+from benchsuite_leaderboard.tables import summarize
+
+
+@pytest.fixture
+def audit_of(make_record):
+    def make(rule, verdict="confirmed", source="cd" * 32, text="dense1 at attach"):
+        seen = Observation(network="one-hidden", where=text, value=0.25)
+        claim = ClaimAudit(
+            claim="weight_transport", claimed=False, shown=verdict != "confirmed", verdict=verdict, measure=text,
+            threshold=1e-9, observations=(seen,),
+        )  # fmt: skip
+        needs = RuleNeeds(
+            mechanism="direct_local_credit", source=text, forms=("vectorized",), topologies=("chain",), map_kinds=None,
+            least_hidden=1, learns_feedback=False,
+        )  # fmt: skip
+        environment = make_record().environment.model_copy(update={"rule_source_hash": source})
+        return RuleAudit(rule=rule, summary=text, needs=needs, environment=environment, claims=(claim,))
+
+    return make
+
+
+def test_a_contradicted_claim_is_on_the_rules_page(make_seeds, audit_of):
+    pages = render_pages(
+        summarize(make_seeds("fa", [0.1, 0.2])), [], "t", audits=[audit_of("fa", "contradicted"), audit_of("unrun")]
+    )
+    assert '<span class="audit-contradicted">contradicted</span>' in pages["rules/fa.html"]
+    assert "0.25" in pages["rules/fa.html"]
+    assert "contradicted" in pages["rules.html"]
+    assert "No record of it here" in pages["rules/unrun.html"]
+    assert "vectorized" in pages["rules/unrun.html"]
+
+
+def test_a_rule_without_an_audit_says_how_to_make_one(make_seeds):
+    page = render_pages(summarize(make_seeds("fa", [0.1, 0.2])), [], "t")["rules/fa.html"]
+    assert "benchsuite audit fa --out FOLDER" in page
+
+
+def test_runs_of_other_source_than_the_audited_are_told(make_seeds, audit_of):
+    tables = summarize(make_seeds("fa", [0.1, 0.2], rule_source_hash="ab" * 32))
+    (page,) = rule_pages(tables, [audit_of("fa", source="cd" * 32)])
+    assert page.is_other_source
+    (page,) = rule_pages(tables, [audit_of("fa", source="ab" * 32)])
+    assert not page.is_other_source
+
+
+def test_hostile_words_of_an_audit_are_text(make_seeds, audit_of):
+    hostile = '</td><script>window.broken=1</script><img src=x onerror="x">'
+    pages = render_pages(summarize(make_seeds("fa", [0.1, 0.2])), [], "t", audits=[audit_of("fa", text=hostile)])
+    for name in ("rules/fa.html", "rules.html"):
+        assert "<img" not in pages[name]
+        assert "<script>" not in pages[name]
+
+
+def test_a_broken_audit_is_listed_and_the_site_still_builds(make_seeds, tmp_path):
+    report = build_site(make_seeds("fa", [0.1]), tmp_path / "site", audits=[BrokenRecord(tmp_path / "a.json", "empty")])
+    assert [b.reason for b in report.broken] == ["empty"]
+
+
+def test_every_run_has_a_page_with_its_command_and_spec(make_record, make_angles):
+    records = [
+        make_record("fa", 0, 0.1, command="benchsuite run one", diagnostics=make_angles(0, 3)),
+        make_record("fa", 1, status="diverged", reason="not finite in epoch 2", command="benchsuite run two"),
+    ]
+    pages = render_pages(summarize(records), [], "t")
+    first, second = (pages[f"runs/digits-fc/{r.run_id}.html"] for r in records)
+    assert "benchsuite run one" in first
+    assert "&#34;learning_rate&#34;: 0.1" in first
+    assert "rule_source_hash" in first
+    assert first.count('type="application/json"') == 3, "error, loss, one diagnostic"
+    assert "not finite in epoch 2" in second
+    assert "../../tracks/digits-fc.html#row-" in second
+
+
+def test_a_run_leads_into_mlflow_where_its_address_is_known(make_seeds):
+    records = make_seeds("fa", [0.1, 0.2])
+    address = "http://127.0.0.1:5000/#/experiments/1/runs/abc"
+    pages = render_pages(summarize(records), [], "t", mlflow={records[0].run_id: address})
+    known, unknown = (pages[f"runs/digits-fc/{r.run_id}.html"] for r in records)
+    assert f'href="{address}"' in known
+    assert "http:" not in unknown
+    assert f"tags.`benchsuite.run_id` = '{records[1].run_id}'" in unknown
+
+
+def test_the_later_of_two_records_of_one_run_has_the_page(make_record):
+    earlier = make_record("fa", 0, status="crashed", reason="power cut", ended_after_s=1)
+    later = make_record("fa", 0, 0.1, ended_after_s=99)
+    page = render_pages(summarize([later, earlier]), [], "t")[f"runs/digits-fc/{later.run_id}.html"]
+    assert "power cut" not in page
+    assert "1 earlier record" in page
+
+
+def test_a_pair_counts_where_its_interval_excludes_zero(make_seeds):
+    records = [
+        *make_seeds("backprop", [0.10, 0.11, 0.12], track="a"), *make_seeds("fa", [0.20, 0.21, 0.23], track="a"),
+        *make_seeds("backprop", [0.10, 0.20, 0.12], track="b"), *make_seeds("fa", [0.20, 0.11, 0.13], track="b"),
+        *make_seeds("backprop", [0.1, 0.1], track="c"),
+    ]  # fmt: skip
+    (pair,) = pairs_of(summarize(records))
+    assert [line.table.track for line in pair.lines] == ["a", "b"]
+    assert [line.better for line in pair.lines] == ["left", ""]
+    assert (pair.left, pair.left_better, pair.right_better) == ("backprop", 1, 0)
