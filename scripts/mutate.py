@@ -272,7 +272,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "the optimizer's state for feedback is not counted", "benchsuite/planning/estimate.py",
-        "feedback *= 1 + copies * traits.learns_feedback", "feedback *= 1", "tests/planning/test_estimate.py",
+        "(1 + copies * rule.traits.learns_feedback)", "1", "tests/planning/test_estimate.py",
     ),
     Sabotage(
         "biases stay at zero where they are drawn", "benchsuite/network/initialization.py",
@@ -485,6 +485,26 @@ SABOTAGES = (
         "a difference skips what lies between segments", "benchsuite/credit/tape.py",
         "(pulled,) = torch.autograd.grad(received, output, cotangent.to(received.dtype))",
         "pulled = torch.ones_like(output)", "tests/properties/test_difference_target_propagation.py",
+    ),
+    Sabotage(
+        "a plan forgets factorizations", "benchsuite/credit/targets.py",
+        "per_step=sum(size**3 / 3 for size in sizes)", "per_step=0", "tests/planning/test_counted_work.py",
+    ),
+    Sabotage(
+        "a plan counts the regulariser for every map", "benchsuite/planning/estimate.py",
+        "if of_all or outline.upstream[s.name]", "", "tests/planning/test_counted_work.py",
+    ),
+    Sabotage(
+        "a first training is not looked at", "benchsuite/network/run_networks.py",
+        "if first.epochs and first.architecture is not None:", "if False:", "tests/harness/test_orthogonality.py",
+    ),
+    Sabotage(
+        "auxiliary units come first", "benchsuite/credit/tape.py",
+        "F.pad(credit, (0, missing))", "F.pad(credit, (missing, 0))", "tests/properties/test_target_rules.py",
+    ),
+    Sabotage(
+        "noise shakes what nobody reads", "plugins/benchsuite_rules/node_perturbation.py",
+        "noise[name][:, shapes[name][1] - unread :].zero_()", "pass", "tests/properties/test_target_rules.py",
     ),
     Sabotage(
         "an import overwrites what is there", "benchsuite/record/atomic.py",
