@@ -43,7 +43,7 @@ def plan(
     from benchsuite.planning.plan import make_plan
 
     chosen = selection(target, rules, tier, seeds, seed, overrides, hardware)
-    runs, registry = resolved(chosen, specs, settle_or_imagine)
+    runs, registry = resolved(chosen, specs, settle=settle_or_imagine)
     planned = make_plan(runs, registry, data_root(data))
     if as_json:
         print_json([_as_data(p) for p in planned])

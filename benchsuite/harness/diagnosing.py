@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from benchsuite.diagnostics.contract import Diagnostic
 from benchsuite.harness.clock import Clock
 from benchsuite.harness.trainer import Trainer
 from benchsuite.harness.write_up import Progress
@@ -12,6 +12,9 @@ from benchsuite.network.criterion import criterion_of
 from benchsuite.record.model import DiagnosticValue, StepDiagnosticValue
 from benchsuite.rule import Batch
 from benchsuite.spec.track import RunSpec
+
+if TYPE_CHECKING:
+    from benchsuite.diagnostics.contract import Diagnostic
 
 Values = dict[tuple[str, str | None], float | None]
 """What was measured, by diagnostic and segment."""

@@ -14,8 +14,9 @@ from benchsuite.data.fingerprint import fingerprint
 from benchsuite.data.load import load_dataset
 from benchsuite.harness.allocator import steady_allocator
 from benchsuite.harness.device import settle_hardware
+from benchsuite.harness.endings import InterruptedRunError
 from benchsuite.harness.executor import Place
-from benchsuite.harness.run import InterruptedRunError, Run
+from benchsuite.harness.run import Run
 from benchsuite.harness.write_up import LoadedData
 from benchsuite.record.model import RunRecord
 from benchsuite.record.running import RunningElsewhereError

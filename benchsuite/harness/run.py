@@ -21,6 +21,13 @@ from benchsuite.harness.checkpoint import load_checkpoint, save_checkpoint
 from benchsuite.harness.clock import Clock
 from benchsuite.harness.device import Device, open_device, reset_peak_memory, unseen_device
 from benchsuite.harness.diagnosing import Diagnosis
+from benchsuite.harness.endings import (
+    DivergedError,
+    InterruptedRunError,
+    ProcessLostError,
+    first_line,
+    is_allocation_failure,
+)
 from benchsuite.harness.environment import environment_of
 from benchsuite.harness.events import announce
 from benchsuite.harness.executor import Tell
@@ -52,27 +59,6 @@ Stage = Literal["pretraining", "run"]
 
 FINAL_STATUSES: frozenset[RunStatus] = frozenset({"completed", "diverged", "timed_out", "incompatible"})
 """Outcomes that another try with the same result key would repeat."""
-
-
-class DivergedError(Exception):
-    """A loss stopped being a finite number."""
-
-
-class ProcessLostError(BenchsuiteError):
-    """One of several processes could not go on, so none of them can; torchrun ends the others."""
-
-    exit_code = 1
-
-    def __init__(self, rank: int, reason: str) -> None:
-        super().__init__(f"process {rank}: {reason}; the run stopped in all processes, run again to continue")
-
-
-class InterruptedRunError(Exception):
-    """The person or the system asked to stop; carries the record."""
-
-    def __init__(self, record: RunRecord) -> None:
-        super().__init__(record.run_id)
-        self.record = record
 
 
 class Run:
@@ -366,10 +352,10 @@ class Run:
         return self.device
 
     def _record_of_failure(self, error: Exception) -> RunRecord:
-        if isinstance(error, MemoryError | torch.OutOfMemoryError) or _is_allocation_failure(error):
-            return self._record("out_of_memory", f"out of memory on {self.spec.hardware.device}: {_first_line(error)}")
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or is_allocation_failure(error):
+            return self._record("out_of_memory", f"out of memory on {self.spec.hardware.device}: {first_line(error)}")
         text = None if isinstance(error, BenchsuiteError) else traceback.format_exc()
-        reason = str(error) if isinstance(error, BenchsuiteError) else f"{type(error).__name__}: {_first_line(error)}"
+        reason = str(error) if isinstance(error, BenchsuiteError) else f"{type(error).__name__}: {first_line(error)}"
         return self._record("crashed", reason, text)
 
     def _finish(self, record: RunRecord) -> None:
@@ -396,12 +382,3 @@ class Run:
 
 def _finite(sums: EpochSums) -> float | None:
     return sums.loss if abs(sums.loss) < float("inf") else None
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
-def _is_allocation_failure(error: Exception) -> bool:
-    # torch's CPU allocator raises a plain RuntimeError.
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

@@ -15,10 +15,11 @@ from benchsuite.data.fingerprint import fingerprint
 from benchsuite.data.load import load_dataset
 from benchsuite.errors import Problem, ShapeError, SpecError
 from benchsuite.harness.allocator import steady_allocator
+from benchsuite.harness.endings import InterruptedRunError
 from benchsuite.harness.events import announce
 from benchsuite.harness.executor import Executor, Place, Tell
 from benchsuite.harness.ranks import ALONE, Ranks, require_processes
-from benchsuite.harness.run import InterruptedRunError, Run
+from benchsuite.harness.run import Run
 from benchsuite.harness.write_up import LoadedData
 from benchsuite.network.run_networks import outline_of_run
 from benchsuite.record.model import RunRecord

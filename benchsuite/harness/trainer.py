@@ -105,6 +105,8 @@ class Trainer:
 
     def set_channels_last(self, last: bool) -> None:
         """Let images lie pixel after pixel from now on, or channel after channel; numbers stay."""
+        if last == self.channels_last:
+            return
         self.channels_last = last
         for module in (self.network, self.rule):
             module.to(memory_format=torch.channels_last if last else torch.contiguous_format)

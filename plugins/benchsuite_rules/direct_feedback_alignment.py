@@ -33,7 +33,7 @@ class DirectFeedbackAlignmentConfig(RuleConfig):
 
 
 class DirectFeedbackAlignment(Rule):
-    """Credit at each hidden segment's output is the output error times a fixed random matrix, where anybody reads it."""
+    """Credit at each hidden segment's output that anybody reads is the output error times a fixed random matrix."""
 
     name = "direct_feedback_alignment"
     Config = DirectFeedbackAlignmentConfig

@@ -12,7 +12,8 @@ import torch
 
 from benchsuite.errors import StoreError
 from benchsuite.harness import run as run_module
-from benchsuite.harness.run import InterruptedRunError, Run
+from benchsuite.harness.endings import InterruptedRunError
+from benchsuite.harness.run import Run
 from benchsuite.harness.trainer import Trainer
 from benchsuite.record.model import EpochMetrics, RunRecord
 from benchsuite.record.store import RecordStore, read_record

@@ -1,0 +1,38 @@
+"""The ways in which a run stops before its end, and what is told of them."""
+
+from __future__ import annotations
+
+from benchsuite.errors import BenchsuiteError
+from benchsuite.record.model import RunRecord
+
+
+class DivergedError(Exception):
+    """A loss stopped being a finite number."""
+
+
+class ProcessLostError(BenchsuiteError):
+    """One of several processes could not go on, so none of them can; torchrun ends the others."""
+
+    exit_code = 1
+
+    def __init__(self, rank: int, reason: str) -> None:
+        super().__init__(f"process {rank}: {reason}; the run stopped in all processes, run again to continue")
+
+
+class InterruptedRunError(Exception):
+    """The person or the system asked to stop; carries the record."""
+
+    def __init__(self, record: RunRecord) -> None:
+        super().__init__(record.run_id)
+        self.record = record
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its kind where it has none."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def is_allocation_failure(error: Exception) -> bool:
+    """Whether torch could not have the memory it asked for."""
+    # torch's CPU allocator raises a plain RuntimeError.
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
