@@ -507,6 +507,28 @@ SABOTAGES = (
         "noise[name][:, shapes[name][1] - unread :].zero_()", "pass", "tests/properties/test_target_rules.py",
     ),
     Sabotage(
+        "training goes on in evaluation mode", "benchsuite/harness/diagnosing.py",
+        "trainer.network.train()", "pass", "tests/harness/test_step_diagnostics.py",
+    ),
+    Sabotage(
+        "measuring between steps is on the clock", "benchsuite/harness/clock.py",
+        "- (self.spent[purpose] - before)", "", "tests/harness/test_step_diagnostics.py",
+    ),
+    Sabotage(
+        "the end of an epoch is measured twice", "benchsuite/harness/trainer.py",
+        "and step + 1 < self.steps_per_epoch", "", "tests/harness/test_step_diagnostics.py",
+    ),
+    Sabotage(
+        "a batch's scale is that of a part", "plugins/benchsuite_rules/normalized_gait_prop.py",
+        "whole = batch.share", "whole = None", "tests/harness/test_ranks.py",
+    ),
+    Sabotage(
+        "decoders hear other noise in each process", "plugins/benchsuite_rules/difference_target_propagation.py",
+        "normal_noise(inputs.shape, inputs, self.stream.on(inputs.device), batch)",
+        "torch.randn(inputs.shape, dtype=inputs.dtype, generator=self.stream.on(inputs.device))",
+        "tests/harness/test_ranks.py",
+    ),
+    Sabotage(
         "an import overwrites what is there", "benchsuite/record/atomic.py",
         "os.link(temporary, path)", "temporary.replace(path)", "tests/record/test_transfer.py",
     ),

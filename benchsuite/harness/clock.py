@@ -35,3 +35,13 @@ class Clock:
         finally:
             self.synchronize()
             self.spent[purpose] = self.spent.get(purpose, 0.0) + time.perf_counter() - start
+
+    @contextmanager
+    def apart(self, purpose: str, within: str) -> Iterator[None]:
+        """Add the block's wall time to a purpose and take it from another, within whose stretch the block lies."""
+        before = self.spent.get(purpose, 0.0)
+        try:
+            with self.measure(purpose):
+                yield
+        finally:
+            self.spent[within] = self.spent.get(within, 0.0) - (self.spent[purpose] - before)

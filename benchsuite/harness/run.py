@@ -20,6 +20,7 @@ from benchsuite.harness.assembly import Parts, SegmentStates, assemble
 from benchsuite.harness.checkpoint import load_checkpoint, save_checkpoint
 from benchsuite.harness.clock import Clock
 from benchsuite.harness.device import Device, open_device, reset_peak_memory, unseen_device
+from benchsuite.harness.diagnosing import Diagnosis
 from benchsuite.harness.endings import (
     DivergedError,
     InterruptedRunError,
@@ -36,18 +37,17 @@ from benchsuite.harness.ranks import ALONE, Ranks
 from benchsuite.harness.trainer import EpochSums, TimeBudgetSpentError, Trainer
 from benchsuite.harness.write_up import Ending, LoadedData, Progress, identify, write_up
 from benchsuite.network.builder import require_keepable
-from benchsuite.network.criterion import criterion_of
 from benchsuite.record.model import (
     DiagnosticValue,
     EpochMetrics,
     NetworkUsed,
     RunRecord,
     RunStatus,
+    StepDiagnosticValue,
 )
 from benchsuite.record.running import RunningElsewhereError, marked_running
 from benchsuite.record.store import RecordStore
 from benchsuite.registry.manager import Registry
-from benchsuite.rule import Batch
 from benchsuite.spec.resolve import SelectedRun
 
 logger = logging.getLogger("benchsuite.harness")
@@ -80,6 +80,7 @@ class Run:
         self.seeds = self.identity.seeds
         self.progress = Progress()
         self.clock = Clock()
+        self.diagnosis = Diagnosis(self.spec, registry.diagnostic, self.clock, self.progress)
         self.device: Device | None = None
 
     @property
@@ -175,7 +176,7 @@ class Run:
         if trainer.epoch == 0:
             with self.clock.measure("train"):
                 trainer.begin()
-            self._diagnose(trainer, at_an_end=True)
+            self.diagnosis.between_epochs(trainer, at_an_end=True)
         last_saved = time.perf_counter()
         while trainer.epoch < self.spec.protocol.epochs and not self._has_learned_all():
             self._one_epoch(trainer)
@@ -270,6 +271,8 @@ class Run:
         self.progress.epochs = [EpochMetrics.model_validate_json(text) for text in state["epochs"]]
         self.progress.pretraining = [EpochMetrics.model_validate_json(text) for text in state["pretraining"]]
         self.progress.diagnostics = [DiagnosticValue.model_validate_json(text) for text in state["diagnostics"]]
+        measured = state["step_diagnostics"]
+        self.progress.step_diagnostics = [StepDiagnosticValue.model_validate_json(text) for text in measured]
         self.progress.resumed = int(state["resumed"]) + 1
         self.clock.spent = dict(state["spent"])
         return state
@@ -286,6 +289,7 @@ class Run:
     def _one_epoch(self, trainer: Trainer) -> None:
         protocol = self.spec.protocol
         learning_rate = trainer.learning_rate
+        trainer.between_steps = self.diagnosis.between_steps(trainer)
         sums, train_time = self._timed_epoch(trainer)
         due = trainer.epoch % protocol.evaluation.every_epochs == 0 or trainer.epoch == protocol.epochs
         with self.clock.measure("evaluation"):
@@ -306,7 +310,7 @@ class Run:
         wanted = trainer.epoch % self.spec.diagnostics.every_epochs == 0
         at_the_end = trainer.epoch == protocol.epochs or self._has_learned_all()
         if wanted or at_the_end:
-            self._diagnose(trainer, at_the_end)
+            self.diagnosis.between_epochs(trainer, at_the_end)
 
     def _has_learned_all(self) -> bool:
         """Whether the protocol says to stop at zero training error, and it is there."""
@@ -314,23 +318,6 @@ class Run:
             return False
         train = self.progress.epochs[-1].train
         return train is not None and train.error == 0
-
-    def _diagnose(self, trainer: Trainer, at_an_end: bool) -> None:
-        wanted = self.spec.diagnostics
-        kinds = {name: self.registry.diagnostic(name) for name in wanted.names}
-        due = {name: kind for name, kind in kinds.items() if at_an_end or not kind.only_at_ends}
-        if not due:
-            return
-        inputs, targets = next(trainer.data.train_slices(wanted.examples))
-        batch = Batch(inputs, targets, criterion_of(self.spec.protocol.loss))
-        with self.clock.measure("diagnostics"):
-            trainer.network.eval()
-            trainer.rule.eval()
-            for name, kind in due.items():
-                for segment, value in kind().measure(trainer.rule, batch).items():
-                    self.progress.diagnostics.append(
-                        DiagnosticValue(diagnostic=name, segment=segment, epoch=trainer.epoch, value=value)
-                    )
 
     def _save(self, trainer: Trainer, stage: Stage, kept: SegmentStates) -> None:
         """Write a checkpoint; one that cannot be written costs the chance to continue, not the run."""
@@ -350,6 +337,7 @@ class Run:
             "pretraining": [e.model_dump_json() for e in progress.pretraining],
             "epochs": [e.model_dump_json() for e in progress.epochs],
             "diagnostics": [d.model_dump_json() for d in progress.diagnostics],
+            "step_diagnostics": [d.model_dump_json() for d in progress.step_diagnostics],
             "resumed": progress.resumed,
             "spent": self.clock.spent,
         }

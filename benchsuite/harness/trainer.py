@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -63,6 +63,9 @@ class Trainer:
         network.set_dropout_generator(self.dropout)
         self.channels_last = False
         """Whether images lie pixel after pixel in memory; set before training."""
+        self.between_steps: Callable[[int], None] | None = None
+        """Told after each step but an epoch's last how many there were in it. What it does is not training: a deadline
+        moves on by the time it takes, and it leaves network and rule in training mode."""
         self.epoch = 0
         """Epochs finished."""
 
@@ -79,8 +82,7 @@ class Trainer:
     @property
     def steps_per_epoch(self) -> int:
         """How many batches an epoch has."""
-        full, rest = divmod(self.data.train_examples, self.protocol.batch_size)
-        return full + (1 if rest and (self.protocol.last_batch == "keep" or not full) else 0)
+        return self.protocol.steps_per_epoch(self.data.train_examples)
 
     def batches(self) -> Iterator[Batch]:
         """Yield an epoch's batches, in a fresh random order unless the protocol keeps that of the data set.
@@ -168,6 +170,10 @@ class Trainer:
             examples += len(batch.targets)
             if deadline is not None and self._is_late(deadline, step):
                 raise TimeBudgetSpentError
+            if self.between_steps is not None and step + 1 < self.steps_per_epoch:
+                began = time.perf_counter()
+                self.between_steps(step + 1)
+                deadline = None if deadline is None else deadline + time.perf_counter() - began
         self.optimizer.zero_grad(set_to_none=True)
         self.epoch += 1
         loss, errors, whole = self._totals(loss_sum, wrong, examples)

@@ -19,6 +19,7 @@ from benchsuite.record.model import (
     NetworkUsed,
     RunRecord,
     RunStatus,
+    StepDiagnosticValue,
     Timing,
 )
 from benchsuite.spec.hashing import run_id, spec_hash
@@ -44,6 +45,7 @@ class Progress:
     epochs: list[EpochMetrics] = field(default_factory=list)
     pretraining: list[EpochMetrics] = field(default_factory=list)
     diagnostics: list[DiagnosticValue] = field(default_factory=list)
+    step_diagnostics: list[StepDiagnosticValue] = field(default_factory=list)
     network: NetworkUsed | None = None
     steps_per_epoch: int = 1
     resumed: int = 0
@@ -129,6 +131,7 @@ def write_up(
         epochs=tuple(progress.epochs),
         pretraining=tuple(progress.pretraining),
         diagnostics=tuple(progress.diagnostics),
+        step_diagnostics=tuple(progress.step_diagnostics),
         timing=Timing(
             clock="perf_counter" if device.torch_device.type == "cpu" else "perf_counter with synchronisation",
             train_time_s=spent.get("train", 0.0),

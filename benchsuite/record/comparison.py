@@ -67,7 +67,11 @@ def compare(recorded: RunRecord, again: RunRecord, tolerances: Tolerances | None
     if changed:
         found += _final_errors(recorded, again, tolerances or Tolerances())
     else:
-        found += [d for field in ("pretraining", "epochs", "diagnostics") for d in _differ(field, recorded, again)]
+        found += [
+            d
+            for field in ("pretraining", "epochs", "diagnostics", "step_diagnostics")
+            for d in _differ(field, recorded, again)
+        ]
     return Comparison(changed, tuple(found))
 
 

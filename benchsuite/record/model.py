@@ -75,6 +75,19 @@ class DiagnosticValue(RecordModel):
     """None where it is undefined, such as an angle to a vector of length zero."""
 
 
+class StepDiagnosticValue(RecordModel):
+    """One measured number about the credit itself, within an epoch."""
+
+    diagnostic: str
+    """As in ``DiagnosticValue``."""
+    segment: str | None
+    """As in ``DiagnosticValue``."""
+    step: int = Field(gt=0)
+    """Steps since training began."""
+    value: float | None
+    """None where it is undefined."""
+
+
 class DataUsed(RecordModel):
     """Which examples there really were."""
 
@@ -186,6 +199,8 @@ class RunRecord(RecordModel):
     pretraining: tuple[EpochMetrics, ...] = ()
     """Epochs of the first training, if there was one: running loss and error only."""
     diagnostics: tuple[DiagnosticValue, ...] = ()
+    step_diagnostics: tuple[StepDiagnosticValue, ...] = ()
+    """Measured within epochs, where the spec says so (``diagnostics.every_steps``)."""
     timing: Timing
     started_at: datetime
     ended_at: datetime

@@ -130,6 +130,11 @@ class ProtocolSpec(SpecModel):
     """Give up, with status 'timed_out', once training has been on the clock for so long."""
     evaluation: EvaluationSpec = EvaluationSpec()
 
+    def steps_per_epoch(self, train_examples: int) -> int:
+        """Return how many batches so many examples make."""
+        full, rest = divmod(train_examples, self.batch_size)
+        return full + (1 if rest and (self.last_batch == "keep" or not full) else 0)
+
     @model_validator(mode="after")
     def _can_see_zero_train_error(self) -> ProtocolSpec:
         if self.stop_at_zero_train_error and not self.evaluation.train_set:
@@ -140,9 +145,13 @@ class ProtocolSpec(SpecModel):
 class DiagnosticsSpec(SpecModel):
     """What is measured of the credit itself, beside errors and losses; never on the clock."""
 
+    later_fields = frozenset({"every_steps"})
+
     names: tuple[str, ...] = ()
     """Which diagnostics; `benchsuite list diagnostics` shows them."""
     every_epochs: int = Field(default=1, gt=0)
     """Measure before training and then after each so many epochs; expensive ones before training and at the end."""
+    every_steps: int | None = Field(default=None, gt=0)
+    """Within epochs too, after each so many steps since training began; expensive ones are not."""
     examples: int = Field(default=128, gt=0)
     """The fixed batch: the first so many training examples, unshuffled."""

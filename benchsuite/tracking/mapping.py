@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from benchsuite.record.model import DiagnosticValue, EpochMetrics, RunRecord, SetMetrics
+from benchsuite.record.model import DiagnosticValue, EpochMetrics, RunRecord, SetMetrics, StepDiagnosticValue
 from benchsuite.spec.track import RunSpec
 from benchsuite.tracking.uris import redact
 
@@ -121,6 +121,9 @@ def _all_points(record: RunRecord, timestamps: dict[int, int], end_ms: int) -> I
     for value in record.diagnostics:
         if value.value is not None:
             yield MetricPoint(_diagnostic_key(value), value.value, value.epoch, timestamps.get(value.epoch, end_ms))
+    for found in record.step_diagnostics:
+        if found.value is not None:
+            yield MetricPoint(_diagnostic_key(found, "alignment_by_step"), found.value, found.step, end_ms)
     last = record.epochs[-1].epoch if record.epochs else 0
     timing = record.timing
     totals = {
@@ -137,8 +140,8 @@ def _all_points(record: RunRecord, timestamps: dict[int, int], end_ms: int) -> I
             yield MetricPoint(key, number, last, end_ms)
 
 
-def _diagnostic_key(value: DiagnosticValue) -> str:
-    return clean_key("alignment", value.diagnostic, "network" if value.segment is None else value.segment)
+def _diagnostic_key(value: DiagnosticValue | StepDiagnosticValue, prefix: str = "alignment") -> str:
+    return clean_key(prefix, value.diagnostic, "network" if value.segment is None else value.segment)
 
 
 def spec_params(spec: RunSpec) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from typing import TypeVar
@@ -11,6 +11,7 @@ from benchsuite.record.model import RunRecord
 from benchsuite_leaderboard.model import CurvePoint, SegmentCurve
 
 Point = TypeVar("Point")
+Epoch = TypeVar("Epoch", bound=float)
 
 
 def test_curve(record: RunRecord) -> dict[int, float]:
@@ -19,7 +20,7 @@ def test_curve(record: RunRecord) -> dict[int, float]:
     return dict(sorted(measured.items()))
 
 
-def mean_curve(curves: Sequence[Mapping[int, float]]) -> tuple[CurvePoint, ...]:
+def mean_curve(curves: Sequence[Mapping[Epoch, float]]) -> tuple[CurvePoint, ...]:
     """Average several runs epoch by epoch, at those epochs only that every one of them measured.
 
     A mean over those runs that happen to go on would jump where one ends and would describe other seeds than the rest
@@ -45,9 +46,21 @@ def with_times(points: Sequence[CurvePoint], records: Sequence[RunRecord]) -> tu
     return tuple(replace(point, time_s=sum(t[point.epoch] for t in times) / len(times)) for point in points)
 
 
-def _elapsed(record: RunRecord) -> dict[int, float]:
+def _elapsed(record: RunRecord) -> dict[float, float]:
     epochs = sorted(record.epochs, key=lambda e: e.epoch)
     return dict(zip((e.epoch for e in epochs), accumulate(e.train_time_s for e in epochs), strict=True))
+
+
+def measured_values(record: RunRecord) -> Iterator[tuple[str, str | None, float, float]]:
+    """Yield each diagnostic's defined values: (diagnostic, segment, epochs finished, value), between steps too."""
+    for value in record.diagnostics:
+        if value.value is not None:
+            yield value.diagnostic, value.segment, value.epoch, value.value
+    if record.data is not None:
+        steps = record.spec.protocol.steps_per_epoch(record.data.train_examples)
+        for found in record.step_diagnostics:
+            if found.value is not None:
+                yield found.diagnostic, found.segment, found.step / steps, found.value
 
 
 def diagnostic_curves(records: Sequence[RunRecord]) -> tuple[SegmentCurve, ...]:
@@ -56,13 +69,10 @@ def diagnostic_curves(records: Sequence[RunRecord]) -> tuple[SegmentCurve, ...]:
     Returns:
         Curves by diagnostic, then in the forward order of segments, the whole network last.
     """
-    measured: dict[tuple[str, str | None], list[dict[int, float]]] = {}
+    measured: dict[tuple[str, str | None], list[dict[float, float]]] = {}
     for index, record in enumerate(records):
-        for value in record.diagnostics:
-            if value.value is None:
-                continue
-            runs = measured.setdefault((value.diagnostic, value.segment), [{} for _ in records])
-            runs[index][value.epoch] = value.value
+        for diagnostic, segment, epoch, value in measured_values(record):
+            measured.setdefault((diagnostic, segment), [{} for _ in records])[index][epoch] = value
     order = segment_order(records)
     keys = sorted(measured, key=lambda k: (k[0], k[1] is None, order.get(k[1] or "", len(order)), k[1] or ""))
     curves = (SegmentCurve(name, segment, mean_curve(measured[name, segment])) for name, segment in keys)
@@ -86,5 +96,5 @@ def thin(points: Sequence[Point], most: int) -> list[Point]:
     return [points[round(i * step)] for i in range(most)]
 
 
-def _point(epoch: int, values: Sequence[float]) -> CurvePoint:
+def _point(epoch: float, values: Sequence[float]) -> CurvePoint:
     return CurvePoint(epoch, sum(values) / len(values), min(values), max(values))

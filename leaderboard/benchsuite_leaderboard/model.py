@@ -45,7 +45,8 @@ class Difference:
 class CurvePoint:
     """The seeds of one row at one epoch."""
 
-    epoch: int
+    epoch: float
+    """Epochs finished; a part of one where a diagnostic was measured between steps."""
     mean: float
     low: float
     """Smallest over seeds."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchsuite.record.model import RunRecord
 from benchsuite_leaderboard.charts import DASHES, PALETTE, Chart, evenly, frame_size, short, x_axis
-from benchsuite_leaderboard.curves import segment_order, thin
+from benchsuite_leaderboard.curves import Epoch, measured_values, segment_order, thin
 from benchsuite_leaderboard.formatting import axis_title, quantity
 
 WHOLE = "whole network"
@@ -41,10 +41,9 @@ def error_and_loss(record: RunRecord, budget: int) -> list[Chart]:
 
 def diagnostics(record: RunRecord, budget: int) -> list[Chart]:
     """Draw every diagnostic over epochs, one line a segment in forward order; arguments as above."""
-    found: dict[str, dict[str | None, dict[int, float]]] = {}
-    for value in record.diagnostics:
-        if value.value is not None:
-            found.setdefault(value.diagnostic, {}).setdefault(value.segment, {})[value.epoch] = value.value
+    found: dict[str, dict[str | None, dict[float, float]]] = {}
+    for diagnostic, segment, epoch, value in measured_values(record):
+        found.setdefault(diagnostic, {}).setdefault(segment, {})[epoch] = value
     order = segment_order([record])
     charts = []
     for number, (name, segments) in enumerate(sorted(found.items())):
@@ -55,7 +54,9 @@ def diagnostics(record: RunRecord, budget: int) -> list[Chart]:
     return charts
 
 
-def _chart(chart_id: str, title: str, axis: str, lines: Mapping[str, Mapping[int, float]], budget: int) -> Chart | None:
+def _chart(
+    chart_id: str, title: str, axis: str, lines: Mapping[str, Mapping[Epoch, float]], budget: int
+) -> Chart | None:
     measured = {label: points for label, points in lines.items() if points}
     if not measured:
         return None
@@ -65,7 +66,7 @@ def _chart(chart_id: str, title: str, axis: str, lines: Mapping[str, Mapping[int
     return Chart(chart_id, title, {**frame_size(180), "data": {"values": values}, **_line(labels, axis, values)})
 
 
-def _values(label: str, points: Mapping[int, float], most: int) -> Iterable[dict[str, Any]]:
+def _values(label: str, points: Mapping[Epoch, float], most: int) -> Iterable[dict[str, Any]]:
     return ({"s": label, "e": epoch, "m": short(value)} for epoch, value in thin(sorted(points.items()), most))
 
 

@@ -92,4 +92,5 @@ def _is_wanted(record: RunRecord, wanted: Iterable[str]) -> bool:
 def _slim(record: RunRecord, metrics: Iterable[str]) -> RunRecord:
     last = sorted(record.epochs, key=lambda e: e.epoch)[-1:]
     kept = tuple(value for value in record.diagnostics if value.diagnostic in metrics)
-    return record.model_copy(update={"epochs": tuple(last), "pretraining": (), "diagnostics": kept, "traceback": None})
+    left_out = {"pretraining": (), "step_diagnostics": (), "traceback": None}
+    return record.model_copy(update={"epochs": tuple(last), "diagnostics": kept, **left_out})

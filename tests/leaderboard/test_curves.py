@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from benchsuite.record.model import StepDiagnosticValue
 from benchsuite_leaderboard.charts import learning_curves
+from benchsuite_leaderboard.curves import diagnostic_curves
 from benchsuite_leaderboard.tables import summarize
 
 
@@ -35,3 +37,19 @@ def test_what_tells_classes_apart_is_not_the_bands_upper_end(make_seeds):
     (looked_up,) = spec["layer"][0]["transform"]
     assert not set(looked_up["from"]["fields"]) & set(spec["layer"][0]["data"]["values"][0])
     assert spec["layer"][0]["data"]["values"][-1]["h"] == pytest.approx(30)
+
+
+def test_what_was_measured_between_steps_lies_between_epochs(make_record, make_angles):
+    record = make_record("feedback_alignment", 0, 0.1, diagnostics=make_angles(0, 3))
+    steps = record.spec.protocol.steps_per_epoch(record.data.train_examples)
+    assert steps > 2
+    between = tuple(
+        StepDiagnosticValue(diagnostic="credit_angle_deg", segment="dense1", step=step, value=value)
+        for step, value in ((1, 7.0), (steps + 1, None))
+    )
+    before = {d.epoch for d in record.diagnostics if d.segment == "dense1" and d.value is not None}
+    (curve,) = (
+        c for c in diagnostic_curves([record.model_copy(update={"step_diagnostics": between})]) if c.segment == "dense1"
+    )
+    assert [p.epoch for p in curve.points] == sorted({1 / steps, *before})
+    assert next(p.mean for p in curve.points if p.epoch == 1 / steps) == 7.0

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from benchsuite.record.model import STATUSES
+from benchsuite.record.model import STATUSES, StepDiagnosticValue
 from benchsuite.tracking.mapping import mirror_digest, mlflow_status, record_points, record_tags, run_name, spec_params
 from benchsuite.tracking.uris import TrackingUri, redact
 
@@ -19,6 +19,15 @@ def test_every_defined_number_becomes_one_metric_at_its_epoch(make_record):
     assert curves["time/total_train_time_s"] == [3]
     assert next(p.value for p in points if p.key == "test/error" and p.step == 3) == pytest.approx(0.1)
     assert len({p.place for p in points}) == len(points)
+
+
+def test_numbers_between_steps_become_metrics_of_their_own_at_the_step(make_record):
+    between = [
+        StepDiagnosticValue(diagnostic="a_deg", segment=None, step=s, value=v) for s, v in ((40, 3.0), (80, None))
+    ]
+    record = make_record(epochs=3).model_copy(update={"step_diagnostics": tuple(between)})
+    found = [(p.key, p.step, p.value) for p in record_points(record) if p.key.startswith("alignment_by_step")]
+    assert found == [("alignment_by_step/a_deg/network", 40, 3.0)]
 
 
 def test_undefined_numbers_are_left_out_and_not_made_up(make_record):
