@@ -7,9 +7,9 @@ gradient) and of both, over that of the same work as plain batched matrix produc
 the forward pass, two for the backward pass. A layer that reads the data passes no cotangent on, in training as here:
 one product less on both sides. The goal is a ratio of at most 3 for both passes together.
 
-Tensors lie in memory as they do in training: data with the batch as the slowest axis, what layers of this kind and
-pooling hand each other with the batch as the fastest. ``--usual-order`` has it slowest everywhere, as between a locally
-connected layer and one of another kind.
+Tensors lie in memory as they do in training: data with the batch as the slowest axis, what layers of this kind, pooling
+and flattening hand to them with the batch as the fastest. ``--usual-order`` has it slowest everywhere, as between a
+locally connected layer and a convolution.
 """
 
 from __future__ import annotations

@@ -153,6 +153,26 @@ class LearnedFeedback:
     rate: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class CreditWork:
+    """What credit takes beside the forward pass and the weights' gradients, for ``benchsuite plan``.
+
+    Attributes:
+        per_example: multiply-adds for each example of a batch.
+        per_step: multiply-adds in each step, whatever the batch.
+        kept: numbers kept from step to step: feedback weights.
+        held: numbers held within a step, whatever the batch: factors of matrices, gradients of feedback weights.
+        held_per_example: numbers held within a step for each example, activations of the forward pass aside.
+
+    """
+
+    per_example: float = 0.0
+    per_step: float = 0.0
+    kept: float = 0.0
+    held: float = 0.0
+    held_per_example: float = 0.0
+
+
 class Rule(nn.Module, ABC):
     """A credit-assignment rule. Its buffers (feedback weights) move, save and resume with it."""
 
@@ -176,6 +196,24 @@ class Rule(nn.Module, ABC):
         """
 
     # --- to extend where needed ---
+
+    @classmethod
+    def credit_work(cls, config: Any, outline: ArchitectureOutline) -> CreditWork:
+        """Return what credit takes in one network, from the outline alone; nothing is built for it.
+
+        Here, by the trait ``mechanism``: each segment pulls its cotangent back once, through a feedback weight unless
+        all is exact; or nothing. A rule that does more says so, or its plans are too small.
+
+        Args:
+            config: of the rule, validated.
+            outline: of a network that the rule works in.
+
+        """
+        if cls.traits.mechanism == "direct_local_credit":
+            return CreditWork()
+        senders = [segment for segment in outline.segments if outline.upstream[segment.name]]
+        kept = 0 if cls.traits.hidden_update_is_backprop else sum(segment.parameters for segment in senders)
+        return CreditWork(per_example=sum(segment.multiply_adds for segment in senders), kept=kept)
 
     def attach(self, network: Network, generator: Generator) -> None:
         """Take hold of a network; called once. Override to make feedback weights, after ``super().attach``.

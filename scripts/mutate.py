@@ -272,7 +272,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "the optimizer's state for feedback is not counted", "benchsuite/planning/estimate.py",
-        "feedback *= 1 + copies * traits.learns_feedback", "feedback *= 1", "tests/planning/test_estimate.py",
+        "(1 + copies * rule.traits.learns_feedback)", "1", "tests/planning/test_estimate.py",
     ),
     Sabotage(
         "biases stay at zero where they are drawn", "benchsuite/network/initialization.py",
@@ -296,8 +296,9 @@ SABOTAGES = (
         "if rule in here or rule not in own]", "]", "tests/spec/test_suites.py",
     ),
     Sabotage(
-        "a published value stands beside rows of other conditions", "leaderboard/benchsuite_leaderboard/published.py",
-        "spec.protocol, spec.rule)", "spec.rule)", "tests/leaderboard/test_published.py",
+        "a published value stands beside rows of other conditions", "leaderboard/benchsuite_leaderboard/grouping.py",
+        "spec.architecture, spec.protocol, spec.pretraining", "spec.architecture, spec.pretraining",
+        "tests/leaderboard/test_published.py",
     ),
     Sabotage(
         "a published number is copied wrongly", "specs/reference/gevb-tables.yaml",
@@ -486,6 +487,26 @@ SABOTAGES = (
         "pulled = torch.ones_like(output)", "tests/properties/test_difference_target_propagation.py",
     ),
     Sabotage(
+        "a plan forgets factorizations", "benchsuite/credit/targets.py",
+        "per_step=sum(size**3 / 3 for size in sizes)", "per_step=0", "tests/planning/test_counted_work.py",
+    ),
+    Sabotage(
+        "a plan counts the regulariser for every map", "benchsuite/planning/estimate.py",
+        "if of_all or outline.upstream[s.name]", "", "tests/planning/test_counted_work.py",
+    ),
+    Sabotage(
+        "a first training is not looked at", "benchsuite/network/run_networks.py",
+        "if first.epochs and first.architecture is not None:", "if False:", "tests/harness/test_orthogonality.py",
+    ),
+    Sabotage(
+        "auxiliary units come first", "benchsuite/credit/tape.py",
+        "F.pad(credit, (0, missing))", "F.pad(credit, (missing, 0))", "tests/properties/test_target_rules.py",
+    ),
+    Sabotage(
+        "noise shakes what nobody reads", "plugins/benchsuite_rules/node_perturbation.py",
+        "noise[name][:, shapes[name][1] - unread :].zero_()", "pass", "tests/properties/test_target_rules.py",
+    ),
+    Sabotage(
         "an import overwrites what is there", "benchsuite/record/atomic.py",
         "os.link(temporary, path)", "temporary.replace(path)", "tests/record/test_transfer.py",
     ),
@@ -514,6 +535,36 @@ SABOTAGES = (
         "a claim is decided by runs of another learning rate", "leaderboard/benchsuite_leaderboard/grouping.py",
         "spec.architecture, spec.protocol, spec.pretraining", "spec.architecture, spec.pretraining",
         "tests/leaderboard/test_claims.py",
+    ),
+    Sabotage(
+        "the matrix shows a rule's best setting", "leaderboard/benchsuite_leaderboard/matrix.py",
+        "        -row.completed,", "        row.test_error.mean if row.test_error else 1,",
+        "tests/leaderboard/test_matrix.py",
+    ),
+    Sabotage(
+        "a p-value is of one side", "leaderboard/benchsuite_leaderboard/statistics.py",
+        "return float(2 * stdtr", "return float(stdtr", "tests/leaderboard/test_statistics.py",
+    ),
+    Sabotage(
+        "the critical difference is too small", "leaderboard/benchsuite_leaderboard/critical_difference.py",
+        "(6 * tracks)", "(12 * tracks)", "tests/leaderboard/test_critical_difference.py",
+    ),
+    Sabotage(
+        "ranks are over tracks that not all rules have", "leaderboard/benchsuite_leaderboard/critical_difference.py",
+        "set.intersection(*", "set.union(*", "tests/leaderboard/test_critical_difference.py",
+    ),
+    Sabotage(
+        "a renewed site keeps the pages of a changed record", "leaderboard/benchsuite_leaderboard/incremental.py",
+        "earlier.key == key and", "", "tests/leaderboard/test_incremental.py",
+    ),
+    Sabotage(
+        "a spreadsheet takes a rule's name for a formula", "leaderboard/benchsuite_leaderboard/exports.py",
+        """return f"'{value}" if""", "return value if", "tests/leaderboard/test_exports.py",
+    ),
+    Sabotage(
+        "training time does not add up", "leaderboard/benchsuite_leaderboard/curves.py",
+        "accumulate(e.train_time_s for e in epochs)", "(e.train_time_s for e in epochs)",
+        "tests/leaderboard/test_curves.py",
     ),
 )  # fmt: skip
 

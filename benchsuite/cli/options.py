@@ -146,20 +146,13 @@ def library(specs: list[Path] | None, target: str = "", plugin_folders: list[Pat
 
 
 def resolved(
-    chosen: Selection,
-    specs: list[Path] | None,
-    executor: ExecutorName = "local",
-    settle: Callable[[HardwareSpec], HardwareSpec] | None = None,
+    chosen: Selection, specs: list[Path] | None, settle: Callable[[HardwareSpec], HardwareSpec] | None = None
 ) -> tuple[list[SelectedRun], Registry]:
     """Return the runs of a selection, for this machine's hardware, and the registry they were resolved with."""
     from benchsuite.harness.device import settle_hardware
     from benchsuite.registry.manager import installed_registry
     from benchsuite.spec.resolve import resolve
 
-    if executor == "ray":
-        from benchsuite.harness.ray_executor import settle_for_cluster
-
-        settle = settle or settle_for_cluster
     registry = installed_registry()
     return resolve(chosen, _library_for(chosen, specs, registry), registry, settle or settle_hardware), registry
 

@@ -58,7 +58,8 @@ def _as_data(planned: PlannedRun) -> dict[str, object]:
         "run_id": planned.run_id,
         "command": planned.selected.command,
         "refused": list(planned.refused),
-        "estimate": {
+        "estimate": found
+        and {
             "parameters": found.parameters,
             "flops_per_step": found.flops_per_step,
             "flops_total": found.flops_total,
@@ -81,7 +82,7 @@ def _show(planned: list[PlannedRun]) -> None:
     for entry in planned:
         spec, found = entry.selected.spec, entry.estimate
         head = [escape(spec.track), spec.tier, escape(spec.rule.name), str(spec.seed)]
-        if entry.refused:
+        if found is None:
             table.add_row(*head, "[yellow]refused[/]", "", "", "", "", "")
             continue
         table.add_row(
@@ -94,7 +95,7 @@ def _show(planned: list[PlannedRun]) -> None:
     for (track, rule), reasons in refused.items():
         console.print(f"refused: {escape(rule)} on {escape(track)}: {escape('; '.join(reasons))}", soft_wrap=True)
     hardware = planned[0].selected.spec.hardware
-    total = sum(p.estimate.flops_total for p in planned if not p.refused)
+    total = sum(p.estimate.flops_total for p in planned if p.estimate)
     count = sum(not p.refused for p in planned)
     console.print(f"{count} runs, {len(planned) - count} refused, about {total / 1e15:.3g} PFLOP, on {hardware.device}")
     if hardware.sustained_tflops is None:
@@ -102,7 +103,7 @@ def _show(planned: list[PlannedRun]) -> None:
             "hours: name hardware with sustained_tflops (`--set hardware.sustained_tflops=0.05`)", soft_wrap=True
         )
     else:
-        in_all = sum(h for p in planned if not p.refused and (h := _hours(p)) is not None)
+        in_all = sum(h for p in planned if (h := _hours(p)) is not None)
         devices = f"{hardware.world_size} x {hardware.shown_as}" if hardware.world_size > 1 else hardware.shown_as
         console.print(f"about {in_all:,.3g} hours on {devices}, at {hardware.sustained_tflops:g} TFLOP/s a device")
 
@@ -111,7 +112,7 @@ def _hours(planned: PlannedRun) -> float | None:
     from benchsuite.planning.estimate import hours
 
     hardware = planned.selected.spec.hardware
-    if hardware.sustained_tflops is None:
+    if hardware.sustained_tflops is None or planned.estimate is None:
         return None
     return hours(planned.estimate.flops_total, hardware.sustained_tflops, hardware.world_size)
 

@@ -35,11 +35,14 @@ from benchsuite.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchsuite.harness.executor import Executor
     from benchsuite.harness.ranks import Ranks
     from benchsuite.harness.session import SessionResult
     from benchsuite.record.store import RecordStore
     from benchsuite.registry.manager import Registry
+    from benchsuite.spec.hardware import HardwareSpec
     from benchsuite.spec.resolve import SelectedRun
 
 FAILED_STATUSES = frozenset({"crashed", "out_of_memory"})
@@ -84,7 +87,7 @@ def run(
         if launched_size() > 1:
             raise HardwareError("an experiment is made by one process; start it without torchrun")
         return run_experiment(experiment, registry, store, specs, fresh, as_json)
-    runs, registry = resolved(chosen, specs, executor)
+    runs, registry = resolved(chosen, specs, _settling(executor))
     records = RecordStore(store.resolve())
     with joined_ranks() as ranks:
         result = _make(runs, registry, records, data_root(data), fresh, tracking_uri, ranks, executor)
@@ -139,6 +142,15 @@ def _make(
     finally:
         for watcher in watchers:
             registry.manager.unregister(watcher)
+
+
+def _settling(name: ExecutorName) -> Callable[[HardwareSpec], HardwareSpec] | None:
+    """Return what makes a spec's device explicit where runs are made; None for this machine's own."""
+    if name == "local":
+        return None
+    from benchsuite.harness.ray_executor import settle_for_cluster
+
+    return settle_for_cluster
 
 
 def _executor(name: ExecutorName, ranks: Ranks) -> Executor | None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchsuite.errors import ShapeError
@@ -83,7 +84,8 @@ class Tape:
         here. The readout gets the output error unless it is named too.
 
         Args:
-            credit: by segment name; in the output's shape or as (batch, units). A segment left out gets no gradient.
+            credit: by segment name; in the output's shape or as (batch, units), auxiliary units at the end left out or
+                not: they get none. A segment left out gets no gradient.
 
         Raises:
             ShapeError: if a name is not a segment, or a credit does not fit its output.
@@ -91,7 +93,7 @@ class Tape:
         roots, cotangents = [], []
         for name, value in {self.network.readout: self.network.encode_error(self.error), **credit}.items():
             output = self._output(name, value)
-            placed = value.reshape(output.shape).to(output.dtype)
+            placed = self._whole(name, value, output).reshape(output.shape).to(output.dtype)
             if output.requires_grad:
                 roots.append(output)
                 cotangents.append(placed)
@@ -112,10 +114,20 @@ class Tape:
         if name not in self.outputs:
             raise ShapeError(f"credit for '{name}': no such segment; there are {', '.join(self.outputs)}")
         output = self.outputs[name]
-        if credit.shape != output.shape and credit.shape != (len(output), output[0].numel()):
+        flat = (len(output), output[0].numel())
+        if credit.shape != output.shape and credit.shape != flat and not self._is_of_what_is_read(name, credit):
             shapes = f"shape {tuple(credit.shape)}, its output {tuple(output.shape)}"
             raise ShapeError(f"credit for '{name}' has {shapes}")
         return output
+
+    def _is_of_what_is_read(self, name: str, credit: Tensor) -> bool:
+        outline = self.network.outline
+        return self.network.is_invertible and credit.shape == (len(self.logits), outline.units_read[name])
+
+    def _whole(self, name: str, credit: Tensor, output: Tensor) -> Tensor:
+        """Return credit for all of a segment's units: zero for auxiliary ones, which are the last."""
+        missing = output[0].numel() - credit[0].numel()
+        return F.pad(credit, (0, missing)) if missing else credit
 
 
 def record_ordinary_forward(network: Network, batch: Batch, keep_ways: bool = False) -> Tape:

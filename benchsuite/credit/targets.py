@@ -19,8 +19,9 @@ from benchsuite.credit.tape import Tape
 from benchsuite.errors import SingularMapError
 from benchsuite.network.maps import Factorization
 from benchsuite.network.network import Network
+from benchsuite.network.outline import ArchitectureOutline
 from benchsuite.network.segments import Segment
-from benchsuite.rule import Batch, Rule, RuleConfig, StepResult
+from benchsuite.rule import Batch, CreditWork, Rule, RuleConfig, StepResult
 
 Precision = Literal["float32", "float64"]
 
@@ -52,6 +53,27 @@ class TargetRule(Rule):
     Config: ClassVar[type[TargetConfig]] = TargetConfig
 
     singular: Tensor
+
+    @classmethod
+    def credit_work(cls, config: TargetConfig, outline: ArchitectureOutline) -> CreditWork:
+        """Return the work of factorizing each matrix, of solving for each output, and of a forward pass once more.
+
+        That is there where targets are in float64; a run's weights are float32.
+        """
+        senders = [segment for segment in outline.segments if outline.upstream[segment.name]]
+        sizes = [segment.output_shape[0] for segment in senders]
+        is_wide = config.precision == "float64"
+        again = sum(segment.multiply_adds for segment in outline.segments) if is_wide else 0
+        # Two of a triangle each for a row of outputs, which is one product with the matrix.
+        solved = sum(segment.multiply_adds for segment in senders)
+        # Numbers of double the size count double: the weight, its factors, and what comes and goes.
+        units = sum(segment.units for segment in outline.segments)
+        return CreditWork(
+            per_example=solved + again,
+            per_step=sum(size**3 / 3 for size in sizes),
+            held=sum(size**2 for size in sizes) * (4 if is_wide else 1),
+            held_per_example=units * (4 if is_wide else 1),
+        )
 
     def attach(self, network: Network, generator: Generator) -> None:
         """Take hold of the network; nothing is drawn."""

@@ -21,8 +21,7 @@ from benchsuite.harness.executor import Executor, Place, Tell
 from benchsuite.harness.ranks import ALONE, Ranks, require_processes
 from benchsuite.harness.run import Run
 from benchsuite.harness.write_up import LoadedData
-from benchsuite.network.builder import outline_of, require_keepable
-from benchsuite.network.square import require_square_maps
+from benchsuite.network.run_networks import outline_of_run
 from benchsuite.record.model import RunRecord
 from benchsuite.record.running import RunningElsewhereError
 from benchsuite.record.store import RecordStore
@@ -84,9 +83,7 @@ class Session:
             dataset = self.data_of(run.spec).dataset
             require_processes(run.spec, self.ranks, len(dataset.train_targets))
             try:
-                where = dataset.input_shape, dataset.classes, self.registry.architectures
-                require_square_maps(run.spec.protocol, outline_of(run.spec.architecture, *where))
-                require_keepable(run.spec.pretraining, run.spec.architecture, *where)
+                outline_of_run(run.spec, dataset.input_shape, dataset.classes, self.registry.architectures)
             except ShapeError as error:
                 problems[f"architecture '{run.spec.architecture.name}' on {run.spec.dataset.name}: {error}"] = None
             for name in run.spec.diagnostics.names:

@@ -25,6 +25,7 @@ from benchsuite.network.resnet import chain_of
 from benchsuite.network.segments import (
     Activate,
     Dropout,
+    Flatten,
     GlobalAveragePool,
     Leading,
     Segment,
@@ -190,7 +191,7 @@ def _build_joint(node: JointOutline, may_overwrite: bool) -> nn.Module:
     if isinstance(layer, DropoutLayer):
         return Dropout(layer.probability)
     if isinstance(layer, FlattenLayer):
-        return nn.Flatten()
+        return Flatten()
     if isinstance(layer, SumLayer):
         return Sum()
     if isinstance(layer, PassOn):

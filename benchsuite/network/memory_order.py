@@ -8,7 +8,9 @@ spared a transposition of all activations, which takes longer than the products 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -33,6 +35,33 @@ def examples_first(images: Tensor) -> Tensor:
     copy = images.new_empty(images.shape)
     copy.flatten(1).copy_(images.permute(*range(1, images.dim()), 0).reshape(-1, len(images)).t())
     return copy
+
+
+def flattened(images: Tensor) -> Tensor:
+    """Return images of shape (batch, ...) as vectors, one after the other in memory.
+
+    Where the batch is fastest it is so in the gradient too, which meets activations that lie alike.
+    """
+    if not is_batch_fastest(images):
+        return images.flatten(1)
+    vectors: Tensor = _Flattened.apply(images)
+    return vectors
+
+
+class _Flattened(torch.autograd.Function):
+    """Both ways transposed as one matrix: element by element in two orders took seven times as long."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor) -> Tensor:
+        ctx.shape = images.shape
+        return images.permute(*range(1, images.dim()), 0).reshape(-1, len(images)).t().contiguous()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        transposed = gradient.t().contiguous().view(*ctx.shape[1:], len(gradient))
+        if transposed.dim() == 4:
+            return transposed.permute(1, 2, 0, 3).contiguous().permute(3, 2, 0, 1)
+        return transposed.movedim(-1, 0)
 
 
 def over_one_image(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:

@@ -63,6 +63,11 @@ class SegmentOutline:
         """Units of one example's output; in a vectorized network each has several components."""
         return math.prod(self.output_shape)
 
+    @property
+    def places(self) -> int:
+        """Positions at which each unit or channel of an output stands; one in a dense segment."""
+        return math.prod(self.output_shape[1:])
+
 
 @dataclass(frozen=True)
 class JointOutline:
@@ -114,6 +119,22 @@ class ArchitectureOutline:
     def parameters(self) -> int:
         """Learnable numbers in all."""
         return sum(s.parameters for s in self.segments) + self.further_parameters
+
+    @property
+    def auxiliary(self) -> dict[str, int]:
+        """Of each segment of an invertible network, how many outputs (units or channels, its last) nobody reads."""
+        if self.form != "invertible":
+            return {}
+        passed_on = {s.name: s.output_shape[0] for s in self.segments} | {self.segments[-1].name: self.classes}
+        for node, after in zip(self.nodes, self.nodes[1:], strict=False):
+            if isinstance(node, SegmentOutline) and isinstance(after, JointOutline) and isinstance(after.layer, PassOn):
+                passed_on[node.name] = after.layer.outputs
+        return {s.name: s.output_shape[0] - passed_on[s.name] for s in self.segments}
+
+    @property
+    def units_read(self) -> dict[str, int]:
+        """Of each segment, how many units of one example's output are not auxiliary."""
+        return {s.name: s.units - self.auxiliary.get(s.name, 0) * s.places for s in self.segments}
 
     @property
     def upstream(self) -> dict[str, frozenset[str]]:

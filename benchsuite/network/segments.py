@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from benchsuite.network.maps import Factorization, LinearMap
+from benchsuite.network.memory_order import flattened
 from benchsuite.network.nonlinearity import nonlinearity_of
 from benchsuite.spec.activation import Activation
 from benchsuite.spec.architecture import NormOrder
@@ -142,6 +143,14 @@ class Activate(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the function of each number."""
         return (self.nonlinearity.apply_in_place if self.in_place else self.nonlinearity.apply)(inputs)
+
+
+class Flatten(nn.Module):
+    """Examples as vectors, in whichever order they lie in memory."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return shape (batch, inputs) for (batch, ...)."""
+        return flattened(inputs)
 
 
 class GlobalAveragePool(nn.Module):

@@ -95,8 +95,13 @@ def require_invertible_segment(described: str, chosen: dict[str, object]) -> Non
         raise ShapeError(f"{described}: ON/OFF pairs make the matrix singular; use initialization.on_off: none")
 
 
-def require_square_maps(protocol: ProtocolSpec, outline: ArchitectureOutline) -> None:
+def require_square_maps(protocol: ProtocolSpec, outline: ArchitectureOutline, which: str = "this one") -> None:
     """Check on paper that a protocol's orthogonality regulariser has matrices it can make orthogonal.
+
+    Args:
+        protocol: of the run.
+        outline: a network that is trained by it.
+        which: of the run's networks that is, for the message.
 
     Raises:
         ShapeError: if the network is not invertible: other maps have no square matrix.
@@ -104,5 +109,5 @@ def require_square_maps(protocol: ProtocolSpec, outline: ArchitectureOutline) ->
     """
     if protocol.orthogonality is not None and outline.form != "invertible":
         raise ShapeError(
-            f"protocol.orthogonality needs a network of form invertible, this one is {outline.form}; leave it out"
+            f"protocol.orthogonality needs a network of form invertible, {which} is {outline.form}; leave it out"
         )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from benchsuite.network.outline import ArchitectureOutline
-from benchsuite.rule import RuleTraits
+from benchsuite.network.outline import ArchitectureOutline, SegmentOutline
+from benchsuite.rule import Rule
 from benchsuite.spec.protocol import ProtocolSpec, Sgd
 
 BYTES_PER_NUMBER = 4
@@ -27,7 +29,8 @@ class Estimate:
 
 def estimate(
     outline: ArchitectureOutline,
-    traits: RuleTraits,
+    rule: type[Rule],
+    config: Any,
     protocol: ProtocolSpec,
     train_examples: int,
     data_bytes: int,
@@ -37,7 +40,8 @@ def estimate(
 
     Args:
         outline: the network on paper.
-        traits: of the rule; says which products it makes, and whether the optimizer has its feedback weights too.
+        rule: says what its credit takes, and whether the optimizer has its feedback weights too.
+        config: of the rule, validated.
         protocol: batch size, epochs and optimizer.
         train_examples: how many there are.
         data_bytes: size of the data set as it lies on the device.
@@ -45,31 +49,34 @@ def estimate(
 
     """
     forward = sum(s.multiply_adds for s in outline.segments)
-    hidden_units = sum(s.units for s in outline.segments[:-1])
-    if traits.mechanism == "replaced_feedback":
-        upstream = outline.upstream
-        credit = sum(s.multiply_adds for s in outline.segments if upstream[s.name])
-        exact = traits.hidden_update_is_backprop
-        feedback = 0 if exact else sum(s.parameters for s in outline.segments if upstream[s.name])
-    else:
-        credit = outline.classes * hidden_units
-        feedback = outline.classes * hidden_units
+    credit = rule.credit_work(config, outline)
+    trained = outline.segments if rule.traits.trains_hidden else outline.segments[-1:]
+    gradients = sum(s.multiply_adds for s in trained)
     batch = min(protocol.batch_size, train_examples)
-    per_step = 2.0 * batch * (2 * forward + credit)
+    of_batch = batch * (forward + gradients + credit.per_example)
+    per_step = 2.0 * (of_batch + credit.per_step + _penalty(outline, trained, protocol))
     steps = protocol.epochs * math.ceil(train_examples / batch)
     copies = _optimizer_copies(protocol)
-    activations = math.ceil(batch / processes) * (
-        math.prod(outline.input_shape) + 2 * sum(s.units for s in outline.segments)
-    )
-    # A feedback weight that learns has moments of its own; its gradient is the forward weight's tensor.
-    feedback *= 1 + copies * traits.learns_feedback
-    numbers = outline.parameters * (2 + copies) + feedback + activations
+    activations = math.prod(outline.input_shape) + 2 * sum(s.units for s in outline.segments)
+    # A feedback weight that learns has moments of its own.
+    feedback = credit.kept * (1 + copies * rule.traits.learns_feedback)
+    numbers = outline.parameters * (2 + copies) + feedback + credit.held
+    numbers += math.ceil(batch / processes) * (activations + credit.held_per_example)
     return Estimate(
         parameters=outline.parameters,
         flops_per_step=per_step,
         flops_total=per_step * steps,
         memory_mib=(numbers * BYTES_PER_NUMBER + data_bytes) / 2**20,
     )
+
+
+def _penalty(outline: ArchitectureOutline, trained: Sequence[SegmentOutline], protocol: ProtocolSpec) -> float:
+    """Return the multiply-adds of the orthogonality penalty's gradient: two products for each matrix it is of."""
+    if protocol.orthogonality is None:
+        return 0.0
+    of_all = protocol.orthogonality.maps == "all"
+    sizes = [s.output_shape[0] for s in trained if of_all or outline.upstream[s.name]]
+    return sum(2.0 * size**3 for size in sizes)
 
 
 def hours(flops: float, tflops: float, processes: int = 1) -> float:

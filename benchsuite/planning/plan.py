@@ -10,8 +10,7 @@ from benchsuite.data.cifar_files import PUBLISHED
 from benchsuite.data.load import load_dataset
 from benchsuite.data.prepared import PREPARED
 from benchsuite.errors import Problem, ShapeError, SpecError
-from benchsuite.network.builder import outline_of, require_keepable
-from benchsuite.network.square import require_square_maps
+from benchsuite.network.run_networks import outline_of_run
 from benchsuite.planning.estimate import Estimate, estimate
 from benchsuite.registry.manager import Registry
 from benchsuite.rule import incompatibilities
@@ -44,7 +43,8 @@ class PlannedRun:
 
     selected: SelectedRun
     run_id: str
-    estimate: Estimate
+    estimate: Estimate | None
+    """None where the run is refused."""
     refused: tuple[str, ...]
     """Why the rule cannot work in the network; empty if it can."""
 
@@ -66,26 +66,16 @@ def make_plan(runs: list[SelectedRun], registry: Registry, data_root: Path) -> l
         if key not in shapes:
             shapes[key] = describe(spec.dataset, registry, data_root)
         data = shapes[key]
-        traits = registry.rule(spec.rule.name).traits
+        rule = registry.rule(spec.rule.name)
         try:
-            outline = outline_of(spec.architecture, data.input_shape, data.classes, registry.architectures)
-            require_square_maps(spec.protocol, outline)
-            require_keepable(
-                spec.pretraining, spec.architecture, data.input_shape, data.classes, registry.architectures
-            )
+            outline = outline_of_run(spec, data.input_shape, data.classes, registry.architectures)
         except ShapeError as error:
             problems[f"architecture '{spec.architecture.name}' on {spec.dataset.name}: {error}"] = None
             continue
-        planned.append(
-            PlannedRun(
-                selected=run,
-                run_id=run_id(spec),
-                estimate=estimate(
-                    outline, traits, spec.protocol, data.train_examples, data.size_bytes, spec.hardware.world_size
-                ),
-                refused=tuple(incompatibilities(traits, outline)),
-            )
-        )
+        refused = tuple(incompatibilities(rule.traits, outline))
+        config = rule.Config.model_validate(spec.rule.config)
+        about = outline, rule, config, spec.protocol, data.train_examples, data.size_bytes, spec.hardware.world_size
+        planned.append(PlannedRun(run, run_id(spec), None if refused else estimate(*about), refused))
     if problems:
         raise SpecError([Problem(message) for message in problems])
     return planned

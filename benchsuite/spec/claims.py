@@ -6,12 +6,11 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from benchsuite.errors import SpecError
 from benchsuite.spec.base import Tier
-from benchsuite.spec.checking import check
 from benchsuite.spec.claim import ClaimSpec, Comparison, Quantity
 from benchsuite.spec.library import SpecLibrary
-from benchsuite.spec.resolve import RuleDirectory, Selection, adapter_of, resolve
+from benchsuite.spec.loading import load_all
+from benchsuite.spec.resolve import RuleDirectory, Selection, resolve
 from benchsuite.spec.track import RunSpec
 
 
@@ -63,13 +62,7 @@ def load_claims(library: SpecLibrary) -> list[ClaimSpec]:
         SpecError: with all problems of the first file that has any.
 
     """
-    found = []
-    for name in library.names("claims"):
-        claim, problems = check(adapter_of("claims"), library.load("claims", name), shape=ClaimSpec)
-        if claim is None:
-            raise SpecError(problems, subject=f"claim {name}")
-        found.append(claim)
-    return found
+    return load_all(library, "claims", ClaimSpec)
 
 
 def lay_out_claims(

@@ -15,9 +15,9 @@ MemoryFormat = Literal["contiguous", "channels_last", "fastest"]
 class HardwareSpec(DocumentedSpec):
     """Device, number format and what a run needs of the machine."""
 
-    later_fields = frozenset(
-        {"synchronized_batch_norm", "device_share", "loader_processes", "sustained_tflops", "memory_format"}
-    )
+    later_fields = frozenset({
+        "synchronized_batch_norm", "device_share", "loader_processes", "sustained_tflops", "memory_format",
+    })  # fmt: skip
 
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda|cuda:\d+|mps)$")] = "auto"
     """auto, cpu, cuda, cuda:N or mps. 'auto' is settled when the plan is made: cuda if there is one, else cpu."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from benchsuite.errors import SpecError
 from benchsuite.spec.base import Tier
-from benchsuite.spec.checking import check
 from benchsuite.spec.library import SpecLibrary
+from benchsuite.spec.loading import load_all
 from benchsuite.spec.reference import PublishedValue, ReferenceSpec
-from benchsuite.spec.resolve import RuleDirectory, Selection, adapter_of, resolve
+from benchsuite.spec.resolve import RuleDirectory, Selection, resolve
 from benchsuite.spec.track import RunSpec
 
 
@@ -31,13 +30,7 @@ def load_references(library: SpecLibrary) -> list[ReferenceSpec]:
         SpecError: with all problems of the first file that has any.
 
     """
-    found = []
-    for name in library.names("reference"):
-        reference, problems = check(adapter_of("reference"), library.load("reference", name), shape=ReferenceSpec)
-        if reference is None:
-            raise SpecError(problems, subject=f"reference {name}")
-        found.append(reference)
-    return found
+    return load_all(library, "reference", ReferenceSpec)
 
 
 def published_errors(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -54,6 +54,17 @@ class ClaimChecks(ConformanceSettings):
             asks="at least one network to check on",
             seen=[f"{s.name}: {'; '.join(self.refusals(s.outline))}" for s in self.networks],
             remedy="set `networks = [SampleNetwork(...)]` on the conformance class",
+        )
+
+    def test_says_how_much_work_it_takes(self, sample: SampleNetwork) -> None:
+        """Catches an estimate that reads the network, or that a hyperparameter makes fail: plans come before runs."""
+        found = self.rule.credit_work(self.make_rule().config, sample.outline)
+        numbers = {field.name: getattr(found, field.name) for field in fields(found)}
+        require(
+            all(0 <= number < float("inf") for number in numbers.values()),
+            asks="credit_work returns a CreditWork of numbers from zero up",
+            seen=numbers,
+            remedy="work them out from the outline's segments: multiply_adds, parameters, units",
         )
 
     def test_hidden_updates_are_backprop_exactly_where_claimed(self, sample: SampleNetwork) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 from benchsuite.tracking.connection import MirrorError
 from benchsuite.tracking.mapping import RUN_ID_TAG
 from benchsuite.tracking.mirror import Mirror
+from benchsuite.tracking.uris import redact
 
 
 def mlflow_pages(tracking_uri: str, store: Path, address: str) -> dict[str, str]:
@@ -24,7 +25,9 @@ def mlflow_pages(tracking_uri: str, store: Path, address: str) -> dict[str, str]
     """
     parts = urlsplit(address)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
-        raise MirrorError(f"{address!r} is no address of MLflow's pages; expected one such as http://127.0.0.1:5000")
+        raise MirrorError(
+            f"{redact(address)!r} is no address of MLflow's pages; expected one such as http://127.0.0.1:5000"
+        )
     base = address.rstrip("/")
     return {
         run.data.tags[RUN_ID_TAG]: f"{base}/#/experiments/{quote(run.info.experiment_id)}/runs/{quote(run.info.run_id)}"

@@ -31,7 +31,7 @@ def pair_chart(pair: Pair) -> Chart | None:
         "data": {"values": values},
         "encoding": {"y": _by_name([v["k"] for v in values], named)},
         "layer": [
-            {"mark": {"type": "rule", "strokeDash": [3, 3], "opacity": 0.6, "color": "currentColor"},
+            {"mark": {"type": "rule", "strokeDash": [3, 3], "opacity": 0.6, "color": "currentColor", "aria": False},
              "encoding": {"x": {"datum": 0, "type": "quantitative"}, "y": None}},
             {"mark": {"type": "rule", "strokeWidth": 2, "color": PALETTE[0]},
              "encoding": {"x": {"field": "l", "type": "quantitative", "title": "Difference of test errors (points)"},

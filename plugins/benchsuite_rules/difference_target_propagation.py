@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Literal
 
@@ -9,11 +10,12 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
-from benchsuite.credit import DrawnFeedbackConfig, FeedbackWeights, RandomStream, Tape, record_forward
+from benchsuite.credit import DrawnFeedbackConfig, FeedbackWeights, RandomStream, Tape, normal_noise, record_forward
 from benchsuite.network.network import Network
 from benchsuite.network.nonlinearity import NONLINEARITIES, Nonlinearity
+from benchsuite.network.outline import ArchitectureOutline
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Batch, LearnedFeedback, Rule, RuleTraits, StepResult
+from benchsuite.rule import Batch, CreditWork, LearnedFeedback, Rule, RuleTraits, StepResult
 
 BENCHSUITE_CONTRACT = 1
 
@@ -67,6 +69,23 @@ class DifferenceTargetPropagation(Rule):
         learns_feedback=True,
     )
 
+    @classmethod
+    def credit_work(cls, config: DifferenceTargetPropagationConfig, outline: ArchitectureOutline) -> CreditWork:
+        """Return the work of targets (each decoder decodes an output and its target) and of decoders that learn.
+
+        They answer noise, decode that, and get a gradient; without noise the forward pass has the answer.
+        """
+        *hidden, readout = [s for s in outline.segments if outline.upstream[s.name]]
+        decoded = [*hidden, readout] if config.first_target == "decoder" else hidden
+        kept = sum(s.parameters for s in decoded)
+        passes = 5 if config.noise_standard_deviation else 4
+        step = 0 if config.first_target == "decoder" else readout.multiply_adds
+        widest = max(math.prod(s.input_shape) for s in decoded)
+        return CreditWork(
+            per_example=step + passes * sum(s.multiply_adds for s in decoded), kept=kept, held=kept,
+            held_per_example=sum(s.units for s in outline.segments) + 4 * widest,
+        )  # fmt: skip
+
     def attach(self, network: Network, generator: Generator) -> None:
         """Draw V and start the stream of the noise; c is zero."""
         super().attach(network, generator)
@@ -108,7 +127,7 @@ class DifferenceTargetPropagation(Rule):
             differences = self._descend(tape, batch)
             tape.assign({name: value * share for name, value in differences if name != self.network.readout})
             if self.training:
-                self._train_decoders(tape)
+                self._train_decoders(tape, batch)
         return StepResult(tape.loss, tape.logits)
 
     @torch.no_grad()
@@ -148,10 +167,10 @@ class DifferenceTargetPropagation(Rule):
             return NONLINEARITIES["identity"]
         return below.nonlinearity
 
-    def _train_decoders(self, tape: Tape) -> None:
+    def _train_decoders(self, tape: Tape, batch: Batch) -> None:
         """Leave gradients on V and c."""
         for name, decoder in self.decoders.by_segment.items():
-            inputs, response = self._noisy(name, tape)
+            inputs, response = self._noisy(name, tape, batch)
             values, decoded = self._decode(name, response, inputs.shape)
             error = (decoded - inputs) / len(inputs)
             at_map = _through(self._nonlinearity(name), error, values, decoded)
@@ -160,13 +179,12 @@ class DifferenceTargetPropagation(Rule):
             offset = self.offsets.by_segment[name]
             offset.grad = at_map.sum((0, *range(2, at_map.dim()))).view_as(offset)
 
-    def _noisy(self, name: str, tape: Tape) -> tuple[Tensor, Tensor]:
+    def _noisy(self, name: str, tape: Tape, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return a segment's input under noise and what it answers."""
         inputs, sd = self._wide(tape.inputs[name]), self.config.noise_standard_deviation
         if not sd:
             return inputs, self._wide(tape.outputs[name].detach())
-        noise = torch.empty_like(inputs).normal_(0.0, sd, generator=self.stream.on(inputs.device))
-        noisy = noise.add_(inputs)
+        noisy = normal_noise(inputs.shape, inputs, self.stream.on(inputs.device), batch).mul_(sd).add_(inputs)
         with self.network.untracked(), self.network.autocast():
             response: Tensor = self.network.segments[name](noisy)
         return noisy, self._wide(response)

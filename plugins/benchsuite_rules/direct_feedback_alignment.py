@@ -10,8 +10,9 @@ from torch import Generator, Tensor
 
 from benchsuite.credit import record_forward
 from benchsuite.network.network import Network
+from benchsuite.network.outline import ArchitectureOutline
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Batch, Rule, RuleConfig, RuleTraits, StepResult
+from benchsuite.rule import Batch, CreditWork, Rule, RuleConfig, RuleTraits, StepResult
 
 BENCHSUITE_CONTRACT = 1
 
@@ -32,23 +33,34 @@ class DirectFeedbackAlignmentConfig(RuleConfig):
 
 
 class DirectFeedbackAlignment(Rule):
-    """Credit at each hidden segment's output is the output error times a fixed random matrix."""
+    """Credit at each hidden segment's output is the output error times a fixed random matrix.
+
+    Auxiliary outputs of an invertible network, which nobody reads, get none.
+    """
 
     name = "direct_feedback_alignment"
     Config = DirectFeedbackAlignmentConfig
     traits = RuleTraits(
         mechanism="direct_local_credit",
         source="Nøkland 2016, arXiv:1609.01596; shared matrix after Launay et al. 2020 (TinyDFA)",
+        forms=frozenset({"ordinary", "invertible"}),
         least_hidden=1,
         topologies=frozenset({"chain", "residual"}),
     )
 
     feedback_weight: Tensor
 
+    @classmethod
+    def credit_work(cls, config: DirectFeedbackAlignmentConfig, outline: ArchitectureOutline) -> CreditWork:
+        """Return the work of the projection, and the numbers of its matrix."""
+        units = cls.widths(outline).values()
+        projected = outline.classes * (max(units) if config.matrix == "shared" else sum(units))
+        return CreditWork(per_example=projected, kept=projected)
+
     def attach(self, network: Network, generator: Generator) -> None:
         """Draw B: (classes, widest segment's units) when shared, else the segments' matrices side by side."""
         super().attach(network, generator)
-        units = self.widths(network)
+        units = self.widths(network.outline)
         shared = self.config.matrix == "shared"
         starts = [0 if shared else sum(list(units.values())[:i]) for i in range(len(units))]
         self.columns = {name: slice(start, start + n) for (name, n), start in zip(units.items(), starts, strict=True)}
@@ -65,9 +77,10 @@ class DirectFeedbackAlignment(Rule):
                 matrix[:, columns] /= matrix[:, columns].shape[1] ** 0.5
         self.register_buffer("feedback_weight", matrix)
 
-    def widths(self, network: Network) -> dict[str, int]:
+    @classmethod
+    def widths(cls, outline: ArchitectureOutline) -> dict[str, int]:
         """Return how many numbers of credit there are at each place where it is handed over, by segment."""
-        return {segment.name: segment.units for segment in network.outline.segments[:-1]}
+        return {segment.name: outline.units_read[segment.name] for segment in outline.segments[:-1]}
 
     @property
     def taken_over(self) -> tuple[str, ...]:

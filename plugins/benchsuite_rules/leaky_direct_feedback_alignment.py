@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from benchsuite.network.network import Network
+from benchsuite.network.outline import ArchitectureOutline
 from benchsuite.network.segments import Segment
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Batch, Rule, RuleTraits, StepResult
-from benchsuite_rules.direct_feedback_alignment import DirectFeedbackAlignment
+from benchsuite.rule import Batch, CreditWork, Rule, RuleTraits, StepResult
+from benchsuite_rules.direct_feedback_alignment import DirectFeedbackAlignment, DirectFeedbackAlignmentConfig
 
 BENCHSUITE_CONTRACT = 1
 
@@ -59,10 +59,17 @@ class LeakyDirectFeedbackAlignment(DirectFeedbackAlignment):
         topologies=frozenset({"chain", "residual"}),
     )
 
-    def widths(self, network: Network) -> dict[str, int]:
+    @classmethod
+    def widths(cls, outline: ArchitectureOutline) -> dict[str, int]:
         """Return how many numbers each map reads that passes credit on."""
-        senders = frozenset(network.credit_senders)
-        return {s.name: math.prod(s.input_shape) for s in network.outline.segments if s.name in senders}
+        return {s.name: math.prod(s.input_shape) for s in outline.segments if outline.upstream[s.name]}
+
+    @classmethod
+    def credit_work(cls, config: DirectFeedbackAlignmentConfig, outline: ArchitectureOutline) -> CreditWork:
+        """Return the work of the projection and of what autograd pulls back for it to replace."""
+        projection = super().credit_work(config, outline)
+        pulled = sum(s.multiply_adds for s in outline.segments if outline.upstream[s.name])
+        return replace(projection, per_example=projection.per_example + pulled)
 
     def assign_credit(self, batch: Batch) -> StepResult:
         """Run forward, then backward with every map's cotangent for its input replaced."""

@@ -8,8 +8,9 @@ from torch import Generator, Tensor, nn
 
 from benchsuite.credit import RandomStream, Tape, normal_noise, record_forward
 from benchsuite.network.network import Network
+from benchsuite.network.outline import ArchitectureOutline
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Batch, Rule, RuleConfig, RuleTraits, StepResult
+from benchsuite.rule import Batch, CreditWork, Rule, RuleConfig, RuleTraits, StepResult
 
 BENCHSUITE_CONTRACT = 1
 
@@ -40,8 +41,8 @@ class NodePerturbation(Rule):
     Noise is added to segments' outputs, where credit is placed; each then applies its own derivative, as under the
     other rules. In the linear networks of Werfel et al. that is the same as before the nonlinearity. Dropout drops
     the same units in all passes of a step. Each example's own loss counts: what it does to others through a batch
-    norm's statistics is left out. In evaluation mode the noise is that of the next training step, and the stream stays
-    where it is.
+    norm's statistics is left out. Auxiliary outputs of an invertible network, which nobody reads, are not shaken. In
+    evaluation mode the noise is that of the next training step, and the stream stays where it is.
     """
 
     name = "node_perturbation"
@@ -50,11 +51,19 @@ class NodePerturbation(Rule):
         mechanism="direct_local_credit",
         source="Werfel, Xie & Seung 2005, Neural Computation 17:2699; Hiratani et al. 2022, NeurIPS 35; noise on "
         "segments' outputs is our choice",
-        forms=frozenset({"ordinary", "vectorized"}),
+        forms=frozenset({"ordinary", "vectorized", "invertible"}),
         topologies=frozenset({"chain", "residual"}),
         separate_phase=True,
         unit_specific_feedback=False,
     )
+
+    @classmethod
+    def credit_work(cls, config: NodePerturbationConfig, outline: ArchitectureOutline) -> CreditWork:
+        """Return the work of the passes under noise, and the noise and the credit of all units."""
+        passes = config.samples * (1 + config.two_sided)
+        units = sum(segment.units for segment in outline.segments)
+        forward = sum(segment.multiply_adds for segment in outline.segments)
+        return CreditWork(per_example=passes * forward, held_per_example=2 * units * outline.components)
 
     def attach(self, network: Network, generator: Generator) -> None:
         """Start the stream of the noise."""
@@ -90,6 +99,9 @@ class NodePerturbation(Rule):
         """Return one perturbation's credit for each example's own loss."""
         shapes = {name: tape.outputs[name].shape for name in self.taken_over}
         noise = self.draw_noise(shapes, tape.logits, generator, batch)
+        for name, unread in self.network.outline.auxiliary.items():
+            if name in noise:
+                noise[name][:, shapes[name][1] - unread :].zero_()
         sd = self.config.standard_deviation
         if self.config.two_sided:
             slope = (self._losses(batch, noise, sd) - self._losses(batch, noise, -sd)) / (2 * sd)

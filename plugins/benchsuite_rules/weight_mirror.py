@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -13,9 +14,10 @@ from torch import Generator, Tensor
 from benchsuite.credit import Distribution, DrawnFeedbackConfig, FeedbackWeights, RandomStream, ReplacedFeedbackRule
 from benchsuite.network.maps import LinearMap
 from benchsuite.network.network import Network
+from benchsuite.network.outline import ArchitectureOutline
 from benchsuite.network.segments import ProbeNorm
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Rule, RuleTraits
+from benchsuite.rule import CreditWork, Rule, RuleTraits
 
 BENCHSUITE_CONTRACT = 1
 
@@ -126,9 +128,20 @@ class WeightMirror(ReplacedFeedbackRule):
     traits = RuleTraits(
         mechanism="replaced_feedback",
         source="Akrout et al. 2019, arXiv:1904.05391, eq. 5-12",
+        forms=frozenset({"ordinary", "invertible"}),
         topologies=frozenset({"chain", "residual", "adopted"}),
         separate_phase=True,
     )
+
+    @classmethod
+    def credit_work(cls, config: WeightMirrorConfig, outline: ArchitectureOutline) -> CreditWork:
+        """Return the work of credit and of mirroring: a response and a weight gradient for each sample of noise.
+
+        What is mirrored before training is left out.
+        """
+        credit = super().credit_work(config, outline)
+        mirrored = 2 * config.mirror_steps * config.mirror_batch_size * credit.per_example
+        return replace(credit, per_step=mirrored, held=credit.kept)
 
     def draw_feedback(self, linear_map: LinearMap, generator: Generator) -> Tensor:
         """Return one map's feedback weight at the start, independent of its weight."""

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 
 from benchsuite.data.load import load_dataset
-from benchsuite.data.open import open_data
 from benchsuite.data.resident import ResidentData
 from benchsuite.harness.assembly import Parts, assemble
 from benchsuite.harness.device import open_device
@@ -78,9 +77,8 @@ def train(case: str, ranks: Ranks = ALONE) -> dict[str, Any]:
     spec, registry = spec_of(case), installed_registry()
     dataset = load_dataset(spec.dataset, Path())
     device = open_device(spec.hardware, ranks)
-    data = open_data(dataset, spec.dataset, device.torch_device)
-    assert isinstance(data, ResidentData)
-    data.dtype = data._work_dtype = torch.float64
+    augmentation, normalization = spec.dataset.augmentation, spec.dataset.normalization
+    data = ResidentData(dataset, normalization, device.torch_device, torch.float64, augmentation=augmentation)
     torch.set_default_dtype(torch.float64)
     try:
         parts = Parts(spec.architecture, spec.protocol, spec.rule, derive_seeds(0))

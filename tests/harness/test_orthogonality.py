@@ -12,14 +12,16 @@ import torch
 from benchsuite.data.fingerprint import fingerprint
 from benchsuite.data.load import load_dataset
 from benchsuite.data.resident import ResidentData
-from benchsuite.errors import ShapeError
+from benchsuite.errors import ShapeError, SpecError
 from benchsuite.harness.orthogonality import add_orthogonality_gradients
 from benchsuite.harness.run import Run
 from benchsuite.harness.seeds import derive_seeds, generator
+from benchsuite.harness.session import Session
 from benchsuite.harness.trainer import Trainer
 from benchsuite.harness.write_up import LoadedData
 from benchsuite.network.builder import build, outline_of
 from benchsuite.network.square import require_square_maps
+from benchsuite.planning.plan import make_plan
 from benchsuite.record.store import RecordStore, read_record
 from benchsuite.registry.manager import build_registry
 from benchsuite.rule import Rule
@@ -140,6 +142,25 @@ def test_a_network_without_square_matrices_is_refused(make_spec: MakeSpec) -> No
     plan = outline_of(spec.architecture, (1, 4, 4), 7)
     with pytest.raises(ShapeError, match="needs a network of form invertible, this one is ordinary"):
         require_square_maps(spec.protocol, plan)
+
+
+def test_a_first_training_without_square_matrices_is_refused_before_anything_is_run(
+    make_spec: MakeSpec, store: RecordStore
+) -> None:
+    """It ended as a crash after the network had been built; the run's own network is fine."""
+    dense = {"kind": "chain", "name": "first", "layers": [{"kind": "dense", "units": 16}]}
+    square = {**dense, "form": "invertible", "defaults": {"activation": "leaky_relu"}}
+    spec = make_spec(
+        architecture=square, protocol={"orthogonality": {"kind": "identity", "strength": 1.0}},
+        pretraining={"epochs": 1, "keep": ["dense1"], "architecture": dense}, diagnostics={"names": []},
+    )  # fmt: skip
+    registry = build_registry([EntryPoint("backprop", "benchsuite_rules.backprop", "benchsuite")])
+    chosen = SelectedRun(spec, "benchsuite run tiny")
+    message = "needs a network of form invertible, the pretraining's network is ordinary"
+    with pytest.raises(SpecError, match=message):
+        Session([chosen], store, registry, store.root).check()
+    with pytest.raises(SpecError, match=message):
+        make_plan([chosen], registry, store.root)
 
 
 def test_a_singular_matrix_is_recorded_with_the_layers_name(make_spec: MakeSpec, store: RecordStore) -> None:

@@ -370,4 +370,6 @@ def test_an_estimate_counts_the_norms_of_an_adopted_module():
     protocol = ProtocolSpec.model_validate(
         {"epochs": 1, "batch_size": 2, "optimizer": {"kind": "sgd", "learning_rate": 0.1}}
     )
-    assert estimate(plan, Backprop.traits, protocol, 2, 0).parameters == sum(p.numel() for p in Odd().parameters())
+    assert estimate(plan, Backprop, Backprop.Config(), protocol, 2, 0).parameters == sum(
+        p.numel() for p in Odd().parameters()
+    )

@@ -9,7 +9,7 @@ from benchsuite.network.builder import build, outline_of
 from benchsuite.network.maps import Conv2d, Dense
 from benchsuite.network.nonlinearity import NONLINEARITIES
 from benchsuite.network.pooling import AveragePool, MaxPool
-from benchsuite.network.segments import Dropout, Segment
+from benchsuite.network.segments import Dropout, Flatten, Segment
 from benchsuite.spec.architecture import ChainArchitecture, PluginArchitecture
 
 LAYERS = [
@@ -32,7 +32,7 @@ def _build(layers, input_shape=(2, 12, 12), classes=3, seed=0, **chain):
 def test_nodes_stand_in_the_order_of_the_spec_with_a_flatten_where_the_image_ends():
     """Would catch pooling before the convolution, or a dense map over the last axis of an image."""
     kinds = [type(node) for _, node in _build(LAYERS).steps()]
-    assert kinds == [Segment, MaxPool, Dropout, AveragePool, nn.Flatten, Segment, Segment]
+    assert kinds == [Segment, MaxPool, Dropout, AveragePool, Flatten, Segment, Segment]
 
 
 def test_options_reach_the_nodes_they_were_written_for():

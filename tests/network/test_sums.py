@@ -223,5 +223,5 @@ def test_estimated_credit_leaves_out_only_segments_that_read_the_data():
         {"epochs": 1, "batch_size": 10, "optimizer": {"kind": "sgd", "learning_rate": 0.1}}
     )
     conv, readout = 2 * 2 * 9 * 36, 72 * 4
-    found = estimate(plan, Backprop.traits, protocol, 10, 0).flops_per_step
+    found = estimate(plan, Backprop, Backprop.Config(), protocol, 10, 0).flops_per_step
     assert found == 2 * 10 * (2 * (2 * conv + readout) + conv + readout)

@@ -7,14 +7,14 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch import Generator, nn
+from torch import Generator
 
 from benchsuite.credit import record_forward
 from benchsuite.network.builder import MAP_KINDS, build, outline_of
 from benchsuite.network.criterion import CRITERIA
 from benchsuite.network.maps.vectorized import VECTOR_MAPS, VectorMap
 from benchsuite.network.pooling import AveragePool
-from benchsuite.network.segments import Sum
+from benchsuite.network.segments import Flatten, Sum
 from benchsuite.network.vector_segment import OverComponents, VectorSegment, codes_of, draw_gating_vectors
 from benchsuite.rule import Batch
 from benchsuite.spec.architecture import BinaryCode, ChainArchitecture
@@ -53,7 +53,7 @@ def test_what_reads_the_data_and_what_reads_vectors_are_different_maps():
     assert isinstance(network.maps["conv2"], VECTOR_MAPS["conv2d"][1])
     assert isinstance(network.maps["dense3"], VECTOR_MAPS["dense"][1])
     assert all(isinstance(m, VectorMap) and m.components == 10 for m in network.maps.values())
-    assert [type(n.module) for n in nodes.values() if isinstance(n, OverComponents)] == [AveragePool, nn.Flatten]
+    assert [type(n.module) for n in nodes.values() if isinstance(n, OverComponents)] == [AveragePool, Flatten]
 
 
 def test_every_kind_of_map_has_a_vectorized_form():

@@ -11,6 +11,7 @@ from benchsuite.network.builder import outline_of
 from benchsuite.planning.estimate import estimate, hours
 from benchsuite.planning.plan import describe
 from benchsuite.registry.manager import Registry
+from benchsuite.rule import Rule, RuleConfig
 from benchsuite.spec.architecture import ChainArchitecture
 from benchsuite.spec.dataset import DigitsDataset, SyntheticDataset
 from benchsuite.spec.protocol import ProtocolSpec
@@ -24,20 +25,25 @@ DENSE = ChainArchitecture.model_validate(
 FORWARD = 784 * 1024 + 1024 * 512 + 512 * 10
 
 
+def named(registry: Registry, name: str) -> tuple[type[Rule], RuleConfig]:
+    rule = registry.rule(name)
+    return rule, rule.Config()
+
+
 @pytest.mark.parametrize(
     ("rule", "products"),
     [("backprop", 2 * FORWARD + 1024 * 512 + 512 * 10), ("feedback_alignment", 2 * FORWARD + 1024 * 512 + 512 * 10),
-     ("direct_feedback_alignment", 2 * FORWARD + 10 * (1024 + 512))],
+     ("direct_feedback_alignment", 2 * FORWARD + 10 * 1024), ("readout_only", FORWARD + 512 * 10)],
 )  # fmt: skip
 def test_flops_are_the_products_that_a_rule_makes(registry: Registry, rule: str, products: int) -> None:
-    found = estimate(outline_of(DENSE, (784,), 10), registry.rule(rule).traits, PROTOCOL, 60_000, 0)
+    found = estimate(outline_of(DENSE, (784,), 10), *named(registry, rule), PROTOCOL, 60_000, 0)
     assert found.flops_per_step == 2 * 128 * products
     assert found.flops_total == found.flops_per_step * 2 * 469
     assert found.parameters == FORWARD + 1024 + 512 + 10
 
 
 def test_memory_counts_data_weights_gradients_and_moments(registry: Registry) -> None:
-    found = estimate(outline_of(DENSE, (784,), 10), registry.rule("backprop").traits, PROTOCOL, 60_000, 2**20)
+    found = estimate(outline_of(DENSE, (784,), 10), *named(registry, "backprop"), PROTOCOL, 60_000, 2**20)
     least = 4 * found.parameters * 4 / 2**20 + 1
     assert least < found.memory_mib < 2 * least
 
@@ -52,7 +58,7 @@ def test_feedback_that_learns_has_the_optimizers_state_and_fixed_feedback_has_no
         {"epochs": 2, "batch_size": 128, "optimizer": {**kinds[optimizer], "learning_rate": 1e-3}}
     )
     memory = {
-        rule: estimate(outline_of(DENSE, (784,), 10), registry.rule(rule).traits, protocol, 60_000, 0).memory_mib
+        rule: estimate(outline_of(DENSE, (784,), 10), *named(registry, rule), protocol, 60_000, 0).memory_mib
         for rule in ("backprop", "feedback_alignment", "kolen_pollack", "updated_random_feedback")
     }
     feedback_mib = (1024 * 512 + 512 * 10) * 4 / 2**20
@@ -84,8 +90,8 @@ def test_hours_are_operations_over_speed() -> None:
 
 
 def test_processes_share_a_batchs_activations_only(registry: Registry) -> None:
-    traits = registry.rule("backprop").traits
-    one, four = (estimate(outline_of(DENSE, (784,), 10), traits, PROTOCOL, 60_000, 0, n) for n in (1, 4))
+    backprop = named(registry, "backprop")
+    one, four = (estimate(outline_of(DENSE, (784,), 10), *backprop, PROTOCOL, 60_000, 0, n) for n in (1, 4))
     assert one.flops_total == four.flops_total
     activations_mib = 128 * (784 + 2 * (1024 + 512 + 10)) * 4 / 2**20
     assert one.memory_mib - four.memory_mib == pytest.approx(activations_mib * 3 / 4)

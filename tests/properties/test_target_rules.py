@@ -11,9 +11,14 @@ from hypothesis import strategies as st
 from benchsuite.errors import SingularMapError
 from benchsuite.rule import Batch
 from benchsuite_rules.backprop import Backprop
+from benchsuite_rules.difference_target_propagation import DifferenceTargetPropagation
+from benchsuite_rules.direct_feedback_alignment import DirectFeedbackAlignment
+from benchsuite_rules.feedback_alignment import FeedbackAlignment
 from benchsuite_rules.gait_prop import GaitProp
+from benchsuite_rules.node_perturbation import NodePerturbation
 from benchsuite_rules.normalized_gait_prop import NormalizedGaitProp
 from benchsuite_rules.target_propagation import TargetPropagation
+from benchsuite_rules.weight_mirror import WeightMirror
 
 from .chains import deterministic
 from .gait_reference import one_hot_target, softmax_target, target_gradients
@@ -110,9 +115,19 @@ CONVS = SquareCase(
 
 
 @pytest.mark.parametrize("case", [TOWER, CONVS], ids=["tower", "convs"])
-@pytest.mark.parametrize("rule", [TargetPropagation, GaitProp, NormalizedGaitProp, Backprop])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        TargetPropagation, GaitProp, NormalizedGaitProp, DifferenceTargetPropagation,
+        lambda: DifferenceTargetPropagation(DifferenceTargetPropagation.Config(first_target="decoder")),
+        Backprop, FeedbackAlignment, WeightMirror, DirectFeedbackAlignment,
+        lambda: DirectFeedbackAlignment(DirectFeedbackAlignment.Config(matrix="per_segment")), NodePerturbation,
+        lambda: NodePerturbation(NodePerturbation.Config(exact_readout=False)),
+    ],
+)  # fmt: skip
 def test_auxiliary_units_get_no_error(case, rule):
-    """At the readout, whose further outputs have their own activity for target, as in every layer below."""
+    """At the readout, whose further outputs have their own activity for target, as in every layer below. Rules that
+    hand out credit without asking what is read would train them too."""
     network = case.network()
     found = gradients_left(rule(), network, case.batch())
     passes = [layer.get("units", layer.get("channels")) for layer in case.layers] + [CLASSES]
