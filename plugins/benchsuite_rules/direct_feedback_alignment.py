@@ -33,10 +33,7 @@ class DirectFeedbackAlignmentConfig(RuleConfig):
 
 
 class DirectFeedbackAlignment(Rule):
-    """Credit at each hidden segment's output is the output error times a fixed random matrix.
-
-    Auxiliary outputs of an invertible network, which nobody reads, get none.
-    """
+    """Credit at a hidden segment's output is the output error times a fixed random matrix; auxiliary outputs get none."""
 
     name = "direct_feedback_alignment"
     Config = DirectFeedbackAlignmentConfig
