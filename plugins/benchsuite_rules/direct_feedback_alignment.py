@@ -33,7 +33,7 @@ class DirectFeedbackAlignmentConfig(RuleConfig):
 
 
 class DirectFeedbackAlignment(Rule):
-    """Credit at a hidden segment's output is the output error times a fixed random matrix; auxiliary outputs get none."""
+    """Credit at a hidden segment's output: the output error times a fixed random matrix; auxiliary outputs get none."""
 
     name = "direct_feedback_alignment"
     Config = DirectFeedbackAlignmentConfig
