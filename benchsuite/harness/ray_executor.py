@@ -167,7 +167,7 @@ class RayExecutor:
                 ).remote(token, place.data_root)
                 for node in machines
             }
-            seen = {name: self.ray.get(answer, timeout=LOOK_AROUND_S) for name, answer in asked.items()}
+            seen = {name: self._seen_by(answer) for name, answer in asked.items()}
         except self.ray.exceptions.RayError as error:
             raise HardwareError(f"a machine of the cluster does not answer: {_first_line(error)}") from error
         finally:
@@ -176,12 +176,20 @@ class RayExecutor:
         wrong = [
             f"  {machine}: {what} {'is ' if 'seen' in value else ''}{value}, expected {expected[what]}"
             for machine, found in sorted(seen.items())
-            for what, value in found.items()
+            for what, value in (found or {}).items()
             if value != expected[what]
         ]
         if wrong:
             folders = f"the store {place.store} and the data {place.data_root} must be the same folders on all machines"
             raise HardwareError("\n".join(["machines of the cluster differ:", *wrong, f"  {folders}"]))
+
+    def _seen_by(self, answer: ObjectRef[dict[str, str]]) -> dict[str, str] | None:
+        """Return what a machine answers; None if it is gone, of which Ray may know a moment later than it is so."""
+        try:
+            found: dict[str, str] = self.ray.get(answer, timeout=LOOK_AROUND_S)
+        except (self.ray.exceptions.TaskUnschedulableError, self.ray.exceptions.NodeDiedError):
+            return None
+        return found
 
     # --- the runs ---
 
