@@ -53,20 +53,30 @@ def make_run(selected: SelectedRun, place: Place, threads: int, events: Any) -> 
     registry = installed_registry()
     data = _loaded(canonical_json(selected.spec.dataset.model_dump(mode="json")), str(place.data_root))
 
+    passed_on: list[Any] = []
+
     def pass_on(event: str, **arguments: object) -> None:
         if event in EVENTS_PASSED_ON:
-            events.put((event, arguments))
+            # Not `put`, which waits for an answer: a run that is interrupted while it waits gets another exception than
+            # KeyboardInterrupt, and would end as crashed.
+            passed_on[:] = [events.actor.put_nowait.remote((event, arguments))]
 
     run = Run(selected, data, RecordStore(place.store), registry, place.fresh, tell=pass_on)
     earlier = run.earlier_record()
     if earlier is not None:
         return earlier
     try:
-        return run.execute()
+        record = run.execute()
     except InterruptedRunError as stop:
         return stop.record
     except RunningElsewhereError:
         return None
+    if passed_on:
+        # What was told comes before the record; one worker's calls arrive in order.
+        import ray
+
+        ray.wait(passed_on)
+    return record
 
 
 def look_around(token: Path, data_root: Path) -> dict[str, str]:
