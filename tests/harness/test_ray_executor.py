@@ -20,6 +20,7 @@ from benchsuite.record.store import RecordStore
 from benchsuite.registry.manager import Registry, build_registry
 from benchsuite.registry.markers import hookimpl
 from benchsuite.spec.hardware import HardwareSpec
+from benchsuite.spec.hashing import run_id
 from benchsuite.spec.resolve import SelectedRun
 from benchsuite.spec.track import RunSpec
 
@@ -172,15 +173,15 @@ def test_an_interruption_saves_runs_wherever_they_are_and_they_go_on_later(
     cluster: Any, make_spec: MakeSpec, store: RecordStore
 ) -> None:
     """Catches a worker that is killed before it has written, and a run that waits for room and is forgotten."""
-    specs = [make_spec(protocol={"epochs": 400}, seed=seed) for seed in (0, 1)]
+    specs = [make_spec(protocol=LONG, seed=seed) for seed in (0, 1)]
     first: SessionResult = session_of(specs, store, Watch(stop_after_epoch=3), RayExecutor()).execute()
     assert first.interrupted
     assert [record.status for record in first.records] == ["interrupted"]
-    specs = [make_spec(protocol={"epochs": 400}, seed=0)]
     assert not list(store.running_folder.iterdir())
-    second = session_of(specs, store, Watch(), RayExecutor()).execute()
-    assert [record.status for record in second.records] == ["completed"]
-    assert len(second.records[0].epochs) == 400
+    begun = next(spec for spec in specs if run_id(spec) == first.records[0].run_id)
+    (ended,) = session_of([begun], store, Watch(), RayExecutor()).execute().records
+    assert ended.status == "timed_out"
+    assert [e.epoch for e in ended.epochs] == list(range(1, len(ended.epochs) + 1))
 
 
 def test_what_no_machine_has_is_refused_before_anything_is_run(
