@@ -164,6 +164,8 @@ def joined_ranks() -> Iterator[Ranks]:
     dist.init_process_group(backend, timeout=PATIENCE)
     try:
         yield Ranks(dist.get_rank(), dist.get_world_size(), local_rank)
+        # None leaves while another still talks to it: gloo's threads ended a process that did.
+        dist.barrier()
     finally:
         dist.destroy_process_group()
 

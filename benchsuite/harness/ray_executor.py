@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -210,7 +211,7 @@ class RayExecutor:
                     else:
                         yield outcome
         except BaseException:
-            self._stop(list(pending))
+            self._stop(pending, place)
             _pass_on(events, tell)
             raise
         finally:
@@ -253,12 +254,16 @@ class RayExecutor:
         """Take back the claim of a process that is gone; from another machine nobody could tell that it is."""
         RecordStore(place.store).unclaim(run_id(attempt.selected.spec))
 
-    def _stop(self, pending: list[ObjectRef[RunRecord | None]]) -> None:
+    def _stop(self, pending: dict[ObjectRef[RunRecord | None], _Attempt], place: Place) -> None:
         """Interrupt what is under way, so that every run saves its state, and wait for that."""
         for answer in pending:
             self.ray.cancel(answer, force=False)
-        if pending:
-            self.ray.wait(pending, num_returns=len(pending), timeout=GRACE_S)
+        # A task may count as cancelled before its worker has written; a run's claim goes after its record.
+        folder = RecordStore(place.store).running_folder
+        claims = {folder / f"{run_id(attempt.selected.spec)}.json" for attempt in pending.values()}
+        deadline = time.monotonic() + GRACE_S
+        while any(claim.exists() for claim in claims) and time.monotonic() < deadline:
+            time.sleep(POLL_S)
 
 
 def _pass_on(events: Any, tell: Tell) -> None:

@@ -37,7 +37,8 @@ RULES = {
 
 def test_no_rule_of_the_first_mechanism_is_left_out():
     names = {n for n, r in installed_registry().rules.items() if r.traits.mechanism == "replaced_feedback"}
-    assert names == set(RULES)
+    # Its feedback is that of direct feedback alignment, in no map's shape: geometries are nothing to it.
+    assert names - {"leaky_direct_feedback_alignment"} == set(RULES)
 
 
 def _network(geometry):

@@ -113,9 +113,10 @@ def test_the_mirror_codes_best_known_results_are_there(entries: dict[str, tuple[
     }
     expected = {"backprop": 1.50, "feedback_alignment": 2.20, "kolen_pollack": 1.55}
     assert {rule: found[rule] for rule in expected} == pytest.approx(expected)
-    imagenet = {(e.setting.split(",")[1].strip(), e.rule): e for e in entries["weight-mirror"] if "after" in e.setting}
-    assert imagenet["ResNet-50", "weight_mirror"].value == 23.4
-    assert imagenet["ResNet-18", "feedback_alignment"].value == 97.4
+    imagenet = {(e.track, e.rule): e for e in entries["weight-mirror"] if e.track.startswith("imagenet")}
+    assert imagenet["imagenet-resnet50-norm-last", "weight_mirror"].value == 23.4
+    assert imagenet["imagenet-resnet18-norm-last", "feedback_alignment"].value == 97.4
+    assert imagenet["imagenet-resnet18", "sign_symmetry"].value == 37.8
     assert {e.spread_kind for e in imagenet.values()} == {"standard_error"}
 
 

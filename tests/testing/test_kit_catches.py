@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from benchsuite.credit import ReplacedFeedbackRule, record_forward
-from benchsuite.rule import LearnedFeedback, Rule, RuleTraits, StepResult
+from benchsuite.rule import CreditWork, LearnedFeedback, Rule, RuleTraits, StepResult
 from benchsuite.testing import SAMPLE_NETWORKS, RuleConformance
 from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.direct_feedback_alignment import DirectFeedbackAlignment
@@ -519,6 +519,13 @@ class ClaimsWhatCannotBe(FeedbackAlignment):
 @caught_by(RuleConformance.test_some_sample_network_is_compatible, "at least one network")
 class FitsNowhere(FeedbackAlignment):
     traits = _claiming(FeedbackAlignment, forms=frozenset({"spiking"}))
+
+
+@caught_by(RuleConformance.test_says_how_much_work_it_takes, "numbers from zero up")
+class SavesWork(FeedbackAlignment):
+    @classmethod
+    def credit_work(cls, config, outline):
+        return CreditWork(per_example=-sum(segment.multiply_adds for segment in outline.segments))
 
 
 @caught_by(RuleConformance.test_learns_digits, "sign of the credit")
