@@ -13,6 +13,7 @@ from benchsuite.record.audit import RuleAudit
 from benchsuite.registry.manager import installed_registry
 from benchsuite.rule import RuleTraits
 from benchsuite_rules.backprop import Backprop
+from benchsuite_rules.difference_target_propagation import DifferenceTargetPropagation
 from benchsuite_rules.feedback_alignment import FeedbackAlignment
 
 from .claims import SAMPLES
@@ -56,6 +57,18 @@ def test_backprop_is_the_control_and_shows_transport_in_every_network(sample):
 @pytest.mark.parametrize("sample", [s for s in SAMPLES.values() if s.outline.segments[1:]], ids=lambda s: s.name)
 def test_fixed_feedback_shows_none_in_any_network(sample):
     assert WEIGHT_TRANSPORT.audit(FeedbackAlignment, FeedbackAlignment.traits, [sample]).strongest.value < 1e-12
+
+
+@pytest.mark.parametrize("name", ["dense", "conv", "invertible-tower"])
+def test_difference_targets_need_the_readouts_weight_for_their_gradient_step_alone(name):
+    """With a decoder of the readout no forward weight reaches credit but by activity; decoders learn on the way."""
+    rule = DifferenceTargetPropagation
+    for first_target, shown in (("gradient", True), ("decoder", False)):
+        config = rule.Config(first_target=first_target)
+        audit = WEIGHT_TRANSPORT.audit(lambda config=config: rule(config), rule.traits, [SAMPLES[name]])
+        assert audit.shown is shown
+        if shown:
+            assert audit.strongest.where == "readout at assign_credit"
 
 
 def test_each_claim_is_a_trait_and_has_one_experiment():
