@@ -519,6 +519,10 @@ SABOTAGES = (
         "and step + 1 < self.steps_per_epoch", "", "tests/harness/test_step_diagnostics.py",
     ),
     Sabotage(
+        "a batch's scale is that of a part", "plugins/benchsuite_rules/normalized_gait_prop.py",
+        "whole = batch.share", "whole = None", "tests/harness/test_ranks.py",
+    ),
+    Sabotage(
         "decoders hear other noise in each process", "plugins/benchsuite_rules/difference_target_propagation.py",
         "normal_noise(inputs.shape, inputs, self.stream.on(inputs.device), batch)",
         "torch.randn(inputs.shape, dtype=inputs.dtype, generator=self.stream.on(inputs.device))",

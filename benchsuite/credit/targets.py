@@ -88,12 +88,13 @@ class TargetRule(Rule):
         return self.network.hidden
 
     @abstractmethod
-    def aim(self, difference: Tensor, derivative: Tensor) -> tuple[Tensor, Tensor | float]:
+    def aim(self, difference: Tensor, derivative: Tensor, batch: Batch) -> tuple[Tensor, Tensor | float]:
         """Return how far a segment's output moves before it is inverted, and what that has to be multiplied by.
 
         Args:
             difference: output less target, shape (batch, ...).
             derivative: of the nonlinearity, in the same shape.
+            batch: whose examples these are, of which a rule may need the whole.
 
         Returns:
             What is subtracted from the output; and the factor by which the differences below are smaller for it, for
@@ -149,7 +150,7 @@ class TargetRule(Rule):
         for name in reversed(self.network.hidden):
             segment, output = self.network.segments[above], activity.outputs[above]
             derivative = segment.pull_back_to_map(torch.ones_like(output), output)
-            step, factor = self.aim(difference, derivative)
+            step, factor = self.aim(difference, derivative, batch)
             target = segment.invert(output - step, factorizations[above], activity.inputs[above])
             difference = _with_auxiliary(activity.inputs[above] - target, activity.outputs[name])
             scale = scale * factor

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from benchsuite.credit import Precision, TargetConfig, TargetRule
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Rule, RuleTraits
+from benchsuite.rule import Batch, Rule, RuleTraits
 
 BENCHSUITE_CONTRACT = 1
 
@@ -36,7 +36,7 @@ class GaitProp(TargetRule):
         weight_transport=True,
     )
 
-    def aim(self, difference: Tensor, derivative: Tensor) -> tuple[Tensor, float]:
+    def aim(self, difference: Tensor, derivative: Tensor, batch: Batch) -> tuple[Tensor, float]:
         """Go the γ f'²-th part of the way."""
         return derivative.square().mul_(self.config.gamma).mul_(difference), 1 / self.config.gamma
 

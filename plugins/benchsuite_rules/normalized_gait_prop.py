@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchsuite.credit import TargetConfig, TargetRule
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Rule, RuleTraits
+from benchsuite.rule import Batch, Rule, RuleTraits
 
 BENCHSUITE_CONTRACT = 1
 
@@ -43,17 +43,18 @@ class NormalizedGaitProp(TargetRule):
         weight_transport=True,
     )
 
-    def aim(self, difference: Tensor, derivative: Tensor) -> tuple[Tensor, Tensor]:
+    def aim(self, difference: Tensor, derivative: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Go η f'² in the direction of the target."""
-        inverse = self._inverse_gamma(difference)
+        inverse = self._inverse_gamma(difference, batch)
         spread = inverse.view(-1, *[1] * (difference.dim() - 1))
         return derivative.square().mul_(difference).div_(spread), inverse.view(-1)
 
-    def _inverse_gamma(self, difference: Tensor) -> Tensor:
+    def _inverse_gamma(self, difference: Tensor, batch: Batch) -> Tensor:
         """Return 1/γ, shape (batch,) or (1,)."""
         squares = difference.flatten(1).square().sum(1)
         if self.config.scale == "per_batch":
-            squares = squares.mean(0, keepdim=True)
+            total, whole = squares.sum(0, keepdim=True), batch.share
+            squares = whole.total(total) / whole.whole if whole else total / len(squares)
         distance = squares if self.config.norm == "squared" else squares.sqrt()
         # An example without an error goes nowhere instead of 0/0.
         inverse: Tensor = distance.clamp_min(torch.finfo(distance.dtype).tiny) / self.config.eta

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from benchsuite.credit import Precision, TargetConfig, TargetRule
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Rule, RuleTraits
+from benchsuite.rule import Batch, Rule, RuleTraits
 
 BENCHSUITE_CONTRACT = 1
 
@@ -29,7 +29,7 @@ class TargetPropagation(TargetRule):
         weight_transport=True,
     )
 
-    def aim(self, difference: Tensor, derivative: Tensor) -> tuple[Tensor, float]:
+    def aim(self, difference: Tensor, derivative: Tensor, batch: Batch) -> tuple[Tensor, float]:
         """Go all the way to the target."""
         return difference, 1.0
 

@@ -49,6 +49,7 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     # γ: what is rounded is divided by it once a segment.
     "gait-prop": ("gait_prop", {"gamma": 0.1}, INVERTIBLE, {"orthogonality": {"kind": "identity", "strength": 0.01}}),
     "normalized gait-prop": ("normalized_gait_prop", {"eta": 0.1}, INVERTIBLE, {}),
+    "normalized gait-prop, one scale": ("normalized_gait_prop", {"eta": 0.1, "scale": "per_batch"}, INVERTIBLE, {}),
     "difference target propagation": ("difference_target_propagation", {"target_step": 0.1}, CONV, {"optimizer": ADAM}),
     "node perturbation": ("node_perturbation", {"samples": 2, "exact_readout": False}, CONV, {}),
     "backprop, synchronized norm": ("backprop", {}, NORMED, {"synchronized": True}),
