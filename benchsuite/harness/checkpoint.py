@@ -11,6 +11,9 @@ import torch
 from benchsuite.errors import StoreError
 from benchsuite.record.atomic import replaced_atomically
 
+LAYOUT = 2
+"""Which entries a checkpoint has, and how each is built; raised whenever one that is there could not be continued."""
+
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """Write so that a crash at any moment leaves the old checkpoint or the new one.
@@ -20,7 +23,7 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """
     try:
         with replaced_atomically(path) as stream:
-            torch.save(content, stream)
+            torch.save({"layout": LAYOUT, **content}, stream)
     except RuntimeError as error:
         # How torch's zip writer reports a full disk.
         raise StoreError(f"cannot write checkpoint {path}: {error}") from error
@@ -29,7 +32,8 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
 def load_checkpoint(path: Path, result_key: str) -> dict[str, Any] | None:
     """Return a checkpoint's content, or None if there is none that this run may continue.
 
-    A damaged file and one of another result key (other code, other data) count as none. Loaded without unpickling code.
+    A damaged file counts as none, and so does one of another result key (other code, other data) or of another
+    version's layout: such a run begins anew. Loaded without unpickling code.
     """
     if not path.is_file():
         return None
@@ -37,4 +41,5 @@ def load_checkpoint(path: Path, result_key: str) -> dict[str, Any] | None:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError):
         return None
-    return content if content.get("result_key") == result_key else None
+    known = (content.get("layout"), content.get("result_key")) == (LAYOUT, result_key)
+    return content if known else None

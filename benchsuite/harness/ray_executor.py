@@ -16,9 +16,11 @@ from queue import Empty
 from typing import TYPE_CHECKING, Any
 
 from benchsuite.errors import BenchsuiteError, HardwareError
+from benchsuite.harness.endings import first_line
 from benchsuite.harness.executor import Lost, Place, Tell
 from benchsuite.harness.ray_worker import look_around, make_run
 from benchsuite.record.model import RunRecord
+from benchsuite.record.running import alive_run_ids
 from benchsuite.record.store import RecordStore
 from benchsuite.spec.hardware import HardwareSpec
 from benchsuite.spec.hashing import run_id
@@ -33,7 +35,7 @@ RETRIES = 3
 """Times that a run goes on elsewhere after the worker or the machine that made it was lost."""
 POLL_S = 0.2
 GRACE_S = 120.0
-"""How long runs get to save their state after Ctrl-C: an evaluation is not interrupted."""
+"""How long runs get to write their records after Ctrl-C: an evaluation is not interrupted."""
 LOOK_AROUND_S = 120.0
 GIB = 2**30
 
@@ -119,7 +121,7 @@ def connected() -> Any:
             ray.init(log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
         except (ConnectionError, RuntimeError, ValueError) as error:
             where = os.environ.get("RAY_ADDRESS", "this machine")
-            raise HardwareError(f"no Ray cluster at {where}: {str(error).splitlines()[0]}") from error
+            raise HardwareError(f"no Ray cluster at {where}: {first_line(error)}") from error
     return ray
 
 
@@ -129,6 +131,14 @@ class _Attempt:
 
     selected: SelectedRun
     number: int = 0
+    """How many workers were lost with it before."""
+    not_before: float = 0.0
+    """On the clock of ``time.monotonic``: another command is at the run, and is given time to end it."""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether nothing of this run is there yet but what the command said to leave aside."""
+        return not self.number and not self.not_before
 
 
 class RayExecutor:
@@ -169,7 +179,7 @@ class RayExecutor:
             }
             seen = {name: self._seen_by(answer) for name, answer in asked.items()}
         except self.ray.exceptions.RayError as error:
-            raise HardwareError(f"a machine of the cluster does not answer: {_first_line(error)}") from error
+            raise HardwareError(f"a machine of the cluster does not answer: {first_line(error)}") from error
         finally:
             token.unlink(missing_ok=True)
         expected = {**look_around(place.store, place.data_root), "the store": "seen", "data": "seen"}
@@ -204,16 +214,20 @@ class RayExecutor:
         # On this machine: with another that is lost, what all have to tell would be.
         here = NodeAffinitySchedulingStrategy(self.ray.get_runtime_context().get_node_id(), soft=False)
         events = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
-        pending = {self._submit(_Attempt(run), place, events): _Attempt(run) for run in runs}
+        waiting = [_Attempt(run) for run in runs]
+        pending: dict[ObjectRef[RunRecord | None], _Attempt] = {}
         try:
-            while pending:
-                ended, _ = self.ray.wait(list(pending), num_returns=1, timeout=POLL_S)
+            while waiting or pending:
+                due = [attempt for attempt in waiting if attempt.not_before <= time.monotonic()]
+                waiting = [attempt for attempt in waiting if attempt not in due]
+                pending |= {self._submit(attempt, place, events): attempt for attempt in due}
+                ended = self._wait_for_one(list(pending))
                 _pass_on(events, tell)
                 for answer in ended:
                     attempt = pending.pop(answer)
                     outcome = self._outcome_of(answer, attempt, place)
                     if isinstance(outcome, _Attempt):
-                        pending[self._submit(outcome, place, events)] = outcome
+                        waiting.append(outcome)
                     elif isinstance(outcome, str):
                         yield lost(attempt.selected, outcome)
                     else:
@@ -225,10 +239,18 @@ class RayExecutor:
         finally:
             events.shutdown(force=True)
 
+    def _wait_for_one(self, answers: list[ObjectRef[RunRecord | None]]) -> list[ObjectRef[RunRecord | None]]:
+        """Return the one that ends next, or nothing after a moment."""
+        if not answers:
+            time.sleep(POLL_S)
+            return []
+        ended: list[ObjectRef[RunRecord | None]] = self.ray.wait(answers, num_returns=1, timeout=POLL_S)[0]
+        return ended
+
     def _submit(self, attempt: _Attempt, place: Place, events: Any) -> ObjectRef[RunRecord | None]:
         need = need_of(attempt.selected.spec.hardware)
-        # A second try goes on from what the first has saved, also where the command said to start afresh.
-        place = replace(place, fresh=place.fresh and attempt.number == 0)
+        # A later try takes what another has saved or finished, also where the command said to start afresh.
+        place = replace(place, fresh=place.fresh and attempt.is_first)
         # Ray itself does not try again: it would not know that a lost run's claim on the store is void.
         options = {"num_cpus": need.cores, "num_gpus": need.gpus, "memory": need.memory, "max_retries": 0}
         task = self.ray.remote(**{key: value for key, value in options.items() if key != "memory" or value})(make_run)
@@ -247,15 +269,15 @@ class RayExecutor:
             raise (error.cause if isinstance(error.cause, BenchsuiteError) else error) from None
         except errors.OutOfMemoryError as error:
             self._void_claim(attempt, place)
-            return f"Ray ended it for want of memory: {_first_line(error)}"
+            return f"Ray ended it for want of memory: {first_line(error)}"
         except losses as error:
             self._void_claim(attempt, place)
             if attempt.number >= self.retries:
-                return f"its worker was lost {attempt.number + 1} times: {_first_line(error)}"
-            logger.warning("a worker was lost (%s); its run goes on elsewhere", _first_line(error))
+                return f"its worker was lost {attempt.number + 1} times: {first_line(error)}"
+            logger.warning("a worker was lost (%s); its run goes on elsewhere", first_line(error))
             return replace(attempt, number=attempt.number + 1)
         # Without a record, another command is at it: asked again, the run is found or made.
-        return attempt if record is None else record
+        return record or replace(attempt, not_before=time.monotonic() + POLL_S)
 
     @staticmethod
     def _void_claim(attempt: _Attempt, place: Place) -> None:
@@ -263,14 +285,14 @@ class RayExecutor:
         RecordStore(place.store).unclaim(run_id(attempt.selected.spec))
 
     def _stop(self, pending: dict[ObjectRef[RunRecord | None], _Attempt], place: Place) -> None:
-        """Interrupt what is under way, so that every run saves its state, and wait for that."""
+        """Interrupt what is under way and wait until each run has its record; it goes on later from its checkpoint."""
         for answer in pending:
             self.ray.cancel(answer, force=False)
         # A task may count as cancelled before its worker has written; a run's claim goes after its record.
+        ids = {run_id(attempt.selected.spec) for attempt in pending.values()}
         folder = RecordStore(place.store).running_folder
-        claims = {folder / f"{run_id(attempt.selected.spec)}.json" for attempt in pending.values()}
         deadline = time.monotonic() + GRACE_S
-        while any(claim.exists() for claim in claims) and time.monotonic() < deadline:
+        while ids & alive_run_ids(folder) and time.monotonic() < deadline:
             time.sleep(POLL_S)
 
 
@@ -287,7 +309,3 @@ def _pass_on(events: Any, tell: Tell) -> None:
 def _described(resources: dict[str, float]) -> str:
     memory = f"{resources.get('memory', 0) / GIB:.0f} GiB of memory"
     return f"{resources.get('CPU', 0):g} CPU cores, {resources.get('GPU', 0):g} GPUs, {memory}"
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

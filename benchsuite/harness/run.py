@@ -271,7 +271,7 @@ class Run:
         self.progress.epochs = [EpochMetrics.model_validate_json(text) for text in state["epochs"]]
         self.progress.pretraining = [EpochMetrics.model_validate_json(text) for text in state["pretraining"]]
         self.progress.diagnostics = [DiagnosticValue.model_validate_json(text) for text in state["diagnostics"]]
-        measured = state.get("step_diagnostics", [])  # checkpoints of an earlier version have none
+        measured = state["step_diagnostics"]
         self.progress.step_diagnostics = [StepDiagnosticValue.model_validate_json(text) for text in measured]
         self.progress.resumed = int(state["resumed"]) + 1
         self.clock.spent = dict(state["spent"])

@@ -66,6 +66,11 @@ def is_alive(marker: RunningMarker) -> bool:
     return abs(began - marker.process_started_at) < SAME_START_S
 
 
+def marker_path(running_folder: Path, run_id: str) -> Path:
+    """Return where the process that makes a run says so."""
+    return running_folder / f"{run_id}.json"
+
+
 def alive_run_ids(running_folder: Path) -> set[str]:
     """Return the ids of runs that a live process is at."""
     return {path.stem for path in running_folder.glob("*.json") if _marker_is_alive(path)}
@@ -98,7 +103,7 @@ def marked_running(running_folder: Path, run_id: str) -> Iterator[None]:
     Raises:
         RunningElsewhereError: if another live process has claimed it.
     """
-    path = running_folder / f"{run_id}.json"
+    path = marker_path(running_folder, run_id)
     if _marker_is_alive(path):
         raise RunningElsewhereError(run_id)
     path.unlink(missing_ok=True)

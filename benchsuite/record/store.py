@@ -20,6 +20,7 @@ from benchsuite.record.reading import (
     read_record,
     record_text,
 )
+from benchsuite.record.running import marker_path
 
 __all__ = [
     "EXPERIMENTS",
@@ -76,7 +77,7 @@ class RecordStore:
 
     def unclaim(self, run_id: str) -> None:
         """Take away the marker of a process that was making this run and is known to be gone."""
-        (self.running_folder / f"{run_id}.json").unlink(missing_ok=True)
+        marker_path(self.running_folder, run_id).unlink(missing_ok=True)
 
     def write(self, record: RunRecord) -> Path:
         """Write a record in place of an older one of the same run and return its path."""

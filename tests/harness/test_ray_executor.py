@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from benchsuite.harness.executor import Place
 from benchsuite.harness.run import Run
 from benchsuite.harness.session import Session, SessionResult
 from benchsuite.record.model import RunRecord
+from benchsuite.record.running import marked_running
 from benchsuite.record.store import RecordStore
 from benchsuite.registry.manager import Registry, build_registry
 from benchsuite.registry.markers import hookimpl
@@ -30,7 +32,7 @@ ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 
 from ray.cluster_utils import Cluster  # noqa: E402
 
-from benchsuite.harness.ray_executor import Need, RayExecutor, need_of, settle_for_cluster  # noqa: E402
+from benchsuite.harness.ray_executor import POLL_S, Need, RayExecutor, need_of, settle_for_cluster  # noqa: E402
 
 LONG = {"epochs": 100_000, "timeout_s": 12}
 """Long enough to be saved once (every five seconds); ended by the clock, whatever the machine."""
@@ -84,11 +86,13 @@ class Watch:
         self.finished.append(record)
 
 
-def session_of(specs: list[RunSpec], store: RecordStore, watch: Watch, executor: RayExecutor | None) -> Session:
+def session_of(
+    specs: list[RunSpec], store: RecordStore, watch: Watch, executor: RayExecutor | None, fresh: bool = False
+) -> Session:
     registry: Registry = build_registry()
     registry.manager.register(watch)
     runs = [SelectedRun(spec, "benchsuite run tiny") for spec in specs]
-    session = Session(runs, store, registry, store.root, executor=executor)
+    session = Session(runs, store, registry, store.root, fresh, executor=executor)
     session.check()
     return session
 
@@ -167,6 +171,38 @@ def test_a_run_that_is_lost_too_often_ends_in_a_record_with_what_it_had_saved(
     assert lost.timing.peak_memory_mib is None
     assert store.find(lost.run_id) == lost
     assert not list(store.running_folder.iterdir())
+
+
+def test_a_run_that_another_command_is_at_is_waited_for_and_not_made_anew(
+    cluster: Any, make_spec: MakeSpec, store: RecordStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where this command said to start afresh; and asked for now and then, since each time takes a worker."""
+    spec = make_spec()
+    (theirs,) = session_of([spec], RecordStore(tmp_path / "theirs"), Watch(), None).execute().records
+    submitted: list[float] = []
+    submit = RayExecutor._submit
+
+    def counted(self: RayExecutor, *arguments: Any) -> Any:
+        submitted.append(time.monotonic())
+        return submit(self, *arguments)
+
+    def other_command() -> None:
+        with marked_running(store.running_folder, run_id(spec)):
+            begun.set()
+            deadline = time.monotonic() + 240
+            while len(submitted) < 3 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            store.write(theirs)
+
+    monkeypatch.setattr(RayExecutor, "_submit", counted)
+    begun = threading.Event()
+    thread = threading.Thread(target=other_command)
+    thread.start()
+    begun.wait()
+    (found,) = session_of([spec], store, Watch(), RayExecutor(), fresh=True).execute().records
+    thread.join()
+    assert found == theirs
+    assert min(later - earlier for earlier, later in pairwise(submitted)) >= POLL_S
 
 
 def test_an_interruption_saves_runs_wherever_they_are_and_they_go_on_later(

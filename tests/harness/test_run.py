@@ -12,6 +12,7 @@ import torch
 
 from benchsuite.errors import StoreError
 from benchsuite.harness import run as run_module
+from benchsuite.harness.checkpoint import LAYOUT
 from benchsuite.harness.endings import InterruptedRunError
 from benchsuite.harness.run import Run
 from benchsuite.harness.trainer import Trainer
@@ -123,6 +124,21 @@ def test_a_damaged_checkpoint_costs_time_not_the_run(make_spec: MakeSpec, make_r
     run = make_run(make_spec())
     run.checkpoint_path.write_bytes(b"PK\x03\x04 half a file")
     record = run.execute()
+    assert (record.status, record.resumed) == ("completed", 0)
+
+
+@pytest.mark.parametrize("layout", [None, LAYOUT - 1, LAYOUT + 1])
+def test_a_checkpoint_of_another_versions_layout_costs_time_not_the_run(
+    make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, layout: int | None
+) -> None:
+    """Catches a run that cannot go on, and says so by a missing key of what an older version saved."""
+    monkeypatch.setattr(run_module, "CHECKPOINT_EVERY_S", 0.0)
+    run = make_run(make_spec())
+    run._train()
+    saved = torch.load(run.checkpoint_path, weights_only=True)
+    del saved["channels_last"]
+    torch.save({**saved, "layout": layout}, run.checkpoint_path)
+    record = make_run(make_spec()).execute()
     assert (record.status, record.resumed) == ("completed", 0)
 
 
