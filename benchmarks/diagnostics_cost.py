@@ -11,15 +11,13 @@ brackets. Nothing is asserted.
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import torch
+from pairing import settle_machine, write_json
 
 from benchsuite.data.load import load_dataset
 from benchsuite.data.resident import ResidentData
@@ -31,7 +29,6 @@ from benchsuite.diagnostics.feedback_agreement import EqualSignFraction, Feedbac
 from benchsuite.diagnostics.one_step_credit_angle import OneStepCreditAngle
 from benchsuite.diagnostics.update_angle import UpdateAngle
 from benchsuite.errors import DataError
-from benchsuite.harness.allocator import steady_allocator
 from benchsuite.harness.seeds import derive_seeds, generator
 from benchsuite.harness.trainer import Trainer
 from benchsuite.network.builder import build, outline_of
@@ -113,10 +110,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
-    steady = steady_allocator()
     dataset, is_mnist = mnist_or_alike(find_data_root(arguments.data_root))
-    print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    print(f"data: {'MNIST' if is_mnist else 'random, of the shape of MNIST'}; allocator fixed: {steady}")
+    settle_machine(f"data: {'MNIST' if is_mnist else 'random, of the shape of MNIST'}")
     print(f"all diagnostics on {EXAMPLES} images / one epoch; goal <= {GOAL}")
     results = {}
     for title, layers in LAYERS.items():
@@ -127,8 +122,7 @@ def main() -> None:
             print(f"{title + ', ' + rule_name:<50} {middle:.4f}  [{low:.4f}, {high:.4f}]")
             for name in sorted(set(ratios) - {"all"}):
                 print(f"    {name:<46} {statistics.median(ratios[name]):.4f}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+    write_json(arguments.json, results)
 
 
 if __name__ == "__main__":

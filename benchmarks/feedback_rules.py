@@ -12,14 +12,11 @@ over all turns and, in brackets, quartiles. Nothing is asserted; the goals stand
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 from pathlib import Path
 
 import torch
-from pairing import paired, quartiles, show
+from pairing import paired, quartiles, settle_machine, show, write_json
 
-from benchsuite.harness.allocator import steady_allocator
 from benchsuite.network.builder import build, outline_of
 from benchsuite.network.criterion import CrossEntropy
 from benchsuite.network.network import Network
@@ -82,9 +79,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
-    steady = steady_allocator()
-    print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    print(f"batch {BATCH}; allocator fixed: {steady}")
+    settle_machine(f"batch {BATCH}")
     results = {
         f"{rule} / autograd, {network}": quartiles(
             [r for layout in range(arguments.layouts) for r in ratios(rule, network, layout, arguments.turns)]
@@ -93,8 +88,7 @@ def main() -> None:
         for rule in arguments.rules
     }
     show(results, GOALS)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+    write_json(arguments.json, results)
 
 
 if __name__ == "__main__":

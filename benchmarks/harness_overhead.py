@@ -10,13 +10,11 @@ median over rounds and, in brackets, their quartiles. Nothing is asserted; the g
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from pairing import paired, quartiles, seconds, show
+from pairing import paired, quartiles, seconds, settle_machine, show, write_json
 from torch import nn
 
 from benchsuite.data.load import load_dataset
@@ -24,7 +22,6 @@ from benchsuite.data.resident import ResidentData
 from benchsuite.data.roots import find_data_root
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import DataError
-from benchsuite.harness.allocator import steady_allocator
 from benchsuite.harness.seeds import derive_seeds, generator
 from benchsuite.harness.trainer import Trainer
 from benchsuite.network.builder import build, outline_of
@@ -185,11 +182,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=24)
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
-    steady = steady_allocator()
     root = find_data_root(arguments.data_root)
     dataset, is_mnist = mnist_or_alike(root)
-    print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    print(f"data: {'MNIST' if is_mnist else 'random, of the shape of MNIST'}; allocator fixed: {steady}")
+    settle_machine(f"data: {'MNIST' if is_mnist else 'random, of the shape of MNIST'}")
     results = loop_against_bare(dataset, arguments.rounds)
     results |= rules_against_autograd(max(2, arguments.rounds // 4), 8)
     if is_mnist:
@@ -197,8 +192,7 @@ def main() -> None:
     else:
         print("no MNIST: the comparison with a DataLoader is left out")
     show(results, GOALS)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+    write_json(arguments.json, results)
 
 
 if __name__ == "__main__":

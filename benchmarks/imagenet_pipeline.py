@@ -13,14 +13,13 @@ The goal is for a GPU machine.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import torch
-from pairing import quartiles, show
+from pairing import quartiles, show, write_json
 from PIL import Image
 from resnets import SGD
 
@@ -37,7 +36,7 @@ from benchsuite.rule import Batch
 from benchsuite.spec.hardware import HardwareSpec
 from benchsuite.spec.library import SpecLibrary, builtin_folder
 from benchsuite.spec.protocol import ProtocolSpec
-from benchsuite.spec.resolve import adapter_of
+from benchsuite.spec.shapes import adapter_of
 from benchsuite.spec.track import RuleSpec
 
 
@@ -131,8 +130,7 @@ def main() -> None:
     results = {share: quartiles([pair[1] / pair[0] for pair in rates])}
     print(f"random data {np.median([p[0] for p in rates]):.1f} images/s, pipeline by itself {alone:.1f} images/s")
     show(results, {share: ">= 0.9"})
-    if given.json:
-        given.json.write_text(json.dumps(results, indent=1) + "\n")
+    write_json(given.json, results)
 
 
 def step(trainer: Trainer, batch: tuple[torch.Tensor, torch.Tensor]) -> None:

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import platform
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch.utils.benchmark import Timer
+
+from benchsuite.harness.allocator import steady_allocator
+
+
+def settle_machine(*about: str) -> None:
+    """Fix the allocator, as every run of the harness does, and print what the figures that follow depend on."""
+    steady = steady_allocator()
+    print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    print("; ".join([*about, f"allocator fixed: {steady}"]))
+
+
+def write_json(path: Path | None, results: object) -> None:
+    """Write results where a person asked for them."""
+    if path is not None:
+        path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def seconds(act: Callable[[], object]) -> float:

@@ -10,16 +10,14 @@ steps, each rule in a process of its own. Nothing is asserted; the goals stand b
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
-import platform
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from pairing import paired, quartiles, show
+from pairing import paired, quartiles, settle_machine, show, write_json
 from torch import nn
 from torchvision.models import get_model
 
@@ -35,7 +33,7 @@ from benchsuite.spec.dataset import SyntheticDataset
 from benchsuite.spec.hardware import HardwareSpec
 from benchsuite.spec.library import SpecLibrary, builtin_folder
 from benchsuite.spec.protocol import ProtocolSpec
-from benchsuite.spec.resolve import adapter_of
+from benchsuite.spec.shapes import adapter_of
 from benchsuite.spec.track import RuleSpec
 
 SGD = {"kind": "sgd", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 1e-4}
@@ -180,10 +178,8 @@ def main() -> None:
     hardware = HardwareSpec(
         name="timed", device=given.device, precision=given.precision, memory_format=given.memory_format
     )
-    steady = steady_allocator()
     on_gpu = given.device.startswith("cuda")
-    print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    print(f"{given.device}, {given.precision}, {given.memory_format}; allocator fixed: {steady}")
+    settle_machine(f"{given.device}, {given.precision}, {given.memory_format}")
     results: dict[str, dict[str, float]] = {}
     for name, against in (("resnet18", "torchvision"), ("resnet20", "plain torch")):
         if name not in given.what:
@@ -204,8 +200,7 @@ def main() -> None:
             "median": ratio, "low": ratio, "high": ratio, "rounds": 1,
         }  # fmt: skip
     show(results, GOALS)
-    if given.json:
-        given.json.write_text(json.dumps(results, indent=1) + "\n")
+    write_json(given.json, results)
 
 
 if __name__ == "__main__":

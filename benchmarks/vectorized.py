@@ -16,19 +16,16 @@ batches that lie ready), and in the suite's own loop, which is faster.
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import torch
-from pairing import quartiles, seconds
+from pairing import quartiles, seconds, settle_machine, write_json
 from torch import Tensor, nn
 
 from benchsuite.data.load import load_dataset
 from benchsuite.data.resident import ResidentData
-from benchsuite.harness.allocator import steady_allocator
 from benchsuite.harness.seeds import derive_seeds, generator
 from benchsuite.harness.trainer import Trainer
 from benchsuite.network.builder import build, outline_of
@@ -153,9 +150,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
-    steady = steady_allocator()
-    print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    print(f"allocator fixed: {steady}")
+    settle_machine()
     network = build(outline_of(VECTORIZED, (INPUTS,), CLASSES), torch.Generator().manual_seed(0))
     random = torch.Generator().manual_seed(2)
     inputs = torch.randn(BATCH, INPUTS, generator=random)
@@ -182,8 +177,7 @@ def main() -> None:
         spread = f"[{found['low']:.3f}, {found['high']:.3f}]"
         goal = f"   goal {GOALS[name]}" if name in GOALS else ""
         print(f"{name:<67} {found['median']:6.3f}  {spread}{goal}", flush=True)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+    write_json(arguments.json, results)
 
 
 if __name__ == "__main__":

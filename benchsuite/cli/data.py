@@ -293,7 +293,7 @@ def _read_spec(found: SpecLibrary, name: str) -> tuple[DatasetSpec | None, list[
     from benchsuite.errors import SpecError
     from benchsuite.spec.checking import check
     from benchsuite.spec.dataset import DatasetSpec
-    from benchsuite.spec.resolve import adapter_of
+    from benchsuite.spec.shapes import adapter_of
 
     try:
         return check(adapter_of("datasets"), found.load("datasets", name), shape=DatasetSpec)

@@ -17,7 +17,7 @@ def validate(
 ) -> int:
     """Check spec files: fields, values, references, tiers and rule settings. Exit code 1 if there is any problem."""
     from benchsuite.registry.manager import installed_registry
-    from benchsuite.spec.resolve import check_file
+    from benchsuite.spec.check_file import check_file
 
     registry = installed_registry()
     folders = [folder for folder, _ in registry.spec_folders]

@@ -8,7 +8,7 @@ from benchsuite.errors import SpecError
 from benchsuite.spec.base import DocumentedSpec
 from benchsuite.spec.checking import check
 from benchsuite.spec.library import Kind, SpecLibrary
-from benchsuite.spec.resolve import adapter_of
+from benchsuite.spec.shapes import adapter_of
 
 Documented = TypeVar("Documented", bound=DocumentedSpec)
 

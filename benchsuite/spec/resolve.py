@@ -6,40 +6,19 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from pydantic import TypeAdapter
-
-from benchsuite.errors import EmptySelectionError, PluginError, Problem, SpecError, in_file_order, nearest
-from benchsuite.spec.architecture import ArchitectureSpec
+from benchsuite.errors import EmptySelectionError, PluginError, Problem, SpecError, nearest
 from benchsuite.spec.base import Tier
-from benchsuite.spec.check_claim import check_claim
 from benchsuite.spec.checking import check
-from benchsuite.spec.claim import ClaimSpec
-from benchsuite.spec.dataset import DatasetSpec
-from benchsuite.spec.experiment import ExperimentSpec
 from benchsuite.spec.hardware import HardwareSpec
-from benchsuite.spec.library import Kind, SpecLibrary, guess_kind
+from benchsuite.spec.library import SpecLibrary
 from benchsuite.spec.overrides import Override, apply_override, parse_override
-from benchsuite.spec.pretraining import PretrainingSpec
-from benchsuite.spec.protocol import DiagnosticsSpec, ProtocolSpec
-from benchsuite.spec.reference import ERRORS_PERCENT, ReferenceSpec
+from benchsuite.spec.shapes import PARTS, SHAPES, adapter_of
 from benchsuite.spec.targets import find_target
 from benchsuite.spec.track import RuleSpec, RunSpec, SuiteSpec, TrackSpec
-from benchsuite.spec.tree import Mark, Node, read
-
-PARTS: dict[str, Any] = {
-    "dataset": DatasetSpec, "architecture": ArchitectureSpec, "protocol": ProtocolSpec, "diagnostics": DiagnosticsSpec,
-    "pretraining": PretrainingSpec,
-}  # fmt: skip
-
-SHAPES: dict[Kind, Any] = {
-    "datasets": DatasetSpec, "architectures": ArchitectureSpec, "hardware": HardwareSpec, "tracks": TrackSpec,
-    "suites": SuiteSpec, "experiments": ExperimentSpec, "reference": ReferenceSpec,
-    "claims": ClaimSpec,
-}  # fmt: skip
+from benchsuite.spec.tree import Mark, Node, dig
 
 
 class RuleDirectory(Protocol):
@@ -94,13 +73,6 @@ class _Tracks:
     """By track, what a suite wants on it and where it says so; nothing for a track alone."""
 
 
-@cache
-def adapter_of(kind: str) -> TypeAdapter[Any]:
-    """Return the validator of a part of a run or of a kind of spec file; built once, since building costs."""
-    shape = PARTS.get(kind) or {str(name): shape for name, shape in SHAPES.items()}[kind]
-    return TypeAdapter(shape)
-
-
 def resolve(
     selection: Selection,
     library: SpecLibrary,
@@ -139,7 +111,7 @@ def resolve(
             continue
         by_rule = {}
         for rule in rules[name]:
-            parts, found = _resolve_parts(track, tier, rule, overrides, directory, everything)
+            parts, found = resolve_parts(track, tier, rule, overrides, directory, everything)
             problems += [p for p in found if p not in problems]
             by_rule[rule] = parts
         if problems:
@@ -161,95 +133,10 @@ def load_library_for(target: str, folders: Iterable[Path]) -> SpecLibrary:
     return SpecLibrary([*folders, *beside])
 
 
-def check_file(path: Path, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
-    """Return every problem of one spec file, references, tiers and rule settings included; empty if it is right."""
-    try:
-        return in_file_order(_check_file(path, library, directory))
-    except SpecError as error:
-        return error.problems
-
-
-def _check_file(path: Path, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
-    node = read(path)
-    kind = guess_kind(path, node)
-    if kind is None:
-        kinds = ", ".join(SHAPES)
-        return [node.mark.problem(f"cannot tell what it specifies; put it into a folder named one of {kinds}")]
-    laid_out = library.load_file(kind, path)
-    _, problems = check(adapter_of(kind), laid_out, shape=SHAPES[kind])
-    if problems:
-        return problems
-    match kind:
-        case "suites":
-            return _check_suite(laid_out, library, directory)
-        case "tracks":
-            return _check_track(laid_out, directory)
-        case "reference":
-            return _check_reference(laid_out, library, directory)
-        case "claims":
-            return check_claim(laid_out, library, directory)
-        case _:
-            return []
-
-
-def _check_suite(node: Node, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
-    problems = []
-    known = {"tracks": library.names("tracks"), "rules": sorted(directory.rules)}
-    for prefix, product in _products(node):
-        for part, names in known.items():
-            entries = product.get(part)
-            for position, entry in enumerate(entries.value if entries else []):
-                if entry.value not in names:
-                    field = f"{prefix}{part}.{position}"
-                    problems.append(entry.mark.problem(_unknown(part, entry.value, names), field))
-    return problems
-
-
-def _check_reference(node: Node, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
-    """Check the names in entries that have a track; a setting without one may name rules that are not here."""
-    problems = []
-    metrics = sorted([*ERRORS_PERCENT, *directory.diagnostics])
-    known = {"track": library.names("tracks"), "rule": sorted(directory.rules), "metric": metrics}
-    entries = node.value["entries"].value
-    for position, entry in enumerate(entries):
-        if entry.get("track") is None:
-            continue
-        for part, names in known.items():
-            found = entry.value[part]
-            if found.value not in names:
-                message = _unknown("diagnostics" if part == "metric" else f"{part}s", found.value, names)
-                problems.append(found.mark.problem(message, f"entries.{position}.{part}"))
-    return problems
-
-
-def _unknown(part: str, name: str, known: list[str]) -> str:
-    return f"no {part[:-1]} '{name}'{nearest(name, known)} (`benchsuite list {part}` shows all {len(known)})"
-
-
-def _products(suite: Node) -> list[tuple[str, Node]]:
+def products_of(suite: Node) -> list[tuple[str, Node]]:
     """Return the products of tracks and rules in a suite, each with the path that leads to it."""
     cells = suite.get("cells")
     return [("", suite)] if cells is None else [(f"cells.{i}.", product) for i, product in enumerate(cells.value)]
-
-
-def _check_track(node: Node, directory: RuleDirectory) -> list[Problem]:
-    tiers = node.get("tiers")
-    places = {"rules": node.get("rules")}
-    for tier in tiers.value if tiers else []:
-        places[f"tiers.{tier}.rules"] = _dig(tiers, tier, "rules")
-    named: dict[str, None] = {}
-    problems: list[Problem] = []
-    for place, settings in places.items():
-        for rule, mark in settings.keys.items() if settings else ():
-            named[rule] = None
-            if rule not in directory.rules:
-                problems.append(mark.problem(f"no rule '{rule}'{nearest(rule, directory.rules)}", f"{place}.{rule}"))
-    known = [r for r in named if r in directory.rules] or list(directory.rules)[:1]
-    for tier in ["paper", *(tiers.value if tiers else [])]:
-        for rule in known:
-            _, found = _resolve_parts(node, tier, rule, [], directory, known)
-            problems += [p for p in found if p not in problems]
-    return problems
 
 
 def _load_target(selection: Selection, library: SpecLibrary) -> _Tracks:
@@ -273,7 +160,7 @@ def _suite(node: Node, library: SpecLibrary) -> _Tracks:
     if suite is None:
         raise SpecError(problems, subject=node.mark.file or "suite")
     found = _Tracks({}, suite.seeds, suite.tier)
-    for prefix, product in _products(node):
+    for prefix, product in products_of(node):
         marks = {entry.value: entry.mark for entry in product.value["rules"].value}
         for position, entry in enumerate(product.value["tracks"].value):
             name = entry.value
@@ -327,7 +214,7 @@ def _why_no_rule(name: str, directory: RuleDirectory) -> str:
     return f"no rule '{name}'{nearest(name, directory.rules)}"
 
 
-def _resolve_parts(
+def resolve_parts(
     track: Node,
     tier: str,
     rule: str,
@@ -336,20 +223,20 @@ def _resolve_parts(
     rules: Iterable[str],
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Return dataset, architecture, protocol, diagnostics and rule of one run, or what is wrong with them."""
-    tier_changes = _dig(track, "tiers", tier)
-    settings = _laid_over(_dig(track, "rules", rule), _dig(tier_changes, "rules", rule))
+    tier_changes = dig(track, "tiers", tier)
+    settings = _laid_over(dig(track, "rules", rule), dig(tier_changes, "rules", rule))
     problems: list[Problem] = []
     parts: dict[str, Any] = {}
     for part, shape in PARTS.items():
         node = track.get(part) or Node({}, track.mark)
-        for change in (_dig(tier_changes, part), _dig(settings, part) if part == "protocol" else None):
+        for change in (dig(tier_changes, part), dig(settings, part) if part == "protocol" else None):
             node = node.merged(change) if change else node
         for override in overrides:
             if override.path[0] == part:
                 node = apply_override(node, override.path[1:], override.value)
         parts[part], found = check(adapter_of(part), node, prefix=part, shape=shape)
         problems += found
-    config = _dig(settings, "config") or Node({}, track.mark)
+    config = dig(settings, "config") or Node({}, track.mark)
     for override in overrides:
         path, shown = override.path, override.shown
         if path[0] != "rules":
@@ -373,12 +260,6 @@ def _placed(problem: Problem, config: Node, rule: str) -> Problem:
     steps = list(config.along(tuple(path)))
     mark = steps[-1][1].mark if steps else config.mark
     return mark.problem(problem.message, problem.field)
-
-
-def _dig(node: Node | None, *path: str) -> Node | None:
-    for step in path:
-        node = node.get(step) if node is not None else None
-    return node
 
 
 def _laid_over(below: Node | None, above: Node | None) -> Node | None:

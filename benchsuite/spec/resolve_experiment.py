@@ -9,7 +9,8 @@ from benchsuite.errors import Problem, SpecError
 from benchsuite.spec.checking import check
 from benchsuite.spec.experiment import ExperimentSpec
 from benchsuite.spec.overrides import apply_override, parse_override
-from benchsuite.spec.resolve import Selection, adapter_of
+from benchsuite.spec.resolve import Selection
+from benchsuite.spec.shapes import adapter_of
 from benchsuite.spec.targets import Target
 from benchsuite.spec.tree import Mark, from_plain
 

@@ -148,6 +148,13 @@ def parse(text: str, file: str | None) -> Node:
         raise _single(Mark(file), f"nested too deeply; a spec is at most {MAX_DEPTH} levels deep") from None
 
 
+def dig(node: Node | None, *path: str) -> Node | None:
+    """Return what is at a path of field names, or None where a step of it leads nowhere."""
+    for step in path:
+        node = node.get(step) if node is not None else None
+    return node
+
+
 def read(path: Path) -> Node:
     """Read one YAML file; raises as ``parse`` does, and if the file is missing or too large to be a spec."""
     shown = _shown(path)

@@ -9,9 +9,10 @@ import pytest
 from benchsuite.planning.plan import make_plan
 from benchsuite.registry.manager import Registry
 from benchsuite.spec.base import TIERS
+from benchsuite.spec.check_file import check_file
 from benchsuite.spec.library import SpecLibrary, builtin_folder
 from benchsuite.spec.protocol import OneVersusAllHinge
-from benchsuite.spec.resolve import Selection, check_file, resolve
+from benchsuite.spec.resolve import Selection, resolve
 from benchsuite.spec.track import RunSpec
 
 LIBRARY = SpecLibrary([builtin_folder()])

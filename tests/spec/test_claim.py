@@ -8,10 +8,11 @@ import pytest
 
 from benchsuite.network.builder import outline_of
 from benchsuite.registry.manager import Registry, installed_registry
+from benchsuite.spec.check_file import check_file
 from benchsuite.spec.claim import COST
 from benchsuite.spec.claims import ClaimCases, lay_out_claims, load_claims
 from benchsuite.spec.library import SpecLibrary, builtin_folder
-from benchsuite.spec.resolve import check_file, load_library_for
+from benchsuite.spec.resolve import load_library_for
 
 FILES = sorted((builtin_folder() / "claims").glob("*.yaml"))
 

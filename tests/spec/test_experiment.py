@@ -8,10 +8,11 @@ import pytest
 
 from benchsuite.errors import SpecError
 from benchsuite.registry.manager import Registry
+from benchsuite.spec.check_file import check_file
 from benchsuite.spec.experiment import LinearDynamics
 from benchsuite.spec.hashing import experiment_id
 from benchsuite.spec.library import SpecLibrary, builtin_folder
-from benchsuite.spec.resolve import Selection, check_file, load_library_for, resolve
+from benchsuite.spec.resolve import Selection, load_library_for, resolve
 from benchsuite.spec.resolve_experiment import SelectedExperiment, resolve_experiment
 from benchsuite.spec.targets import find_target
 

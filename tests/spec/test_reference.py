@@ -9,10 +9,11 @@ import pytest
 
 from benchsuite.network.builder import outline_of
 from benchsuite.registry.manager import Registry
+from benchsuite.spec.check_file import check_file
 from benchsuite.spec.library import SpecLibrary, builtin_folder
 from benchsuite.spec.published import load_references, published_errors
 from benchsuite.spec.reference import PublishedValue
-from benchsuite.spec.resolve import Selection, check_file, load_library_for, resolve
+from benchsuite.spec.resolve import Selection, load_library_for, resolve
 
 # Rows of the GEVB paper's tables: nonnegative GEVB|DFA and BP, then mixed-sign likewise; train errors in brackets.
 TABLES = {

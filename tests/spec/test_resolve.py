@@ -8,9 +8,10 @@ import pytest
 
 from benchsuite.errors import EmptySelectionError, SpecError
 from benchsuite.registry.manager import Registry
+from benchsuite.spec.check_file import check_file
 from benchsuite.spec.hashing import run_id, spec_hash
 from benchsuite.spec.library import SpecLibrary, builtin_folder
-from benchsuite.spec.resolve import Selection, check_file, load_library_for, resolve
+from benchsuite.spec.resolve import Selection, load_library_for, resolve
 from benchsuite.spec.track import RunSpec
 
 TRACK = """

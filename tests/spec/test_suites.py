@@ -8,8 +8,9 @@ import pytest
 
 from benchsuite.errors import SpecError
 from benchsuite.registry.manager import Registry
+from benchsuite.spec.check_file import check_file
 from benchsuite.spec.library import SpecLibrary, builtin_folder
-from benchsuite.spec.resolve import Selection, check_file, load_library_for, resolve
+from benchsuite.spec.resolve import Selection, load_library_for, resolve
 
 CELLS = """
 cells:
