@@ -14,34 +14,48 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Clock:
-    """Adds up wall time by purpose, waiting for the device at both ends of each stretch.
+    """Adds up wall time and energy by purpose, waiting for the device at both ends of each stretch.
 
     Attributes:
         synchronize: waits until the device has done all it was given; does nothing on a CPU.
+        joules: the device's counter of energy; None where there is none.
         spent: seconds by purpose.
+        used: joules by purpose; empty without a counter.
 
     """
 
     synchronize: Callable[[], None] = lambda: None
+    joules: Callable[[], float] | None = None
     spent: dict[str, float] = field(default_factory=dict)
+    used: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def measure(self, purpose: str) -> Iterator[None]:
-        """Add the block's wall time to a purpose, also when it raises."""
+        """Add the block's wall time and energy to a purpose, also when it raises."""
         self.synchronize()
+        counter = self.joules
+        before = counter() if counter else 0.0
         start = time.perf_counter()
         try:
             yield
         finally:
             self.synchronize()
-            self.spent[purpose] = self.spent.get(purpose, 0.0) + time.perf_counter() - start
+            _add(self.spent, purpose, time.perf_counter() - start)
+            if counter:
+                _add(self.used, purpose, counter() - before)
 
     @contextmanager
     def apart(self, purpose: str, within: str) -> Iterator[None]:
-        """Add the block's wall time to a purpose and take it from another, within whose stretch the block lies."""
-        before = self.spent.get(purpose, 0.0)
+        """Add what the block takes to a purpose and take it from another, within whose stretch the block lies."""
+        before = [(sums, sums.get(purpose, 0.0)) for sums in (self.spent, self.used)]
         try:
             with self.measure(purpose):
                 yield
         finally:
-            self.spent[within] = self.spent.get(within, 0.0) - (self.spent[purpose] - before)
+            for sums, earlier in before:
+                if purpose in sums:
+                    _add(sums, within, earlier - sums[purpose])
+
+
+def _add(sums: dict[str, float], purpose: str, amount: float) -> None:
+    sums[purpose] = sums.get(purpose, 0.0) + amount

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from benchsuite.errors import HardwareError
+from benchsuite.harness.energy import EnergyMeter, open_energy_meter
 from benchsuite.harness.ranks import ALONE, Ranks, launched_size, local_size
 from benchsuite.record.model import HardwareUsed
 from benchsuite.spec.hardware import HardwareSpec
@@ -26,6 +27,7 @@ class Device:
         autocast_dtype: narrow type for products, or None.
         synchronizes_norms: whether batch norms shall see the batches of all processes.
         synchronize: waits until the device has done all it was given.
+        energy: counts what it uses.
 
     """
 
@@ -34,6 +36,7 @@ class Device:
     autocast_dtype: torch.dtype | None
     synchronizes_norms: bool
     synchronize: Callable[[], None]
+    energy: EnergyMeter
 
 
 def settle_hardware(hardware: HardwareSpec) -> HardwareSpec:
@@ -97,7 +100,8 @@ def open_device(hardware: HardwareSpec, ranks: Ranks = ALONE) -> Device:
         notes.append(f"tf32 has no effect on {device.type}; products were made in fp32")
     if ranks.size > 1:
         norms = "of the whole batch" if hardware.synchronized_batch_norm else "of each process's part of the batch"
-        notes.append(f"{ranks.size} processes; batch norms take statistics {norms}; memory is the first process's")
+        notes.append(f"{ranks.size} processes; batch norms take statistics {norms}")
+        notes.append("memory and energy are those of the first process's device")
     name, driver = _describe(device)
     threads = torch.get_num_threads()
     default_class = f"{name}, {threads} threads" if device.type == "cpu" else name
@@ -119,7 +123,7 @@ def open_device(hardware: HardwareSpec, ranks: Ranks = ALONE) -> Device:
         synchronize = torch.mps.synchronize
     autocast_dtype = torch.bfloat16 if hardware.precision == "bf16" else None
     synchronizes_norms = hardware.synchronized_batch_norm and ranks.size > 1
-    return Device(device, used, autocast_dtype, synchronizes_norms, synchronize)
+    return Device(device, used, autocast_dtype, synchronizes_norms, synchronize, open_energy_meter(device))
 
 
 def unseen_device(hardware: HardwareSpec) -> Device:
@@ -133,7 +137,7 @@ def unseen_device(hardware: HardwareSpec) -> Device:
         memory_gib=0,
         notes=("the process that knew the device is gone",),
     )
-    return Device(torch.device("meta"), used, None, False, lambda: None)
+    return Device(torch.device("meta"), used, None, False, lambda: None, EnergyMeter(None, "the process is gone"))
 
 
 def reset_peak_memory(device: torch.device) -> None:

@@ -229,6 +229,7 @@ class Run:
         """Open the device and put the data there, or make ready to bring them."""
         self.device = open_device(self.spec.hardware, self.ranks)
         self.clock.synchronize = self.device.synchronize
+        self.clock.joules = self.device.energy.joules
         loaders = self.spec.hardware.loader_processes
         return open_data(self.data.dataset, self.spec.dataset, self.device.torch_device, loaders)
 
@@ -275,6 +276,9 @@ class Run:
         self.progress.step_diagnostics = [StepDiagnosticValue.model_validate_json(text) for text in measured]
         self.progress.resumed = int(state["resumed"]) + 1
         self.clock.spent = dict(state["spent"])
+        self.clock.used = dict(state["used"])
+        if self.clock.spent and not self.clock.used:
+            self.clock.joules = None  # what was used before is not known, so the sum would not be the run's
         return state
 
     def _timed_epoch(self, trainer: Trainer) -> tuple[EpochSums, float]:
@@ -340,6 +344,7 @@ class Run:
             "step_diagnostics": [d.model_dump_json() for d in progress.step_diagnostics],
             "resumed": progress.resumed,
             "spent": self.clock.spent,
+            "used": self.clock.used,
         }
         if self.ranks.leads:
             save_checkpoint(self.checkpoint_path, content)
@@ -375,7 +380,7 @@ class Run:
 
     def _record(self, status: RunStatus, reason: str = "", traceback_text: str | None = None) -> RunRecord:
         return write_up(
-            self.identity, self.progress, self.device or open_device(self.spec.hardware, self.ranks), self.clock.spent,
+            self.identity, self.progress, self.device or open_device(self.spec.hardware, self.ranks), self.clock,
             Ending(status, reason, traceback_text),
         )  # fmt: skip
 

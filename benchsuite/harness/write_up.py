@@ -8,6 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from benchsuite.data.tensors import DecodedDataset
+from benchsuite.harness.clock import Clock
 from benchsuite.harness.device import Device, peak_memory
 from benchsuite.harness.seeds import derive_seeds
 from benchsuite.record.keys import run_result_key
@@ -92,21 +93,22 @@ def identify(selected: SelectedRun, data: LoadedData, environment: Environment) 
     )
 
 
-def write_up(
-    identity: Identity, progress: Progress, device: Device, spent: dict[str, float], ending: Ending
-) -> RunRecord:
+def write_up(identity: Identity, progress: Progress, device: Device, clock: Clock, ending: Ending) -> RunRecord:
     """Return the record of a run that has ended now.
 
     Args:
         identity: which run.
         progress: what it has to show.
         device: what it was made on.
-        spent: seconds on each clock.
+        clock: what time and energy went into.
         ending: how it ended.
 
     """
     dataset = identity.data.dataset
     peak_mib, peak_source = peak_memory(device.torch_device)
+    spent = clock.spent
+    energy = clock.used.get("train") if clock.joules else None
+    uncounted = "not counted in all parts of the run" if device.energy.joules else device.energy.source
     epoch_times = [e.train_time_s for e in progress.epochs]
     return RunRecord(
         run_id=identity.run_id,
@@ -142,6 +144,8 @@ def write_up(
             step_time_ms=1000 * median(epoch_times) / progress.steps_per_epoch if epoch_times else None,
             peak_memory_mib=peak_mib,
             peak_memory_source=peak_source,
+            train_energy_j=energy,
+            train_energy_source=uncounted if energy is None else device.energy.source,
         ),
         started_at=identity.started_at,
         ended_at=datetime.now(UTC),

@@ -161,6 +161,10 @@ class Timing(RecordModel):
     peak_memory_mib: float | None
     peak_memory_source: str
     """What was measured: the device's allocator, or this process's resident memory."""
+    train_energy_j: float | None = Field(default=None, ge=0)
+    """What the device used while ``train_time_s`` was counted, for whomever; None where nothing counts it."""
+    train_energy_source: str = "not looked for"
+    """What was counted, or why nothing was."""
 
 
 class NetworkUsed(RecordModel):

@@ -134,6 +134,7 @@ def _all_points(record: RunRecord, timestamps: dict[int, int], end_ms: int) -> I
         "time/median_images_per_s": timing.images_per_s,
         "time/step_time_ms": timing.step_time_ms,
         "memory/peak_memory_mib": timing.peak_memory_mib,
+        "energy/train_energy_j": timing.train_energy_j,
     }
     for key, number in totals.items():
         if number is not None:

@@ -17,7 +17,7 @@ RESULT_COLUMNS = (
     "rank", "rule", "settings", "status", "seeds", "completed", "test_error_mean", "test_error_sd", "test_error_low",
     "test_error_high", f"gap_to_{BASELINE_RULE}", "gap_low", "gap_high", "gap_pairs", "gap_p_welch",
     "published_test_error", "published_is_bound", "train_error_mean", "train_error_sd", "cost_per_step_ratio",
-    "step_time_ms", "images_per_s", "peak_memory_mib", "hardware_class", "precision", "run_ids",
+    "step_time_ms", "images_per_s", "peak_memory_mib", "train_energy_j", "hardware_class", "precision", "run_ids",
 )  # fmt: skip
 
 
@@ -217,7 +217,7 @@ def _result(row: RuleRow) -> tuple[Value, ...]:
         gap.mean if gap else None, gap.low if gap else None, gap.high if gap else None, gap.n if gap else None,
         row.gap.p_value, published.test_error if published else None, published.is_bound if published else None,
         *_numbers(row.train_error)[:2], row.cost.ratio, row.step_time_ms, row.images_per_s, row.peak_memory_mib,
-        row.hardware_class, row.precision, " ".join(run.run_id for run in row.runs),
+        row.train_energy_j, row.hardware_class, row.precision, " ".join(run.run_id for run in row.runs),
     )  # fmt: skip
 
 

@@ -158,6 +158,9 @@ class RuleRow:
     peak_memory_mib: float | None
     """Median over counted runs."""
     peak_memory_source: str
+    train_energy_j: float | None
+    """Median over counted runs, where all of them have it: of what was counted while they trained, whoever used it."""
+    train_energy_source: str
     curve: tuple[CurvePoint, ...]
     """Test error over epochs, as far as all counted runs reach."""
     diagnostics: tuple[SegmentCurve, ...]

@@ -122,6 +122,8 @@ def _build_row(bundle: Bundle, bundles: Sequence[Bundle], usual: dict[str, Any],
         images_per_s=_median_of(counted, "images_per_s"),
         peak_memory_mib=_median_of(counted, "peak_memory_mib"),
         peak_memory_source=" / ".join(sorted({r.timing.peak_memory_source for r in counted})),
+        train_energy_j=_median_of(counted, "train_energy_j") if _all_have(counted, "train_energy_j") else None,
+        train_energy_source=" / ".join(sorted({r.timing.train_energy_source for r in counted})),
         curve=with_times(mean_curve([test_curve(r) for r in counted]), counted),
         diagnostics=diagnostic_curves(counted),
         notes=_notes(bundle, bundles, differences),
@@ -145,6 +147,10 @@ def final_train_error(record: RunRecord) -> float | None:
 
 def _median_of(records: Sequence[RunRecord], name: str) -> float | None:
     return median([v for r in records if (v := getattr(r.timing, name)) is not None])
+
+
+def _all_have(records: Sequence[RunRecord], name: str) -> bool:
+    return all(getattr(r.timing, name) is not None for r in records)
 
 
 def _seed_run(record: RunRecord, latest: Sequence[RunRecord], counted: Sequence[RunRecord]) -> SeedRun:

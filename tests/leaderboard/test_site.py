@@ -172,6 +172,17 @@ def test_every_failed_run_shows_with_its_status_and_reason(records, tmp_path):
     assert "incomplete: 2 of 3 seeds" in text
 
 
+@pytest.mark.parametrize("joules", [None, 7250.0])
+def test_energy_has_a_column_where_it_is_known(make_record, tmp_path, joules):
+    build_site([make_record("one", 0, 0.1, train_energy_j=joules), make_record("two", 0, 0.1)], tmp_path)
+    html = (tmp_path / "tracks" / "digits-fc.html").read_text()
+    assert ("kJ a run" in html) == (joules is not None)
+    assert html.count('<td class="n none" data-value="" title="nothing counts">') == (joules is not None)
+    assert ('title="the whole GPU, counted by NVML">7.25</td>' in html) == (joules is not None)
+    heads, cells = html.count('<th scope="col"'), html.split('<th scope="row"')[1].split("</tr>")[0].count("<td")
+    assert heads == cells + 2
+
+
 def test_broken_records_are_listed_without_the_folder_they_came_from(records, tmp_path):
     build_site(records, tmp_path / "site")
     html = (tmp_path / "site/index.html").read_text()

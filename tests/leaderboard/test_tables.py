@@ -288,3 +288,14 @@ def test_the_same_spec_on_other_values_is_another_table(make_record):
     tables = summarize(records)
     assert len(tables) == 2
     assert all([d.field for d in t.differences] == ["data.fingerprint"] for t in tables)
+
+
+def test_energy_is_the_median_where_every_run_was_counted_and_nothing_else(make_record):
+    """Catches a mean over the counted half of a row beside whole rows."""
+    whole = [make_record("whole", seed, 0.1, train_energy_j=joules) for seed, joules in enumerate((3e3, 9e3, 5e3))]
+    half = [make_record("half", seed, 0.1, train_energy_j=joules) for seed, joules in enumerate((1e3, None, 2e3))]
+    (table,) = summarize([*whole, *half, make_record("none", 0, 0.1)])
+    assert row_of(table, "whole").train_energy_j == 5e3
+    assert row_of(table, "half").train_energy_j is None
+    assert row_of(table, "half").train_energy_source == "nothing counts / the whole GPU, counted by NVML"
+    assert row_of(table, "none").train_energy_j is None
