@@ -10,6 +10,7 @@ import typer
 from benchsuite.cli.options import DEFAULT_STORE, JsonOption, StoreOption, messages, output, print_json
 
 if TYPE_CHECKING:
+    from benchsuite.record.reading import BrokenRecord
     from benchsuite.record.transfer import Transfer
 
 ReplaceOption = Annotated[
@@ -23,25 +24,56 @@ def export(
     tracks: Annotated[
         list[str] | None, typer.Option("--track", help="Only runs of this track; may be given several times.")
     ] = None,
+    from_mlflow: Annotated[
+        str | None,
+        typer.Option(
+            "--from-mlflow",
+            metavar="URI",
+            help="Take what MLflow's tracking store has instead, whoever mirrored to it.",
+        ),
+    ] = None,
     replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """Copy a store's records into a folder for review, one file a run. A different record there is left as it is."""
+    from tempfile import TemporaryDirectory
+
+    if from_mlflow is None:
+        return _export(_files_of(store), str(store), [], out, tracks, replace, as_json)
+    from benchsuite.tracking.gathering import gather_records
+    from benchsuite.tracking.uris import redact
+
+    with TemporaryDirectory() as folder:
+        files, refused = gather_records(from_mlflow, Path(folder))
+        return _export(files, redact(from_mlflow), refused, out, tracks, replace, as_json)
+
+
+def _files_of(store: Path) -> list[Path]:
+    from benchsuite.record.store import RecordStore
+    from benchsuite.record.transfer import record_files
+
+    own = RecordStore(store)
+    return list(record_files(f for f in (own.records_folder, own.experiments_folder) if f.is_dir()))
+
+
+def _export(
+    files: list[Path], source: str, refused: list[BrokenRecord], out: Path, tracks: list[str] | None, replace: bool,
+    as_json: bool,
+) -> int:  # fmt: skip
     from benchsuite.errors import EmptySelectionError
     from benchsuite.record.model import RunRecord
     from benchsuite.record.reading import read_document
-    from benchsuite.record.store import RecordStore
-    from benchsuite.record.transfer import place_by_track, record_files, transfer
+    from benchsuite.record.transfer import place_by_track, transfer
 
-    own = RecordStore(store)
-    files = list(record_files(f for f in (own.records_folder, own.experiments_folder) if f.is_dir()))
     if tracks:
         found = ((path, read_document(path)) for path in files)
         files = [path for path, record in found if isinstance(record, RunRecord) and record.spec.track in tracks]
-    if not files:
+    if not files and not refused:
         of = f" of {', '.join(tracks)}" if tracks else ""
-        raise EmptySelectionError(f"no records{of} in {store}; `benchsuite run quickstart` makes some")
-    return _tell(transfer(files, place_by_track(out), replace=replace), out, as_json)
+        raise EmptySelectionError(f"no records{of} in {source}; `benchsuite run quickstart` makes some")
+    done = transfer(files, place_by_track(out), replace=replace)
+    done.refused += refused
+    return _tell(done, out, as_json)
 
 
 def import_(

@@ -226,13 +226,13 @@ class Mirror:
             condition = f"tags.`{STORE_TAG}` = '{self.store_id}'" + (f" and {condition}" if condition else "")
             if not ids:
                 return []
-            return _all_pages(
+            return all_pages(
                 lambda token: self._client.search_runs(ids, condition, max_results=PAGE_SIZE, page_token=token)
             )
 
     def _experiments(self) -> list[Experiment]:
         condition = f"tags.`{TRACK_TAG}` != ''"
-        return _all_pages(
+        return all_pages(
             lambda token: self._client.search_experiments(
                 filter_string=condition, max_results=PAGE_SIZE, page_token=token
             )
@@ -281,7 +281,8 @@ class Mirror:
         retried(lambda: self._client.delete_run(mlflow_run_id))
 
 
-def _all_pages(read: Callable[[str | None], PagedList[Item]]) -> list[Item]:
+def all_pages(read: Callable[[str | None], PagedList[Item]]) -> list[Item]:
+    """Return everything that MLflow hands out page by page."""
     found: list[Item] = []
     token: str | None = None
     while True:

@@ -57,6 +57,17 @@ def test_records_travel_and_are_verified(command: Command, store: Path, tmp_path
     assert "refused" in done.err
 
 
+def test_a_laboratorys_mlflow_store_becomes_a_folder_of_records(command: Command, store: Path, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'laboratory.db'}"
+    assert command("sync", "--store", str(store), "--tracking-uri", uri).code == 0
+    done = command("export", "--from-mlflow", uri, "--out", str(tmp_path / "out"))
+    assert (done.code, "1 written" in done.out) == (0, True)
+    (exported,) = (tmp_path / "out" / "digits-fc").iterdir()
+    assert exported.read_bytes() == record_of(store).read_bytes()
+    done = command("export", "--from-mlflow", f"sqlite:///{tmp_path / 'none.db'}", "--out", str(tmp_path / "out"))
+    assert (done.code, "there is no database" in done.err) == (1, True)
+
+
 def test_an_import_overwrites_nothing_unasked(command: Command, store: Path, tmp_path: Path) -> None:
     command("export", "--store", str(store), "--out", "out")
     (exported,) = (tmp_path / "out" / "digits-fc").iterdir()
