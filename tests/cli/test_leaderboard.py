@@ -29,3 +29,49 @@ def test_a_page_is_renewed_and_says_what_was_left_out(command: Callable[..., Any
 def test_only_an_address_of_pages_becomes_a_link(tmp_path: Path, address: str) -> None:
     with pytest.raises(MirrorError, match="no address of MLflow's pages"):
         mlflow_pages("sqlite:///none.db", tmp_path, address)
+
+
+OWN_TRACK = """
+extends: digits-fc
+title: Digits, briefly
+source: ours
+tiers: {paper: {protocol: {epochs: 2}}}
+"""
+OWN_VALUES = """
+title: A table
+source: a paper on digits
+runs: 3
+entries:
+  - {track: own, rule: backprop, metric: test_error_percent, value: 12.34}
+"""
+OWN_CLAIM = """
+title: Backprop is better than training the readout alone
+source: a paper on digits
+statement: It is.
+comparisons:
+  - tracks: [own]
+    metric: test_error
+    left: {rule: backprop}
+    right: {rule: readout_only}
+    direction: lower
+    test: paired
+"""
+
+
+def test_a_runs_own_page_has_what_papers_say_of_it(
+    command: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a page that is built from records alone: the values and claims, also of one's own specs, stay away."""
+    for kind, name, text in (
+        ("tracks", "own", OWN_TRACK), ("reference", "table", OWN_VALUES), ("claims", "own-claim", OWN_CLAIM),
+    ):  # fmt: skip
+        (tmp_path / "own" / kind).mkdir(parents=True)
+        (tmp_path / "own" / kind / f"{name}.yaml").write_text(text)
+    monkeypatch.setenv("BENCHSUITE_SPECS", str(tmp_path / "own"))
+    done = command("run", "own", "--rules", "backprop,readout_only", "--tier", "paper", "--seeds", "3")
+    assert done.code == 0, done.err
+    site = tmp_path / "benchsuite-store" / "site"
+    assert "12.34" in (site / "tracks" / "own.html").read_text()
+    claims = (site / "claims.html").read_text()
+    assert "Backprop is better than training the readout alone" in claims
+    assert "a paper on digits" in claims
