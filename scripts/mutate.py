@@ -49,7 +49,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "exact credit leaks down a skip", "benchsuite/credit/tape.py",
-        "        return output.detach()", "        return output", "tests/network/test_sums.py",
+        "passed_on = output.detach()", "passed_on = output", "tests/network/test_sums.py",
     ),
     Sabotage(
         "an adopted conv forgets its groups", "benchsuite/network/adoption.py",
@@ -175,7 +175,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "credit flows between segments", "benchsuite/credit/tape.py",
-        "return output.detach()", "return output", "tests/properties tests/rules",
+        "received_here.detach()", "received_here", "tests/properties tests/rules",
     ),
     Sabotage(
         "DFA shares trailing columns", "plugins/benchsuite_rules/direct_feedback_alignment.py",
@@ -196,7 +196,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "evaluation leaves dropout on", "benchsuite/harness/trainer.py",
-        "        self.network.eval()\n        size", "        size", "tests/harness",
+        "        self.network.eval()\n        slices_of", "        slices_of", "tests/harness",
     ),
     Sabotage(
         "a crash leaves no record", "benchsuite/harness/run.py",
@@ -208,7 +208,7 @@ SABOTAGES = (
         "tests/spec",
     ),
     Sabotage(
-        "the last batch is lost", "benchsuite/harness/trainer.py",
+        "the last batch is lost", "benchsuite/spec/protocol.py",
         "return full + (1 if rest and", "return full + (0 if rest and", "tests/harness",
     ),
     Sabotage(
@@ -378,7 +378,7 @@ SABOTAGES = (
         "np.sqrt(within).mean()", "np.sqrt(within.mean())", "tests/diagnostics/test_cluster_quality.py",
     ),
     Sabotage(
-        "an expensive diagnostic is measured all the time", "benchsuite/harness/run.py",
+        "an expensive diagnostic is measured all the time", "benchsuite/harness/diagnosing.py",
         "if at_an_end or not kind.only_at_ends", "if True", "tests/harness/test_expensive_diagnostics.py",
     ),
     Sabotage(
@@ -512,7 +512,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "measuring between steps is on the clock", "benchsuite/harness/clock.py",
-        "- (self.spent[purpose] - before)", "", "tests/harness/test_step_diagnostics.py",
+        "_add(sums, within, earlier - sums[purpose])", "pass", "tests/harness/test_step_diagnostics.py",
     ),
     Sabotage(
         "the end of an epoch is measured twice", "benchsuite/harness/trainer.py",
@@ -520,7 +520,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "a batch's scale is that of a part", "plugins/benchsuite_rules/normalized_gait_prop.py",
-        "whole = batch.share", "whole = None", "tests/harness/test_ranks.py",
+        "keepdim=True), batch.share", "keepdim=True), None", "tests/harness/test_ranks.py",
     ),
     Sabotage(
         "decoders hear other noise in each process", "plugins/benchsuite_rules/difference_target_propagation.py",
@@ -582,6 +582,34 @@ SABOTAGES = (
     Sabotage(
         "a spreadsheet takes a rule's name for a formula", "leaderboard/benchsuite_leaderboard/exports.py",
         """return f"'{value}" if""", "return value if", "tests/leaderboard/test_exports.py",
+    ),
+    Sabotage(
+        "a run that another command makes is asked for at once again", "benchsuite/harness/ray_executor.py",
+        "attempt.not_before <= time.monotonic()", "True", "tests/harness/test_ray_executor.py",
+    ),
+    Sabotage(
+        "a run that another command has made is made anew", "benchsuite/harness/ray_executor.py",
+        "place.fresh and attempt.is_first", "place.fresh and attempt.number == 0", "tests/harness/test_ray_executor.py",
+    ),
+    Sabotage(
+        "a checkpoint of another layout is continued", "benchsuite/harness/checkpoint.py",
+        "(LAYOUT, result_key)", "(content.get('layout'), result_key)", "tests/harness/test_run.py",
+    ),
+    Sabotage(
+        "a part of a processor is counted as one", "benchsuite/harness/energy.py",
+        'if f.name.count(":") == 1', "", "tests/harness/test_energy.py",
+    ),
+    Sabotage(
+        "the energy of a run's second half is the run's", "benchsuite/harness/run.py",
+        "if self.clock.spent and not self.clock.used:", "if False:", "tests/harness/test_energy.py",
+    ),
+    Sabotage(
+        "a row has the energy of those of its runs that were counted", "leaderboard/benchsuite_leaderboard/rows.py",
+        'if _all_have(counted, "train_energy_j") else None', "", "tests/leaderboard/test_tables.py",
+    ),
+    Sabotage(
+        "a file of any size comes from a tracking store", "benchsuite/tracking/gathering.py",
+        "if sizes[RECORD] > MAX_RECORD_BYTES:", "if False:", "tests/tracking/test_gathering.py",
     ),
     Sabotage(
         "training time does not add up", "leaderboard/benchsuite_leaderboard/curves.py",
