@@ -41,17 +41,14 @@ def make_records(folder: Path, records: int, tracks: int) -> None:
     """Write synthetic records, one folder a track."""
     template = json.loads(TEMPLATE.read_text(encoding="utf-8"))
     draw = random.Random(7)  # noqa: S311 - noise, not a secret
-    seeds = -(-records // (tracks * len(RULES)))
-    left = records
-    for track in range(tracks):
+    for index in range(records):
+        cell, track = divmod(index, tracks)
+        seed, number = divmod(cell, len(RULES))
         place = folder / f"track-{track:02}"
-        place.mkdir(parents=True)
-        for number, rule in enumerate(RULES):
-            for seed in range(seeds):
-                if left:
-                    left -= 1
-                    record = synthetic(template, place.name, rule, seed, 0.02 + 0.01 * number + 0.002 * draw.random())
-                    (place / f"{record['run_id']}.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+        place.mkdir(parents=True, exist_ok=True)
+        error = 0.02 + 0.01 * number + 0.002 * draw.random()
+        record = synthetic(template, place.name, RULES[number], seed, error)
+        (place / f"{record['run_id']}.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
 
 
 def synthetic(template: dict[str, Any], track: str, rule: str, seed: int, error: float) -> dict[str, Any]:

@@ -26,11 +26,12 @@ def estimate(values: Sequence[float]) -> Estimate | None:
     n = len(values)
     if n == 0:
         return None
-    # The standard library's mean and stdev are exact for equal values: n equal seeds give sd 0, not 1e-17.
-    mean = float(statistics.mean(values))
+    # From the first value on, so that n equal seeds give that value and sd 0, not 1e-17; the standard library's exact
+    # fractions do so too, in ten times the time.
+    mean = float(values[0]) + math.fsum(value - values[0] for value in values) / n
     if n == 1:
         return Estimate(mean=mean, n=1)
-    sd = statistics.stdev(values)
+    sd = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
     half = t_quantile(n - 1) * sd / math.sqrt(n)
     return Estimate(mean=mean, n=n, sd=sd, low=mean - half, high=mean + half)
 

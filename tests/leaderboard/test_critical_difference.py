@@ -11,6 +11,7 @@ from scipy import stats
 
 from benchsuite_leaderboard.critical_difference import (
     friedman_p,
+    friedman_statistic,
     iman_davenport,
     largest_block,
     nemenyi_distance,
@@ -27,6 +28,18 @@ DEMSAR_Q = {2: 1.960, 3: 2.343, 4: 2.569, 5: 2.728, 6: 2.850, 7: 2.949, 8: 3.031
 @pytest.mark.parametrize(("rules", "q"), DEMSAR_Q.items())
 def test_critical_values_are_those_of_demsars_table(rules, q):
     assert nemenyi_distance(rules, 1) == pytest.approx(q * math.sqrt(rules * (rules + 1) / 6), rel=5e-4)
+
+
+@pytest.mark.parametrize("rules", [2, 11, 15, 37, 50, 51, 60])
+def test_critical_values_are_scipys_within_the_table_and_beyond_it(rules):
+    q = stats.studentized_range.ppf(0.95, rules, math.inf)
+    assert nemenyi_distance(rules, 6) == pytest.approx(q * math.sqrt(rules * (rules + 1) / 72), rel=1e-5)
+
+
+@given(st.lists(st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4]), min_size=5, max_size=5), min_size=3, max_size=6))
+def test_friedmans_statistic_is_scipys_also_with_ties(errors):
+    expected = stats.friedmanchisquare(*errors).statistic
+    assert friedman_statistic(errors) == pytest.approx(expected, nan_ok=True)
 
 
 def test_demsars_worked_example():
