@@ -141,7 +141,8 @@ def friedman_statistic(errors: Sequence[Sequence[float]]) -> float:
     """
     rules, tracks = len(errors), len(errors[0])
     table = [average_ranks([own[track] for own in errors]) for track in range(tracks)]
-    squares = sum(sum(column) ** 2 for column in zip(*table, strict=True))
+    sums = [sum(column) for column in zip(*table, strict=True)]
+    squares = sum(total * total for total in sums)
     ties = sum(count**3 - count for ranks in table for count in Counter(ranks).values())
     correction = 1 - ties / (tracks * rules * (rules**2 - 1))
     if not correction:
