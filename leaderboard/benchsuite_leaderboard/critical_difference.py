@@ -141,9 +141,9 @@ def friedman_statistic(errors: Sequence[Sequence[float]]) -> float:
     """
     rules, tracks = len(errors), len(errors[0])
     table = [average_ranks([own[track] for own in errors]) for track in range(tracks)]
-    sums = [sum(column) for column in zip(*table, strict=True)]
+    sums: list[float] = [sum(column) for column in zip(*table, strict=True)]
     squares = sum(total * total for total in sums)
-    ties = sum(count**3 - count for ranks in table for count in Counter(ranks).values())
+    ties = sum(count * (count * count - 1) for ranks in table for count in Counter(ranks).values())
     correction = 1 - ties / (tracks * rules * (rules**2 - 1))
     if not correction:
         return math.nan
