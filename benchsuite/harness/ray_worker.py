@@ -60,6 +60,9 @@ def make_run(selected: SelectedRun, place: Place, threads: int, events: Any) -> 
             # Not `put`, which waits for an answer: a run that is interrupted while it waits gets another exception than
             # KeyboardInterrupt, and would end as crashed.
             passed_on[:] = [events.actor.put_nowait.remote((event, arguments))]
+            if was_cancelled():
+                # A KeyboardInterrupt that comes while a callback of the interpreter runs is lost there.
+                raise KeyboardInterrupt
 
     run = Run(selected, data, RecordStore(place.store), registry, place.fresh, tell=pass_on)
     earlier = run.earlier_record()
@@ -77,6 +80,16 @@ def make_run(selected: SelectedRun, place: Place, threads: int, events: Any) -> 
 
         ray.wait(passed_on)
     return record
+
+
+def was_cancelled() -> bool:
+    """Return whether the task that this process is at was cancelled; no if nobody can tell."""
+    import ray
+
+    try:
+        return bool(ray.get_runtime_context().is_canceled())
+    except (AttributeError, RuntimeError):  # an older Ray, or no worker
+        return False
 
 
 def look_around(token: Path, data_root: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -137,6 +138,7 @@ class Session:
     def _make_elsewhere(self, executor: Executor, result: SessionResult) -> None:
         """Have all runs made that have no final record yet, and tell plugins as they end."""
         tell: Tell = partial(announce, self.registry.manager)
+        began = datetime.now(UTC)
         waiting = [run for run in self.runs if not self._found(self._run(run), result)]
         place = Place(self.store.root, self.data_root, self.fresh)
         executor.check(waiting, place)
@@ -150,7 +152,8 @@ class Session:
             ended = {record.run_id for record in result.records}
             for run in (self._run(selected) for selected in waiting):
                 left = self.store.find(run.id)
-                if left and left.run_id not in ended and left.result_key == run.key and left.status == "interrupted":
+                # Interrupted, or at its end before the interruption reached it.
+                if left and left.run_id not in ended and left.result_key == run.key and left.ended_at >= began:
                     result.records.append(left)
             raise
 

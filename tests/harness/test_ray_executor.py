@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from benchsuite.errors import HardwareError
+from benchsuite.harness import ray_worker
 from benchsuite.harness.executor import Place
 from benchsuite.harness.run import Run
 from benchsuite.harness.session import Session, SessionResult
@@ -261,3 +262,50 @@ def test_the_record_of_a_loss_needs_no_device_and_no_checkpoint(
     record = run.record_loss("its worker was lost 4 times: gone")
     assert (record.status, record.hardware.device, record.epochs) == ("crashed", "cuda", ())
     assert run.store.find(run.id) == record
+
+
+class Heard:
+    """Stands in for the queue to the driver."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+        self.actor = self.put_nowait = self
+
+    def remote(self, item: Any) -> None:
+        self.events.append(item)
+
+
+def test_an_interruption_that_is_lost_in_the_worker_is_noticed_after_the_epoch(
+    make_spec: MakeSpec, store: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a run that goes on to its end after Ctrl-C, because a callback swallowed the KeyboardInterrupt."""
+    heard = Heard()
+    monkeypatch.setattr(ray_worker, "was_cancelled", lambda: len(heard.events) == 3)
+    record = ray_worker.make_run(SelectedRun(make_spec(), ""), Place(store.root, store.root, fresh=False), 1, heard)
+    assert record is not None
+    assert (record.status, len(record.epochs)) == ("interrupted", 2)
+    assert not list(store.running_folder.iterdir())
+
+
+class Stopped:
+    """An executor that is interrupted, after one run has come to its end and before another has begun."""
+
+    def __init__(self, make_run: Callable[..., Run]) -> None:
+        self.make_run = make_run
+
+    def check(self, runs: Any, place: Place) -> None:
+        """Find nothing wrong."""
+
+    def make(self, runs: Any, place: Place, tell: Any, lost: Any) -> Iterator[RunRecord]:
+        self.make_run(runs[0].spec).execute()
+        raise KeyboardInterrupt
+        yield
+
+
+def test_a_run_that_ended_while_the_command_was_interrupted_is_among_its_results(
+    make_spec: MakeSpec, make_run: Callable[..., Run], store: RecordStore
+) -> None:
+    specs = [make_spec(seed=seed) for seed in (0, 1)]
+    found = session_of(specs, store, Watch(), Stopped(make_run)).execute()  # type: ignore[arg-type]
+    assert found.interrupted
+    assert [(record.run_id, record.status) for record in found.records] == [(run_id(specs[0]), "completed")]
