@@ -11,7 +11,7 @@ import torch
 from benchsuite.errors import StoreError
 from benchsuite.record.atomic import replaced_atomically
 
-LAYOUT = 3
+LAYOUT = 4
 """Which entries a checkpoint has, and how each is built; raised whenever one that is there could not be continued."""
 
 

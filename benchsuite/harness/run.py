@@ -276,6 +276,7 @@ class Run:
         self.progress.step_diagnostics = [StepDiagnosticValue.model_validate_json(text) for text in measured]
         self.progress.resumed = int(state["resumed"]) + 1
         self.clock.spent = dict(state["spent"])
+        self.clock.worked = dict(state["worked"])
         self.clock.used = dict(state["used"])
         if self.clock.spent and not self.clock.used:
             self.clock.joules = None  # what was used before is not known, so the sum would not be the run's
@@ -344,6 +345,7 @@ class Run:
             "step_diagnostics": [d.model_dump_json() for d in progress.step_diagnostics],
             "resumed": progress.resumed,
             "spent": self.clock.spent,
+            "worked": self.clock.worked,
             "used": self.clock.used,
         }
         if self.ranks.leads:

@@ -137,6 +137,7 @@ def write_up(identity: Identity, progress: Progress, device: Device, clock: Cloc
         timing=Timing(
             clock="perf_counter" if device.torch_device.type == "cpu" else "perf_counter with synchronisation",
             train_time_s=spent.get("train", 0.0),
+            train_processor_s=clock.worked.get("train", 0.0),
             evaluation_time_s=spent.get("evaluation", 0.0),
             diagnostics_time_s=spent.get("diagnostics", 0.0),
             setup_time_s=spent.get("setup", 0.0),

@@ -150,6 +150,9 @@ class Timing(RecordModel):
     clock: str
     """Which clock, e.g. ``perf_counter`` or ``perf_counter with device synchronisation``."""
     train_time_s: float = Field(ge=0)
+    train_processor_s: float | None = Field(default=None, ge=0)
+    """Seconds that the process was on processors meanwhile, all threads together. Less than ``train_time_s`` on the CPU
+    means that others had the processors; None in records of before this was measured."""
     evaluation_time_s: float = Field(ge=0)
     diagnostics_time_s: float = Field(ge=0)
     setup_time_s: float = Field(ge=0)

@@ -128,6 +128,7 @@ def _all_points(record: RunRecord, timestamps: dict[int, int], end_ms: int) -> I
     timing = record.timing
     totals = {
         "time/total_train_time_s": timing.train_time_s,
+        "time/train_processor_s": timing.train_processor_s,
         "time/evaluation_time_s": timing.evaluation_time_s,
         "time/diagnostics_time_s": timing.diagnostics_time_s,
         "time/setup_time_s": timing.setup_time_s,

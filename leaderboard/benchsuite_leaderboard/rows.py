@@ -17,6 +17,11 @@ from benchsuite_leaderboard.statistics import estimate, median, paired_differenc
 
 UNMEASURED = "completed without a test error"
 
+LEAST_PROCESSOR_SHARE = 0.8
+"""Of one core, that a run on the CPU must have had while it trained for its times to say anything of the rule."""
+
+WAITED = f"they had less than {LEAST_PROCESSOR_SHARE} of a core: the machine was busy, or data came slowly"
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -40,6 +45,11 @@ class Bundle:
     def counted(self) -> list[RunRecord]:
         """Return the records whose numbers may enter a mean."""
         return [r for r in self.latest if final_error(r) is not None]
+
+    @cached_property
+    def timed(self) -> list[RunRecord]:
+        """Return the counted records whose times may be compared: not those that had to wait for the processor."""
+        return [r for r in self.counted if not waited_for_processor(r)]
 
     @cached_property
     def protocol(self) -> dict[str, Any]:
@@ -118,8 +128,8 @@ def _build_row(bundle: Bundle, bundles: Sequence[Bundle], usual: dict[str, Any],
         train_error=estimate([e for r in counted if (e := final_train_error(r)) is not None]),
         gap=_gap(bundle, baseline, labels),
         cost=_cost(bundle, bundles, usual),
-        step_time_ms=_median_of(counted, "step_time_ms"),
-        images_per_s=_median_of(counted, "images_per_s"),
+        step_time_ms=_median_of(bundle.timed, "step_time_ms"),
+        images_per_s=_median_of(bundle.timed, "images_per_s"),
         peak_memory_mib=_median_of(counted, "peak_memory_mib"),
         peak_memory_source=" / ".join(sorted({r.timing.peak_memory_source for r in counted})),
         train_energy_j=_median_of(counted, "train_energy_j") if _all_have(counted, "train_energy_j") else None,
@@ -137,6 +147,14 @@ def final_error(record: RunRecord) -> float | None:
         return None
     test = max(record.epochs, key=lambda e: e.epoch).test
     return test.error if test else None
+
+
+def waited_for_processor(record: RunRecord) -> bool:
+    """Whether others had the processors while a run on the CPU trained; False where that was not measured."""
+    timing = record.timing
+    if record.hardware.device != "cpu" or timing.train_processor_s is None:
+        return False
+    return timing.train_processor_s < LEAST_PROCESSOR_SHARE * timing.train_time_s
 
 
 def final_train_error(record: RunRecord) -> float | None:
@@ -212,21 +230,23 @@ def _gap(bundle: Bundle, baseline: Bundle | None, labels: dict[str, str]) -> Gap
 
 
 def _cost(bundle: Bundle, bundles: Sequence[Bundle], usual: dict[str, Any]) -> Cost:
-    own = _median_of(bundle.counted, "step_time_ms")
+    own = _median_of(bundle.timed, "step_time_ms")
     if own is None:
-        return Cost(None, "no completed run with a measured step")
-    baselines = [
-        b for b in bundles if b.first.spec.rule.name == BASELINE_RULE and _median_of(b.counted, "step_time_ms")
-    ]
-    if not baselines:
+        waited = len(bundle.counted) - len(bundle.timed)
+        return Cost(None, WAITED if waited else "no completed run with a measured step")
+    of_baseline = [b for b in bundles if b.first.spec.rule.name == BASELINE_RULE and b.counted]
+    if not of_baseline:
         return Cost(None, f"no completed run of {BASELINE_RULE} in this table")
+    baselines = [b for b in of_baseline if _median_of(b.timed, "step_time_ms")]
+    if not baselines:
+        return Cost(None, f"no time of {BASELINE_RULE} to compare with: {WAITED}")
     alike = [b for b in baselines if b.conditions == bundle.conditions]
     if not alike:
         nearest = max(baselines, key=lambda b: sum(b.conditions[k] == v for k, v in bundle.conditions.items()))
         unlike = [k for k, v in bundle.conditions.items() if nearest.conditions[k] != v]
         return Cost(None, f"not comparable with {BASELINE_RULE}: another {' and another '.join(unlike)}")
     baseline = min(alike, key=lambda b: (b is not bundle, b.protocol != bundle.protocol, b.protocol != usual, b.key))
-    reference = _median_of(baseline.counted, "step_time_ms") or 0.0
+    reference = _median_of(baseline.timed, "step_time_ms") or 0.0
     remark = f"{own:.4g} ms a step against {reference:.4g} ms of {BASELINE_RULE}, medians over runs"
     steps, reference_steps = ({r.hardware.step for r in b.counted} for b in (bundle, baseline))
     if steps != reference_steps:
@@ -276,6 +296,8 @@ def _notes(bundle: Bundle, bundles: Sequence[Bundle], differences: Sequence[Diff
     ):
         if len(values) > 1:
             notes.append(f"its runs were made with {len(values)} {what}")
+    if waited := len(counted) - len(bundle.timed):
+        notes.append(f"times are without {waited} of its runs: {WAITED}")
     if replaced := len(bundle.records) - len(bundle.latest):
         notes.append(f"{replaced} earlier run{'s' if replaced > 1 else ''} of the same seeds replaced by later ones")
     return tuple(notes)

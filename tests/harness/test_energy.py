@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -96,6 +97,18 @@ def test_what_lies_within_a_stretch_is_taken_from_it() -> None:
     assert clock.used == {"train": 7, "diagnostics": 10}
 
 
+def test_a_process_that_does_nothing_has_no_processor_time() -> None:
+    """Catches wall time in the place of processor time: a busy machine would go unnoticed."""
+    clock = Clock()
+    with clock.measure("train"):
+        time.sleep(0.3)
+    with clock.measure("evaluation"):
+        begun = time.process_time()
+        while time.process_time() - begun < 0.1:
+            pass
+    assert clock.worked["train"] < 0.1 <= clock.worked["evaluation"]
+
+
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Let every device have a counter that goes on by one joule each time that it is read."""
@@ -114,6 +127,7 @@ def test_a_record_has_the_energy_of_training_alone(
 ) -> None:
     spec = make_spec()
     timing = make_run(spec).execute().timing
+    assert timing.train_processor_s
     # Each stretch is read at both ends: what comes before the first step, and the epochs.
     assert timing.train_energy_j == 1 + spec.protocol.epochs
     assert timing.train_energy_source == "a counter"

@@ -80,6 +80,7 @@ def make_record(
     rule_source_hash: str = "cd" * 32,
     measured: bool = True,
     train_energy_j: float | None = None,
+    train_processor_s: float | None = None,
     **spec_fields: Any,
 ) -> RunRecord:
     """Return a record whose test error falls to ``test_error`` (or follows ``curve``) over its epochs."""
@@ -152,6 +153,7 @@ def make_record(
             step_time_ms=step_time_ms,
             peak_memory_mib=220.0,
             peak_memory_source="resident memory of this process",
+            train_processor_s=train_processor_s,
             train_energy_j=train_energy_j,
             train_energy_source="nothing counts" if train_energy_j is None else "the whole GPU, counted by NVML",
         ),

@@ -299,3 +299,20 @@ def test_energy_is_the_median_where_every_run_was_counted_and_nothing_else(make_
     assert row_of(table, "half").train_energy_j is None
     assert row_of(table, "half").train_energy_source == "nothing counts / the whole GPU, counted by NVML"
     assert row_of(table, "none").train_energy_j is None
+
+
+def test_runs_that_waited_for_the_processor_give_no_time(make_record):
+    """Catches a backprop that was made beside other programs, next to which every rule looks cheap."""
+    busy = [make_record("backprop", s, 0.1, step_time_ms=9.0, train_processor_s=1.0) for s in (0, 1)]
+    quiet = make_record("backprop", 2, 0.1, step_time_ms=3.0, train_processor_s=4.0)
+    rule = [make_record("fa", s, 0.1, step_time_ms=3.3, train_processor_s=None) for s in range(3)]
+    (table,) = summarize([*busy, quiet, *rule])
+    assert row_of(table, "fa").cost.ratio == pytest.approx(1.1)
+    assert row_of(table, "backprop").step_time_ms == 3.0
+    assert row_of(table, "backprop").test_error.n == 3
+    assert any("times are without 2 of its runs" in note for note in row_of(table, "backprop").notes)
+    (table,) = summarize([*busy, *rule])
+    assert row_of(table, "fa").cost.ratio is None
+    assert "the machine was busy" in row_of(table, "fa").cost.remark
+    assert row_of(table, "backprop").cost.ratio is None
+    assert row_of(table, "backprop").images_per_s is None
