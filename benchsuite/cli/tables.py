@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchsuite_leaderboard.formatting import interval, mean_sd, number, plain_mean_sd, points, status_words
+from benchsuite_leaderboard.rows import WAITED
 
 if TYPE_CHECKING:
     from benchsuite_leaderboard.experiment_tables import ExperimentTable
@@ -26,6 +27,8 @@ def results_table(table: TrackTable) -> Table:
     for row in table.rows:
         shown.add_row(*_cells(row))
     shown.caption = "mean ± sd over seeds; gap in points, paired by seed, with its 95 % interval"
+    if any(WAITED in row.cost.remark for row in table.rows):
+        shown.caption += f"\nrows without times are of runs that say nothing of them: {WAITED}"
     return shown
 
 

@@ -239,7 +239,8 @@ def _cost(bundle: Bundle, bundles: Sequence[Bundle], usual: dict[str, Any]) -> C
         return Cost(None, f"no completed run of {BASELINE_RULE} in this table")
     baselines = [b for b in of_baseline if _median_of(b.timed, "step_time_ms")]
     if not baselines:
-        return Cost(None, f"no time of {BASELINE_RULE} to compare with: {WAITED}")
+        why = WAITED if any(len(b.timed) < len(b.counted) for b in of_baseline) else "none was measured"
+        return Cost(None, f"no time of {BASELINE_RULE} to compare with: {why}")
     alike = [b for b in baselines if b.conditions == bundle.conditions]
     if not alike:
         nearest = max(baselines, key=lambda b: sum(b.conditions[k] == v for k, v in bundle.conditions.items()))

@@ -75,3 +75,13 @@ def test_a_runs_own_page_has_what_papers_say_of_it(
     claims = (site / "claims.html").read_text()
     assert "Backprop is better than training the readout alone" in claims
     assert "a paper on digits" in claims
+
+
+def test_a_table_without_times_says_why(monkeypatch: pytest.MonkeyPatch, command: Callable[..., Any]) -> None:
+    """Catches empty columns that a newcomer on a busy machine could take for a fault."""
+    run = ("run", "digits-fc", "--tier", "smoke", "--seeds", "1", "--rules", "backprop")
+    # A clock of the processor that stands still is that of a process which gets no processor.
+    monkeypatch.setattr("benchsuite.harness.clock.time.process_time", lambda: 0.0)
+    done = command(*run)
+    assert done.code == 0, done.err
+    assert "less than 0.8 of a core" in " ".join(done.out.split())
