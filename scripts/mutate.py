@@ -585,7 +585,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "a run that another command makes is asked for at once again", "benchsuite/harness/ray_executor.py",
-        "attempt.not_before <= time.monotonic()", "True", "tests/harness/test_ray_executor.py",
+        "not_before=time.monotonic() + POLL_S", "not_before=time.monotonic()", "tests/harness/test_ray_executor.py",
     ),
     Sabotage(
         "a run that another command has made is made anew", "benchsuite/harness/ray_executor.py",

@@ -52,5 +52,5 @@ class Executor(Protocol):
         """Yield the record of every run as it ends; records are in the store by then.
 
         Told is what happens before a run's end. A ``KeyboardInterrupt`` is passed on after the runs under way have
-        saved their state.
+        written their records.
         """

@@ -218,8 +218,9 @@ class RayExecutor:
         pending: dict[ObjectRef[RunRecord | None], _Attempt] = {}
         try:
             while waiting or pending:
-                due = [attempt for attempt in waiting if attempt.not_before <= time.monotonic()]
-                waiting = [attempt for attempt in waiting if attempt not in due]
+                now = time.monotonic()
+                due = [attempt for attempt in waiting if attempt.not_before <= now]
+                waiting = [attempt for attempt in waiting if attempt.not_before > now]
                 pending |= {self._submit(attempt, place, events): attempt for attempt in due}
                 ended = self._wait_for_one(list(pending))
                 _pass_on(events, tell)
