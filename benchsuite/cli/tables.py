@@ -27,7 +27,7 @@ def results_table(table: TrackTable) -> Table:
     for row in table.rows:
         shown.add_row(*_cells(row))
     shown.caption = "mean ± sd over seeds; gap in points, paired by seed, with its 95 % interval"
-    if any(WAITED in row.cost.remark for row in table.rows):
+    if any(row.cost.waited for row in table.rows):
         shown.caption += f"\nrows without times are of runs that say nothing of them: {WAITED}"
     return shown
 

@@ -22,6 +22,9 @@ LOGARITHMIC: Mapping[str, Any] = {"type": "log"}
 LEAST_SPAN = {"_deg": 0.01}
 """What differs by no more is rounding: float32 puts backprop some 1e-6 degrees from itself."""
 
+SMALLEST_WRITTEN_OUT = 1e-4
+"""Ticks of an axis that stays below are written as powers of ten: 4.5e-13, not 0.00000000000045."""
+
 MOST_SEGMENTS = 12
 """Small charts per diagnostic; of deeper networks evenly spaced segments are shown."""
 
@@ -169,7 +172,7 @@ def alignment_charts(table: TrackTable, budget: int) -> list[DiagnosticCharts]:
                     "transform": [_lookup()],
                     "mark": {"type": "line", "strokeWidth": 1.8, "point": _points(values)},
                     "encoding": {
-                        **_encoding("m", axis_title(diagnostic), scale=_span(diagnostic, values), limit=140),
+                        **_diagnostic_encoding(diagnostic, values),
                         **_dash(series),
                         "tooltip": _tooltip(quantity(diagnostic), band=False),
                     },
@@ -248,6 +251,13 @@ def _encoding(
         encoding["y"] |= {"title": title, "axis": {"titleLimit": limit}}
     if y2 is not None:
         encoding["y2"] = {"field": y2}
+    return encoding
+
+
+def _diagnostic_encoding(diagnostic: str, values: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    encoding = _encoding("m", axis_title(diagnostic), scale=_span(diagnostic, values), limit=140)
+    if 0 < max(abs(v["m"]) for v in values) < SMALLEST_WRITTEN_OUT:
+        encoding["y"]["axis"]["format"] = "~g"
     return encoding
 
 

@@ -109,6 +109,8 @@ class Cost:
     """None where costs cannot be compared."""
     remark: str
     """What was compared, or why nothing was."""
+    waited: bool = False
+    """Nothing was compared since runs had to wait for the processor."""
 
 
 @dataclass(frozen=True)

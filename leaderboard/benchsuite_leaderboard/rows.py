@@ -232,15 +232,16 @@ def _gap(bundle: Bundle, baseline: Bundle | None, labels: dict[str, str]) -> Gap
 def _cost(bundle: Bundle, bundles: Sequence[Bundle], usual: dict[str, Any]) -> Cost:
     own = _median_of(bundle.timed, "step_time_ms")
     if own is None:
-        waited = len(bundle.counted) - len(bundle.timed)
-        return Cost(None, WAITED if waited else "no completed run with a measured step")
+        waited = len(bundle.timed) < len(bundle.counted)
+        return Cost(None, WAITED if waited else "no completed run with a measured step", waited)
     of_baseline = [b for b in bundles if b.first.spec.rule.name == BASELINE_RULE and b.counted]
     if not of_baseline:
         return Cost(None, f"no completed run of {BASELINE_RULE} in this table")
     baselines = [b for b in of_baseline if _median_of(b.timed, "step_time_ms")]
     if not baselines:
-        why = WAITED if any(len(b.timed) < len(b.counted) for b in of_baseline) else "none was measured"
-        return Cost(None, f"no time of {BASELINE_RULE} to compare with: {why}")
+        waited = any(len(b.timed) < len(b.counted) for b in of_baseline)
+        why = WAITED if waited else "none was measured"
+        return Cost(None, f"no time of {BASELINE_RULE} to compare with: {why}", waited)
     alike = [b for b in baselines if b.conditions == bundle.conditions]
     if not alike:
         nearest = max(baselines, key=lambda b: sum(b.conditions[k] == v for k, v in bundle.conditions.items()))

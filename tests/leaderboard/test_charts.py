@@ -106,6 +106,18 @@ def test_values_that_do_not_differ_get_an_axis_from_zero(make_record, make_angle
     assert group.charts[0].spec["layer"][0]["encoding"]["y"]["scale"] == {"type": "linear", **scale}
 
 
+@pytest.mark.parametrize(("values", "form"), [([1e-13, 4.5e-13], "~g"), ([0.1, 4.5e-13], None), ([0.0, 0.0], None)])
+def test_ticks_of_very_small_values_are_powers_of_ten(make_record, make_angles, values, form):
+    """Catches 0.00000000000045 beside a chart, which pushes the chart out of its frame."""
+    measured = [
+        angle.model_copy(update={"segment": "readout", "diagnostic": "relative_target_distance", "value": value})
+        for angle, value in zip(make_angles(0, 1)[-2:], values, strict=True)
+    ]
+    (table,) = summarize([make_record("rule", 0, 0.1, diagnostics=measured)])
+    (group,) = alignment_charts(table, 1000)
+    assert group.charts[0].spec["layer"][0]["encoding"]["y"]["axis"].get("format") == form
+
+
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [

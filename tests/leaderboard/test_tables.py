@@ -308,11 +308,13 @@ def test_runs_that_waited_for_the_processor_give_no_time(make_record):
     rule = [make_record("fa", s, 0.1, step_time_ms=3.3, train_processor_s=None) for s in range(3)]
     (table,) = summarize([*busy, quiet, *rule])
     assert row_of(table, "fa").cost.ratio == pytest.approx(1.1)
+    assert not row_of(table, "fa").cost.waited
     assert row_of(table, "backprop").step_time_ms == 3.0
     assert row_of(table, "backprop").test_error.n == 3
     assert any("times are without 2 of its runs" in note for note in row_of(table, "backprop").notes)
     (table,) = summarize([*busy, *rule])
     assert row_of(table, "fa").cost.ratio is None
     assert "the machine was busy" in row_of(table, "fa").cost.remark
+    assert all(row.cost.waited for row in table.rows)
     assert row_of(table, "backprop").cost.ratio is None
     assert row_of(table, "backprop").images_per_s is None
