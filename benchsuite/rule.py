@@ -249,7 +249,9 @@ class Rule(nn.Module, ABC):
         """
 
     def after_epoch(self) -> None:
-        """Look at what an epoch left on the device; called after each, and may read values on the host.
+        """Look at what an epoch left on the device; may read values on the host.
+
+        Called after each epoch, and where the time budget ends one early.
 
         Raises:
             SingularMapError: if the rule could not go on; the run then ends as diverged.

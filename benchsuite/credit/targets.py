@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -178,9 +179,11 @@ class TargetRule(Rule):
 def activity_in(network: Network, tape: Tape, batch: Batch, precision: torch.dtype) -> Activity:
     """Return a tape's activity in a type of numbers; where it has another, the forward pass is repeated in that type.
 
-    A forward pass under autocast is narrow whatever the weights are, so it is repeated too.
+    A forward pass under autocast is narrow whatever the weights are, so it is repeated too; so is one whose products
+    were shortened to TF32, which is less than the distance between an activation and its target.
     """
-    if all(output.dtype == precision for output in tape.outputs.values()):
+    was_exact = all(output.dtype == precision for output in tape.outputs.values())
+    if was_exact and not shortens_products(batch.inputs.device):
         return Activity(tape.inputs, tape.outputs)
     activity = Activity({}, {})
 
@@ -194,8 +197,28 @@ def activity_in(network: Network, tape: Tape, batch: Batch, precision: torch.dty
         activity.inputs[name], activity.outputs[name] = inputs, output
         return output
 
-    network.walk(batch.inputs.to(precision), visit)
+    with whole_products():
+        network.walk(batch.inputs.to(precision), visit)
     return activity
+
+
+def shortens_products(device: torch.device) -> bool:
+    """Return whether products of float32 numbers are made of fewer bits on this device as things are set."""
+    convs_are = device.type == "cuda" and torch.backends.cudnn.allow_tf32
+    return convs_are or torch.get_float32_matmul_precision() != "highest"
+
+
+@contextmanager
+def whole_products() -> Iterator[None]:
+    """Make products of float32 numbers of all their bits, whatever the hardware spec says of the others."""
+    products, convs = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(products)
+        torch.backends.cudnn.allow_tf32 = convs
 
 
 def _with_auxiliary(difference: Tensor, output: Tensor) -> Tensor:

@@ -169,6 +169,8 @@ class Trainer:
             wrong.add_(count_wrong(result.logits, batch.targets))
             examples += len(batch.targets)
             if deadline is not None and self._is_late(deadline, step):
+                # What made the rule unable to go on is a better reason than the clock.
+                self.rule.after_epoch()
                 raise TimeBudgetSpentError
             if self.between_steps is not None and step + 1 < self.steps_per_epoch:
                 began = time.perf_counter()

@@ -155,8 +155,8 @@ class ChainArchitecture(DocumentedSpec):
     components but in segments that read the data; the readout is one vector unit (GEVB paper).
     ``invertible``: every map has a square matrix, as many outputs as one of them reads inputs (a convolution: input
     channels times kernel area). ``units`` and ``channels`` say how many of the outputs the next layer gets; the others
-    are auxiliary, kept for the inverse only. So it is at the readout, whose first outputs are the logits (GAIT-prop
-    papers)."""
+    are auxiliary, kept for the inverse only. So it is at the readout, whose first outputs are the logits. Weights start
+    orthogonal unless ``defaults.initialization`` says otherwise (GAIT-prop papers)."""
     weight_sign: Literal["mixed", "nonnegative"] = "mixed"
     """``nonnegative``: after every update, weights of segments that do not read the data are clamped at zero."""
     output_code: OutputCode = "one_hot"
@@ -167,6 +167,16 @@ class ChainArchitecture(DocumentedSpec):
     readout: ReadoutSpec = ReadoutSpec()
 
     later_fields = frozenset({"form", "weight_sign", "output_code"})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _what_is_inverted_starts_orthogonal(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or given.get("form") != "invertible":
+            return given
+        defaults = given.get("defaults", {})
+        if not isinstance(defaults, dict):
+            return given
+        return given | {"defaults": {"initialization": {"scheme": "orthogonal"}} | defaults}
 
     @model_validator(mode="after")
     def _codes_are_for_vectors(self) -> ChainArchitecture:

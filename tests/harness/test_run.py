@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchsuite.errors import StoreError
+from benchsuite.errors import SingularMapError, StoreError
 from benchsuite.harness import run as run_module
 from benchsuite.harness.checkpoint import LAYOUT
 from benchsuite.harness.endings import InterruptedRunError
@@ -20,6 +20,7 @@ from benchsuite.record.model import EpochMetrics, RunRecord
 from benchsuite.record.store import RecordStore, read_record
 from benchsuite.registry import hookimpl
 from benchsuite.registry.manager import Registry
+from benchsuite.rule import Rule
 from benchsuite.spec.track import RunSpec
 
 MakeSpec = Callable[..., RunSpec]
@@ -181,6 +182,20 @@ def test_a_diverged_run_still_writes_a_record(make_spec: MakeSpec, make_run: Mak
 def test_a_run_out_of_time_says_so(make_spec: MakeSpec, make_run: MakeRun) -> None:
     record = make_run(make_spec(protocol={"timeout_s": 1e-9})).execute()
     assert (record.status, record.epochs) == ("timed_out", ())
+
+
+def test_a_run_out_of_time_that_could_not_go_on_says_why(
+    make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a matrix that became singular in the epoch in which time ran out: "too slow" is not what was wrong."""
+
+    def after_epoch(self: Rule) -> None:
+        raise SingularMapError(["dense2"])
+
+    monkeypatch.setattr(Rule, "after_epoch", after_epoch)
+    record = make_run(make_spec(protocol={"timeout_s": 1e-9})).execute()
+    assert record.status == "diverged"
+    assert "dense2 became singular" in record.reason
 
 
 def test_an_incompatible_pair_is_a_result_with_its_reason(make_spec: MakeSpec, make_run: MakeRun) -> None:

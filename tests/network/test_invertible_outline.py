@@ -29,6 +29,21 @@ def _plan(layers, input_shape=(2, 8, 8), classes=10, **chain):
     return outline_of(ChainArchitecture.model_validate(spec), input_shape, classes)
 
 
+def test_weights_start_orthogonal_unless_asked_otherwise():
+    """Would catch an author's network in which GAIT-prop is not backprop from the first step, and nobody says why."""
+    spec = {"kind": "chain", "name": "asked", "form": "invertible", "layers": [_dense(12, activation=LEAKY)]}
+    chain = ChainArchitecture.model_validate(spec)
+    network = build(outline_of(chain, (12,), 10), Generator().manual_seed(0))
+    for linear_map in network.maps.values():
+        torch.testing.assert_close(linear_map.weight @ linear_map.weight.t(), torch.eye(12))
+    for asked in ({"bias": False}, {"initialization": {"scheme": "he_normal"}}):
+        own = ChainArchitecture.model_validate({**spec, "defaults": asked}).defaults
+        assert own.initialization.scheme == asked.get("initialization", {"scheme": "orthogonal"})["scheme"]
+        assert own.bias == asked.get("bias", True)
+    ordinary = ChainArchitecture.model_validate({**spec, "form": "ordinary"})
+    assert ordinary.defaults.initialization.scheme == "torch_default"
+
+
 # --- sizes ------------------------------------------------------------------------------------------------------------
 
 

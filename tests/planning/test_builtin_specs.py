@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchsuite.network.builder import outline_of
 from benchsuite.planning.plan import make_plan
 from benchsuite.registry.manager import Registry
 from benchsuite.spec.base import TIERS
@@ -252,14 +253,29 @@ def test_square_tracks_have_the_published_codes_protocol(registry: Registry, tra
     assert runs["gait_prop"].rule.config["precision"] == "float64"
 
 
-def test_a_second_square_track_regularises_backprop_too(registry: Registry) -> None:
+@pytest.mark.parametrize(
+    "track", ["mnist-square", "mnist-tower", "cifar10-gait-shallow", "cifar10-gait-deep", "imagenet-gait-conv"]
+)
+def test_a_second_square_track_regularises_backprop_too(registry: Registry, track: str) -> None:
     """The published backprop was not, to which its paper lays a gap; both are tracks."""
-    alone, all_of_them = (
-        paper_runs(registry, track, GAIT_RULES) for track in ("mnist-square", "mnist-square-regularized")
-    )
+    alone, all_of_them = (paper_runs(registry, name, GAIT_RULES) for name in (track, f"{track}-regularized"))
     assert alone["backprop"].protocol.orthogonality is None
     assert all_of_them["backprop"].protocol.orthogonality == alone["gait_prop"].protocol.orthogonality
     assert all_of_them["target_propagation"].protocol == alone["target_propagation"].protocol
+
+
+def test_the_imagenet_track_has_the_published_convs(registry: Registry) -> None:
+    """FACTS §4.2, §4.3: 3·9², 24·3², 24·5², 48·3², 48·3², 96·3², 96·3² channels; a weaker regulariser than CIFAR's."""
+    runs = paper_runs(registry, "imagenet-gait-conv", GAIT_RULES)
+    plan = outline_of(runs["backprop"].architecture, (3, 224, 224), 1000)
+    assert [s.output_shape[0] for s in plan.segments] == [243, 216, 600, 432, 432, 864, 864, 192 * 7 * 7]
+    for name, spec in runs.items():
+        assert (spec.protocol.loss, spec.protocol.optimizer.kind) == ("cross_entropy", "adam")
+        assert spec.architecture.defaults.initialization.scheme == "orthogonal"
+        assert (spec.protocol.orthogonality is None) == (name in {"backprop", "feedback_alignment"})
+    weaker = runs["normalized_gait_prop"].protocol.orthogonality
+    cifar = paper_runs(registry, "cifar10-gait-deep", GAIT_RULES)["normalized_gait_prop"].protocol.orthogonality
+    assert weaker.strength < cifar.strength
 
 
 @pytest.mark.parametrize(("track", "hidden"), [("cifar10-gait-shallow", 3), ("cifar10-gait-deep", 6)])

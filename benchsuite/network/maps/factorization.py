@@ -10,13 +10,17 @@ from torch import Tensor
 
 from benchsuite.errors import ShapeError
 
+LOST = 16
+"""A singular value below so many roundings of the matrix's norm is one of rounding: factors of singular matrices have
+one of about two, whatever their size."""
+
 
 class Square:
     """A square matrix as LU with partial pivoting.
 
     Attributes:
-        singular: whether the smallest pivot is lost in the rounding of the largest, a scalar tensor on the device; what
-            ``solve`` returns is meaningless then. False of a matrix that is not finite: that is another failure.
+        singular: whether the smallest singular value is lost in rounding, a scalar tensor on the device; what ``solve``
+            returns is meaningless then. False of a matrix that is not finite: that is another failure.
     """
 
     def __init__(self, matrix: Tensor) -> None:
@@ -24,11 +28,10 @@ class Square:
             raise ShapeError(f"a matrix of shape {tuple(matrix.shape)} has no inverse; it must be square")
         # The _ex form: the ordinary one looks at the result on the host.
         self._factors, self._pivots, _ = torch.linalg.lu_factor_ex(matrix)
-        pivots = self._factors.diagonal().abs()
-        # Rounding leaves a pivot of a singular matrix at about so much instead of at zero; NumPy's rank has this bound
-        # for singular values.
-        lost = len(matrix) * torch.finfo(matrix.dtype).eps
-        self.singular: Tensor = pivots.amin() <= lost * pivots.amax()
+        norm = torch.linalg.matrix_norm(matrix)
+        # Anything but above the bound: a pivot of exactly zero makes the smallest value 0/0.
+        is_kept = self._smallest_singular_value() > LOST * torch.finfo(matrix.dtype).eps * norm
+        self.singular: Tensor = norm.isfinite() & ~is_kept
 
     def solve(self, rows: Tensor) -> Tensor:
         """Return X of ``X Aᵀ = rows``: for each row the argument that A maps to it; shape (any, n)."""
@@ -39,6 +42,20 @@ class Square:
         """Return X of ``A X = columns``, shape (n, any)."""
         solved: Tensor = torch.linalg.lu_solve(self._factors, self._pivots, columns)
         return solved
+
+    def _smallest_singular_value(self) -> Tensor:
+        """Return it from two solves, exactly where it is far below the others, else too large.
+
+        Pivots do not tell: those of an orthogonal matrix spread with its size, from thousands of units on as far as
+        those of a singular one.
+        """
+        size = len(self._factors)
+        # A start that no pattern of zeros and equal rows is orthogonal to.
+        start = torch.arange(size, dtype=self._factors.dtype, device=self._factors.device).cos_()
+        once = self.solve_columns(start[:, None])
+        twice = torch.linalg.lu_solve(self._factors, self._pivots, once, adjoint=True)
+        smallest: Tensor = torch.linalg.vector_norm(once) / torch.linalg.vector_norm(twice)
+        return smallest
 
 
 class Factorization(ABC):
