@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from benchsuite.network.network import Network
 from benchsuite.rule import Rule, parameter_groups
@@ -40,6 +42,25 @@ def make_optimizer(spec: OptimizerSpec, network: Network, rule: Rule) -> torch.o
         groups, lr=spec.learning_rate, betas=(spec.beta1, spec.beta2), eps=spec.epsilon,
         weight_decay=spec.weight_decay, **how,
     )  # fmt: skip
+
+
+def lay_out_gradients(weights: Iterable[Tensor]) -> None:
+    """Let every gradient lie in memory as its weight does; those that do already stay what they are.
+
+    Autograd sees to that for what it accumulates; a rule may leave the transpose of a product. Torch's fused optimizers
+    go through both in the order of memory: on a CPU they would give each weight another one's gradient without a word
+    (torch 2.15).
+    """
+    for weight in weights:
+        gradient = weight.grad
+        if gradient is not None and gradient.stride() != weight.stride() and not _lie_alike(gradient, weight):
+            weight.grad = torch.empty_like(weight).copy_(gradient)
+
+
+def _lie_alike(gradient: Tensor, weight: Tensor) -> bool:
+    """Whether strides agree but where an axis has one entry, whose stride means nothing."""
+    pairs = zip(gradient.stride(), weight.stride(), weight.shape, strict=True)
+    return all(own == other for own, other, size in pairs if size > 1)
 
 
 def learning_rate_at(protocol: ProtocolSpec, epoch: int) -> float:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from benchsuite.data.source import TrainingData
-from benchsuite.harness.optimization import learning_rate_at, make_optimizer, set_learning_rate
+from benchsuite.harness.optimization import lay_out_gradients, learning_rate_at, make_optimizer, set_learning_rate
 from benchsuite.harness.orthogonality import add_orthogonality_gradients
 from benchsuite.harness.ranks import ALONE, Ranks
 from benchsuite.harness.seeds import generator
@@ -108,8 +108,12 @@ class Trainer:
         if last == self.channels_last:
             return
         self.channels_last = last
+        form = torch.channels_last if last else torch.contiguous_format
         for module in (self.network, self.rule):
-            module.to(memory_format=torch.channels_last if last else torch.contiguous_format)
+            for tensor in (*module.parameters(), *module.buffers()):
+                if tensor.dim() == 4:
+                    # Not module.to, which puts another tensor in a buffer's place: optimizer and maps have this one.
+                    tensor.data = tensor.data.contiguous(memory_format=form)
 
     def laid_out(self, batch: Batch) -> Batch:
         """Return a batch whose images lie as the network's weights do."""
@@ -142,6 +146,7 @@ class Trainer:
             self.ranks.average_gradients(self._learning, len(batch.targets) / batch.share.whole)
         if self.protocol.orthogonality is not None:
             add_orthogonality_gradients(self.network, self.protocol.orthogonality)
+        lay_out_gradients(self._learning)
         self.optimizer.step()
         self.network.constrain()
         self.rule.after_update()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -34,8 +35,75 @@ def test_channels_last_comes_to_the_same_numbers_and_is_recorded(
     assert plain.run_id != last.run_id
 
 
-def trainer_of(make_spec: MakeSpec, make_run: MakeRun) -> Trainer:
-    return make_run(make_spec(architecture=ARCHITECTURE, dataset={"channels": 3}))._set_up()
+def trainer_of(make_spec: MakeSpec, make_run: MakeRun, rule: str = "backprop", **changes: Any) -> Trainer:
+    spec = make_spec(rule, **{"architecture": ARCHITECTURE, "dataset": {"channels": 3}, **changes})
+    return make_run(spec)._set_up()
+
+
+VECTORIZED = {
+    "form": "vectorized",
+    "layers": [{"kind": "conv2d", "channels": 6, "kernel": 2}, {"kind": "conv2d", "channels": 4, "kernel": 2},
+               {"kind": "locally_connected2d", "channels": 4, "kernel": 2}],
+    "defaults": {"activation": "vector_gate"},
+}  # fmt: skip
+# Without a norm, before which a bias has a gradient of rounding alone.
+PLAIN = {"layers": [{"kind": "conv2d", "channels": 6, "kernel": 3, "padding": 1},
+                    {"kind": "conv2d", "channels": 5, "kernel": 3}, {"kind": "dense", "units": 12}]}  # fmt: skip
+CASES = [
+    *((rule, PLAIN) for rule in (*RULES, "sign_symmetry", "updated_random_feedback", "node_perturbation")),
+    ("difference_target_propagation", {"layers": [
+        {"kind": "conv2d", "channels": 6, "kernel": 3, "padding": 1}, {"kind": "conv2d", "channels": 5, "kernel": 3},
+    ]}),
+    *((rule, VECTORIZED) for rule in ("backprop", "gevb", "kolen_pollack")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "architecture"), CASES, ids=lambda c: c if isinstance(c, str) else c.get("form", ""))
+def test_all_that_learns_learns_the_same(
+    make_spec: MakeSpec, make_run: MakeRun, rule: str, architecture: dict[str, Any]
+) -> None:
+    """Catches feedback weights that the optimizer no longer has hold of, so that Kolen-Pollack is feedback alignment;
+    and gradients that lie otherwise than their weights, which torch's fused optimizers take in the order of memory."""
+    changes = {"architecture": architecture, "protocol": {"optimizer": {"kind": "sgd", "learning_rate": 0.05}}}
+    plain, last, as_begun = (trainer_of(make_spec, make_run, rule, **changes) for _ in range(3))
+    last.set_channels_last(True)
+    for trainer in (plain, last):
+        for _ in range(2):
+            trainer.train_epoch()
+    own = {id(weight) for weight in last._learning}
+    assert all(id(feedback.weight) in own for feedback in last.rule.learned_feedback)
+    moved = 0
+    for mine, theirs, first in zip(*(_all_of(t) for t in (last, plain, as_begun)), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-2, atol=1e-3 * float((theirs - first).abs().max()) + 1e-6)
+        moved += int(not torch.equal(mine, first))
+    assert moved >= 2 * len(architecture["layers"])
+
+
+def _all_of(trainer: Trainer) -> list[torch.Tensor]:
+    state = [*trainer.network.state_dict().values(), *trainer.rule.state_dict().values()]
+    return [tensor.double() for tensor in state if isinstance(tensor, torch.Tensor) and tensor.is_floating_point()]
+
+
+@pytest.mark.parametrize("optimizer", [{"kind": "sgd", "learning_rate": 0.1}, {"kind": "adam", "learning_rate": 1e-3}])
+def test_a_rule_may_leave_its_gradients_in_any_order(
+    make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, optimizer: dict[str, Any]
+) -> None:
+    """Catches an author's ``(inputs.t() @ credit).t()`` that trains something else than was worked out."""
+    changes = {"architecture": {"layers": [{"kind": "dense", "units": 12}]}, "protocol": {"optimizer": optimizer}}
+    plain, transposed = (trainer_of(make_spec, make_run, **changes) for _ in range(2))
+    assign = transposed.rule.assign_credit
+
+    def assign_credit(batch: Batch) -> StepResult:
+        result = assign(batch)
+        for linear_map in transposed.network.maps.values():
+            linear_map.weight.grad = linear_map.weight.grad.t().contiguous().t()
+        return result
+
+    monkeypatch.setattr(transposed.rule, "assign_credit", assign_credit)
+    for trainer in (plain, transposed):
+        trainer.train_epoch()
+    for mine, theirs in zip(_all_of(transposed), _all_of(plain), strict=True):
+        assert torch.equal(mine, theirs)
 
 
 @pytest.mark.parametrize("faster", [True, False])
