@@ -1,13 +1,15 @@
 """How much of a network's speed ImageNet's input pipeline leaves: images/s on files against random data on the device.
 
-    python benchmarks/imagenet_pipeline.py [--data-root DIR] [--side 256 | --files] [--device cuda] [--precision bf16]
-        [--architecture resnet18] [--batch N] [--steps N] [--processes N] [--turns N] [--json FILE]
+    python benchmarks/imagenet_pipeline.py [--data-root DIR] [--side 256] [--device cuda] [--precision bf16]
+        [--decoder device] [--memory-format channels_last] [--architecture resnet18] [--batch N] [--steps N]
+        [--processes N] [--turns N] [--json FILE]
 
 Both sides take the same steps of the same network; one gets its batches from the folders (or from what `benchsuite
 data prepare imagenet` made, with --side), decoded by processes while the device works, the other the same batch again
 and again. Where there is no ImageNet, images of its usual size (500 x 375, JPEG of quality 90) are generated once. The
 sides take turns; printed is the share, its median and quartiles over the turns, and what the pipeline gives by itself.
-The goal is for a GPU machine.
+Before a turn on files, what was decoded while the other side ran is thrown away, and the turn is several times as long
+as what processes keep ready: else a pipeline too slow by half would pass. The goal is for a GPU machine.
 """
 
 from __future__ import annotations
@@ -70,7 +72,9 @@ def main() -> None:
     parser.add_argument("--precision", default="fp32", choices=["fp32", "tf32", "bf16"])
     parser.add_argument("--architecture", default="resnet18")
     parser.add_argument("--batch", type=int, default=None)
-    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--decoder", default="processes", choices=["processes", "device"])
+    parser.add_argument("--memory-format", default="contiguous", choices=["contiguous", "channels_last"])
+    parser.add_argument("--steps", type=int, default=None, help="of one turn; else four times what is kept ready")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--processes", type=int, default=None)
     parser.add_argument("--json", type=Path, default=None)
@@ -84,7 +88,8 @@ def main() -> None:
             stand_in(root / "imagenet", max(8 * batch, 256))
         print(f"no ImageNet; images of its size are in {root}")
     plain = SpecLibrary([builtin_folder()]).load("datasets", "imagenet").plain()
-    spec = adapter_of("dataset").validate_python({**plain, "name": "imagenet", "stored_side": given.side})
+    asked = {"name": "imagenet", "stored_side": given.side, "decoder": given.decoder}
+    spec = adapter_of("dataset").validate_python({**plain, **asked})
     dataset = load_dataset(spec, root)
     assert isinstance(dataset, StreamedDataset)
     steady_allocator()
@@ -96,32 +101,41 @@ def main() -> None:
     protocol = ProtocolSpec.model_validate({"epochs": 1, "batch_size": batch, "optimizer": SGD})
     parts = Parts(architecture, protocol, RuleSpec(name="backprop"), derive_seeds(0))
     trainer = assemble(parts, data, device, registry)
+    trainer.set_channels_last(given.memory_format == "channels_last")
     trainer.network.train()
     source = endless(data, batch)
     resident = next(source)
+    ready = AHEAD * max(data.processes, 1)
+    steps = given.steps or 4 * ready
 
     def timed(batches: Iterator[tuple[torch.Tensor, torch.Tensor]]) -> float:
         device.synchronize()
         start = perf_counter()
-        for _ in range(given.steps):
+        for _ in range(steps):
             step(trainer, next(batches))
         device.synchronize()
-        return given.steps * batch / (perf_counter() - start)
+        return steps * batch / (perf_counter() - start)
 
     def same() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         while True:
             yield resident
 
+    def use_up() -> None:
+        """Throw away what was made ready while nobody asked."""
+        for _ in range(ready):
+            next(source)
+
+    def from_files() -> float:
+        use_up()
+        return timed(source)
+
     timed(same())
-    timed(source)
     rates = []
     for turn in range(given.turns):
-        pair = {kind: timed(source if kind else same()) for kind in ((0, 1) if turn % 2 else (1, 0))}
+        pair = {kind: from_files() if kind else timed(same()) for kind in ((0, 1) if turn % 2 else (1, 0))}
         rates.append(pair)
-    # What was made ready while the device worked is taken first; then batches come as fast as they are made.
-    ready = AHEAD * max(data.processes, 1)
-    for _ in range(ready):
-        next(source)
+    # From now on batches come as fast as they are made.
+    use_up()
     start = perf_counter()
     for _ in range(4 * ready):
         next(source)

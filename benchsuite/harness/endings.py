@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from benchsuite.errors import BenchsuiteError
-from benchsuite.record.model import RunRecord
+from benchsuite.record.model import RunRecord, RunStatus
 
 
 class DivergedError(Exception):
@@ -25,6 +27,14 @@ class InterruptedRunError(Exception):
     def __init__(self, record: RunRecord) -> None:
         super().__init__(record.run_id)
         self.record = record
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What became of a run whose process is gone."""
+
+    reason: str
+    status: RunStatus = "crashed"
 
 
 def first_line(error: BaseException) -> str:

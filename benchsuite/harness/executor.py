@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from benchsuite.harness.endings import Loss
 from benchsuite.record.model import RunRecord
 from benchsuite.spec.resolve import SelectedRun
 
@@ -34,7 +35,7 @@ class Place:
     fresh: bool
 
 
-Lost = Callable[[SelectedRun, str], RunRecord]
+Lost = Callable[[SelectedRun, Loss], RunRecord]
 """Writes the record of a run that could not be brought to an end anywhere, and why."""
 
 

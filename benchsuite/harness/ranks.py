@@ -166,8 +166,12 @@ def joined_ranks() -> Iterator[Ranks]:
         yield Ranks(dist.get_rank(), dist.get_world_size(), local_rank)
         # None leaves while another still talks to it: gloo's threads ended a process that did.
         dist.barrier()
-    finally:
-        dist.destroy_process_group()
+    except BaseException:
+        # NCCL's end waits for the others, who may be waiting for this process, and torchrun for it to end.
+        if backend == "gloo":
+            dist.destroy_process_group()
+        raise
+    dist.destroy_process_group()
 
 
 def require_processes(spec: RunSpec, ranks: Ranks, examples: int) -> None:

@@ -16,15 +16,17 @@ from queue import Empty
 from typing import TYPE_CHECKING, Any
 
 from benchsuite.errors import BenchsuiteError, HardwareError
-from benchsuite.harness.endings import first_line
+from benchsuite.harness.endings import Loss, first_line
 from benchsuite.harness.executor import Lost, Place, Tell
 from benchsuite.harness.ray_worker import look_around, make_run
 from benchsuite.record.model import RunRecord
 from benchsuite.record.running import alive_run_ids
 from benchsuite.record.store import RecordStore
+from benchsuite.spec.dataset import ImagenetDataset
 from benchsuite.spec.hardware import HardwareSpec
 from benchsuite.spec.hashing import run_id
 from benchsuite.spec.resolve import SelectedRun
+from benchsuite.spec.track import RunSpec
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -70,13 +72,21 @@ class Need:
         return ", ".join(parts)
 
 
-def need_of(hardware: HardwareSpec) -> Need:
-    """Return what a run on this hardware reserves: its threads in cores, and its device or the share of one.
+def need_of(spec: RunSpec) -> Need:
+    """Return what a run reserves: cores for its threads and for processes that decode, its device or a share of one.
 
     Raises:
-        HardwareError: if the spec names one of a machine's devices, or several processes.
+        HardwareError: if the hardware spec names one of a machine's devices, or several processes, or leaves open how
+            many processes decode images.
 
     """
+    hardware = spec.hardware
+    streams = isinstance(spec.dataset, ImagenetDataset)
+    if streams and hardware.loader_processes is None:
+        raise HardwareError(
+            f"hardware '{hardware.name}' lets each run decode images on all cores of a machine, where others may "
+            "run too; say how many processes, as in `--set hardware.loader_processes=8`"
+        )
     if hardware.world_size > 1:
         raise HardwareError(
             f"hardware '{hardware.name}' shares one run among {hardware.world_size} processes, which torchrun starts; "
@@ -88,7 +98,8 @@ def need_of(hardware: HardwareSpec) -> Need:
         )
     on_gpu = hardware.device == "cuda"
     memory = 0 if on_gpu or hardware.memory_gib is None else int(hardware.memory_gib * GIB)
-    return Need(hardware.threads or 1, hardware.device_share if on_gpu else 0, memory)
+    loaders = hardware.loader_processes or 0 if streams else 0
+    return Need((hardware.threads or 1) + loaders, hardware.device_share if on_gpu else 0, memory)
 
 
 def settle_for_cluster(hardware: HardwareSpec) -> HardwareSpec:
@@ -158,7 +169,7 @@ class RayExecutor:
 
         """
         machines = [node for node in self.ray.nodes() if node["Alive"]]
-        for name, need in {run.spec.hardware.name: need_of(run.spec.hardware) for run in runs}.items():
+        for name, need in {run.spec.hardware.name: need_of(run.spec) for run in runs}.items():
             if not any(need.fits(node["Resources"]) for node in machines):
                 there = "; ".join(sorted({_described(node["Resources"]) for node in machines}))
                 raise HardwareError(f"no machine of the cluster has room for hardware '{name}': {need}. There: {there}")
@@ -229,7 +240,7 @@ class RayExecutor:
                     outcome = self._outcome_of(answer, attempt, place)
                     if isinstance(outcome, _Attempt):
                         waiting.append(outcome)
-                    elif isinstance(outcome, str):
+                    elif isinstance(outcome, Loss):
                         yield lost(attempt.selected, outcome)
                     else:
                         yield outcome
@@ -249,18 +260,18 @@ class RayExecutor:
         return ended
 
     def _submit(self, attempt: _Attempt, place: Place, events: Any) -> ObjectRef[RunRecord | None]:
-        need = need_of(attempt.selected.spec.hardware)
+        need = need_of(attempt.selected.spec)
         # A later try takes what another has saved or finished, also where the command said to start afresh.
         place = replace(place, fresh=place.fresh and attempt.is_first)
         # Ray itself does not try again: it would not know that a lost run's claim on the store is void.
         options = {"num_cpus": need.cores, "num_gpus": need.gpus, "memory": need.memory, "max_retries": 0}
         task = self.ray.remote(**{key: value for key, value in options.items() if key != "memory" or value})(make_run)
-        reference: ObjectRef[RunRecord | None] = task.remote(attempt.selected, place, need.cores, events)
+        reference: ObjectRef[RunRecord | None] = task.remote(attempt.selected, place, events)
         return reference
 
     def _outcome_of(
         self, answer: ObjectRef[RunRecord | None], attempt: _Attempt, place: Place
-    ) -> RunRecord | _Attempt | str:
+    ) -> RunRecord | _Attempt | Loss:
         """Return the record of a try that ended, the try that is to follow it, or why none is."""
         errors = self.ray.exceptions
         losses = (errors.WorkerCrashedError, errors.NodeDiedError, errors.OwnerDiedError, errors.ObjectLostError)
@@ -270,11 +281,11 @@ class RayExecutor:
             raise (error.cause if isinstance(error.cause, BenchsuiteError) else error) from None
         except errors.OutOfMemoryError as error:
             self._void_claim(attempt, place)
-            return f"Ray ended it for want of memory: {first_line(error)}"
+            return Loss(f"Ray ended it for want of memory: {first_line(error)}", "out_of_memory")
         except losses as error:
             self._void_claim(attempt, place)
             if attempt.number >= self.retries:
-                return f"its worker was lost {attempt.number + 1} times: {first_line(error)}"
+                return Loss(f"its worker was lost {attempt.number + 1} times: {first_line(error)}")
             logger.warning("a worker was lost (%s); its run goes on elsewhere", first_line(error))
             return replace(attempt, number=attempt.number + 1)
         # Without a record, another command is at it: asked again, the run is found or made.

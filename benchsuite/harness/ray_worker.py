@@ -33,13 +33,12 @@ EVENTS_PASSED_ON = frozenset({"benchsuite_run_started", "benchsuite_epoch_finish
 _DATASET: TypeAdapter[DatasetSpec] = TypeAdapter(DatasetSpec)
 
 
-def make_run(selected: SelectedRun, place: Place, threads: int, events: Any) -> RunRecord | None:
+def make_run(selected: SelectedRun, place: Place, events: Any) -> RunRecord | None:
     """Make one run in this process; None if another live process is at it.
 
     Args:
         selected: which run.
         place: the store and the data.
-        threads: of torch, as many as cores are reserved.
         events: a queue to which (event, arguments) is put.
 
     Raises:
@@ -48,7 +47,7 @@ def make_run(selected: SelectedRun, place: Place, threads: int, events: Any) -> 
 
     """
     steady_allocator()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(selected.spec.hardware.threads or 1)
     settle_hardware(selected.spec.hardware)
     registry = installed_registry()
     data = _loaded(canonical_json(selected.spec.dataset.model_dump(mode="json")), str(place.data_root))

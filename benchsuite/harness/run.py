@@ -24,6 +24,7 @@ from benchsuite.harness.diagnosing import Diagnosis
 from benchsuite.harness.endings import (
     DivergedError,
     InterruptedRunError,
+    Loss,
     ProcessLostError,
     first_line,
     is_allocation_failure,
@@ -130,7 +131,7 @@ class Run:
             self._finish(record)
         return record
 
-    def record_loss(self, reason: str) -> RunRecord:
+    def record_loss(self, loss: Loss) -> RunRecord:
         """Write the record of this run after the process that was making it is gone, with what it had saved.
 
         Raises:
@@ -139,7 +140,7 @@ class Run:
         """
         self._saved()
         self.device = unseen_device(self.spec.hardware)
-        record = self._record("crashed", reason)
+        record = self._record(loss.status, loss.reason)
         timing = record.timing.model_copy(update={"peak_memory_mib": None, "peak_memory_source": "the process is gone"})
         record = record.model_copy(update={"timing": timing})
         self._finish(record)

@@ -16,7 +16,7 @@ from benchsuite.data.fingerprint import fingerprint
 from benchsuite.data.load import load_dataset
 from benchsuite.errors import Problem, ShapeError, SpecError
 from benchsuite.harness.allocator import steady_allocator
-from benchsuite.harness.endings import InterruptedRunError
+from benchsuite.harness.endings import InterruptedRunError, Loss
 from benchsuite.harness.events import announce
 from benchsuite.harness.executor import Executor, Place, Tell
 from benchsuite.harness.ranks import ALONE, Ranks, require_processes
@@ -157,8 +157,8 @@ class Session:
                     result.records.append(left)
             raise
 
-    def _lost(self, selected: SelectedRun, reason: str) -> RunRecord:
-        return self._run(selected, tell=lambda event, **arguments: None).record_loss(reason)
+    def _lost(self, selected: SelectedRun, loss: Loss) -> RunRecord:
+        return self._run(selected, tell=lambda event, **arguments: None).record_loss(loss)
 
     def _run(self, selected: SelectedRun, again: bool = False, tell: Tell | None = None) -> Run:
         data = self.data_of(selected.spec)

@@ -14,6 +14,7 @@ import pytest
 
 from benchsuite.errors import HardwareError
 from benchsuite.harness import ray_worker
+from benchsuite.harness.endings import Loss
 from benchsuite.harness.executor import Place
 from benchsuite.harness.run import Run
 from benchsuite.harness.session import Session, SessionResult
@@ -24,7 +25,8 @@ from benchsuite.registry.manager import Registry, build_registry
 from benchsuite.registry.markers import hookimpl
 from benchsuite.spec.hardware import HardwareSpec
 from benchsuite.spec.hashing import run_id
-from benchsuite.spec.resolve import SelectedRun
+from benchsuite.spec.library import SpecLibrary, builtin_folder
+from benchsuite.spec.resolve import SelectedRun, Selection, resolve
 from benchsuite.spec.track import RunSpec
 
 # A loaded machine takes longer to start a node than the half minute Ray waits; read when Ray is imported.
@@ -236,10 +238,13 @@ def test_what_no_machine_has_is_refused_before_anything_is_run(
     assert settle_for_cluster(HardwareSpec(name="auto", device="auto")).device == "cpu"
 
 
-def test_runs_reserve_what_their_hardware_says() -> None:
-    assert need_of(HardwareSpec(name="a", device="cpu")) == Need(1, 0, 0)
-    assert need_of(HardwareSpec(name="a", device="cpu", threads=4, memory_gib=2)) == Need(4, 0, 2 * 2**30)
-    shared = need_of(HardwareSpec(name="a", device="cuda", memory_gib=20, device_share=0.25))
+def test_runs_reserve_what_their_hardware_says(make_spec: MakeSpec) -> None:
+    def need(**hardware: Any) -> Need:
+        return need_of(make_spec(hardware={"name": "a", **hardware}))
+
+    assert need(device="cpu") == Need(1, 0, 0)
+    assert need(device="cpu", threads=4, memory_gib=2, loader_processes=3) == Need(4, 0, 2 * 2**30)
+    shared = need(device="cuda", memory_gib=20, device_share=0.25)
     assert shared == Need(1, 0.25, 0)
     assert shared.fits({"CPU": 1, "GPU": 1})
     assert not shared.fits({"CPU": 1})
@@ -249,9 +254,21 @@ def test_runs_reserve_what_their_hardware_says() -> None:
     ("changes", "message"),
     [({"device": "cuda:1"}, "say cuda without a number"), ({"world_size": 2}, "which torchrun starts")],
 )
-def test_hardware_that_ray_cannot_share_out_is_refused(changes: dict[str, Any], message: str) -> None:
+def test_hardware_that_ray_cannot_share_out_is_refused(
+    make_spec: MakeSpec, changes: dict[str, Any], message: str
+) -> None:
     with pytest.raises(HardwareError, match=message):
-        need_of(HardwareSpec.model_validate({"name": "odd", "device": "cuda", **changes}))
+        need_of(make_spec(hardware={"name": "odd", "device": "cuda", **changes}))
+
+
+def test_processes_that_decode_images_are_reserved_too(registry: Registry) -> None:
+    """Catches four runs packed on a GPU that start four times as many processes as the machine has cores."""
+    library = SpecLibrary([builtin_folder()])
+    (run,) = resolve(Selection("imagenet-resnet18", rules=("backprop",), tier="smoke", seeds=(0,)), library, registry)
+    with pytest.raises(HardwareError, match=r"hardware\.loader_processes=8"):
+        need_of(run.spec)
+    hardware = run.spec.hardware.model_copy(update={"device": "cuda", "threads": 2, "loader_processes": 6})
+    assert need_of(run.spec.model_copy(update={"hardware": hardware})) == Need(8, 1, 0)
 
 
 def test_the_record_of_a_loss_needs_no_device_and_no_checkpoint(
@@ -259,9 +276,11 @@ def test_the_record_of_a_loss_needs_no_device_and_no_checkpoint(
 ) -> None:
     """Catches a machine without a GPU that cannot write down what became of a run on one."""
     run = make_run(make_spec(hardware={"name": "cuda", "device": "cuda"}))
-    record = run.record_loss("its worker was lost 4 times: gone")
+    record = run.record_loss(Loss("its worker was lost 4 times: gone"))
     assert (record.status, record.hardware.device, record.epochs) == ("crashed", "cuda", ())
     assert run.store.find(run.id) == record
+    killed = run.record_loss(Loss("Ray ended it for want of memory", "out_of_memory"))
+    assert (killed.status, killed.reason) == ("out_of_memory", "Ray ended it for want of memory")
 
 
 class Heard:
@@ -281,7 +300,7 @@ def test_an_interruption_that_is_lost_in_the_worker_is_noticed_after_the_epoch(
     """Catches a run that goes on to its end after Ctrl-C, because a callback swallowed the KeyboardInterrupt."""
     heard = Heard()
     monkeypatch.setattr(ray_worker, "was_cancelled", lambda: len(heard.events) == 3)
-    record = ray_worker.make_run(SelectedRun(make_spec(), ""), Place(store.root, store.root, fresh=False), 1, heard)
+    record = ray_worker.make_run(SelectedRun(make_spec(), ""), Place(store.root, store.root, fresh=False), heard)
     assert record is not None
     assert (record.status, len(record.epochs)) == ("interrupted", 2)
     assert not list(store.running_folder.iterdir())
