@@ -8,11 +8,10 @@ and writes checkpoints, records and what plugins are told.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import groupby
 from typing import TypeVar
 
 import torch
@@ -24,9 +23,6 @@ from benchsuite.rule import Share
 from benchsuite.spec.track import RunSpec
 
 Value = TypeVar("Value")
-
-# Gradients are reduced in pieces: the copy of one is made while another is under way, and the copies stay small.
-BUCKET_BYTES = 64 * 2**20
 
 # The others wait while the first measures, writes and loads; a lost process is noticed by torchrun at once.
 PATIENCE = timedelta(hours=2)
@@ -79,28 +75,6 @@ class Ranks:
         summed = values.detach().clone()
         dist.all_reduce(summed)
         return summed
-
-    def average_gradients(self, weights: Iterable[Tensor], fraction: float) -> None:
-        """Replace the gradients of a part of the batch by those of the whole, in place.
-
-        Weights that have one gradient tensor between them keep it so.
-
-        Args:
-            weights: in the same order everywhere; those without a gradient are passed over.
-            fraction: the part's share of the batch's examples, since gradients are of means over examples.
-
-        """
-        if self.size == 1:
-            return
-        gradients = list({id(w.grad): w.grad for w in weights if w.grad is not None}.values())
-        waiting = []
-        for bucket in _buckets(gradients):
-            flat = torch.cat([gradient.reshape(-1) for gradient in bucket]).mul_(fraction)
-            waiting.append((bucket, flat, dist.all_reduce(flat, async_op=True)))
-        for bucket, flat, work in waiting:
-            work.wait()
-            pieces = torch.split(flat, [gradient.numel() for gradient in bucket])
-            torch._foreach_copy_(bucket, [p.view_as(g) for p, g in zip(pieces, bucket, strict=True)])
 
     def take_the_firsts(self, tensors: Iterable[Tensor]) -> None:
         """Replace tensors by those of the first process: what it measures and saves is what all go on with."""
@@ -201,18 +175,3 @@ def require_processes(spec: RunSpec, ranks: Ranks, examples: int) -> None:
             f"a batch of {small[0]} cannot be shared by {wanted} processes; start fewer, or set another "
             "protocol.batch_size, or protocol.last_batch=drop"
         )
-
-
-def _buckets(gradients: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    """Group gradients of one kind into pieces of about ``BUCKET_BYTES``, in order."""
-    for _, alike in groupby(gradients, key=lambda g: (g.dtype, g.device)):
-        bucket: list[Tensor] = []
-        size = 0
-        for gradient in alike:
-            bucket.append(gradient)
-            size += gradient.numel() * gradient.element_size()
-            if size >= BUCKET_BYTES:
-                yield bucket
-                bucket, size = [], 0
-        if bucket:
-            yield bucket

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from benchsuite.data.source import TrainingData
 from benchsuite.harness.optimization import lay_out_gradients, learning_rate_at, make_optimizer, set_learning_rate
 from benchsuite.harness.orthogonality import add_orthogonality_gradients
 from benchsuite.harness.ranks import ALONE, Ranks
+from benchsuite.harness.reduction import GradientAverage
 from benchsuite.harness.seeds import generator
 from benchsuite.network.criterion import criterion_of
 from benchsuite.network.network import Network
@@ -57,6 +59,7 @@ class Trainer:
         self.protocol = protocol
         self.criterion = criterion_of(protocol.loss)
         self.optimizer = make_optimizer(protocol.optimizer, network, rule)
+        self._average: GradientAverage | None = None
         self.order = generator(seeds, "order")
         self.augmentation = generator(seeds, "augmentation")
         self.dropout = generator(seeds, "dropout", data.device, ranks.rank)
@@ -139,11 +142,18 @@ class Trainer:
         self.rule.train()
         self.rule.before_training()
 
+    def _averaged(self, batch: Batch) -> AbstractContextManager[None]:
+        """Let gradients that are left for a part of a batch become those of the whole."""
+        if batch.share is None:
+            return nullcontext()
+        if self._average is None:
+            self._average = GradientAverage(self._learning)
+        return self._average.over(len(batch.targets) / batch.share.whole)
+
     def _step(self, batch: Batch) -> StepResult:
         self.optimizer.zero_grad(set_to_none=True)
-        result = self.rule.assign_credit(batch)
-        if batch.share is not None:
-            self.ranks.average_gradients(self._learning, len(batch.targets) / batch.share.whole)
+        with self._averaged(batch):
+            result = self.rule.assign_credit(batch)
         if self.protocol.orthogonality is not None:
             add_orthogonality_gradients(self.network, self.protocol.orthogonality)
         lay_out_gradients(self._learning)

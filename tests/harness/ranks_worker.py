@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
 from benchsuite.data.load import load_dataset
 from benchsuite.data.resident import ResidentData
+from benchsuite.harness import reduction
 from benchsuite.harness.assembly import Parts, assemble
 from benchsuite.harness.device import open_device
 from benchsuite.harness.ranks import ALONE, Ranks, joined_ranks
@@ -101,10 +103,27 @@ def train(case: str, ranks: Ranks = ALONE) -> dict[str, Any]:
 
 
 def main(folder: Path) -> None:
-    """Train all cases and save what this process ended with, nothing taken over from the first."""
+    """Train all cases and save what this process ended with, nothing taken over from the first.
+
+    Gradients go in small pieces; saved too is how many of them were sent while autograd was at others.
+    """
     Ranks.take_the_firsts = lambda self, tensors: None  # type: ignore[method-assign]
+    reduction.BUCKET_BYTES = 1000
+    during_backward = 0
+    all_reduce = dist.all_reduce
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        nonlocal during_backward
+        during_backward += torch._C._current_graph_task_id() != -1
+        return all_reduce(*arguments, **options)
+
+    dist.all_reduce = counted
+    ended: dict[str, Any] = {}
     with joined_ranks() as ranks:
-        ended = {case: train(case, ranks) for case in CASES}
+        for case in CASES:
+            during_backward = 0
+            ended[case] = train(case, ranks)
+            ended[f"{case}: sent during backward"] = during_backward
     torch.save(ended, folder / f"{ranks.rank}.pt")
 
 

@@ -51,6 +51,18 @@ def test_weights_and_feedback_weights_are_the_same_in_all_processes(together: li
             assert torch.equal(value, together[1][case][part][name]), name
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_gradients_are_sent_while_autograd_is_at_others(together: list[dict[str, Any]], case: str) -> None:
+    """Of rules that leave what autograd leaves; where a rule masks gradients afterwards, in the first step only."""
+    sent = together[0][f"{case}: sent during backward"]
+    assert sent == together[1][f"{case}: sent during backward"]
+    steps = 3 * 3
+    if case.startswith(("backprop", "feedback alignment", "kolen-pollack", "sign-symmetry", "weight mirror")):
+        assert sent >= 2 * steps
+    if case == "sparse random feedback":
+        assert 0 < sent < steps
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 @pytest.mark.parametrize("examples", [5, 6, 64])
 def test_parts_cover_a_batch_once(size: int, examples: int) -> None:
