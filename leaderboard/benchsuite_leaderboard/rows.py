@@ -18,7 +18,7 @@ from benchsuite_leaderboard.statistics import estimate, median, paired_differenc
 UNMEASURED = "completed without a test error"
 
 TOP5_CLASSES = 11
-"""Fewest classes with which the top-5 error is shown. Records have it from 6 on, but of 10 classes five are half of them:
+"""Fewest classes with which the top-5 error is shown. Records have it from 6 on, but of 10 classes five are half:
 whoever guesses is right every other time."""
 
 LEAST_PROCESSOR_SHARE = 0.8
