@@ -608,6 +608,14 @@ SABOTAGES = (
         'if _all_have(counted, "train_energy_j") else None', "", "tests/leaderboard/test_tables.py",
     ),
     Sabotage(
+        "a row has the top-5 error of those of its runs that have one", "leaderboard/benchsuite_leaderboard/rows.py",
+        " if len(top5_errors) == len(counted) else None", "", "tests/leaderboard/test_tables.py",
+    ),
+    Sabotage(
+        "a table of ten classes shows a top-5 error", "leaderboard/benchsuite_leaderboard/rows.py",
+        "record.data.classes < TOP5_CLASSES", "False", "tests/leaderboard/test_tables.py",
+    ),
+    Sabotage(
         "a file of any size comes from a tracking store", "benchsuite/tracking/gathering.py",
         "if sizes[RECORD] > MAX_RECORD_BYTES:", "if False:", "tests/tracking/test_gathering.py",
     ),

@@ -21,23 +21,25 @@ def results_table(table: TrackTable) -> Table:
     title = f"{escape(table.track)} · {escape(table.tier)} · {escape(table.dataset_title)}{data}"
     shown = Table(title=title, title_justify="left", title_style="bold", header_style="dim", caption_justify="left")
     shown.add_column("rule")
-    for name in ("test error %", "seeds", "gap to backprop", "train error %", "time per step", "images/s"):
+    top5 = ("top-5 error %",) if table.has_top5_error else ()
+    for name in ("test error %", *top5, "seeds", "gap to backprop", "train error %", "time per step", "images/s"):
         shown.add_column(name, justify="right")
     shown.add_column("remarks")
     for row in table.rows:
-        shown.add_row(*_cells(row))
+        shown.add_row(*_cells(row, with_top5=table.has_top5_error))
     shown.caption = "mean ± sd over seeds; gap in points, paired by seed, with its 95 % interval"
     if any(row.cost.waited for row in table.rows):
         shown.caption += f"\nrows without times are of runs that say nothing of them: {WAITED}"
     return shown
 
 
-def _cells(row: RuleRow) -> list[str]:
+def _cells(row: RuleRow, *, with_top5: bool) -> list[str]:
     failures = ", ".join(f"{count} {status_words(status)}" for status, count in row.failures)
     mark = {"best": " [green]best[/]", "tie": " [green]tie[/]"}.get(row.standing or "", "")
     return [
         escape(row.label),
         mean_sd(row.test_error) + mark,
+        *([mean_sd(row.top5_error)] if with_top5 else []),
         str(row.completed) if row.complete else f"{row.completed} of {row.total}",
         _gap(row),
         mean_sd(row.train_error),

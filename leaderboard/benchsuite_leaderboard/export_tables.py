@@ -16,29 +16,34 @@ from benchsuite_leaderboard.rule_pages import AUDIT_VERDICTS, CLAIM_WORDS, RuleP
 RESULT_COLUMNS = (
     "rank", "rule", "settings", "status", "seeds", "completed", "test_error_mean", "test_error_sd", "test_error_low",
     "test_error_high", f"gap_to_{BASELINE_RULE}", "gap_low", "gap_high", "gap_pairs", "gap_p_welch",
-    "published_test_error", "published_is_bound", "train_error_mean", "train_error_sd", "cost_per_step_ratio",
-    "step_time_ms", "images_per_s", "peak_memory_mib", "train_energy_j", "hardware_class", "precision", "run_ids",
+    "published_test_error", "published_is_bound", "top5_error_mean", "top5_error_sd", "train_error_mean",
+    "train_error_sd", "cost_per_step_ratio", "step_time_ms", "images_per_s", "peak_memory_mib", "train_energy_j",
+    "hardware_class", "precision", "run_ids",
 )  # fmt: skip
 
 
 def track_data(table: TrackTable) -> DataTable:
-    """Return one track's table."""
+    """Return one track's table: as data always the same columns, as printed top-5 errors only where there are any."""
     rows = tuple(_result(row) for row in table.rows)
+    top5 = ("Top-5 error, %",) if table.has_top5_error else ()
     printed = ("Rule", "Test error, %", "95 % interval", "Seeds", f"Gap to {BASELINE_RULE}, points", "p (Welch)",
-               "Published, %", "Train error, %", "Cost per step")  # fmt: skip
+               "Published, %", *top5, "Train error, %", "Cost per step")  # fmt: skip
     title = f"{table.track}, {table.tier} tier: {table.dataset_title}, {table.architecture_title}"
-    return DataTable(title, RESULT_COLUMNS, rows, printed, tuple(_printed_result(row) for row in table.rows))
+    shown = tuple(_printed_result(row, with_top5=table.has_top5_error) for row in table.rows)
+    return DataTable(title, RESULT_COLUMNS, rows, printed, shown)
 
 
 def rule_data(rule: str, results: Iterable[tuple[TrackTable, RuleRow]]) -> DataTable:
     """Return one rule's results on all tracks."""
     results = list(results)
     rows = tuple((table.track, table.tier, *_result(row)) for table, row in results)
+    with_top5 = any(row.top5_error for _, row in results)
     printed = (
         "Track",
         "Tier",
         "Rank",
         "Test error, %",
+        *(("Top-5 error, %",) if with_top5 else ()),
         "Seeds",
         f"Gap to {BASELINE_RULE}, points",
         "p (Welch)",
@@ -50,6 +55,7 @@ def rule_data(rule: str, results: Iterable[tuple[TrackTable, RuleRow]]) -> DataT
             t.tier,
             "–" if row.rank is None else str(row.rank),
             mean_sd(row.test_error),
+            *((mean_sd(row.top5_error),) if with_top5 else ()),
             _seeds(row),
             *_gap(row),
             _cost(row),
@@ -216,8 +222,9 @@ def _result(row: RuleRow) -> tuple[Value, ...]:
         row.rank, row.rule, settings or None, status, row.total, row.completed, *_numbers(row.test_error),
         gap.mean if gap else None, gap.low if gap else None, gap.high if gap else None, gap.n if gap else None,
         row.gap.p_value, published.test_error if published else None, published.is_bound if published else None,
-        *_numbers(row.train_error)[:2], row.cost.ratio, row.step_time_ms, row.images_per_s, row.peak_memory_mib,
-        row.train_energy_j, row.hardware_class, row.precision, " ".join(run.run_id for run in row.runs),
+        *_numbers(row.top5_error)[:2], *_numbers(row.train_error)[:2], row.cost.ratio, row.step_time_ms,
+        row.images_per_s, row.peak_memory_mib, row.train_energy_j, row.hardware_class, row.precision,
+        " ".join(run.run_id for run in row.runs),
     )  # fmt: skip
 
 
@@ -225,12 +232,12 @@ def _numbers(found: Estimate | None) -> tuple[Value, Value, Value, Value]:
     return (None, None, None, None) if found is None else (found.mean, found.sd, found.low, found.high)
 
 
-def _printed_result(row: RuleRow) -> tuple[str, ...]:
+def _printed_result(row: RuleRow, *, with_top5: bool) -> tuple[str, ...]:
     published = row.published
     stated = "–" if published is None else f"{'≤ ' if published.is_bound else ''}{percent(published.test_error)}"
     return (
         row.label, mean_sd(row.test_error), interval(row.test_error), _seeds(row), *_gap(row), stated,
-        mean_sd(row.train_error), _cost(row),
+        *((mean_sd(row.top5_error),) if with_top5 else ()), mean_sd(row.train_error), _cost(row),
     )  # fmt: skip
 
 

@@ -83,6 +83,8 @@ class SeedRun:
     """After the last epoch; None unless the run completed and was measured then."""
     train_error: float | None
     """Of the whole training set after the last epoch; None unless completed and measured then."""
+    top5_error: float | None
+    """Of the test set after the last epoch; None unless it counts and has classes enough (``rows.TOP5_CLASSES``)."""
     test_curve: dict[int, float] = field(default_factory=dict)
     """Test error by epoch, whatever the status."""
     record: RunRecord | None = field(default=None, repr=False)
@@ -151,6 +153,8 @@ class RuleRow:
     """What became of the others, e.g. ``(("diverged", 2), ("crashed", 1))``."""
     test_error: Estimate | None
     train_error: Estimate | None
+    top5_error: Estimate | None
+    """Of the test set, where all counted runs have it and the data have classes enough (``rows.TOP5_CLASSES``)."""
     gap: Gap
     cost: Cost
     step_time_ms: float | None
@@ -220,3 +224,8 @@ class TrackTable:
     """Ranked rows first, then the others, each by mean test error."""
     runs: int
     """Records that went in."""
+
+    @property
+    def has_top5_error(self) -> bool:
+        """Return whether any row has a top-5 error: only then is there a column for it."""
+        return any(row.top5_error for row in self.rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,3 +86,33 @@ def test_a_table_without_times_says_why(monkeypatch: pytest.MonkeyPatch, command
     done = command(*run)
     assert done.code == 0, done.err
     assert "less than 0.8 of a core" in " ".join(done.out.split())
+
+
+GENERATED = """
+extends: digits-fc
+title: Generated images
+source: ours
+dataset: {{extends: synthetic, train_examples: 128, test_examples: 128, classes: {classes}}}
+"""
+
+
+@pytest.mark.parametrize("classes", [10, 11])
+def test_the_terminals_table_has_top5_errors_where_there_are_classes_enough(
+    command: Callable[..., Any], tmp_path: Path, classes: int
+) -> None:
+    """Catches a column of dashes below every track, and cells that slide below the next column's heading."""
+    track = tmp_path / "own" / "tracks" / "own.yaml"
+    track.parent.mkdir(parents=True)
+    track.write_text(GENERATED.format(classes=classes))
+    run = ("run", str(track), "--tier", "smoke", "--seeds", "2", "--rules", "backprop")
+    done = command(*run)
+    assert done.code == 0, done.err
+    (heads,) = (line for line in done.out.splitlines() if "test error %" in line)
+    (cells,) = (line for line in done.out.splitlines() if "±" in line and "backprop" in line)
+    assert ("top-5 error %" in heads) == (classes > 10)
+    found = [100 * record["epochs"][-1]["test"]["top5_error"] for record in command(*run, "--json").json["records"]]
+    shown = f"{statistics.mean(found):.2f} ± {statistics.stdev(found):.2f}"
+    assert (shown in cells) == (classes > 10)
+    if classes > 10:
+        end = heads.index("top-5 error %") + len("top-5 error %")
+        assert cells[:end].endswith(shown)

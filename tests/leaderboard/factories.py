@@ -80,6 +80,8 @@ def make_record(
     rule_source_hash: str = "cd" * 32,
     measured: bool = True,
     train_energy_j: float | None = None,
+    top5_error: float | None = None,
+    classes: int = 10,
     train_processor_s: float | None = None,
     **spec_fields: Any,
 ) -> RunRecord:
@@ -94,7 +96,9 @@ def make_record(
             running_loss=1.0 / number,
             running_error=error,
             train=SetMetrics(loss=0.5, error=error / 2, examples=1437),
-            test=SetMetrics(loss=0.6, error=error, examples=360) if measured or number < len(curve) else None,
+            test=SetMetrics(loss=0.6, error=error, top5_error=top5_error, examples=360)
+            if measured or number < len(curve)
+            else None,
             train_time_s=1.0,
             images_per_s=1437.0,
         )
@@ -121,7 +125,7 @@ def make_record(
             canonical=None,
             train_examples=1437,
             test_examples=360,
-            classes=10,
+            classes=classes,
             input_shape=(1, 8, 8),
         ),
         hardware=HardwareUsed(

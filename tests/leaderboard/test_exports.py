@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchsuite_leaderboard.compare import pairs_of
-from benchsuite_leaderboard.export_tables import matrix_data, pair_data, track_data
+from benchsuite_leaderboard.export_tables import matrix_data, pair_data, rule_data, track_data
 from benchsuite_leaderboard.exports import DataTable, as_files, to_csv, to_json, to_latex, to_markdown
 from benchsuite_leaderboard.formatting import mean_sd
 from benchsuite_leaderboard.matrix import build_matrix
@@ -96,6 +96,28 @@ def test_files_hold_what_the_records_say(make_seeds):
     (line,) = json.loads(to_json(pair_data(pair)))["rows"]
     assert (line["left_rule"], line["right_rule"]) == ("backprop", "fa")
     assert line["difference"] == pytest.approx(-0.25)
+
+
+@pytest.mark.parametrize("error", [None, 0.0725])
+def test_the_top5_error_is_printed_where_it_is_known_and_its_data_columns_are_always_there(make_record, error):
+    """Catches a heading without its cells, and files of two tracks that a script cannot put below each other."""
+    records = [make_record("one", seed, 0.1, top5_error=error, classes=100) for seed in range(2)]
+    (table,) = summarize([*records, make_record("two", 0, 0.1, classes=100)])
+    for data in (track_data(table), rule_data("one", [(table, row) for row in table.rows])):
+        rows = json.loads(to_json(data))["rows"]
+        assert [(row["top5_error_mean"], row["top5_error_sd"]) for row in rows] == [
+            (error, None if error is None else 0.0), (None, None),
+        ]  # fmt: skip
+        head, *lines = csv.reader(io.StringIO(to_csv(data), newline=""))
+        assert [line[head.index("top5_error_mean")] for line in lines] == ["" if error is None else "0.0725", ""]
+        assert [line[head.index("train_error_mean")] for line in lines] == ["0.05", "0.05"]
+        assert ("Top-5 error, %" in data.printed_columns) == (error is not None)
+        for cells in (cells_of_latex(to_latex(data)), cells_of_markdown(to_markdown(data))):
+            assert {len(row) for row in cells} == {len(data.printed_columns)}
+            if error is not None:
+                place = data.printed_columns.index("Top-5 error, %")
+                assert [row[place].replace(r"$\pm$", "±") for row in cells] == ["7.25 ± 0.00", cells[1][place]]
+                assert cells[1][place] in {"–", "--"}
 
 
 def test_every_table_of_a_site_has_its_four_files(make_seeds):

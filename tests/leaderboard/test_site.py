@@ -183,6 +183,32 @@ def test_energy_has_a_column_where_it_is_known(make_record, tmp_path, joules):
     assert heads == cells + 2
 
 
+@pytest.mark.parametrize("error", [None, 0.0725])
+def test_the_top5_error_has_a_column_where_it_is_known(make_record, tmp_path, error):
+    """Catches a row one cell short, whose numbers then stand below the next column's heading."""
+    one = [make_record("one", seed, 0.1, top5_error=error, classes=100) for seed in range(2)]
+    two = make_record("two", 0, 0.1, classes=100)
+    build_site([*one, two], tmp_path)
+    html = (tmp_path / "tracks" / "digits-fc.html").read_text()
+    assert ("<span>Top-5 error" in html) == (error is not None)
+    assert ('data-value="0.0725">7.25 ± 0.00</td>' in html) == (error is not None)
+    assert html.count('<td class="n none" data-value="">–</td>') == (error is not None)
+    assert html.count('<td class="n">7.25</td>') == (0 if error is None else 2)
+    rows = [row.split("</tr>")[0] for row in html.split('<th scope="row"')[1:]]
+    assert len(rows) == 2
+    assert {row.count("<td") + 2 for row in rows} == {html.count('<th scope="col"')}
+    for run in html.split('<table class="runs">')[1:]:
+        head, first = (run.split("<tr")[place].split("</tr>")[0] for place in (1, 2))
+        assert head.count("<th ") + head.count("<th>") == first.count("<td")
+    of_run = (tmp_path / "runs" / "digits-fc" / f"{one[0].run_id}.html").read_text()
+    assert ("<span>top-5 error <b>7.25 %</b></span>" in of_run) == (error is not None)
+    for rule, is_shown in (("one", error is not None), ("two", False)):
+        of_rule = (tmp_path / "rules" / f"{rule}.html").read_text()
+        assert ("<span>Top-5 error" in of_rule) == is_shown
+        body = of_rule.split('<th scope="row"')[-1].split("</tr>")[0]
+        assert body.count("<td") + 1 == of_rule.split('id="results-table"')[1].count('<th scope="col"')
+
+
 def test_broken_records_are_listed_without_the_folder_they_came_from(records, tmp_path):
     build_site(records, tmp_path / "site")
     html = (tmp_path / "site/index.html").read_text()

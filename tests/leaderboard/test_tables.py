@@ -301,6 +301,31 @@ def test_energy_is_the_median_where_every_run_was_counted_and_nothing_else(make_
     assert row_of(table, "none").train_energy_j is None
 
 
+def test_the_top5_error_is_the_mean_where_every_counted_run_has_it_and_nothing_else(make_record):
+    """Catches a mean over the half of a row that has it, and one that a failed run's last measurement got into."""
+    whole = [make_record("whole", seed, 0.5, top5_error=e, classes=100) for seed, e in enumerate((0.1, 0.2, 0.3))]
+    half = [make_record("half", seed, 0.5, top5_error=e, classes=100) for seed, e in enumerate((0.1, None, 0.3))]
+    failed = make_record("whole", 3, 0.5, top5_error=0.9, classes=100, status="crashed", reason="x")
+    unmeasured = make_record("whole", 4, 0.5, top5_error=0.9, classes=100, measured=False)
+    (table,) = summarize([*whole, failed, unmeasured, *half, make_record("none", 0, 0.1, classes=100)])
+    row = row_of(table, "whole")
+    assert (row.top5_error.mean, row.top5_error.sd, row.top5_error.n) == (pytest.approx(0.2), pytest.approx(0.1), 3)
+    assert [run.top5_error for run in row.runs] == [0.1, 0.2, 0.3, None, None]
+    assert row_of(table, "half").top5_error is None
+    assert row_of(table, "none").top5_error is None
+    assert table.has_top5_error
+
+
+def test_the_top5_error_of_ten_classes_is_not_shown(make_record):
+    """Records have it from six classes on, but five of ten hold the right one every other time by chance."""
+    for classes, is_shown in ((10, False), (11, True)):
+        records = [make_record("rule", seed, 0.5, top5_error=0.1, classes=classes) for seed in range(2)]
+        (table,) = summarize(records)
+        assert table.has_top5_error == is_shown
+        assert (table.rows[0].top5_error is not None) == is_shown
+        assert [run.top5_error is not None for run in table.rows[0].runs] == [is_shown] * 2
+
+
 def test_runs_that_waited_for_the_processor_give_no_time(make_record):
     """Catches a backprop that was made beside other programs, next to which every rule looks cheap."""
     busy = [make_record("backprop", s, 0.1, step_time_ms=9.0, train_processor_s=1.0) for s in (0, 1)]

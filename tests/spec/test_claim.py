@@ -40,6 +40,20 @@ def test_there_are_claims_of_all_four_papers(library: SpecLibrary) -> None:
     assert len({claim.title for claim in claims}) == len(claims)
 
 
+def test_what_the_gait_paper_says_of_imagenet_is_there(library: SpecLibrary) -> None:
+    """Catches a figure that is only in words: parity with backprop, and the first layer's larger angle."""
+    on_imagenet = [
+        (c.metric, c.segments, c.left.rule, c.right.rule if c.right else c.value, c.direction)
+        for claim in load_claims(library) for c in claim.comparisons if "imagenet-gait-conv" in c.tracks
+    ]  # fmt: skip
+    assert set(on_imagenet) == {
+        ("test_error", (), "normalized_gait_prop", "backprop", "not_higher"),
+        ("update_angle_deg", (), "normalized_gait_prop", 10, "not_higher"),
+        ("update_angle_deg", ("conv1",), "normalized_gait_prop", 20, "not_higher"),
+        ("update_angle_deg", (), "feedback_alignment", 90, "equal"),
+    }
+
+
 def test_every_claim_asks_for_what_its_tracks_measure(laid_out: list[ClaimCases], registry: Registry) -> None:
     """Catches a claim that no record can ever decide: a diagnostic, a segment or an epoch that is never measured."""
     seen = 0
