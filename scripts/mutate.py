@@ -412,10 +412,32 @@ SABOTAGES = (
     ),
     Sabotage(
         "targets are precise and activations are not", "benchsuite/credit/targets.py",
-        "if all(output.dtype == precision for output in tape.outputs.values()):",
-        "if precision == torch.float64: return Activity(*({n: v.to(precision) for n, v in d.items()} "
-        "for d in (tape.inputs, tape.outputs)))\n    if True:",
+        "was_exact = all(output.dtype == precision for output in tape.outputs.values())",
+        "was_exact = True\n    if precision == torch.float64:\n        return Activity(*({n: v.to(precision) for n, v in "
+        "d.items()} for d in (tape.inputs, tape.outputs)))",
         "tests/properties/test_target_rules.py",
+    ),
+    Sabotage(
+        "targets in float32 have activations of TF32", "benchsuite/credit/targets.py",
+        "if was_exact and not shortens_products(batch.inputs.device):", "if was_exact:",
+        "tests/properties/test_target_rules.py",
+    ),
+    Sabotage(
+        "a singular value of rounding is taken for another", "benchsuite/network/maps/factorization.py",
+        "once = self.solve_columns(start[:, None])", "once = start[:, None]", "tests/properties/test_inverses.py",
+    ),
+    Sabotage(
+        "gradients are taken in the order of memory", "benchsuite/harness/trainer.py",
+        "        lay_out_gradients(self._learning)", "        pass", "tests/harness/test_memory_format.py",
+    ),
+    Sabotage(
+        "channels last takes feedback weights from the optimizer", "benchsuite/harness/trainer.py",
+        "                if tensor.dim() == 4:", "                if module.to(memory_format=form) is None:",
+        "tests/harness/test_memory_format.py",
+    ),
+    Sabotage(
+        "what a rule changed after it was sent is not sent again", "benchsuite/harness/reduction.py",
+        "bucket.is_late = not bucket.is_as_sent", "bucket.is_late = False", "tests/harness/test_ranks.py",
     ),
     Sabotage(
         "all segments are called singular", "benchsuite/credit/targets.py",
