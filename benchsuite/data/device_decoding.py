@@ -44,7 +44,7 @@ def require_decoder(decoder: DeviceDecoder, device: torch.device) -> None:
     Image.new("RGB", (16, 16)).save(written, format="JPEG")
     try:
         decoder([torch.frombuffer(bytearray(written.getvalue()), dtype=torch.uint8)], device)
-    except (RuntimeError, AttributeError) as error:
+    except (RuntimeError, AttributeError, ImportError) as error:
         complaint = f"decoder: device cannot decode JPEG on {device} ({one_line(error)}); use decoder: processes"
         raise DataError(complaint) from error
 
