@@ -64,13 +64,15 @@ def fetch(
 
     root = data_root(data)
     spec = _spec_named(name, specs)
-    before = availability(spec, root).found
+    before = availability(spec, root)
     load_dataset(spec, root, installed_registry().datasets)
     there = availability(spec, root)
+    # What a run would unpack or generate counts as found before, with another detail.
+    fetched = there != before
     if as_json:
-        print_json({"name": name, "found": there.found, "fetched": not before, "detail": there.detail})
+        print_json({"name": name, "found": there.found, "fetched": fetched, "detail": there.detail})
     else:
-        state = "there already" if before else "fetched"
+        state = "fetched" if fetched else "there already"
         output().print(f"{name}: {state}; {there.detail}", markup=False, soft_wrap=True)
     return 0
 
@@ -175,7 +177,8 @@ def verify(
 ) -> int:
     """Read a whole data set, check it and print its fingerprint. Exit code 1 if it is missing, damaged or another.
 
-    Of ImageNet every image is decoded once, by all cores.
+    Of ImageNet every image is decoded once, by all cores; before that, what was prepared of it is held against the
+    checksums of when it was made.
     """
     from benchsuite.data.fingerprint import fingerprint
     from benchsuite.data.load import load_dataset
@@ -200,7 +203,7 @@ def verify(
         report["problem"] = (
             _what_is_wrong(whole, report["fingerprint"], data_root(data))
             if isinstance(dataset, DecodedDataset)
-            else _damage(dataset)
+            else _damage(dataset, data_root(data))
         )
         report["right"] = not report["problem"]
     if as_json:
@@ -225,15 +228,24 @@ def _what_is_wrong(spec: DatasetSpec, found: str, root: Path) -> str:
     return _another_decoder(which.fingerprint, made.decoder)
 
 
-def _damage(dataset: StreamedDataset) -> str:
-    """Return the first complaint about an image of a streamed data set; empty if all can be decoded."""
+def _damage(dataset: StreamedDataset, root: Path) -> str:
+    """Return which prepared files have changed, or the first complaint about an image; empty if all is right."""
+    from dataclasses import replace
+
     import torch
 
+    from benchsuite.data.image_store import damage
+    from benchsuite.data.readers.imagenet import store_folder
     from benchsuite.data.streamed import StreamedData
     from benchsuite.errors import DataError
 
-    data = StreamedData(dataset, torch.device("cpu"))
+    spec = dataset.spec
+    # Whether the files are right is for this machine to say, whatever will decode them.
+    here = replace(dataset, spec=spec.model_copy(update={"decoder": "processes"}))
     try:
+        if spec.stored_side is not None and (changed := damage(store_folder(spec.path, spec.stored_side, root))):
+            return changed
+        data = StreamedData(here, torch.device("cpu"))
         for slices in (data.train_slices(256), data.test_slices(256)):
             for _ in slices:
                 pass

@@ -58,7 +58,7 @@ def availability(spec: DatasetSpec, data_root: Path) -> Availability:
         case ImageFolderDataset():
             return _look_for_folders(resolve_in_root(spec.path, data_root), ("train", "test"))
         case ImagenetDataset():
-            return _look_for_imagenet(spec, resolve_in_root(spec.path, data_root))
+            return _look_for_imagenet(spec, data_root)
 
 
 def _look_for_mnist(folder: Path) -> Availability:
@@ -99,9 +99,13 @@ def _look_for_arrays(spec: ArraysDataset, path: Path) -> Availability:
     return Availability(True, str(path))
 
 
-def _look_for_imagenet(spec: ImagenetDataset, root: Path) -> Availability:
+def _look_for_imagenet(spec: ImagenetDataset, data_root: Path) -> Availability:
     if spec.sample:
-        return Availability(True, "generated when first used")
+        from benchsuite.data.imagenet_sample import sample_folder
+
+        folder = sample_folder(spec.sample, data_root)
+        return Availability(True, str(folder) if folder.is_dir() else "generated when first used")
+    root = resolve_in_root(spec.path, data_root)
     if spec.stored_side is None:
         found = _look_for_folders(root, ("train", "val"))
         return found if found.found else Availability(False, f"{found.detail}; ILSVRC-2012 is yours to put there")

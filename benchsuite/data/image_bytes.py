@@ -21,7 +21,7 @@ def decode(content: bytes) -> Image.Image:
         return opened.convert("RGB")
 
 
-def jpeg_channels(content: bytes) -> int | None:
+def jpeg_channels(content: bytes | memoryview) -> int | None:
     """Return how many channels a JPEG file says it has, or None if it is no JPEG file."""
     if content[:2] != _JPEG_START:
         return None

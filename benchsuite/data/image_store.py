@@ -68,9 +68,45 @@ def open_store(folder: Path) -> ImageStore:
             f"{folder}: {begun} ({Path(str(error.filename)).name} is missing); "
             f"`benchsuite data prepare imagenet` makes it and goes on where it was, or {ANOTHER_ROOT}"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
         raise DataError(f"{folder}: cannot be read ({one_line(error)}); delete it and prepare it again") from error
     return ImageStore(folder, wnids, parts["train"], parts["test"], identity)
+
+
+def damage(folder: Path) -> str:
+    """Read every file of a store that can be opened; say which are not as they were made, and the remedy.
+
+    A flipped bit in a JPEG file often decodes, to other pixels.
+
+    Returns:
+        One line; empty if all are right.
+
+    Raises:
+        DataError: if one cannot be read.
+    """
+    try:
+        packs = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["packs"]
+        files = [
+            f"{name}.{kind}"
+            for name, made in sorted(packs.items())
+            for kind, known in (("pack", made["sha256"]), ("npy", made.get("index_sha256")))
+            # Stores that were made before indices had checksums have none of these.
+            if known is not None and _sha256(folder / f"{name}.{kind}") != known
+        ]
+    except (OSError, LookupError) as error:
+        raise DataError(f"{folder}: cannot be read ({one_line(error)})") from error
+    if not files:
+        return ""
+    indices = sorted({f"{Path(name).stem}.npy" for name in files})
+    return (
+        f"{folder}: {', '.join(files)} {'is' if len(files) == 1 else 'are'} not what was made (another sha256); "
+        f"delete {', '.join(indices)} and {MANIFEST} there and prepare it again, which makes only these anew"
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _open_part(folder: Path, part: str, packs: dict[str, dict[str, Any]]) -> StreamedPart:
@@ -169,10 +205,10 @@ def _manifest(listing: ImagenetListing, folder: Path) -> dict[str, Any]:
     packs = {}
     digest = hashlib.sha256("\n".join(listing.wnids).encode())
     for name, _ in _packs(listing):
-        with (folder / f"{name}.pack").open("rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
-            packs[name] = {"bytes": stream.tell(), "sha256": content}
-        digest.update(f"{name} {content}".encode() + np.load(folder / f"{name}.npy")[:, 2].astype("<i8").tobytes())
+        pack, index = folder / f"{name}.pack", folder / f"{name}.npy"
+        content = _sha256(pack)
+        packs[name] = {"bytes": pack.stat().st_size, "sha256": content, "index_sha256": _sha256(index)}
+        digest.update(f"{name} {content}".encode() + np.load(index)[:, 2].astype("<i8").tobytes())
     turbo = features.version_feature("libjpeg_turbo")
     return {
         "wnids": list(listing.wnids), "packs": packs, "fingerprint": digest.hexdigest(),

@@ -19,6 +19,11 @@ from benchsuite.spec.dataset import GeneratedImages
 _ODD = ("L", "CMYK", "PNG")
 
 
+def sample_folder(spec: GeneratedImages, data_root: Path) -> Path:
+    """Return where a generated sample lies, or will."""
+    return data_root / f"imagenet-sample-{spec.classes}-{spec.train_images}-{spec.test_images}-{spec.data_seed}"
+
+
 def make_sample(spec: GeneratedImages, data_root: Path) -> Path:
     """Return the folder of a generated sample, made if it is not there.
 
@@ -28,15 +33,14 @@ def make_sample(spec: GeneratedImages, data_root: Path) -> Path:
     Raises:
         DataError: if it cannot be written.
     """
-    name = f"imagenet-sample-{spec.classes}-{spec.train_images}-{spec.test_images}-{spec.data_seed}"
-    folder = data_root / name
+    folder = sample_folder(spec, data_root)
     if folder.is_dir():
         return folder
     try:
         data_root.mkdir(parents=True, exist_ok=True)
-        with FileLock(data_root / f".{name}.lock"):
+        with FileLock(data_root / f".{folder.name}.lock"):
             if not folder.is_dir():
-                part = data_root / f".{name}.part"
+                part = data_root / f".{folder.name}.part"
                 shutil.rmtree(part, ignore_errors=True)
                 _write(spec, part)
                 part.replace(folder)

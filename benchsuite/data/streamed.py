@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from benchsuite.data.image_bytes import decode, jpeg_channels
+from benchsuite.data.device_decoding import DeviceDecoder, decode_on_device, nvjpeg, require_decoder, undecodable
+from benchsuite.data.image_bytes import decode
 from benchsuite.data.image_sources import ImageSource
 from benchsuite.data.normalizing import Normalizer
 from benchsuite.data.source import Batch
 from benchsuite.data.views import View
-from benchsuite.data.wording import one_line
 from benchsuite.errors import DataError
 from benchsuite.spec.dataset import ImagenetDataset
 
@@ -78,8 +78,8 @@ class StreamedDataset:
 
 Wanted = tuple[int, int]
 """Number of an image and what was drawn for it."""
-Item = tuple[Tensor | str, int]
-"""An image, or what is wrong with its file, and what was drawn for it."""
+Item = tuple[Tensor | str, Wanted]
+"""An image, or what is wrong with its file, and which was wanted."""
 
 
 class _Views(Dataset[Item]):
@@ -93,11 +93,11 @@ class _Views(Dataset[Item]):
         try:
             content = self.part.images.read(number)
             if self.raw:
-                return torch.frombuffer(bytearray(content), dtype=torch.uint8), drawn
-            return self.view(decode(content), drawn), drawn
+                return torch.frombuffer(bytearray(content), dtype=torch.uint8), wanted
+            return self.view(decode(content), drawn), wanted
         except Exception as error:  # a damaged file makes a codec raise anything
             # Not raised: a loader would add the traceback of the process to the message.
-            return f"{self.part.images.name(number)}: cannot be decoded ({one_line(error)}); replace it", drawn
+            return undecodable(self.part.images.name(number), error), wanted
 
 
 class _Chosen(Sampler[list[Wanted]]):
@@ -113,25 +113,56 @@ class _Chosen(Sampler[list[Wanted]]):
         return len(self.batches)
 
 
-Collated = tuple[Tensor | list[Tensor] | str, list[int]]
-"""A batch of images, or of files' bytes, or what is wrong with one of them; and what was drawn for each."""
+@dataclass(frozen=True)
+class _Collated:
+    """A batch as a process sends it: one tensor, however many images.
+
+    A tensor goes through shared memory, which costs both sides a file descriptor while it is there: a tensor an image
+    of 256 of them, some batches ahead, is more than the 1024 that a process may usually have.
+
+    Attributes:
+        content: views, stacked; or files' bytes, one after the other.
+        lengths: of each file in bytes; None of views.
+        wanted: which images they are.
+        complaint: what is wrong with one of them; then there is no content.
+    """
+
+    content: Tensor
+    lengths: list[int] | None
+    wanted: list[Wanted]
+    complaint: str = ""
+
+    def pin_memory(self) -> _Collated:
+        """Return it in memory that a device reads by itself; the loader calls this."""
+        return replace(self, content=self.content.pin_memory())
 
 
-def _collate(items: list[Item]) -> Collated:
-    content, drawn = _collate_raw(items)
-    return torch.stack(content) if isinstance(content, list) else content, drawn
+def _collate(items: list[Item]) -> _Collated:
+    return _joined(items, lambda images: (torch.stack(images), None))
 
 
-def _collate_raw(items: list[Item]) -> Collated:
-    complaint = next((image for image, _ in items if isinstance(image, str)), None)
-    images = [image for image, _ in items if isinstance(image, Tensor)]
-    return complaint or images, [drawn for _, drawn in items]
+def _collate_raw(items: list[Item]) -> _Collated:
+    return _joined(items, lambda files: (torch.cat(files), [len(file) for file in files]))
+
+
+def _joined(items: list[Item], join: Callable[[list[Tensor]], tuple[Tensor, list[int] | None]]) -> _Collated:
+    wanted = [which for _, which in items]
+    complaint = next((image for image, _ in items if isinstance(image, str)), "")
+    if complaint:
+        return _Collated(torch.empty(0, dtype=torch.uint8), None, wanted, complaint)
+    return _Collated(*join([image for image, _ in items if isinstance(image, Tensor)]), wanted)
 
 
 class StreamedData:
     """Batches of a streamed data set for one device."""
 
-    def __init__(self, dataset: StreamedDataset, device: torch.device, processes: int | None = None) -> None:
+    def __init__(
+        self,
+        dataset: StreamedDataset,
+        device: torch.device,
+        processes: int | None = None,
+        device_decoder: DeviceDecoder | None = None,
+    ) -> None:
         """Make ready; processes start with the first batch.
 
         Args:
@@ -139,6 +170,7 @@ class StreamedData:
             device: where batches go.
             processes: how many decode; 0 decodes in this one. All cores that this process may use if not given. No
                 number depends on it.
+            device_decoder: who decodes where the data set says ``decoder: device``; NVIDIA's library if not given.
 
         Raises:
             DataError: if normalisation has neither one entry nor one a channel, or a device shall decode that cannot.
@@ -147,8 +179,11 @@ class StreamedData:
         self.dataset, self.device = dataset, device
         self.classes, self.input_shape = dataset.classes, dataset.input_shape
         self.raw = spec.decoder == "device"
-        if self.raw and device.type != "cuda":
+        if self.raw and device_decoder is None and device.type != "cuda":
             raise DataError(f"decoder: device needs a CUDA device, this is {device.type}; use decoder: processes")
+        self._device_decoder = device_decoder or nvjpeg
+        if self.raw:
+            require_decoder(self._device_decoder, device)
         self.processes = _cores() if processes is None else processes
         self._normalized = Normalizer(spec.normalization, dataset.input_shape, torch.uint8, device)
         self._views = {learning: View(spec, learning) for learning in (True, False)}
@@ -173,7 +208,7 @@ class StreamedData:
         drawn = torch.zeros_like(order) if draws is None else draws
         self._chosen.batches = [list(zip(order[p].tolist(), drawn[p].tolist(), strict=True)) for p in parts]
         targets = (self.dataset.train_targets[order[part]] for part in parts)
-        return self._on_device(self._loader, targets, self._views[True])
+        return self._on_device(self._loader, targets, self.dataset.train, self._views[True])
 
     def train_slices(self, batch_size: int, turn: int = 0, turns: int = 1) -> Iterator[Batch]:
         """Go through all training images in order, cut as those that are measured on."""
@@ -189,7 +224,7 @@ class StreamedData:
         chosen = _Chosen()
         chosen.batches = [[(number, 0) for number in range(s.start, s.stop)] for s in slices]
         loader = self._make_loader(_Views(part, self._views[False], self.raw), chosen, keep=False)
-        return self._on_device(loader, (part.targets[s] for s in slices), self._views[False])
+        return self._on_device(loader, (part.targets[s] for s in slices), part, self._views[False])
 
     def _make_loader(self, views: _Views, chosen: _Chosen, keep: bool = True) -> DataLoader[Item]:
         several = self.processes > 0
@@ -198,49 +233,32 @@ class StreamedData:
             batch_sampler=chosen,
             num_workers=self.processes,
             collate_fn=_collate_raw if self.raw else _collate,
-            pin_memory=self.device.type == "cuda" and not self.raw,
+            pin_memory=self.device.type == "cuda",
             prefetch_factor=AHEAD if several else None,
             persistent_workers=several and keep,
         )
 
-    def _on_device(self, loader: DataLoader[Item], targets: Iterator[Tensor], view: View) -> Iterator[Batch]:
-        batches = cast("Iterable[Collated]", loader)  # a loader's type says nothing of what its items are joined to
-        for (content, drawn), labels in zip(batches, targets, strict=True):
-            if isinstance(content, str):
-                raise DataError(content)
-            if isinstance(content, list):
-                pixels = decode_on_device(content, drawn, view, self.device)
+    def _on_device(
+        self, loader: DataLoader[Item], targets: Iterator[Tensor], part: StreamedPart, view: View
+    ) -> Iterator[Batch]:
+        batches = cast("Iterable[_Collated]", loader)  # a loader's type says nothing of what its items are joined to
+        for batch, labels in zip(batches, targets, strict=True):
+            if batch.complaint:
+                raise DataError(batch.complaint)
+            if batch.lengths is None:
+                pixels = batch.content.to(self.device, non_blocking=True)
             else:
-                pixels = content.to(self.device, non_blocking=True)
+                pixels = self._decoded(torch.split(batch.content, batch.lengths), batch.wanted, part, view)
             yield self._normalized(pixels), labels.to(self.device, non_blocking=True)
+
+    def _decoded(self, contents: Sequence[Tensor], wanted: Sequence[Wanted], part: StreamedPart, view: View) -> Tensor:
+        numbers, drawn = zip(*wanted, strict=True)
+        return decode_on_device(
+            contents, drawn, view, self.device, lambda place: part.images.name(numbers[place]), self._device_decoder
+        )
 
 
 def _cores() -> int:
     """Return how many cores this process may use, shared with others that make the same run on this machine."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-
-
-def decode_on_device(contents: Sequence[Tensor], drawn: Sequence[int], view: View, device: torch.device) -> Tensor:
-    """Decode a batch by torchvision's decoder for CUDA; what it cannot read is decoded here.
-
-    Args:
-        contents: the files' bytes, uint8.
-        drawn: each image's own random number.
-        view: what is made of each.
-        device: a CUDA device.
-
-    Returns:
-        uint8, shape (images, 3, image_size, image_size).
-    """
-    from torchvision.io import ImageReadMode, decode_jpeg
-
-    # NVIDIA's library reads one or three channels; CMYK and PNG files are a few dozen in all of ImageNet.
-    own = [n for n, content in enumerate(contents) if jpeg_channels(content.numpy().tobytes()) in (1, 3)]
-    decoded = decode_jpeg([contents[n] for n in own], mode=ImageReadMode.RGB, device=device) if own else []
-    images = dict(zip(own, decoded, strict=True))
-    seen = []
-    for number, content in enumerate(contents):
-        image = images.get(number)
-        seen.append(view(decode(content.numpy().tobytes()) if image is None else image, drawn[number]).to(device))
-    return torch.stack(seen)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,12 +20,14 @@ import torch
 from PIL import Image
 from pydantic import TypeAdapter
 from scipy.io import savemat
+from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.transforms import v2
 
 from benchsuite.data import image_store
+from benchsuite.data.device_decoding import DeviceDecoder, nvjpeg
 from benchsuite.data.image_bytes import decode, jpeg_channels
 from benchsuite.data.image_packing import resized
-from benchsuite.data.image_store import make_store, open_store
+from benchsuite.data.image_store import damage, make_store, open_store
 from benchsuite.data.imagenet_files import list_imagenet
 from benchsuite.data.imagenet_sample import make_sample
 from benchsuite.data.load import load_dataset
@@ -272,14 +276,119 @@ def test_a_device_that_cannot_decode_is_refused(root: Path) -> None:
         streamed(root, decoder="device")
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-def test_a_cuda_device_decodes_nearly_the_same_pixels(root: Path) -> None:
+def on_device(
+    root: Path, decoder: DeviceDecoder | None, device: torch.device = CPU, processes: int = 1
+) -> StreamedData:
+    """Return the data as a device decodes them, or whoever stands in for one."""
     dataset = load_dataset(spec(decoder="device"), root.parent)
     assert isinstance(dataset, StreamedDataset)
-    theirs = torch.cat([x for x, _ in StreamedData(dataset, torch.device("cuda"), 1).test_slices(4)]).cpu()
-    ours = torch.cat([x for x, _ in streamed(root).test_slices(4)])
-    assert (theirs - ours).abs().mean() < 2 / 255
+    return StreamedData(dataset, device, processes, decoder)
+
+
+def by_torchvision(contents: list[torch.Tensor], device: torch.device) -> list[torch.Tensor]:
+    """Decode as a device would, on the CPU; raises RuntimeError for what it does not read."""
+    return [decode_jpeg(content, mode=ImageReadMode.RGB).to(device) for content in contents]
+
+
+def refusing_all_but_the_first() -> DeviceDecoder:
+    """Return a decoder that decodes what it is tried on, and refuses all that comes then."""
+    tries = iter([True])
+
+    def decoder(contents: list[torch.Tensor], device: torch.device) -> list[torch.Tensor]:
+        if not next(tries, False):
+            raise RuntimeError("nvjpegDecodeBatched failed: 2")
+        return by_torchvision(contents, device)
+
+    return decoder
+
+
+def everything(data: StreamedData) -> dict[str, torch.Tensor]:
+    """Return all test images, all training images as measured on, and an epoch's views of these, on the CPU."""
+    order = torch.randperm(18, generator=torch.Generator().manual_seed(1))
+    return {
+        "test": torch.cat([inputs for inputs, _ in data.test_slices(5)]).cpu(),
+        "train": torch.cat([inputs for inputs, _ in data.train_slices(5)]).cpu(),
+        "learned": epoch(data, order)[0].cpu(),
+    }
+
+
+@pytest.mark.parametrize(("device", "decoder"), [
+    pytest.param(CPU, by_torchvision, id="stand-in"),
+    pytest.param(torch.device("cuda"), None, id="cuda", marks=[
+        pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")]),
+])  # fmt: skip
+def test_a_device_that_decodes_gives_nearly_the_same_pixels(
+    root: Path, device: torch.device, decoder: DeviceDecoder | None
+) -> None:
+    """Catches images that swap places where a batch has files that the host decodes: these are in ``train`` only."""
+    kinds = [jpeg_channels((root / os.fsdecode(path)).read_bytes()) for path in list_imagenet(root).train.paths]
+    assert {1, 4, None} <= set(kinds[:10])
+    theirs, ours = everything(on_device(root, decoder, device)), everything(streamed(root))
+    for part, pixels in ours.items():
+        difference = (theirs[part] - pixels).abs().mean(dim=(1, 2, 3))
+        assert difference.max() < 6 / 255, part
+        assert (pixels.roll(1, 0) - pixels).abs().mean(dim=(1, 2, 3)).min() > 12 / 255, "one image passes for another"
+
+
+def test_a_batch_that_the_device_refuses_is_decoded_on_the_host(root: Path) -> None:
+    """One odd file among a million must not end the run."""
+    theirs, ours = everything(on_device(root, refusing_all_but_the_first())), everything(streamed(root))
+    for part, pixels in ours.items():
+        assert torch.equal(theirs[part], pixels), part
+
+
+@pytest.mark.parametrize("processes", [0, 1])
+def test_an_image_that_neither_device_nor_host_decodes_is_named(root: Path, tmp_path: Path, processes: int) -> None:
+    folder = tmp_path / "imagenet"
+    shutil.copytree(root, folder)
+    path = folder / "val" / "n90000001" / "n90000001_1.JPEG"
+    path.write_bytes(path.read_bytes()[:-400])
+    with pytest.raises(DataError, match=r"^.*n90000001_1\.JPEG: cannot be decoded.*truncated.*replace it$"):
+        list(on_device(folder, by_torchvision, processes=processes).test_slices(3))
+
+
+def test_a_device_without_memory_is_not_taken_for_damaged_files(root: Path) -> None:
+    def full(contents: list[torch.Tensor], device: torch.device) -> list[torch.Tensor]:
+        if len(contents) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return by_torchvision(contents, device)
+
+    with pytest.raises(torch.OutOfMemoryError):
+        list(on_device(root, full, processes=0).test_slices(4))
+
+
+def test_a_build_that_decodes_nothing_is_refused_before_the_first_batch(root: Path) -> None:
+    """Else every batch would be decoded on the host, slowly, under the name of the other decoder."""
+
+    def absent(contents: list[torch.Tensor], device: torch.device) -> list[torch.Tensor]:
+        raise RuntimeError("decode_jpegs_cuda: torchvision not compiled with nvJPEG support")
+
+    with pytest.raises(DataError, match=r"cannot decode JPEG on cpu .*not compiled.*; use decoder: processes"):
+        on_device(root, absent)
+
+
+def test_the_device_decoder_waits_for_what_is_queued(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It writes to memory that queued kernels may still read: numbers would change now and then."""
+    happened = []
+    stream = SimpleNamespace(synchronize=lambda: happened.append("waited"))
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: stream)
+    monkeypatch.setattr("torchvision.io.decode_jpeg", lambda *_, **__: happened.append("decoded") or [])
+    nvjpeg([torch.zeros(1, dtype=torch.uint8)], torch.device("cuda"))
+    assert happened == ["waited", "decoded"]
+
+
+def test_files_for_the_device_take_few_descriptors(root: Path) -> None:
+    """A tensor an image is a file descriptor an image, and a batch of 256 more than a process may have."""
+    data = on_device(root, by_torchvision)
+    order = torch.arange(18).repeat(20)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(path.name) for path in Path("/dev/fd").iterdir())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 50, hard))
+    try:
+        batches = list(data.train_batches(order, [slice(start, start + 120) for start in (0, 120, 240)]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert [len(targets) for _, targets in batches] == [120, 120, 120]
 
 
 # --- packs ---
@@ -387,6 +496,36 @@ def test_a_store_of_other_images_or_that_lost_something_is_refused(root: Path, t
     (tmp_path / "mine" / "notes.txt").touch()
     with pytest.raises(DataError, match="was not made by this command"):
         make_store(listing, tmp_path / "mine", 40, processes=1)
+
+
+@pytest.mark.usefixtures("small_packs")
+@pytest.mark.parametrize("kind", ["pack", "npy"])
+def test_a_changed_file_is_named_and_made_anew_alone(root: Path, tmp_path: Path, kind: str) -> None:
+    """Of the same length, so that only its checksum tells; the remedy in the message must be one."""
+    listing, folder = list_imagenet(root), tmp_path / "imagenet-40"
+    make_store(listing, folder, 40, processes=1)
+    assert damage(folder) == ""
+    path = folder / f"train-00002.{kind}"
+    right = path.read_bytes()
+    path.write_bytes(right[:-1] + bytes([right[-1] ^ 1]))
+    found = damage(folder)
+    assert f"imagenet-40: train-00002.{kind} is not what was made" in found
+    assert "delete train-00002.npy and prepared.json there" in found
+    kept = {p: p.stat().st_mtime_ns for p in folder.glob("*.npy") if p.stem != "train-00002"}
+    (folder / "train-00002.npy").unlink()
+    (folder / "prepared.json").unlink()
+    make_store(listing, folder, 40, processes=1)
+    assert damage(folder) == ""
+    assert path.read_bytes() == right
+    assert {p: p.stat().st_mtime_ns for p in kept} == kept
+
+
+def test_an_index_cut_to_nothing_is_one_line(root: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "imagenet-40"
+    make_store(list_imagenet(root), folder, 40, processes=1)
+    (folder / "test-00000.npy").write_bytes(b"")
+    with pytest.raises(DataError, match=r"cannot be read \(EOFError: .*delete it and prepare it again"):
+        open_store(folder)
 
 
 def test_a_sample_is_the_same_wherever_it_is_made_and_has_the_odd_files(tmp_path: Path) -> None:

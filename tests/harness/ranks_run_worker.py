@@ -1,6 +1,7 @@
 """One run by several processes, left to itself or stopped in its third epoch, for ``test_ranks.py``.
 
-Started by ``torchrun ranks_run_worker.py STORE HOW``, HOW being 'whole', 'killed' (all of them) or 'lost' (the second).
+Started by ``torchrun ranks_run_worker.py STORE HOW``, HOW being 'whole', 'killed' (all of them), 'lost' (the second) or
+'streamed' (left to itself, on images from files).
 """
 
 from __future__ import annotations
@@ -35,6 +36,19 @@ SPEC: dict[str, Any] = {
     "hardware": {"name": "cpu", "device": "cpu", "threads": 1, "world_size": 2},
 }  # fmt: skip
 
+# Nothing that two processes with half of each batch would do otherwise.
+STREAMED: dict[str, Any] = {
+    **SPEC,
+    "dataset": {"name": "files", "kind": "imagenet", "image_size": 16, "resize": 20,
+                "sample": {"classes": 7, "train_images": 7, "test_images": 4}},
+    "architecture": {"name": "tiny", "kind": "chain", "layers": [
+        {"kind": "conv2d", "channels": 4, "kernel": 3, "padding": 1}, {"kind": "max_pool", "size": 2},
+        {"kind": "dense", "units": 12}]},
+    "protocol": {"epochs": 2, "batch_size": 20, "optimizer": {"kind": "sgd", "learning_rate": 0.02}},
+    "rule": {"name": "backprop", "config": {}},
+    "hardware": {"name": "cpu", "device": "cpu", "threads": 1, "world_size": 2, "loader_processes": 1},
+}  # fmt: skip
+
 
 def main(store: Path, how: str) -> None:
     """Make the run, or begin to."""
@@ -53,9 +67,9 @@ def main(store: Path, how: str) -> None:
 
         Trainer.train_epoch = stopped  # type: ignore[method-assign, assignment]
         registry = installed_registry()
-        spec = RunSpec.model_validate({
-            **SPEC, "rule": {"name": "weight_mirror", "config": registry.rule_config("weight_mirror", {})}
-        })  # fmt: skip
+        wanted = STREAMED if how == "streamed" else SPEC
+        rule = wanted["rule"]["name"]
+        spec = RunSpec.model_validate({**wanted, "rule": {"name": rule, "config": registry.rule_config(rule, {})}})
         dataset = load_dataset(spec.dataset, store)
         data = LoadedData(dataset, fingerprint(dataset))
         Run(SelectedRun(spec, "benchsuite run tiny"), data, records, registry, ranks=ranks).execute()
