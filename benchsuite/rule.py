@@ -192,8 +192,8 @@ class Rule(nn.Module, ABC):
     def assign_credit(self, batch: Batch) -> StepResult:
         """Run the network forward and leave ``.grad`` on every parameter that should be updated.
 
-        Gradients are None when this is called, and may be left in any order of memory. Must not read a tensor's value on
-        the host: that stalls a GPU.
+        Gradients are None when this is called, and may be left in any order of memory. Must not read a tensor's value
+        on the host: that stalls a GPU.
         """
 
     # --- to extend where needed ---

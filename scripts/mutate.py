@@ -425,8 +425,8 @@ SABOTAGES = (
     Sabotage(
         "targets are precise and activations are not", "benchsuite/credit/targets.py",
         "was_exact = all(output.dtype == precision for output in tape.outputs.values())",
-        "was_exact = True\n    if precision == torch.float64:\n        return Activity(*({n: v.to(precision) for n, v in "
-        "d.items()} for d in (tape.inputs, tape.outputs)))",
+        "was_exact = True\n    if precision == torch.float64:\n        return Activity(*({n: v.to(precision) for n, v "
+        "in d.items()} for d in (tape.inputs, tape.outputs)))",
         "tests/properties/test_target_rules.py",
     ),
     Sabotage(
