@@ -71,7 +71,8 @@ class TargetRule(Rule):
         units = sum(segment.units for segment in outline.segments)
         return CreditWork(
             per_example=solved + again,
-            per_step=sum(size**3 / 3 for size in sizes),
+            # A factorization, and two solves of a column to see whether there is an inverse.
+            per_step=sum(size**3 / 3 + 2 * size**2 for size in sizes),
             held=sum(size**2 for size in sizes) * (4 if is_wide else 1),
             held_per_example=units * (4 if is_wide else 1),
         )

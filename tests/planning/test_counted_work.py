@@ -79,7 +79,8 @@ class Products(TorchDispatchMode):
 def counted_inverses(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     """Collect the operations of every factorization (2/3 n³) and of every solve (2 n² a column)."""
     operations: list[float] = []
-    begin, rows, columns = Square.__init__, Square.solve, Square.solve_columns
+    begin, rows = Square.__init__, Square.solve
+    columns, transposed = Square.solve_columns, Square.solve_transposed
 
     def factorize(self: Square, matrix: torch.Tensor) -> None:
         operations.append(2 / 3 * len(matrix) ** 3)
@@ -93,8 +94,15 @@ def counted_inverses(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
         operations.append(2 * len(values) ** 2 * values.shape[1])
         return columns(self, values)
 
+    def solve_transposed(self: Square, values: torch.Tensor) -> torch.Tensor:
+        operations.append(2 * len(values) ** 2 * values.shape[1])
+        return transposed(self, values)
+
+    counting = {
+        "__init__": factorize, "solve": solve, "solve_columns": solve_columns, "solve_transposed": solve_transposed,
+    }  # fmt: skip
     with monkeypatch.context() as patch:
-        for name, function in (("__init__", factorize), ("solve", solve), ("solve_columns", solve_columns)):
+        for name, function in counting.items():
             patch.setattr(Square, name, function)
         yield operations
 

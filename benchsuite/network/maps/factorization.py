@@ -43,6 +43,11 @@ class Square:
         solved: Tensor = torch.linalg.lu_solve(self._factors, self._pivots, columns)
         return solved
 
+    def solve_transposed(self, columns: Tensor) -> Tensor:
+        """Return X of ``Aᵀ X = columns``, shape (n, any)."""
+        solved: Tensor = torch.linalg.lu_solve(self._factors, self._pivots, columns, adjoint=True)
+        return solved
+
     def _smallest_singular_value(self) -> Tensor:
         """Return it from two solves, exactly where it is far below the others, else too large.
 
@@ -53,7 +58,7 @@ class Square:
         # A start that no pattern of zeros and equal rows is orthogonal to.
         start = torch.arange(size, dtype=self._factors.dtype, device=self._factors.device).cos_()
         once = self.solve_columns(start[:, None])
-        twice = torch.linalg.lu_solve(self._factors, self._pivots, once, adjoint=True)
+        twice = self.solve_transposed(once)
         smallest: Tensor = torch.linalg.vector_norm(once) / torch.linalg.vector_norm(twice)
         return smallest
 
