@@ -522,7 +522,8 @@ SABOTAGES = (
     ),
     Sabotage(
         "a plan forgets factorizations", "benchsuite/credit/targets.py",
-        "per_step=sum(size**3 / 3 + 2 * size**2 for size in sizes)", "per_step=0", "tests/planning/test_counted_work.py",
+        "per_step=sum(size**3 / 3 + 2 * size**2 for size in sizes)", "per_step=0",
+        "tests/planning/test_counted_work.py",
     ),
     Sabotage(
         "a plan counts the regulariser for every map", "benchsuite/planning/estimate.py",
