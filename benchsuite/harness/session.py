@@ -116,7 +116,7 @@ class Session:
         if self.ranks.leads:
             announce(self.registry.manager, "benchsuite_session_started", runs=specs, context=context)
         try:
-            with _termination_as_interrupt():
+            with termination_as_interrupt():
                 if self.executor is not None:
                     self._make_elsewhere(self.executor, result)
                     return result
@@ -186,7 +186,7 @@ class Session:
 
 
 @contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
+def termination_as_interrupt() -> Iterator[None]:
     """Let SIGTERM end a run as Ctrl-C does: with its state saved and a record."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -16,6 +16,7 @@ from benchsuite.data.load import load_dataset
 from benchsuite.harness import run as run_module
 from benchsuite.harness.ranks import joined_ranks
 from benchsuite.harness.run import Run
+from benchsuite.harness.session import termination_as_interrupt
 from benchsuite.harness.trainer import Trainer
 from benchsuite.harness.write_up import LoadedData
 from benchsuite.record.store import RecordStore
@@ -56,7 +57,8 @@ def main(store: Path, how: str) -> None:
     records.prepare()
     run_module.CHECKPOINT_EVERY_S = 0.0
     train_epoch = Trainer.train_epoch
-    with joined_ranks() as ranks:
+    # As a session has it: torchrun ends the others of a lost process by SIGTERM, before or after they notice the loss.
+    with termination_as_interrupt(), joined_ranks() as ranks:
 
         def stopped(self: Trainer, deadline: float | None = None) -> object:
             if self.epoch == 2 and how == "killed":
