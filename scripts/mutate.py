@@ -264,15 +264,15 @@ SABOTAGES = (
     ),
     Sabotage(
         "packs' checksums are not compared", "benchsuite/data/image_store.py",
-        "if known is not None and _sha256(", "if known is None and _sha256(", "tests/data/test_imagenet.py",
+        "if known is not None and _sha256(", "if known is None and _sha256(", "tests/data/test_image_store.py",
     ),
     Sabotage(
         "a device decodes before it is waited for", "benchsuite/data/device_decoding.py",
-        "    torch.cuda.current_stream(device).synchronize()\n", "", "tests/data/test_imagenet.py",
+        "    torch.cuda.current_stream(device).synchronize()\n", "", "tests/data/test_device_decoding.py",
     ),
     Sabotage(
         "what the host decodes swaps places with what a device does", "benchsuite/data/device_decoding.py",
-        "dict(zip(own, decoded, strict=True))", "dict(enumerate(decoded))", "tests/data/test_imagenet.py",
+        "dict(zip(own, decoded, strict=True))", "dict(enumerate(decoded))", "tests/data/test_device_decoding.py",
     ),
     Sabotage(
         "the order is drawn although it is fixed", "benchsuite/harness/trainer.py",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -21,6 +20,7 @@ from benchsuite.errors import SingularMapError
 from benchsuite.network.maps import Factorization
 from benchsuite.network.network import Network
 from benchsuite.network.outline import ArchitectureOutline
+from benchsuite.network.products import shortens_products, whole_products
 from benchsuite.network.segments import Segment
 from benchsuite.rule import Batch, CreditWork, Rule, RuleConfig, StepResult
 
@@ -201,25 +201,6 @@ def activity_in(network: Network, tape: Tape, batch: Batch, precision: torch.dty
     with whole_products():
         network.walk(batch.inputs.to(precision), visit)
     return activity
-
-
-def shortens_products(device: torch.device) -> bool:
-    """Return whether products of float32 numbers are made of fewer bits on this device as things are set."""
-    convs_are = device.type == "cuda" and torch.backends.cudnn.allow_tf32
-    return convs_are or torch.get_float32_matmul_precision() != "highest"
-
-
-@contextmanager
-def whole_products() -> Iterator[None]:
-    """Make products of float32 numbers of all their bits, whatever the hardware spec says of the others."""
-    products, convs = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
-    torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(products)
-        torch.backends.cudnn.allow_tf32 = convs
 
 
 def _with_auxiliary(difference: Tensor, output: Tensor) -> Tensor:

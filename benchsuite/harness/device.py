@@ -13,6 +13,7 @@ import torch
 from benchsuite.errors import HardwareError
 from benchsuite.harness.energy import EnergyMeter, open_energy_meter
 from benchsuite.harness.ranks import ALONE, Ranks, launched_size, local_size
+from benchsuite.network.products import shorten_products
 from benchsuite.record.model import HardwareUsed
 from benchsuite.spec.hardware import HardwareSpec
 
@@ -92,9 +93,7 @@ def open_device(hardware: HardwareSpec, ranks: Ranks = ALONE) -> Device:
         device = torch.device("cuda", ranks.local_rank)
     if hardware.threads is not None:
         torch.set_num_threads(hardware.threads)
-    # 'high' lets matrix products and convs on tensor cores drop mantissa bits; 'highest' keeps fp32.
-    torch.set_float32_matmul_precision("high" if hardware.precision == "tf32" else "highest")
-    torch.backends.cudnn.allow_tf32 = hardware.precision == "tf32"
+    shorten_products(hardware.precision == "tf32")
     notes = []
     if hardware.precision == "tf32" and device.type != "cuda":
         notes.append(f"tf32 has no effect on {device.type}; products were made in fp32")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from benchsuite.errors import BenchsuiteError, HardwareError
 from benchsuite.harness.endings import Loss, first_line
 from benchsuite.harness.executor import Lost, Place, Tell
-from benchsuite.harness.ray_worker import look_around, make_run
+from benchsuite.harness.ray_worker import look_around, make_run, threads_of
 from benchsuite.record.model import RunRecord
 from benchsuite.record.running import alive_run_ids
 from benchsuite.record.store import RecordStore
@@ -99,7 +99,7 @@ def need_of(spec: RunSpec) -> Need:
     on_gpu = hardware.device == "cuda"
     memory = 0 if on_gpu or hardware.memory_gib is None else int(hardware.memory_gib * GIB)
     loaders = hardware.loader_processes or 0 if streams else 0
-    return Need((hardware.threads or 1) + loaders, hardware.device_share if on_gpu else 0, memory)
+    return Need(threads_of(hardware) + loaders, hardware.device_share if on_gpu else 0, memory)
 
 
 def settle_for_cluster(hardware: HardwareSpec) -> HardwareSpec:

@@ -23,6 +23,7 @@ from benchsuite.record.running import RunningElsewhereError
 from benchsuite.record.store import RecordStore
 from benchsuite.registry.manager import Registry, installed_registry
 from benchsuite.spec.dataset import DatasetSpec
+from benchsuite.spec.hardware import HardwareSpec
 from benchsuite.spec.hashing import canonical_json
 from benchsuite.spec.resolve import SelectedRun
 from benchsuite.version import __version__
@@ -31,6 +32,11 @@ EVENTS_PASSED_ON = frozenset({"benchsuite_run_started", "benchsuite_epoch_finish
 """The others follow from the record, which goes back whole."""
 
 _DATASET: TypeAdapter[DatasetSpec] = TypeAdapter(DatasetSpec)
+
+
+def threads_of(hardware: HardwareSpec) -> int:
+    """Return how many threads torch gets, for which cores are reserved: one where the spec leaves it open."""
+    return hardware.threads or 1
 
 
 def make_run(selected: SelectedRun, place: Place, events: Any) -> RunRecord | None:
@@ -47,7 +53,7 @@ def make_run(selected: SelectedRun, place: Place, events: Any) -> RunRecord | No
 
     """
     steady_allocator()
-    torch.set_num_threads(selected.spec.hardware.threads or 1)
+    torch.set_num_threads(threads_of(selected.spec.hardware))
     settle_hardware(selected.spec.hardware)
     registry = installed_registry()
     data = _loaded(canonical_json(selected.spec.dataset.model_dump(mode="json")), str(place.data_root))

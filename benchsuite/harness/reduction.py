@@ -93,20 +93,15 @@ class GradientAverage:
             fraction: this process's share of the batch's examples, since gradients are of means over examples.
 
         """
-        self._next, self._fraction = 0, fraction
-        for bucket in self._buckets:
-            bucket.arrived, bucket.sent = {}, None
+        self._fraction = fraction
         try:
             yield
+            self._finish(fraction)
         finally:
-            self._fraction = None
-        averaged = self._receive()
-        gradients = {id(weight.grad): weight.grad for weight in self._weights if weight.grad is not None}
-        rest = [gradient for key, gradient in gradients.items() if key not in averaged]
-        sent = [(piece, *_send(piece, fraction)) for piece in _pieces(rest)]
-        for piece, flat, work in sent:
-            work.wait()
-            _put_back(flat, piece)
+            self._next, self._fraction = 0, None
+            for bucket in self._buckets:
+                # Copies of all gradients, which nobody needs any more.
+                bucket.arrived, bucket.sent = {}, None
 
     def arrive(self, weight: Tensor) -> None:
         """Take note that autograd has left a weight's gradient, and send what is complete."""
@@ -120,6 +115,16 @@ class GradientAverage:
                     return
                 bucket.sent = _send(bucket.gradients, self._fraction)
             self._next += 1
+
+    def _finish(self, fraction: float) -> None:
+        """Take in what is under way, and average the rest."""
+        averaged = self._receive()
+        gradients = {id(weight.grad): weight.grad for weight in self._weights if weight.grad is not None}
+        rest = [gradient for key, gradient in gradients.items() if key not in averaged]
+        sent = [(piece, *_send(piece, fraction)) for piece in _pieces(rest)]
+        for piece, flat, work in sent:
+            work.wait()
+            _put_back(flat, piece)
 
     def _receive(self) -> set[int]:
         """Take in what was sent during backward; return which gradients are those of the whole batch now."""

@@ -31,6 +31,13 @@ class Outcome:
         return json.loads(self.out)
 
 
+def assert_refused(done: Outcome, says: str) -> None:
+    """Hold a command to what bad input gets: exit code 2 and a message, never a traceback."""
+    assert done.code == 2
+    assert says in done.err
+    assert "Traceback" not in done.err
+
+
 @pytest.fixture
 def command(
     capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -17,8 +17,10 @@ import numpy as np
 import pytest
 
 from benchsuite.data import cifar_files, mnist_files
+from benchsuite.data.imagenet_sample import make_sample
 from benchsuite.data.mnist_files import MNIST_FILES, IdxFile, missing_files, raw_folder
 
+from .imagenet_cases import SAMPLE
 from .python2_pickle import python2_batch
 
 _CANDIDATES = [Path(os.environ[name]) for name in ("BENCHSUITE_DATA",) if os.environ.get(name)]
@@ -29,6 +31,15 @@ _CANDIDATES.append(Path(__file__).parents[2].parent / "shared" / "data")
 def no_settings_of_this_machine(monkeypatch):
     for name in ("BENCHSUITE_DATA", "BENCHSUITE_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a generated ImageNet in which a run finds it."""
+    data_root = tmp_path_factory.mktemp("data")
+    made = make_sample(SAMPLE, data_root)
+    made.rename(data_root / "imagenet")
+    return data_root / "imagenet"
 
 
 @pytest.fixture

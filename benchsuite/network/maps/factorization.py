@@ -11,8 +11,8 @@ from torch import Tensor
 from benchsuite.errors import ShapeError
 
 LOST = 16
-"""A singular value below so many roundings of the matrix's norm is one of rounding: factors of singular matrices have
-one of about two, whatever their size."""
+"""A singular value below so many roundings of the matrix's Frobenius norm is one of rounding: factors of singular
+matrices of up to 1024 units were seen to have one of at most two, even of the root mean square of all of them."""
 
 
 class Square:
