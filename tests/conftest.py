@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchsuite.registry.manager import Registry, build_registry, installed_registry
 from benchsuite.spec.library import SpecLibrary, builtin_folder
@@ -20,6 +22,14 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     monkeypatch.setenv("BENCHSUITE_OFFLINE", "1")
     for name in ("BENCHSUITE_SPECS", "BENCHSUITE_STORE", "BENCHSUITE_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _own_threads() -> Iterator[None]:
+    """Give torch its threads back: a run sets them for its process, and sums are added up in another order then."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
