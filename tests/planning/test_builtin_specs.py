@@ -156,6 +156,9 @@ def test_cifar_resnets_have_he_et_als_protocol(registry: Registry, data: str, de
     assert spec.architecture.name == f"resnet{depth}"
 
 
+RESNET18 = "imagenet-resnet18"
+
+
 @pytest.mark.parametrize("track", [f"imagenet-resnet{n}{last}" for n in (18, 50) for last in ("", "-norm-last")])
 def test_imagenet_resnets_have_the_published_drop_and_data(registry: Registry, track: str) -> None:
     """FACTS 3.3 and 6.3; at paper tier the real images, at the others generated ones that say so."""
@@ -178,6 +181,20 @@ def test_imagenet_resnets_have_the_published_drop_and_data(registry: Registry, t
         for run in resolve(Selection(track, tier=tier, seeds=(0,)), LIBRARY, registry):
             assert run.spec.dataset.sample is not None
             assert "Generated" in run.spec.dataset.title
+
+
+def test_alexnets_track_has_the_sign_symmetry_codes_protocol(registry: Registry) -> None:
+    """FACTS 6.2, 6.3: a tenth of the rate every 10 of 90 epochs; the rest as the ResNets, batch norm and no dropout."""
+    rules = ("backprop", "sign_symmetry")
+    runs, residual = (paper_runs(registry, track, rules) for track in ("imagenet-alexnet-norm", RESNET18))
+    protocol = runs["backprop"].protocol
+    assert protocol.schedule.epochs == tuple(range(10, 90, 10))
+    assert (protocol.schedule.factor, protocol.epochs, protocol.optimizer) == (
+        0.1, 90, residual["backprop"].protocol.optimizer,
+    )  # fmt: skip
+    assert runs["sign_symmetry"].rule == residual["sign_symmetry"].rule
+    plan = outline_of(runs["backprop"].architecture, (3, 224, 224), 1000)
+    assert len(plan.segments) == 8
 
 
 def test_the_weight_transport_suite_is_the_published_table(registry: Registry, tmp_path: Path) -> None:
