@@ -91,6 +91,8 @@ def run(
     records = RecordStore(store.resolve())
     with joined_ranks() as ranks:
         result = _make(runs, registry, records, data_root(data), fresh, tracking_uri, ranks, executor)
+        if result.interrupted:
+            ranks.leave()
     code = 1 if any(r.status in FAILED_STATUSES for r in result.records) else 0
     if not ranks.leads:
         return 130 if result.interrupted else code

@@ -59,7 +59,8 @@ class TargetRule(Rule):
     def credit_work(cls, config: TargetConfig, outline: ArchitectureOutline) -> CreditWork:
         """Return the work of factorizing each matrix, of solving for each output, and of a forward pass once more.
 
-        That is there where targets are in float64; a run's weights are float32.
+        That is there where targets are in float64; a run's weights are float32. Left out, for want of knowing the
+        hardware: products shortened to TF32 or bf16 make it needed in float32 too.
         """
         senders = [segment for segment in outline.segments if outline.upstream[segment.name]]
         sizes = [segment.output_shape[0] for segment in senders]

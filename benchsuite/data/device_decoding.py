@@ -30,7 +30,12 @@ def nvjpeg(contents: list[Tensor], device: torch.device) -> Sequence[Tensor]:
     # is queued, which may still read what the memory held before (pytorch/vision pull request 9606). May go once the
     # oldest torchvision that we support waits by itself.
     torch.cuda.current_stream(device).synchronize()
-    images: list[Tensor] = decode_jpeg(contents, mode=ImageReadMode.RGB, device=device)
+    try:
+        images: list[Tensor] = decode_jpeg(contents, mode=ImageReadMode.RGB, device=device)
+    except RuntimeError:
+        # Those before the refused one may still be written, on the decoder's stream, to memory that is free by now.
+        torch.cuda.synchronize(device)
+        raise
     return images
 
 
@@ -44,6 +49,8 @@ def require_decoder(decoder: DeviceDecoder, device: torch.device) -> None:
     Image.new("RGB", (16, 16)).save(written, format="JPEG")
     try:
         decoder([torch.frombuffer(bytearray(written.getvalue()), dtype=torch.uint8)], device)
+    except torch.OutOfMemoryError:
+        raise  # says nothing of the decoder
     except (RuntimeError, AttributeError, ImportError) as error:
         complaint = f"decoder: device cannot decode JPEG on {device} ({one_line(error)}); use decoder: processes"
         raise DataError(complaint) from error

@@ -100,6 +100,11 @@ class Ranks:
         dist.all_gather_object(values, value)
         return values
 
+    def leave(self) -> None:
+        """Go out of the block of ``joined_ranks`` at once; the others, who may wait for this process, notice it."""
+        if self.size > 1:
+            raise _Left
+
     @contextmanager
     def one_by_one(self) -> Iterator[None]:
         """Let the first process through the block before the others: what it downloads, they find."""
@@ -108,6 +113,10 @@ class Ranks:
         yield
         if self.size > 1 and self.leads:
             dist.barrier()
+
+
+class _Left(Exception):  # noqa: N818 - nothing is wrong
+    """Raised by a process that does not wait for the others."""
 
 
 ALONE = Ranks()
@@ -140,10 +149,12 @@ def joined_ranks() -> Iterator[Ranks]:
         yield Ranks(dist.get_rank(), dist.get_world_size(), local_rank)
         # None leaves while another still talks to it: gloo's threads ended a process that did.
         dist.barrier()
-    except BaseException:
+    except BaseException as error:
         # NCCL's end waits for the others, who may be waiting for this process, and torchrun for it to end.
         if backend == "gloo":
             dist.destroy_process_group()
+        if isinstance(error, _Left):
+            return
         raise
     dist.destroy_process_group()
 

@@ -169,7 +169,8 @@ class RayExecutor:
 
         """
         machines = [node for node in self.ray.nodes() if node["Alive"]]
-        for name, need in {run.spec.hardware.name: need_of(run.spec) for run in runs}.items():
+        # One hardware spec may need more for one data set than for another.
+        for name, need in dict.fromkeys((run.spec.hardware.name, need_of(run.spec)) for run in runs):
             if not any(need.fits(node["Resources"]) for node in machines):
                 there = "; ".join(sorted({_described(node["Resources"]) for node in machines}))
                 raise HardwareError(f"no machine of the cluster has room for hardware '{name}': {need}. There: {there}")

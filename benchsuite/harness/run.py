@@ -32,6 +32,7 @@ from benchsuite.harness.endings import (
 from benchsuite.harness.environment import environment_of
 from benchsuite.harness.events import announce
 from benchsuite.harness.executor import Tell
+from benchsuite.harness.interruption import interruptions_held
 from benchsuite.harness.memory_format import settle_memory_format
 from benchsuite.harness.pretraining import first_parts, kept_segments
 from benchsuite.harness.ranks import ALONE, Ranks
@@ -57,6 +58,8 @@ logger = logging.getLogger("benchsuite.harness")
 CHECKPOINT_EVERY_S = 5.0
 
 Stage = Literal["pretraining", "run"]
+
+INTERRUPTED = Ending("interrupted", "stopped by the person or the system; run again to continue")
 
 FINAL_STATUSES: frozenset[RunStatus] = frozenset({"completed", "diverged", "timed_out", "incompatible"})
 """Outcomes that another try with the same result key would repeat."""
@@ -109,26 +112,15 @@ class Run:
         with ExitStack() as claims:
             self._claim(claims)
             try:
-                self._train()
-                record = self._record("completed")
-            except TimeBudgetSpentError:
-                record = self._record("timed_out", f"more than {self.spec.protocol.timeout_s:g} s on the clock")
-            except (DivergedError, SingularMapError) as error:
-                record = self._record("diverged", str(error))
-            except IncompatibleError as error:
-                record = self._record("incompatible", "; ".join(error.reasons))
-            except KeyboardInterrupt:
-                record = self._record("interrupted", "stopped by the person or the system; run again to continue")
-                self._finish(record)
-                raise InterruptedRunError(record) from None
-            except Exception as error:
-                record = self._record_of_failure(error)
-                self._finish(record)
-                if self.ranks.size > 1:
-                    # The others may be waiting for this process; torchrun ends them when it is gone.
-                    raise ProcessLostError(self.ranks.rank, record.reason) from error
-                return record
-            self._finish(record)
+                ending, failure = self._train_to_an_end()
+            except KeyboardInterrupt:  # of training, or of what is done about another end
+                ending, failure = INTERRUPTED, None
+            record = self._finish(ending)
+        if ending is INTERRUPTED:
+            raise InterruptedRunError(record)
+        if failure is not None and self.ranks.size > 1:
+            # The others may be waiting for this process; torchrun ends them when it is gone.
+            raise ProcessLostError(self.ranks.rank, record.reason) from failure
         return record
 
     def record_loss(self, loss: Loss) -> RunRecord:
@@ -140,10 +132,10 @@ class Run:
         """
         self._saved()
         self.device = unseen_device(self.spec.hardware)
-        record = self._record(loss.status, loss.reason)
+        record = self._record(Ending(loss.status, loss.reason))
         timing = record.timing.model_copy(update={"peak_memory_mib": None, "peak_memory_source": "the process is gone"})
         record = record.model_copy(update={"timing": timing})
-        self._finish(record)
+        self._tell_the_end(record, self.store.write(record))
         return record
 
     def _claim(self, claims: ExitStack) -> None:
@@ -158,6 +150,20 @@ class Run:
             raise RunningElsewhereError(self.id)
 
     # --- the run itself ---
+
+    def _train_to_an_end(self) -> tuple[Ending, Exception | None]:
+        """Train, and return how that ended and the error that ended it where that is nobody's result."""
+        try:
+            self._train()
+        except TimeBudgetSpentError:
+            return Ending("timed_out", f"more than {self.spec.protocol.timeout_s:g} s on the clock"), None
+        except (DivergedError, SingularMapError) as error:
+            return Ending("diverged", str(error)), None
+        except IncompatibleError as error:
+            return Ending("incompatible", "; ".join(error.reasons)), None
+        except Exception as error:
+            return self._failure(error), error
+        return Ending("completed"), None
 
     def _train(self) -> None:
         with self.clock.measure("setup"):
@@ -359,17 +365,23 @@ class Run:
         assert self.device is not None  # noqa: S101 - set by _set_up, before anything asks
         return self.device
 
-    def _record_of_failure(self, error: Exception) -> RunRecord:
+    def _failure(self, error: Exception) -> Ending:
         if isinstance(error, MemoryError | torch.OutOfMemoryError) or is_allocation_failure(error):
-            return self._record("out_of_memory", f"out of memory on {self.spec.hardware.device}: {first_line(error)}")
+            return Ending("out_of_memory", f"out of memory on {self.spec.hardware.device}: {first_line(error)}")
         text = None if isinstance(error, BenchsuiteError) else traceback.format_exc()
         reason = str(error) if isinstance(error, BenchsuiteError) else f"{type(error).__name__}: {first_line(error)}"
-        return self._record("crashed", reason, text)
+        return Ending("crashed", reason, text)
 
-    def _finish(self, record: RunRecord) -> None:
-        if not self.ranks.leads:
-            return
-        path = self.store.write(record)
+    def _finish(self, ending: Ending) -> RunRecord:
+        """Write the record and tell plugins; what interrupts that is let in once the record is there."""
+        with interruptions_held():
+            record = self._record(ending)
+            path = self.store.write(record) if self.ranks.leads else None
+        if path is not None:
+            self._tell_the_end(record, path)
+        return record
+
+    def _tell_the_end(self, record: RunRecord, path: Path) -> None:
         if record.status in FINAL_STATUSES:
             self.checkpoint_path.unlink(missing_ok=True)
         if record.status != "completed":
@@ -381,11 +393,9 @@ class Run:
         if self.ranks.leads:
             self.tell(event, **arguments)
 
-    def _record(self, status: RunStatus, reason: str = "", traceback_text: str | None = None) -> RunRecord:
-        return write_up(
-            self.identity, self.progress, self.device or open_device(self.spec.hardware, self.ranks), self.clock,
-            Ending(status, reason, traceback_text),
-        )  # fmt: skip
+    def _record(self, ending: Ending) -> RunRecord:
+        device = self.device or open_device(self.spec.hardware, self.ranks)
+        return write_up(self.identity, self.progress, device, self.clock, ending)
 
 
 def _finite(sums: EpochSums) -> float | None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 from benchsuite.data.fingerprint import fingerprint
 from benchsuite.data.load import load_dataset
@@ -19,6 +16,7 @@ from benchsuite.harness.allocator import steady_allocator
 from benchsuite.harness.endings import InterruptedRunError, Loss
 from benchsuite.harness.events import announce
 from benchsuite.harness.executor import Executor, Place, Tell
+from benchsuite.harness.interruption import termination_as_interrupt
 from benchsuite.harness.ranks import ALONE, Ranks, require_processes
 from benchsuite.harness.run import Run
 from benchsuite.harness.write_up import LoadedData
@@ -183,21 +181,3 @@ class Session:
         except RunningElsewhereError:
             return False
         return True
-
-
-@contextmanager
-def termination_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does: with its state saved and a record."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not the main thread: signals are somebody else's
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

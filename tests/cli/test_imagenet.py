@@ -9,7 +9,6 @@ import os
 import signal
 import struct
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -187,29 +186,19 @@ def test_the_smoke_tier_of_imagenet_runs_from_files_to_records(command: Command,
     assert list((tmp_path / "root").glob("imagenet-sample-*")), "made where it was asked to be"
 
 
-def test_ctrl_c_reaches_the_processes_that_decode_too_and_is_an_interruption(tmp_path: Path) -> None:
-    """A terminal sends it to all of them; catches their end being taken for a crash, and any that stays behind."""
-    command = (
-        "from benchsuite.cli.main import main; main()",
-        *SMOKE,
-        "--rules",
-        "backprop",
-        "--seeds",
-        "1",
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", *command, "--set", "protocol.epochs=100000"],
-        cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        env={**os.environ, "BENCHSUITE_TRACKING_URI": "none"},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_processes_that_decode_too_is_an_interruption(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path, number: signal.Signals
+) -> None:
+    """A terminal or torchrun sends it to all; catches their end being taken for a crash, and any that stays behind."""
+    process = start(*SMOKE, "--rules", "backprop", "--seeds", "1", "--set", "protocol.epochs=100000")
     store = RecordStore(tmp_path / "benchsuite-store")
     end = time.monotonic() + 300
     while not any(store.checkpoints_folder.glob("*.pt")):
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < end
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert "continue with: benchsuite run imagenet-resnet18" in err

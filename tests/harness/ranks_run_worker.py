@@ -14,9 +14,9 @@ from typing import Any
 from benchsuite.data.fingerprint import fingerprint
 from benchsuite.data.load import load_dataset
 from benchsuite.harness import run as run_module
+from benchsuite.harness.interruption import termination_as_interrupt
 from benchsuite.harness.ranks import joined_ranks
 from benchsuite.harness.run import Run
-from benchsuite.harness.session import termination_as_interrupt
 from benchsuite.harness.trainer import Trainer
 from benchsuite.harness.write_up import LoadedData
 from benchsuite.record.store import RecordStore

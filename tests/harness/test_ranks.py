@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,28 @@ from .ranks_worker import CASES, spec_of, train
 WORKER = Path(__file__).with_name("ranks_worker.py")
 
 
-def torchrun(*arguments: str, processes: int = 2, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Start a script or module in several processes of this machine and wait for them."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+def torchrun(
+    *arguments: str, meanwhile: Callable[[subprocess.Popen[str]], None] = lambda process: None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Start a script or module in two processes of this machine and wait for them, minutes at most.
+
+    Args:
+        arguments: the script or module and its own.
+        meanwhile: what is done to torchrun while they are at work.
+        environment: variables beside this process's.
+    """
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *arguments]
     given = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
-    return subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=300, env=given)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=given)
+    try:
+        meanwhile(process)
+        out, err = process.communicate(timeout=300)
+    finally:
+        if process.poll() is None:
+            # Which ends the processes that it started; killed, it would leave them to themselves.
+            process.terminate()
+            process.communicate(timeout=60)
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +185,25 @@ def test_a_lost_process_ends_the_run_with_a_record(tmp_path: Path) -> None:
     record = only_record(tmp_path)
     assert record["status"] in {"crashed", "interrupted"}
     assert len(record["epochs"]) == 2
+
+
+def test_processes_that_are_told_to_stop_leave_a_record_of_an_interruption(tmp_path: Path) -> None:
+    """Catches one that waits for another, which has stopped a step before it and waits for this one."""
+    store = tmp_path / "store"
+
+    def stop_when_saved(process: subprocess.Popen[str]) -> None:
+        deadline = time.monotonic() + 240
+        while not any((store / "checkpoints").glob("*.pt")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.terminate()
+
+    settings = ("--set", "protocol.epochs=100000", "--set", "protocol.stop_at_zero_train_error=false")
+    where = ("--rules", "backprop", "--store", str(store), "--tracking-uri", "none")
+    stopped = torchrun(*RUN, *where, *settings, meanwhile=stop_when_saved)
+    assert stopped.returncode != 0
+    record = only_record(store)
+    assert (record["status"], record["hardware"]["world_size"]) == ("interrupted", 2)
+    assert record["epochs"]
+    assert not list((store / "running").iterdir())

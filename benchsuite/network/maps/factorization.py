@@ -55,7 +55,7 @@ class Square:
         those of a singular one.
         """
         size = len(self._factors)
-        # A start that no pattern of zeros and equal rows is orthogonal to.
+        # A start that hardly a pattern of zeros and equal rows is orthogonal to; rounding in the solves adds the rest.
         start = torch.arange(size, dtype=self._factors.dtype, device=self._factors.device).cos_()
         once = self.solve_columns(start[:, None])
         twice = self.solve_transposed(once)
