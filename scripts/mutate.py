@@ -199,8 +199,12 @@ SABOTAGES = (
         "        self.network.eval()\n        slices_of", "        slices_of", "tests/harness",
     ),
     Sabotage(
+        "a second signal takes the record of the first", "benchsuite/harness/run.py",
+        "with interruptions_held():", "if True:", "tests/harness/test_interruption.py",
+    ),
+    Sabotage(
         "a crash leaves no record", "benchsuite/harness/run.py",
-        "record = self._record_of_failure(error)", "raise", "tests/harness",
+        "return ending_of_failure(error, self.spec.hardware.device), error", "raise", "tests/harness",
     ),
     Sabotage(
         "prose changes the hash", "benchsuite/spec/hashing.py",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
 
+import torch
+
 from benchsuite.errors import BenchsuiteError
+from benchsuite.harness.write_up import Ending
 from benchsuite.record.model import RunRecord, RunStatus
 
 
@@ -46,3 +50,12 @@ def is_allocation_failure(error: Exception) -> bool:
     """Whether torch could not have the memory it asked for."""
     # torch's CPU allocator raises a plain RuntimeError.
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def ending_of_failure(error: Exception, device: str) -> Ending:
+    """Return what a record says of an error that is no result of training; call it where the error is being handled."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or is_allocation_failure(error):
+        return Ending("out_of_memory", f"out of memory on {device}: {first_line(error)}")
+    if isinstance(error, BenchsuiteError):
+        return Ending("crashed", str(error))
+    return Ending("crashed", f"{type(error).__name__}: {first_line(error)}", traceback.format_exc())

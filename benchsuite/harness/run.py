@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -15,7 +14,7 @@ import torch
 
 from benchsuite.data.open import open_data
 from benchsuite.data.source import TrainingData
-from benchsuite.errors import BenchsuiteError, IncompatibleError, SingularMapError, StoreError
+from benchsuite.errors import IncompatibleError, SingularMapError, StoreError
 from benchsuite.harness.assembly import Parts, SegmentStates, assemble
 from benchsuite.harness.checkpoint import load_checkpoint, save_checkpoint
 from benchsuite.harness.clock import Clock
@@ -26,8 +25,7 @@ from benchsuite.harness.endings import (
     InterruptedRunError,
     Loss,
     ProcessLostError,
-    first_line,
-    is_allocation_failure,
+    ending_of_failure,
 )
 from benchsuite.harness.environment import environment_of
 from benchsuite.harness.events import announce
@@ -162,7 +160,7 @@ class Run:
         except IncompatibleError as error:
             return Ending("incompatible", "; ".join(error.reasons)), None
         except Exception as error:
-            return self._failure(error), error
+            return ending_of_failure(error, self.spec.hardware.device), error
         return Ending("completed"), None
 
     def _train(self) -> None:
@@ -364,13 +362,6 @@ class Run:
     def _device(self) -> Device:
         assert self.device is not None  # noqa: S101 - set by _set_up, before anything asks
         return self.device
-
-    def _failure(self, error: Exception) -> Ending:
-        if isinstance(error, MemoryError | torch.OutOfMemoryError) or is_allocation_failure(error):
-            return Ending("out_of_memory", f"out of memory on {self.spec.hardware.device}: {first_line(error)}")
-        text = None if isinstance(error, BenchsuiteError) else traceback.format_exc()
-        reason = str(error) if isinstance(error, BenchsuiteError) else f"{type(error).__name__}: {first_line(error)}"
-        return Ending("crashed", reason, text)
 
     def _finish(self, ending: Ending) -> RunRecord:
         """Write the record and tell plugins; what interrupts that is let in once the record is there."""

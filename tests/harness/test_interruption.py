@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from benchsuite.harness import run as run_module
 from benchsuite.harness.endings import InterruptedRunError
 from benchsuite.harness.interruption import interruptions_held, termination_as_interrupt
 from benchsuite.harness.run import Run
@@ -96,14 +97,14 @@ def test_a_signal_that_comes_while_an_error_is_taken_in_is_an_interruption(
 ) -> None:
     """Where processes lose one another, the system's signal is let in at the error's first line."""
 
-    def signalled(self: Run, error: Exception) -> Any:
+    def signalled(error: Exception, device: str) -> Any:
         raise KeyboardInterrupt
 
     def lost(event: str, **arguments: Any) -> None:
         if event == "benchsuite_epoch_finished":
             raise RuntimeError("the other process is gone")
 
-    monkeypatch.setattr(Run, "_failure", signalled)
+    monkeypatch.setattr(run_module, "ending_of_failure", signalled)
     run = make_run(make_spec())
     run.tell = lost
     with pytest.raises(InterruptedRunError):
