@@ -73,7 +73,13 @@ PREPARE = """
 import os
 import signal
 import sys
+import time
 from pathlib import Path
+
+if __name__ != "__main__":
+    # In the process that packs: five packs more take a second and not 70 ms, in which the kill may not come.
+    replace = Path.replace
+    Path.replace = lambda self, target: (time.sleep(0.1), replace(self, target))[1]
 
 def say(done, of):
     if done == 2:
@@ -102,7 +108,7 @@ def test_a_killed_preparation_goes_on_where_it_was(root: Path, tmp_path: Path) -
     (folder / "train-00003.pack.part").write_bytes(b"half a pack")
     (folder / "test-00002.pack").write_bytes(b"a pack without its index")
     kept = {path: path.stat().st_mtime_ns for path in folder.glob("*.npy")}
-    assert 2 <= len(kept) <= 7
+    assert 2 <= len(kept) < 7
     time.sleep(0.01)
     assert make_store(list_imagenet(root), folder, 40, processes=1)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept

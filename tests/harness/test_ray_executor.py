@@ -245,12 +245,20 @@ def test_an_interruption_saves_runs_wherever_they_are_and_they_go_on_later(
 
 
 def test_what_no_machine_has_is_refused_before_anything_is_run(
-    cluster: Any, make_spec: MakeSpec, store: RecordStore, tmp_path: Path
+    cluster: Any, make_spec: MakeSpec, store: RecordStore, tmp_path: Path, library: SpecLibrary, registry: Registry
 ) -> None:
     executor = RayExecutor()
     wide = make_spec(hardware={"name": "wide", "device": "cpu", "threads": 64})
     with pytest.raises(HardwareError, match="no machine of the cluster has room for hardware 'wide': 64 CPU cores"):
         executor.check([SelectedRun(wide, "")], Place(store.root, store.root, fresh=False))
+    # One hardware spec, for images that 64 processes decode and for data that need none, last.
+    (images,) = resolve(
+        Selection("imagenet-resnet18", rules=("backprop",), tier="smoke", seeds=(0,)), library, registry
+    )
+    hardware = images.spec.hardware.model_copy(update={"device": "cpu", "loader_processes": 64})
+    both = [images.spec.model_copy(update={"hardware": hardware}), make_spec(hardware=hardware.model_dump())]
+    with pytest.raises(HardwareError, match="65 CPU cores"):
+        executor.check([SelectedRun(spec, "") for spec in both], Place(store.root, store.root, fresh=False))
     fitting = [SelectedRun(make_spec(), "")]
     with pytest.raises(HardwareError, match=r"data is not seen, expected seen(.|\n)*must be the same folders"):
         executor.check(fitting, Place(store.root, tmp_path / "nowhere", fresh=False))
