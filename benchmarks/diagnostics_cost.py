@@ -19,6 +19,7 @@ from pathlib import Path
 
 from pairing import settle_machine, write_json
 
+from benchsuite.credit.rule import Batch
 from benchsuite.data.load import load_dataset
 from benchsuite.data.resident import ResidentData
 from benchsuite.data.roots import find_data_root
@@ -29,22 +30,26 @@ from benchsuite.diagnostics.feedback_agreement import EqualSignFraction, Feedbac
 from benchsuite.diagnostics.one_step_credit_angle import OneStepCreditAngle
 from benchsuite.diagnostics.update_angle import UpdateAngle
 from benchsuite.errors import DataError
-from benchsuite.harness.seeds import derive_seeds, generator
-from benchsuite.harness.trainer import Trainer
-from benchsuite.network.builder import build, outline_of
-from benchsuite.network.criterion import CrossEntropy
+from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.criterion import CrossEntropy
 from benchsuite.registry.manager import installed_registry
-from benchsuite.rule import Batch
-from benchsuite.spec.architecture import ChainArchitecture
-from benchsuite.spec.dataset import MnistDataset, Normalization, SyntheticDataset
-from benchsuite.spec.protocol import ProtocolSpec
+from benchsuite.specs.models.architecture import ChainArchitecture
+from benchsuite.specs.models.dataset import MnistDataset, Normalization, SyntheticDataset
+from benchsuite.specs.models.protocol import ProtocolSpec
+from benchsuite.training.seeds import derive_seeds, generator
+from benchsuite.training.trainer import Trainer
 
 EXAMPLES = 128
 GOAL = 0.05
 DIAGNOSTICS: tuple[type[Diagnostic], ...] = (
-    CreditAngle, PreActivationCreditAngle, OneStepCreditAngle, UpdateAngle, FeedbackAngle, FeedbackCorrelation,
+    CreditAngle,
+    PreActivationCreditAngle,
+    OneStepCreditAngle,
+    UpdateAngle,
+    FeedbackAngle,
+    FeedbackCorrelation,
     EqualSignFraction,
-)  # fmt: skip
+)
 LAYERS: dict[str, list[dict[str, object]]] = {
     "784-500-10": [{"kind": "dense", "units": 500}],
     "conv 8-16, dense 64": [

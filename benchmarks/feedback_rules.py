@@ -17,12 +17,12 @@ from pathlib import Path
 import torch
 from pairing import paired, quartiles, settle_machine, show, write_json
 
-from benchsuite.network.builder import build, outline_of
-from benchsuite.network.criterion import CrossEntropy
-from benchsuite.network.network import Network
+from benchsuite.credit.rule import Batch
+from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.criterion import CrossEntropy
+from benchsuite.networks.network import Network
 from benchsuite.registry.manager import installed_registry
-from benchsuite.rule import Batch
-from benchsuite.spec.architecture import ChainArchitecture
+from benchsuite.specs.models.architecture import ChainArchitecture
 
 BATCH = 128
 RULES = ("feedback_alignment", "sign_symmetry", "kolen_pollack", "updated_random_feedback", "weight_mirror")
@@ -34,11 +34,15 @@ NETWORKS = {
     "conv": (
         (3, 32, 32),
         [
-            {**CONV, "channels": 32}, POOL, {**CONV, "channels": 32}, POOL, {**CONV, "channels": 64},
+            {**CONV, "channels": 32},
+            POOL,
+            {**CONV, "channels": 32},
+            POOL,
+            {**CONV, "channels": 64},
             {"kind": "dense", "units": 128},
         ],
     ),
-}  # fmt: skip
+}
 GOALS = {f"{rule} / autograd, dense": "<= 1.10" for rule in RULES} | {"weight_mirror / autograd, dense": "<= 2.20"}
 
 

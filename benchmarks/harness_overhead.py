@@ -3,7 +3,7 @@
     python benchmarks/harness_overhead.py [--data-root DIR] [--rounds N] [--json FILE]
 
 Everything is measured in one process and one run, on the same tensors, the sides of a pair taking turns, after a
-warm-up and with glibc's allocator thresholds fixed (see ``benchsuite.harness.allocator``). Printed are ratios: the
+warm-up and with glibc's allocator thresholds fixed (see ``benchsuite.execution.allocator``). Printed are ratios: the
 median over rounds and, in brackets, their quartiles. Nothing is asserted; the goals stand beside the figures.
 """
 
@@ -17,20 +17,20 @@ import torch.nn.functional as F
 from pairing import paired, quartiles, seconds, settle_machine, show, write_json
 from torch import nn
 
+from benchsuite.credit.rule import Batch
 from benchsuite.data.load import load_dataset
 from benchsuite.data.resident import ResidentData
 from benchsuite.data.roots import find_data_root
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import DataError
-from benchsuite.harness.seeds import derive_seeds, generator
-from benchsuite.harness.trainer import Trainer
-from benchsuite.network.builder import build, outline_of
-from benchsuite.network.criterion import CrossEntropy
+from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.criterion import CrossEntropy
 from benchsuite.registry.manager import installed_registry
-from benchsuite.rule import Batch
-from benchsuite.spec.architecture import ChainArchitecture
-from benchsuite.spec.dataset import MnistDataset, Normalization, SyntheticDataset
-from benchsuite.spec.protocol import ProtocolSpec
+from benchsuite.specs.models.architecture import ChainArchitecture
+from benchsuite.specs.models.dataset import MnistDataset, Normalization, SyntheticDataset
+from benchsuite.specs.models.protocol import ProtocolSpec
+from benchsuite.training.seeds import derive_seeds, generator
+from benchsuite.training.trainer import Trainer
 
 BATCH = 128
 HIDDEN = (1024, 512)
@@ -88,9 +88,12 @@ def adam(model: nn.Module) -> torch.optim.Optimizer:
 def loop_against_bare(dataset: DecodedDataset, rounds: int) -> dict[str, dict[str, float]]:
     """Return images/s of the suite's loop relative to the bare loop's, on 100 batches a turn."""
     part = DecodedDataset(
-        dataset.train_inputs[: 100 * BATCH], dataset.train_targets[: 100 * BATCH], dataset.test_inputs,
-        dataset.test_targets, 10,
-    )  # fmt: skip
+        dataset.train_inputs[: 100 * BATCH],
+        dataset.train_targets[: 100 * BATCH],
+        dataset.test_inputs,
+        dataset.test_targets,
+        10,
+    )
     trainer = make_trainer("backprop", part)
     trainer.warm_up()
     model = plain_network()

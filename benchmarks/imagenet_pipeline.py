@@ -25,21 +25,21 @@ from pairing import quartiles, show, write_json
 from PIL import Image
 from resnets import SGD
 
+from benchsuite.credit.rule import Batch
+from benchsuite.data.images.streamed import AHEAD, StreamedData, StreamedDataset
 from benchsuite.data.load import load_dataset
 from benchsuite.data.roots import find_data_root
-from benchsuite.data.streamed import AHEAD, StreamedData, StreamedDataset
-from benchsuite.harness.allocator import steady_allocator
-from benchsuite.harness.assembly import Parts, assemble
-from benchsuite.harness.device import open_device
-from benchsuite.harness.seeds import derive_seeds
-from benchsuite.harness.trainer import Trainer
+from benchsuite.execution.allocator import steady_allocator
 from benchsuite.registry.manager import installed_registry
-from benchsuite.rule import Batch
-from benchsuite.spec.hardware import HardwareSpec
-from benchsuite.spec.library import SpecLibrary, builtin_folder
-from benchsuite.spec.protocol import ProtocolSpec
-from benchsuite.spec.shapes import adapter_of
-from benchsuite.spec.track import RuleSpec
+from benchsuite.specs.loading.kinds import adapter_of
+from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
+from benchsuite.specs.models.hardware import HardwareSpec
+from benchsuite.specs.models.protocol import ProtocolSpec
+from benchsuite.specs.models.track import RuleSpec
+from benchsuite.training.assembly import Parts, assemble
+from benchsuite.training.device import open_device
+from benchsuite.training.seeds import derive_seeds
+from benchsuite.training.trainer import Trainer
 
 
 def stand_in(root: Path, images: int) -> None:

@@ -21,15 +21,15 @@ import torch
 from torch import Generator, Tensor
 
 from benchsuite.credit import propagated_credit, record_forward
+from benchsuite.credit.rule import Batch
 from benchsuite.data.load import load_dataset
 from benchsuite.data.roots import find_data_root
 from benchsuite.errors import DataError
-from benchsuite.network.builder import build, outline_of
-from benchsuite.network.criterion import CrossEntropy
-from benchsuite.network.network import Network
-from benchsuite.rule import Batch
-from benchsuite.spec.architecture import ChainArchitecture
-from benchsuite.spec.dataset import MnistDataset
+from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.criterion import CrossEntropy
+from benchsuite.networks.network import Network
+from benchsuite.specs.models.architecture import ChainArchitecture
+from benchsuite.specs.models.dataset import MnistDataset
 
 MNIST, CIFAR10 = (1, 28, 28), (3, 32, 32)
 POOL = {"kind": "average_pool", "size": 2}
@@ -79,11 +79,16 @@ def nonnegative_network(published: Published, seed: int) -> Network:
     """Build the network with ON/OFF pairs: variance 1/fan-in where the data are read, He's elsewhere."""
     first, *others = published.layers
     on_data = {"scheme": "lecun_normal", "on_off": "channels"}
-    architecture = ChainArchitecture.model_validate({
-        "kind": "chain", "name": "published", "form": "vectorized", "weight_sign": "nonnegative",
-        "defaults": {"activation": "vector_gate", "initialization": {"scheme": "he_normal", "on_off": "channels"}},
-        "layers": [{**first, "initialization": on_data}, *others],
-    })  # fmt: skip
+    architecture = ChainArchitecture.model_validate(
+        {
+            "kind": "chain",
+            "name": "published",
+            "form": "vectorized",
+            "weight_sign": "nonnegative",
+            "defaults": {"activation": "vector_gate", "initialization": {"scheme": "he_normal", "on_off": "channels"}},
+            "layers": [{**first, "initialization": on_data}, *others],
+        }
+    )
     return build(outline_of(architecture, published.input_shape, 10), Generator().manual_seed(seed))
 
 

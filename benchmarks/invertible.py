@@ -16,11 +16,11 @@ from pathlib import Path
 import torch
 from pairing import paired, quartiles, settle_machine, show, write_json
 
-from benchsuite.network.builder import build, outline_of
-from benchsuite.network.criterion import CrossEntropy
-from benchsuite.network.network import Network
-from benchsuite.rule import Batch, Rule
-from benchsuite.spec.architecture import ChainArchitecture
+from benchsuite.credit.rule import Batch, Rule
+from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.criterion import CrossEntropy
+from benchsuite.networks.network import Network
+from benchsuite.specs.models.architecture import ChainArchitecture
 from benchsuite_rules.gait_prop import GaitProp
 from benchsuite_rules.normalized_gait_prop import NormalizedGaitProp
 from benchsuite_rules.target_propagation import TargetPropagation
@@ -35,11 +35,14 @@ NETWORKS = {
     "conv": (
         (3, 32, 32),
         [
-            {**CONV, "channels": 16}, {**CONV, "channels": 24, "stride": 2}, {**CONV, "channels": 32, "stride": 2},
-            {**CONV, "channels": 32, "stride": 2}, {"kind": "dense", "units": 256},
+            {**CONV, "channels": 16},
+            {**CONV, "channels": 24, "stride": 2},
+            {**CONV, "channels": 32, "stride": 2},
+            {**CONV, "channels": 32, "stride": 2},
+            {"kind": "dense", "units": 256},
         ],
     ),
-}  # fmt: skip
+}
 GOALS = {
     "normalized_gait_prop in weights' type / autograd, dense": "<= 3.00",
     "normalized_gait_prop in weights' type / autograd, conv": "<= 4.00",
@@ -49,12 +52,18 @@ PRECISIONS = {"weights": None, "float64": "float64"}
 
 def make_network(name: str) -> Network:
     input_shape, layers = NETWORKS[name]
-    spec = ChainArchitecture.model_validate({
-        "name": "timed", "kind": "chain", "form": "invertible", "layers": layers,
-        "defaults": {
-            "activation": {"kind": "leaky_relu", "slope": 0.1}, "initialization": {"scheme": "orthogonal"},
-        },
-    })  # fmt: skip
+    spec = ChainArchitecture.model_validate(
+        {
+            "name": "timed",
+            "kind": "chain",
+            "form": "invertible",
+            "layers": layers,
+            "defaults": {
+                "activation": {"kind": "leaky_relu", "slope": 0.1},
+                "initialization": {"scheme": "orthogonal"},
+            },
+        }
+    )
     return build(outline_of(spec, input_shape, 10), torch.Generator().manual_seed(0))
 
 

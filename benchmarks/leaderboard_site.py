@@ -30,10 +30,22 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 TEMPLATE = REPOSITORY / "leaderboard" / "records" / "mnist-mirror-fc" / "009268e6f2aea4ec.json"
 RULES = (
-    "backprop", "direct_feedback_alignment", "feedback_alignment", "gait_prop", "gevb", "kolen_pollack",
-    "node_perturbation", "normalized_gait_prop", "readout_only", "sign_symmetry", "target_propagation",
-    "updated_random_feedback", "weight_mirror", "direct_random_target_projection", "hebbian_control",
-)  # fmt: skip
+    "backprop",
+    "direct_feedback_alignment",
+    "feedback_alignment",
+    "gait_prop",
+    "gevb",
+    "kolen_pollack",
+    "node_perturbation",
+    "normalized_gait_prop",
+    "readout_only",
+    "sign_symmetry",
+    "target_propagation",
+    "updated_random_feedback",
+    "weight_mirror",
+    "direct_random_target_projection",
+    "hebbian_control",
+)
 LIMITS = "full build < 60 s and < 1 GB on 2 cores, incremental < 5 s, any page < 1 MB, first paint < 1 s"
 
 
@@ -170,8 +182,15 @@ def report(folder: Path) -> None:
     for page in pages[:3]:
         print(f"  {page.stat().st_size / 1e3:6.0f} kB  {page.relative_to(out)}")
     track = out / "tracks" / "track-00.html"
-    chosen = [out / "index.html", track, out / "rules.html", out / "compare.html", out / "rules" / "gevb.html",
-              next((out / "runs" / "track-00").iterdir()), next((out / "compare" / "backprop").iterdir())]  # fmt: skip
+    chosen = [
+        out / "index.html",
+        track,
+        out / "rules.html",
+        out / "compare.html",
+        out / "rules" / "gevb.html",
+        next((out / "runs" / "track-00").iterdir()),
+        next((out / "compare" / "backprop").iterdir()),
+    ]
     with browser() as paint:
         for page in chosen if paint else []:
             times = sorted(paint(page) for _ in range(5)) if paint else []

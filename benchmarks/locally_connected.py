@@ -22,8 +22,8 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from benchsuite.harness.allocator import steady_allocator
-from benchsuite.network.maps import LocallyConnected2d
+from benchsuite.execution.allocator import steady_allocator
+from benchsuite.networks.maps import LocallyConnected2d
 
 # (input channels, size, channels, kernel, stride, padding): the GEVB paper's MNIST and CIFAR10 LC networks.
 LAYERS = {

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch.utils.benchmark import Timer
 
-from benchsuite.harness.allocator import steady_allocator
+from benchsuite.execution.allocator import steady_allocator
 
 
 def settle_machine(*about: str) -> None:

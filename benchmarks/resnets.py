@@ -23,18 +23,18 @@ from torchvision.models import get_model
 
 from benchsuite.data.open import open_data
 from benchsuite.data.tensors import DecodedDataset
-from benchsuite.harness.allocator import steady_allocator
-from benchsuite.harness.assembly import Parts, assemble
-from benchsuite.harness.device import open_device, peak_memory, reset_peak_memory
-from benchsuite.harness.seeds import derive_seeds
-from benchsuite.harness.trainer import Trainer
+from benchsuite.execution.allocator import steady_allocator
 from benchsuite.registry.manager import installed_registry
-from benchsuite.spec.dataset import SyntheticDataset
-from benchsuite.spec.hardware import HardwareSpec
-from benchsuite.spec.library import SpecLibrary, builtin_folder
-from benchsuite.spec.protocol import ProtocolSpec
-from benchsuite.spec.shapes import adapter_of
-from benchsuite.spec.track import RuleSpec
+from benchsuite.specs.loading.kinds import adapter_of
+from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
+from benchsuite.specs.models.dataset import SyntheticDataset
+from benchsuite.specs.models.hardware import HardwareSpec
+from benchsuite.specs.models.protocol import ProtocolSpec
+from benchsuite.specs.models.track import RuleSpec
+from benchsuite.training.assembly import Parts, assemble
+from benchsuite.training.device import open_device, peak_memory, reset_peak_memory
+from benchsuite.training.seeds import derive_seeds
+from benchsuite.training.trainer import Trainer
 
 SGD = {"kind": "sgd", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 1e-4}
 # Architecture, side of an image, classes, examples in a batch on a CPU and on a GPU.
@@ -197,8 +197,11 @@ def main() -> None:
         ratio = round(found / (exact + feedback), 4)
         print(f"resnet18, batch {batch}: backprop {exact:.0f} MiB, feedback_alignment {found:.0f}, B {feedback:.0f}")
         results["resnet18, memory of feedback_alignment / (backprop + feedback)"] = {
-            "median": ratio, "low": ratio, "high": ratio, "rounds": 1,
-        }  # fmt: skip
+            "median": ratio,
+            "low": ratio,
+            "high": ratio,
+            "rounds": 1,
+        }
     show(results, GOALS)
     write_json(given.json, results)
 

@@ -24,27 +24,33 @@ import torch
 from pairing import quartiles, seconds, settle_machine, write_json
 from torch import Tensor, nn
 
+from benchsuite.credit.rule import Batch, Rule
 from benchsuite.data.load import load_dataset
 from benchsuite.data.resident import ResidentData
-from benchsuite.harness.seeds import derive_seeds, generator
-from benchsuite.harness.trainer import Trainer
-from benchsuite.network.builder import build, outline_of
-from benchsuite.network.criterion import CrossEntropy
-from benchsuite.network.network import Network
-from benchsuite.rule import Batch, Rule
-from benchsuite.spec.architecture import ChainArchitecture
-from benchsuite.spec.dataset import Normalization, SyntheticDataset
-from benchsuite.spec.protocol import ProtocolSpec
+from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.criterion import CrossEntropy
+from benchsuite.networks.network import Network
+from benchsuite.specs.models.architecture import ChainArchitecture
+from benchsuite.specs.models.dataset import Normalization, SyntheticDataset
+from benchsuite.specs.models.protocol import ProtocolSpec
+from benchsuite.training.seeds import derive_seeds, generator
+from benchsuite.training.trainer import Trainer
 from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.gevb import GlobalErrorVectorBroadcasting
 
 BATCH, CLASSES, INPUTS, HIDDEN = 128, 10, 784, (1024, 512)
 LAYERS = [{"kind": "dense", "units": units} for units in HIDDEN]
 ORDINARY = ChainArchitecture.model_validate({"kind": "chain", "name": "ordinary", "layers": LAYERS})
-VECTORIZED = ChainArchitecture.model_validate({
-    "kind": "chain", "name": "vectorized", "form": "vectorized", "weight_sign": "nonnegative", "layers": LAYERS,
-    "defaults": {"activation": "vector_gate", "initialization": {"scheme": "he_normal", "on_off": "channels"}},
-})  # fmt: skip
+VECTORIZED = ChainArchitecture.model_validate(
+    {
+        "kind": "chain",
+        "name": "vectorized",
+        "form": "vectorized",
+        "weight_sign": "nonnegative",
+        "layers": LAYERS,
+        "defaults": {"activation": "vector_gate", "initialization": {"scheme": "he_normal", "on_off": "channels"}},
+    }
+)
 PROTOCOL = ProtocolSpec.model_validate(
     {"epochs": 1, "batch_size": BATCH, "optimizer": {"kind": "adam", "learning_rate": 3e-4}}
 )
@@ -165,12 +171,14 @@ def main() -> None:
         "backprop in short form / gevb": (backprop, gevb),
         # Images per second: the ordinary network's time over the vectorized one's.
         "gevb with Adam / an ordinary MLP in plain PyTorch, images/s": (
-            plain_mlp_of(on_numbers), on_vectors.train_epoch,
+            plain_mlp_of(on_numbers),
+            on_vectors.train_epoch,
         ),
         "gevb with Adam / backprop in an ordinary network, the suite's loop": (
-            on_numbers.train_epoch, on_vectors.train_epoch,
+            on_numbers.train_epoch,
+            on_vectors.train_epoch,
         ),
-    }  # fmt: skip
+    }
     results = {}
     for name, (numerator, denominator) in pairs.items():
         found = results[name] = ratios(numerator, denominator, arguments.rounds)

@@ -3,7 +3,7 @@
 __version__ = "0.1.0"
 
 CONTRACT_VERSION = 1
-"""The contract between the suite and a plugin (``benchsuite.rule``, ``benchsuite.registry.hookspecs``).
+"""The contract between the suite and a plugin (``benchsuite.credit.rule``, ``benchsuite.registry.hookspecs``).
 
 A plugin says which one it was written for with a module-level ``BENCHSUITE_CONTRACT``.
 """

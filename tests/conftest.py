@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from benchsuite.registry.manager import Registry, build_registry, installed_registry
-from benchsuite.spec.library import SpecLibrary, builtin_folder
+from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
+
+from . import factories
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -57,3 +59,23 @@ def mnist_root() -> Path | None:
         if candidate and (Path(candidate) / "MNIST" / "raw" / "train-images-idx3-ubyte").is_file():
             return Path(candidate)
     return None
+
+
+@pytest.fixture(scope="session")
+def make_record():
+    return factories.make_record
+
+
+@pytest.fixture(scope="session")
+def make_seeds():
+    return factories.make_seeds
+
+
+@pytest.fixture(scope="session")
+def make_angles():
+    return factories.make_angles
+
+
+@pytest.fixture(scope="session")
+def make_experiment():
+    return factories.make_experiment

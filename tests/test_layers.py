@@ -14,24 +14,22 @@ GROUND = {"version", "errors"}
 ALLOWED: dict[str, set[str]] = {
     "version": set(),
     "errors": set(),
-    "spec": GROUND,
-    "network": GROUND | {"spec"},
-    "rule": GROUND | {"network", "spec"},
-    "credit": GROUND | {"network", "rule"},
-    "registry": GROUND | {"rule"},
-    "data": GROUND | {"spec"},
-    "diagnostics": GROUND | {"network", "rule", "credit", "registry"},
-    "record": GROUND | {"spec"},
-    "tracking": GROUND | {"record", "spec", "registry"},
-    "planning": GROUND | {"spec", "network", "rule", "registry", "data"},
-    "harness": GROUND | {"spec", "network", "rule", "registry", "data", "record"},
-    "experiments": GROUND | {"spec", "network", "rule", "credit", "registry", "record", "harness"},
-    "scaffold": GROUND | {"registry"},
-    "samples": GROUND | {"spec", "network", "rule"},
-    "audit": GROUND | {"spec", "network", "rule", "record", "diagnostics", "samples"},
-    "testing": GROUND | {"spec", "network", "rule", "credit", "registry", "samples"},
-    "benchsuite_rules": GROUND | {"network", "rule", "credit", "registry"},
-    "benchsuite_leaderboard": GROUND | {"record", "spec"},
+    "specs": GROUND,
+    "networks": GROUND | {"specs"},
+    "credit": GROUND | {"networks", "specs"},
+    "registry": GROUND | {"credit"},
+    "data": GROUND | {"specs"},
+    "diagnostics": GROUND | {"networks", "credit", "registry"},
+    "records": GROUND | {"specs", "registry"},
+    "results": GROUND | {"specs", "records"},
+    "papers": GROUND | {"specs", "records", "results"},
+    "training": GROUND | {"specs", "networks", "credit", "registry", "data", "records"},
+    "execution": GROUND | {"specs", "networks", "credit", "registry", "data", "records", "training"},
+    "studies": GROUND | {"specs", "networks", "credit", "registry", "records", "training", "execution"},
+    "conformance": GROUND | {"specs", "networks", "credit", "registry", "diagnostics", "records", "training"},
+    "testing": GROUND | {"conformance"},
+    "benchsuite_rules": GROUND | {"networks", "credit", "registry"},
+    "benchsuite_leaderboard": GROUND | {"specs", "records", "results", "papers"},
 }
 ROOTS = {
     "benchsuite": REPOSITORY / "benchsuite",
@@ -89,7 +87,7 @@ def test_no_module_imports_against_the_flow(part: str, path: Path) -> None:
     assert not against, f"{path.relative_to(REPOSITORY)} imports {', '.join(sorted(against))}"
 
 
-@pytest.mark.parametrize("part", ["spec", "record"])
+@pytest.mark.parametrize("part", ["specs", "records", "results", "papers"])
 def test_specs_and_records_know_nothing_of_torch(part: str) -> None:
     for path in (REPOSITORY / "benchsuite" / part).rglob("*.py"):
         source = path.read_text(encoding="utf-8")
@@ -100,7 +98,7 @@ def test_specs_and_records_know_nothing_of_torch(part: str) -> None:
 def test_the_harness_names_no_rule() -> None:
     """A special case for one rule in the harness would make the comparison unfair without a trace."""
     names = [path.stem for path in ROOTS["benchsuite_rules"].glob("*.py") if path.stem != "__init__"]
-    for part in ("harness", "credit", "network", "data", "planning"):
+    for part in ("training", "execution", "credit", "networks", "data"):
         for path in (REPOSITORY / "benchsuite" / part).rglob("*.py"):
             tree = ast.parse(path.read_text(encoding="utf-8"))
             texts = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}

@@ -12,7 +12,7 @@ from benchsuite.cli.options import JsonOption, complete_rule, output, print_json
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from benchsuite.record.audit import ClaimAudit, RuleAudit
+    from benchsuite.records.audit import ClaimAudit, RuleAudit
 
 COLOURS = {"confirmed": "green", "could_be_stronger": "yellow", "contradicted": "red", "crashed": "red"}
 
@@ -28,10 +28,10 @@ def audit(
     as_json: JsonOption = False,
 ) -> int:
     """Test by experiment what rules claim of themselves. Exit code 1 if a claim is contradicted or a rule crashes."""
-    from benchsuite.audit.rule_audit import audit_rule
-    from benchsuite.harness.environment import environment_of
-    from benchsuite.record.atomic import write_text_atomically
-    from benchsuite.record.reading import record_text
+    from benchsuite.conformance.audit.rule_audit import audit_rule
+    from benchsuite.execution.environment import environment_of
+    from benchsuite.records.atomic import write_text_atomically
+    from benchsuite.records.reading import record_text
     from benchsuite.registry.manager import installed_registry
 
     registry = installed_registry()
@@ -54,8 +54,12 @@ def _table(done: RuleAudit) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    shown = Table(title=f"{escape(done.rule)} · {escape(done.environment.rule_distribution)}", title_justify="left",
-                  title_style="bold", header_style="dim")  # fmt: skip
+    shown = Table(
+        title=f"{escape(done.rule)} · {escape(done.environment.rule_distribution)}",
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+    )
     for column in ("trait", "claimed", "shown", "verdict", "largest value", "where"):
         shown.add_column(column, justify="right" if column == "largest value" else "left")
     for claim in done.claims:

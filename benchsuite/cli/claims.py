@@ -9,7 +9,7 @@ from benchsuite.cli.options import DEFAULT_STORE, JsonOption, SpecsOption, Store
 from benchsuite.cli.sources import RecordsOption, cells_of, laid_out_claims, report_broken
 
 if TYPE_CHECKING:
-    from benchsuite_leaderboard.claim_model import CaseVerdict, ClaimVerdict
+    from benchsuite.papers.verdict_model import CaseVerdict, ClaimVerdict
 
 COLOURS = {"reproduced": "green", "not_reproduced": "red", "not_enough_records": "dim"}
 
@@ -23,9 +23,9 @@ def claims(
     """Judge each claim of the papers by records: reproduced, not reproduced, or not enough records."""
     from itertools import chain
 
-    from benchsuite.record.model import RunRecord
-    from benchsuite.record.store import RecordStore, read_folder
-    from benchsuite_leaderboard.claims import judge
+    from benchsuite.papers.verdicts import judge
+    from benchsuite.records.model import RunRecord
+    from benchsuite.records.store import RecordStore, read_folder
 
     folders = records or [RecordStore(store).records_folder]
     found = list(chain.from_iterable(read_folder(folder) for folder in folders))
@@ -55,7 +55,7 @@ def _show(verdict: ClaimVerdict) -> None:
 
 
 def _line(case: CaseVerdict) -> str:
-    from benchsuite_leaderboard.claim_words import gap_words, side_words
+    from benchsuite.papers.verdict_words import gap_words, side_words
 
     sides = " against ".join(side_words(case, side) for side in (case.left, case.right) if side)
     gap = gap_words(case)
@@ -66,18 +66,31 @@ def _line(case: CaseVerdict) -> str:
 def _as_data(verdict: ClaimVerdict) -> dict[str, Any]:
     claim = verdict.claim
     return {
-        "claim": claim.name, "title": claim.title, "statement": claim.statement, "source": claim.source,
-        "verdict": verdict.verdict, "tier": verdict.tier, "cases": [_case_as_data(case) for case in verdict.cases],
-    }  # fmt: skip
+        "claim": claim.name,
+        "title": claim.title,
+        "statement": claim.statement,
+        "source": claim.source,
+        "verdict": verdict.verdict,
+        "tier": verdict.tier,
+        "cases": [_case_as_data(case) for case in verdict.cases],
+    }
 
 
 def _case_as_data(case: CaseVerdict) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {
-        "tier": case.tier, "question": case.question, "metric": case.comparison.metric, "test": case.comparison.test,
-        "direction": case.comparison.direction, "margin": case.comparison.margin,
-        "setting": case.comparison.setting or None, "verdict": case.verdict, "reason": case.reason,
-        "left": case.left and asdict(case.left), "right": case.right and asdict(case.right),
-        "gap": case.gap and asdict(case.gap), "notes": list(case.notes),
-    }  # fmt: skip
+        "tier": case.tier,
+        "question": case.question,
+        "metric": case.comparison.metric,
+        "test": case.comparison.test,
+        "direction": case.comparison.direction,
+        "margin": case.comparison.margin,
+        "setting": case.comparison.setting or None,
+        "verdict": case.verdict,
+        "reason": case.reason,
+        "left": case.left and asdict(case.left),
+        "right": case.right and asdict(case.right),
+        "gap": case.gap and asdict(case.gap),
+        "notes": list(case.notes),
+    }

@@ -20,10 +20,10 @@ from benchsuite.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from benchsuite.data.prepared import PreparedDataset
-    from benchsuite.data.streamed import StreamedDataset
-    from benchsuite.spec.dataset import DatasetSpec
-    from benchsuite.spec.library import SpecLibrary
+    from benchsuite.data.images.streamed import StreamedDataset
+    from benchsuite.data.prepared.files import PreparedDataset
+    from benchsuite.specs.loading.library import SpecLibrary
+    from benchsuite.specs.models.dataset import DatasetSpec
 
 app = typer.Typer(help="List, fetch, prepare or verify data sets.", no_args_is_help=True)
 
@@ -96,7 +96,7 @@ def prepare(
     Of an archive: decoded to arrays. Of ImageNet's folders: images resized once and packed, which is faster to read.
     Made once; running it again changes nothing, and continues what was stopped.
     """
-    from benchsuite.data.prepared import PREPARED
+    from benchsuite.data.prepared.files import PREPARED
     from benchsuite.errors import Problem, SpecError, nearest
 
     known = [*sorted(PREPARED), "imagenet"]
@@ -112,15 +112,22 @@ def prepare(
 
 
 def _prepare_archive(which: PreparedDataset, archive: Path, root: Path, as_json: bool) -> int:
-    from benchsuite.data.prepare import prepare as make
+    from benchsuite.data.prepared.prepare import prepare as make
 
     done = make(which, archive, root)
     usual = done.fingerprint == which.fingerprint
     if as_json:
-        print_json({
-            "name": which.name, "title": which.title, "folder": str(done.folder), "made": done.made,
-            "fingerprint": done.fingerprint, "usual_fingerprint": which.fingerprint, "decoder": done.decoder,
-        })  # fmt: skip
+        print_json(
+            {
+                "name": which.name,
+                "title": which.title,
+                "folder": str(done.folder),
+                "made": done.made,
+                "fingerprint": done.fingerprint,
+                "usual_fingerprint": which.fingerprint,
+                "decoder": done.decoder,
+            }
+        )
     else:
         console = output()
         state = "made" if done.made else "there already"
@@ -136,25 +143,35 @@ def _prepare_imagenet(root: Path, source: Path | None, side: int, processes: int
 
     from rich.progress import Progress
 
-    from benchsuite.data.image_store import make_store, open_store
-    from benchsuite.data.imagenet_files import list_imagenet
-    from benchsuite.data.readers.imagenet import store_folder
+    from benchsuite.data.imagenet.files import list_imagenet
+    from benchsuite.data.imagenet.reader import store_folder
+    from benchsuite.data.images.store import make_store, open_store
 
     folder = store_folder("imagenet", side, root)
     listing = list_imagenet(source or root / "imagenet")
     with Progress(console=messages(), transient=True) as progress:
         task = progress.add_task("packs", total=None)
         made = make_store(
-            listing, folder, side, processes or os.cpu_count() or 1,
+            listing,
+            folder,
+            side,
+            processes or os.cpu_count() or 1,
             lambda done, of: progress.update(task, completed=done, total=of),
-        )  # fmt: skip
+        )
     store = open_store(folder)
     images = [len(store.train.targets), len(store.test.targets)]
     if as_json:
-        print_json({
-            "name": "imagenet", "folder": str(folder), "made": made, "fingerprint": store.fingerprint,
-            "train_images": images[0], "test_images": images[1], "classes": len(store.wnids),
-        })  # fmt: skip
+        print_json(
+            {
+                "name": "imagenet",
+                "folder": str(folder),
+                "made": made,
+                "fingerprint": store.fingerprint,
+                "train_images": images[0],
+                "test_images": images[1],
+                "classes": len(store.wnids),
+            }
+        )
     else:
         lines = (
             f"ImageNet, shorter side {side}: {'made' if made else 'there already'}",
@@ -196,10 +213,13 @@ def verify(
         report["problem"] = str(error)
     else:
         report |= {
-            "fingerprint": fingerprint(dataset), "canonical": dataset.canonical, "classes": dataset.classes,
-            "train_examples": len(dataset.train_targets), "test_examples": len(dataset.test_targets),
+            "fingerprint": fingerprint(dataset),
+            "canonical": dataset.canonical,
+            "classes": dataset.classes,
+            "train_examples": len(dataset.train_targets),
+            "test_examples": len(dataset.test_targets),
             "input_shape": list(dataset.input_shape),
-        }  # fmt: skip
+        }
         report["problem"] = (
             _what_is_wrong(whole, report["fingerprint"], data_root(data))
             if isinstance(dataset, DecodedDataset)
@@ -215,9 +235,9 @@ def verify(
 
 def _what_is_wrong(spec: DatasetSpec, found: str, root: Path) -> str:
     """Return how a prepared data set differs from what its archive gives; empty for all others."""
-    from benchsuite.data.prepare import read_manifest
-    from benchsuite.data.prepared import PREPARED
-    from benchsuite.spec.dataset import ArraysDataset
+    from benchsuite.data.prepared.files import PREPARED
+    from benchsuite.data.prepared.prepare import read_manifest
+    from benchsuite.specs.models.dataset import ArraysDataset
 
     which = PREPARED.get(spec.path) if isinstance(spec, ArraysDataset) else None
     if which is None or found == which.fingerprint:
@@ -234,9 +254,9 @@ def _damage(dataset: StreamedDataset, root: Path) -> str:
 
     import torch
 
-    from benchsuite.data.image_store import damage
-    from benchsuite.data.readers.imagenet import store_folder
-    from benchsuite.data.streamed import StreamedData
+    from benchsuite.data.imagenet.reader import store_folder
+    from benchsuite.data.images.store import damage
+    from benchsuite.data.images.streamed import StreamedData
     from benchsuite.errors import DataError
 
     spec = dataset.spec
@@ -303,9 +323,9 @@ def _spec_named(name: str, specs: list[Path] | None) -> DatasetSpec:
 
 def _read_spec(found: SpecLibrary, name: str) -> tuple[DatasetSpec | None, list[Any]]:
     from benchsuite.errors import SpecError
-    from benchsuite.spec.checking import check
-    from benchsuite.spec.dataset import DatasetSpec
-    from benchsuite.spec.shapes import adapter_of
+    from benchsuite.specs.loading.checking import check
+    from benchsuite.specs.loading.kinds import adapter_of
+    from benchsuite.specs.models.dataset import DatasetSpec
 
     try:
         return check(adapter_of("datasets"), found.load("datasets", name), shape=DatasetSpec)

@@ -52,8 +52,8 @@ def _versions() -> dict[str, str]:
 def _devices() -> list[str]:
     import torch
 
-    from benchsuite.harness.device import open_device
-    from benchsuite.spec.hardware import HardwareSpec
+    from benchsuite.specs.models.hardware import HardwareSpec
+    from benchsuite.training.device import open_device
 
     cpu = open_device(HardwareSpec(name="cpu", device="cpu")).used
     found = [f"cpu: {cpu.device_name}, {cpu.threads} threads, {cpu.memory_gib:.0f} GiB"]

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 from benchsuite.cli.options import messages, output, print_json
 
 if TYPE_CHECKING:
-    from benchsuite.record.experiment import ExperimentRecord, Trajectory
-    from benchsuite.record.store import RecordStore
+    from benchsuite.records.experiment import ExperimentRecord, Trajectory
+    from benchsuite.records.store import RecordStore
     from benchsuite.registry.manager import Registry
-    from benchsuite.spec.resolve_experiment import SelectedExperiment
+    from benchsuite.specs.loading.resolve_experiment import SelectedExperiment
 
 
 def run_experiment(
     selected: SelectedExperiment, registry: Registry, store: Path, specs: list[Path] | None, fresh: bool, as_json: bool
 ) -> int:
     """Run an experiment unless the store has its record, then print its table and build the page."""
-    from benchsuite.experiments.execute import earlier_record, execute
-    from benchsuite.record.store import RecordStore
+    from benchsuite.records.store import RecordStore
+    from benchsuite.studies.execute import earlier_record, execute
 
     records = RecordStore(store.resolve())
     record = None if fresh else earlier_record(selected, records, registry)
@@ -59,8 +59,9 @@ class _Progress:
         result = f"log10 of the error {error:6.2f}" if error is not None else trajectory.reason
         messages().print(
             f"{count}  {self.name}  {label:<33} seed {trajectory.seed}  {trajectory.status}  {result}  {seconds:.1f} s",
-            markup=False, soft_wrap=True,
-        )  # fmt: skip
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _show(record: ExperimentRecord, records: RecordStore, specs: list[Path] | None) -> None:

@@ -10,7 +10,7 @@ from benchsuite.cli.options import JsonOption, SpecsOption, library, output, pri
 
 if TYPE_CHECKING:
     from benchsuite.registry.manager import Registry
-    from benchsuite.spec.library import SpecLibrary
+    from benchsuite.specs.loading.library import SpecLibrary
 
 
 def info(
@@ -21,7 +21,7 @@ def info(
     """Show everything about one rule, track, suite, experiment, data set, architecture, hardware or diagnostic."""
     from benchsuite.errors import Problem, SpecError, nearest
     from benchsuite.registry.manager import installed_registry
-    from benchsuite.spec.library import KINDS
+    from benchsuite.specs.loading.library import KINDS
 
     registry = installed_registry()
     found = library(specs, plugin_folders=[folder for folder, _ in registry.spec_folders])
@@ -44,7 +44,7 @@ def info(
 
 def _everything_named(name: str, registry: Registry, found: SpecLibrary) -> dict[str, Any]:
     from benchsuite.errors import SpecError
-    from benchsuite.spec.library import KINDS, SINGULAR
+    from benchsuite.specs.loading.library import KINDS, SINGULAR
 
     entries: dict[str, Any] = {}
     if name in registry.rules or ("rule", name) in registry.conflicts:
@@ -71,17 +71,19 @@ def _everything_named(name: str, registry: Registry, found: SpecLibrary) -> dict
 
 def _published(track: str, found: SpecLibrary) -> list[dict[str, Any]]:
     """Return what is published of the rules on a track, as the reference specs have it."""
-    from benchsuite.spec.published import load_references
+    from benchsuite.papers.published import load_references
 
     return [
         {
             **entry.model_dump(mode="json", exclude={"track"}, exclude_defaults=True),
-            "tier": reference.tier, "runs": reference.runs_of(entry), "source": reference.source,
+            "tier": reference.tier,
+            "runs": reference.runs_of(entry),
+            "source": reference.source,
         }
         for reference in load_references(found)
         for entry in reference.entries
         if entry.track == track
-    ]  # fmt: skip
+    ]
 
 
 def _rule(name: str, registry: Registry) -> dict[str, Any]:

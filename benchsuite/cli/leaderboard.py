@@ -88,12 +88,20 @@ def serve(
 
 
 def _build(
-    store: Path, records: list[Path] | None, audits: list[Path] | None, out: Path | None, specs: list[Path] | None,
-    mlflow: str | None, tracking_uri: str | None, *, fresh: bool, quiet: bool,
-) -> Path:  # fmt: skip
+    store: Path,
+    records: list[Path] | None,
+    audits: list[Path] | None,
+    out: Path | None,
+    specs: list[Path] | None,
+    mlflow: str | None,
+    tracking_uri: str | None,
+    *,
+    fresh: bool,
+    quiet: bool,
+) -> Path:
     from benchsuite.cli.papers import papers_of
     from benchsuite.errors import EmptySelectionError
-    from benchsuite.record.store import RecordStore, record_files
+    from benchsuite.records.store import RecordStore, record_files
     from benchsuite_leaderboard.incremental import Sources, build_from_folders
 
     own = RecordStore(store)
@@ -107,21 +115,26 @@ def _build(
     report = build_from_folders(sources, (out or store / "site").resolve(), fresh=fresh)
     report_broken(report.broken)
     if quiet:
-        print_json({
-            "index": str(report.index), "records": report.records, "experiments": report.experiments,
-            "broken": len(report.broken), "rebuilt": list(report.rebuilt),
-        })  # fmt: skip
+        print_json(
+            {
+                "index": str(report.index),
+                "records": report.records,
+                "experiments": report.experiments,
+                "broken": len(report.broken),
+                "rebuilt": list(report.rebuilt),
+            }
+        )
     return report.index
 
 
 def _mlflow(store: Path, address: str | None, tracking_uri: str | None) -> dict[str, str]:
     """Return the address of each run in MLflow; a store that is not there costs the links, not the site."""
-    from benchsuite.tracking.connection import MirrorError
-    from benchsuite.tracking.uris import default_tracking_uri
+    from benchsuite.records.mlflow.connection import MirrorError
+    from benchsuite.records.mlflow.uris import default_tracking_uri
 
     if address is None or tracking_uri == "none":
         return {}
-    from benchsuite.tracking.links import mlflow_pages
+    from benchsuite.records.mlflow.links import mlflow_pages
 
     try:
         return mlflow_pages(tracking_uri or default_tracking_uri(store.resolve()), store, address)

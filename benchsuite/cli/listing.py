@@ -11,16 +11,34 @@ from benchsuite.cli.options import JsonOption, SpecsOption, library, output, pri
 
 if TYPE_CHECKING:
     from benchsuite.registry.catalog import Catalog
-    from benchsuite.spec.library import SpecLibrary
+    from benchsuite.specs.loading.library import SpecLibrary
 
 Section = Literal[
-    "rules", "tracks", "suites", "experiments", "datasets", "architectures", "hardware", "reference", "claims",
-    "diagnostics", "plugins",
-]  # fmt: skip
+    "rules",
+    "tracks",
+    "suites",
+    "experiments",
+    "datasets",
+    "architectures",
+    "hardware",
+    "reference",
+    "claims",
+    "diagnostics",
+    "plugins",
+]
 SECTIONS: tuple[Section, ...] = (
-    "rules", "tracks", "suites", "experiments", "datasets", "architectures", "hardware", "reference", "claims",
-    "diagnostics", "plugins",
-)  # fmt: skip
+    "rules",
+    "tracks",
+    "suites",
+    "experiments",
+    "datasets",
+    "architectures",
+    "hardware",
+    "reference",
+    "claims",
+    "diagnostics",
+    "plugins",
+)
 
 
 def list_(
@@ -38,13 +56,15 @@ def list_(
     failures = [p for p in catalog.plugins if p.failure]
     conflicts = {**catalog.conflicts("rules"), **catalog.conflicts("diagnostics")}
     if as_json:
-        print_json({
-            **content,
-            "failed_plugins": [
-                {"plugin": p.plugin, "distribution": p.distribution, "reason": p.failure} for p in failures
-            ],
-            "refused_names": {name: [p.distribution for p in owners] for name, owners in conflicts.items()},
-        })  # fmt: skip
+        print_json(
+            {
+                **content,
+                "failed_plugins": [
+                    {"plugin": p.plugin, "distribution": p.distribution, "reason": p.failure} for p in failures
+                ],
+                "refused_names": {name: [p.distribution for p in owners] for name, owners in conflicts.items()},
+            }
+        )
         return 0
     _show(content)
     console = output()
@@ -75,7 +95,7 @@ def _entries(section: Section, catalog: Catalog, found: SpecLibrary) -> list[dic
 
 def _title(path: Path) -> str:
     from benchsuite.errors import SpecError
-    from benchsuite.spec.tree import read
+    from benchsuite.specs.loading.tree import read
 
     try:
         node = read(path)

@@ -26,7 +26,7 @@ def rule(
     as_json: JsonOption = False,
 ) -> int:
     """Write a small distribution with a working rule and its conformance tests."""
-    from benchsuite.scaffold import create_rule_project
+    from benchsuite.registry.scaffold import create_rule_project
 
     written = create_rule_project(name, folder)
     if as_json:

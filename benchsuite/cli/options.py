@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from benchsuite.registry.manager import Registry
-    from benchsuite.spec.hardware import HardwareSpec
-    from benchsuite.spec.library import SpecLibrary
-    from benchsuite.spec.resolve import SelectedRun, Selection
-    from benchsuite.spec.resolve_experiment import SelectedExperiment
+    from benchsuite.specs.loading.library import SpecLibrary
+    from benchsuite.specs.loading.resolve import SelectedRun, Selection
+    from benchsuite.specs.loading.resolve_experiment import SelectedExperiment
+    from benchsuite.specs.models.hardware import HardwareSpec
 
 DEFAULT_STORE = Path("benchsuite-store")
 
@@ -79,7 +79,7 @@ TargetArgument = Annotated[
 
 def _complete_target(incomplete: str) -> list[str]:
     """Return what can be run for the shell's completion."""
-    from benchsuite.spec.targets import RUNNABLE
+    from benchsuite.specs.loading.targets import RUNNABLE
 
     found = library(None)
     return [name for kind in RUNNABLE for name in found.names(kind) if name.startswith(incomplete)]
@@ -114,7 +114,7 @@ def selection(
 
     """
     from benchsuite.errors import Problem, SpecError
-    from benchsuite.spec.resolve import Selection
+    from benchsuite.specs.loading.resolve import Selection
 
     if seeds and seed:
         raise SpecError([Problem("give --seeds (how many) or --seed (which), not both")])
@@ -136,8 +136,8 @@ def library(specs: list[Path] | None, target: str = "", plugin_folders: list[Pat
 
     """
     from benchsuite.errors import Problem, SpecError
-    from benchsuite.spec.library import builtin_folder, user_folders
-    from benchsuite.spec.resolve import load_library_for
+    from benchsuite.specs.loading.library import builtin_folder, user_folders
+    from benchsuite.specs.loading.resolve import load_library_for
 
     missing = [Problem("no such folder", str(folder)) for folder in specs or [] if not folder.is_dir()]
     if missing:
@@ -149,9 +149,9 @@ def resolved(
     chosen: Selection, specs: list[Path] | None, settle: Callable[[HardwareSpec], HardwareSpec] | None = None
 ) -> tuple[list[SelectedRun], Registry]:
     """Return the runs of a selection, for this machine's hardware, and the registry they were resolved with."""
-    from benchsuite.harness.device import settle_hardware
     from benchsuite.registry.manager import installed_registry
-    from benchsuite.spec.resolve import resolve
+    from benchsuite.specs.loading.resolve import resolve
+    from benchsuite.training.device import settle_hardware
 
     registry = installed_registry()
     return resolve(chosen, _library_for(chosen, specs, registry), registry, settle or settle_hardware), registry
@@ -160,7 +160,7 @@ def resolved(
 def settle_or_imagine(hardware: HardwareSpec) -> HardwareSpec:
     """Return what this machine has; or the spec as it is where that says how fast its hardware is, for a plan."""
     from benchsuite.errors import HardwareError
-    from benchsuite.harness.device import settle_hardware
+    from benchsuite.training.device import settle_hardware
 
     try:
         return settle_hardware(hardware)
@@ -173,8 +173,8 @@ def settle_or_imagine(hardware: HardwareSpec) -> HardwareSpec:
 def resolved_experiment(chosen: Selection, specs: list[Path] | None) -> tuple[SelectedExperiment | None, Registry]:
     """Return the experiment that a selection names, or None if it names a suite or a track, and the registry."""
     from benchsuite.registry.manager import installed_registry
-    from benchsuite.spec.resolve_experiment import resolve_experiment
-    from benchsuite.spec.targets import find_target
+    from benchsuite.specs.loading.resolve_experiment import resolve_experiment
+    from benchsuite.specs.loading.targets import find_target
 
     registry = installed_registry()
     target = find_target(chosen.target, _library_for(chosen, specs, registry))

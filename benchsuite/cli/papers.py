@@ -13,7 +13,7 @@ from benchsuite.cli.sources import Cells, laid_out_claims, published_values
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from benchsuite.record.store import RecordStore
+    from benchsuite.records.store import RecordStore
     from benchsuite_leaderboard.incremental import Papers
     from benchsuite_leaderboard.site import BuildReport
 
@@ -40,9 +40,9 @@ def papers_of(cells: Cells, specs: list[Path] | None) -> Papers:
     from pydantic import TypeAdapter, ValidationError
 
     from benchsuite.errors import StoreError
-    from benchsuite.record.atomic import replaced_atomically
-    from benchsuite.spec.claims import ClaimCases
-    from benchsuite.spec.published import PublishedError
+    from benchsuite.papers.claim_cases import ClaimCases
+    from benchsuite.papers.published import PublishedError
+    from benchsuite.records.atomic import replaced_atomically
     from benchsuite_leaderboard.incremental import Papers
 
     key = _key(cells, specs)
@@ -79,7 +79,7 @@ def _unless_wrong(wrong: list[str], what: str, lay_out: Callable[[], list[Any]])
 
 def _key(cells: Cells, specs: list[Path] | None) -> str:
     from benchsuite.registry.catalog import installed_state, read_catalog
-    from benchsuite.spec.library import builtin_folder, user_folders
+    from benchsuite.specs.loading.library import builtin_folder, user_folders
 
     foreign = [Path(folder) for plugin in read_catalog().plugins for folder in plugin.spec_folders]
     files = [

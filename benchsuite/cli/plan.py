@@ -24,7 +24,7 @@ from benchsuite.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from benchsuite.planning.plan import PlannedRun
+    from benchsuite.execution.plan import PlannedRun
 
 
 def plan(
@@ -40,7 +40,7 @@ def plan(
     as_json: JsonOption = False,
 ) -> int:
     """Show every run of a suite or track without running any: estimates, and refused pairs with their reasons."""
-    from benchsuite.planning.plan import make_plan
+    from benchsuite.execution.plan import make_plan
 
     chosen = selection(target, rules, tier, seeds, seed, overrides, hardware)
     runs, registry = resolved(chosen, specs, settle=settle_or_imagine)
@@ -86,9 +86,14 @@ def _show(planned: list[PlannedRun]) -> None:
             table.add_row(*head, "[yellow]refused[/]", "", "", "", "", "")
             continue
         table.add_row(
-            *head, entry.run_id, f"{found.parameters:,}", f"{found.flops_per_step / 1e9:.3f}",
-            f"{found.flops_total / 1e15:.4f}", f"{found.memory_mib:,.0f}", _shown(_hours(entry)),
-        )  # fmt: skip
+            *head,
+            entry.run_id,
+            f"{found.parameters:,}",
+            f"{found.flops_per_step / 1e9:.3f}",
+            f"{found.flops_total / 1e15:.4f}",
+            f"{found.memory_mib:,.0f}",
+            _shown(_hours(entry)),
+        )
     console = output()
     console.print(table)
     refused = {(p.selected.spec.track, p.selected.spec.rule.name): p.refused for p in planned if p.refused}
@@ -109,7 +114,7 @@ def _show(planned: list[PlannedRun]) -> None:
 
 
 def _hours(planned: PlannedRun) -> float | None:
-    from benchsuite.planning.estimate import hours
+    from benchsuite.execution.estimate import hours
 
     hardware = planned.selected.spec.hardware
     if hardware.sustained_tflops is None or planned.estimate is None:

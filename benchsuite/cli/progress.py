@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from benchsuite.record.model import EpochMetrics, RunRecord
+from benchsuite.records.model import EpochMetrics, RunRecord
 from benchsuite.registry import hookimpl
-from benchsuite.spec.track import RunSpec
+from benchsuite.specs.models.track import RunSpec
 
 
 class ProgressDisplay:
@@ -22,9 +22,15 @@ class ProgressDisplay:
         self.finished = 0
         self.live = console.is_terminal
         self.progress = Progress(
-            TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}"), console=console, disable=not self.live, transient=True,
-        )  # fmt: skip
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+            disable=not self.live,
+            transient=True,
+        )
         self.all_runs: TaskID = self.progress.add_task("runs", total=total, note="")
         self.bars: dict[str, TaskID] = {}
         """Of the runs under way; an executor makes several at once."""

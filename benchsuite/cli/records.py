@@ -29,19 +29,21 @@ def lint(
     Data without the published checksums is named. Exit code 1 if there is any problem.
     """
     from benchsuite.errors import EmptySelectionError
-    from benchsuite.record.lint import lint_folder
+    from benchsuite.records.lint import lint_folder
 
     if not folder.is_dir():
         raise EmptySelectionError(f"{folder} is not a folder; `benchsuite export --out {folder}` makes one")
     report = lint_folder(folder)
     if as_json:
-        print_json({
-            "records": report.records,
-            "clean": report.is_clean,
-            "findings": [
-                {"path": str(f.path), "message": f.message, "problem": f.is_problem} for f in report.findings
-            ],
-        })  # fmt: skip
+        print_json(
+            {
+                "records": report.records,
+                "clean": report.is_clean,
+                "findings": [
+                    {"path": str(f.path), "message": f.message, "problem": f.is_problem} for f in report.findings
+                ],
+            }
+        )
     else:
         for finding in report.findings:
             output().print(str(finding), markup=False, soft_wrap=True)

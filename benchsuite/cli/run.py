@@ -37,13 +37,13 @@ from benchsuite.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from benchsuite.harness.executor import Executor
-    from benchsuite.harness.ranks import Ranks
-    from benchsuite.harness.session import SessionResult
-    from benchsuite.record.store import RecordStore
+    from benchsuite.execution.executor import Executor
+    from benchsuite.execution.session import SessionResult
+    from benchsuite.records.store import RecordStore
     from benchsuite.registry.manager import Registry
-    from benchsuite.spec.hardware import HardwareSpec
-    from benchsuite.spec.resolve import SelectedRun
+    from benchsuite.specs.loading.resolve import SelectedRun
+    from benchsuite.specs.models.hardware import HardwareSpec
+    from benchsuite.training.ranks import Ranks
 
 FAILED_STATUSES = frozenset({"crashed", "out_of_memory"})
 
@@ -72,9 +72,9 @@ def run(
     Runs that are finished already are not run again, and interrupted ones continue where they were. Ctrl-C saves the
     state. Try `benchsuite plan` first to see what would be run.
     """
-    from benchsuite.harness.ranks import joined_ranks, launched_size
-    from benchsuite.record.store import RecordStore
-    from benchsuite.tracking.connection import prepare_environment
+    from benchsuite.records.mlflow.connection import prepare_environment
+    from benchsuite.records.store import RecordStore
+    from benchsuite.training.ranks import joined_ranks, launched_size
 
     # Before any plugin can import MLflow: telemetry is decided when it is imported.
     prepare_environment()
@@ -97,11 +97,13 @@ def run(
     if not ranks.leads:
         return 130 if result.interrupted else code
     if as_json:
-        print_json({
-            "store": str(records.root),
-            "interrupted": result.interrupted,
-            "records": [r.model_dump(mode="json") for r in result.records],
-        })  # fmt: skip
+        print_json(
+            {
+                "store": str(records.root),
+                "interrupted": result.interrupted,
+                "records": [r.model_dump(mode="json") for r in result.records],
+            }
+        )
     else:
         _show(result, records, store, specs)
     if result.interrupted:
@@ -123,14 +125,21 @@ def _make(
 ) -> SessionResult:
     """Make the runs, watched by the progress display and by MLflow in the process that writes."""
     from benchsuite.cli.progress import ProgressDisplay
-    from benchsuite.harness.session import Session
-    from benchsuite.tracking.plugin import MlflowRecorder
-    from benchsuite.tracking.uris import default_tracking_uri
+    from benchsuite.execution.session import Session
+    from benchsuite.records.mlflow.plugin import MlflowRecorder
+    from benchsuite.records.mlflow.uris import default_tracking_uri
 
     display = ProgressDisplay(messages(), total=len(runs))
     session = Session(
-        runs, records, registry, data, fresh, display.reused, ranks, _executor(executor, ranks),
-    )  # fmt: skip
+        runs,
+        records,
+        registry,
+        data,
+        fresh,
+        display.reused,
+        ranks,
+        _executor(executor, ranks),
+    )
     session.check()
     if not ranks.leads:
         return session.execute()
@@ -150,7 +159,7 @@ def _settling(name: ExecutorName) -> Callable[[HardwareSpec], HardwareSpec] | No
     """Return what makes a spec's device explicit where runs are made; None for this machine's own."""
     if name == "local":
         return None
-    from benchsuite.harness.ray_executor import settle_for_cluster
+    from benchsuite.execution.ray_executor import settle_for_cluster
 
     return settle_for_cluster
 
@@ -162,7 +171,7 @@ def _executor(name: ExecutorName, ranks: Ranks) -> Executor | None:
         return None
     if ranks.size > 1:
         raise HardwareError("torchrun shares one run among processes, --executor ray makes many runs: use one of them")
-    from benchsuite.harness.ray_executor import RayExecutor
+    from benchsuite.execution.ray_executor import RayExecutor
 
     return RayExecutor()
 
@@ -171,7 +180,7 @@ def _show(result: SessionResult, records: RecordStore, store: Path, specs: list[
     from benchsuite.cli.papers import build_store_page
     from benchsuite.cli.tables import results_table
     from benchsuite.errors import BenchsuiteError
-    from benchsuite_leaderboard.tables import summarize
+    from benchsuite.results.tables import summarize
 
     console = output()
     for table in summarize(result.records):

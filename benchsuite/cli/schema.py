@@ -10,9 +10,20 @@ import typer
 from benchsuite.cli.options import print_json
 
 SchemaName = Literal[
-    "dataset", "architecture", "protocol", "hardware", "track", "suite", "experiment", "reference", "claim", "run",
-    "record", "experiment_record", "rule_audit",
-]  # fmt: skip
+    "dataset",
+    "architecture",
+    "protocol",
+    "hardware",
+    "track",
+    "suite",
+    "experiment",
+    "reference",
+    "claim",
+    "run",
+    "record",
+    "experiment_record",
+    "rule_audit",
+]
 
 
 def schema(
@@ -27,7 +38,7 @@ def schema(
         return 0
     import json
 
-    from benchsuite.record.atomic import write_text_atomically
+    from benchsuite.records.atomic import write_text_atomically
 
     for key, value in chosen.items():
         path = out / f"{key}.schema.json"
@@ -39,24 +50,33 @@ def schema(
 def _schemas() -> dict[str, Any]:
     from pydantic import TypeAdapter
 
-    from benchsuite.record.audit import RuleAudit
-    from benchsuite.record.experiment import ExperimentRecord
-    from benchsuite.record.model import RunRecord
-    from benchsuite.spec.architecture import ArchitectureSpec
-    from benchsuite.spec.claim import ClaimSpec
-    from benchsuite.spec.dataset import DatasetSpec
-    from benchsuite.spec.experiment import ExperimentSpec
-    from benchsuite.spec.hardware import HardwareSpec
-    from benchsuite.spec.protocol import ProtocolSpec
-    from benchsuite.spec.reference import ReferenceSpec
-    from benchsuite.spec.track import RunSpec, SuiteSpec, TrackSpec
+    from benchsuite.records.audit import RuleAudit
+    from benchsuite.records.experiment import ExperimentRecord
+    from benchsuite.records.model import RunRecord
+    from benchsuite.specs.models.architecture import ArchitectureSpec
+    from benchsuite.specs.models.claim import ClaimSpec
+    from benchsuite.specs.models.dataset import DatasetSpec
+    from benchsuite.specs.models.experiment import ExperimentSpec
+    from benchsuite.specs.models.hardware import HardwareSpec
+    from benchsuite.specs.models.protocol import ProtocolSpec
+    from benchsuite.specs.models.reference import ReferenceSpec
+    from benchsuite.specs.models.track import RunSpec, SuiteSpec, TrackSpec
 
     shapes: dict[str, Any] = {
-        "dataset": DatasetSpec, "architecture": ArchitectureSpec, "protocol": ProtocolSpec, "hardware": HardwareSpec,
-        "track": TrackSpec, "suite": SuiteSpec, "experiment": ExperimentSpec, "reference": ReferenceSpec,
-        "claim": ClaimSpec, "run": RunSpec, "record": RunRecord, "experiment_record": ExperimentRecord,
+        "dataset": DatasetSpec,
+        "architecture": ArchitectureSpec,
+        "protocol": ProtocolSpec,
+        "hardware": HardwareSpec,
+        "track": TrackSpec,
+        "suite": SuiteSpec,
+        "experiment": ExperimentSpec,
+        "reference": ReferenceSpec,
+        "claim": ClaimSpec,
+        "run": RunSpec,
+        "record": RunRecord,
+        "experiment_record": ExperimentRecord,
         "rule_audit": RuleAudit,
-    }  # fmt: skip
+    }
     schemas = {name: TypeAdapter(shape).json_schema() for name, shape in shapes.items()}
     for name in ("dataset", "architecture", "hardware", "track", "suite", "experiment", "reference", "claim"):
         _as_written(schemas[name])

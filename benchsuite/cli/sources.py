@@ -12,11 +12,11 @@ from benchsuite.cli.options import library, messages
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from benchsuite.record.model import RunRecord
-    from benchsuite.record.store import BrokenRecord
-    from benchsuite.spec.base import Tier
-    from benchsuite.spec.claims import ClaimCases
-    from benchsuite.spec.published import PublishedError
+    from benchsuite.papers.claim_cases import ClaimCases
+    from benchsuite.papers.published import PublishedError
+    from benchsuite.records.model import RunRecord
+    from benchsuite.records.store import BrokenRecord
+    from benchsuite.specs.models.base import Tier
 
 RecordsOption = Annotated[
     list[Path] | None,
@@ -45,8 +45,8 @@ def laid_out_claims(cells: Cells, specs: list[Path] | None) -> list[ClaimCases]:
         SpecError: if a claim or a track is wrong.
 
     """
+    from benchsuite.papers.claim_cases import lay_out_claims
     from benchsuite.registry.manager import installed_registry
-    from benchsuite.spec.claims import lay_out_claims
 
     registry = installed_registry()
     found = library(specs, plugin_folders=[folder for folder, _ in registry.spec_folders])
@@ -60,8 +60,8 @@ def published_values(cells: Cells, specs: list[Path] | None) -> list[PublishedEr
         SpecError: if a reference or a track is wrong.
 
     """
+    from benchsuite.papers.published import published_errors
     from benchsuite.registry.manager import installed_registry
-    from benchsuite.spec.published import published_errors
 
     registry = installed_registry()
     found = library(specs, plugin_folders=[folder for folder, _ in registry.spec_folders])

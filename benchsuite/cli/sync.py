@@ -10,9 +10,9 @@ from benchsuite.cli.options import DEFAULT_STORE, JsonOption, StoreOption, Track
 def sync(store: StoreOption = DEFAULT_STORE, tracking_uri: TrackingOption = None, as_json: JsonOption = False) -> int:
     """Mirror every record that MLflow does not hold, and close runs whose process was killed."""
     from benchsuite.errors import EmptySelectionError
-    from benchsuite.record.store import RecordStore
-    from benchsuite.tracking.sync import sync as synchronize
-    from benchsuite.tracking.uris import default_tracking_uri
+    from benchsuite.records.mlflow.sync import sync as synchronize
+    from benchsuite.records.mlflow.uris import default_tracking_uri
+    from benchsuite.records.store import RecordStore
 
     records = RecordStore(store.resolve())
     if not records.records_folder.is_dir():

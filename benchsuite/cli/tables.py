@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from benchsuite_leaderboard.formatting import interval, mean_sd, number, plain_mean_sd, points, status_words
-from benchsuite_leaderboard.rows import WAITED
+from benchsuite.results.formatting import interval, mean_sd, number, plain_mean_sd, points, status_words
+from benchsuite.results.rows import WAITED
 
 if TYPE_CHECKING:
+    from benchsuite.results.model import RuleRow, TrackTable
     from benchsuite_leaderboard.experiment_tables import ExperimentTable
-    from benchsuite_leaderboard.model import RuleRow, TrackTable
 
 
 def results_table(table: TrackTable) -> Table:
@@ -59,8 +59,13 @@ def _gap(row: RuleRow) -> str:
 
 def experiment_table(table: ExperimentTable) -> Table:
     """Return one experiment's results: the final error, the final correlation of each layer, and what failed."""
-    shown = Table(title=escape(f"{table.name} · {table.title}"), title_justify="left", title_style="bold",
-                  header_style="dim", caption_justify="left")  # fmt: skip
+    shown = Table(
+        title=escape(f"{table.name} · {table.title}"),
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        caption_justify="left",
+    )
     shown.add_column("rule")
     layers = [f"corr(W{layer}, R{layer}ᵀ)" for layer in range(1, table.layers + 1)]
     for name in ("log10 of error", *layers, "seeds"):
@@ -69,9 +74,11 @@ def experiment_table(table: ExperimentTable) -> Table:
     for row in table.rows:
         correlations = row.correlations or (None,) * table.layers
         shown.add_row(
-            escape(row.label), plain_mean_sd(row.error), *(plain_mean_sd(c) for c in correlations),
+            escape(row.label),
+            plain_mean_sd(row.error),
+            *(plain_mean_sd(c) for c in correlations),
             f"{row.completed} of {row.total}" if row.failures else str(row.total),
             f"[red]{escape('; '.join(row.failures))}[/]" if row.failures else "",
-        )  # fmt: skip
+        )
     shown.caption = f"after {table.spec['iterations']:,} iterations; the error is ‖E‖²; mean ± sd over completed seeds"
     return shown

@@ -10,8 +10,8 @@ import typer
 from benchsuite.cli.options import DEFAULT_STORE, JsonOption, StoreOption, messages, output, print_json
 
 if TYPE_CHECKING:
-    from benchsuite.record.reading import BrokenRecord
-    from benchsuite.record.transfer import Transfer
+    from benchsuite.records.reading import BrokenRecord
+    from benchsuite.records.transfer import Transfer
 
 ReplaceOption = Annotated[
     bool, typer.Option("--replace", help="Put a different record in the place of one that is there.")
@@ -40,8 +40,8 @@ def export(
 
     if from_mlflow is None:
         return _export(_files_of(store), str(store), [], out, tracks, replace, as_json)
-    from benchsuite.tracking.gathering import gather_records
-    from benchsuite.tracking.uris import redact
+    from benchsuite.records.mlflow.gathering import gather_records
+    from benchsuite.records.mlflow.uris import redact
 
     with TemporaryDirectory() as folder:
         files, refused = gather_records(from_mlflow, Path(folder))
@@ -49,21 +49,26 @@ def export(
 
 
 def _files_of(store: Path) -> list[Path]:
-    from benchsuite.record.store import RecordStore
-    from benchsuite.record.transfer import record_files
+    from benchsuite.records.store import RecordStore
+    from benchsuite.records.transfer import record_files
 
     own = RecordStore(store)
     return list(record_files(f for f in (own.records_folder, own.experiments_folder) if f.is_dir()))
 
 
 def _export(
-    files: list[Path], source: str, refused: list[BrokenRecord], out: Path, tracks: list[str] | None, replace: bool,
+    files: list[Path],
+    source: str,
+    refused: list[BrokenRecord],
+    out: Path,
+    tracks: list[str] | None,
+    replace: bool,
     as_json: bool,
-) -> int:  # fmt: skip
+) -> int:
     from benchsuite.errors import EmptySelectionError
-    from benchsuite.record.model import RunRecord
-    from benchsuite.record.reading import read_document
-    from benchsuite.record.transfer import place_by_track, transfer
+    from benchsuite.records.model import RunRecord
+    from benchsuite.records.reading import read_document
+    from benchsuite.records.transfer import place_by_track, transfer
 
     if tracks:
         found = ((path, read_document(path)) for path in files)
@@ -84,8 +89,8 @@ def import_(
 ) -> int:
     """Copy records into a store. What is damaged or contradicts itself is refused, and what is there already stays."""
     from benchsuite.errors import EmptySelectionError
-    from benchsuite.record.store import RecordStore
-    from benchsuite.record.transfer import place_in_store, record_files, transfer
+    from benchsuite.records.store import RecordStore
+    from benchsuite.records.transfer import place_in_store, record_files, transfer
 
     files = list(record_files(sources))
     if not files:
@@ -97,18 +102,21 @@ def import_(
 
 def _tell(done: Transfer, target: Path, as_json: bool) -> int:
     if as_json:
-        print_json({
-            "written": [str(p) for p in done.written],
-            "unchanged": [str(p) for p in done.unchanged],
-            "conflicts": [str(p) for p in done.conflicts],
-            "refused": [{"file": str(b.path), "reason": b.reason} for b in done.refused],
-        })  # fmt: skip
+        print_json(
+            {
+                "written": [str(p) for p in done.written],
+                "unchanged": [str(p) for p in done.unchanged],
+                "conflicts": [str(p) for p in done.conflicts],
+                "refused": [{"file": str(b.path), "reason": b.reason} for b in done.refused],
+            }
+        )
         return 0 if done.complete else 1
     for path in done.conflicts:
         messages().print(
             f"not overwritten: {path} holds a different record; --replace puts the new one in its place",
-            markup=False, soft_wrap=True,
-        )  # fmt: skip
+            markup=False,
+            soft_wrap=True,
+        )
     for broken in done.refused:
         messages().print(f"refused: {broken.path}: {broken.reason}", markup=False, soft_wrap=True)
     counts = f"{len(done.written)} written, {len(done.unchanged)} there already"

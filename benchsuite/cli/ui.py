@@ -18,8 +18,8 @@ def ui(
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
 ) -> int:
     """Show the runs in MLflow's own pages until Ctrl-C."""
-    from benchsuite.tracking.ui import serve_ui
-    from benchsuite.tracking.uris import default_artifact_root, default_tracking_uri
+    from benchsuite.records.mlflow.ui import serve_ui
+    from benchsuite.records.mlflow.uris import default_artifact_root, default_tracking_uri
 
     root = store.resolve()
     uri = default_tracking_uri(root) if tracking_uri in {None, "none"} else str(tracking_uri)

@@ -17,19 +17,21 @@ def validate(
 ) -> int:
     """Check spec files: fields, values, references, tiers and rule settings. Exit code 1 if there is any problem."""
     from benchsuite.registry.manager import installed_registry
-    from benchsuite.spec.check_file import check_file
+    from benchsuite.specs.loading.check_file import check_file
 
     registry = installed_registry()
     folders = [folder for folder, _ in registry.spec_folders]
     found = {str(file): check_file(file, library(specs, str(file), folders), registry) for file in files}
     if as_json:
-        print_json({
-            file: [
-                {"file": p.file, "line": p.line, "column": p.column, "field": p.field, "message": p.message}
-                for p in problems
-            ]
-            for file, problems in found.items()
-        })  # fmt: skip
+        print_json(
+            {
+                file: [
+                    {"file": p.file, "line": p.line, "column": p.column, "field": p.field, "message": p.message}
+                    for p in problems
+                ]
+                for file, problems in found.items()
+            }
+        )
         return 1 if any(found.values()) else 0
     console = output()
     for file, problems in found.items():

@@ -11,8 +11,8 @@ import typer
 from benchsuite.cli.options import DataRootOption, JsonOption, data_root, messages, output, print_json
 
 if TYPE_CHECKING:
-    from benchsuite.record.comparison import Comparison
-    from benchsuite.record.model import RunRecord
+    from benchsuite.records.comparison import Comparison
+    from benchsuite.records.model import RunRecord
 
 
 def verify(
@@ -34,10 +34,10 @@ def verify(
 ) -> int:
     """Check records: schema, spec hash, run id, file name, result key, counts. Exit code 1 if anything is wrong."""
     from benchsuite.errors import EmptySelectionError
-    from benchsuite.record.checks import inconsistencies
-    from benchsuite.record.model import RunRecord
-    from benchsuite.record.reading import BrokenRecord, read_document
-    from benchsuite.record.transfer import record_files
+    from benchsuite.records.checks import inconsistencies
+    from benchsuite.records.model import RunRecord
+    from benchsuite.records.reading import BrokenRecord, read_document
+    from benchsuite.records.transfer import record_files
 
     paths = list(record_files(files))
     if not paths:
@@ -63,16 +63,17 @@ def verify(
 
 def _rerun(record: RunRecord, data: Path | None, error_tolerance: float) -> dict[str, Any]:
     from benchsuite.errors import BenchsuiteError
-    from benchsuite.harness.rerun import rerun
-    from benchsuite.record.comparison import Tolerances, compare
+    from benchsuite.execution.rerun import rerun
+    from benchsuite.records.comparison import Tolerances, compare
     from benchsuite.registry.manager import installed_registry
 
     spec = record.spec
     messages().print(
         f"running {spec.track} {spec.rule.name} seed {spec.seed} ({spec.tier}) again; "
         f"it took {record.timing.train_time_s:.0f} s on {record.hardware.hardware_class}",
-        markup=False, soft_wrap=True,
-    )  # fmt: skip
+        markup=False,
+        soft_wrap=True,
+    )
     try:
         new = rerun(record, installed_registry(), data_root(data))
     except BenchsuiteError as error:

@@ -9,9 +9,9 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 from torch import Generator, Tensor
 
+from benchsuite.credit.rule import RuleConfig
 from benchsuite.errors import nearest
-from benchsuite.network.maps import LinearMap, map_kinds
-from benchsuite.rule import RuleConfig
+from benchsuite.networks.maps import LinearMap, map_kinds
 
 ScaleName = Literal["he_fan_out", "root_fan_in", "glorot", "root_fan_sum", "one"]
 Distribution = Literal["normal", "uniform"]
@@ -36,9 +36,10 @@ def scale_of(linear_map: LinearMap, name: ScaleName) -> float:
 def _known(kind: str) -> str:
     if kind not in map_kinds():
         raise PydanticCustomError(
-            "map_kind", "no kind of map is called that{hint} (known: {known})",
+            "map_kind",
+            "no kind of map is called that{hint} (known: {known})",
             {"hint": nearest(kind, map_kinds()), "known": ", ".join(sorted(map_kinds()))},
-        )  # fmt: skip
+        )
     return kind
 
 
@@ -92,9 +93,10 @@ class DrawnFeedbackConfig(RuleConfig):
             given = [n for n in ("standard_deviation", "scale", "half_width") if getattr(drawing, n) is not None]
             if len(given) > 1:
                 raise PydanticCustomError(
-                    "said_twice", "{at}{given} say the same thing twice; keep one",
+                    "said_twice",
+                    "{at}{given} say the same thing twice; keep one",
                     {"at": at, "given": " and ".join(given)},
-                )  # fmt: skip
+                )
             if self._for(kind).half_width and self._for(kind).distribution == "normal":
                 raise PydanticCustomError(
                     "no_half_width", "{at}a normal distribution has no half_width; give scale instead", {"at": at}
@@ -106,9 +108,11 @@ class DrawnFeedbackConfig(RuleConfig):
         own = self.by_map.get(kind, Drawing())
         size = own if own.says_how_large else self
         return Drawing(
-            distribution=own.distribution or self.distribution, standard_deviation=size.standard_deviation,
-            scale=size.scale, half_width=size.half_width,
-        )  # fmt: skip
+            distribution=own.distribution or self.distribution,
+            standard_deviation=size.standard_deviation,
+            scale=size.scale,
+            half_width=size.half_width,
+        )
 
     def standard_deviation_of(self, linear_map: LinearMap) -> float:
         """Return the standard deviation of one map's feedback weights."""

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 from torch import Generator, Tensor, nn
 
+from benchsuite.credit.rule import Batch, Rule, StepResult
 from benchsuite.credit.vector_tape import propagated_credit, record_vector_forward
-from benchsuite.network.maps import LinearMap, replaced_feedback
-from benchsuite.network.network import Network
-from benchsuite.rule import Batch, Rule, StepResult
+from benchsuite.networks.maps import LinearMap, replaced_feedback
+from benchsuite.networks.network import Network
 
 
 class FeedbackWeights(nn.Module):

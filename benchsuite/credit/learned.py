@@ -12,8 +12,8 @@ from torch import Generator, Tensor
 
 from benchsuite.credit.drawing import DrawnFeedbackConfig
 from benchsuite.credit.feedback import ReplacedFeedbackRule
-from benchsuite.network.maps import LinearMap
-from benchsuite.rule import Batch, LearnedFeedback, StepResult
+from benchsuite.credit.rule import Batch, LearnedFeedback, StepResult
+from benchsuite.networks.maps import LinearMap
 
 
 class LearnedFeedbackRule(ReplacedFeedbackRule):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from benchsuite.credit.rule import Batch
 from benchsuite.credit.tape import Tape, record_ordinary_forward
 from benchsuite.credit.vector_tape import record_vector_forward
-from benchsuite.network.network import Network
-from benchsuite.rule import Batch
+from benchsuite.networks.network import Network
 
 
 def record_forward(network: Network, batch: Batch, keep_ways: bool = False) -> Tape:

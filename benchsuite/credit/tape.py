@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchsuite.credit.rule import Batch
 from benchsuite.errors import ShapeError
-from benchsuite.network.network import Network
-from benchsuite.network.segments import Segment
-from benchsuite.rule import Batch
+from benchsuite.networks.network import Network
+from benchsuite.networks.segments import Segment
 
 
 class Way(NamedTuple):

@@ -15,14 +15,14 @@ import torch
 from torch import Generator, Tensor, nn
 
 from benchsuite.credit.recording import record_forward
+from benchsuite.credit.rule import Batch, CreditWork, Rule, RuleConfig, StepResult
 from benchsuite.credit.tape import Tape
 from benchsuite.errors import SingularMapError
-from benchsuite.network.maps import Factorization
-from benchsuite.network.network import Network
-from benchsuite.network.outline import ArchitectureOutline
-from benchsuite.network.products import shortens_products, whole_products
-from benchsuite.network.segments import Segment
-from benchsuite.rule import Batch, CreditWork, Rule, RuleConfig, StepResult
+from benchsuite.networks.maps import Factorization
+from benchsuite.networks.network import Network
+from benchsuite.networks.products import shortens_products, whole_products
+from benchsuite.networks.segments import Segment
+from benchsuite.networks.shapes.outline import ArchitectureOutline
 
 Precision = Literal["float32", "float64"]
 

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from benchsuite.credit.rule import Batch
 from benchsuite.credit.tape import Tape
 from benchsuite.errors import ShapeError
-from benchsuite.network.network import Network
-from benchsuite.network.outline import DATA
-from benchsuite.network.vector_segment import VectorSegment
-from benchsuite.rule import Batch
+from benchsuite.networks.network import Network
+from benchsuite.networks.shapes.outline import DATA
+from benchsuite.networks.vector_segment import VectorSegment
 
 
 class VectorTape(Tape):

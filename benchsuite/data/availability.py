@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchsuite.data import cifar_files, mnist_files
+from benchsuite.data.cifar import files as cifar_files
 from benchsuite.data.fetching import Publication
-from benchsuite.data.prepared import PREPARED
+from benchsuite.data.mnist import files as mnist_files
+from benchsuite.data.prepared.files import PREPARED
 from benchsuite.data.roots import OFFLINE_VARIABLE, is_offline, resolve_in_root
-from benchsuite.spec.dataset import (
+from benchsuite.specs.models.dataset import (
     ArraysDataset,
     CifarDataset,
     DatasetSpec,
@@ -101,7 +102,7 @@ def _look_for_arrays(spec: ArraysDataset, path: Path) -> Availability:
 
 def _look_for_imagenet(spec: ImagenetDataset, data_root: Path) -> Availability:
     if spec.sample:
-        from benchsuite.data.imagenet_sample import sample_folder
+        from benchsuite.data.imagenet.sample import sample_folder
 
         folder = sample_folder(spec.sample, data_root)
         return Availability(True, str(folder) if folder.is_dir() else "generated when first used")

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from benchsuite.spec.augmentation import CropAndFlip
+from benchsuite.specs.models.augmentation import CropAndFlip
 
 
 def draw_crops(spec: CropAndFlip, examples: int, generator: Generator) -> Tensor:

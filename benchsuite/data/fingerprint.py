@@ -12,7 +12,7 @@ from torch import Tensor
 from benchsuite.data.tensors import DecodedDataset
 
 if TYPE_CHECKING:
-    from benchsuite.data.streamed import StreamedDataset
+    from benchsuite.data.images.streamed import StreamedDataset
 
 
 def fingerprint(dataset: DecodedDataset | StreamedDataset) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 from benchsuite.data.checks import check_decoded, one_line
 from benchsuite.data.tensors import DatasetReader, DecodedDataset
 from benchsuite.errors import DataError
-from benchsuite.spec.dataset import (
+from benchsuite.specs.models.dataset import (
     ArraysDataset,
     CifarDataset,
     DatasetSpec,
@@ -27,7 +27,7 @@ from benchsuite.spec.dataset import (
 )
 
 if TYPE_CHECKING:
-    from benchsuite.data.streamed import StreamedDataset
+    from benchsuite.data.images.streamed import StreamedDataset
 
 _NO_READERS: Mapping[str, DatasetReader] = MappingProxyType({})
 
@@ -75,7 +75,7 @@ def load_dataset(
     """
     try:
         if isinstance(spec, ImagenetDataset):
-            from benchsuite.data.readers.imagenet import read_imagenet
+            from benchsuite.data.imagenet.reader import read_imagenet
 
             return read_imagenet(spec, Path(data_root))
         dataset = _read(spec, Path(data_root), plugin_readers, download)
@@ -107,30 +107,30 @@ def _read(
     # Imported where they are used: scikit-learn alone takes more than a second.
     match spec:
         case DigitsDataset():
-            from benchsuite.data.readers.digits import read_digits
+            from benchsuite.data.digits.reader import read_digits
 
             return read_digits(spec)
         case MnistDataset():
-            from benchsuite.data.readers.mnist import read_mnist
+            from benchsuite.data.mnist.reader import read_mnist
 
             return read_mnist(data_root, download=download)
         case CifarDataset():
-            from benchsuite.data.readers.cifar import read_cifar
+            from benchsuite.data.cifar.reader import read_cifar
 
             return read_cifar(spec, data_root, download=download)
         case ArraysDataset():
-            from benchsuite.data.readers.arrays import read_arrays
+            from benchsuite.data.arrays.reader import read_arrays
 
             return read_arrays(spec, data_root)
         case ImageFolderDataset():
-            from benchsuite.data.readers.image_folder import read_image_folder
+            from benchsuite.data.image_folder.reader import read_image_folder
 
             return read_image_folder(spec, data_root)
         case SyntheticDataset():
-            from benchsuite.data.readers.synthetic import make_synthetic
+            from benchsuite.data.synthetic.reader import make_synthetic
 
             return make_synthetic(spec)
         case PluginDataset():
-            from benchsuite.data.readers.plugin import read_with_plugin
+            from benchsuite.data.plugin_reader import read_with_plugin
 
             return read_with_plugin(spec, data_root, plugin_readers)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from benchsuite.errors import DataError
-from benchsuite.spec.dataset import Normalization
+from benchsuite.specs.models.dataset import Normalization
 
 
 class Normalizer:

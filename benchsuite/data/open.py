@@ -9,10 +9,10 @@ import torch
 from benchsuite.data.resident import ResidentData
 from benchsuite.data.source import TrainingData
 from benchsuite.data.tensors import DecodedDataset
-from benchsuite.spec.dataset import DatasetSpec, ImagenetDataset
+from benchsuite.specs.models.dataset import DatasetSpec, ImagenetDataset
 
 if TYPE_CHECKING:
-    from benchsuite.data.streamed import StreamedDataset
+    from benchsuite.data.images.streamed import StreamedDataset
 
 
 def open_data(
@@ -33,6 +33,6 @@ def open_data(
         augmentation = None if isinstance(spec, ImagenetDataset) else spec.augmentation
         return ResidentData(dataset, spec.normalization, device, augmentation=augmentation)
     # Imported where it is used: torchvision's transforms take a second.
-    from benchsuite.data.streamed import StreamedData
+    from benchsuite.data.images.streamed import StreamedData
 
     return StreamedData(dataset, device, processes)

@@ -12,8 +12,8 @@ from benchsuite.data.normalizing import Normalizer
 from benchsuite.data.source import Batch
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import DataError
-from benchsuite.spec.augmentation import CropAndFlip
-from benchsuite.spec.dataset import Normalization
+from benchsuite.specs.models.augmentation import CropAndFlip
+from benchsuite.specs.models.dataset import Normalization
 
 
 class ResidentData:

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchsuite.credit.rule import Batch, Rule
 from benchsuite.diagnostics.contract import Diagnostic, Measurement
-from benchsuite.network.network import Network
+from benchsuite.networks.network import Network
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Batch, Rule
 
 BENCHSUITE_CONTRACT = 1
 

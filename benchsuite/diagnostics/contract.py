@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from benchsuite.rule import Batch, Rule
+from benchsuite.credit.rule import Batch, Rule
 
 Measurement = dict[str | None, float | None]
 """By segment name (None for the network as a whole); a value of None is undefined there, not zero."""

@@ -5,11 +5,11 @@ Five different things are called alignment in this field; each diagnostic here s
 
 from __future__ import annotations
 
+from benchsuite.credit.rule import Batch, Rule
 from benchsuite.diagnostics.angles import mean_angle_deg
 from benchsuite.diagnostics.contract import Diagnostic, Measurement
 from benchsuite.diagnostics.observe import CreditPoint, assigned_credit, backprop_credit, with_components
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Batch, Rule
 
 BENCHSUITE_CONTRACT = 1
 

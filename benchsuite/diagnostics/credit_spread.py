@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from benchsuite.credit import propagated_credit, record_vector_forward
+from benchsuite.credit.rule import Batch, Rule
 from benchsuite.diagnostics.angles import LEAST_NORM
 from benchsuite.diagnostics.contract import Diagnostic, Measurement
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Batch, Rule
 
 BENCHSUITE_CONTRACT = 1
 

@@ -10,10 +10,10 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
+from benchsuite.credit.rule import Batch, Rule
 from benchsuite.diagnostics.angles import angle_deg
 from benchsuite.diagnostics.contract import Diagnostic, Measurement
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Batch, Rule
 
 BENCHSUITE_CONTRACT = 1
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from benchsuite.credit import propagated_credit, record_vector_forward
-from benchsuite.network.network import Network
-from benchsuite.rule import Batch, Rule
+from benchsuite.credit.rule import Batch, Rule
+from benchsuite.networks.network import Network
 
 CreditPoint = Literal["output", "pre_activation"]
 

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchsuite.credit.rule import Batch, Rule
 from benchsuite.diagnostics.angles import mean_angle_deg
 from benchsuite.diagnostics.contract import Diagnostic, Measurement
 from benchsuite.diagnostics.observe import assigned_credit, with_components
-from benchsuite.network.network import Network
+from benchsuite.networks.network import Network
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Batch, Rule
 
 BENCHSUITE_CONTRACT = 1
 

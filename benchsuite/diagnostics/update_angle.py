@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
+from benchsuite.credit.rule import Batch, Rule
 from benchsuite.diagnostics.angles import LEAST_NORM, angle_deg
 from benchsuite.diagnostics.contract import Diagnostic, Measurement
 from benchsuite.diagnostics.observe import assigned_gradients, backprop_gradients
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Batch, Rule
 
 BENCHSUITE_CONTRACT = 1
 

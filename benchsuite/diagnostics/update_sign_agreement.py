@@ -7,10 +7,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from benchsuite.credit.rule import Batch, Rule
 from benchsuite.diagnostics.contract import Diagnostic, Measurement
 from benchsuite.diagnostics.observe import assigned_gradients, backprop_gradients
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Batch, Rule
 
 BENCHSUITE_CONTRACT = 1
 

@@ -29,12 +29,12 @@ from typing import TYPE_CHECKING, Any
 from benchsuite.registry.markers import hookspec
 
 if TYPE_CHECKING:
+    from benchsuite.credit.rule import Rule
     from benchsuite.data.tensors import DatasetReader
     from benchsuite.diagnostics.contract import Diagnostic
-    from benchsuite.network.builder import ArchitectureBuilder
-    from benchsuite.record.model import EpochMetrics, RunRecord
-    from benchsuite.rule import Rule
-    from benchsuite.spec.track import RunSpec
+    from benchsuite.networks.builder import ArchitectureBuilder
+    from benchsuite.records.model import EpochMetrics, RunRecord
+    from benchsuite.specs.models.track import RunSpec
 
 
 # --- contributions: called once per process, while the registry is built ---------------------------------------------
@@ -53,7 +53,7 @@ def benchsuite_rules() -> Sequence[type[Rule]]:
 
 @hookspec
 def benchsuite_specs() -> Sequence[Path]:
-    """Return folders of spec files (``datasets/ architectures/ tracks/ …``; see ``benchsuite.spec.library``).
+    """Return folders of spec files (``datasets/ architectures/ tracks/ …``; see ``benchsuite.specs.loading.library``).
 
     Called once per process. The folders are read when a name is looked up; a name that exists twice is an error that
     names both files.
@@ -77,7 +77,7 @@ def benchsuite_architectures() -> Mapping[str, ArchitectureBuilder]:
 
     A builder is called as ``builder(options, input_shape, classes)`` and returns an architecture spec of a built-in
     kind: plain data from which the suite estimates, checks compatibility and builds. Or a new ``nn.Module``, drawn from
-    torch's global stream, whose linear layers are taken over (``benchsuite.network.adopt``); it is called twice then,
+    torch's global stream, whose linear layers are taken over (``benchsuite.networks.adopt``); it is called twice then,
     once for the network on paper.
     """
     raise AssertionError("a specification, never called")

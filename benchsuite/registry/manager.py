@@ -21,10 +21,10 @@ from benchsuite.registry import hookspecs
 from benchsuite.version import CONTRACT_VERSION
 
 if TYPE_CHECKING:
+    from benchsuite.credit.rule import Rule
     from benchsuite.data.tensors import DatasetReader
     from benchsuite.diagnostics.contract import Diagnostic
-    from benchsuite.network.builder import ArchitectureBuilder
-    from benchsuite.rule import Rule
+    from benchsuite.networks.builder import ArchitectureBuilder
 
 ENTRY_POINT_GROUP = "benchsuite"
 
@@ -240,10 +240,10 @@ def _enter(registry: Registry, kind: str, name: str, value: Any, table: dict[str
 
 
 def _check_rule(rule: Any) -> None:
-    from benchsuite.rule import Rule, RuleConfig, RuleTraits
+    from benchsuite.credit.rule import Rule, RuleConfig, RuleTraits
 
     if not (isinstance(rule, type) and issubclass(rule, Rule)):
-        raise PluginError(f"benchsuite_rules returned {rule!r}, which is not a subclass of benchsuite.rule.Rule")
+        raise PluginError(f"benchsuite_rules returned {rule!r}, which is not a subclass of benchsuite.credit.rule.Rule")
     if inspect.isabstract(rule):
         missing = ", ".join(sorted(rule.__abstractmethods__))
         raise PluginError(f"rule {rule.__name__} lacks {missing}")
@@ -251,4 +251,4 @@ def _check_rule(rule: Any) -> None:
         if not isinstance(getattr(rule, attribute, None), kind):
             raise PluginError(f"rule {rule.__name__} has no class attribute '{attribute}' of type {kind.__name__}")
     if not (isinstance(rule.Config, type) and issubclass(rule.Config, RuleConfig)):
-        raise PluginError(f"rule {rule.__name__}: Config must be a subclass of benchsuite.rule.RuleConfig")
+        raise PluginError(f"rule {rule.__name__}: Config must be a subclass of benchsuite.credit.rule.RuleConfig")

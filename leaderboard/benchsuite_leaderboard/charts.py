@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchsuite_leaderboard.curves import thin, with_times
-from benchsuite_leaderboard.formatting import axis_title, quantity
-from benchsuite_leaderboard.model import CurvePoint, RuleRow, SegmentCurve, TrackTable
+from benchsuite.results.curves import thin, with_times
+from benchsuite.results.formatting import axis_title, quantity
+from benchsuite.results.model import CurvePoint, RuleRow, SegmentCurve, TrackTable
 
 # Mid tones that keep a contrast of about 3:1 on white and on near-black; neighbours differ for the colour-blind too.
 PALETTE = ("#3f7fd0", "#d5791f", "#2a9d76", "#c7527d", "#8b6fd6", "#a5794f", "#2d9fb3", "#9a9212", "#d05a4e", "#7c8896")

@@ -8,9 +8,9 @@ from typing import Any
 
 from jinja2 import Environment
 
-from benchsuite_leaderboard.claim_model import VERDICT_WORDS, ClaimVerdict
-from benchsuite_leaderboard.claim_words import gap_words, metric_words, side_words
-from benchsuite_leaderboard.model import TrackTable
+from benchsuite.papers.verdict_model import VERDICT_WORDS, ClaimVerdict
+from benchsuite.papers.verdict_words import gap_words, metric_words, side_words
+from benchsuite.results.model import TrackTable
 
 ADDRESS = "claims.html"
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from benchsuite.results.model import Estimate, RuleRow, TrackTable
+from benchsuite.results.statistics import paired_difference, welch_p_value
 from benchsuite_leaderboard.matrix import main_row, rules_of
-from benchsuite_leaderboard.model import Estimate, RuleRow, TrackTable
-from benchsuite_leaderboard.statistics import paired_difference, welch_p_value
 
 
 @dataclass(frozen=True)

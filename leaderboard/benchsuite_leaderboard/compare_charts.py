@@ -31,16 +31,26 @@ def pair_chart(pair: Pair) -> Chart | None:
         "data": {"values": values},
         "encoding": {"y": _by_name([v["k"] for v in values], named)},
         "layer": [
-            {"mark": {"type": "rule", "strokeDash": [3, 3], "opacity": 0.6, "color": "currentColor", "aria": False},
-             "encoding": {"x": {"datum": 0, "type": "quantitative"}, "y": None}},
-            {"mark": {"type": "rule", "strokeWidth": 2, "color": PALETTE[0]},
-             "encoding": {"x": {"field": "l", "type": "quantitative", "title": "Difference of test errors (points)"},
-                          "x2": {"field": "h"}}},
-            {"mark": {"type": "point", "filled": True, "size": 50, "opacity": 1, "color": PALETTE[0]},
-             "encoding": {"x": {"field": "m", "type": "quantitative"}, "tooltip": _tooltip(
-                 ("t", "track"), ("m", "difference (points)"), ("l", "from"), ("h", "to"))}},
+            {
+                "mark": {"type": "rule", "strokeDash": [3, 3], "opacity": 0.6, "color": "currentColor", "aria": False},
+                "encoding": {"x": {"datum": 0, "type": "quantitative"}, "y": None},
+            },
+            {
+                "mark": {"type": "rule", "strokeWidth": 2, "color": PALETTE[0]},
+                "encoding": {
+                    "x": {"field": "l", "type": "quantitative", "title": "Difference of test errors (points)"},
+                    "x2": {"field": "h"},
+                },
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 50, "opacity": 1, "color": PALETTE[0]},
+                "encoding": {
+                    "x": {"field": "m", "type": "quantitative"},
+                    "tooltip": _tooltip(("t", "track"), ("m", "difference (points)"), ("l", "from"), ("h", "to")),
+                },
+            },
         ],
-    }  # fmt: skip
+    }
     return Chart("pair", f"{pair.left} less {pair.right}", spec)
 
 
@@ -56,15 +66,27 @@ def ranking_chart(ranking: Ranking) -> Chart:
         "data": {"values": values},
         "encoding": {"y": {"field": "r", "type": "nominal", "sort": rules, "title": None, "axis": {"labelLimit": 220}}},
         "layer": [
-            {"mark": {"type": "bar", "height": 9, "opacity": 0.35, "color": PALETTE[0]},
-             "encoding": {"x": {"field": "l", "type": "quantitative", "title": "Average rank; 1 is best",
-                                "scale": {"zero": False}},
-                          "x2": {"field": "h"}}},
-            {"mark": {"type": "point", "filled": True, "size": 60, "opacity": 1, "color": "currentColor"},
-             "encoding": {"x": {"field": "m", "type": "quantitative"}, "tooltip": _tooltip(
-                 ("r", "rule"), ("m", "average rank"))}},
+            {
+                "mark": {"type": "bar", "height": 9, "opacity": 0.35, "color": PALETTE[0]},
+                "encoding": {
+                    "x": {
+                        "field": "l",
+                        "type": "quantitative",
+                        "title": "Average rank; 1 is best",
+                        "scale": {"zero": False},
+                    },
+                    "x2": {"field": "h"},
+                },
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1, "color": "currentColor"},
+                "encoding": {
+                    "x": {"field": "m", "type": "quantitative"},
+                    "tooltip": _tooltip(("r", "rule"), ("m", "average rank")),
+                },
+            },
         ],
-    }  # fmt: skip
+    }
     return Chart(f"ranking-{ranking.tier}", f"Average ranks, {ranking.tier} tier", spec)
 
 

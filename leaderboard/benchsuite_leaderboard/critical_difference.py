@@ -10,21 +10,65 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchsuite.spec.base import TIERS
+from benchsuite.results.model import TrackTable
+from benchsuite.specs.models.base import TIERS
 from benchsuite_leaderboard.matrix import main_row, rules_of
-from benchsuite_leaderboard.model import TrackTable
 
 SIGNIFICANCE = 0.05
 LEAST_RULES = 3
 LEAST_TRACKS = 2
 
 STUDENTIZED_RANGE = (
-    2.77181, 3.31449, 3.63316, 3.85766, 4.03009, 4.16955, 4.28631, 4.38651, 4.47412, 4.55186, 4.62165, 4.68492,
-    4.74273, 4.79592, 4.84515, 4.89095, 4.93375, 4.97389, 5.01169, 5.04739, 5.08119, 5.11330, 5.14385, 5.17300,
-    5.20085, 5.22752, 5.25309, 5.27766, 5.30129, 5.32405, 5.34600, 5.36719, 5.38768, 5.40750, 5.42670, 5.44531,
-    5.46336, 5.48090, 5.49794, 5.51451, 5.53063, 5.54634, 5.56164, 5.57656, 5.59112, 5.60533, 5.61921, 5.63277,
+    2.77181,
+    3.31449,
+    3.63316,
+    3.85766,
+    4.03009,
+    4.16955,
+    4.28631,
+    4.38651,
+    4.47412,
+    4.55186,
+    4.62165,
+    4.68492,
+    4.74273,
+    4.79592,
+    4.84515,
+    4.89095,
+    4.93375,
+    4.97389,
+    5.01169,
+    5.04739,
+    5.08119,
+    5.11330,
+    5.14385,
+    5.17300,
+    5.20085,
+    5.22752,
+    5.25309,
+    5.27766,
+    5.30129,
+    5.32405,
+    5.34600,
+    5.36719,
+    5.38768,
+    5.40750,
+    5.42670,
+    5.44531,
+    5.46336,
+    5.48090,
+    5.49794,
+    5.51451,
+    5.53063,
+    5.54634,
+    5.56164,
+    5.57656,
+    5.59112,
+    5.60533,
+    5.61921,
+    5.63277,
     5.64603,
-)  # fmt: skip
+)
 """Upper 5 % points of the studentized range for 2, 3, … means and infinitely many degrees of freedom.
 
 From SciPy, whose statistics take longer to import than a site takes to renew.
@@ -84,11 +128,14 @@ def _rank_tier(tier: str, errors: Mapping[str, Mapping[str, float]]) -> Ranking 
     ranks = tuple(sorted(zip(rules, averages, strict=True), key=lambda pair: (pair[1], pair[0])))
     distance = nemenyi_distance(len(rules), len(tracks))
     return Ranking(
-        tier=tier, ranks=ranks, tracks=tuple(tracks), critical_difference=distance,
+        tier=tier,
+        ranks=ranks,
+        tracks=tuple(tracks),
+        critical_difference=distance,
         friedman_p=friedman_p([[errors[rule][track] for track in tracks] for rule in rules]),
         alike=not_told_apart(ranks, distance),
         left_out=tuple((rule, len(errors[rule])) for rule in sorted(set(errors) - set(rules))),
-    )  # fmt: skip
+    )
 
 
 def largest_block(errors: Mapping[str, Mapping[str, float]]) -> tuple[list[str], list[str]]:
@@ -160,9 +207,8 @@ def not_told_from(ranking: Ranking, rule: str) -> list[str]:
     """Return the rules of a ranking that one of them is not told apart from, the best first."""
     near = dict(ranking.ranks)
     return [
-        other for other, rank in ranking.ranks
-        if other != rule and abs(rank - near[rule]) < ranking.critical_difference
-    ]  # fmt: skip
+        other for other, rank in ranking.ranks if other != rule and abs(rank - near[rule]) < ranking.critical_difference
+    ]
 
 
 def not_told_apart(ranks: Sequence[tuple[str, float]], distance: float) -> tuple[tuple[str, ...], ...]:

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from benchsuite.results.curves import thin
+from benchsuite.results.model import BASELINE_RULE, CurvePoint
 from benchsuite_leaderboard.charts import BASELINE_COLOR, DASHES, PALETTE, Chart, Series, frame_size
-from benchsuite_leaderboard.curves import thin
 from benchsuite_leaderboard.experiment_tables import ExperimentTable
-from benchsuite_leaderboard.model import BASELINE_RULE, CurvePoint
 
 
 def experiment_series(table: ExperimentTable) -> dict[str, Series]:

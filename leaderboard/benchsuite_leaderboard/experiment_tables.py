@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchsuite.record.experiment import ExperimentRecord, Trajectory
-from benchsuite_leaderboard.curves import mean_curve
-from benchsuite_leaderboard.model import CurvePoint, Estimate
-from benchsuite_leaderboard.statistics import estimate
+from benchsuite.records.experiment import ExperimentRecord, Trajectory
+from benchsuite.results.curves import mean_curve
+from benchsuite.results.model import CurvePoint, Estimate
+from benchsuite.results.statistics import estimate
 
 
 @dataclass(frozen=True)

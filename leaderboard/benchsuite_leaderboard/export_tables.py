@@ -4,30 +4,64 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchsuite.record.audit import ClaimAudit
+from benchsuite.records.audit import ClaimAudit
+from benchsuite.results.formatting import interval, mean_sd, number, p_value, percent, points, status_words
+from benchsuite.results.model import BASELINE_RULE, Estimate, RuleRow, TrackTable
 from benchsuite_leaderboard.compare import Pair
 from benchsuite_leaderboard.critical_difference import Ranking, not_told_from
 from benchsuite_leaderboard.exports import DataTable, Value
-from benchsuite_leaderboard.formatting import interval, mean_sd, number, p_value, percent, points, status_words
 from benchsuite_leaderboard.matrix import Cell, Matrix
-from benchsuite_leaderboard.model import BASELINE_RULE, Estimate, RuleRow, TrackTable
 from benchsuite_leaderboard.rule_pages import AUDIT_VERDICTS, CLAIM_WORDS, RulePage
 
 RESULT_COLUMNS = (
-    "rank", "rule", "settings", "status", "seeds", "completed", "test_error_mean", "test_error_sd", "test_error_low",
-    "test_error_high", f"gap_to_{BASELINE_RULE}", "gap_low", "gap_high", "gap_pairs", "gap_p_welch",
-    "published_test_error", "published_is_bound", "top5_error_mean", "top5_error_sd", "train_error_mean",
-    "train_error_sd", "cost_per_step_ratio", "step_time_ms", "images_per_s", "peak_memory_mib", "train_energy_j",
-    "hardware_class", "precision", "run_ids",
-)  # fmt: skip
+    "rank",
+    "rule",
+    "settings",
+    "status",
+    "seeds",
+    "completed",
+    "test_error_mean",
+    "test_error_sd",
+    "test_error_low",
+    "test_error_high",
+    f"gap_to_{BASELINE_RULE}",
+    "gap_low",
+    "gap_high",
+    "gap_pairs",
+    "gap_p_welch",
+    "published_test_error",
+    "published_is_bound",
+    "top5_error_mean",
+    "top5_error_sd",
+    "train_error_mean",
+    "train_error_sd",
+    "cost_per_step_ratio",
+    "step_time_ms",
+    "images_per_s",
+    "peak_memory_mib",
+    "train_energy_j",
+    "hardware_class",
+    "precision",
+    "run_ids",
+)
 
 
 def track_data(table: TrackTable) -> DataTable:
     """Return one track's table: as data always the same columns, as printed top-5 errors only where there are any."""
     rows = tuple(_result(row) for row in table.rows)
     top5 = ("Top-5 error, %",) if table.has_top5_error else ()
-    printed = ("Rule", "Test error, %", "95 % interval", "Seeds", f"Gap to {BASELINE_RULE}, points", "p (Welch)",
-               "Published, %", *top5, "Train error, %", "Cost per step")  # fmt: skip
+    printed = (
+        "Rule",
+        "Test error, %",
+        "95 % interval",
+        "Seeds",
+        f"Gap to {BASELINE_RULE}, points",
+        "p (Welch)",
+        "Published, %",
+        *top5,
+        "Train error, %",
+        "Cost per step",
+    )
     title = f"{table.track}, {table.tier} tier: {table.dataset_title}, {table.architecture_title}"
     shown = tuple(_printed_result(row, with_top5=table.has_top5_error) for row in table.rows)
     return DataTable(title, RESULT_COLUMNS, rows, printed, shown)
@@ -79,13 +113,18 @@ def matrix_data(matrix: Matrix) -> DataTable:
     )
     rows = tuple(
         (
-            line.table.track, line.table.tier, cell.rule,
-            cell.row.test_error.mean if cell.row and cell.row.test_error else None, cell.gap,
-            cell.row.total if cell.row else None, cell.row.completed if cell.row else None, cell.empty or None,
+            line.table.track,
+            line.table.tier,
+            cell.rule,
+            cell.row.test_error.mean if cell.row and cell.row.test_error else None,
+            cell.gap,
+            cell.row.total if cell.row else None,
+            cell.row.completed if cell.row else None,
+            cell.empty or None,
         )
         for line in matrix.lines
         for cell in line.cells
-    )  # fmt: skip
+    )
     printed = tuple((line.table.track, line.table.tier, *map(_printed_cell, line.cells)) for line in matrix.lines)
     return DataTable(
         "Test error in per cent, by track and rule", columns, rows, ("Track", "Tier", *matrix.rules), printed
@@ -95,16 +134,34 @@ def matrix_data(matrix: Matrix) -> DataTable:
 def tracks_data(tables: Iterable[TrackTable]) -> DataTable:
     """Return the list of what is measured."""
     tables = list(tables)
-    columns = ("track", "tier", "dataset", "architecture", "data_fingerprint", "data_canonical", "rows", "runs",
-               "best_rule", "best_test_error")  # fmt: skip
+    columns = (
+        "track",
+        "tier",
+        "dataset",
+        "architecture",
+        "data_fingerprint",
+        "data_canonical",
+        "rows",
+        "runs",
+        "best_rule",
+        "best_test_error",
+    )
     rows = tuple(
         (
-            t.track, t.tier, t.dataset_title, t.architecture_title, t.fingerprint, t.canonical, len(t.rows), t.runs,
-            best.label if best else None, best.test_error.mean if best and best.test_error else None,
+            t.track,
+            t.tier,
+            t.dataset_title,
+            t.architecture_title,
+            t.fingerprint,
+            t.canonical,
+            len(t.rows),
+            t.runs,
+            best.label if best else None,
+            best.test_error.mean if best and best.test_error else None,
         )
         for t in tables
         for best in [next((row for row in t.rows if row.standing == "best"), None)]
-    )  # fmt: skip
+    )
     printed = tuple(
         (
             str(r[0]),
@@ -175,8 +232,21 @@ def audit_data(page: RulePage) -> DataTable:
 
 def pair_data(pair: Pair) -> DataTable:
     """Return two rules on all tables that have both."""
-    columns = ("track", "tier", "left_rule", "right_rule", "left_test_error", "right_test_error", "difference", "low",
-               "high", "pairs", "p_welch", "left_cost_ratio", "right_cost_ratio")  # fmt: skip
+    columns = (
+        "track",
+        "tier",
+        "left_rule",
+        "right_rule",
+        "left_test_error",
+        "right_test_error",
+        "difference",
+        "low",
+        "high",
+        "pairs",
+        "p_welch",
+        "left_cost_ratio",
+        "right_cost_ratio",
+    )
     rows, printed = [], []
     for line in pair.lines:
         left, right, found = line.left, line.right, line.difference
@@ -194,10 +264,16 @@ def ranking_data(ranking: Ranking) -> DataTable:
     """Return one tier's ranking over tracks."""
     columns = ("rule", "average_rank", "tracks", "critical_difference", "friedman_p", "not_told_apart_from")
     rows = tuple(
-        (rule, rank, len(ranking.tracks), ranking.critical_difference, ranking.friedman_p,
-         " ".join(not_told_from(ranking, rule)) or None)
+        (
+            rule,
+            rank,
+            len(ranking.tracks),
+            ranking.critical_difference,
+            ranking.friedman_p,
+            " ".join(not_told_from(ranking, rule)) or None,
+        )
         for rule, rank in ranking.ranks
-    )  # fmt: skip
+    )
     title = (
         f"Average ranks on {len(ranking.tracks)} tracks, {ranking.tier} tier; "
         f"critical difference {ranking.critical_difference:.2f}"
@@ -219,13 +295,31 @@ def _result(row: RuleRow) -> tuple[Value, ...]:
     status = "completed" if row.complete else "; ".join(f"{n} {status_words(s)}" for s, n in row.failures)
     settings = row.label.removeprefix(row.rule).strip()
     return (
-        row.rank, row.rule, settings or None, status, row.total, row.completed, *_numbers(row.test_error),
-        gap.mean if gap else None, gap.low if gap else None, gap.high if gap else None, gap.n if gap else None,
-        row.gap.p_value, published.test_error if published else None, published.is_bound if published else None,
-        *_numbers(row.top5_error)[:2], *_numbers(row.train_error)[:2], row.cost.ratio, row.step_time_ms,
-        row.images_per_s, row.peak_memory_mib, row.train_energy_j, row.hardware_class, row.precision,
+        row.rank,
+        row.rule,
+        settings or None,
+        status,
+        row.total,
+        row.completed,
+        *_numbers(row.test_error),
+        gap.mean if gap else None,
+        gap.low if gap else None,
+        gap.high if gap else None,
+        gap.n if gap else None,
+        row.gap.p_value,
+        published.test_error if published else None,
+        published.is_bound if published else None,
+        *_numbers(row.top5_error)[:2],
+        *_numbers(row.train_error)[:2],
+        row.cost.ratio,
+        row.step_time_ms,
+        row.images_per_s,
+        row.peak_memory_mib,
+        row.train_energy_j,
+        row.hardware_class,
+        row.precision,
         " ".join(run.run_id for run in row.runs),
-    )  # fmt: skip
+    )
 
 
 def _numbers(found: Estimate | None) -> tuple[Value, Value, Value, Value]:
@@ -236,9 +330,16 @@ def _printed_result(row: RuleRow, *, with_top5: bool) -> tuple[str, ...]:
     published = row.published
     stated = "–" if published is None else f"{'≤ ' if published.is_bound else ''}{percent(published.test_error)}"
     return (
-        row.label, mean_sd(row.test_error), interval(row.test_error), _seeds(row), *_gap(row), stated,
-        *((mean_sd(row.top5_error),) if with_top5 else ()), mean_sd(row.train_error), _cost(row),
-    )  # fmt: skip
+        row.label,
+        mean_sd(row.test_error),
+        interval(row.test_error),
+        _seeds(row),
+        *_gap(row),
+        stated,
+        *((mean_sd(row.top5_error),) if with_top5 else ()),
+        mean_sd(row.train_error),
+        _cost(row),
+    )
 
 
 def _seeds(row: RuleRow) -> str:

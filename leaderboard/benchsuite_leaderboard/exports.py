@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from benchsuite_leaderboard.formatting import shown
+from benchsuite.results.formatting import shown
 
 Value = str | float | int | bool | None
 
@@ -17,11 +17,33 @@ KINDS = ("csv", "json", "tex", "md")
 """Endings of the four files."""
 
 LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "−": "$-$", "–": "--", "×": r"$\times$",
-    "≤": r"$\le$", "<": r"$<$", ">": r"$>$", "°": r"$^\circ$", "δ": r"$\delta$", "ε": r"$\varepsilon$", "ᵀ": r"$^\top$",
-    "₁": r"$_1$", "₀": r"$_0$", "‖": r"$\|$", "²": r"$^2$", "\n": " ",
-}  # fmt: skip
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "−": "$-$",
+    "–": "--",
+    "×": r"$\times$",
+    "≤": r"$\le$",
+    "<": r"$<$",
+    ">": r"$>$",
+    "°": r"$^\circ$",
+    "δ": r"$\delta$",
+    "ε": r"$\varepsilon$",
+    "ᵀ": r"$^\top$",
+    "₁": r"$_1$",
+    "₀": r"$_0$",
+    "‖": r"$\|$",
+    "²": r"$^2$",
+    "\n": " ",
+}
 MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
 
 
@@ -70,11 +92,22 @@ def to_json(table: DataTable) -> str:
 def to_latex(table: DataTable) -> str:
     """Return a ``table`` with the rules of the package booktabs, which is all that it needs."""
     lines = [_latex_row(row) for row in table.printed_rows]
-    return "\n".join([
-        r"\begin{table}", r"\centering", rf"\caption{{{_latex(table.title)}}}",
-        rf"\begin{{tabular}}{{l{'r' * (len(table.printed_columns) - 1)}}}", r"\toprule",
-        _latex_row(table.printed_columns), r"\midrule", *lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", "",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{_latex(table.title)}}}",
+            rf"\begin{{tabular}}{{l{'r' * (len(table.printed_columns) - 1)}}}",
+            r"\toprule",
+            _latex_row(table.printed_columns),
+            r"\midrule",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
 
 
 def _latex_row(cells: tuple[str, ...]) -> str:

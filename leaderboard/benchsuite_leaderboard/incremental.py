@@ -23,17 +23,17 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from benchsuite.errors import StoreError
-from benchsuite.record.audit import RuleAudit
-from benchsuite.record.experiment import ExperimentRecord
-from benchsuite.record.reading import BrokenRecord, read_experiment
-from benchsuite.record.store import read_audits
-from benchsuite.spec.base import Tier
-from benchsuite.spec.claims import ClaimCases
-from benchsuite.spec.published import PublishedError
+from benchsuite.papers.claim_cases import ClaimCases
+from benchsuite.papers.published import PublishedError
+from benchsuite.papers.verdicts import judge
+from benchsuite.records.audit import RuleAudit
+from benchsuite.records.experiment import ExperimentRecord
+from benchsuite.records.reading import BrokenRecord, read_experiment
+from benchsuite.records.store import read_audits
+from benchsuite.results.grouping import conditions
+from benchsuite.specs.models.base import Tier
 from benchsuite.version import __version__
-from benchsuite_leaderboard.claims import judge
 from benchsuite_leaderboard.experiment_tables import summarize_experiments
-from benchsuite_leaderboard.grouping import conditions
 from benchsuite_leaderboard.output import Content, owned_files, publish
 from benchsuite_leaderboard.pages import Frame, render_shared
 from benchsuite_leaderboard.rendering import template_environment
@@ -45,6 +45,8 @@ MEMORY = ".benchsuite-memory"
 """Folder within a site for what the next build may use."""
 
 SEEN = f"{MEMORY}/files.json"
+
+GENERATOR_PACKAGES = ("benchsuite_leaderboard", "benchsuite.results", "benchsuite.papers")
 
 FEW_RECORDS = 300
 """Up to so many are read here: a second process takes a second to start."""
@@ -114,9 +116,14 @@ def build_from_folders(
         verdicts = judge(papers.claims, [record for result in results for record in result.evidence])
         experiment_tables = summarize_experiments(good_experiments)
         pages = render_shared(
-            template_environment(), frame, tables, broken, experiment_tables, verdicts,
+            template_environment(),
+            frame,
+            tables,
+            broken,
+            experiment_tables,
+            verdicts,
             [audit for audit in audits if isinstance(audit, RuleAudit)],
-        )  # fmt: skip
+        )
         files: dict[str, Content] = dict(_written(staging))
         files |= {name: text.encode("utf-8", "backslashreplace") for name, text in pages} | static_files()
         files[SEEN] = _SEEN.dump_json({path_key(path): seen for path, seen in found.states.items()})
@@ -137,9 +144,14 @@ def build_from_folders(
 
 def _jobs(sources: Sources, found: Scan, papers: Papers, frame: Frame, staging: Path) -> list[tuple[TrackJob, str]]:
     arms = [
-        arm for laid_out in papers.claims for case in laid_out.cases for side in (case.left, case.right) if side
-        for arm in (side.main, side.minus) if arm and arm.spec
-    ]  # fmt: skip
+        arm
+        for laid_out in papers.claims
+        for case in laid_out.cases
+        for side in (case.left, case.right)
+        if side
+        for arm in (side.main, side.minus)
+        if arm and arm.spec
+    ]
     metrics = frozenset(case.comparison.metric for laid_out in papers.claims for case in laid_out.cases)
     everywhere = [__version__, _generator(), papers.key, [frame.title, frame.has_claims, frame.has_experiments]]
     jobs = []
@@ -203,11 +215,12 @@ def _remembered(path: Path) -> dict[str, Seen]:
 
 
 def _generator() -> str:
-    """Return a hash of this package: pages of another version of it are not ours to keep."""
+    """Return a hash of the code that pages come from: pages of another version of it are not ours to keep."""
     digest = hashlib.sha256()
-    for name, content in walk(resources.files("benchsuite_leaderboard"), "leaderboard"):
-        if not name.endswith(".pyc"):
-            digest.update(name.encode() + b"\0" + content)
+    for package in GENERATOR_PACKAGES:
+        for name, content in walk(resources.files(package), package):
+            if not name.endswith(".pyc"):
+                digest.update(name.encode() + b"\0" + content)
     return digest.hexdigest()
 
 

@@ -6,8 +6,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from benchsuite_leaderboard.formatting import status_words
-from benchsuite_leaderboard.model import BASELINE_RULE, RuleRow, TrackTable
+from benchsuite.results.formatting import status_words
+from benchsuite.results.model import BASELINE_RULE, RuleRow, TrackTable
 
 GAP_LIMITS = (-0.0025, 0.0025, 0.01, 0.03, 0.1, 0.3)
 """Between the classes of colour; gaps to backprop as fractions, each some three times the last."""

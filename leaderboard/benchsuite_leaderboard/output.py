@@ -9,8 +9,8 @@ from collections.abc import Mapping, Set
 from pathlib import Path, PurePosixPath
 
 from benchsuite.errors import StoreError
-from benchsuite.record.atomic import replaced_atomically
-from benchsuite.record.store import SITE_MARKER
+from benchsuite.records.atomic import replaced_atomically
+from benchsuite.records.store import SITE_MARKER
 
 MARKER = SITE_MARKER
 """Lists the files of ours as JSON, so that a later build can tell them from others; not named so: it is no record."""

@@ -10,11 +10,12 @@ from typing import Any
 
 from jinja2 import Environment
 
-from benchsuite.record.audit import RuleAudit
-from benchsuite.record.store import BrokenRecord
+from benchsuite.papers.verdict_model import ClaimVerdict
+from benchsuite.records.audit import RuleAudit
+from benchsuite.records.store import BrokenRecord
+from benchsuite.results.model import TrackTable
 from benchsuite.version import __version__
 from benchsuite_leaderboard import charts, claims_page, compare_charts, experiment_charts
-from benchsuite_leaderboard.claim_model import ClaimVerdict
 from benchsuite_leaderboard.compare import Pair, pairs_of
 from benchsuite_leaderboard.critical_difference import not_told_from, rank_rules
 from benchsuite_leaderboard.experiment_tables import ExperimentTable
@@ -30,12 +31,11 @@ from benchsuite_leaderboard.export_tables import (
 )
 from benchsuite_leaderboard.exports import as_files
 from benchsuite_leaderboard.matrix import GAP_WORDS, build_matrix, rules_of
-from benchsuite_leaderboard.model import TrackTable
 from benchsuite_leaderboard.rendering import template_environment
 from benchsuite_leaderboard.rule_pages import AUDIT_VERDICTS, CLAIM_WORDS, MECHANISMS, RulePage, rule_pages
 from benchsuite_leaderboard.run_pages import run_pages
 
-# As ``benchsuite.spec.base.Name``; checked again because it becomes a path.
+# As ``benchsuite.specs.models.base.Name``; checked again because it becomes a path.
 PAGE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}")
 
 # About 50 bytes a point: a page with its tables stays well under 1 MB.
@@ -174,10 +174,19 @@ def render_shared(
     listed = [("/".join(b.path.parts[-2:]), b.reason) for b in broken]
     statuses = Counter(run.status for table in tables for row in table.rows for run in row.runs)
     matrix = build_matrix(tables)
-    yield "index.html", environment.get_template("index.html.j2").render(
-        frame.variables("", ""), broken=listed, statuses=sorted(statuses.items()), tracks=track_pages(tables),
-        experiments=studies, claims=claims_page.verdict_counts(claims), matrix=matrix, gap_words=GAP_WORDS,
-    )  # fmt: skip
+    yield (
+        "index.html",
+        environment.get_template("index.html.j2").render(
+            frame.variables("", ""),
+            broken=listed,
+            statuses=sorted(statuses.items()),
+            tracks=track_pages(tables),
+            experiments=studies,
+            claims=claims_page.verdict_counts(claims),
+            matrix=matrix,
+            gap_words=GAP_WORDS,
+        ),
+    )
     yield from as_files(matrix_data(matrix), "downloads/matrix")
     yield from as_files(tracks_data(tables), "downloads/tracks")
     pairs = list(pairs_of(tables))
@@ -222,11 +231,19 @@ def _render_comparisons(
         for one, other in ((pair.left, pair.right), (pair.right, pair.left)):
             pages.setdefault(page_name("rule", one), {})[other] = pair.address
     rankings = rank_rules(tables)
-    yield "compare.html", environment.get_template("compare.html.j2").render(
-        frame.variables("compare", ""), rules=rules_of(tables), pairs=pairs, pages=pages, rankings=rankings,
-        by_name={(pair.left, pair.right): pair for pair in pairs}, like=not_told_from,
-        drawings=[compare_charts.ranking_chart(ranking) for ranking in rankings],
-    )  # fmt: skip
+    yield (
+        "compare.html",
+        environment.get_template("compare.html.j2").render(
+            frame.variables("compare", ""),
+            rules=rules_of(tables),
+            pairs=pairs,
+            pages=pages,
+            rankings=rankings,
+            by_name={(pair.left, pair.right): pair for pair in pairs},
+            like=not_told_from,
+            drawings=[compare_charts.ranking_chart(ranking) for ranking in rankings],
+        ),
+    )
     for ranking in rankings:
         yield from as_files(ranking_data(ranking), f"downloads/ranking-{ranking.tier}")
     template = environment.get_template("pair.html.j2")

@@ -8,9 +8,9 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from benchsuite_leaderboard import formatting
-from benchsuite_leaderboard.claim_model import VERDICT_WORDS
-from benchsuite_leaderboard.model import BASELINE_RULE, RuleRow, TrackTable
+from benchsuite.papers.verdict_model import VERDICT_WORDS
+from benchsuite.results import formatting
+from benchsuite.results.model import BASELINE_RULE, RuleRow, TrackTable
 
 
 @cache

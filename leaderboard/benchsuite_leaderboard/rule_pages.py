@@ -5,27 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from benchsuite.record.audit import ClaimAudit, RuleAudit
+from benchsuite.records.audit import ClaimAudit, RuleAudit
+from benchsuite.results.model import BASELINE_RULE, RuleRow, TrackTable
 from benchsuite_leaderboard.matrix import rules_of
-from benchsuite_leaderboard.model import BASELINE_RULE, RuleRow, TrackTable
 
 CLAIM_WORDS = {
     "weight_transport": ("Weight transport", "credit depends on forward weights downstream"),
     "separate_phase": ("Separate phase", "needs a phase beside one forward pass and its credit"),
     "unit_specific_feedback": (
-        "Unit-specific feedback", "what is fed back tells units of a layer apart; else it is a global signal",
+        "Unit-specific feedback",
+        "what is fed back tells units of a layer apart; else it is a global signal",
     ),
     "trains_hidden": ("Trains hidden layers", "layers before the readout learn"),
     "hidden_update_is_backprop": ("Exact in hidden layers", "their update is backprop's"),
     "readout_update_is_backprop": ("Exact at the readout", "its update is backprop's"),
     "changes_forward_weights": ("Changes forward weights", "itself, beside the optimizer"),
-}  # fmt: skip
+}
 """Trait to its name on the page and what it says."""
 
 AUDIT_VERDICTS = {
-    "confirmed": "confirmed", "contradicted": "contradicted", "could_be_stronger": "could be stronger",
-    "not_tested": "not tested", "crashed": "the experiment crashed",
-}  # fmt: skip
+    "confirmed": "confirmed",
+    "contradicted": "contradicted",
+    "could_be_stronger": "could be stronger",
+    "not_tested": "not tested",
+    "crashed": "the experiment crashed",
+}
 
 MECHANISMS = {
     "replaced_feedback": "replaced feedback path: backpropagation through weights other than the forward ones",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchsuite.record.model import RunRecord
+from benchsuite.records.model import RunRecord
+from benchsuite.results.curves import Epoch, measured_values, segment_order, thin
+from benchsuite.results.formatting import axis_title, quantity
 from benchsuite_leaderboard.charts import DASHES, PALETTE, Chart, evenly, frame_size, short, x_axis
-from benchsuite_leaderboard.curves import Epoch, measured_values, segment_order, thin
-from benchsuite_leaderboard.formatting import axis_title, quantity
 
 WHOLE = "whole network"
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchsuite.record.model import RunRecord
+from benchsuite.records.model import RunRecord
+from benchsuite.results.model import RuleRow, SeedRun, TrackTable
 from benchsuite_leaderboard import run_charts
 from benchsuite_leaderboard.charts import Chart
-from benchsuite_leaderboard.model import RuleRow, SeedRun, TrackTable
 
 POINTS_A_RUN = 1_500
 
@@ -40,9 +40,12 @@ class RunPage:
         """Return what the record says of network, data, machine, versions, clock and seeds; nothing that is unset."""
         record = self.record
         parts = [
-            ("Network", record.network), ("Data", record.data), ("Hardware", record.hardware),
-            ("Environment", record.environment), ("Timing", record.timing),
-        ]  # fmt: skip
+            ("Network", record.network),
+            ("Data", record.data),
+            ("Hardware", record.hardware),
+            ("Environment", record.environment),
+            ("Timing", record.timing),
+        ]
         found = [(name, part.model_dump(mode="json", exclude_none=True)) for name, part in parts if part is not None]
         return [*found, ("Seeds", record.seeds)]
 
@@ -51,10 +54,14 @@ class RunPage:
         """Return what names the run and its result."""
         record = self.record
         return {
-            "run_id": record.run_id, "spec_hash": record.spec_hash, "result_key": record.result_key,
-            "schema_version": record.schema_version, "started_at": record.started_at.isoformat(),
-            "ended_at": record.ended_at.isoformat(), "resumed": record.resumed,
-        }  # fmt: skip
+            "run_id": record.run_id,
+            "spec_hash": record.spec_hash,
+            "result_key": record.result_key,
+            "schema_version": record.schema_version,
+            "started_at": record.started_at.isoformat(),
+            "ended_at": record.ended_at.isoformat(),
+            "resumed": record.resumed,
+        }
 
     @property
     def charts(self) -> list[Chart]:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pydantic_core import from_json
 
-from benchsuite.record.model import RunRecord
-from benchsuite.record.reading import MAX_RECORD_BYTES, BrokenRecord, read_record
-from benchsuite.record.store import is_experiments, record_files
-from benchsuite.spec.base import TIERS, Tier
+from benchsuite.records.model import RunRecord
+from benchsuite.records.reading import MAX_RECORD_BYTES, BrokenRecord, read_record
+from benchsuite.records.store import is_experiments, record_files
+from benchsuite.specs.models.base import TIERS, Tier
 from benchsuite_leaderboard.pages import PAGE_NAME
 
 FileState = tuple[int, int]

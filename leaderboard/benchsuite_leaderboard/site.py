@@ -9,17 +9,18 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from benchsuite.record.audit import RuleAudit
-from benchsuite.record.experiment import ExperimentRecord
-from benchsuite.record.model import RunRecord, RunStatus
-from benchsuite.record.store import BrokenRecord
-from benchsuite.spec.claims import ClaimCases
-from benchsuite.spec.published import PublishedError
-from benchsuite_leaderboard.claims import judge
+from benchsuite.papers.beside import published_beside
+from benchsuite.papers.claim_cases import ClaimCases
+from benchsuite.papers.published import PublishedError
+from benchsuite.papers.verdicts import judge
+from benchsuite.records.audit import RuleAudit
+from benchsuite.records.experiment import ExperimentRecord
+from benchsuite.records.model import RunRecord, RunStatus
+from benchsuite.records.store import BrokenRecord
+from benchsuite.results.tables import summarize
 from benchsuite_leaderboard.experiment_tables import summarize_experiments
 from benchsuite_leaderboard.output import publish
 from benchsuite_leaderboard.pages import render_pages
-from benchsuite_leaderboard.tables import summarize
 
 DEFAULT_TITLE = "Credit assignment leaderboard"
 
@@ -93,7 +94,7 @@ def build_site(
             case RunRecord():
                 good.append(record)
     broken.sort(key=lambda b: (b.path.parts[-2:], b.reason))
-    tables = summarize(good, published)
+    tables = summarize(good, published_beside(published))
     statuses = Counter(run.status for table in tables for row in table.rows for run in row.runs)
     counted = sum(table.runs for table in tables)
     experiment_tables = summarize_experiments(good_experiments)

@@ -8,14 +8,15 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from benchsuite.record.model import RunRecord
-from benchsuite.record.reading import BrokenRecord, read_record
-from benchsuite.spec.published import PublishedError
-from benchsuite_leaderboard.grouping import conditions
-from benchsuite_leaderboard.model import TrackTable
+from benchsuite.papers.beside import published_beside
+from benchsuite.papers.published import PublishedError
+from benchsuite.records.model import RunRecord
+from benchsuite.records.reading import BrokenRecord, read_record
+from benchsuite.results.grouping import conditions
+from benchsuite.results.model import TrackTable
+from benchsuite.results.tables import summarize
 from benchsuite_leaderboard.pages import Frame, render_track, track_pages, without_curves
 from benchsuite_leaderboard.rendering import template_environment
-from benchsuite_leaderboard.tables import summarize
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def build_track(job: TrackJob, key: str) -> bytes:
         else:
             broken.append(record)
     evidence = tuple(_slim(record, job.metrics) for record in good if _is_wanted(record, job.wanted))
-    tables = summarize(good, job.published)
+    tables = summarize(good, published_beside(job.published))
     environment = template_environment()
     written = []
     for page in track_pages(tables):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from benchsuite.credit import ReplacedFeedbackRule
+from benchsuite.credit.rule import Rule, RuleTraits
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Rule, RuleTraits
 
 BENCHSUITE_CONTRACT = 1
 

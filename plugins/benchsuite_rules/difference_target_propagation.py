@@ -11,11 +11,11 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from benchsuite.credit import DrawnFeedbackConfig, FeedbackWeights, RandomStream, Tape, normal_noise, record_forward
-from benchsuite.network.network import Network
-from benchsuite.network.nonlinearity import NONLINEARITIES, Nonlinearity
-from benchsuite.network.outline import ArchitectureOutline
+from benchsuite.credit.rule import Batch, CreditWork, LearnedFeedback, Rule, RuleTraits, StepResult
+from benchsuite.networks.network import Network
+from benchsuite.networks.nonlinearity import NONLINEARITIES, Nonlinearity
+from benchsuite.networks.shapes.outline import ArchitectureOutline
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Batch, CreditWork, LearnedFeedback, Rule, RuleTraits, StepResult
 
 BENCHSUITE_CONTRACT = 1
 
@@ -82,9 +82,11 @@ class DifferenceTargetPropagation(Rule):
         step = 0 if config.first_target == "decoder" else readout.multiply_adds
         widest = max(math.prod(s.input_shape) for s in decoded)
         return CreditWork(
-            per_example=step + passes * sum(s.multiply_adds for s in decoded), kept=kept, held=kept,
+            per_example=step + passes * sum(s.multiply_adds for s in decoded),
+            kept=kept,
+            held=kept,
             held_per_example=sum(s.units for s in outline.segments) + 4 * widest,
-        )  # fmt: skip
+        )
 
     def attach(self, network: Network, generator: Generator) -> None:
         """Draw V and start the stream of the noise; c is zero."""
@@ -92,9 +94,9 @@ class DifferenceTargetPropagation(Rule):
         decoded = [n for n in network.credit_senders if self._from_readout or n != network.readout]
         inputs = {s.name: s.input_shape for s in network.outline.segments}
         self.decoders = FeedbackWeights({n: self.config.draw(network.maps[n], generator) for n in decoded})
-        self.offsets = FeedbackWeights({
-            n: network.maps[n].weight.detach().new_zeros(inputs[n][0], *[1] * (len(inputs[n]) - 1)) for n in decoded
-        })  # fmt: skip
+        self.offsets = FeedbackWeights(
+            {n: network.maps[n].weight.detach().new_zeros(inputs[n][0], *[1] * (len(inputs[n]) - 1)) for n in decoded}
+        )
         self.stream = RandomStream(generator)
         names = tuple(network.segments)
         self.below = dict(zip(names[1:], names, strict=False))

@@ -9,10 +9,10 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from benchsuite.credit import record_forward
-from benchsuite.network.network import Network
-from benchsuite.network.outline import ArchitectureOutline
+from benchsuite.credit.rule import Batch, CreditWork, Rule, RuleConfig, RuleTraits, StepResult
+from benchsuite.networks.network import Network
+from benchsuite.networks.shapes.outline import ArchitectureOutline
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Batch, CreditWork, Rule, RuleConfig, RuleTraits, StepResult
 
 BENCHSUITE_CONTRACT = 1
 

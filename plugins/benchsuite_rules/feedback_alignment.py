@@ -7,10 +7,10 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from benchsuite.credit import DrawnFeedbackConfig, ReplacedFeedbackRule
-from benchsuite.network.maps import LinearMap
-from benchsuite.network.network import Network
+from benchsuite.credit.rule import Rule, RuleTraits
+from benchsuite.networks.maps import LinearMap
+from benchsuite.networks.network import Network
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Rule, RuleTraits
 
 BENCHSUITE_CONTRACT = 1
 

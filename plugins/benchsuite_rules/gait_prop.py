@@ -6,8 +6,8 @@ from pydantic import Field
 from torch import Tensor
 
 from benchsuite.credit import Precision, TargetConfig, TargetRule
+from benchsuite.credit.rule import Batch, Rule, RuleTraits
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Batch, Rule, RuleTraits
 
 BENCHSUITE_CONTRACT = 1
 

@@ -6,8 +6,8 @@ import torch
 from pydantic import Field
 
 from benchsuite.credit import DrawnFeedbackConfig, LearnedFeedbackRule
+from benchsuite.credit.rule import Rule, RuleTraits
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Rule, RuleTraits
 
 BENCHSUITE_CONTRACT = 1
 

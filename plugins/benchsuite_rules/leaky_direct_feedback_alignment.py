@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from benchsuite.network.outline import ArchitectureOutline
-from benchsuite.network.segments import Segment
+from benchsuite.credit.rule import Batch, CreditWork, Rule, RuleTraits, StepResult
+from benchsuite.networks.segments import Segment
+from benchsuite.networks.shapes.outline import ArchitectureOutline
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Batch, CreditWork, Rule, RuleTraits, StepResult
 from benchsuite_rules.direct_feedback_alignment import DirectFeedbackAlignment, DirectFeedbackAlignmentConfig
 
 BENCHSUITE_CONTRACT = 1

@@ -7,10 +7,10 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from benchsuite.credit import RandomStream, Tape, normal_noise, record_forward
-from benchsuite.network.network import Network
-from benchsuite.network.outline import ArchitectureOutline
+from benchsuite.credit.rule import Batch, CreditWork, Rule, RuleConfig, RuleTraits, StepResult
+from benchsuite.networks.network import Network
+from benchsuite.networks.shapes.outline import ArchitectureOutline
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Batch, CreditWork, Rule, RuleConfig, RuleTraits, StepResult
 
 BENCHSUITE_CONTRACT = 1
 

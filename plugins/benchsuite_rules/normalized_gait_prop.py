@@ -9,8 +9,8 @@ from pydantic import Field
 from torch import Tensor
 
 from benchsuite.credit import TargetConfig, TargetRule
+from benchsuite.credit.rule import Batch, Rule, RuleTraits
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Batch, Rule, RuleTraits
 
 BENCHSUITE_CONTRACT = 1
 

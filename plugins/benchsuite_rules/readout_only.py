@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from benchsuite.credit import record_forward
+from benchsuite.credit.rule import Batch, Rule, RuleTraits, StepResult
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Batch, Rule, RuleTraits, StepResult
 
 BENCHSUITE_CONTRACT = 1
 

@@ -9,10 +9,10 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from benchsuite.credit import FeedbackWeights, MapKind, RandomStream, ReplacedFeedbackRule, ScaleName, scale_of
-from benchsuite.network.maps import LinearMap
-from benchsuite.network.network import Network
+from benchsuite.credit.rule import Rule, RuleConfig, RuleTraits
+from benchsuite.networks.maps import LinearMap
+from benchsuite.networks.network import Network
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Rule, RuleConfig, RuleTraits
 
 BENCHSUITE_CONTRACT = 1
 

@@ -7,9 +7,9 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from benchsuite.credit import DrawnFeedbackConfig, FeedbackWeights, LearnedFeedbackRule
-from benchsuite.network.network import Network
+from benchsuite.credit.rule import Batch, Rule, RuleTraits, StepResult
+from benchsuite.networks.network import Network
 from benchsuite.registry import hookimpl
-from benchsuite.rule import Batch, Rule, RuleTraits, StepResult
 
 BENCHSUITE_CONTRACT = 1
 

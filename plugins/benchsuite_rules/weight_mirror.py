@@ -12,20 +12,27 @@ from pydantic_core import PydanticCustomError
 from torch import Generator, Tensor
 
 from benchsuite.credit import Distribution, DrawnFeedbackConfig, FeedbackWeights, RandomStream, ReplacedFeedbackRule
-from benchsuite.network.maps import LinearMap
-from benchsuite.network.network import Network
-from benchsuite.network.outline import ArchitectureOutline
-from benchsuite.network.segments import ProbeNorm
+from benchsuite.credit.rule import CreditWork, Rule, RuleTraits
+from benchsuite.networks.maps import LinearMap
+from benchsuite.networks.network import Network
+from benchsuite.networks.segments import ProbeNorm
+from benchsuite.networks.shapes.outline import ArchitectureOutline
 from benchsuite.registry import hookimpl
-from benchsuite.rule import CreditWork, Rule, RuleTraits
 
 BENCHSUITE_CONTRACT = 1
 
 AUTHORS: dict[str, Any] = {
-    "distribution": "normal", "scale": "root_fan_sum", "noise": "uniform",
-    "noise_standard_deviation": 0.05 / 3**0.5, "mirror_rate": 0.01, "reduction": "sum", "center_response": False,
-    "readout_response": "sigmoid", "norm_control": "none", "initial_mirror_steps": 468,
-}  # fmt: skip
+    "distribution": "normal",
+    "scale": "root_fan_sum",
+    "noise": "uniform",
+    "noise_standard_deviation": 0.05 / 3**0.5,
+    "mirror_rate": 0.01,
+    "reduction": "sum",
+    "center_response": False,
+    "readout_response": "sigmoid",
+    "norm_control": "none",
+    "initial_mirror_steps": 468,
+}
 """What Akrout et al.'s NumPy code does, where it differs from the defaults."""
 
 
@@ -96,15 +103,17 @@ class WeightMirrorConfig(DrawnFeedbackConfig):
         if (self.decay is None) == (self.norm_control == "decay"):
             raise PydanticCustomError(
                 "decay",
-                "norm_control: decay needs a decay above zero" if self.decay is None
+                "norm_control: decay needs a decay above zero"
+                if self.decay is None
                 else "decay is for norm_control: decay only, which is '{control}'; leave one of the two out",
                 {"control": self.norm_control},
-            )  # fmt: skip
+            )
         if self.center_response and self.mirror_batch_size == 1:
             raise PydanticCustomError(
-                "nothing_left", "a response less its mean over one sample is zero; use a larger mirror_batch_size, or "
+                "nothing_left",
+                "a response less its mean over one sample is zero; use a larger mirror_batch_size, or "
                 "center_response: false",
-            )  # fmt: skip
+            )
         return self
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from benchsuite.record.audit import RuleAudit
-from benchsuite.record.store import read_audits
+from benchsuite.credit.rule import StepResult
+from benchsuite.records.audit import RuleAudit
+from benchsuite.records.store import read_audits
 from benchsuite.registry.manager import Registry
-from benchsuite.rule import StepResult
 from benchsuite_rules.backprop import Backprop
 
 Command = Callable[..., Any]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchsuite.data.prepared import PREPARED
+from benchsuite.data.prepared.files import PREPARED
 
 from .conftest import assert_refused
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchsuite.experiments import execute
+from benchsuite.studies import execute
 
 Command = Callable[..., Any]
 NAME = "urfb-linear-dynamics"

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from benchsuite.data import mnist_files
-from benchsuite.data.image_bytes import decode
-from benchsuite.data.imagenet_sample import make_sample
-from benchsuite.data.mnist_files import MNIST_FILES, IdxFile
-from benchsuite.record.store import RecordStore
-from benchsuite.spec.dataset import GeneratedImages
+from benchsuite.data.imagenet.sample import make_sample
+from benchsuite.data.images.image_bytes import decode
+from benchsuite.data.mnist import files as mnist_files
+from benchsuite.data.mnist.files import MNIST_FILES, IdxFile
+from benchsuite.records.store import RecordStore
+from benchsuite.specs.models.dataset import GeneratedImages
 
 from .conftest import assert_refused
 
@@ -112,9 +112,15 @@ def test_verify_names_an_image_that_cannot_be_decoded_whatever_shall_decode_it(c
         (("prepare", "imagenet", "--from", "own", "--data-root", "root"), "own/train: no such folder"),
         (("fetch", "imagenet", "--data-root", "nowhere"), "train: no such folder; put ILSVRC-2012's"),
         (("fetch", "mnist", "--data-root", "root"), "BENCHSUITE_OFFLINE forbids the download; put train-images"),
-        (("fetch", "mnits",), "did you mean 'mnist'"),
+        (
+            (
+                "fetch",
+                "mnits",
+            ),
+            "did you mean 'mnist'",
+        ),
     ],
-)  # fmt: skip
+)
 @pytest.mark.usefixtures("root")
 def test_what_cannot_be_had_is_one_line_that_says_what_to_put_where(
     command: Command, arguments: tuple[str, ...], says: str

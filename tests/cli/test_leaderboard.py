@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from benchsuite.tracking.connection import MirrorError
-from benchsuite.tracking.links import mlflow_pages
+from benchsuite.records.mlflow.connection import MirrorError
+from benchsuite.records.mlflow.links import mlflow_pages
 
 ROOT = Path(__file__).resolve().parents[2] / "leaderboard"
 
@@ -64,8 +64,10 @@ def test_a_runs_own_page_has_what_papers_say_of_it(
 ) -> None:
     """Catches a page that is built from records alone: the values and claims, also of one's own specs, stay away."""
     for kind, name, text in (
-        ("tracks", "own", OWN_TRACK), ("reference", "table", OWN_VALUES), ("claims", "own-claim", OWN_CLAIM),
-    ):  # fmt: skip
+        ("tracks", "own", OWN_TRACK),
+        ("reference", "table", OWN_VALUES),
+        ("claims", "own-claim", OWN_CLAIM),
+    ):
         (tmp_path / "own" / kind).mkdir(parents=True)
         (tmp_path / "own" / kind / f"{name}.yaml").write_text(text)
     monkeypatch.setenv("BENCHSUITE_SPECS", str(tmp_path / "own"))
@@ -82,7 +84,7 @@ def test_a_table_without_times_says_why(monkeypatch: pytest.MonkeyPatch, command
     """Catches empty columns that a newcomer on a busy machine could take for a fault."""
     run = ("run", "digits-fc", "--tier", "smoke", "--seeds", "1", "--rules", "backprop")
     # A clock of the processor that stands still is that of a process which gets no processor.
-    monkeypatch.setattr("benchsuite.harness.clock.time.process_time", lambda: 0.0)
+    monkeypatch.setattr("benchsuite.training.clock.time.process_time", lambda: 0.0)
     done = command(*run)
     assert done.code == 0, done.err
     assert "less than 0.8 of a core" in " ".join(done.out.split())

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from benchsuite.errors import DataError
-from benchsuite.harness.rerun import require_inside
-from benchsuite.spec.dataset import ArraysDataset, PluginDataset
+from benchsuite.execution.rerun import require_inside
+from benchsuite.specs.models.dataset import ArraysDataset, PluginDataset
 
 Command = Callable[..., Any]
 
@@ -98,9 +98,9 @@ def test_a_rerun_confirms_every_number_or_shows_each_that_differs(command: Comma
 def test_a_rerun_without_its_rule_is_told_and_not_raised(command: Command, store: Path) -> None:
     import hashlib
 
-    from benchsuite.record.keys import run_result_key
-    from benchsuite.record.model import RunRecord
-    from benchsuite.spec.hashing import spec_hash
+    from benchsuite.records.keys import run_result_key
+    from benchsuite.records.model import RunRecord
+    from benchsuite.specs.hashing import spec_hash
 
     path = record_of(store)
     edit(path, "spec", "rule", "name", value="gone")

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from benchsuite.harness.trainer import Trainer
-from benchsuite.record.store import RecordStore
+from benchsuite.records.store import RecordStore
+from benchsuite.training.trainer import Trainer
 
 Command = Callable[..., Any]
 SMALL = ("--tier", "smoke", "--seeds", "1", "--rules", "backprop,direct_feedback_alignment")
@@ -81,7 +81,7 @@ def test_running_again_makes_only_what_is_missing(command: Command, monkeypatch:
         (("nonsense",), 2, "nonsense"),
         (("new", "rule", "Bad-Name"), 2, "Bad-Name"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_request_starts_nothing_and_shows_no_traceback(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], code: int, said: str
 ) -> None:
@@ -130,7 +130,7 @@ def test_a_bug_of_ours_exits_3_and_asks_for_a_report(command: Command, monkeypat
     def broken(self: object) -> None:
         raise LookupError("something nobody thought of")
 
-    monkeypatch.setattr("benchsuite.harness.session.Session.check", broken)
+    monkeypatch.setattr("benchsuite.execution.session.Session.check", broken)
     done = command("run", "digits-fc", *SMALL)
     assert done.code == 3
     assert "LookupError: something nobody thought of" in done.err

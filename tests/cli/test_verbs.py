@@ -14,8 +14,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from benchsuite.registry.manager import Registry, build_registry
-from benchsuite.spec.library import builtin_folder
-from benchsuite.spec.tree import read
+from benchsuite.specs.loading.library import builtin_folder
+from benchsuite.specs.loading.tree import read
 
 Command = Callable[..., Any]
 
@@ -170,9 +170,16 @@ def test_a_track_in_a_users_folder_runs_by_name_and_by_path(command: Command, tm
 
 def test_schemas_accept_the_builtin_specs_and_refuse_wrong_ones(command: Command) -> None:
     schemas = command("schema").json
-    singular = {"datasets": "dataset", "architectures": "architecture", "hardware": "hardware", "tracks": "track",
-                "suites": "suite", "experiments": "experiment", "reference": "reference",
-                "claims": "claim"}  # fmt: skip
+    singular = {
+        "datasets": "dataset",
+        "architectures": "architecture",
+        "hardware": "hardware",
+        "tracks": "track",
+        "suites": "suite",
+        "experiments": "experiment",
+        "reference": "reference",
+        "claims": "claim",
+    }
     for path in sorted(builtin_folder().glob("*/*.yaml")):
         content = read(path).plain()
         validator = Draft202012Validator(schemas[singular[path.parent.name]])
@@ -253,8 +260,12 @@ def test_new_rule_writes_a_project_and_says_what_to_type(command: Command, tmp_p
     ],
 )
 def test_the_shell_completes_commands_targets_and_rules(words: str, expected: set[str]) -> None:
-    environment = {**os.environ, "_BENCHSUITE_COMPLETE": "complete_bash", "COMP_WORDS": words,
-                   "COMP_CWORD": str(len(words.split()) - 1)}  # fmt: skip
+    environment = {
+        **os.environ,
+        "_BENCHSUITE_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
     code = "from benchsuite.cli.main import main; main()"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert set(done.stdout.split()) == expected, done.stderr

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchsuite.data import cifar_files, mnist_files
-from benchsuite.data.imagenet_sample import make_sample
-from benchsuite.data.mnist_files import MNIST_FILES, IdxFile, missing_files, raw_folder
+from benchsuite.data.cifar import files as cifar_files
+from benchsuite.data.imagenet.sample import make_sample
+from benchsuite.data.mnist import files as mnist_files
+from benchsuite.data.mnist.files import MNIST_FILES, IdxFile, missing_files, raw_folder
 
 from .imagenet_cases import SAMPLE
 from .python2_pickle import python2_batch

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from pydantic import TypeAdapter
 
+from benchsuite.data.images.streamed import StreamedData, StreamedDataset
 from benchsuite.data.load import load_dataset
-from benchsuite.data.streamed import StreamedData, StreamedDataset
-from benchsuite.spec.dataset import DatasetSpec, GeneratedImages, ImagenetDataset
+from benchsuite.specs.models.dataset import DatasetSpec, GeneratedImages, ImagenetDataset
 
 SAMPLE = GeneratedImages(classes=3, train_images=6, test_images=4)
 CPU = torch.device("cpu")
@@ -47,8 +47,10 @@ def written(image: Image.Image, kind: str) -> bytes:
 
 COLOURS = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8))
 FILES = {
-    "RGB": (written(COLOURS, "JPEG"), 3), "greyscale": (written(COLOURS.convert("L"), "JPEG"), 1),
-    "CMYK": (written(COLOURS.convert("CMYK"), "JPEG"), 4), "PNG": (written(COLOURS, "PNG"), None),
+    "RGB": (written(COLOURS, "JPEG"), 3),
+    "greyscale": (written(COLOURS.convert("L"), "JPEG"), 1),
+    "CMYK": (written(COLOURS.convert("CMYK"), "JPEG"), 4),
+    "PNG": (written(COLOURS, "PNG"), None),
     "PNG with a palette": (written(COLOURS.convert("P"), "PNG"), None),
     "PNG with transparency": (written(COLOURS.convert("RGBA"), "PNG"), None),
-}  # fmt: skip
+}

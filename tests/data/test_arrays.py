@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 
 from benchsuite.data.load import load_dataset
 from benchsuite.errors import DataError
-from benchsuite.spec.dataset import ArraysDataset
+from benchsuite.specs.models.dataset import ArraysDataset
 
 
 def spec(path="data.npz", **fields):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchsuite.data.availability import availability
-from benchsuite.spec.dataset import (
+from benchsuite.specs.models.dataset import (
     ArraysDataset,
     CifarDataset,
     DigitsDataset,
@@ -95,7 +95,7 @@ def test_looking_loads_nothing_heavy():
     """``benchsuite list datasets`` has half a second."""
     code = (
         "import sys, pathlib, benchsuite.data.availability as a, benchsuite.data.roots as r;"
-        "from benchsuite.spec.dataset import MnistDataset;"
+        "from benchsuite.specs.models.dataset import MnistDataset;"
         "a.availability(MnistDataset(kind='mnist', name='m'), r.find_data_root());"
         "print([m for m in ('torch', 'torchvision', 'numpy', 'sklearn', 'PIL') if m in sys.modules])"
     )

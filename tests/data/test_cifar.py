@@ -11,11 +11,11 @@ import pytest
 import torch
 from torchvision import datasets
 
-from benchsuite.data import cifar_files
+from benchsuite.data.cifar import files as cifar_files
 from benchsuite.data.load import load_dataset
 from benchsuite.errors import DataError
-from benchsuite.planning.plan import describe
-from benchsuite.spec.dataset import CifarDataset
+from benchsuite.execution.plan import describe
+from benchsuite.specs.models.dataset import CifarDataset
 
 from .conftest import packed_cifar
 

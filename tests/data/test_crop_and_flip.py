@@ -10,8 +10,8 @@ from benchsuite.data.crop_and_flip import crop_and_flip, draw_crops
 from benchsuite.data.resident import ResidentData
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import DataError
-from benchsuite.spec.augmentation import CropAndFlip
-from benchsuite.spec.dataset import Normalization
+from benchsuite.specs.models.augmentation import CropAndFlip
+from benchsuite.specs.models.dataset import Normalization
 
 SPEC = CropAndFlip(kind="crop_and_flip")
 

@@ -12,11 +12,11 @@ import pytest
 import torch
 from torchvision.io import ImageReadMode, decode_jpeg
 
-from benchsuite.data.device_decoding import DeviceDecoder, nvjpeg
-from benchsuite.data.image_bytes import jpeg_channels
-from benchsuite.data.imagenet_files import list_imagenet
+from benchsuite.data.imagenet.files import list_imagenet
+from benchsuite.data.images.device_decoding import DeviceDecoder, nvjpeg
+from benchsuite.data.images.image_bytes import jpeg_channels
+from benchsuite.data.images.streamed import StreamedData, StreamedDataset
 from benchsuite.data.load import load_dataset
-from benchsuite.data.streamed import StreamedData, StreamedDataset
 from benchsuite.errors import DataError
 
 from .imagenet_cases import CPU, epoch, spec, streamed
@@ -63,12 +63,19 @@ def everything(data: StreamedData) -> dict[str, torch.Tensor]:
     }
 
 
-@pytest.mark.parametrize(("device", "decoder"), [
-    pytest.param(CPU, by_torchvision, id="stand-in"),
-    # NVIDIA's own library, where there is a device for it; all else of the test is held by the stand-in everywhere.
-    pytest.param(torch.device("cuda"), None, id="cuda", marks=[
-        pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("device", "decoder"),
+    [
+        pytest.param(CPU, by_torchvision, id="stand-in"),
+        # NVIDIA's own library, where there is a device for it; all else of the test is held by the stand-in everywhere.
+        pytest.param(
+            torch.device("cuda"),
+            None,
+            id="cuda",
+            marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")],
+        ),
+    ],
+)
 def test_a_device_that_decodes_gives_nearly_the_same_pixels(
     root: Path, device: torch.device, decoder: DeviceDecoder | None
 ) -> None:

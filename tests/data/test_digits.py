@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
+from benchsuite.data.digits.reader import choose_stratified, read_digits
 from benchsuite.data.fingerprint import fingerprint
 from benchsuite.data.load import load_dataset
-from benchsuite.data.readers.digits import choose_stratified, read_digits
-from benchsuite.spec.dataset import DigitsDataset
+from benchsuite.specs.models.dataset import DigitsDataset
 
 
 def spec(**fields):

@@ -9,7 +9,7 @@ from PIL import Image
 
 from benchsuite.data.load import load_dataset
 from benchsuite.errors import DataError
-from benchsuite.spec.dataset import ImageFolderDataset
+from benchsuite.specs.models.dataset import ImageFolderDataset
 
 
 def spec(channels=3, height=4, width=4, **fields):

@@ -14,13 +14,13 @@ import pytest
 from PIL import Image
 from torchvision.transforms import v2
 
-from benchsuite.data import image_store
-from benchsuite.data.image_bytes import decode, jpeg_channels
-from benchsuite.data.image_packing import resized
-from benchsuite.data.image_store import damage, make_store, open_store
-from benchsuite.data.imagenet_files import list_imagenet
+from benchsuite.data.imagenet.files import list_imagenet
+from benchsuite.data.images import store as image_store
+from benchsuite.data.images.image_bytes import decode, jpeg_channels
+from benchsuite.data.images.packing import resized
+from benchsuite.data.images.store import damage, make_store, open_store
+from benchsuite.data.images.streamed import StreamedData, StreamedDataset
 from benchsuite.data.load import load_dataset
-from benchsuite.data.streamed import StreamedData, StreamedDataset
 from benchsuite.errors import DataError
 
 from .imagenet_cases import CPU, FILES, spec, written
@@ -88,8 +88,8 @@ def say(done, of):
 
 if __name__ == "__main__":
     # Not above: the process that packs imports this file again, and would wait for torch.
-    from benchsuite.data import image_store
-    from benchsuite.data.imagenet_files import list_imagenet
+    from benchsuite.data.images import store as image_store
+    from benchsuite.data.imagenet.files import list_imagenet
 
     image_store.IMAGES_A_PACK = 5
     image_store.make_store(list_imagenet(Path(sys.argv[1])), Path(sys.argv[2]), 40, 1, say)

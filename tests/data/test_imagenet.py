@@ -14,11 +14,11 @@ from PIL import Image
 from scipy.io import savemat
 from torchvision.transforms import v2
 
-from benchsuite.data.image_bytes import decode, jpeg_channels
-from benchsuite.data.imagenet_files import list_imagenet
-from benchsuite.data.imagenet_sample import make_sample
+from benchsuite.data.imagenet.files import list_imagenet
+from benchsuite.data.imagenet.sample import make_sample
+from benchsuite.data.images.image_bytes import decode, jpeg_channels
+from benchsuite.data.images.views import View
 from benchsuite.data.load import load_dataset
-from benchsuite.data.views import View
 from benchsuite.errors import DataError
 
 from .imagenet_cases import COLOURS, FILES, SAMPLE, epoch, spec, streamed
@@ -41,8 +41,10 @@ def flat(root: Path, folder: Path) -> dict[str, str]:
 def write_devkit(folder: Path, truth: dict[str, str]) -> None:
     """Write the development kit's two files, with IDs in another order than the names of the classes."""
     wnids = sorted(set(truth.values()), reverse=True)
-    synsets = np.array([(i, w, 0) for i, w in enumerate(wnids, 1)],
-                       dtype=[("ILSVRC2012_ID", "f8"), ("WNID", "O"), ("num_children", "f8")])  # fmt: skip
+    synsets = np.array(
+        [(i, w, 0) for i, w in enumerate(wnids, 1)],
+        dtype=[("ILSVRC2012_ID", "f8"), ("WNID", "O"), ("num_children", "f8")],
+    )
     data = folder / "ILSVRC2012_devkit_t12" / "data"
     data.mkdir(parents=True)
     savemat(data / "meta.mat", {"synsets": synsets.reshape(-1, 1)})

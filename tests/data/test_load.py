@@ -9,7 +9,7 @@ import torch
 from benchsuite.data.load import load_dataset
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import DataError
-from benchsuite.spec.dataset import DigitsDataset, PluginDataset
+from benchsuite.specs.models.dataset import DigitsDataset, PluginDataset
 
 
 def decoded(**changed):

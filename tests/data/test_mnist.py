@@ -7,10 +7,11 @@ import time
 import pytest
 import torch
 
-from benchsuite.data import fetching, mnist_files
+from benchsuite.data import fetching
 from benchsuite.data.load import load_dataset
+from benchsuite.data.mnist import files as mnist_files
 from benchsuite.errors import DataError
-from benchsuite.spec.dataset import MnistDataset
+from benchsuite.specs.models.dataset import MnistDataset
 
 SPEC = MnistDataset(kind="mnist", name="mnist")
 

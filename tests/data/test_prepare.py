@@ -13,15 +13,15 @@ import pytest
 import torch
 from PIL import Image
 
-from benchsuite.data import prepare as prepare_module
 from benchsuite.data.availability import availability
 from benchsuite.data.fingerprint import fingerprint
 from benchsuite.data.load import load_dataset
-from benchsuite.data.prepare import MANIFEST, prepare, read_manifest
-from benchsuite.data.prepared import PREPARED
+from benchsuite.data.prepared import prepare as prepare_module
+from benchsuite.data.prepared.files import PREPARED
+from benchsuite.data.prepared.prepare import MANIFEST, prepare, read_manifest
 from benchsuite.errors import DataError
-from benchsuite.planning.plan import describe
-from benchsuite.spec.dataset import ArraysDataset
+from benchsuite.execution.plan import describe
+from benchsuite.specs.models.dataset import ArraysDataset
 
 NAME = "cifar10-jpeg75"
 SPEC = ArraysDataset(kind="arrays", name=NAME, path=NAME, classes=10)

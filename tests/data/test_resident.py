@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from benchsuite.data.resident import ResidentData
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import DataError
-from benchsuite.spec.dataset import Normalization
+from benchsuite.specs.models.dataset import Normalization
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 

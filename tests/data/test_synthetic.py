@@ -8,7 +8,7 @@ import torch
 from benchsuite.data.fingerprint import fingerprint
 from benchsuite.data.load import load_dataset
 from benchsuite.errors import DataError
-from benchsuite.spec.dataset import SyntheticDataset
+from benchsuite.specs.models.dataset import SyntheticDataset
 
 
 def load(**fields):

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from benchsuite.network.builder import build, outline_of
+from benchsuite.credit.rule import Rule
+from benchsuite.networks.builder import build, outline_of
 from benchsuite.registry.manager import Registry
-from benchsuite.rule import Rule
-from benchsuite.spec.architecture import ChainArchitecture
+from benchsuite.specs.models.architecture import ChainArchitecture
 
 Attach = Callable[..., Rule]
 

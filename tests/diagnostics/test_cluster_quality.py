@@ -8,6 +8,7 @@ import torch
 from scipy.optimize import brentq
 from scipy.spatial.distance import pdist
 
+from benchsuite.credit.rule import Batch
 from benchsuite.diagnostics import cluster_quality as module
 from benchsuite.diagnostics.cluster_quality import (
     ClusterQualityOfAuthors,
@@ -16,8 +17,7 @@ from benchsuite.diagnostics.cluster_quality import (
     embed,
     represented_by,
 )
-from benchsuite.network.criterion import CrossEntropy
-from benchsuite.rule import Batch
+from benchsuite.networks.criterion import CrossEntropy
 
 from .test_credit_spread import CONV, DENSE, NONNEGATIVE, batch_of
 

@@ -10,9 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchsuite.credit.rule import Batch
 from benchsuite.diagnostics.conditioning import ConditionNumber, OrthogonalityDeviation
-from benchsuite.network.criterion import CrossEntropy
-from benchsuite.rule import Batch
+from benchsuite.networks.criterion import CrossEntropy
 
 from ..properties.chains import deterministic
 from ..properties.invertible_chains import square_cases

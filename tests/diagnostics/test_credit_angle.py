@@ -7,13 +7,13 @@ import math
 import pytest
 import torch
 
+from benchsuite.credit.rule import Batch, Rule
 from benchsuite.diagnostics.angles import mean_angle_deg
 from benchsuite.diagnostics.credit_angle import CreditAngle, PreActivationCreditAngle
-from benchsuite.network.builder import build, outline_of
-from benchsuite.network.criterion import CrossEntropy
+from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.criterion import CrossEntropy
 from benchsuite.registry.manager import Registry
-from benchsuite.rule import Batch, Rule
-from benchsuite.spec.architecture import ChainArchitecture
+from benchsuite.specs.models.architecture import ChainArchitecture
 
 LAYERS = [
     {"kind": "conv2d", "channels": 3, "kernel": 3, "padding": 1, "norm": "batch", "activation": "tanh"},

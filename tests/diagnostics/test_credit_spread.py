@@ -8,21 +8,25 @@ import numpy as np
 import pytest
 import torch
 
+from benchsuite.credit.rule import Batch
 from benchsuite.diagnostics.credit_angle import CreditAngle
 from benchsuite.diagnostics.credit_spread import CreditSpreadRatio, mean_spread_ratio
-from benchsuite.network.criterion import CrossEntropy
-from benchsuite.rule import Batch
+from benchsuite.networks.criterion import CrossEntropy
 
 SPREAD = CreditSpreadRatio()
 NONNEGATIVE = {
-    "form": "vectorized", "weight_sign": "nonnegative",
+    "form": "vectorized",
+    "weight_sign": "nonnegative",
     "defaults": {"activation": "vector_gate", "initialization": {"scheme": "he_normal", "on_off": "channels"}},
     "readout": {"initialization": {"scheme": "he_normal", "on_off": "channels"}},
-}  # fmt: skip
+}
 MIXED = {"form": "vectorized", "defaults": {"activation": "vector_gate"}}
 DENSE = [{"kind": "dense", "units": 40}, {"kind": "dense", "units": 30}]
-CONV = [{"kind": "conv2d", "channels": 4, "kernel": 3, "padding": 1}, {"kind": "average_pool", "size": 2},
-        {"kind": "dense", "units": 6}]  # fmt: skip
+CONV = [
+    {"kind": "conv2d", "channels": 4, "kernel": 3, "padding": 1},
+    {"kind": "average_pool", "size": 2},
+    {"kind": "dense", "units": 6},
+]
 
 
 def batch_of(*shape: int, size: int = 5) -> Batch:

@@ -11,9 +11,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from benchsuite.credit.rule import Batch
 from benchsuite.diagnostics.feedback_agreement import EqualSignFraction, FeedbackAngle, FeedbackCorrelation
-from benchsuite.network.criterion import CrossEntropy
-from benchsuite.rule import Batch
+from benchsuite.networks.criterion import CrossEntropy
 
 ANGLE, CORRELATION, SIGNS = FeedbackAngle(), FeedbackCorrelation(), EqualSignFraction()
 LAYERS = [{"kind": "dense", "units": 7}, {"kind": "dense", "units": 6}]

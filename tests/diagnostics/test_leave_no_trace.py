@@ -7,6 +7,10 @@ import math
 import pytest
 import torch
 
+from benchsuite.conformance.kit.guards import Surroundings
+from benchsuite.conformance.samples.networks import SampleNetwork
+from benchsuite.conformance.samples.trial import Trial, differing
+from benchsuite.credit.rule import incompatibilities
 from benchsuite.diagnostics.cluster_quality import ClusterQualityOfAuthors
 from benchsuite.diagnostics.conditioning import ConditionNumber, OrthogonalityDeviation
 from benchsuite.diagnostics.contract import Diagnostic
@@ -18,17 +22,23 @@ from benchsuite.diagnostics.target_distance import RelativeTargetDistance, Targe
 from benchsuite.diagnostics.update_angle import UpdateAngle
 from benchsuite.diagnostics.update_sign_agreement import UpdateSignAgreement
 from benchsuite.registry.manager import installed_registry
-from benchsuite.rule import incompatibilities
-from benchsuite.samples.networks import SampleNetwork
-from benchsuite.samples.trial import Trial, differing
 from benchsuite.testing import SAMPLE_NETWORKS
-from benchsuite.testing.guards import Surroundings
 
 DIAGNOSTICS = (
-    CreditAngle, PreActivationCreditAngle, OneStepCreditAngle, UpdateAngle, FeedbackAngle, FeedbackCorrelation,
-    EqualSignFraction, CreditSpreadRatio, UpdateSignAgreement, TargetDistance, RelativeTargetDistance,
-    OrthogonalityDeviation, ConditionNumber,
-)  # fmt: skip
+    CreditAngle,
+    PreActivationCreditAngle,
+    OneStepCreditAngle,
+    UpdateAngle,
+    FeedbackAngle,
+    FeedbackCorrelation,
+    EqualSignFraction,
+    CreditSpreadRatio,
+    UpdateSignAgreement,
+    TargetDistance,
+    RelativeTargetDistance,
+    OrthogonalityDeviation,
+    ConditionNumber,
+)
 """Without cluster quality, whose t-SNE takes too long for so many cases; of the network it asks one forward pass."""
 UNDEFINED_FOR_BACKPROP = (
     "feedback",

@@ -7,11 +7,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from benchsuite.credit.rule import Batch
 from benchsuite.diagnostics.credit_angle import PreActivationCreditAngle
 from benchsuite.diagnostics.observe import assigned_credit, backprop_credit
 from benchsuite.diagnostics.one_step_credit_angle import OneStepCreditAngle, pulled_back_one_step
-from benchsuite.network.criterion import SquaredError
-from benchsuite.rule import Batch
+from benchsuite.networks.criterion import SquaredError
 
 ONE_STEP, FULL = OneStepCreditAngle(), PreActivationCreditAngle()
 

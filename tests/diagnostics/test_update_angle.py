@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from benchsuite.credit.rule import Batch
 from benchsuite.diagnostics.update_angle import UpdateAngle
-from benchsuite.network.criterion import SquaredError
-from benchsuite.rule import Batch
+from benchsuite.networks.criterion import SquaredError
 
 UPDATE = UpdateAngle()
 LAYERS = [{"kind": "dense", "units": 7, "activation": "tanh", "norm": "batch"}, {"kind": "dense", "units": 6}]

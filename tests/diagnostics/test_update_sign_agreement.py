@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from benchsuite.credit.rule import Batch
 from benchsuite.diagnostics.update_sign_agreement import UpdateSignAgreement, sign_agreement
-from benchsuite.network.criterion import CrossEntropy, SquaredError
-from benchsuite.rule import Batch
+from benchsuite.networks.criterion import CrossEntropy, SquaredError
 
 from .test_credit_spread import CONV, DENSE, MIXED, NONNEGATIVE, batch_of
 

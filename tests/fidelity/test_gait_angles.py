@@ -14,10 +14,10 @@ import pytest
 import torch
 from torch import Generator
 
-from benchsuite.network.builder import build, outline_of
-from benchsuite.network.criterion import CRITERIA
-from benchsuite.rule import Batch
-from benchsuite.spec.architecture import ChainArchitecture
+from benchsuite.credit.rule import Batch
+from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.criterion import CRITERIA
+from benchsuite.specs.models.architecture import ChainArchitecture
 from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.gait_prop import GaitProp
 from benchsuite_rules.normalized_gait_prop import NormalizedGaitProp
@@ -36,10 +36,13 @@ def _first_update(rule, network, batch):
 
 def _angle(rule, depth, dtype, seed):
     spec = {
-        "kind": "chain", "name": "deep", "form": "invertible",
+        "kind": "chain",
+        "name": "deep",
+        "form": "invertible",
         "layers": [{"kind": "dense", "units": 256}] * (depth - 1),
-        "readout": {"activation": LEAKY}, "defaults": {"activation": LEAKY, "initialization": {"scheme": "orthogonal"}},
-    }  # fmt: skip
+        "readout": {"activation": LEAKY},
+        "defaults": {"activation": LEAKY, "initialization": {"scheme": "orthogonal"}},
+    }
     plan = outline_of(ChainArchitecture.model_validate(spec), (256,), 10)
     network = build(plan, Generator().manual_seed(seed)).to(dtype)
     generator = Generator().manual_seed(100 + seed)

@@ -7,13 +7,13 @@ from statistics import mean
 
 import pytest
 
-from benchsuite.harness.device import settle_hardware
-from benchsuite.harness.session import Session
-from benchsuite.record.model import RunRecord
-from benchsuite.record.store import RecordStore
+from benchsuite.execution.session import Session
+from benchsuite.records.model import RunRecord
+from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import Registry
-from benchsuite.spec.library import SpecLibrary
-from benchsuite.spec.resolve import Selection, resolve
+from benchsuite.specs.loading.library import SpecLibrary
+from benchsuite.specs.loading.resolve import Selection, resolve
+from benchsuite.training.device import settle_hardware
 
 
 def run(selection: Selection, library: SpecLibrary, registry: Registry, tmp_path: Path, data: Path) -> list[RunRecord]:
@@ -75,9 +75,12 @@ def test_the_mirror_codes_first_epoch_on_mnist_is_theirs(
         pytest.skip("no MNIST here")
     published = {"backprop": (88.00, 1.469), "feedback_alignment": (85.49, 1.833), "kolen_pollack": (88.90, 1.414)}
     chosen = Selection(
-        "mnist-mirror-fc", rules=tuple(published), tier="paper", seeds=(0,),
+        "mnist-mirror-fc",
+        rules=tuple(published),
+        tier="paper",
+        seeds=(0,),
         overrides=("protocol.epochs=1", "diagnostics.names=[]"),
-    )  # fmt: skip
+    )
     for record in run(chosen, library, own_registry, tmp_path, mnist_root):
         accuracy, loss = published[record.spec.rule.name]
         assert record.final_test is not None

@@ -10,15 +10,15 @@ from statistics import mean
 
 import pytest
 
-from benchsuite.experiments.simulate import arms_of, simulate
-from benchsuite.record.experiment import ExperimentRecord, Trajectory
-from benchsuite.record.store import read_experiments
+from benchsuite.records.experiment import ExperimentRecord, Trajectory
+from benchsuite.records.store import read_experiments
 from benchsuite.registry.manager import Registry
-from benchsuite.spec.hashing import experiment_id
-from benchsuite.spec.library import SpecLibrary
-from benchsuite.spec.resolve import Selection
-from benchsuite.spec.resolve_experiment import resolve_experiment
-from benchsuite.spec.targets import find_target
+from benchsuite.specs.hashing import experiment_id
+from benchsuite.specs.loading.library import SpecLibrary
+from benchsuite.specs.loading.resolve import Selection
+from benchsuite.specs.loading.resolve_experiment import resolve_experiment
+from benchsuite.specs.loading.targets import find_target
+from benchsuite.studies.linear_dynamics.simulate import arms_of, simulate
 
 NAME = "urfb-linear-dynamics"
 RECORDS = Path(__file__).resolve().parents[2] / "leaderboard" / "records"

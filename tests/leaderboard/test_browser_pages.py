@@ -11,20 +11,33 @@ from pathlib import Path
 
 import pytest
 
-from benchsuite.record.audit import ClaimAudit, Observation, RuleAudit, RuleNeeds
+from benchsuite.records.audit import ClaimAudit, Observation, RuleAudit, RuleNeeds
 from benchsuite_leaderboard.site import build_site
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 SWITCHES = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--window-size=1400,1000",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--window-size=1400,1000",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 HOSTILE = '</script><img src=x onerror="window.broken=1"><script>window.broken=1</script>{{ 7 * 7 }}'
 KINDS = {
-    "front": "index.html", "track": "tracks/t1.html", "rules": "rules.html", "rule": "rules/fa.html",
-    "compare": "compare.html", "pair": "compare/backprop/fa.html", "run": "", "experiment": "experiments/a-study.html",
-}  # fmt: skip
+    "front": "index.html",
+    "track": "tracks/t1.html",
+    "rules": "rules.html",
+    "rule": "rules/fa.html",
+    "compare": "compare.html",
+    "pair": "compare/backprop/fa.html",
+    "run": "",
+    "experiment": "experiments/a-study.html",
+}
 """One page of each kind; the run's has its id in its name."""
 
 pytestmark = [
@@ -36,17 +49,37 @@ pytestmark = [
 
 def hostile_audit(environment) -> RuleAudit:
     seen = Observation(network=HOSTILE, where=HOSTILE, value=1.0)
-    claim = ClaimAudit(claim="weight_transport", claimed=False, shown=True, verdict="contradicted", measure=HOSTILE,
-                       threshold=0.1, observations=(seen,))  # fmt: skip
-    needs = RuleNeeds(mechanism=HOSTILE, source=HOSTILE, forms=(HOSTILE,), topologies=(), map_kinds=(HOSTILE,),
-                      least_hidden=1, learns_feedback=True)  # fmt: skip
+    claim = ClaimAudit(
+        claim="weight_transport",
+        claimed=False,
+        shown=True,
+        verdict="contradicted",
+        measure=HOSTILE,
+        threshold=0.1,
+        observations=(seen,),
+    )
+    needs = RuleNeeds(
+        mechanism=HOSTILE,
+        source=HOSTILE,
+        forms=(HOSTILE,),
+        topologies=(),
+        map_kinds=(HOSTILE,),
+        least_hidden=1,
+        learns_feedback=True,
+    )
     return RuleAudit(rule="fa", summary=HOSTILE, needs=needs, environment=environment, claims=(claim,))
 
 
 @pytest.fixture(scope="module")
 def site(make_record, make_seeds, make_angles, make_experiment, tmp_path_factory) -> Path:
-    hostile = {"hardware_class": HOSTILE, "precision": HOSTILE, "command": HOSTILE, "config": {HOSTILE: HOSTILE},
-               "dataset": {"title": HOSTILE}, "architecture": {"title": HOSTILE}}  # fmt: skip
+    hostile = {
+        "hardware_class": HOSTILE,
+        "precision": HOSTILE,
+        "command": HOSTILE,
+        "config": {HOSTILE: HOSTILE},
+        "dataset": {"title": HOSTILE},
+        "architecture": {"title": HOSTILE},
+    }
     angles = [a.model_copy(update={"segment": HOSTILE, "diagnostic": HOSTILE}) for a in make_angles(0, 3)]
     records = [make_record("fa", 0, 0.3, track="t9", diagnostics=angles, reason=HOSTILE, **hostile)]
     for number, track in enumerate(("t1", "t2")):

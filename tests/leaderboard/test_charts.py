@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchsuite_leaderboard import formatting
+from benchsuite.results import formatting
+from benchsuite.results.curves import thin
+from benchsuite.results.model import CurvePoint, Estimate
+from benchsuite.results.tables import summarize
 from benchsuite_leaderboard.charts import (
     MOST_SEGMENTS,
     alignment_charts,
     assign_series,
     learning_curves,
 )
-from benchsuite_leaderboard.curves import thin
-from benchsuite_leaderboard.model import CurvePoint, Estimate
-from benchsuite_leaderboard.tables import summarize
 
 
 @given(st.integers(0, 400), st.integers(2, 60))

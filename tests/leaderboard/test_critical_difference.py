@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from benchsuite.results.tables import summarize
 from benchsuite_leaderboard.critical_difference import (
     friedman_p,
     friedman_statistic,
@@ -19,7 +20,6 @@ from benchsuite_leaderboard.critical_difference import (
     not_told_from,
     rank_rules,
 )
-from benchsuite_leaderboard.tables import summarize
 
 # Table 5(a): critical values q for the two-tailed Nemenyi test at 0.05.
 DEMSAR_Q = {2: 1.960, 3: 2.343, 4: 2.569, 5: 2.728, 6: 2.850, 7: 2.949, 8: 3.031, 9: 3.102, 10: 3.164}
@@ -77,9 +77,11 @@ def test_rules_are_ranked_over_the_tracks_that_all_have(make_record, make_seeds)
 
 def test_equal_errors_share_a_rank(make_seeds):
     records = [
-        r for track in ("t1", "t2") for rule, e in (("backprop", 0.1), ("fa", 0.1), ("dfa", 0.2))
+        r
+        for track in ("t1", "t2")
+        for rule, e in (("backprop", 0.1), ("fa", 0.1), ("dfa", 0.2))
         for r in make_seeds(rule, [e, e], track=track)
-    ]  # fmt: skip
+    ]
     (ranking,) = rank_rules(summarize(records))
     assert dict(ranking.ranks) == {"backprop": 1.5, "fa": 1.5, "dfa": 3}
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from benchsuite.record.store import BrokenRecord
+from benchsuite.records.store import BrokenRecord
+from benchsuite.results.formatting import plain_mean_sd
+from benchsuite.results.model import Estimate
 from benchsuite_leaderboard.experiment_charts import correlation_charts, error_chart, experiment_series
 from benchsuite_leaderboard.experiment_tables import summarize_experiments
-from benchsuite_leaderboard.formatting import plain_mean_sd
-from benchsuite_leaderboard.model import Estimate
 from benchsuite_leaderboard.pages import render_pages
 from benchsuite_leaderboard.site import build_site
 
@@ -78,8 +78,9 @@ def test_other_settings_are_another_table_on_the_same_page(make_experiment, tmp_
     report = build_site([], tmp_path / "site", experiments=records)
     assert report.experiments == 3
     assert {f for f in report.files if f.startswith("experiments/")} == {
-        "experiments/a-study.html", "experiments/another.html",
-    }  # fmt: skip
+        "experiments/a-study.html",
+        "experiments/another.html",
+    }
     page = (tmp_path / "site" / "experiments" / "a-study.html").read_text(encoding="utf-8")
     assert page.count("<section") == 2
     ids = re.findall(r' id="([^"]+)"', page)

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchsuite.results.formatting import mean_sd
+from benchsuite.results.tables import summarize
 from benchsuite_leaderboard.compare import pairs_of
 from benchsuite_leaderboard.export_tables import matrix_data, pair_data, rule_data, track_data
 from benchsuite_leaderboard.exports import DataTable, as_files, to_csv, to_json, to_latex, to_markdown
-from benchsuite_leaderboard.formatting import mean_sd
 from benchsuite_leaderboard.matrix import build_matrix
 from benchsuite_leaderboard.pages import render_pages
-from benchsuite_leaderboard.tables import summarize
 
 numbers = st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**12), 10**12)
 
@@ -106,8 +106,9 @@ def test_the_top5_error_is_printed_where_it_is_known_and_its_data_columns_are_al
     for data in (track_data(table), rule_data("one", [(table, row) for row in table.rows])):
         rows = json.loads(to_json(data))["rows"]
         assert [(row["top5_error_mean"], row["top5_error_sd"]) for row in rows] == [
-            (error, None if error is None else 0.0), (None, None),
-        ]  # fmt: skip
+            (error, None if error is None else 0.0),
+            (None, None),
+        ]
         head, *lines = csv.reader(io.StringIO(to_csv(data), newline=""))
         assert [line[head.index("top5_error_mean")] for line in lines] == ["" if error is None else "0.0725", ""]
         assert [line[head.index("train_error_mean")] for line in lines] == ["0.05", "0.05"]
@@ -123,7 +124,12 @@ def test_the_top5_error_is_printed_where_it_is_known_and_its_data_columns_are_al
 def test_every_table_of_a_site_has_its_four_files(make_seeds):
     pages = render_pages(summarize([*make_seeds("backprop", [0.1, 0.2]), *make_seeds("fa", [0.3, 0.5])]), [], "t")
     offered = {name.rpartition(".")[0] for name in pages if name.startswith("downloads/")}
-    assert {"downloads/matrix", "downloads/tracks", "downloads/rules", "downloads/rules/fa",
-            "downloads/compare/backprop/fa"} <= offered  # fmt: skip
+    assert {
+        "downloads/matrix",
+        "downloads/tracks",
+        "downloads/rules",
+        "downloads/rules/fa",
+        "downloads/compare/backprop/fa",
+    } <= offered
     assert all(f"{name}.{kind}" in pages for name in offered for kind in ("csv", "json", "tex", "md"))
     assert len(dict(as_files(table_of([]), "x"))) == 4

@@ -148,7 +148,7 @@ def test_a_foreign_folder_is_refused_before_anything_is_read(records, tmp_path):
 
 
 def test_folders_and_records_in_memory_give_the_same_pages(records, make_seeds, tmp_path):
-    from benchsuite.record.store import read_folder
+    from benchsuite.records.store import read_folder
     from benchsuite_leaderboard.site import build_site
 
     build(records, tmp_path / "folders")

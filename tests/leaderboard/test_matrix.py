@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchsuite.results.tables import summarize
 from benchsuite_leaderboard.matrix import GAP_LIMITS, GAP_WORDS, build_matrix, main_row, shade
-from benchsuite_leaderboard.tables import summarize
 
 
 def cells_of(records):

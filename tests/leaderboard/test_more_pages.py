@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from benchsuite.record.audit import ClaimAudit, Observation, RuleAudit, RuleNeeds
-from benchsuite.record.store import BrokenRecord
+from benchsuite.records.audit import ClaimAudit, Observation, RuleAudit, RuleNeeds
+from benchsuite.records.store import BrokenRecord
+from benchsuite.results.tables import summarize
 from benchsuite_leaderboard.compare import pairs_of
 from benchsuite_leaderboard.pages import render_pages
 from benchsuite_leaderboard.rule_pages import rule_pages
 from benchsuite_leaderboard.site import build_site
-from benchsuite_leaderboard.tables import summarize
 
 
 @pytest.fixture
@@ -18,13 +18,23 @@ def audit_of(make_record):
     def make(rule, verdict="confirmed", source="cd" * 32, text="dense1 at attach"):
         seen = Observation(network="one-hidden", where=text, value=0.25)
         claim = ClaimAudit(
-            claim="weight_transport", claimed=False, shown=verdict != "confirmed", verdict=verdict, measure=text,
-            threshold=1e-9, observations=(seen,),
-        )  # fmt: skip
+            claim="weight_transport",
+            claimed=False,
+            shown=verdict != "confirmed",
+            verdict=verdict,
+            measure=text,
+            threshold=1e-9,
+            observations=(seen,),
+        )
         needs = RuleNeeds(
-            mechanism="direct_local_credit", source=text, forms=("vectorized",), topologies=("chain",), map_kinds=None,
-            least_hidden=1, learns_feedback=False,
-        )  # fmt: skip
+            mechanism="direct_local_credit",
+            source=text,
+            forms=("vectorized",),
+            topologies=("chain",),
+            map_kinds=None,
+            least_hidden=1,
+            learns_feedback=False,
+        )
         environment = make_record().environment.model_copy(update={"rule_source_hash": source})
         return RuleAudit(rule=rule, summary=text, needs=needs, environment=environment, claims=(claim,))
 
@@ -103,10 +113,12 @@ def test_the_later_of_two_records_of_one_run_has_the_page(make_record):
 
 def test_a_pair_counts_where_its_interval_excludes_zero(make_seeds):
     records = [
-        *make_seeds("backprop", [0.10, 0.11, 0.12], track="a"), *make_seeds("fa", [0.20, 0.21, 0.23], track="a"),
-        *make_seeds("backprop", [0.10, 0.20, 0.12], track="b"), *make_seeds("fa", [0.20, 0.11, 0.13], track="b"),
+        *make_seeds("backprop", [0.10, 0.11, 0.12], track="a"),
+        *make_seeds("fa", [0.20, 0.21, 0.23], track="a"),
+        *make_seeds("backprop", [0.10, 0.20, 0.12], track="b"),
+        *make_seeds("fa", [0.20, 0.11, 0.13], track="b"),
         *make_seeds("backprop", [0.1, 0.1], track="c"),
-    ]  # fmt: skip
+    ]
     (pair,) = pairs_of(summarize(records))
     assert [line.table.track for line in pair.lines] == ["a", "b"]
     assert [line.better for line in pair.lines] == ["left", ""]

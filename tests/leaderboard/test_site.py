@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchsuite.errors import StoreError
-from benchsuite.record.store import BrokenRecord
+from benchsuite.records.store import BrokenRecord
+from benchsuite.results.tables import summarize
 from benchsuite_leaderboard import output, pages
 from benchsuite_leaderboard.pages import render_pages
 from benchsuite_leaderboard.site import build_site
-from benchsuite_leaderboard.tables import summarize
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 HOSTILE = [
@@ -125,7 +125,7 @@ def test_bytes_do_not_depend_on_the_hash_seed_of_the_process(records, tmp_path):
     for number, record in enumerate(r for r in records if not isinstance(r, BrokenRecord)):
         (tmp_path / f"{number}.json").write_text(record.model_dump_json())
     code = (
-        "import sys; from pathlib import Path; from benchsuite.record.store import read_folder\n"
+        "import sys; from pathlib import Path; from benchsuite.records.store import read_folder\n"
         "from benchsuite_leaderboard.site import build_site\n"
         "build_site(list(read_folder(Path(sys.argv[1]))), Path(sys.argv[2]))"
     )

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from benchsuite.network.builder import build, outline_of
-from benchsuite.network.criterion import CRITERIA
-from benchsuite.network.network import Network
-from benchsuite.rule import Batch, Rule
-from benchsuite.spec.architecture import ChainArchitecture, Conv2dLayer, DenseLayer
-from benchsuite.spec.joints import PoolLayer
+from benchsuite.credit.rule import Batch, Rule
+from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.criterion import CRITERIA
+from benchsuite.networks.network import Network
+from benchsuite.specs.models.architecture import ChainArchitecture, Conv2dLayer, DenseLayer
+from benchsuite.specs.models.joints import PoolLayer
 
 from .reference import LOSSES, Array, Geometry, Learned, Pooling, Trace, run_forward
 
@@ -34,9 +34,12 @@ ACTIVATIONS = (
 )
 
 deterministic = settings(
-    derandomize=True, deadline=None, max_examples=25, database=None,
+    derandomize=True,
+    deadline=None,
+    max_examples=25,
+    database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)  # fmt: skip
+)
 """The same examples in every run, so that a red build is red for everyone."""
 
 
@@ -102,13 +105,16 @@ def counterpart(case: Case, network: Network) -> list[Learned | Pooling]:
             has_norm = layer.norm == "batch"
             found.append(
                 Learned(
-                    name, as_array(segment.map.weight), as_array(segment.map.bias), layer.activation or "relu",
+                    name,
+                    as_array(segment.map.weight),
+                    as_array(segment.map.bias),
+                    layer.activation or "relu",
                     geometry,
                     (layer.norm_order or "norm_first") if has_norm else None,
                     as_array(segment.norm.weight) if has_norm else None,
                     as_array(segment.norm.bias) if has_norm else None,
                 )
-            )  # fmt: skip
+            )
     return found
 
 
@@ -233,9 +239,12 @@ def slid(length: int, window: int, stride: int, padding: int, dilation: int = 1)
 
 @st.composite
 def conv_chains(
-    draw: st.DrawFn, convs: tuple[int, int] = (1, 2), denses: tuple[int, int] = (0, 1), pools: bool = True,
+    draw: st.DrawFn,
+    convs: tuple[int, int] = (1, 2),
+    denses: tuple[int, int] = (0, 1),
+    pools: bool = True,
     norms: bool = True,
-) -> Case:  # fmt: skip
+) -> Case:
     """Draw convolutions with pools between, then dense layers."""
     shape = (draw(st.integers(1, 4)), draw(st.integers(3, 8)), draw(st.integers(3, 8)))
     start = shape

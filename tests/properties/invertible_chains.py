@@ -9,11 +9,11 @@ import torch
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from benchsuite.network.builder import build, outline_of
-from benchsuite.network.criterion import CRITERIA
-from benchsuite.network.network import Network
-from benchsuite.rule import Batch, Rule
-from benchsuite.spec.architecture import ChainArchitecture
+from benchsuite.credit.rule import Batch, Rule
+from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.criterion import CRITERIA
+from benchsuite.networks.network import Network
+from benchsuite.specs.models.architecture import ChainArchitecture
 
 from .gait_reference import SquareLayer
 
@@ -33,12 +33,16 @@ class SquareCase:
 
     def network(self, dtype: torch.dtype = torch.float64) -> Network:
         spec = {
-            "kind": "chain", "name": "drawn", "form": "invertible", "layers": self.layers,
+            "kind": "chain",
+            "name": "drawn",
+            "form": "invertible",
+            "layers": self.layers,
             "readout": {"activation": self.readout},
             "defaults": {
-                "activation": {"kind": "leaky_relu", "slope": self.slope}, "initialization": {"scheme": self.scheme},
+                "activation": {"kind": "leaky_relu", "slope": self.slope},
+                "initialization": {"scheme": self.scheme},
             },
-        }  # fmt: skip
+        }
         plan = outline_of(ChainArchitecture.model_validate(spec), self.input_shape, CLASSES)
         generator = Generator().manual_seed(self.seed)
         network = build(plan, generator).to(dtype)
@@ -84,9 +88,15 @@ def square_cases(draw: st.DrawFn, scheme: str = "lecun_normal", least_hidden: in
                 break
             size = (size + 2 * padding - kernel) // stride + 1
             channels = draw(st.integers(1, min(3, channels * kernel**2)))
-            layers.append({
-                "kind": "conv2d", "channels": channels, "kernel": kernel, "stride": stride, "padding": padding,
-            })  # fmt: skip
+            layers.append(
+                {
+                    "kind": "conv2d",
+                    "channels": channels,
+                    "kernel": kernel,
+                    "stride": stride,
+                    "padding": padding,
+                }
+            )
         width = channels * size**2
         if width < CLASSES:
             layers, input_shape, width = [], (6,), 6

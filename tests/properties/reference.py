@@ -390,6 +390,8 @@ def binary_cross_entropy(logits: Array, targets: NDArray[np.int64]) -> tuple[Arr
 
 
 LOSSES = {
-    "cross_entropy": cross_entropy, "squared_error": squared_error, "one_versus_all_hinge": one_versus_all_hinge,
+    "cross_entropy": cross_entropy,
+    "squared_error": squared_error,
+    "one_versus_all_hinge": one_versus_all_hinge,
     "binary_cross_entropy": binary_cross_entropy,
-}  # fmt: skip
+}

@@ -11,13 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Generator
 
-from benchsuite.network.adoption import adopt
-from benchsuite.network.builder import build, outline_of
-from benchsuite.network.criterion import CRITERIA
-from benchsuite.network.maps import Conv2d, replaced_feedback
+from benchsuite.credit.rule import Batch
+from benchsuite.networks.adoption import adopt
+from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.criterion import CRITERIA
+from benchsuite.networks.maps import Conv2d, replaced_feedback
 from benchsuite.registry.manager import installed_registry
-from benchsuite.rule import Batch
-from benchsuite.spec.architecture import ChainArchitecture
+from benchsuite.specs.models.architecture import ChainArchitecture
 
 GEOMETRIES = {
     "strided": {"channels": 6, "stride": 2, "padding": 1},
@@ -30,9 +30,13 @@ GEOMETRIES = {
     "grouped, strided and dilated": {"channels": 6, "groups": 2, "stride": 2, "dilation": 2, "padding": 2},
 }
 RULES = {
-    "backprop": {}, "feedback_alignment": {}, "sign_symmetry": {}, "updated_random_feedback": {},
-    "kolen_pollack": {"decay": 0.001}, "weight_mirror": {"initial_mirror_steps": 2},
-}  # fmt: skip
+    "backprop": {},
+    "feedback_alignment": {},
+    "sign_symmetry": {},
+    "updated_random_feedback": {},
+    "kolen_pollack": {"decay": 0.001},
+    "weight_mirror": {"initial_mirror_steps": 2},
+}
 
 
 def test_no_rule_of_the_first_mechanism_is_left_out():
@@ -185,9 +189,11 @@ def test_the_two_axes_may_differ(options):
 def test_a_grouped_module_keeps_its_groups_when_adopted():
     torch.manual_seed(0)
     module = torch.nn.Sequential(
-        torch.nn.Conv2d(2, 4, 3), torch.nn.Conv2d(4, 8, 3, stride=2, groups=4, dilation=(1, 2)), torch.nn.Flatten(),
+        torch.nn.Conv2d(2, 4, 3),
+        torch.nn.Conv2d(4, 8, 3, stride=2, groups=4, dilation=(1, 2)),
+        torch.nn.Flatten(),
         torch.nn.Linear(48, 3),
-    )  # fmt: skip
+    )
     network = adopt(module, (2, 9, 10))
     assert network.maps["1"].weight.shape == (8, 1, 3, 3)
     assert network.maps["1"].geometry == {"stride": 2, "padding": 0, "dilation": (1, 2), "groups": 4}

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchsuite.network.criterion import CRITERIA, criterion_of
-from benchsuite.spec.protocol import OneVersusAllHinge
+from benchsuite.networks.criterion import CRITERIA, criterion_of
+from benchsuite.specs.models.protocol import OneVersusAllHinge
 
 from .chains import assert_near, deterministic
 from .reference import LOSSES
@@ -22,9 +22,12 @@ def _draw(seed, batch, classes, scale=1.0, dtype=torch.float64):
 
 
 drawn = {
-    "name": st.sampled_from(NAMES), "seed": st.integers(0, 2**31), "batch": st.integers(1, 16),
-    "classes": st.integers(1, 40), "dtype": st.sampled_from([torch.float32, torch.float64]),
-}  # fmt: skip
+    "name": st.sampled_from(NAMES),
+    "seed": st.integers(0, 2**31),
+    "batch": st.integers(1, 16),
+    "classes": st.integers(1, 40),
+    "dtype": st.sampled_from([torch.float32, torch.float64]),
+}
 
 
 def test_every_criterion_has_a_closed_form_here():

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from benchsuite.credit import record_forward
+from benchsuite.credit.rule import Batch
 from benchsuite.errors import ShapeError
-from benchsuite.network.builder import build, outline_of
-from benchsuite.network.criterion import CRITERIA
-from benchsuite.rule import Batch
-from benchsuite.spec.architecture import ChainArchitecture
+from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.criterion import CRITERIA
+from benchsuite.specs.models.architecture import ChainArchitecture
 from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.difference_target_propagation import DifferenceTargetPropagation
 from benchsuite_rules.target_propagation import TargetPropagation
@@ -28,7 +28,7 @@ CONV = {"kind": "conv2d", "kernel": 3, "padding": 1}
 IMAGES = (
     [{**CONV, "channels": 5, "stride": 2}, {**CONV, "channels": 6}, {"kind": "dense", "units": 7}],
     (2, 6, 6),
-)  # fmt: skip
+)
 
 
 def a_network(layers, input_shape, seed=0, form="ordinary", **defaults):
@@ -101,15 +101,20 @@ def test_one_step_is_that_of_the_reference(widths, activations, criterion, first
     reference = difference_target_step(
         [
             Layer(
-                linear_map.weight.detach().numpy(), linear_map.bias.detach().numpy(), activation,
+                linear_map.weight.detach().numpy(),
+                linear_map.bias.detach().numpy(),
+                activation,
                 *([decoders[name].numpy(), offsets[name].numpy(), noise[name]] if name in decoders else []),
             )
             for (name, linear_map), activation in zip(
                 network.maps.items(), [*activations[: len(widths)], "identity"], strict=True
             )
         ],
-        batch.inputs.numpy(), errors_of(criterion, batch.targets), step, first_target == "decoder",
-    )  # fmt: skip
+        batch.inputs.numpy(),
+        errors_of(criterion, batch.targets),
+        step,
+        first_target == "decoder",
+    )
     rule.eval()
     differences = rule.target_differences(batch)
     rule.train()
@@ -201,9 +206,12 @@ def _weight_gradients(rule, network, batch, attach=True):
 def test_what_lies_between_segments_passes_differences_as_it_passes_credit():
     """Pooling and dropout between two segments, against autograd of the whole with a decoder that is the weight."""
     layers = [
-        {**CONV, "channels": 3}, {"kind": "max_pool", "size": 2}, {"kind": "dropout", "probability": 0.5},
-        {"kind": "dense", "units": 5}, {"kind": "dense", "units": 5},
-    ]  # fmt: skip
+        {**CONV, "channels": 3},
+        {"kind": "max_pool", "size": 2},
+        {"kind": "dropout", "probability": 0.5},
+        {"kind": "dense", "units": 5},
+        {"kind": "dense", "units": 5},
+    ]
     network, batch = a_network(layers, (2, 4, 4), activation="identity"), a_batch((2, 4, 4))
     rule = DifferenceTargetPropagation()
     rule.attach(network, Generator())

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from benchsuite.credit import DrawnFeedbackConfig
 from benchsuite.errors import SpecError
-from benchsuite.network.maps import LinearMap, map_kinds
+from benchsuite.networks.maps import LinearMap, map_kinds
 from benchsuite.registry.manager import installed_registry
 from benchsuite.testing import UnheardOfMap
 from benchsuite_rules.feedback_alignment import FeedbackAlignment

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from benchsuite.credit import record_forward
-from benchsuite.network.segments import Dropout
-from benchsuite.rule import Batch
+from benchsuite.credit.rule import Batch
+from benchsuite.networks.segments import Dropout
 
 from .chains import assert_near, dense_case
 

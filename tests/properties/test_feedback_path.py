@@ -8,8 +8,8 @@ import pytest
 import torch
 from hypothesis import given
 
+from benchsuite.credit.rule import incompatibilities
 from benchsuite.registry.manager import installed_registry
-from benchsuite.rule import incompatibilities
 from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.feedback_alignment import FeedbackAlignment
 
@@ -137,17 +137,28 @@ def test_feedback_alignment_with_the_forward_weights_is_backprop_in_conv_chains(
 @pytest.mark.parametrize(
     ("size", "kernel", "stride", "padding", "dilation", "groups"),
     [
-        (8, 3, 2, 0, 1, 1), (8, 3, 3, 0, 1, 1), (9, 2, 3, 0, 1, 1), (8, 3, 2, 1, 2, 1), (7, 3, 4, 2, 1, 2),
-        (8, 1, 3, 0, 1, 2), (5, 2, 2, 2, 2, 1),
+        (8, 3, 2, 0, 1, 1),
+        (8, 3, 3, 0, 1, 1),
+        (9, 2, 3, 0, 1, 1),
+        (8, 3, 2, 1, 2, 1),
+        (7, 3, 4, 2, 1, 2),
+        (8, 1, 3, 0, 1, 2),
+        (5, 2, 2, 2, 2, 1),
     ],
-)  # fmt: skip
+)
 def test_inputs_that_a_stride_leaves_over_get_zero_credit(size, kernel, stride, padding, dilation, groups):
     """Would catch a transposed convolution that comes out too small or shifted where the stride does not divide."""
     first = {"kind": "conv2d", "channels": 4, "kernel": 1, "activation": "tanh"}
     second = {
-        "kind": "conv2d", "channels": 6, "kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation,
-        "groups": groups, "activation": "tanh",
-    }  # fmt: skip
+        "kind": "conv2d",
+        "channels": 6,
+        "kernel": kernel,
+        "stride": stride,
+        "padding": padding,
+        "dilation": dilation,
+        "groups": groups,
+        "activation": "tanh",
+    }
     case = conv_case(first, second, input_shape=(2, size, size + 1))
     _hold_feedback_alignment(case)
     _hold_backprop_identity(case)

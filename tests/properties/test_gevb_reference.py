@@ -46,9 +46,13 @@ def test_reference_gradients_are_the_slopes_of_the_loss(case):
     error = cross_entropy_at(trace.output @ codes.T, targets)[1] @ codes
     found = gradients_of_cotangents(trace, exact_cotangents(trace, error))
     margin = min(
-        (np.abs(np.einsum("im,bmip->bip", n.gating, trace.pre_activations[n.name])).min()
-         for n in nodes if isinstance(n, VectorLayer) and n.gating is not None), default=1.0,
-    )  # fmt: skip
+        (
+            np.abs(np.einsum("im,bmip->bip", n.gating, trace.pre_activations[n.name])).min()
+            for n in nodes
+            if isinstance(n, VectorLayer) and n.gating is not None
+        ),
+        default=1.0,
+    )
     step = min(1e-5, 1e-3 * margin)  # no gate may turn
     for node in nodes:
         if isinstance(node, VectorLayer):

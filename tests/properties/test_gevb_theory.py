@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from benchsuite.credit import propagated_credit, record_forward
-from benchsuite.network.builder import build, outline_of
-from benchsuite.network.criterion import CRITERIA
-from benchsuite.rule import Batch
-from benchsuite.spec.architecture import ChainArchitecture
+from benchsuite.credit.rule import Batch
+from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.criterion import CRITERIA
+from benchsuite.specs.models.architecture import ChainArchitecture
 from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.gevb import GlobalErrorVectorBroadcasting
 
@@ -32,8 +32,14 @@ RECTIFIED = math.sqrt(math.pi - 1)
 
 
 def _network(layers, input_shape, classes=10, seed=0, **chain):
-    spec = {"kind": "chain", "name": "asked", "form": "vectorized", "layers": layers,
-            "defaults": {"activation": "vector_gate", "initialization": PAIRS}, **chain}  # fmt: skip
+    spec = {
+        "kind": "chain",
+        "name": "asked",
+        "form": "vectorized",
+        "layers": layers,
+        "defaults": {"activation": "vector_gate", "initialization": PAIRS},
+        **chain,
+    }
     plan = outline_of(ChainArchitecture.model_validate(spec), input_shape, classes)
     return build(plan, Generator().manual_seed(seed)).double()
 
@@ -236,10 +242,11 @@ POOL = {"kind": "average_pool", "size": 2}
 PAIRED = {
     "dense": ([{"kind": "dense", "units": 16}, {"kind": "dense", "units": 12}, {"kind": "dense", "units": 8}], (7,)),
     "conv, pool and flatten": (
-        [{**CONV, "channels": 8}, POOL, {**CONV, "channels": 4}, POOL, {"kind": "dense", "units": 12}], (2, 10, 12)
+        [{**CONV, "channels": 8}, POOL, {**CONV, "channels": 4}, POOL, {"kind": "dense", "units": 12}],
+        (2, 10, 12),
     ),
     "locally connected": ([{**LOCAL, "channels": 8}, POOL, {**LOCAL, "channels": 4}], (2, 6, 6)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", sorted(PAIRED))

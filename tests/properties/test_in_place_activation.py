@@ -10,8 +10,8 @@ import torch
 
 from benchsuite.credit import record_forward
 from benchsuite.diagnostics.observe import observed_credit
-from benchsuite.network import nonlinearity
-from benchsuite.spec.activation import SlopedActivation
+from benchsuite.networks import nonlinearity
+from benchsuite.specs.models.activation import SlopedActivation
 from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.direct_feedback_alignment import DirectFeedbackAlignment
 from benchsuite_rules.feedback_alignment import FeedbackAlignment

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchsuite.network.initialization import initialize
-from benchsuite.network.maps import Conv2d, Dense, LocallyConnected2d
-from benchsuite.spec.architecture import Initialization
+from benchsuite.networks.initialization import initialize
+from benchsuite.networks.maps import Conv2d, Dense, LocallyConnected2d
+from benchsuite.specs.models.architecture import Initialization
 
 from .chains import as_array, assert_near
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from benchsuite.errors import ShapeError
-from benchsuite.network.maps import Conv2d, Dense, LocallyConnected2d, Square
-from benchsuite.network.segments import Segment
-from benchsuite.spec.architecture import Activation
+from benchsuite.networks.maps import Conv2d, Dense, LocallyConnected2d, Square
+from benchsuite.networks.segments import Segment
+from benchsuite.specs.models.architecture import Activation
 
 from .chains import deterministic
 
@@ -83,11 +83,15 @@ def test_deviations_through_an_orthogonal_convolution_are_those_of_its_transpose
     free = inputs.clone().requires_grad_()
     (transposed,) = torch.autograd.grad(
         F.conv2d(
-            F.pad(free, (0, conv.extra_padding) * 2), conv.weight.detach(), stride=conv.geometry["stride"],
-            padding=conv.geometry["padding"], dilation=conv.geometry["dilation"],
+            F.pad(free, (0, conv.extra_padding) * 2),
+            conv.weight.detach(),
+            stride=conv.geometry["stride"],
+            padding=conv.geometry["padding"],
+            dilation=conv.geometry["dilation"],
         ),
-        free, deviation,
-    )  # fmt: skip
+        free,
+        deviation,
+    )
     torch.testing.assert_close(moved - inputs, transposed, **TIGHT)
 
 

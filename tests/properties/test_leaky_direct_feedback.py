@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from benchsuite.network.builder import build, outline_of
-from benchsuite.network.criterion import CRITERIA
-from benchsuite.network.network import Network
-from benchsuite.rule import Batch, Rule
-from benchsuite.spec.architecture import ChainArchitecture
+from benchsuite.credit.rule import Batch, Rule
+from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.criterion import CRITERIA
+from benchsuite.networks.network import Network
+from benchsuite.specs.models.architecture import ChainArchitecture
 from benchsuite_rules.direct_feedback_alignment import DirectFeedbackAlignment
 from benchsuite_rules.leaky_direct_feedback_alignment import LeakyDirectFeedbackAlignment
 

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchsuite.harness.optimization import make_optimizer, set_learning_rate
-from benchsuite.spec.protocol import Adam, Sgd
+from benchsuite.specs.models.protocol import Adam, Sgd
+from benchsuite.training.optimization import make_optimizer, set_learning_rate
 from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.feedback_alignment import FeedbackAlignment
 from benchsuite_rules.kolen_pollack import KolenPollack
@@ -322,11 +322,13 @@ def test_a_weight_of_zero_passes_no_credit_until_it_has_a_sign(magnitude):
 
 @pytest.mark.parametrize(
     ("scale", "expected"),
-    [("he_fan_out", [(2 / 27) ** 0.5, (2 / 7) ** 0.5, (2 / 4) ** 0.5]),
-     ("root_fan_in", [18**-0.5, 24**-0.5, 7**-0.5]),
-     ("glorot", [(2 / 45) ** 0.5, (2 / 31) ** 0.5, (2 / 11) ** 0.5]),
-     ("one", [1, 1, 1])],
-)  # fmt: skip
+    [
+        ("he_fan_out", [(2 / 27) ** 0.5, (2 / 7) ** 0.5, (2 / 4) ** 0.5]),
+        ("root_fan_in", [18**-0.5, 24**-0.5, 7**-0.5]),
+        ("glorot", [(2 / 45) ** 0.5, (2 / 31) ** 0.5, (2 / 11) ** 0.5]),
+        ("one", [1, 1, 1]),
+    ],
+)
 def test_magnitudes_have_the_scale_their_formula_says(scale, expected):
     """On conv (4 to 6 channels, 3x3, two groups), dense 24 to 7 and the readout 7 to 4."""
     rule = attached(SignSymmetry(SignSymmetry.Config(scale=scale)), CASES["conv"].network())

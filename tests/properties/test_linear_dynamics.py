@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchsuite.experiments.linear_dynamics import LinearDynamics, linear_network
+from benchsuite.studies.linear_dynamics.network import LinearDynamics, linear_network
 from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.feedback_alignment import FeedbackAlignment
 from benchsuite_rules.updated_random_feedback import UpdatedRandomFeedback

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from benchsuite.network.builder import MAP_KINDS
-from benchsuite.network.maps import Conv2d, Dense, LinearMap, LocallyConnected2d, replaced_feedback
+from benchsuite.networks.builder import MAP_KINDS
+from benchsuite.networks.maps import Conv2d, Dense, LinearMap, LocallyConnected2d, replaced_feedback
 
 from .chains import as_array, assert_near, conv_geometries, deterministic
 from .reference import Geometry, convolution_weight_gradient, convolve, convolve_transposed
@@ -64,9 +64,14 @@ def conv_forms(draw):
 
     def peer(x, weight, bias):
         return F.conv2d(
-            F.pad(x, (0, extra, 0, extra)), weight, bias, stride=options["stride"], padding=options["padding"],
-            dilation=options["dilation"], groups=options["groups"],
-        )  # fmt: skip
+            F.pad(x, (0, extra, 0, extra)),
+            weight,
+            bias,
+            stride=options["stride"],
+            padding=options["padding"],
+            dilation=options["dilation"],
+            groups=options["groups"],
+        )
 
     return _form(linear_map, shape, draw(st.integers(1, 5)), draw(st.integers(0, 2**31)), peer)
 
@@ -77,9 +82,15 @@ def local_forms(draw):
     geometry = draw(conv_geometries(shape[1], shape[2], shape[0]))
     kernel, stride, padding = (geometry[k] for k in ("kernel", "stride", "padding"))
     linear_map = LocallyConnected2d(
-        shape[0], draw(st.integers(1, 4)), kernel, *shape[1:], stride, padding, bias=draw(st.booleans()),
+        shape[0],
+        draw(st.integers(1, 4)),
+        kernel,
+        *shape[1:],
+        stride,
+        padding,
+        bias=draw(st.booleans()),
         extra_padding=(extra := draw(st.integers(0, 1))),
-    )  # fmt: skip
+    )
 
     def peer(x, weight, bias):
         # Torch has no such layer; its unfold names the order of a patch, and autograd goes through it.

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from benchsuite.credit import record_forward
-from benchsuite.network.maps import Conv2d, Dense, LocallyConnected2d, replaced_feedback
+from benchsuite.credit.rule import incompatibilities
+from benchsuite.networks.maps import Conv2d, Dense, LocallyConnected2d, replaced_feedback
 from benchsuite.registry.manager import installed_registry
-from benchsuite.rule import incompatibilities
 
 from .chains import as_array, attached, conv_case, dense_case, gradients_of
 

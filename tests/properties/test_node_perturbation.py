@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from benchsuite.credit import RandomStream
+from benchsuite.credit.rule import Batch
 from benchsuite.diagnostics.observe import assigned_credit
-from benchsuite.network.builder import build, outline_of
-from benchsuite.network.criterion import CRITERIA
-from benchsuite.network.network import Network
-from benchsuite.rule import Batch
-from benchsuite.spec.architecture import ChainArchitecture
+from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.criterion import CRITERIA
+from benchsuite.networks.network import Network
+from benchsuite.specs.models.architecture import ChainArchitecture
 from benchsuite_rules.node_perturbation import NodePerturbation
 
 from .chains import deterministic
@@ -196,8 +196,12 @@ def test_normal_noise_has_the_mean_and_the_variance_of_the_closed_form():
 def test_curvature_adds_variance_to_one_sided_differences_alone():
     """In a linear network the one-sided credit is off by σ/2 ξᵀHξ ξ, the two-sided by nothing: H from autograd."""
     network, batch = network_of(DENSE, (6,), {}), batch_of(6, size=1)
-    noise = {n: torch.randn(1, m.weight.shape[0], dtype=torch.float64, generator=g)
-             for g in [stream()] for n, m in network.maps.items() if n != "readout"}  # fmt: skip
+    noise = {
+        n: torch.randn(1, m.weight.shape[0], dtype=torch.float64, generator=g)
+        for g in [stream()]
+        for n, m in network.maps.items()
+        if n != "readout"
+    }
 
     def loss(size: Tensor) -> Tensor:
         values = batch.inputs

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from benchsuite.errors import ShapeError
-from benchsuite.network.builder import build, outline_of
-from benchsuite.spec.architecture import ChainArchitecture, Conv2dLayer, DenseLayer, LocallyConnected2dLayer
-from benchsuite.spec.joints import PoolLayer
+from benchsuite.networks.builder import build, outline_of
+from benchsuite.specs.models.architecture import ChainArchitecture, Conv2dLayer, DenseLayer, LocallyConnected2dLayer
+from benchsuite.specs.models.joints import PoolLayer
 
 from .chains import conv_chains, dense_chains, deterministic, local_chains, slid
 

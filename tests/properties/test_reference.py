@@ -101,6 +101,7 @@ def test_reference_credit_equals_the_slope_of_its_inner_product():
     credit = rng.normal(0, 1, (5, 6))
     below = run_forward(layers, x).outputs["a"]
     found = gradients_from_credit(run_forward(layers, x), {"b": credit})["b"]
-    slopes = _central_difference(lambda: (credit * np.tanh(below @ layers[1].weight.T + layers[1].bias)).sum(),
-                                 layers[1].weight)  # fmt: skip
+    slopes = _central_difference(
+        lambda: (credit * np.tanh(below @ layers[1].weight.T + layers[1].bias)).sum(), layers[1].weight
+    )
     np.testing.assert_allclose(found.weight, slopes, atol=1e-7)

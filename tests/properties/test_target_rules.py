@@ -8,9 +8,9 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from benchsuite.credit.rule import Batch
 from benchsuite.errors import SingularMapError
-from benchsuite.network.maps import Dense
-from benchsuite.rule import Batch
+from benchsuite.networks.maps import Dense
 from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.difference_target_propagation import DifferenceTargetPropagation
 from benchsuite_rules.direct_feedback_alignment import DirectFeedbackAlignment
@@ -122,21 +122,29 @@ def test_the_reference_is_backprop_too_where_it_should_be():
 
 TOWER = SquareCase(({"kind": "dense", "units": 6}, {"kind": "dense", "units": 4}), (9,), scheme="lecun_normal")
 CONVS = SquareCase(
-    ({"kind": "conv2d", "channels": 3, "kernel": 2, "padding": 1}, {"kind": "dense", "units": 5}), (2, 3, 3),
-)  # fmt: skip
+    ({"kind": "conv2d", "channels": 3, "kernel": 2, "padding": 1}, {"kind": "dense", "units": 5}),
+    (2, 3, 3),
+)
 
 
 @pytest.mark.parametrize("case", [TOWER, CONVS], ids=["tower", "convs"])
 @pytest.mark.parametrize(
     "rule",
     [
-        TargetPropagation, GaitProp, NormalizedGaitProp, DifferenceTargetPropagation,
+        TargetPropagation,
+        GaitProp,
+        NormalizedGaitProp,
+        DifferenceTargetPropagation,
         lambda: DifferenceTargetPropagation(DifferenceTargetPropagation.Config(first_target="decoder")),
-        Backprop, FeedbackAlignment, WeightMirror, DirectFeedbackAlignment,
-        lambda: DirectFeedbackAlignment(DirectFeedbackAlignment.Config(matrix="per_segment")), NodePerturbation,
+        Backprop,
+        FeedbackAlignment,
+        WeightMirror,
+        DirectFeedbackAlignment,
+        lambda: DirectFeedbackAlignment(DirectFeedbackAlignment.Config(matrix="per_segment")),
+        NodePerturbation,
         lambda: NodePerturbation(NodePerturbation.Config(exact_readout=False)),
     ],
-)  # fmt: skip
+)
 def test_auxiliary_units_get_no_error(case, rule):
     """At the readout, whose further outputs have their own activity for target, as in every layer below. Rules that
     hand out credit without asking what is read would train them too."""

@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_leaves
 from benchsuite.credit import propagated_credit, record_forward
 from benchsuite.credit.vector_tape import VectorTape
 from benchsuite.errors import ShapeError
-from benchsuite.network.maps import replaced_feedback
+from benchsuite.networks.maps import replaced_feedback
 from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.feedback_alignment import FeedbackAlignment
 from benchsuite_rules.gevb import GlobalErrorVectorBroadcasting
@@ -31,11 +31,19 @@ from .vector_chains import VectorCase, assert_vector_gradients, vector_cases, ve
 
 CONV = {"kind": "conv2d", "channels": 4, "kernel": 3, "padding": 1}
 MIXED = VectorCase(
-    ({**CONV, "dilation": 2, "stride": 2}, {"kind": "average_pool", "size": 2, "stride": 1, "padding": 1},
-     {"kind": "locally_connected2d", "channels": 4, "kernel": 2, "padding": "same"}, {"kind": "sum"},
-     {"kind": "dense", "units": 6}),
-    (2, 7, 6), classes=5, bits=4, nonnegative=False, seed=3,
-)  # fmt: skip
+    (
+        {**CONV, "dilation": 2, "stride": 2},
+        {"kind": "average_pool", "size": 2, "stride": 1, "padding": 1},
+        {"kind": "locally_connected2d", "channels": 4, "kernel": 2, "padding": "same"},
+        {"kind": "sum"},
+        {"kind": "dense", "units": 6},
+    ),
+    (2, 7, 6),
+    classes=5,
+    bits=4,
+    nonnegative=False,
+    seed=3,
+)
 
 
 def _autograd(network, batch):

@@ -25,15 +25,28 @@ LINEAR = {
     "dense": dense_case(30, 20, activation="identity", inputs=9),
     "conv": conv_case(
         {"kind": "conv2d", "channels": 4, "kernel": 3, "padding": 1, "activation": "identity"},
-        {"kind": "conv2d", "channels": 6, "kernel": 3, "stride": 2, "padding": 2, "groups": 2,
-         "activation": "identity"},
+        {
+            "kind": "conv2d",
+            "channels": 6,
+            "kernel": 3,
+            "stride": 2,
+            "padding": 2,
+            "groups": 2,
+            "activation": "identity",
+        },
     ),
     "locally-connected": conv_case(
         {"kind": "conv2d", "channels": 3, "kernel": 3, "activation": "identity"},
-        {"kind": "locally_connected2d", "channels": 5, "kernel": 3, "padding": 1, "stride": 2,
-         "activation": "identity"},
+        {
+            "kind": "locally_connected2d",
+            "channels": 5,
+            "kernel": 3,
+            "padding": 1,
+            "stride": 2,
+            "activation": "identity",
+        },
     ),
-}  # fmt: skip
+}
 every_map = pytest.mark.parametrize("case", LINEAR.values(), ids=LINEAR)
 
 
@@ -73,9 +86,15 @@ def test_a_linear_segments_feedback_grows_by_rate_times_variance_times_weight(ca
     """Entry by entry, within five standard errors. Padding, strides and groups must not bias a border weight."""
     samples, rate, sd = 60_000, 0.3, 0.7
     rule = mirroring(
-        case, noise=noise, noise_standard_deviation=sd, mirror_rate=rate, mirror_batch_size=samples,
-        norm_control="none", center_response=False, bias_blocking=True,
-    )  # fmt: skip
+        case,
+        noise=noise,
+        noise_standard_deviation=sd,
+        mirror_rate=rate,
+        mirror_batch_size=samples,
+        norm_control="none",
+        center_response=False,
+        bias_blocking=True,
+    )
     rule.mirror()
     for name, b in feedback(rule).items():
         # A locally connected weight that sees nothing but padding makes no products and never grows.
@@ -239,7 +258,7 @@ def test_an_average_over_twice_the_samples_is_half_as_far_off():
 def test_mirror_mode_works_in_a_network_of_maps_it_never_heard_of():
     sample = next(s for s in SAMPLE_NETWORKS if s.name == "unheard-of-map")
     network = sample.build(torch.Generator().manual_seed(1)).double()
-    assert any(type(m).__module__.startswith("benchsuite.samples") for m in network.maps.values())
+    assert any(type(m).__module__.startswith("benchsuite.conformance.samples") for m in network.maps.values())
     rule = attached(WeightMirror(), network)
     for _ in range(600):
         rule.mirror()
@@ -354,12 +373,24 @@ def test_the_authors_preset_grows_as_their_code_does():
 def test_a_preset_is_spelt_out_in_what_is_resolved():
     spelt_out = Config(preset="authors").model_dump(mode="json")
     assert spelt_out == {
-        "preset": "authors", "distribution": "normal", "standard_deviation": None, "scale": "root_fan_sum",
-        "noise": "uniform", "noise_standard_deviation": pytest.approx(0.0288675), "mirror_rate": 0.01,
-        "reduction": "sum", "mirror_batch_size": 128, "mirror_steps": 1, "initial_mirror_steps": 468,
-        "center_response": False, "bias_blocking": False, "batch_norm": "bypass", "readout_response": "sigmoid",
-        "norm_control": "none", "decay": None,
-    }  # fmt: skip
+        "preset": "authors",
+        "distribution": "normal",
+        "standard_deviation": None,
+        "scale": "root_fan_sum",
+        "noise": "uniform",
+        "noise_standard_deviation": pytest.approx(0.0288675),
+        "mirror_rate": 0.01,
+        "reduction": "sum",
+        "mirror_batch_size": 128,
+        "mirror_steps": 1,
+        "initial_mirror_steps": 468,
+        "center_response": False,
+        "bias_blocking": False,
+        "batch_norm": "bypass",
+        "readout_response": "sigmoid",
+        "norm_control": "none",
+        "decay": None,
+    }
     assert Config.model_validate(spelt_out) == Config(preset="authors")
     assert Config.model_validate_json(Config().model_dump_json()) == Config()
 

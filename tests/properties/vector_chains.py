@@ -10,13 +10,13 @@ import torch
 from hypothesis import strategies as st
 from torch import Generator
 
-from benchsuite.network.builder import build, outline_of
-from benchsuite.network.criterion import CRITERIA
-from benchsuite.network.network import Network
-from benchsuite.network.outline import ArchitectureOutline, SegmentOutline
-from benchsuite.rule import Batch
-from benchsuite.spec.architecture import ChainArchitecture
-from benchsuite.spec.joints import PoolLayer, SumLayer
+from benchsuite.credit.rule import Batch
+from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.criterion import CRITERIA
+from benchsuite.networks.network import Network
+from benchsuite.networks.shapes.outline import ArchitectureOutline, SegmentOutline
+from benchsuite.specs.models.architecture import ChainArchitecture
+from benchsuite.specs.models.joints import PoolLayer, SumLayer
 
 from .chains import as_array, assert_near
 from .gevb_reference import (
@@ -50,11 +50,17 @@ class VectorCase:
     def architecture(self) -> ChainArchitecture:
         """The spec."""
         defaults = {"activation": "vector_gate", "bias": self.bias, "initialization": {"scheme": "zeros"}}
-        return ChainArchitecture.model_validate({
-            "kind": "chain", "name": "drawn", "form": "vectorized", "layers": self.layers, "defaults": defaults,
-            "weight_sign": "nonnegative" if self.nonnegative else "mixed",
-            "output_code": {"kind": "binary", "bits": self.bits} if self.bits else "one_hot",
-        })  # fmt: skip
+        return ChainArchitecture.model_validate(
+            {
+                "kind": "chain",
+                "name": "drawn",
+                "form": "vectorized",
+                "layers": self.layers,
+                "defaults": defaults,
+                "weight_sign": "nonnegative" if self.nonnegative else "mixed",
+                "output_code": {"kind": "binary", "bits": self.bits} if self.bits else "one_hot",
+            }
+        )
 
     @property
     def outline(self) -> ArchitectureOutline:
@@ -148,16 +154,27 @@ def _vector_layer(segment: SegmentOutline, network: Network, components: int, fe
         channels, height, width = segment.input_shape
         padding = options["padding"]
         places, _ = image_places(
-            channels * times, height, width, options["kernel"], options["stride"], padding,
-            padding + options.get("extra_padding", 0), options.get("dilation", 1),
-        )  # fmt: skip
+            channels * times,
+            height,
+            width,
+            options["kernel"],
+            options["stride"],
+            padding,
+            padding + options.get("extra_padding", 0),
+            options.get("dilation", 1),
+        )
     gating = getattr(owner, "gating_vectors", None)
     back = feedback.get(segment.name)
     return VectorLayer(
-        segment.name, laid_out(owner.map.weight, segment, components),
-        bias_laid_out(owner.map.bias, segment, components), as_array(gating), places, segment.output_shape,
-        segment.reads_data, None if back is None else laid_out(back, segment, components),
-    )  # fmt: skip
+        segment.name,
+        laid_out(owner.map.weight, segment, components),
+        bias_laid_out(owner.map.bias, segment, components),
+        as_array(gating),
+        places,
+        segment.output_shape,
+        segment.reads_data,
+        None if back is None else laid_out(back, segment, components),
+    )
 
 
 def vector_trace(
@@ -248,10 +265,13 @@ def vector_image_cases(draw: st.DrawFn, **fixed: Any) -> VectorCase:
 def _with_rest(draw: st.DrawFn, layers: Any, input_shape: tuple[int, ...], **fixed: Any) -> VectorCase:
     classes = draw(st.integers(2, 5))
     drawn = {
-        "classes": classes, "batch": draw(st.integers(1, 4)), "seed": draw(st.integers(0, 2**31)),
-        "bits": draw(st.sampled_from([None, None, 3, 7])), "nonnegative": draw(st.booleans()),
+        "classes": classes,
+        "batch": draw(st.integers(1, 4)),
+        "seed": draw(st.integers(0, 2**31)),
+        "bits": draw(st.sampled_from([None, None, 3, 7])),
+        "nonnegative": draw(st.booleans()),
         "bias": draw(st.sampled_from([True, True, False])),
-    }  # fmt: skip
+    }
     return VectorCase(layers, input_shape, **{**drawn, **fixed})
 
 

@@ -15,7 +15,7 @@ from benchsuite.version import CONTRACT_VERSION
 GOOD = """
 from benchsuite.credit import ReplacedFeedbackRule
 from benchsuite.registry import hookimpl
-from benchsuite.rule import RuleTraits
+from benchsuite.credit.rule import RuleTraits
 
 BENCHSUITE_CONTRACT = 1
 
@@ -71,11 +71,14 @@ def test_a_foreign_rule_is_loaded_as_our_own_are(plugins: Plugins) -> None:
             f"was written for contract 99, this benchsuite has contract {CONTRACT_VERSION}",
         ),
         (GOOD.replace("def benchsuite_rules", "def benchsuite_rulez"), "did you mean 'benchsuite_rules'?"),
-        (GOOD.replace("return [Mine]", "return [Mine()]"), "not a subclass of benchsuite.rule.Rule"),
+        (GOOD.replace("return [Mine]", "return [Mine()]"), "not a subclass of benchsuite.credit.rule.Rule"),
         (GOOD.replace("return [Mine]", "return 1 / 0"), "ZeroDivisionError"),
         (GOOD.replace('name = "mine"', ""), "has no class attribute 'name'"),
         (GOOD.replace("traits = RuleTraits", "trait = RuleTraits"), "has no class attribute 'traits'"),
-        (GOOD.replace("(ReplacedFeedbackRule)", "(__import__('benchsuite.rule').rule.Rule)"), "lacks assign_credit"),
+        (
+            GOOD.replace("(ReplacedFeedbackRule)", "(__import__('benchsuite.credit.rule').rule.Rule)"),
+            "lacks assign_credit",
+        ),
         (GOOD.replace("def benchsuite_rules():", "def benchsuite_rules(wrong_argument):"), "wrong_argument"),
     ],
 )
@@ -125,7 +128,10 @@ def test_nothing_of_a_plugin_is_kept_if_part_of_it_is_wrong(plugins: Plugins) ->
 
 
 def test_all_kinds_of_contributions_are_collected(plugins: Plugins, tmp_path: Path) -> None:
-    plugins.add("all", GOOD + f"""
+    plugins.add(
+        "all",
+        GOOD
+        + f"""
 from pathlib import Path
 from benchsuite.diagnostics.contract import Diagnostic
 class Count(Diagnostic):
@@ -145,7 +151,8 @@ def benchsuite_architectures():
 @hookimpl
 def benchsuite_diagnostics():
     return [Count]
-""")  # fmt: skip
+""",
+    )
     registry = plugins.registry()
     assert registry.failures == []
     assert registry.diagnostic("count").summary == "How many."

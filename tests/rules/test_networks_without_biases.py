@@ -6,19 +6,27 @@ import pytest
 import torch
 from torch import Generator
 
-from benchsuite.network.builder import build, outline_of
-from benchsuite.network.criterion import CRITERIA
+from benchsuite.credit.rule import Batch, incompatibilities
+from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.criterion import CRITERIA
 from benchsuite.registry.manager import installed_registry
-from benchsuite.rule import Batch, incompatibilities
-from benchsuite.spec.architecture import ChainArchitecture
+from benchsuite.specs.models.architecture import ChainArchitecture
 
 CONV = {"channels": 3, "kernel": 2, "padding": "same"}
 CHAINS = {
-    "chain": [{"kind": "conv2d", **CONV}, {"kind": "zero_padded_max_pool", "size": 3, "stride": 2},
-              {"kind": "locally_connected2d", **CONV}, {"kind": "dense", "units": 7}],
-    "residual": [{"kind": "conv2d", **CONV}, {"kind": "locally_connected2d", **CONV}, {"kind": "sum"},
-                 {"kind": "dense", "units": 7}],
-}  # fmt: skip
+    "chain": [
+        {"kind": "conv2d", **CONV},
+        {"kind": "zero_padded_max_pool", "size": 3, "stride": 2},
+        {"kind": "locally_connected2d", **CONV},
+        {"kind": "dense", "units": 7},
+    ],
+    "residual": [
+        {"kind": "conv2d", **CONV},
+        {"kind": "locally_connected2d", **CONV},
+        {"kind": "sum"},
+        {"kind": "dense", "units": 7},
+    ],
+}
 
 
 def _network(layers, bias):

@@ -68,9 +68,14 @@ class TestWeightMirrorOfEverythingElse(RuleConformance):
 
     rule = WeightMirror
     config = WeightMirror.Config(
-        norm_control="scaling", batch_norm="batch_statistics", bias_blocking=True, noise="uniform", mirror_steps=2,
-        mirror_batch_size=16, initial_mirror_steps=3,
-    )  # fmt: skip
+        norm_control="scaling",
+        batch_norm="batch_statistics",
+        bias_blocking=True,
+        noise="uniform",
+        mirror_steps=2,
+        mirror_batch_size=16,
+        initial_mirror_steps=3,
+    )
 
 
 class TestSignSymmetryWithExactReadout(RuleConformance):

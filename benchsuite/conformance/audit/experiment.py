@@ -1,0 +1,100 @@
+"""What an experiment is, and what follows from it for a claim."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from benchsuite.conformance.samples import SampleNetwork
+from benchsuite.credit.rule import Rule, RuleTraits, incompatibilities
+from benchsuite.records.audit import ClaimAudit, Observation, Verdict
+
+MakeRule = Callable[[], Rule]
+"""Returns a fresh rule, attached to nothing."""
+
+
+class InconclusiveError(Exception):
+    """The rule works in a way that the experiment cannot see; the message says how."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A test of one claim.
+
+    Attributes:
+        claim: name of the trait.
+        measure: what is measured, in words.
+        threshold: above it in any network, the trait is ``above``; in none, it is not.
+        above: see there.
+        weaker: the value of the trait that claims less, so that it is no failure if more is shown; None if both say
+            the same.
+        observe: a rule in a network to what is measured there; None if there is nothing to see.
+
+    """
+
+    claim: str
+    measure: str
+    threshold: float
+    above: bool
+    weaker: bool | None
+    observe: Callable[[MakeRule, SampleNetwork], Observation | None]
+
+    def audit(self, make_rule: MakeRule, traits: RuleTraits, networks: Sequence[SampleNetwork]) -> ClaimAudit:
+        """Run the experiment in every network that the rule works in, and hold the claim against it."""
+        compatible = [sample for sample in networks if not incompatibilities(traits, sample.outline)]
+        observations: list[Observation] = []
+        try:
+            for sample in compatible:
+                seen = self.observe(make_rule, sample)
+                if seen is not None:
+                    observations.append(seen)
+        except InconclusiveError as error:
+            return self._result(traits, None, "not_tested", f"{sample.name}: {error}")
+        except Exception as error:  # whoever wrote the rule must learn of it, and of all other claims too
+            return self._result(traits, None, "crashed", f"{sample.name}: {type(error).__name__}: {error}")
+        if not observations:
+            return self._result(traits, None, "not_tested", "no sample network in which there is something to see")
+        shown = self.above if any(seen.value > self.threshold for seen in observations) else not self.above
+        return self._result(traits, shown, self._verdict(self._claimed(traits), shown), "", tuple(observations))
+
+    def _claimed(self, traits: RuleTraits) -> bool:
+        claimed: bool = getattr(traits, self.claim)
+        return claimed
+
+    def _verdict(self, claimed: bool, shown: bool) -> Verdict:
+        if claimed == shown:
+            return "confirmed"
+        return "could_be_stronger" if claimed == self.weaker else "contradicted"
+
+    def _result(
+        self,
+        traits: RuleTraits,
+        shown: bool | None,
+        verdict: Verdict,
+        reason: str,
+        observations: tuple[Observation, ...] = (),
+    ) -> ClaimAudit:
+        return ClaimAudit(
+            claim=self.claim,
+            claimed=self._claimed(traits),
+            shown=shown,
+            verdict=verdict,
+            measure=self.measure,
+            threshold=self.threshold,
+            observations=observations,
+            reason=reason,
+        )
+
+
+def largest(sample: SampleNetwork, values: dict[str, float]) -> Observation | None:
+    """Return the largest of the values found in a network, by where they were found; None of none."""
+    if not values:
+        return None
+    where = max(values, key=lambda place: values[place])
+    return Observation(network=sample.name, where=where, value=values[where])
+
+
+def relative_change(before: float, after: float, difference: float) -> float:
+    """Return the norm of a difference as a multiple of the larger of the two norms; 0 if both are zero."""
+    size = max(before, after)
+    return difference / size if size else 0.0

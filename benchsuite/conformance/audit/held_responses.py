@@ -1,0 +1,57 @@
+"""A map whose weight is another while its responses stay the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from benchsuite.networks.maps import LinearMap
+
+
+@contextmanager
+def held_responses(linear_map: LinearMap, weight: Tensor) -> Iterator[None]:
+    """Give a map another weight for the block, and let it go on responding as it did.
+
+    Whatever is applied through the map's own weight, data or noise, gets the response of before; whoever reads the
+    weight, or pulls a cotangent back through it, meets the other one. So activities are held fixed in any forward pass,
+    and only what reaches a rule by another way than activity can change.
+
+    Args:
+        linear_map: a map of a network.
+        weight: in the shape and type of its weight.
+
+    """
+    own = linear_map.weight
+    before = own.detach().clone()
+    apply_weight = linear_map.apply_weight
+
+    def respond(inputs: Tensor, given: Tensor, bias: Tensor | None = None) -> Tensor:
+        through_given: Tensor = apply_weight(inputs, given, bias)
+        if given.shape != own.shape or not torch.equal(given.detach().to(own.dtype), own.detach()):
+            return through_given  # a feedback weight: nothing is held
+        # The value is that of before to the last bit.
+        held: Tensor = apply_weight(inputs, before, bias).detach()
+        # Plus zero, whose graph is that of the weight that is there now.
+        return held + (through_given - through_given.detach())
+
+    with torch.no_grad():
+        own.copy_(weight)
+    linear_map.__dict__["apply_weight"] = respond
+    try:
+        yield
+    finally:
+        del linear_map.__dict__["apply_weight"]
+        with torch.no_grad():
+            own.copy_(before)
+
+
+def another_weight(linear_map: LinearMap, seed: int) -> Tensor:
+    """Return a weight of the map's shape and size that has nothing else in common with it: other signs included."""
+    own = linear_map.weight.detach()
+    drawn = torch.randn(own.shape, dtype=own.dtype, generator=torch.Generator().manual_seed(seed))
+    size = float(own.norm()) or 1.0
+    scaled: Tensor = drawn * (size / drawn.norm())
+    return scaled

@@ -1,0 +1,140 @@
+"""Whether credit depends on downstream forward weights by another way than the activities they cause.
+
+One weight is replaced by another, once for each segment that passes credit on, while the network responds as before:
+when the rule attaches and prepares, in ``assign_credit``, or in ``after_update``. Activities and the output error are
+then those of the reference, so with no transport the updates of all segments below are too. Outside these moments all
+forward weights are the reference's.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Generator, Tensor
+
+from benchsuite.conformance.audit.experiment import Experiment, InconclusiveError, MakeRule, largest, relative_change
+from benchsuite.conformance.audit.held_responses import another_weight, held_responses
+from benchsuite.conformance.samples import SampleNetwork, Trial
+from benchsuite.credit.rule import Batch
+from benchsuite.networks.network import Network
+from benchsuite.records.audit import Observation
+
+Moment = Literal["attach", "assign_credit", "after_update"]
+MOMENTS: tuple[Moment, ...] = ("attach", "assign_credit", "after_update")
+STEPS = 3
+"""A rule that looks at forward weights more rarely than every third step passes for one that does not."""
+_EXAMPLES = 4
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What one step of a trial came to: the network's state before it, logits, gradients by parameter."""
+
+    state: dict[str, Tensor]
+    logits: Tensor
+    gradients: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class _Change:
+    """Which segment's weight is another, and when."""
+
+    segment: str
+    moment: Moment
+
+    def during(self, moment: Moment, network: Network) -> AbstractContextManager[None]:
+        """Return the context in which the weight is another, if this is the moment."""
+        if moment != self.moment:
+            return nullcontext()
+        linear_map = network.maps[self.segment]
+        return held_responses(linear_map, another_weight(linear_map, seed=5))
+
+
+def observe(make_rule: MakeRule, sample: SampleNetwork) -> Observation | None:
+    """Return the largest change of an upstream update, over all segments that pass credit on and all moments."""
+    below = {name: upstream for name, upstream in sample.outline.upstream.items() if upstream}
+    reference = _train(make_rule, sample, None, [])
+    changes = {
+        f"{name} at {moment}": _change_of_updates(make_rule, sample, _Change(name, moment), upstream, reference)
+        for name, upstream in below.items()
+        for moment in MOMENTS
+    }
+    return largest(sample, changes)
+
+
+def _change_of_updates(
+    make_rule: MakeRule, sample: SampleNetwork, change: _Change, upstream: frozenset[str], reference: list[_Step]
+) -> float:
+    changed = _train(make_rule, sample, change, reference)
+    network = sample.build(Generator().manual_seed(1))
+    # By identity: what a parameter is called is the network's affair, and another in a module from outside.
+    above = {id(parameter) for name in upstream for parameter in network.segments[name].parameters()}
+    names = frozenset(name for name, parameter in network.named_parameters() if id(parameter) in above)
+    return max(_distance(one, other, names) for one, other in zip(reference, changed, strict=True))
+
+
+def _distance(one: _Step, other: _Step, names: frozenset[str]) -> float:
+    """Return the largest relative change of a gradient of these parameters."""
+    if not torch.allclose(one.logits, other.logits, rtol=_ROUNDING, atol=_ROUNDING):
+        raise InconclusiveError(
+            "the logits change with a weight whose responses are held; run forward through the network's own maps "
+            "(LinearMap.apply_weight), not through their weights"
+        )
+    distances = [0.0]
+    for name in {**one.gradients, **other.gradients}:
+        if name in names:
+            here, there = one.gradients.get(name), other.gradients.get(name)
+            if here is None or there is None:
+                return 1.0
+            distances.append(relative_change(float(here.norm()), float(there.norm()), float((here - there).norm())))
+    return max(distances)
+
+
+def _train(make_rule: MakeRule, sample: SampleNetwork, change: _Change | None, reference: list[_Step]) -> list[_Step]:
+    """Take the steps of a trial, with one weight changed at one moment; each begins with the reference's weights."""
+    network = sample.build(Generator().manual_seed(1)).double()
+
+    def during(moment: Moment) -> AbstractContextManager[None]:
+        return nullcontext() if change is None else change.during(moment, network)
+
+    with during("attach"):
+        trial = Trial.of(make_rule(), network)
+    steps: list[_Step] = []
+    for position in range(STEPS):
+        if change is not None:
+            network.load_state_dict(reference[position].state)
+        state = _copy(network.state_dict())
+        batch = sample.batch(position, size=_EXAMPLES, dtype=torch.float64)
+        with during("assign_credit"):
+            logits, gradients = _assign(trial, batch)
+        trial.optimizer.step()
+        network.constrain()
+        with during("after_update"):
+            trial.rule.after_update()
+        steps.append(_Step(state, logits, gradients))
+    return steps
+
+
+def _assign(trial: Trial, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    trial.optimizer.zero_grad(set_to_none=True)
+    logits = trial.rule.assign_credit(batch).logits.clone()
+    return logits, {n: p.grad.clone() for n, p in trial.network.named_parameters() if p.grad is not None}
+
+
+def _copy(state: dict[str, Any]) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in state.items()}
+
+
+WEIGHT_TRANSPORT = Experiment(
+    claim="weight_transport",
+    measure="largest relative change of an upstream update when one downstream weight is another, all activities and "
+    "the output error the same",
+    threshold=_ROUNDING,
+    above=True,
+    weaker=True,
+    observe=observe,
+)

@@ -1,0 +1,1 @@
+"""Checks of the conformance kit; import them from ``benchsuite.testing``."""

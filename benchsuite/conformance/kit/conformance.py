@@ -1,0 +1,23 @@
+"""``RuleConformance``: subclass it in a test module, name the rule, run pytest."""
+
+from __future__ import annotations
+
+from benchsuite.conformance.kit.claim_checks import ClaimChecks
+from benchsuite.conformance.kit.credit_checks import CreditChecks
+from benchsuite.conformance.kit.learning_checks import LearningChecks
+from benchsuite.conformance.kit.state_checks import StateChecks
+
+
+class RuleConformance(CreditChecks, StateChecks, ClaimChecks, LearningChecks):
+    """Every check of the contract, on every sample network the rule is compatible with.
+
+    Set ``rule``; the rest has defaults (see ``ConformanceSettings``)::
+
+        class TestMyRule(RuleConformance):
+            rule = MyRule
+            config = MyRule.Config(scale=0.5)
+            learning_floor = 0.9
+
+    A failure says what the contract asks, what was seen, and what to do. One check alone:
+    ``pytest -k "TestMyRule and resumed and conv"``.
+    """

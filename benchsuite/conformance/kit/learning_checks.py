@@ -1,0 +1,72 @@
+"""Whether the rule learns: real data (scikit-learn's bundled digits), a fixed budget, a stated floor."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+from torch import Generator, Tensor
+
+from benchsuite.conformance.kit.settings import ConformanceSettings, require
+from benchsuite.conformance.samples.trial import Trial
+from benchsuite.credit.rule import Batch, parameter_groups
+from benchsuite.networks.criterion import CRITERIA
+
+_TRAINING_EXAMPLES = 1_297
+_BATCH = 64
+
+
+class LearningChecks(ConformanceSettings):
+    """Checks that gradients of the right form are also gradients of use."""
+
+    def test_learns_digits(self) -> None:
+        """Catches credit of the wrong sign or scale, which every check of form lets through."""
+        refusals = self.refusals(self.digits_network.outline)
+        require(
+            not refusals,
+            asks="a network in which the rule learns scikit-learn's digits",
+            seen=refusals,
+            remedy="set `learning_network = SampleNetwork(...)` with input (64,) or (1, 8, 8) and 10 classes",
+        )
+        floor = self.learning_floor or (0.8 if self.rule.traits.trains_hidden else 0.5)
+        accuracy = self.digits_accuracy()
+        require(
+            accuracy >= floor,
+            asks=f"a test accuracy of at least {floor} on digits (chance is 0.1; set learning_floor to "
+            "ask for more or less)",
+            seen=f"{accuracy:.3f} after {self.learning_epochs} epochs of Adam at {self.learning_rate}",
+            remedy="look at the sign of the credit (the optimizer descends: credit at a segment is dL/doutput, not its "
+            "negative) and its scale (divided by the batch once)",
+        )
+
+    def digits_accuracy(self) -> float:
+        """Return the test accuracy after the fixed budget."""
+        trial = self.start(self.digits_network)
+        groups = parameter_groups(trial.network, trial.rule, self.learning_rate)
+        trial.optimizer = torch.optim.Adam(groups, foreach=False)
+        inputs, targets = digits()
+        inputs = inputs.view(-1, *self.digits_network.input_shape)
+        order = Generator().manual_seed(4)
+        for _ in range(self.learning_epochs):
+            shuffled = torch.randperm(_TRAINING_EXAMPLES, generator=order)
+            for start in range(0, _TRAINING_EXAMPLES - _BATCH, _BATCH):
+                chosen = shuffled[start : start + _BATCH]
+                trial.step(Batch(inputs[chosen], targets[chosen], CRITERIA["cross_entropy"]))
+        return _accuracy(trial, inputs[_TRAINING_EXAMPLES:], targets[_TRAINING_EXAMPLES:])
+
+
+@cache
+def digits() -> tuple[Tensor, Tensor]:
+    """Return scikit-learn's 1,797 digits in a fixed shuffled order, scaled to mean 0 and standard deviation 1."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    order = torch.randperm(len(bunch.target), generator=Generator().manual_seed(0))
+    inputs = torch.tensor(bunch.data, dtype=torch.float32)
+    return ((inputs - inputs.mean()) / inputs.std())[order], torch.tensor(bunch.target, dtype=torch.int64)[order]
+
+
+def _accuracy(trial: Trial, inputs: Tensor, targets: Tensor) -> float:
+    trial.network.eval()
+    with torch.no_grad():
+        return float((trial.network(inputs).argmax(1) == targets).double().mean())

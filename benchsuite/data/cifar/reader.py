@@ -1,0 +1,71 @@
+"""CIFAR-10 and CIFAR-100 as published: torchvision's folders, each file checked before anything of it is used."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchsuite.data.checks import one_line
+from benchsuite.data.cifar import files as cifar_files
+from benchsuite.data.cifar.files import CifarFiles, why_not_as_published
+from benchsuite.data.fetching import fetch_missing
+from benchsuite.data.tensors import DecodedDataset
+from benchsuite.errors import DataError
+from benchsuite.specs.models.dataset import CifarDataset
+
+
+def read_cifar(spec: CifarDataset, data_root: Path, *, download: bool = True) -> DecodedDataset:
+    """Read CIFAR-10 or CIFAR-100 (fine labels) from torchvision's folder, fetching what is missing.
+
+    The files are pickles, which can run code. Only bytes whose checksum is the published one are ever unpickled.
+
+    Args:
+        spec: which of the two.
+        data_root: the folder that holds ``cifar-10-batches-py`` and ``cifar-100-python``.
+        download: whether missing files may be downloaded.
+
+    Returns:
+        Images of uint8, (examples, 3, 32, 32), in the published order; ``canonical`` is True.
+
+    Raises:
+        DataError: if a file is missing and cannot be fetched, cannot be read, or is not as published.
+    """
+    files = cifar_files.PUBLISHED[spec.kind]
+    publication = cifar_files.publication(files, data_root)
+    fetch_missing(publication, download=download)
+    folder = publication.folder
+    train_inputs, train_targets = _join(_read(folder / name, files) for name, _ in files.train)
+    test_inputs, test_targets = _join(_read(folder / name, files) for name, _ in files.test)
+    return DecodedDataset(
+        train_inputs=train_inputs,
+        train_targets=train_targets,
+        test_inputs=test_inputs,
+        test_targets=test_targets,
+        classes=files.classes,
+        canonical=True,
+    )
+
+
+def _read(path: Path, files: CifarFiles) -> tuple[Any, list[int]]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({one_line(error)}); make it readable or delete it") from error
+    wrong = why_not_as_published(files, path.name, content)
+    if wrong:
+        raise DataError(f"{path} {wrong}; delete the file to download it again, or use kind: arrays for your own data")
+    # Written by Python 2: its strings, the images among them, are bytes to us, which latin1 keeps as they are.
+    entry = pickle.loads(content, encoding="latin1")  # noqa: S301 - the very bytes that were checked, no others
+    return entry["data"], entry[files.labels]
+
+
+def _join(parts: Iterable[tuple[Any, list[int]]]) -> tuple[Tensor, Tensor]:
+    images, labels = zip(*parts, strict=True)
+    joined = np.concatenate(images) if len(images) > 1 else images[0].copy()
+    return torch.from_numpy(joined.reshape(-1, 3, 32, 32)), torch.tensor(np.concatenate(labels), dtype=torch.int64)

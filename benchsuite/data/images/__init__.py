@@ -1,0 +1,1 @@
+"""Images read from files while training: decoding, resizing, packing and streaming."""

@@ -1,0 +1,218 @@
+"""Resized images packed into a few large files, with an index: made once, resumable, read at any place.
+
+A folder holds ``plan.json`` (of what, and how), for each pack ``train-00012.pack`` (JPEG files one after the other) and
+``train-00012.npy`` (where each starts, its class), and in the end ``prepared.json``. A pack counts once its index is
+there, which is written last and appears whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import features
+
+from benchsuite.data.imagenet.files import ImagenetListing, ListedImages
+from benchsuite.data.images.packing import QUALITY, make_pack, write_whole
+from benchsuite.data.images.sources import PackedImages
+from benchsuite.data.images.streamed import StreamedPart
+from benchsuite.data.roots import ANOTHER_ROOT
+from benchsuite.data.wording import one_line
+from benchsuite.errors import DataError
+
+PLAN, MANIFEST = "plan.json", "prepared.json"
+PARTS = ("train", "test")
+IMAGES_A_PACK = 2048
+
+
+@dataclass(frozen=True)
+class ImageStore:
+    """What was prepared.
+
+    Attributes:
+        folder: where it is.
+        wnids: names of the classes in the order of their numbers.
+        train: images to learn from.
+        test: images to measure on.
+        fingerprint: sha256 over the sha256 of every pack and the classes in it.
+    """
+
+    folder: Path
+    wnids: tuple[str, ...]
+    train: StreamedPart
+    test: StreamedPart
+    fingerprint: str
+
+
+def open_store(folder: Path) -> ImageStore:
+    """Open what ``data prepare`` made; the packs' content is not read.
+
+    Raises:
+        DataError: if it is not there, not finished or has lost a file.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        wnids, packs, identity = tuple(manifest["wnids"]), manifest["packs"], manifest["fingerprint"]
+        parts = {part: _open_part(folder, part, packs) for part in PARTS}
+    except FileNotFoundError as error:
+        begun = "is not finished" if (folder / PLAN).is_file() else "no such folder"
+        raise DataError(
+            f"{folder}: {begun} ({Path(str(error.filename)).name} is missing); "
+            f"`benchsuite data prepare imagenet` makes it and goes on where it was, or {ANOTHER_ROOT}"
+        ) from None
+    except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
+        raise DataError(f"{folder}: cannot be read ({one_line(error)}); delete it and prepare it again") from error
+    return ImageStore(folder, wnids, parts["train"], parts["test"], identity)
+
+
+def damage(folder: Path) -> str:
+    """Read every file of a store that can be opened; say which are not as they were made, and the remedy.
+
+    A flipped bit in a JPEG file often decodes, to other pixels.
+
+    Returns:
+        One line; empty if all are right.
+
+    Raises:
+        DataError: if one cannot be read.
+    """
+    try:
+        packs = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["packs"]
+        files = [
+            f"{name}.{kind}"
+            for name, made in sorted(packs.items())
+            for kind, known in (("pack", made["sha256"]), ("npy", made.get("index_sha256")))
+            # Stores that were made before indices had checksums have none of these.
+            if known is not None and _sha256(folder / f"{name}.{kind}") != known
+        ]
+    except (OSError, LookupError) as error:
+        raise DataError(f"{folder}: cannot be read ({one_line(error)})") from error
+    if not files:
+        return ""
+    indices = sorted({f"{Path(name).stem}.npy" for name in files})
+    return (
+        f"{folder}: {', '.join(files)} {'is' if len(files) == 1 else 'are'} not what was made (another sha256); "
+        f"delete {', '.join(indices)} and {MANIFEST} there and prepare it again, which makes only these anew"
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _open_part(folder: Path, part: str, packs: dict[str, dict[str, Any]]) -> StreamedPart:
+    names = sorted(name for name in packs if name.startswith(part))
+    indices = []
+    for name in names:
+        index = np.load(folder / f"{name}.npy")
+        size = (folder / f"{name}.pack").stat().st_size
+        if size != packs[name]["bytes"]:
+            raise ValueError(f"{name}.pack has {size:,} bytes, expected {packs[name]['bytes']:,}")
+        indices.append(index)
+    number = np.repeat(np.arange(len(names), dtype=np.int32), [len(index) for index in indices])
+    rows = np.concatenate(indices)
+    images = PackedImages([folder / f"{name}.pack" for name in names], number, rows[:, 0], rows[:, 1])
+    return StreamedPart(images, torch.from_numpy(np.ascontiguousarray(rows[:, 2])))
+
+
+def make_store(
+    listing: ImagenetListing,
+    folder: Path,
+    side: int,
+    processes: int,
+    on_progress: Callable[[int, int], None] = lambda done, of: None,
+) -> bool:
+    """Bring every image's shorter side to at most ``side`` pixels and pack it; what is there already stays.
+
+    JPEG files that are small enough and of one or three channels are kept byte for byte; the others are resized as
+    torchvision resizes them and written as JPEG of quality 95.
+
+    Args:
+        listing: the images.
+        folder: where to; made if it is not there.
+        side: in pixels.
+        processes: how many work at once.
+        on_progress: told (packs done, packs in all), from this process.
+
+    Returns:
+        False if all of it was there.
+
+    Raises:
+        DataError: if an image cannot be decoded, or the folder cannot be written or was begun of other images.
+    """
+    if (folder / MANIFEST).is_file():
+        open_store(folder)
+        _check_plan(listing, folder, side)
+        return False
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _check_plan(listing, folder, side)
+        _make_packs(listing, folder, side, processes, on_progress)
+        write_whole(folder / MANIFEST, json.dumps(_manifest(listing, folder), indent=1).encode())
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be made ({one_line(error)}); see that there is room to write") from error
+    return True
+
+
+def _check_plan(listing: ImagenetListing, folder: Path, side: int) -> None:
+    plan = {"source": listing.fingerprint(), "side": side, "quality": QUALITY, "images_a_pack": IMAGES_A_PACK}
+    path = folder / PLAN
+    if path.is_file():
+        if json.loads(path.read_text(encoding="utf-8")) != plan:
+            raise DataError(f"{folder}: was begun of other images, or otherwise; delete it, or choose another --side")
+    elif any(folder.iterdir()):
+        raise DataError(f"{folder}: is there, but was not made by this command; move it away")
+    else:
+        write_whole(path, json.dumps(plan).encode())
+
+
+def _make_packs(
+    listing: ImagenetListing, folder: Path, side: int, processes: int, on_progress: Callable[[int, int], None]
+) -> None:
+    packs = list(_packs(listing))
+    waiting = [pack for pack in packs if not (folder / f"{pack[0]}.npy").is_file()]
+    on_progress(len(packs) - len(waiting), len(packs))
+    # Started afresh: a fork of a process with torch's threads may stand still.
+    with ProcessPoolExecutor(max_workers=processes, mp_context=get_context("spawn")) as pool:
+        working = [pool.submit(make_pack, listing.root, images, folder / name, side) for name, images in waiting]
+        try:
+            for count, done in enumerate(as_completed(working), start=len(packs) - len(waiting) + 1):
+                done.result()
+                on_progress(count, len(packs))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _packs(listing: ImagenetListing) -> Iterator[tuple[str, ListedImages]]:
+    for part, images in zip(PARTS, (listing.train, listing.test), strict=True):
+        for number, start in enumerate(range(0, len(images), IMAGES_A_PACK)):
+            chosen = slice(start, start + IMAGES_A_PACK)
+            some = ListedImages(images.paths[chosen], images.labels[chosen], images.sizes[chosen])
+            yield f"{part}-{number:05}", some
+
+
+def _manifest(listing: ImagenetListing, folder: Path) -> dict[str, Any]:
+    packs = {}
+    digest = hashlib.sha256("\n".join(listing.wnids).encode())
+    for name, _ in _packs(listing):
+        pack, index = folder / f"{name}.pack", folder / f"{name}.npy"
+        content = _sha256(pack)
+        packs[name] = {"bytes": pack.stat().st_size, "sha256": content, "index_sha256": _sha256(index)}
+        digest.update(f"{name} {content}".encode() + np.load(index)[:, 2].astype("<i8").tobytes())
+    turbo = features.version_feature("libjpeg_turbo")
+    return {
+        "wnids": list(listing.wnids),
+        "packs": packs,
+        "fingerprint": digest.hexdigest(),
+        "decoder": f"Pillow {features.version_module('pil')}, libjpeg-turbo {turbo}",
+    }

@@ -1,0 +1,275 @@
+"""A data set too large for the device: images are decoded by processes of their own while the device is at work."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+import torch
+from torch import Generator, Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from benchsuite.data.images.device_decoding import DeviceDecoder, decode_on_device, nvjpeg, require_decoder, undecodable
+from benchsuite.data.images.image_bytes import decode
+from benchsuite.data.images.sources import ImageSource
+from benchsuite.data.images.views import View
+from benchsuite.data.normalizing import Normalizer
+from benchsuite.data.source import Batch
+from benchsuite.errors import DataError
+from benchsuite.specs.models.dataset import ImagenetDataset
+
+# Batches that each process has ready or is at, beside the one that is wanted.
+AHEAD = 3
+
+
+@dataclass(frozen=True)
+class StreamedPart:
+    """Training or test images.
+
+    Attributes:
+        images: by number.
+        targets: (images,) of int64.
+    """
+
+    images: ImageSource
+    targets: Tensor
+
+    def first(self, limit: int | None) -> StreamedPart:
+        """Return the first so many; their source may hold more."""
+        return StreamedPart(self.images, self.targets[:limit])
+
+
+@dataclass(frozen=True)
+class StreamedDataset:
+    """A data set in files; what ``DecodedDataset`` is for one in memory.
+
+    Attributes:
+        spec: how images are decoded and cut.
+        train: images to learn from.
+        test: images to measure on.
+        classes: how many there are.
+        fingerprint: sha256 over every image's name, class and size, or over the packs' content.
+    """
+
+    spec: ImagenetDataset
+    train: StreamedPart
+    test: StreamedPart
+    classes: int
+    fingerprint: str
+    canonical: None = None
+
+    @property
+    def train_targets(self) -> Tensor:
+        """Classes of the training images."""
+        return self.train.targets
+
+    @property
+    def test_targets(self) -> Tensor:
+        """Classes of the test images."""
+        return self.test.targets
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of what the network sees of an image."""
+        return (3, self.spec.image_size, self.spec.image_size)
+
+
+Wanted = tuple[int, int]
+"""Number of an image and what was drawn for it."""
+Item = tuple[Tensor | str, Wanted]
+"""An image, or what is wrong with its file, and which was wanted."""
+
+
+class _Views(Dataset[Item]):
+    """Images as the network sees them, or their bytes where a device decodes."""
+
+    def __init__(self, part: StreamedPart, view: View, raw: bool) -> None:
+        self.part, self.view, self.raw = part, view, raw
+
+    def __getitem__(self, wanted: Wanted) -> Item:
+        number, drawn = wanted
+        try:
+            content = self.part.images.read(number)
+            if self.raw:
+                return torch.frombuffer(bytearray(content), dtype=torch.uint8), wanted
+            return self.view(decode(content), drawn), wanted
+        except Exception as error:  # a damaged file makes a codec raise anything
+            # Not raised: a loader would add the traceback of the process to the message.
+            return undecodable(self.part.images.name(number), error), wanted
+
+
+class _Chosen(Sampler[list[Wanted]]):
+    """Batches of wanted images, set anew for each epoch; the processes that decode stay."""
+
+    def __init__(self) -> None:
+        self.batches: Sequence[Sequence[Wanted]] = ()
+
+    def __iter__(self) -> Iterator[list[Wanted]]:
+        return (list(batch) for batch in self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
+@dataclass(frozen=True)
+class _Collated:
+    """A batch as a process sends it: one tensor, however many images.
+
+    A tensor goes through shared memory, which costs both sides a file descriptor while it is there: a tensor an image
+    of 256 of them, some batches ahead, is more than the 1024 that a process may usually have.
+
+    Attributes:
+        content: views, stacked; or files' bytes, one after the other.
+        lengths: of each file in bytes; None of views.
+        wanted: which images they are.
+        complaint: what is wrong with one of them; then there is no content.
+    """
+
+    content: Tensor
+    lengths: list[int] | None
+    wanted: list[Wanted]
+    complaint: str = ""
+
+    def pin_memory(self) -> _Collated:
+        """Return it in memory that a device reads by itself; the loader calls this."""
+        return replace(self, content=self.content.pin_memory())
+
+
+def _collate(items: list[Item]) -> _Collated:
+    return _joined(items, lambda images: (torch.stack(images), None))
+
+
+def _collate_raw(items: list[Item]) -> _Collated:
+    return _joined(items, lambda files: (torch.cat(files), [len(file) for file in files]))
+
+
+def _joined(items: list[Item], join: Callable[[list[Tensor]], tuple[Tensor, list[int] | None]]) -> _Collated:
+    wanted = [which for _, which in items]
+    complaint = next((image for image, _ in items if isinstance(image, str)), "")
+    if complaint:
+        return _Collated(torch.empty(0, dtype=torch.uint8), None, wanted, complaint)
+    return _Collated(*join([image for image, _ in items if isinstance(image, Tensor)]), wanted)
+
+
+class StreamedData:
+    """Batches of a streamed data set for one device."""
+
+    def __init__(
+        self,
+        dataset: StreamedDataset,
+        device: torch.device,
+        processes: int | None = None,
+        device_decoder: DeviceDecoder | None = None,
+    ) -> None:
+        """Make ready; processes start with the first batch.
+
+        Args:
+            dataset: what ``load_dataset`` returned.
+            device: where batches go.
+            processes: how many decode; 0 decodes in this one. All cores that this process may use if not given. No
+                number depends on it.
+            device_decoder: who decodes where the data set says ``decoder: device``; NVIDIA's library if not given.
+
+        Raises:
+            DataError: if normalisation has neither one entry nor one a channel, or a device shall decode that cannot.
+        """
+        spec = dataset.spec
+        self.dataset, self.device = dataset, device
+        self.classes, self.input_shape = dataset.classes, dataset.input_shape
+        self.raw = spec.decoder == "device"
+        if self.raw and device_decoder is None and device.type != "cuda":
+            raise DataError(f"decoder: device needs a CUDA device, this is {device.type}; use decoder: processes")
+        self._device_decoder = device_decoder or nvjpeg
+        if self.raw:
+            require_decoder(self._device_decoder, device)
+        self.processes = _cores() if processes is None else processes
+        self._normalized = Normalizer(spec.normalization, dataset.input_shape, torch.uint8, device)
+        self._views = {learning: View(spec, learning) for learning in (True, False)}
+        self._chosen = _Chosen()
+        self._loader: DataLoader[Item] | None = None
+
+    @property
+    def train_examples(self) -> int:
+        """How many examples are learned."""
+        return len(self.dataset.train_targets)
+
+    def draw_augmentation(self, generator: Generator) -> Tensor | None:
+        """Draw a number for each of an epoch's images, by place in its order, from which its view is drawn."""
+        if self.dataset.spec.augmentation is None:
+            return None
+        return torch.randint(2**63 - 1, (self.train_examples,), generator=generator)
+
+    def train_batches(self, order: Tensor, parts: Sequence[slice], draws: Tensor | None = None) -> Iterator[Batch]:
+        """Go through an epoch; see ``TrainingData``."""
+        if self._loader is None:
+            self._loader = self._make_loader(_Views(self.dataset.train, self._views[True], self.raw), self._chosen)
+        drawn = torch.zeros_like(order) if draws is None else draws
+        self._chosen.batches = [list(zip(order[p].tolist(), drawn[p].tolist(), strict=True)) for p in parts]
+        targets = (self.dataset.train_targets[order[part]] for part in parts)
+        return self._on_device(self._loader, targets, self.dataset.train, self._views[True])
+
+    def train_slices(self, batch_size: int, turn: int = 0, turns: int = 1) -> Iterator[Batch]:
+        """Go through all training images in order, cut as those that are measured on."""
+        return self._slices(self.dataset.train, batch_size, turn, turns)
+
+    def test_slices(self, batch_size: int, turn: int = 0, turns: int = 1) -> Iterator[Batch]:
+        """Go through all test images in order."""
+        return self._slices(self.dataset.test, batch_size, turn, turns)
+
+    def _slices(self, part: StreamedPart, batch_size: int, turn: int, turns: int) -> Iterator[Batch]:
+        examples = len(part.targets)
+        slices = [slice(i, min(i + batch_size, examples)) for i in range(0, examples, batch_size)][turn::turns]
+        chosen = _Chosen()
+        chosen.batches = [[(number, 0) for number in range(s.start, s.stop)] for s in slices]
+        loader = self._make_loader(_Views(part, self._views[False], self.raw), chosen, keep=False)
+        return self._on_device(loader, (part.targets[s] for s in slices), part, self._views[False])
+
+    def _make_loader(self, views: _Views, chosen: _Chosen, keep: bool = True) -> DataLoader[Item]:
+        several = self.processes > 0
+        return DataLoader(
+            views,
+            batch_sampler=chosen,
+            num_workers=self.processes,
+            collate_fn=_collate_raw if self.raw else _collate,
+            pin_memory=self.device.type == "cuda",
+            prefetch_factor=AHEAD if several else None,
+            worker_init_fn=_end_without_complaint if several else None,
+            persistent_workers=several and keep,
+        )
+
+    def _on_device(
+        self, loader: DataLoader[Item], targets: Iterator[Tensor], part: StreamedPart, view: View
+    ) -> Iterator[Batch]:
+        batches = cast("Iterable[_Collated]", loader)  # a loader's type says nothing of what its items are joined to
+        for batch, labels in zip(batches, targets, strict=True):
+            if batch.complaint:
+                raise DataError(batch.complaint)
+            if batch.lengths is None:
+                pixels = batch.content.to(self.device, non_blocking=True)
+            else:
+                pixels = self._decoded(torch.split(batch.content, batch.lengths), batch.wanted, part, view)
+            yield self._normalized(pixels), labels.to(self.device, non_blocking=True)
+
+    def _decoded(self, contents: Sequence[Tensor], wanted: Sequence[Wanted], part: StreamedPart, view: View) -> Tensor:
+        numbers, drawn = zip(*wanted, strict=True)
+        return decode_on_device(
+            contents, drawn, view, self.device, lambda place: part.images.name(numbers[place]), self._device_decoder
+        )
+
+
+def _end_without_complaint(_worker: int) -> None:
+    """Let SIGTERM end a process that decodes as if it were done.
+
+    Whoever stops a run mostly sends it to all of its processes, and torch takes one that died of it for a crash of the
+    run, in the midst of its last record.
+    """
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: os._exit(0))
+
+
+def _cores() -> int:
+    """Return how many cores this process may use, shared with others that make the same run on this machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))

@@ -1,0 +1,1 @@
+"""Data sets prepared once on this machine from an archive, then read as arrays."""

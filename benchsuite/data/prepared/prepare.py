@@ -1,0 +1,185 @@
+"""Make a prepared data set: from an archive of images in class folders to four arrays that a run reads in a second."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import lzma
+import shutil
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import features
+
+from benchsuite.data.arrays.reader import NAMES
+from benchsuite.data.checks import one_line
+from benchsuite.data.fingerprint import fingerprint
+from benchsuite.data.image_folder.reader import read_image_folder
+from benchsuite.data.prepared.files import PreparedDataset
+from benchsuite.data.tensors import DecodedDataset
+from benchsuite.errors import DataError
+from benchsuite.specs.models.dataset import ImageFolderDataset
+
+MANIFEST = "prepared.json"
+LOCK_TIMEOUT_S = 900.0
+"""How long another process may be at the same preparation."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """A prepared data set as it lies on this machine.
+
+    Attributes:
+        folder: where its arrays are.
+        fingerprint: of what was decoded when they were made.
+        decoder: which library decoded the images.
+        made: whether this call made it; False if it was there.
+    """
+
+    folder: Path
+    fingerprint: str
+    decoder: str
+    made: bool
+
+
+def prepare(which: PreparedDataset, archive: Path, data_root: Path) -> Preparation:
+    """Make a prepared data set, unless it is there.
+
+    Examples come as the first image of every class, then the second of every class, and so on, so that any limit on
+    their number keeps the classes balanced. The folder appears under its name only when it is whole; what a killed
+    preparation left is taken away by the next.
+
+    Args:
+        which: what to make.
+        archive: the file to make it of; refused unless its sha256 is the expected one.
+        data_root: where the folder goes.
+
+    Raises:
+        DataError: if the archive is missing or another one, or the folder cannot be written or holds something else.
+    """
+    folder = data_root / which.name
+    there = read_manifest(which, data_root)
+    if there is not None:
+        return there
+    try:
+        data_root.mkdir(parents=True, exist_ok=True)
+        from filelock import FileLock, Timeout
+
+        try:
+            with FileLock(data_root / f".{which.name}.lock", timeout=LOCK_TIMEOUT_S):
+                there = read_manifest(which, data_root)
+                if there is not None:
+                    return there
+                if folder.exists():
+                    raise DataError(f"{folder} is there, but was not made by this command; move it away, or delete it")
+                _check_archive(which, archive)
+                return _make(which, archive, folder)
+        except Timeout:
+            raise DataError(f"{folder}: another process has been preparing it for too long; try again") from None
+    except (OSError, EOFError, tarfile.TarError, lzma.LZMAError) as error:
+        message = f"{folder}: cannot be made ({one_line(error)}); see that there is room, and leave to write there"
+        raise DataError(message) from error
+
+
+def read_manifest(which: PreparedDataset, data_root: Path) -> Preparation | None:
+    """Return what was made of the expected archive, or None if nothing was or a file of it is gone."""
+    folder = data_root / which.name
+    try:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        made = Preparation(folder, content["fingerprint"], content["decoder"], made=False)
+        same = content["archive_sha256"] == which.archive_sha256
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return made if same and all((folder / f"{name}.npy").is_file() for name in NAMES) else None
+
+
+def _check_archive(which: PreparedDataset, archive: Path) -> None:
+    if not archive.is_file():
+        raise DataError(f"{archive}: no such file; give the place of {which.archive} with --from")
+    with archive.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != which.archive_sha256:
+        raise DataError(
+            f"{archive} is not {which.archive}: its sha256 is {found[:16]}…, expected {which.archive_sha256[:16]}…; "
+            "nothing was made of it"
+        )
+
+
+def _make(which: PreparedDataset, archive: Path, folder: Path) -> Preparation:
+    part = folder.with_name(f".{which.name}.part")
+    if part.exists():
+        shutil.rmtree(part)
+    part.mkdir()
+    try:
+        images = part / "images"
+        with tarfile.open(archive) as packed:
+            _unpack(packed, images)
+        dataset = _decode(which, images)
+        shutil.rmtree(images)
+        arrays = (dataset.train_inputs, dataset.train_targets, dataset.test_inputs, dataset.test_targets)
+        for name, tensor in zip(NAMES, arrays, strict=True):
+            np.save(part / f"{name}.npy", _narrow(tensor.numpy()))
+        made = Preparation(folder, fingerprint(dataset), _decoder(), made=True)
+        manifest = {
+            "title": which.title,
+            "archive": which.archive,
+            "archive_sha256": which.archive_sha256,
+            "fingerprint": made.fingerprint,
+            "decoder": made.decoder,
+        }
+        (part / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        part.replace(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return made
+
+
+def _unpack(packed: tarfile.TarFile, folder: Path) -> None:
+    """Unpack folders and plain files; whatever the archive is, nothing is written elsewhere and nothing is a link.
+
+    Raises:
+        tarfile.TarError: if a member is anything else, or lies outside.
+
+    """
+    if hasattr(tarfile, "data_filter"):
+        packed.extractall(folder, filter="data")
+        return
+    # Python before 3.11.4 has no filters.
+    for member in packed.getmembers():
+        inside = (folder / member.name).resolve().is_relative_to(folder.resolve())
+        if not inside or not (member.isreg() or member.isdir()):
+            raise tarfile.TarError(f"'{member.name}' is no plain file within the archive's own folder")
+    packed.extractall(folder)  # noqa: S202 - every member has been looked at
+
+
+def _decode(which: PreparedDataset, images: Path) -> DecodedDataset:
+    channels, height, width = which.shape
+    spec = ImageFolderDataset.model_validate(
+        {
+            "kind": "image_folder",
+            "name": which.name,
+            "path": str(images),
+            "height": height,
+            "width": width,
+            "channels": channels,
+        }
+    )
+    dataset = read_image_folder(spec, images)
+    found = (len(dataset.train_targets), len(dataset.test_targets))
+    if found != which.examples or dataset.classes != which.classes:
+        raise DataError(f"{which.archive} holds {found} images of {dataset.classes} classes, expected {which.examples}")
+    return dataset
+
+
+def _narrow(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Labels take a byte each; the reader widens them."""
+    return values.astype(np.uint8)
+
+
+def _decoder() -> str:
+    turbo = features.check_feature("libjpeg_turbo")
+    library = f"libjpeg-turbo {features.version_feature('libjpeg_turbo')}" if turbo else "libjpeg"
+    return f"Pillow {features.version_module('pil')}, {library}"

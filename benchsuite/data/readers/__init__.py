@@ -1,1 +1,0 @@
-"""One module a kind of data set: from files (or a seed) to a ``DecodedDataset``."""

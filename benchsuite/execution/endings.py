@@ -1,0 +1,61 @@
+"""The ways in which a run stops before its end, and what is told of them."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+
+import torch
+
+from benchsuite.errors import BenchsuiteError
+from benchsuite.execution.record_building import Ending
+from benchsuite.records.model import RunRecord, RunStatus
+
+
+class DivergedError(Exception):
+    """A loss stopped being a finite number."""
+
+
+class ProcessLostError(BenchsuiteError):
+    """One of several processes could not go on, so none of them can; torchrun ends the others."""
+
+    exit_code = 1
+
+    def __init__(self, rank: int, reason: str) -> None:
+        super().__init__(f"process {rank}: {reason}; the run stopped in all processes, run again to continue")
+
+
+class InterruptedRunError(Exception):
+    """The person or the system asked to stop; carries the record."""
+
+    def __init__(self, record: RunRecord) -> None:
+        super().__init__(record.run_id)
+        self.record = record
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What became of a run whose process is gone."""
+
+    reason: str
+    status: RunStatus = "crashed"
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its kind where it has none."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def is_allocation_failure(error: Exception) -> bool:
+    """Whether torch could not have the memory it asked for."""
+    # torch's CPU allocator raises a plain RuntimeError.
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def ending_of_failure(error: Exception, device: str) -> Ending:
+    """Return what a record says of an error that is no result of training; call it where the error is being handled."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or is_allocation_failure(error):
+        return Ending("out_of_memory", f"out of memory on {device}: {first_line(error)}")
+    if isinstance(error, BenchsuiteError):
+        return Ending("crashed", str(error))
+    return Ending("crashed", f"{type(error).__name__}: {first_line(error)}", traceback.format_exc())

@@ -1,0 +1,58 @@
+"""Versions and origins that can change numbers."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchsuite.records.model import Environment, Versions
+from benchsuite.registry.manager import Registry
+from benchsuite.registry.sources import rule_source_hash
+from benchsuite.version import __version__
+
+
+@cache
+def git_state() -> tuple[str | None, bool | None]:
+    """Return commit and dirtiness of the suite's own checkout, or None for an installed wheel."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None, None
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        dirty = bool(_git(root, "status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+    return commit or None, dirty
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+
+def versions() -> Versions:
+    """Return the versions in use and where the suite's code came from."""
+    commit, dirty = git_state()
+    return Versions(
+        benchsuite=__version__,
+        python=platform.python_version(),
+        torch=torch.__version__,
+        numpy=np.__version__,
+        platform=platform.platform(),
+        git_commit=commit,
+        git_dirty=dirty,
+    )
+
+
+def environment_of(registry: Registry, rule_name: str) -> Environment:
+    """Return what a run of this rule depends on beside its spec and its data."""
+    return Environment(
+        **versions().model_dump(),
+        rule_distribution=registry.origins["rule", rule_name].distribution,
+        rule_source_hash=rule_source_hash(registry.rule(rule_name)),
+    )

@@ -1,0 +1,91 @@
+"""Parameters, floating-point operations and memory of a run, from its outline alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchsuite.credit.rule import Rule
+from benchsuite.networks.shapes.outline import ArchitectureOutline, SegmentOutline
+from benchsuite.specs.models.protocol import ProtocolSpec, Sgd
+
+BYTES_PER_NUMBER = 4
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one run would take; a plan, not a measurement."""
+
+    parameters: int
+    flops_per_step: float
+    """Of forward, credit and weight gradients; a multiply and an add count as two."""
+    flops_total: float
+    """Over all epochs, evaluation left out."""
+    memory_mib: float
+    """Data, weights, gradients, optimizer state, feedback and one batch's activations, all resident at once."""
+
+
+def estimate(
+    outline: ArchitectureOutline,
+    rule: type[Rule],
+    config: Any,
+    protocol: ProtocolSpec,
+    train_examples: int,
+    data_bytes: int,
+    processes: int = 1,
+) -> Estimate:
+    """Estimate one run.
+
+    Args:
+        outline: the network on paper.
+        rule: says what its credit takes, and whether the optimizer has its feedback weights too.
+        config: of the rule, validated.
+        protocol: batch size, epochs and optimizer.
+        train_examples: how many there are.
+        data_bytes: size of the data set as it lies on the device.
+        processes: how many share each batch, a device each; memory is one device's.
+
+    """
+    forward = sum(s.multiply_adds for s in outline.segments)
+    credit = rule.credit_work(config, outline)
+    trained = outline.segments if rule.traits.trains_hidden else outline.segments[-1:]
+    gradients = sum(s.multiply_adds for s in trained)
+    batch = min(protocol.batch_size, train_examples)
+    of_batch = batch * (forward + gradients + credit.per_example)
+    per_step = 2.0 * (of_batch + credit.per_step + _penalty(outline, trained, protocol))
+    steps = protocol.epochs * math.ceil(train_examples / batch)
+    copies = _optimizer_copies(protocol)
+    activations = math.prod(outline.input_shape) + 2 * sum(s.units for s in outline.segments)
+    # A feedback weight that learns has moments of its own.
+    feedback = credit.kept * (1 + copies * rule.traits.learns_feedback)
+    numbers = outline.parameters * (2 + copies) + feedback + credit.held
+    numbers += math.ceil(batch / processes) * (activations + credit.held_per_example)
+    return Estimate(
+        parameters=outline.parameters,
+        flops_per_step=per_step,
+        flops_total=per_step * steps,
+        memory_mib=(numbers * BYTES_PER_NUMBER + data_bytes) / 2**20,
+    )
+
+
+def _penalty(outline: ArchitectureOutline, trained: Sequence[SegmentOutline], protocol: ProtocolSpec) -> float:
+    """Return the multiply-adds of the orthogonality penalty's gradient: two products for each matrix it is of."""
+    if protocol.orthogonality is None:
+        return 0.0
+    of_all = protocol.orthogonality.maps == "all"
+    sizes = [s.output_shape[0] for s in trained if of_all or outline.upstream[s.name]]
+    return sum(2.0 * size**3 for size in sizes)
+
+
+def hours(flops: float, tflops: float, processes: int = 1) -> float:
+    """Return how long so many operations take on devices that sustain ``tflops`` each, evaluation left out."""
+    return flops / (tflops * 1e12 * processes) / 3600
+
+
+def _optimizer_copies(protocol: ProtocolSpec) -> int:
+    optimizer = protocol.optimizer
+    if isinstance(optimizer, Sgd):
+        return 1 if optimizer.momentum else 0
+    return 2

@@ -1,0 +1,324 @@
+"""Runs on the machines of a Ray cluster, each wherever there is room for it.
+
+Every machine has to see the store: records and checkpoints are written where the run is made, so that a run whose
+machine is lost goes on from its last checkpoint on another one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from queue import Empty
+from typing import TYPE_CHECKING, Any
+
+from benchsuite.errors import BenchsuiteError, HardwareError
+from benchsuite.execution.endings import Loss, first_line
+from benchsuite.execution.executor import Lost, Place, Tell
+from benchsuite.execution.ray_worker import look_around, make_run, threads_of
+from benchsuite.records.model import RunRecord
+from benchsuite.records.running import alive_run_ids
+from benchsuite.records.store import RecordStore
+from benchsuite.specs.hashing import run_id
+from benchsuite.specs.loading.resolve import SelectedRun
+from benchsuite.specs.models.dataset import ImagenetDataset
+from benchsuite.specs.models.hardware import HardwareSpec
+from benchsuite.specs.models.track import RunSpec
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+
+logger = logging.getLogger("benchsuite.execution")
+
+RETRIES = 3
+"""Times that a run goes on elsewhere after the worker or the machine that made it was lost."""
+POLL_S = 0.2
+GRACE_S = 120.0
+"""How long runs get to write their records after Ctrl-C: an evaluation is not interrupted."""
+LOOK_AROUND_S = 120.0
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a run reserves of a machine.
+
+    Attributes:
+        cores: whole CPU cores.
+        gpus: GPUs, or the part of one that ``hardware.device_share`` says.
+        memory: bytes of the machine's memory, 0 where the hardware spec says nothing or means a GPU's.
+
+    """
+
+    cores: int
+    gpus: float
+    memory: int
+
+    def fits(self, resources: dict[str, float]) -> bool:
+        """Return whether a machine with these resources has room for it when nothing else is on it."""
+        has = (resources.get("CPU", 0), resources.get("GPU", 0), resources.get("memory", 0))
+        return all(wanted <= there for wanted, there in zip((self.cores, self.gpus, self.memory), has, strict=True))
+
+    def __str__(self) -> str:
+        """Return it as messages show it."""
+        parts = [f"{self.cores} CPU cores"]
+        if self.gpus:
+            parts.append(f"{self.gpus:g} GPUs")
+        if self.memory:
+            parts.append(f"{self.memory / GIB:g} GiB of memory")
+        return ", ".join(parts)
+
+
+def need_of(spec: RunSpec) -> Need:
+    """Return what a run reserves: cores for its threads and for processes that decode, its device or a share of one.
+
+    Raises:
+        HardwareError: if the hardware spec names one of a machine's devices, or several processes, or leaves open how
+            many processes decode images.
+
+    """
+    hardware = spec.hardware
+    streams = isinstance(spec.dataset, ImagenetDataset)
+    if streams and hardware.loader_processes is None:
+        raise HardwareError(
+            f"hardware '{hardware.name}' lets each run decode images on all cores of a machine, where others may "
+            "run too; say how many processes, as in `--set hardware.loader_processes=8`"
+        )
+    if hardware.world_size > 1:
+        raise HardwareError(
+            f"hardware '{hardware.name}' shares one run among {hardware.world_size} processes, which torchrun starts; "
+            "leave out --executor ray, or use hardware with world_size 1"
+        )
+    if ":" in hardware.device:
+        raise HardwareError(
+            f"hardware '{hardware.name}' names device {hardware.device}; Ray chooses devices: say cuda without a number"
+        )
+    on_gpu = hardware.device == "cuda"
+    memory = 0 if on_gpu or hardware.memory_gib is None else int(hardware.memory_gib * GIB)
+    loaders = hardware.loader_processes or 0 if streams else 0
+    return Need(threads_of(hardware) + loaders, hardware.device_share if on_gpu else 0, memory)
+
+
+def settle_for_cluster(hardware: HardwareSpec) -> HardwareSpec:
+    """Return a spec whose device is explicit: ``auto`` is cuda where the cluster has a GPU, else cpu.
+
+    Raises:
+        HardwareError: if there is no Ray, or it cannot be reached.
+
+    """
+    ray = connected()
+    if hardware.device != "auto":
+        return hardware
+    return hardware.model_copy(update={"device": "cuda" if ray.cluster_resources().get("GPU", 0) else "cpu"})
+
+
+def connected() -> Any:
+    """Return Ray, connected to the cluster of ``RAY_ADDRESS``, to one that runs here, or to one it starts here.
+
+    Raises:
+        HardwareError: if Ray is not installed, or the cluster does not answer.
+
+    """
+    try:
+        import ray
+    except ImportError:
+        raise HardwareError("--executor ray needs Ray, which is not installed: pip install 'benchsuite[ray]'") from None
+    if not ray.is_initialized():
+        try:
+            # Workers' output stays in Ray's logs: what a run has to say is in its record.
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            where = os.environ.get("RAY_ADDRESS", "this machine")
+            raise HardwareError(f"no Ray cluster at {where}: {first_line(error)}") from error
+    return ray
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One try at a run."""
+
+    selected: SelectedRun
+    number: int = 0
+    """How many workers were lost with it before."""
+    not_before: float = 0.0
+    """On the clock of ``time.monotonic``: another command is at the run, and is given time to end it."""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether nothing of this run is there yet but what the command said to leave aside."""
+        return not self.number and not self.not_before
+
+
+class RayExecutor:
+    """Makes runs as tasks of a Ray cluster; see ``Executor``."""
+
+    def __init__(self, retries: int = RETRIES) -> None:
+        self.retries = retries
+        self.ray = connected()
+
+    # --- before the first run ---
+
+    def check(self, runs: Sequence[SelectedRun], place: Place) -> None:
+        """Raise what would keep runs from being made: no machine large enough, or one that does not see the store.
+
+        Raises:
+            HardwareError: saying which machine, what it has, and what was expected.
+
+        """
+        machines = [node for node in self.ray.nodes() if node["Alive"]]
+        # One hardware spec may need more for one data set than for another.
+        for name, need in dict.fromkeys((run.spec.hardware.name, need_of(run.spec)) for run in runs):
+            if not any(need.fits(node["Resources"]) for node in machines):
+                there = "; ".join(sorted({_described(node["Resources"]) for node in machines}))
+                raise HardwareError(f"no machine of the cluster has room for hardware '{name}': {need}. There: {there}")
+        self._require_alike(machines, place)
+
+    def _require_alike(self, machines: list[dict[str, Any]], place: Place) -> None:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        token = place.store / f".looked-for-{uuid.uuid4().hex}"
+        token.touch()
+        try:
+            task = self.ray.remote(num_cpus=0, max_retries=0)(look_around)
+            asked = {
+                node["NodeManagerHostname"] + " " + node["NodeID"][:8]: task.options(
+                    scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+                ).remote(token, place.data_root)
+                for node in machines
+            }
+            seen = {name: self._seen_by(answer) for name, answer in asked.items()}
+        except self.ray.exceptions.RayError as error:
+            raise HardwareError(f"a machine of the cluster does not answer: {first_line(error)}") from error
+        finally:
+            token.unlink(missing_ok=True)
+        expected = {**look_around(place.store, place.data_root), "the store": "seen", "data": "seen"}
+        wrong = [
+            f"  {machine}: {what} {'is ' if 'seen' in value else ''}{value}, expected {expected[what]}"
+            for machine, found in sorted(seen.items())
+            for what, value in (found or {}).items()
+            if value != expected[what]
+        ]
+        if wrong:
+            folders = f"the store {place.store} and the data {place.data_root} must be the same folders on all machines"
+            raise HardwareError("\n".join(["machines of the cluster differ:", *wrong, f"  {folders}"]))
+
+    def _seen_by(self, answer: ObjectRef[dict[str, str]]) -> dict[str, str] | None:
+        """Return what a machine answers; None if it is gone, of which Ray may know a moment later than it is so."""
+        try:
+            found: dict[str, str] = self.ray.get(answer, timeout=LOOK_AROUND_S)
+        except (self.ray.exceptions.TaskUnschedulableError, self.ray.exceptions.NodeDiedError):
+            return None
+        return found
+
+    # --- the runs ---
+
+    def make(self, runs: Sequence[SelectedRun], place: Place, tell: Tell, lost: Lost) -> Iterator[RunRecord]:
+        """Yield records as runs end; a run whose worker is lost goes on elsewhere, from its last checkpoint.
+
+        A run that another command is making is asked for again until it has a record.
+        """
+        from ray.util.queue import Queue
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        # On this machine: with another that is lost, what all have to tell would be.
+        here = NodeAffinitySchedulingStrategy(self.ray.get_runtime_context().get_node_id(), soft=False)
+        events = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
+        waiting = [_Attempt(run) for run in runs]
+        pending: dict[ObjectRef[RunRecord | None], _Attempt] = {}
+        try:
+            while waiting or pending:
+                now = time.monotonic()
+                due = [attempt for attempt in waiting if attempt.not_before <= now]
+                waiting = [attempt for attempt in waiting if attempt.not_before > now]
+                pending |= {self._submit(attempt, place, events): attempt for attempt in due}
+                ended = self._wait_for_one(list(pending))
+                _pass_on(events, tell)
+                for answer in ended:
+                    attempt = pending.pop(answer)
+                    outcome = self._outcome_of(answer, attempt, place)
+                    if isinstance(outcome, _Attempt):
+                        waiting.append(outcome)
+                    elif isinstance(outcome, Loss):
+                        yield lost(attempt.selected, outcome)
+                    else:
+                        yield outcome
+        except BaseException:
+            self._stop(pending, place)
+            _pass_on(events, tell)
+            raise
+        finally:
+            events.shutdown(force=True)
+
+    def _wait_for_one(self, answers: list[ObjectRef[RunRecord | None]]) -> list[ObjectRef[RunRecord | None]]:
+        """Return the one that ends next, or nothing after a moment."""
+        if not answers:
+            time.sleep(POLL_S)
+            return []
+        ended: list[ObjectRef[RunRecord | None]] = self.ray.wait(answers, num_returns=1, timeout=POLL_S)[0]
+        return ended
+
+    def _submit(self, attempt: _Attempt, place: Place, events: Any) -> ObjectRef[RunRecord | None]:
+        need = need_of(attempt.selected.spec)
+        # A later try takes what another has saved or finished, also where the command said to start afresh.
+        place = replace(place, fresh=place.fresh and attempt.is_first)
+        # Ray itself does not try again: it would not know that a lost run's claim on the store is void.
+        options = {"num_cpus": need.cores, "num_gpus": need.gpus, "memory": need.memory, "max_retries": 0}
+        task = self.ray.remote(**{key: value for key, value in options.items() if key != "memory" or value})(make_run)
+        reference: ObjectRef[RunRecord | None] = task.remote(attempt.selected, place, events)
+        return reference
+
+    def _outcome_of(
+        self, answer: ObjectRef[RunRecord | None], attempt: _Attempt, place: Place
+    ) -> RunRecord | _Attempt | Loss:
+        """Return the record of a try that ended, the try that is to follow it, or why none is."""
+        errors = self.ray.exceptions
+        losses = (errors.WorkerCrashedError, errors.NodeDiedError, errors.OwnerDiedError, errors.ObjectLostError)
+        try:
+            record: RunRecord | None = self.ray.get(answer)
+        except errors.RayTaskError as error:
+            raise (error.cause if isinstance(error.cause, BenchsuiteError) else error) from None
+        except errors.OutOfMemoryError as error:
+            self._void_claim(attempt, place)
+            return Loss(f"Ray ended it for want of memory: {first_line(error)}", "out_of_memory")
+        except losses as error:
+            self._void_claim(attempt, place)
+            if attempt.number >= self.retries:
+                return Loss(f"its worker was lost {attempt.number + 1} times: {first_line(error)}")
+            logger.warning("a worker was lost (%s); its run goes on elsewhere", first_line(error))
+            return replace(attempt, number=attempt.number + 1)
+        # Without a record, another command is at it: asked again, the run is found or made.
+        return record or replace(attempt, not_before=time.monotonic() + POLL_S)
+
+    @staticmethod
+    def _void_claim(attempt: _Attempt, place: Place) -> None:
+        """Take back the claim of a process that is gone; from another machine nobody could tell that it is."""
+        RecordStore(place.store).unclaim(run_id(attempt.selected.spec))
+
+    def _stop(self, pending: dict[ObjectRef[RunRecord | None], _Attempt], place: Place) -> None:
+        """Interrupt what is under way and wait until each run has its record; it goes on later from its checkpoint."""
+        for answer in pending:
+            self.ray.cancel(answer, force=False)
+        # A task may count as cancelled before its worker has written; a run's claim goes after its record.
+        ids = {run_id(attempt.selected.spec) for attempt in pending.values()}
+        folder = RecordStore(place.store).running_folder
+        deadline = time.monotonic() + GRACE_S
+        while ids & alive_run_ids(folder) and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+
+
+def _pass_on(events: Any, tell: Tell) -> None:
+    """Tell what workers have reported since the last time."""
+    while True:
+        try:
+            event, arguments = events.get_nowait()
+        except Empty:
+            return
+        tell(event, **arguments)
+
+
+def _described(resources: dict[str, float]) -> str:
+    memory = f"{resources.get('memory', 0) / GIB:.0f} GiB of memory"
+    return f"{resources.get('CPU', 0):g} CPU cores, {resources.get('GPU', 0):g} GPUs, {memory}"

@@ -1,0 +1,116 @@
+"""What a Ray worker does: make one run, and tell the machine the command was given on what happens."""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+
+from benchsuite.data.fingerprint import fingerprint
+from benchsuite.data.load import load_dataset
+from benchsuite.execution.allocator import steady_allocator
+from benchsuite.execution.endings import InterruptedRunError
+from benchsuite.execution.executor import Place
+from benchsuite.execution.record_building import LoadedData
+from benchsuite.execution.run import Run
+from benchsuite.records.model import RunRecord
+from benchsuite.records.running import RunningElsewhereError
+from benchsuite.records.store import RecordStore
+from benchsuite.registry.manager import Registry, installed_registry
+from benchsuite.specs.hashing import canonical_json
+from benchsuite.specs.loading.resolve import SelectedRun
+from benchsuite.specs.models.dataset import DatasetSpec
+from benchsuite.specs.models.hardware import HardwareSpec
+from benchsuite.training.device import settle_hardware
+from benchsuite.version import __version__
+
+EVENTS_PASSED_ON = frozenset({"benchsuite_run_started", "benchsuite_epoch_finished"})
+"""The others follow from the record, which goes back whole."""
+
+_DATASET: TypeAdapter[DatasetSpec] = TypeAdapter(DatasetSpec)
+
+
+def threads_of(hardware: HardwareSpec) -> int:
+    """Return how many threads torch gets, for which cores are reserved: one where the spec leaves it open."""
+    return hardware.threads or 1
+
+
+def make_run(selected: SelectedRun, place: Place, events: Any) -> RunRecord | None:
+    """Make one run in this process; None if another live process is at it.
+
+    Args:
+        selected: which run.
+        place: the store and the data.
+        events: a queue to which (event, arguments) is put.
+
+    Raises:
+        HardwareError: if this machine has not what the run's hardware spec asks for.
+        DataError: if the data are not here.
+
+    """
+    steady_allocator()
+    torch.set_num_threads(threads_of(selected.spec.hardware))
+    settle_hardware(selected.spec.hardware)
+    registry = installed_registry()
+    data = _loaded(canonical_json(selected.spec.dataset.model_dump(mode="json")), str(place.data_root))
+
+    passed_on: list[Any] = []
+
+    def pass_on(event: str, **arguments: object) -> None:
+        if event in EVENTS_PASSED_ON:
+            # Not `put`, which waits for an answer: a run that is interrupted while it waits gets another exception than
+            # KeyboardInterrupt, and would end as crashed.
+            passed_on[:] = [events.actor.put_nowait.remote((event, arguments))]
+            if was_cancelled():
+                # A KeyboardInterrupt that comes while a callback of the interpreter runs is lost there.
+                raise KeyboardInterrupt
+
+    run = Run(selected, data, RecordStore(place.store), registry, place.fresh, tell=pass_on)
+    earlier = run.earlier_record()
+    if earlier is not None:
+        return earlier
+    try:
+        record = run.execute()
+    except InterruptedRunError as stop:
+        return stop.record
+    except RunningElsewhereError:
+        return None
+    if passed_on:
+        # What was told comes before the record; one worker's calls arrive in order.
+        import ray
+
+        ray.wait(passed_on)
+    return record
+
+
+def was_cancelled() -> bool:
+    """Return whether the task that this process is at was cancelled; no if nobody can tell."""
+    import ray
+
+    try:
+        return bool(ray.get_runtime_context().is_canceled())
+    except (AttributeError, RuntimeError):  # an older Ray, or no worker
+        return False
+
+
+def look_around(token: Path, data_root: Path) -> dict[str, str]:
+    """Return what of this machine has to be as on the others: whether it sees a file of the store, and versions."""
+    return {
+        "the store": "seen" if token.is_file() else "not seen",
+        "data": "seen" if data_root.is_dir() else "not seen",
+        "Python": ".".join(str(n) for n in sys.version_info[:2]),
+        "torch": str(torch.__version__),
+        "benchsuite": __version__,
+    }
+
+
+# A worker makes run after run, mostly of the same track.
+@lru_cache(maxsize=2)
+def _loaded(dataset: str, data_root: str) -> LoadedData:
+    registry: Registry = installed_registry()
+    decoded = load_dataset(_DATASET.validate_json(dataset), Path(data_root), registry.datasets)
+    return LoadedData(decoded, fingerprint(decoded))

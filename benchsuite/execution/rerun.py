@@ -1,0 +1,64 @@
+"""A recorded run made again, from nothing but its record and what is installed here."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from tempfile import TemporaryDirectory
+
+from benchsuite.errors import DataError
+from benchsuite.execution.session import Session
+from benchsuite.records.model import RunRecord
+from benchsuite.records.store import RecordStore
+from benchsuite.registry.manager import Registry
+from benchsuite.specs.loading.resolve import SelectedRun
+from benchsuite.specs.models.dataset import (
+    ArraysDataset,
+    DatasetSpec,
+    ImageFolderDataset,
+    ImagenetDataset,
+    PluginDataset,
+)
+
+
+def rerun(record: RunRecord, registry: Registry, data_root: Path) -> RunRecord | None:
+    """Run a record's spec again in a store that is thrown away afterwards.
+
+    Args:
+        record: whose spec is run, seed and hardware included.
+        registry: where the rule is taken from; nothing of the record is executed.
+        data_root: where data sets lie.
+
+    Returns:
+        The new record, or None if it was interrupted.
+
+    Raises:
+        DataError: if the data is missing, or its spec leads out of the data root.
+        PluginError: if the rule is not installed.
+        HardwareError: if this machine lacks what the spec asks for.
+
+    """
+    require_inside(record.spec.dataset)
+    registry.rule_config(record.spec.rule.name, record.spec.rule.config)
+    with TemporaryDirectory(prefix="benchsuite-rerun-") as folder:
+        selected = SelectedRun(record.spec, record.command)
+        session = Session([selected], RecordStore(Path(folder)), registry, data_root, fresh=True)
+        session.check()
+        result = session.execute()
+    return None if result.interrupted else result.records[0]
+
+
+def require_inside(dataset: DatasetSpec) -> None:
+    """Raise DataError if a record's data would be looked for anywhere but under the data root."""
+    if isinstance(dataset, PluginDataset) and dataset.options:
+        raise DataError(
+            f"{dataset.name}: a plugin's reader would get options out of a record, which may be paths; "
+            "run it from its spec instead"
+        )
+    if isinstance(dataset, ArraysDataset | ImageFolderDataset | ImagenetDataset):
+        # Both kinds: a record may come from the other system.
+        for path in (PurePosixPath(dataset.path), PureWindowsPath(dataset.path)):
+            if path.is_absolute() or path.drive or ".." in path.parts or dataset.path.startswith("~"):
+                raise DataError(
+                    f"{dataset.name}: its record has the path {dataset.path!r}, which leaves the data root and is not "
+                    "followed; run it from its spec instead"
+                )

@@ -1,0 +1,218 @@
+"""From an architecture spec to a network with drawn weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Generator, nn
+
+from benchsuite.errors import PluginError, ShapeError, nearest
+from benchsuite.networks.adoption import adopt, made_module, outline_of_module, outline_with
+from benchsuite.networks.initialization import initialize
+from benchsuite.networks.maps import Conv2d, Dense, LinearMap, LocallyConnected2d
+from benchsuite.networks.maps.vectorized import VECTOR_MAPS, VectorMap
+from benchsuite.networks.network import Network
+from benchsuite.networks.pooling import AveragePool, MaxPool, PaddedMaxPool
+from benchsuite.networks.resnet import chain_of
+from benchsuite.networks.segments import (
+    Activate,
+    Dropout,
+    Flatten,
+    GlobalAveragePool,
+    Leading,
+    Segment,
+    Subsample,
+    Sum,
+)
+from benchsuite.networks.shapes.draft import outline
+from benchsuite.networks.shapes.geometry import Shape
+from benchsuite.networks.shapes.outline import ArchitectureOutline, JointOutline, PassOn, SegmentOutline
+from benchsuite.networks.torchvision_models import torchvision_outline
+from benchsuite.networks.vector_segment import OverComponents, VectorSegment, draw_gating_vectors
+from benchsuite.specs.models.architecture import (
+    ArchitectureSpec,
+    PluginArchitecture,
+    ResNetArchitecture,
+    TorchvisionArchitecture,
+)
+from benchsuite.specs.models.joints import (
+    ActivationLayer,
+    DropoutLayer,
+    FlattenLayer,
+    GlobalPoolLayer,
+    PoolLayer,
+    SubsampleLayer,
+    SumLayer,
+)
+from benchsuite.specs.models.pretraining import PretrainingSpec
+
+ArchitectureBuilder = Callable[[dict[str, Any], Shape, int], ArchitectureSpec | nn.Module]
+"""A plugin's builder: (options, input shape, classes) to an architecture of a built-in kind, or to a new module of its
+own, which is adopted."""
+
+MAP_KINDS: dict[str, Callable[..., LinearMap]] = {
+    linear_map.kind: linear_map for linear_map in (Dense, Conv2d, LocallyConnected2d)
+}
+
+
+def outline_of(
+    architecture: ArchitectureSpec,
+    input_shape: Shape,
+    classes: int,
+    builders: Mapping[str, ArchitectureBuilder] | None = None,
+) -> ArchitectureOutline:
+    """Return the network on paper, asking a plugin's builder where the spec names one.
+
+    Raises:
+        ShapeError: if the layers do not fit together.
+        PluginError: if no plugin provides the builder.
+
+    """
+    if isinstance(architecture, PluginArchitecture):
+        known = builders or {}
+        if architecture.builder not in known:
+            hint = nearest(architecture.builder, known)
+            raise PluginError(
+                f"architecture '{architecture.name}': no plugin provides the builder '{architecture.builder}'{hint}"
+            )
+        make: Callable[[], Any] = partial(known[architecture.builder], dict(architecture.options), input_shape, classes)
+        with torch.random.fork_rng(devices=[]):  # a module's own initialisation draws from the global stream
+            built = make()
+        if isinstance(built, nn.Module):
+            found = outline_of_module(built, input_shape, classes=classes, unconverted=architecture.unconverted)
+            return outline_with(make, found, architecture.unconverted)
+        return outline_of(built, input_shape, classes)
+    if isinstance(architecture, TorchvisionArchitecture):
+        return torchvision_outline(architecture, input_shape, classes)
+    if isinstance(architecture, ResNetArchitecture):
+        architecture = chain_of(architecture)
+    return outline(architecture, input_shape, classes)
+
+
+def require_keepable(
+    pretraining: PretrainingSpec,
+    architecture: ArchitectureSpec,
+    input_shape: Shape,
+    classes: int,
+    builders: Mapping[str, ArchitectureBuilder] | None = None,
+) -> None:
+    """Check on paper that the segments a pretraining keeps have their place in the run's network.
+
+    Raises:
+        ShapeError: if a segment is missing in either network, or has another map there; says which.
+        PluginError: if no plugin provides a network's builder.
+
+    """
+    if not pretraining.epochs:
+        return
+    plans = {
+        "the pretraining's network": outline_of(
+            pretraining.architecture or architecture, input_shape, classes, builders
+        ),
+        "the run's network": outline_of(architecture, input_shape, classes, builders),
+    }
+    for name in pretraining.keep:
+        found = []
+        for which, plan in plans.items():
+            segments = {s.name: s for s in plan.segments}
+            if name not in segments:
+                raise ShapeError(f"pretraining.keep: no segment '{name}' in {which}{nearest(name, segments)}")
+            segment = segments[name]
+            found.append((segment.map_kind, segment.map_options, segment.bias, segment.norm))
+        if found[0] != found[1]:
+            maps = " and ".join(f"{kind} {options}" for kind, options, *_ in found)
+            raise ShapeError(f"pretraining.keep: segment '{name}' is not the same in both networks: {maps}")
+
+
+def build(plan: ArchitectureOutline, generator: Generator) -> Network:
+    """Build the network of an outline, weights drawn segment by segment in forward order.
+
+    Args:
+        plan: from ``outline_of``.
+        generator: the stream for initial weights, on the CPU: the same weights on every device.
+
+    """
+    if plan.make_module is not None:
+        module = made_module(plan.make_module, generator)
+        return adopt(module, plan.input_shape, classes=plan.classes, unconverted=plan.unconverted)
+    nodes: list[tuple[str, nn.Module]] = []
+    for position, node in enumerate(plan.nodes):
+        if not isinstance(node, SegmentOutline):
+            nodes.append((f"{node.layer.kind}_{position}", _build_joint(node, _may_overwrite(plan, position))))
+        elif plan.form == "vectorized":
+            nodes.append((node.name, _build_vector_segment(node, plan.components, generator)))
+        else:
+            nodes.append((node.name, _build_segment(node, generator)))
+    return Network(plan, nodes)
+
+
+def _may_overwrite(plan: ArchitectureOutline, position: int) -> bool:
+    """Return whether a joint reads a sum that nothing else reads: neither credit nor a gradient needs that again."""
+    (source, *others) = plan.sources[position]
+    before = plan.nodes[source] if source >= 0 else None
+    is_sum = isinstance(before, JointOutline) and isinstance(before.layer, SumLayer)
+    return is_sum and not others and sum(sources.count(source) for sources in plan.sources) == 1
+
+
+def _build_segment(node: SegmentOutline, generator: Generator) -> Segment:
+    linear_map = MAP_KINDS[node.map_kind](**node.map_options, bias=node.bias)
+    initialize(linear_map, node.initialization, generator, node.reads_data, node.input_channels)
+    norm: nn.Module | None = None
+    if node.norm == "batch":
+        norm = nn.BatchNorm1d(node.units) if len(node.output_shape) == 1 else nn.BatchNorm2d(node.output_shape[0])
+    return Segment(linear_map, node.activation, norm, node.norm_order)
+
+
+def _build_vector_segment(node: SegmentOutline, components: int, generator: Generator) -> VectorSegment:
+    of_the_data, shared = VECTOR_MAPS[node.map_kind]
+    make: Callable[..., VectorMap] = of_the_data if node.reads_data else shared
+    linear_map = make(**node.map_options, bias=node.bias)
+    initialize(linear_map, node.initialization, generator, node.reads_data, node.input_channels)
+    gated = node.activation == "vector_gate"
+    gating = draw_gating_vectors(node.output_shape[0], components, generator) if gated else None
+    return VectorSegment(linear_map, gating)
+
+
+def _build_joint(node: JointOutline, may_overwrite: bool) -> nn.Module:
+    if node.reads_vectors and not isinstance(node.layer, SumLayer):
+        return OverComponents(_build_joint(replace(node, reads_vectors=False), may_overwrite))
+    layer = node.layer
+    if isinstance(layer, ActivationLayer):
+        return Activate(layer.activation, may_overwrite)
+    if isinstance(layer, GlobalPoolLayer):
+        return GlobalAveragePool()
+    if isinstance(layer, SubsampleLayer):
+        return Subsample(layer.stride, layer.channels - node.input_shape[0])
+    if isinstance(layer, DropoutLayer):
+        return Dropout(layer.probability)
+    if isinstance(layer, FlattenLayer):
+        return Flatten()
+    if isinstance(layer, SumLayer):
+        return Sum()
+    if isinstance(layer, PassOn):
+        return Leading(layer.outputs)
+    return _build_pool(layer, node.input_shape)
+
+
+def _build_pool(layer: PoolLayer, input_shape: Shape) -> nn.Module:
+    stride = layer.stride or layer.size
+    if layer.kind == "zero_padded_max_pool":
+        # Enough for a window that begins on the last row; what no window reaches is left out by the pooling.
+        return PaddedMaxPool(layer.size, stride, (0, layer.size - 1, 0, layer.size - 1), fill=0.0)
+    if layer.padding == "same":
+        (top, bottom), (left, right) = (_same(n, layer.size, stride) for n in input_shape[1:])
+        return PaddedMaxPool(layer.size, stride, (left, right, top, bottom), fill=-math.inf)
+    if layer.kind == "max_pool":
+        return MaxPool(layer.size, stride, layer.padding)
+    return AveragePool(layer.size, stride, layer.padding)
+
+
+def _same(length: int, size: int, stride: int) -> tuple[int, int]:
+    """Return TensorFlow's SAME padding before and after an axis."""
+    around = max((math.ceil(length / stride) - 1) * stride + size - length, 0)
+    return around // 2, around - around // 2

@@ -1,0 +1,167 @@
+"""Losses at the network's output, each with its gradient by the logits in closed form.
+
+Rules of the second mechanism need only that gradient; the closed form saves them a graph. A test holds it against
+autograd's.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchsuite.specs.models.protocol import LossSpec
+
+
+class Criterion(ABC):
+    """A loss, meaned over the batch."""
+
+    @abstractmethod
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean loss, differentiable by the logits; logits (batch, classes), targets (batch,) of int64."""
+
+    @abstractmethod
+    def loss_and_error(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean loss and the output error dL/dlogits, already divided by the batch; no graph is kept."""
+
+    @abstractmethod
+    def summed(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss summed over the batch, for measuring over many batches."""
+
+    @abstractmethod
+    def per_example(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return each example's own loss, shape (batch,): their mean is the loss."""
+
+
+class CrossEntropy(Criterion):
+    """Softmax cross-entropy: the error is (softmax(logits) - onehot) / batch."""
+
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean cross-entropy."""
+        return F.cross_entropy(logits, targets)
+
+    def loss_and_error(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean cross-entropy and its gradient by the logits."""
+        with torch.no_grad():
+            log_probability = logits.log_softmax(1)
+            loss = F.nll_loss(log_probability, targets)
+            error = log_probability.exp_()
+            error.scatter_add_(1, targets.unsqueeze(1), error.new_full((len(targets), 1), -1.0))
+            return loss, error.div_(len(targets))
+
+    def summed(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the summed cross-entropy."""
+        return F.cross_entropy(logits, targets, reduction="sum")
+
+    def per_example(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return each example's cross-entropy."""
+        return F.cross_entropy(logits, targets, reduction="none")
+
+
+class SquaredError(Criterion):
+    """Half the squared distance to the one-hot target, summed over classes: the error is (logits - onehot) / batch."""
+
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean over the batch."""
+        return self.summed(logits, targets) / len(targets)
+
+    def loss_and_error(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean loss and its gradient by the logits."""
+        with torch.no_grad():
+            difference = logits - F.one_hot(targets, logits.shape[1]).to(logits.dtype)
+            return 0.5 * difference.square().sum() / len(targets), difference.div_(len(targets))
+
+    def summed(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss summed over the batch."""
+        return self.per_example(logits, targets).sum()
+
+    def per_example(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return each example's loss."""
+        return 0.5 * (logits - F.one_hot(targets, logits.shape[1]).to(logits.dtype)).square().sum(1)
+
+
+class BinaryCrossEntropy(Criterion):
+    """Each class a yes or no of its own: ``Σ_i softplus(x_i) - x_c``; the error is (sigmoid(logits) - onehot) / batch.
+
+    Source: the authors' code of Akrout et al. 2019, whose network ends in sigmoids; here they are part of the loss.
+    """
+
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean over the batch of the sum over classes."""
+        return self.summed(logits, targets) / len(targets)
+
+    def loss_and_error(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean loss and its gradient by the logits."""
+        with torch.no_grad():
+            error = logits.sigmoid()
+            error.scatter_add_(1, targets.unsqueeze(1), error.new_full((len(targets), 1), -1.0))
+            return self.summed(logits, targets) / len(targets), error.div_(len(targets))
+
+    def summed(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss summed over the batch."""
+        onehot = F.one_hot(targets, logits.shape[1]).to(logits.dtype)
+        return F.binary_cross_entropy_with_logits(logits, onehot, reduction="sum")
+
+    def per_example(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return each example's loss."""
+        onehot = F.one_hot(targets, logits.shape[1]).to(logits.dtype)
+        return F.binary_cross_entropy_with_logits(logits, onehot, reduction="none").sum(1)
+
+
+class OneVersusAllHinge(Criterion):
+    """``max(1 - x_c, 0) + mu Σ_{i≠c} max(1 + x_i, 0)``: each class asks for a margin of one on its own side of zero.
+
+    A logit beyond its margin, or exactly on it, has no error.
+
+    Attributes:
+        mu: weight of each of the other classes; 1/(classes - 1) if None.
+
+    Source: Amit 2019 (URFB), eqs 4 to 6; mu as in the authors' code for CIFAR10.
+    """
+
+    def __init__(self, mu: float | None = None) -> None:
+        self.mu = mu
+
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean over the batch."""
+        return self.summed(logits, targets) / len(targets)
+
+    def loss_and_error(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean loss and its gradient by the logits."""
+        with torch.no_grad():
+            side, weight = self._sides(logits, targets)
+            margins = (1 + side * logits).clamp_min_(0)
+            error = weight * side * (margins > 0)
+            return (weight * margins).sum() / len(targets), error.div_(len(targets))
+
+    def summed(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss summed over the batch."""
+        return self.per_example(logits, targets).sum()
+
+    def per_example(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return each example's loss."""
+        side, weight = self._sides(logits, targets)
+        return (weight * torch.relu(1 + side * logits)).sum(1)
+
+    def _sides(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return -1 for the correct class and 1 for the others, and 1 for the correct class and mu for the others."""
+        mu = 1 / max(logits.shape[1] - 1, 1) if self.mu is None else self.mu
+        correct = targets.unsqueeze(1)
+        side = torch.ones_like(logits, requires_grad=False).scatter_(1, correct, -1.0)
+        return side, torch.full_like(side, mu).scatter_(1, correct, 1.0)
+
+
+CRITERIA: dict[str, Criterion] = {
+    "cross_entropy": CrossEntropy(),
+    "squared_error": SquaredError(),
+    "binary_cross_entropy": BinaryCrossEntropy(),
+    "one_versus_all_hinge": OneVersusAllHinge(),
+}
+"""By the name that protocols use."""
+
+
+def criterion_of(loss: LossSpec) -> Criterion:
+    """Return the loss that a protocol asks for, by name or with its parameters."""
+    return CRITERIA[loss] if isinstance(loss, str) else OneVersusAllHinge(loss.mu)

@@ -1,0 +1,219 @@
+"""A network: segments by name, in forward order, with what lies between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from benchsuite.networks.maps import LinearMap
+from benchsuite.networks.segments import Dropout, Segment
+from benchsuite.networks.shapes.outline import DATA, ArchitectureOutline
+from benchsuite.networks.vector_segment import codes_of
+
+
+class Network(nn.Module):
+    """A graph of segments, the readout last: a chain, or with sums.
+
+    Attributes:
+        outline: the network on paper.
+        segments: by name, in forward order; the last is the readout.
+        maps: the segments' linear maps by name.
+        autocast_dtype: narrow type for products on the way forward, or None; set by the harness.
+        credit_observer: told (segment, credit at its output, credit at its map's output) where gradients are formed
+            without autograd; set by diagnostics.
+
+    """
+
+    def __init__(self, outline: ArchitectureOutline, nodes: list[tuple[str, nn.Module]]) -> None:
+        super().__init__()
+        self.outline = outline
+        self.nodes = nn.ModuleDict(dict(nodes))
+        # A plain tuple: walking a ModuleDict costs more than the small layers themselves.
+        self._steps: tuple[tuple[str, nn.Module], ...] = tuple(self.nodes.items())
+        # None in a chain, whose walk needs no memory of earlier nodes.
+        self._sources = None if outline.topology == "chain" else outline.sources
+        self._done_with = _last_reads(outline.sources)
+        self.segments: Mapping[str, Segment] = {n: m for n, m in nodes if isinstance(m, Segment)}
+        self.maps: Mapping[str, LinearMap] = {n: s.map for n, s in self.segments.items()}
+        self.autocast_dtype: torch.dtype | None = None
+        self.credit_observer: Callable[[str, Tensor, Tensor], None] | None = None
+        self.codes: Tensor | None
+        codes = codes_of(outline.output_code, outline.classes) if outline.form == "vectorized" else None
+        self.register_buffer("codes", codes)
+
+    @property
+    def _clamped(self) -> list[Tensor]:
+        if not self.outline.nonnegative:
+            return []
+        weights = [self.maps[name].weight for name in self.credit_senders]
+        return [weight for weight in weights if weight.requires_grad]
+
+    @property
+    def readout(self) -> str:
+        """Name of the last segment, whose output ``decode`` makes logits of."""
+        return tuple(self.segments)[-1]
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Names of all segments but the readout."""
+        return tuple(self.segments)[:-1]
+
+    @property
+    def credit_senders(self) -> tuple[str, ...]:
+        """Names of the segments that pass credit on to one below: all but those that read only the data."""
+        return tuple(name for name, above in self.outline.upstream.items() if above)
+
+    @property
+    def classes(self) -> int:
+        """Width of the output."""
+        return self.outline.classes
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the logits, shape (batch, classes)."""
+        with self.autocast():
+            if self._sources is not None:
+                inputs = self.walk(inputs, lambda _, node, *received: node(*received))
+            else:
+                for _, node in self._steps:
+                    inputs = node(inputs)
+        return self.decode(self.widen(inputs))
+
+    def walk(self, inputs: Tensor, visit: Callable[..., Tensor]) -> Tensor:
+        """Carry a batch through all nodes in forward order and return the last one's output.
+
+        Args:
+            inputs: the batch.
+            visit: (name, node, what the node receives, ...) to what the nodes after it shall receive.
+
+        """
+        if self._sources is None:
+            for name, node in self._steps:
+                inputs = visit(name, node, inputs)
+            return inputs
+        values: dict[int, Tensor] = {DATA: inputs}
+        for position, (name, node) in enumerate(self._steps):
+            values[position] = visit(name, node, *(values[source] for source in self._sources[position]))
+            for source in self._done_with[position]:
+                del values[source]
+        return values[position]
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Return the context that the forward pass runs in: autocast, if a narrow type is set."""
+        if self.autocast_dtype is None:
+            return nullcontext()
+        device_type = next(self.parameters()).device.type
+        return torch.autocast(device_type, self.autocast_dtype)
+
+    def widen(self, logits: Tensor) -> Tensor:
+        """Return logits in the weights' own type, in which losses are computed."""
+        return logits if self.autocast_dtype is None else logits.to(next(self.parameters()).dtype)
+
+    @property
+    def is_vectorized(self) -> bool:
+        """Whether its units are vectors."""
+        return self.outline.form == "vectorized"
+
+    @property
+    def is_invertible(self) -> bool:
+        """Whether every segment has an inverse."""
+        return self.outline.form == "invertible"
+
+    def decode(self, readout: Tensor) -> Tensor:
+        """Return the logits, shape (batch, classes), for the readout's output.
+
+        In a vectorized network that is one vector unit, (batch, K, 1): its components are the logits, or are compared
+        with each class's code. In an invertible one the first outputs are the logits.
+        """
+        if not self.is_vectorized:
+            return readout[:, : self.classes] if self.is_invertible else readout
+        vector = readout.flatten(1)
+        return vector if self.codes is None else vector @ self.codes.t()
+
+    def encode_error(self, error: Tensor) -> Tensor:
+        """Return the output error at the readout's output, for one at the logits.
+
+        That is its vector unit, (batch, K), or all its outputs, of which auxiliary ones have none.
+        """
+        if self.is_invertible:
+            return F.pad(error, (0, self.outline.segments[-1].units - self.classes))
+        return error if self.codes is None else error @ self.codes
+
+    @torch.no_grad()
+    def constrain(self) -> None:
+        """Put the weights back where they may be; the harness calls it after every update.
+
+        In a nonnegative network all weights but those of segments that read the data are clamped at zero.
+        """
+        if self._clamped:
+            torch._foreach_clamp_min_(self._clamped, 0.0)
+
+    def steps(self) -> tuple[tuple[str, nn.Module], ...]:
+        """Return all nodes in forward order, segments and what lies between them; ``walk`` knows who reads whom."""
+        return self._steps
+
+    def freeze(self, names: Iterable[str]) -> None:
+        """Let these segments stay as they are, whatever trains the network."""
+        for name in names:
+            self.segments[name].freeze()
+
+    def set_dropout_generator(self, generator: Generator) -> None:
+        """Let all dropout draw from this stream."""
+        for dropout in self._dropouts():
+            dropout.generator = generator
+
+    def _dropouts(self) -> list[Dropout]:
+        return [part for part in self.modules() if isinstance(part, Dropout)]
+
+    @contextmanager
+    def repeated(self) -> Iterator[None]:
+        """Let the block run one batch forward several times as one network would: dropout drops the same units.
+
+        Masks are drawn by the block's first forward pass, so the stream is left where a single pass leaves it.
+        """
+        dropouts = self._dropouts()
+        for dropout in dropouts:
+            dropout.holds_mask = True
+        try:
+            yield
+        finally:
+            for dropout in dropouts:
+                dropout.release()
+
+    @contextmanager
+    def untracked(self) -> Iterator[None]:
+        """Keep the block's forward passes out of the running averages of batch norms."""
+        # Without running averages to follow, torch normalises by the batch in training, and as ever in evaluation.
+        norms = [m for m in self.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        tracking = [norm for norm in norms if norm.training and norm.track_running_stats]
+        for norm in tracking:
+            norm.track_running_stats = False
+        try:
+            yield
+        finally:
+            for norm in tracking:
+                norm.track_running_stats = True
+
+    @contextmanager
+    def observed(self) -> Iterator[dict[str, Tensor]]:
+        """Collect each segment's output while the block runs the network forward; gradients flow as always."""
+        outputs: dict[str, Tensor] = {}
+
+        def keep(name: str) -> object:
+            return self.segments[name].register_forward_hook(lambda _m, _i, output: outputs.update({name: output}))
+
+        handles = [keep(name) for name in self.segments]
+        try:
+            yield outputs
+        finally:
+            for handle in handles:
+                handle.remove()  # type: ignore[attr-defined]
+
+
+def _last_reads(sources: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
+    """Return for each node what nobody reads after it, so that a forward pass holds no more than it needs."""
+    last = {source: position for position, read in enumerate(sources) for source in read}
+    return tuple(tuple(s for s, at in last.items() if at == position) for position in range(len(sources)))

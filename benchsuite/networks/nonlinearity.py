@@ -1,0 +1,145 @@
+"""Nonlinearities, and how a cotangent passes back through each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchsuite.specs.models.activation import Activation, ActivationName
+
+
+@dataclass(frozen=True)
+class Nonlinearity:
+    """A function of one number, applied to each.
+
+    Attributes:
+        apply: leaves its argument as it is.
+        apply_in_place: overwrites its argument where it can, else the same as ``apply``. Within a segment nobody else
+            needs the map's (or the norm's) output: a pass over memory and a third of the activations' memory are saved.
+            A gradient hook on the tensor from before still gets its own gradient.
+        pull_back: (cotangent at the output, output) to the cotangent at the input, where the output says enough; None
+            where it does not and autograd is needed.
+        invert: the argument for a value of the function, whatever number that is; None where some have none.
+    """
+
+    apply: Callable[[Tensor], Tensor]
+    apply_in_place: Callable[[Tensor], Tensor]
+    pull_back: Callable[[Tensor, Tensor], Tensor] | None
+    invert: Callable[[Tensor], Tensor] | None = None
+
+
+LEAKY_SLOPE = 0.01
+"""Below zero, where a spec gives no slope: torch's own default."""
+
+
+def _identity(values: Tensor) -> Tensor:
+    return values
+
+
+def _through_relu(cotangent: Tensor, output: Tensor) -> Tensor:
+    pulled: Tensor = torch.ops.aten.threshold_backward(cotangent, output, 0)
+    return pulled
+
+
+def leaky_relu(slope: float) -> Nonlinearity:
+    """Return the rectifier that keeps ``slope`` below zero."""
+    return Nonlinearity(
+        partial(F.leaky_relu, negative_slope=slope),
+        partial(F.leaky_relu_, negative_slope=slope),
+        partial(_through_leaky_relu, slope=slope),
+        partial(F.leaky_relu, negative_slope=1 / slope),
+    )
+
+
+def _through_leaky_relu(cotangent: Tensor, output: Tensor, slope: float) -> Tensor:
+    pulled: Tensor = torch.ops.aten.leaky_relu_backward(cotangent, output, slope, True)
+    return pulled
+
+
+def saturated_linear(slope: float) -> Nonlinearity:
+    """Return clip(slope·h, -1, 1).
+
+    Its derivative is the slope strictly between the bounds and zero elsewhere, the bounds included. The paper (Amit
+    2019) has 1[|h| <= 1]; an output of exactly 1 does not tell an input on the bound from one beyond, and credit that
+    passed there would pass for every saturated unit.
+    """
+    return Nonlinearity(
+        partial(_saturate, slope=slope),
+        partial(_saturate_in_place, slope=slope),
+        partial(_through_saturated, slope=slope),
+    )
+
+
+def _saturate(values: Tensor, slope: float) -> Tensor:
+    return F.hardtanh(values if slope == 1 else values * slope)
+
+
+def _saturate_in_place(values: Tensor, slope: float) -> Tensor:
+    return F.hardtanh_(values if slope == 1 else values.mul_(slope))
+
+
+def _through_saturated(cotangent: Tensor, output: Tensor, slope: float) -> Tensor:
+    pulled: Tensor = torch.ops.aten.hardtanh_backward(cotangent, output, -1, 1)
+    return pulled if slope == 1 else pulled.mul_(slope)
+
+
+def _through_tanh(cotangent: Tensor, output: Tensor) -> Tensor:
+    pulled: Tensor = torch.ops.aten.tanh_backward(cotangent, output)
+    return pulled
+
+
+def _through_sigmoid(cotangent: Tensor, output: Tensor) -> Tensor:
+    pulled: Tensor = torch.ops.aten.sigmoid_backward(cotangent, output)
+    return pulled
+
+
+def _through_identity(cotangent: Tensor, _output: Tensor) -> Tensor:
+    return cotangent
+
+
+def _blocked(values: Tensor) -> Tensor:
+    """Return where the scalar gate lets nothing pass; what is not a number passes, so that it is noticed."""
+    channels = values.shape[1]
+    signs = torch.arange(channels, device=values.device).remainder_(2).mul_(2).sub_(1).to(values.dtype)
+    return values.detach() * signs.view(channels, *[1] * (values.dim() - 2)) <= 0
+
+
+def _scalar_gate(values: Tensor) -> Tensor:
+    return values.masked_fill(_blocked(values), 0)
+
+
+def _scalar_gate_in_place(values: Tensor) -> Tensor:
+    # Autograd keeps the mask alone, which nothing overwrites.
+    return values.masked_fill_(_blocked(values), 0)
+
+
+def _through_scalar_gate(cotangent: Tensor, output: Tensor) -> Tensor:
+    return cotangent * (output != 0)
+
+
+NONLINEARITIES: dict[ActivationName, Nonlinearity] = {
+    "relu": Nonlinearity(torch.relu, torch.relu_, _through_relu),
+    "leaky_relu": leaky_relu(LEAKY_SLOPE),
+    "saturated_linear": saturated_linear(1.0),
+    "tanh": Nonlinearity(torch.tanh, torch.tanh, _through_tanh),
+    "sigmoid": Nonlinearity(torch.sigmoid, torch.sigmoid, _through_sigmoid),
+    "softplus": Nonlinearity(F.softplus, F.softplus, None),
+    "gelu": Nonlinearity(F.gelu, F.gelu, None),
+    "identity": Nonlinearity(_identity, _identity, _through_identity, _identity),
+    # The authors' gate passes at exactly zero, this one does not: nobody can tell from the output.
+    "scalar_gate": Nonlinearity(_scalar_gate, _scalar_gate_in_place, _through_scalar_gate),
+}
+"""By the name that specs use."""
+
+SLOPED: dict[str, Callable[[float], Nonlinearity]] = {"leaky_relu": leaky_relu, "saturated_linear": saturated_linear}
+"""Those whose slope a spec may set."""
+
+
+def nonlinearity_of(activation: Activation) -> Nonlinearity:
+    """Return the function that a spec asks for, by name or with its slope."""
+    return NONLINEARITIES[activation] if isinstance(activation, str) else SLOPED[activation.kind](activation.slope)

@@ -1,0 +1,32 @@
+"""The networks of one run, its own and that of its pretraining, laid out and checked on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from benchsuite.networks.builder import ArchitectureBuilder, outline_of, require_keepable
+from benchsuite.networks.shapes.geometry import Shape
+from benchsuite.networks.shapes.outline import ArchitectureOutline
+from benchsuite.networks.shapes.square import require_square_maps
+from benchsuite.specs.models.track import RunSpec
+
+
+def outline_of_run(
+    spec: RunSpec, input_shape: Shape, classes: int, builders: Mapping[str, ArchitectureBuilder] | None = None
+) -> ArchitectureOutline:
+    """Return the run's network on paper; a first training's is looked at too.
+
+    Raises:
+        ShapeError: if layers do not fit together, a regulariser has no matrices in one of the networks, or a segment
+            to be kept has no place in the other.
+        PluginError: if no plugin provides a network's builder.
+
+    """
+    where = input_shape, classes, builders
+    outline = outline_of(spec.architecture, *where)
+    require_square_maps(spec.protocol, outline)
+    first = spec.pretraining
+    if first.epochs and first.architecture is not None:
+        require_square_maps(spec.protocol, outline_of(first.architecture, *where), "the pretraining's network")
+    require_keepable(first, spec.architecture, *where)
+    return outline

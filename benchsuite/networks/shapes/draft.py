@@ -1,0 +1,313 @@
+"""From an architecture spec to the network on paper: layer by layer, with what does not fit together refused."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+from benchsuite.errors import ShapeError
+from benchsuite.networks.shapes.geometry import Shape, conv_shape, joint_shape, locally_connected_shape, padding_of
+from benchsuite.networks.shapes.outline import DATA, AnyJoint, ArchitectureOutline, JointOutline, PassOn, SegmentOutline
+from benchsuite.networks.shapes.square import (
+    made_square,
+    require_invertible_layer,
+    require_invertible_segment,
+    require_mixed_weights,
+)
+from benchsuite.specs.models.architecture import (
+    BinaryCode,
+    ChainArchitecture,
+    Conv2dLayer,
+    DenseLayer,
+    LayerSpec,
+    LocallyConnected2dLayer,
+    SegmentDefaults,
+)
+from benchsuite.specs.models.joints import (
+    FlattenLayer,
+    GlobalPoolLayer,
+    PoolLayer,
+    Reader,
+    SubsampleLayer,
+    SumLayer,
+)
+
+SegmentLayer = DenseLayer | Conv2dLayer | LocallyConnected2dLayer
+
+
+def outline(architecture: ChainArchitecture, input_shape: Shape, classes: int) -> ArchitectureOutline:
+    """Work out every layer's shape for examples of ``input_shape`` and add the readout.
+
+    Raises:
+        ShapeError: if a layer leaves nothing, cannot follow the one before, or has no place in a network of this form;
+            names the layer and the shapes.
+
+    """
+    vectorized = architecture.form == "vectorized"
+    if architecture.form == "invertible":
+        require_mixed_weights(architecture)
+    components = _components(architecture, classes) if vectorized else 1
+    draft = _Draft(architecture, input_shape, components)
+    for position, layer in enumerate(architecture.layers, start=1):
+        draft.add(layer, position)
+    readout = DenseLayer(
+        kind="dense",
+        units=1 if vectorized else classes,
+        activation=architecture.readout.activation,
+        norm="none",
+        bias=architecture.readout.bias,
+        initialization=architecture.readout.initialization,
+    )
+    draft.add(readout, len(architecture.layers) + 1, name="readout")
+    draft.require_all_read()
+    is_residual = any(isinstance(layer, SumLayer) for layer in architecture.layers)
+    return ArchitectureOutline(
+        input_shape,
+        classes,
+        tuple(draft.nodes),
+        form=architecture.form,
+        topology="residual" if is_residual else "chain",
+        sources=tuple(draft.sources),
+        components=components,
+        output_code=architecture.output_code,
+        nonnegative=architecture.weight_sign == "nonnegative",
+    )
+
+
+def _components(architecture: ChainArchitecture, classes: int) -> int:
+    code = architecture.output_code
+    if not isinstance(code, BinaryCode):
+        return classes
+    if 2**code.bits < classes:
+        raise ShapeError(
+            f"output_code has {code.bits} bits, which tell {2**code.bits} classes apart; there are {classes}: "
+            f"use at least {math.ceil(math.log2(classes))}"
+        )
+    return code.bits
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What a layer of the spec gives: where it comes from, its shape, and how to read it."""
+
+    node: int
+    shape: Shape
+    channels: int
+    learned: bool
+    """Whether it depends on a segment, and not on the data alone."""
+
+
+class _Draft:
+    """An outline being written, node by node."""
+
+    def __init__(self, architecture: ChainArchitecture, input_shape: Shape, components: int) -> None:
+        self.architecture = architecture
+        self.vectorized = architecture.form == "vectorized"
+        self.invertible = architecture.form == "invertible"
+        self.components = components
+        self.nodes: list[SegmentOutline | JointOutline] = []
+        self.sources: list[tuple[int, ...]] = []
+        self.written = [_Place(DATA, input_shape, input_shape[0], learned=False)]
+        """The data, then what each layer of the spec gives; what is put in between is not in here."""
+        self.segments = 0
+
+    def add(self, layer: LayerSpec, position: int, name: str | None = None) -> None:
+        """Add a layer, with a flatten before it where one is needed."""
+        before = self.written[-1] if isinstance(layer, SumLayer) else self._read(layer, position)
+        if self.invertible:
+            require_invertible_layer(layer, position)
+        if isinstance(layer, DenseLayer | Conv2dLayer | LocallyConnected2dLayer):
+            if isinstance(layer, DenseLayer) and len(before.shape) > 1:
+                before = self._joint(FlattenLayer(kind="flatten"), before, (math.prod(before.shape),), (before.node,))
+            self.segments += 1
+            passed_on = None
+            if self.invertible and not isinstance(layer, LocallyConnected2dLayer):
+                layer, passed_on = made_square(layer, before.shape, position, is_readout=name == "readout")
+            segment = self._segment(name or f"{_SHORT[layer.kind]}{self.segments}", layer, before, position)
+            self._append(segment, (before.node,))
+            after = _Place(len(self.nodes) - 1, segment.output_shape, segment.output_shape[0], learned=True)
+            if passed_on is not None and passed_on < after.channels and name != "readout":
+                after = self._joint(PassOn(passed_on), after, (passed_on, *after.shape[1:]), (after.node,))
+        elif isinstance(layer, SumLayer):
+            terms = self._terms(layer, position)
+            # What the data and a segment add up to depends on a segment.
+            before = replace(before, learned=any(term.learned for term in terms))
+            after = self._joint(layer, before, before.shape, tuple(term.node for term in terms))
+        else:
+            if self._is_vector(before):
+                _require_a_vector_form(layer, position)
+            after = self._joint(layer, before, joint_shape(layer, before.shape, position), (before.node,))
+        self.written.append(after)
+
+    def require_all_read(self) -> None:
+        """Raise ShapeError for a layer whose output goes nowhere: what is before it would never learn of it."""
+        read = {source for sources in self.sources for source in sources}
+        for position, place in enumerate(self.written[1:-1], start=1):
+            if place.node not in read:
+                kind = self.architecture.layers[position - 1].kind
+                raise ShapeError(
+                    f"layer {position}, {kind}: nothing reads it; make it a term of a sum, or read it with 'reads'"
+                )
+
+    def _read(self, layer: Reader, position: int) -> _Place:
+        if layer.reads > len(self.written):
+            raise ShapeError(
+                f"layer {position}: reads {layer.reads} layers back, which is before the network's input; that is "
+                f"{len(self.written)} back"
+            )
+        return self.written[-layer.reads]
+
+    def _is_vector(self, place: _Place) -> bool:
+        return self.vectorized and place.learned
+
+    def _append(self, node: SegmentOutline | JointOutline, sources: tuple[int, ...]) -> None:
+        self.nodes.append(node)
+        self.sources.append(sources)
+
+    def _joint(self, layer: AnyJoint, before: _Place, shape: Shape, sources: tuple[int, ...]) -> _Place:
+        self._append(JointOutline(layer, before.shape, shape, self._is_vector(before)), sources)
+        channels = before.channels if isinstance(layer, FlattenLayer) else shape[0]
+        return replace(before, node=len(self.nodes) - 1, shape=shape, channels=channels)
+
+    def _terms(self, layer: SumLayer, position: int) -> list[_Place]:
+        back = f"the layers {', '.join(map(str, layer.of))} back"
+        if max(layer.of) > len(self.written):
+            raise ShapeError(
+                f"layer {position}, sum of {back}: {max(layer.of)} layers back is before the network's input, "
+                f"which is {len(self.written)} back"
+            )
+        terms = [self.written[-steps] for steps in layer.of]
+        if len({term.shape for term in terms}) > 1:
+            raise ShapeError(
+                f"layer {position}, sum of {back}: the terms have shapes {', '.join(str(t.shape) for t in terms)}; "
+                "a sum needs equal ones"
+            )
+        if len({self._is_vector(term) for term in terms}) > 1:
+            raise ShapeError(
+                f"layer {position}, sum of {back}: adds data to vector units; in a vectorized network a sum is of "
+                "segments' outputs"
+            )
+        return terms
+
+    def _segment(self, name: str, layer: SegmentLayer, before: _Place, position: int) -> SegmentOutline:
+        own = {k: getattr(layer, k) for k in SegmentDefaults.model_fields}
+        chosen = {k: getattr(self.architecture.defaults, k) if v is None else v for k, v in own.items()}
+        options, output_shape, weights, biases, multiply_adds = _sizes(layer, before.shape, position)
+        if self.vectorized:
+            _require_a_vector_segment(layer, name, chosen, before, position)
+            options["components"] = self.components
+            weights *= 1 if before.learned else self.components
+            biases *= self.components
+            multiply_adds *= self.components
+        elif chosen["activation"] == "vector_gate":
+            raise ShapeError(f"layer {position}: activation vector_gate is for form: vectorized")
+        elif self.invertible:
+            require_invertible_segment(f"layer {position}, {layer.kind}", chosen)
+        _require_pairs(layer, name, chosen, before, position, self.architecture)
+        parameters = weights + biases * bool(chosen["bias"]) + 2 * output_shape[0] * (chosen["norm"] == "batch")
+        return SegmentOutline(
+            name=name,
+            map_kind=layer.kind,
+            input_shape=before.shape,
+            output_shape=output_shape,
+            map_options=options,
+            parameters=parameters,
+            multiply_adds=multiply_adds,
+            input_channels=before.channels,
+            reads_data=not before.learned,
+            **chosen,
+        )
+
+
+_SHORT = {"dense": "dense", "conv2d": "conv", "locally_connected2d": "local"}
+
+
+def _sizes(layer: SegmentLayer, shape: Shape, position: int) -> tuple[dict[str, Any], Shape, int, int, int]:
+    """Return the map's options, its output's shape, and how many weights, biases and multiply-adds it has."""
+    if isinstance(layer, DenseLayer):
+        weights = shape[0] * layer.units
+        return {"inputs": shape[0], "units": layer.units}, (layer.units,), weights, layer.units, weights
+    if isinstance(layer, LocallyConnected2dLayer):
+        output_shape = locally_connected_shape(layer, shape, position)
+        options = {
+            "input_channels": shape[0],
+            "height": shape[1],
+            "width": shape[2],
+            "channels": layer.channels,
+            "kernel": layer.kernel,
+            "stride": layer.stride,
+            **padding_of(layer),
+            "replicated": layer.replicated,
+        }
+        biases = math.prod(output_shape)
+        weights = biases * shape[0] * layer.kernel**2
+        return options, output_shape, weights, biases, weights
+    output_shape = conv_shape(layer, shape, position)
+    options = {
+        "input_channels": shape[0],
+        "channels": layer.channels,
+        "kernel": layer.kernel,
+        "stride": layer.stride,
+        **padding_of(layer),
+        "dilation": layer.dilation,
+        "groups": layer.groups,
+    }
+    weights = layer.channels * (shape[0] // layer.groups) * layer.kernel**2
+    return options, output_shape, weights, layer.channels, weights * output_shape[1] * output_shape[2]
+
+
+def _require_a_vector_form(layer: LayerSpec, position: int) -> None:
+    linear = isinstance(layer, FlattenLayer | GlobalPoolLayer | SubsampleLayer)
+    if linear or (isinstance(layer, PoolLayer) and layer.kind == "average_pool"):
+        return
+    raise ShapeError(
+        f"layer {position}, {layer.kind}: treats components of a vector unit differently, so that credit would not be "
+        "one number a unit; a vectorized network has average_pool, flatten and sum between its segments"
+    )
+
+
+def _require_a_vector_segment(
+    layer: SegmentLayer, name: str, chosen: dict[str, object], before: _Place, position: int
+) -> None:
+    described = f"layer {position}, {layer.kind}"
+    if chosen["norm"] != "none":
+        raise ShapeError(f"{described}: norm {chosen['norm']} has no form for vector units; use norm: none")
+    if name == "readout":
+        return
+    if chosen["activation"] not in {"vector_gate", "identity"}:
+        raise ShapeError(
+            f"{described}: activation {chosen['activation']} is not for vector units; use vector_gate (or identity)"
+        )
+    channels = layer.units if isinstance(layer, DenseLayer) else layer.channels
+    if chosen["activation"] == "vector_gate" and channels % 2:
+        raise ShapeError(f"{described}: {channels} channels; gating vectors come in pairs, so use an even number")
+    if not before.learned and isinstance(layer, Conv2dLayer) and layer.groups > 1:
+        raise ShapeError(f"{described}: groups in a segment that reads the data have no vectorized form; use groups: 1")
+
+
+def _require_pairs(
+    layer: SegmentLayer,
+    name: str,
+    chosen: dict[str, object],
+    before: _Place,
+    position: int,
+    architecture: ChainArchitecture,
+) -> None:
+    how = chosen["initialization"]
+    on_off = getattr(how, "on_off", "none")
+    if on_off == "none":
+        if architecture.weight_sign == "nonnegative" and before.learned and getattr(how, "scheme", "") != "zeros":
+            raise ShapeError(
+                f"layer {position}, {layer.kind}: weight_sign: nonnegative needs nonnegative weights to start from; "
+                "set initialization.on_off to channels (or scheme: zeros)"
+            )
+        return
+    outputs = layer.units if isinstance(layer, DenseLayer) else layer.channels
+    inputs = before.shape[0] if on_off == "adjacent" else before.channels
+    for what, number in (("outputs", outputs), ("inputs", inputs if before.learned else 2)):
+        alone = name == "readout" and what == "outputs" and number == 1 and before.learned  # an ON cell
+        if number % 2 and not alone:
+            raise ShapeError(f"layer {position}, {layer.kind}: {number} {what}; ON/OFF pairs need an even number")
+    if isinstance(layer, Conv2dLayer) and layer.groups > 1:
+        raise ShapeError(f"layer {position}, {layer.kind}: ON/OFF pairs have no form for groups; use groups: 1")

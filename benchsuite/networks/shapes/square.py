@@ -1,0 +1,113 @@
+"""Layers of an invertible network: each map made square, and what has no inverse refused."""
+
+from __future__ import annotations
+
+import math
+
+from benchsuite.errors import ShapeError
+from benchsuite.networks.shapes.geometry import Shape
+from benchsuite.networks.shapes.outline import ArchitectureOutline
+from benchsuite.specs.models.architecture import ChainArchitecture, Conv2dLayer, DenseLayer, LayerSpec
+from benchsuite.specs.models.joints import FlattenLayer
+from benchsuite.specs.models.protocol import ProtocolSpec
+
+SquareLayer = DenseLayer | Conv2dLayer
+
+
+def require_mixed_weights(architecture: ChainArchitecture) -> None:
+    """Check what an invertible network's spec says of the network as a whole.
+
+    Raises:
+        ShapeError: if weights shall be held nonnegative, which leaves them no inverse to rely on.
+
+    """
+    if architecture.weight_sign != "mixed":
+        raise ShapeError(
+            f"weight_sign: {architecture.weight_sign} is not for form: invertible, whose matrices start orthogonal "
+            "and are to stay near it; use weight_sign: mixed"
+        )
+
+
+def require_invertible_layer(layer: LayerSpec, position: int) -> None:
+    """Check that a layer has a place in an invertible network at all.
+
+    Raises:
+        ShapeError: if it loses what the inverse needs.
+
+    """
+    if not isinstance(layer, DenseLayer | Conv2dLayer | FlattenLayer):
+        raise ShapeError(
+            f"layer {position}, {layer.kind}: has no inverse; an invertible network has dense, conv2d and flatten only "
+            "(a stride makes an image smaller)"
+        )
+
+
+def made_square(layer: SquareLayer, shape: Shape, position: int, is_readout: bool) -> tuple[SquareLayer, int]:
+    """Return the layer with as many outputs as its matrix has columns, and how many of them are passed on.
+
+    Args:
+        layer: of the spec.
+        shape: of one example that comes in; flat where the layer is dense.
+        position: of the layer in the spec, from 1.
+        is_readout: whether the outputs passed on are the logits.
+
+    Raises:
+        ShapeError: if the layer has groups, or passes on more outputs than there are.
+
+    """
+    described = f"layer {position}, {layer.kind}"
+    if isinstance(layer, Conv2dLayer):
+        if layer.groups > 1:
+            raise ShapeError(f"{described}: {layer.groups} groups have no square matrix; use groups: 1")
+        if len(shape) != 3:
+            return layer, layer.channels  # what is wrong with it is said where its shape is worked out
+        full = shape[0] * layer.kernel**2
+        wanted, what, sum_of = layer.channels, "channels", f"{shape[0]} x {layer.kernel} x {layer.kernel}"
+    else:
+        full = math.prod(shape)
+        wanted, what, sum_of = layer.units, "classes" if is_readout else "units", "its inputs"
+    if wanted > full:
+        remedy = "let the layer before pass on more" if is_readout else f"pass on at most {full}"
+        raise ShapeError(f"{described}: {wanted} {what} of a square map that has {full} outputs ({sum_of}); {remedy}")
+    field = "units" if isinstance(layer, DenseLayer) else "channels"
+    return layer.model_copy(update={field: full}), wanted
+
+
+def require_invertible_segment(described: str, chosen: dict[str, object]) -> None:
+    """Check that a segment's norm, nonlinearity and initial weights leave it an inverse.
+
+    Raises:
+        ShapeError: if not; says what to use.
+
+    """
+    if chosen["norm"] != "none":
+        raise ShapeError(f"{described}: norm {chosen['norm']} ties an example to its batch; use norm: none")
+    activation = chosen["activation"]
+    name = activation if isinstance(activation, str) else getattr(activation, "kind", "")
+    if name not in {"leaky_relu", "identity"}:
+        raise ShapeError(
+            f"{described}: activation {name} has no inverse for every target; use leaky_relu (or identity)"
+        )
+    how = chosen["initialization"]
+    if getattr(how, "scheme", "") == "zeros":
+        raise ShapeError(f"{described}: weights of zero have no inverse; use initialization.scheme: orthogonal")
+    if getattr(how, "on_off", "none") != "none":
+        raise ShapeError(f"{described}: ON/OFF pairs make the matrix singular; use initialization.on_off: none")
+
+
+def require_square_maps(protocol: ProtocolSpec, outline: ArchitectureOutline, which: str = "this one") -> None:
+    """Check on paper that a protocol's orthogonality regulariser has matrices it can make orthogonal.
+
+    Args:
+        protocol: of the run.
+        outline: a network that is trained by it.
+        which: of the run's networks that is, for the message.
+
+    Raises:
+        ShapeError: if the network is not invertible: other maps have no square matrix.
+
+    """
+    if protocol.orthogonality is not None and outline.form != "invertible":
+        raise ShapeError(
+            f"protocol.orthogonality needs a network of form invertible, {which} is {outline.form}; leave it out"
+        )

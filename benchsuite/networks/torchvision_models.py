@@ -1,0 +1,58 @@
+"""Classifiers of torchvision by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import nn
+
+from benchsuite.errors import AdoptionError, nearest
+from benchsuite.networks.adoption import outline_of_module, outline_with
+from benchsuite.networks.shapes.geometry import Shape
+from benchsuite.networks.shapes.outline import ArchitectureOutline
+from benchsuite.specs.models.architecture import TorchvisionArchitecture
+
+
+def torchvision_outline(architecture: TorchvisionArchitecture, input_shape: Shape, classes: int) -> ArchitectureOutline:
+    """Return a torchvision classifier on paper; it is laid out without memory or work.
+
+    Raises:
+        AdoptionError: if torchvision has no such classifier or refuses the options, or it cannot be adopted.
+
+    """
+    # Importing torchvision takes as long as importing torch; most runs need none of it.
+    from torchvision import models
+    from torchvision.models import list_models
+
+    known = list_models(module=models)
+    if architecture.model not in known:
+        raise AdoptionError(
+            f"torchvision has no classifier '{architecture.model}'{nearest(architecture.model, known)} "
+            f"(torchvision.models.list_models() shows all {len(known)})"
+        )
+    make = partial(_make, architecture.model, tuple(architecture.options.items()), classes)
+    try:
+        module = _without_memory(make)
+    except (TypeError, ValueError) as error:
+        raise AdoptionError(f"torchvision's {architecture.model} refuses {architecture.options}: {error}") from error
+    plan = outline_of_module(module, input_shape, classes=classes, unconverted=architecture.unconverted)
+    return outline_with(make, plan, architecture.unconverted)
+
+
+def _without_memory(make: Callable[[], nn.Module]) -> nn.Module:
+    try:
+        with torch.device("meta"):
+            return make()
+    except NotImplementedError:
+        # What torch raises where a value is asked of a tensor on meta: RegNets compute their widths with tensors.
+        with torch.random.fork_rng(devices=[]):
+            return make().to("meta")
+
+
+def _make(name: str, options: tuple[tuple[str, object], ...], classes: int) -> nn.Module:
+    from torchvision.models import get_model
+
+    module: nn.Module = get_model(name, weights=None, num_classes=classes, **dict(options))
+    return module

@@ -1,0 +1,124 @@
+"""Claims laid out: for each comparison, track, segment and tier, the runs that would decide it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from benchsuite.specs.loading.library import SpecLibrary
+from benchsuite.specs.loading.read_all import load_all
+from benchsuite.specs.loading.resolve import RuleDirectory, Selection, resolve
+from benchsuite.specs.models.base import Tier
+from benchsuite.specs.models.claim import ClaimSpec, Comparison, Quantity
+from benchsuite.specs.models.track import RunSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """One rule under the conditions in which a claim needs it; each is made once, so that it can be a key."""
+
+    track: str
+    rule: str
+    spec: RunSpec | None
+    """Seed index and hardware do not matter; None where nothing can be compared, see ``missing``."""
+    missing: str = ""
+    """Why there is no spec."""
+
+
+@dataclass(frozen=True)
+class ArmPair:
+    """One side of a comparison: a rule, and the one that is taken off it if the side is a gap."""
+
+    main: Arm
+    minus: Arm | None
+    segment: str | None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One comparison on one track, in one segment, at one tier."""
+
+    comparison: Comparison
+    tier: Tier
+    left: ArmPair | None
+    """None where the comparison has a setting instead of tracks."""
+    right: ArmPair | None
+
+
+@dataclass(frozen=True)
+class ClaimCases:
+    """A claim and every case of it."""
+
+    claim: ClaimSpec
+    cases: tuple[Case, ...]
+    """By tier in the claim's order, then as the comparisons have them."""
+
+
+def load_claims(library: SpecLibrary) -> list[ClaimSpec]:
+    """Return all claims of a library, by name.
+
+    Raises:
+        SpecError: with all problems of the first file that has any.
+
+    """
+    return load_all(library, "claims", ClaimSpec)
+
+
+def lay_out_claims(
+    library: SpecLibrary, directory: RuleDirectory, wanted: Callable[[str, Tier], bool]
+) -> list[ClaimCases]:
+    """Return every claim with the runs that would decide it.
+
+    Args:
+        library: where tracks and claims are looked up.
+        directory: which rules there are; a claim about another cannot be decided.
+        wanted: of a track and a tier, whether there are any records; resolving a track takes milliseconds.
+
+    Raises:
+        SpecError: if a claim or a track is wrong.
+
+    """
+    layout = _Layout(library, directory, wanted)
+    return [ClaimCases(claim, tuple(layout.cases(claim))) for claim in load_claims(library)]
+
+
+class _Layout:
+    """Resolves each rule on a track once, however many claims are about it."""
+
+    def __init__(self, library: SpecLibrary, directory: RuleDirectory, wanted: Callable[[str, Tier], bool]) -> None:
+        self.library = library
+        self.directory = directory
+        self.wanted = wanted
+        self._arms: dict[tuple[str, Tier, str, str], Arm] = {}
+
+    def cases(self, claim: ClaimSpec) -> Iterator[Case]:
+        for tier in claim.tiers:
+            for comparison in claim.comparisons:
+                if comparison.setting:
+                    yield Case(comparison, tier, None, None)
+                    continue
+                for track in comparison.tracks or (None,):
+                    for segment in comparison.segments or (None,):
+                        left, *rest = (self._pair(side, track, segment, tier) for side in comparison.sides)
+                        yield Case(comparison, tier, left, rest[0] if rest else None)
+
+    def _pair(self, side: Quantity, track: str | None, segment: str | None, tier: Tier) -> ArmPair:
+        where = side.track or track or ""
+        minus = self._arm(where, tier, side.minus, {}) if side.minus else None
+        return ArmPair(self._arm(where, tier, side.rule, side.config), minus, side.segment or segment)
+
+    def _arm(self, track: str, tier: Tier, rule: str, config: dict[str, object]) -> Arm:
+        key = (track, tier, rule, json.dumps(config, sort_keys=True, default=str))
+        if key not in self._arms:
+            self._arms[key] = self._resolved(track, tier, rule, config)
+        return self._arms[key]
+
+    def _resolved(self, track: str, tier: Tier, rule: str, config: dict[str, object]) -> Arm:
+        if not self.wanted(track, tier):
+            return Arm(track, rule, None, f"no records of {track}")
+        if rule not in self.directory.rules:
+            return Arm(track, rule, None, f"the rule {rule} is not installed")
+        overrides = tuple(f"rules.{rule}.config.{field}={json.dumps(value)}" for field, value in config.items())
+        chosen = Selection(track, rules=(rule,), tier=tier, seeds=(0,), overrides=overrides, hardware="cpu")
+        return Arm(track, rule, resolve(chosen, self.library, self.directory)[0].spec)

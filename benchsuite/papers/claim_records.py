@@ -1,0 +1,131 @@
+"""Which records a claim is decided by: exactly its conditions, one data fingerprint a track, one hardware class if any.
+
+Nothing is averaged over what is missing: a seed that failed, or was not measured, is named, and nothing is decided.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from benchsuite.papers.claim_cases import Arm, ArmPair
+from benchsuite.records.model import RunRecord
+from benchsuite.results.formatting import status_words
+from benchsuite.results.grouping import conditions, oldest_first
+from benchsuite.results.rows import final_error, final_train_error
+from benchsuite.specs.models.claim import COST, Comparison
+
+HardwareKey = tuple[str, str]
+"""Hardware class and precision."""
+
+
+class RecordIndex:
+    """Records by the conditions they were made under."""
+
+    def __init__(self, records: Iterable[RunRecord]) -> None:
+        self._by_conditions: dict[str, list[RunRecord]] = defaultdict(list)
+        for record in oldest_first(records):
+            self._by_conditions[conditions(record.spec)].append(record)
+
+    def runs_of(self, arm: Arm) -> Sequence[RunRecord]:
+        """Return an arm's records, oldest first within a seed."""
+        return () if arm.spec is None else self._by_conditions.get(conditions(arm.spec), ())
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The records of every arm of a case that may be compared with each other."""
+
+    runs: Mapping[Arm, Mapping[int, RunRecord]]
+    """By arm, the record that stands for each seed: the one that ended last."""
+    hardware: HardwareKey | None
+    """None where several classes are pooled."""
+
+    def values(self, pair: ArmPair, comparison: Comparison) -> dict[int, float]:
+        """Return what is measured on a side by seed index; of a cost, its logarithm."""
+        main = self._of(pair.main, pair.segment, comparison)
+        if pair.minus is None:
+            return main
+        taken_off = self._of(pair.minus, pair.segment, comparison)
+        return {seed: main[seed] - taken_off[seed] for seed in sorted(main.keys() & taken_off.keys())}
+
+    def _of(self, arm: Arm, segment: str | None, comparison: Comparison) -> dict[int, float]:
+        found = {seed: measured(record, comparison, segment) for seed, record in self.runs[arm].items()}
+        return {seed: value for seed, value in found.items() if value is not None}
+
+    def failures(self, pair: ArmPair, comparison: Comparison) -> list[str]:
+        """Return, for each rule of a side with seeds that have no value, what became of them."""
+        told = []
+        for arm in (pair.main, pair.minus):
+            runs = self.runs[arm] if arm else {}
+            lacking = [r for r in runs.values() if measured(r, comparison, pair.segment) is None]
+            if lacking and arm:
+                counts = Counter(status_words(r.status) if r.status != "completed" else "not measured" for r in lacking)
+                what = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+                told.append(f"of {len(runs)} seeds of {arm.rule} on {arm.track}: {what}")
+        return told
+
+    def run_ids(self, pair: ArmPair) -> tuple[str, ...]:
+        """Return the runs of a side in the order of their seeds."""
+        arms = [arm for arm in (pair.main, pair.minus) if arm]
+        return tuple(dict.fromkeys(record.run_id for arm in arms for record in self.runs[arm].values()))
+
+
+def pools(index: RecordIndex, arms: Sequence[Arm], metric: str) -> Iterator[Pool]:
+    """Yield every way of choosing comparable records, one hardware class before all of them together.
+
+    Args:
+        index: all records.
+        arms: every rule of a case on its track.
+        metric: a cost is compared within one class only.
+
+    """
+    runs = {arm: index.runs_of(arm) for arm in arms}
+    tracks = sorted({arm.track for arm in arms})
+    known = [_fingerprints(r for arm in arms if arm.track == track for r in runs[arm]) for track in tracks]
+    classes = sorted({_hardware(r) for records in runs.values() for r in records})
+    hardware: list[HardwareKey | None] = [*classes] if metric == COST else [*classes, None]
+    for chosen in product(*known):
+        fingerprint = dict(zip(tracks, chosen, strict=True))
+        for key in hardware:
+            fitting = {
+                arm: {
+                    r.spec.seed: r
+                    for r in sorted(records, key=lambda r: r.spec.seed)
+                    if (r.data is None or r.data.fingerprint == fingerprint[arm.track]) and key in (None, _hardware(r))
+                }
+                for arm, records in runs.items()
+            }
+            yield Pool(fitting, key)
+
+
+def _fingerprints(records: Iterable[RunRecord]) -> list[str | None]:
+    found = {(r.data.canonical is not True, r.data.fingerprint) for r in records if r.data}
+    # A published file's own checksum first: where the records do not decide, the data set that others have does.
+    return [fingerprint for _, fingerprint in sorted(found)] or [None]
+
+
+def _hardware(record: RunRecord) -> HardwareKey:
+    return record.hardware.hardware_class, record.hardware.precision
+
+
+def measured(record: RunRecord, comparison: Comparison, segment: str | None) -> float | None:
+    """Return a comparison's metric of one run; None unless the run completed and measured it. A cost is a logarithm."""
+    if record.status != "completed":
+        return None
+    match comparison.metric:
+        case "test_error":
+            return final_error(record)
+        case "train_error":
+            return final_train_error(record) if record.epochs else None
+        case metric if metric == COST:
+            return math.log(record.timing.step_time_ms) if record.timing.step_time_ms else None
+    values = {
+        d.epoch: d.value
+        for d in record.diagnostics
+        if (d.diagnostic, d.segment) == (comparison.metric, segment) and d.value is not None
+    }
+    return values.get(max(values, default=0) if comparison.epoch == "last" else comparison.epoch)

@@ -1,0 +1,190 @@
+"""Claims against records: records in, verdicts out, and nothing else looked at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from benchsuite.papers.claim_cases import ArmPair, Case, ClaimCases
+from benchsuite.papers.claim_records import Pool, RecordIndex, pools
+from benchsuite.papers.verdict_model import CaseVerdict, ClaimVerdict, Measured, Verdict
+from benchsuite.records.model import RunRecord
+from benchsuite.results.model import Estimate
+from benchsuite.results.statistics import estimate, paired_difference, welch_difference
+from benchsuite.specs.models.claim import COST, Comparison
+
+SIGNS = {"lower": "below", "higher": "above", "equal": "equal to", "not_higher": "not above"}
+
+
+def judge(claims: Iterable[ClaimCases], records: Iterable[RunRecord]) -> list[ClaimVerdict]:
+    """Return every claim's verdict, with the numbers and the runs behind it; the records' order does not matter.
+
+    A claim is decided at the first of its tiers where something can be: reproduced if each comparison holds there, not
+    reproduced if one does not. A comparison holds if the whole 95 % interval of the difference lies where the claim
+    says. With fewer seeds a side than the claim's minimum (3 or more), or a seed that failed, nothing is decided.
+    """
+    index = RecordIndex(records)
+    return [_judge_claim(laid_out, index) for laid_out in claims]
+
+
+def _judge_claim(laid_out: ClaimCases, index: RecordIndex) -> ClaimVerdict:
+    claim = laid_out.claim
+    cases = tuple(_judge_case(case, claim.minimum_seeds, index) for case in laid_out.cases)
+    for tier in claim.tiers:
+        verdict = conjunction([case.verdict for case in cases if case.tier == tier])
+        if verdict != "not_enough_records":
+            return ClaimVerdict(claim, verdict, tier, cases)
+    return ClaimVerdict(claim, "not_enough_records", None, cases)
+
+
+def conjunction(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict on all together: one that fails is enough, one that is missing leaves the rest undecided."""
+    found = set(verdicts)
+    if "not_reproduced" in found:
+        return "not_reproduced"
+    return "reproduced" if found == {"reproduced"} else "not_enough_records"
+
+
+def _judge_case(case: Case, minimum: int, index: RecordIndex) -> CaseVerdict:
+    comparison = case.comparison
+    undecided = CaseVerdict(comparison, case.tier, question(case), "not_enough_records", "")
+    if case.left is None:
+        return replace(undecided, reason="no track has this setting yet")
+    pairs = [pair for pair in (case.left, case.right) if pair]
+    arms = [arm for pair in pairs for arm in (pair.main, pair.minus) if arm]
+    if missing := sorted({arm.missing for arm in arms if arm.missing}):
+        return replace(undecided, reason="; ".join(missing))
+    found = [_try_pool(pool, case, minimum) for pool in pools(index, arms, comparison.metric)]
+    if not found:
+        tracks = ", ".join(sorted({arm.track for arm in arms}))
+        return replace(undecided, reason=f"no runs of these rules under the conditions of {tracks}")
+    best = max(found, key=_preference)
+    return _decide(best, undecided, minimum, several=len({a.pool.hardware for a in found} - {None}) > 1)
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A case with one choice of records."""
+
+    pool: Pool
+    sides: tuple[tuple[ArmPair, Mapping[int, float]], ...]
+    pairs: int
+    """Seeds of the smaller side, or seeds that both have where the test is paired."""
+    failures: tuple[str, ...]
+    is_enough: bool
+
+
+def _preference(attempt: _Attempt) -> tuple[bool, bool, bool, int]:
+    """Published data before other, one hardware class before several, then most seeds; the first of equals."""
+    runs = [record for records in attempt.pool.runs.values() for record in records.values()]
+    is_canonical = all(record.data is None or record.data.canonical is not False for record in runs)
+    enough = attempt.is_enough
+    return enough, enough and is_canonical, enough and attempt.pool.hardware is not None, attempt.pairs
+
+
+def _try_pool(pool: Pool, case: Case, minimum: int) -> _Attempt:
+    pairs = [pair for pair in (case.left, case.right) if pair]
+    sides = tuple((pair, pool.values(pair, case.comparison)) for pair in pairs)
+    seeds = [set(values) for _, values in sides]
+    is_paired = case.comparison.test == "paired"
+    count = len(set.intersection(*seeds)) if is_paired else min(len(s) for s in seeds)
+    failures = tuple(text for pair in pairs for text in pool.failures(pair, case.comparison))
+    return _Attempt(pool, sides, count, failures, count >= minimum and not failures)
+
+
+def _decide(attempt: _Attempt, undecided: CaseVerdict, minimum: int, several: bool) -> CaseVerdict:
+    comparison = undecided.comparison
+    shown = [_measured(pair, values, attempt.pool, comparison) for pair, values in attempt.sides]
+    base = replace(undecided, left=shown[0], right=shown[1] if len(shown) > 1 else None, notes=_notes(attempt, several))
+    if attempt.failures:
+        return replace(base, reason="; ".join(dict.fromkeys(attempt.failures)))
+    if not attempt.is_enough:
+        what = "seeds that both sides have" if comparison.test == "paired" else "seeds on the smaller side"
+        return replace(base, reason=f"{attempt.pairs} {what}; {minimum} are needed")
+    if (
+        comparison.metric == COST
+        and len({p.main.spec.protocol.batch_size for p, _ in attempt.sides if p.main.spec}) > 1
+    ):
+        return replace(base, reason="the sides have batches of different sizes")
+    values = [v for _, v in attempt.sides]
+    gap = difference(comparison, values[0], values[1] if len(values) > 1 else None)
+    if gap is None or gap.low is None or gap.high is None:
+        return replace(base, reason="no interval from so few seeds")
+    verdict, reason = decide(comparison, gap.low, gap.high)
+    return replace(base, verdict=verdict, reason=reason, gap=_as_ratio(gap) if comparison.metric == COST else gap)
+
+
+def difference(comparison: Comparison, left: Mapping[int, float], right: Mapping[int, float] | None) -> Estimate | None:
+    """Return left minus right, or minus the fixed value, with the 95 % interval of the comparison's test."""
+    if right is None:
+        return estimate([value - (comparison.value or 0.0) for value in left.values()])
+    if comparison.test == "paired":
+        return paired_difference(left, right)
+    return welch_difference(list(left.values()), list(right.values()))
+
+
+def decide(comparison: Comparison, low: float, high: float) -> tuple[Verdict, str]:
+    """Return whether a difference whose interval is [low, high] is as claimed, and if not, how.
+
+    ``lower`` and ``higher`` need the interval strictly beyond the margin; ``equal`` and ``not_higher`` may touch it.
+    """
+    margin = math.log1p(comparison.margin) if comparison.metric == COST else comparison.margin
+    match comparison.direction:
+        case "lower":
+            holds, contradicted = high < -margin, low >= -margin
+        case "higher":
+            holds, contradicted = low > margin, high <= margin
+        case "equal":
+            holds, contradicted = -margin <= low and high <= margin, low > margin or high < -margin
+        case "not_higher":
+            holds, contradicted = high <= margin, low > margin
+    if holds:
+        return "reproduced", ""
+    return (
+        "not_reproduced",
+        "the contrary was measured" if contradicted else "the interval is on both sides of the limit",
+    )
+
+
+def question(case: Case) -> str:
+    """Return what a case asks, in words, such as ``gevb below backprop``."""
+    comparison = case.comparison
+    left = _side_words(case, case.left, "left")
+    right = f"{comparison.value:g}" if comparison.value is not None else _side_words(case, case.right, "right")
+    return f"{left} {SIGNS[comparison.direction]} {right}"
+
+
+def _side_words(case: Case, pair: ArmPair | None, which: str) -> str:
+    side = case.comparison.left if which == "left" else case.comparison.right
+    if side is None:
+        return ""
+    config = f" ({', '.join(f'{k} {v}' for k, v in sorted(side.config.items()))})" if side.config else ""
+    words = f"{side.rule}{config}" + (f" minus {side.minus}" if side.minus else "")
+    segment = pair.segment if pair else side.segment
+    return f"{words}, {segment}" if segment else words
+
+
+def _measured(pair: ArmPair, values: Mapping[int, float], pool: Pool, comparison: Comparison) -> Measured:
+    words = pair.main.rule + (f" minus {pair.minus.rule}" if pair.minus else "")
+    label = f"{words}, {pair.segment}" if pair.segment else words
+    shown = [math.exp(value) if comparison.metric == COST else value for value in values.values()]
+    return Measured(label, pair.main.track, estimate(shown), pool.run_ids(pair))
+
+
+def _notes(attempt: _Attempt, several: bool) -> tuple[str, ...]:
+    hardware = attempt.pool.hardware
+    records = [r for runs in attempt.pool.runs.values() for r in runs.values()]
+    notes = []
+    if hardware is None and len({(r.hardware.hardware_class, r.hardware.precision) for r in records}) > 1:
+        notes.append("pooled over hardware classes")
+    elif hardware is not None and several:
+        notes.append(f"runs on {hardware[0]}, {hardware[1]} alone; there are others")
+    if any(r.data and r.data.canonical is False for r in records):
+        notes.append("the data's files have not the published checksums")
+    return tuple(notes)
+
+
+def _as_ratio(gap: Estimate) -> Estimate:
+    low, high = (None if end is None else math.exp(end) for end in (gap.low, gap.high))
+    return Estimate(mean=math.exp(gap.mean), n=gap.n, low=low, high=high)

@@ -1,0 +1,115 @@
+"""A record beside the record of the same run made again: what differs, and what was allowed to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from benchsuite.records.model import RunRecord
+
+MUST_BE_EQUAL = ("benchsuite", "torch", "numpy", "python", "rule_source_hash")
+"""Fields of the environment that must agree before equal numbers are expected."""
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """How far final numbers may lie apart where hardware or versions differ; elsewhere nothing may."""
+
+    error: float = 0.01
+    """Of test and train error after the last epoch, as fractions; training is chaotic, single epochs differ more."""
+
+
+@dataclass(frozen=True)
+class ValueDifference:
+    """One field that is not the same."""
+
+    field: str
+    recorded: Any
+    again: Any
+    allowed: float | None = None
+    """How far apart the two might be; None where they had to be equal."""
+
+    def __str__(self) -> str:
+        """One line: the field, both values and what was allowed."""
+        within = "" if self.allowed is None else f" (at most {self.allowed:g} apart)"
+        return f"{self.field}: recorded {self.recorded!r}, now {self.again!r}{within}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came out of running a record again."""
+
+    changed: tuple[ValueDifference, ...]
+    """Hardware and versions that are others than the record's; where there are none, equal numbers are expected."""
+    differences: tuple[ValueDifference, ...]
+    """What should have been the same and is not."""
+
+    @property
+    def expects_equality(self) -> bool:
+        """Return whether every number had to be the same."""
+        return not self.changed
+
+    @property
+    def agrees(self) -> bool:
+        """Return whether the record is confirmed."""
+        return not self.differences
+
+
+def compare(recorded: RunRecord, again: RunRecord, tolerances: Tolerances | None = None) -> Comparison:
+    """Compare what two runs of one spec measured; what time they took is no part of it.
+
+    With the same hardware class, precision, versions and rule's source, every number must be equal. Otherwise the data,
+    the seeds, the network and the status must be, and the final errors within ``tolerances``.
+    """
+    changed = tuple(_changed(recorded, again))
+    found = [d for field in ("status", "seeds", "data", "network") for d in _differ(field, recorded, again)]
+    if changed:
+        found += _final_errors(recorded, again, tolerances or Tolerances())
+    else:
+        found += [
+            d
+            for field in ("pretraining", "epochs", "diagnostics", "step_diagnostics")
+            for d in _differ(field, recorded, again)
+        ]
+    return Comparison(changed, tuple(found))
+
+
+def _changed(recorded: RunRecord, again: RunRecord) -> Iterator[ValueDifference]:
+    for part, fields in (("hardware", ("hardware_class", "precision", "step")), ("environment", MUST_BE_EQUAL)):
+        for field in fields:
+            before, now = getattr(getattr(recorded, part), field), getattr(getattr(again, part), field)
+            if before != now:
+                yield ValueDifference(f"{part}.{field}", before, now)
+
+
+TIMES = frozenset({"train_time_s", "images_per_s"})
+
+
+def _differ(field: str, recorded: RunRecord, again: RunRecord) -> Iterator[ValueDifference]:
+    one, other = (record.model_dump(mode="json", include={field})[field] for record in (recorded, again))
+    yield from _walk(field, one, other)
+
+
+def _walk(path: str, one: Any, other: Any) -> Iterator[ValueDifference]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted((one.keys() | other.keys()) - TIMES):
+            yield from _walk(f"{path}.{key}", one.get(key), other.get(key))
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for index, (left, right) in enumerate(zip(one, other, strict=True)):
+            yield from _walk(f"{path}[{index}]", left, right)
+    elif one != other:
+        lengths = isinstance(one, list) and isinstance(other, list)
+        yield ValueDifference(
+            path, f"{len(one)} values" if lengths else one, f"{len(other)} values" if lengths else other
+        )
+
+
+def _final_errors(recorded: RunRecord, again: RunRecord, tolerances: Tolerances) -> Iterator[ValueDifference]:
+    for name in ("final_test", "final_train"):
+        before, now = getattr(recorded, name), getattr(again, name)
+        if before is None or now is None:
+            if before is not now:
+                yield ValueDifference(name, before and before.error, now and now.error)
+        elif abs(before.error - now.error) > tolerances.error:
+            yield ValueDifference(f"{name}.error", before.error, now.error, tolerances.error)

@@ -1,0 +1,87 @@
+"""The record of an experiment: one JSON document with its spec, its seeds and the curves that came out."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from benchsuite.records.model import Hexadecimal, RecordModel, Versions
+from benchsuite.specs.models.base import Name
+from benchsuite.specs.models.experiment import ExperimentSpec
+from benchsuite.version import EXPERIMENT_SCHEMA_VERSION
+
+Correlation = Annotated[float, Field(ge=-1, le=1)]
+
+
+class RuleUsed(RecordModel):
+    """Where the code of a rule came from."""
+
+    distribution: str
+    """Distribution and version that provided the rule."""
+    source_hash: Hexadecimal
+    """sha256 of the source of the rule's own modules."""
+
+
+class Trajectory(RecordModel):
+    """One rule from one seed, measured at the record's ``iterations`` as far as it came."""
+
+    seed: int = Field(ge=0)
+    rule: Name
+    feedback_rate: float | None
+    """ε of updated random feedback; None for a rule without feedback weights of its own."""
+    status: Literal["completed", "diverged"]
+    reason: str = ""
+    """Why, unless completed."""
+    squared_error: tuple[Annotated[float, Field(ge=0)], ...]
+    """‖T - W_k…W_1‖², the sum over all entries."""
+    correlations: tuple[tuple[Correlation | None, ...], ...] = ()
+    """Pearson correlation of the entries of W_l and R_l^T, one curve for each l from 1; None where W_l is still zero.
+    Empty for a rule without feedback weights of its own."""
+
+    @property
+    def final_log10_squared_error(self) -> float | None:
+        """Return log10 of the last error; None unless completed, or if the error is exactly zero."""
+        last = self.squared_error[-1] if self.status == "completed" else 0.0
+        return math.log10(last) if last else None
+
+    @property
+    def final_correlations(self) -> tuple[float | None, ...]:
+        """Return each layer's last correlation; None throughout unless completed."""
+        return tuple(curve[-1] if self.status == "completed" else None for curve in self.correlations)
+
+
+class ExperimentRecord(RecordModel):
+    """Everything about one experiment."""
+
+    schema_version: Literal[1] = EXPERIMENT_SCHEMA_VERSION  # type: ignore[assignment]
+    experiment_id: Hexadecimal
+    spec_hash: Hexadecimal
+    result_key: Hexadecimal
+    """Hash over all that can change the numbers: spec, rules' sources, versions. Finds a finished experiment again."""
+    spec: ExperimentSpec
+    seeds: dict[int, dict[str, int]]
+    """By seed index, the seed of each independent stream: target, init, feedback, unused_feedback."""
+    rules: dict[Name, RuleUsed]
+    environment: Versions
+    iterations: tuple[int, ...] = Field(min_length=1)
+    """How many steps had been made at each measurement."""
+    trajectories: tuple[Trajectory, ...] = Field(min_length=1)
+    wall_time_s: float = Field(ge=0)
+    started_at: datetime
+    ended_at: datetime
+    command: str
+    """What to type to make this experiment again."""
+
+    @model_validator(mode="after")
+    def _curves_have_their_length(self) -> ExperimentRecord:
+        for trajectory in self.trajectories:
+            measured = len(trajectory.squared_error)
+            complete = measured == len(self.iterations)
+            if measured > len(self.iterations) or (trajectory.status == "completed") != complete:
+                raise ValueError(f"{measured} errors of {trajectory.status} at {len(self.iterations)} iterations")
+            if any(len(curve) != measured for curve in trajectory.correlations):
+                raise ValueError(f"a curve of correlations has another length than the {measured} errors")
+        return self

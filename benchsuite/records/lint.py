@@ -1,0 +1,157 @@
+"""A folder of records as a reviewer reads it: what is wrong with each file, and what only shows beside the others."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from benchsuite.records.checks import identity_of, inconsistencies
+from benchsuite.records.experiment import ExperimentRecord
+from benchsuite.records.model import RunRecord
+from benchsuite.records.reading import BrokenRecord, read_experiment, read_record
+from benchsuite.records.store import is_experiments
+from benchsuite.specs.hashing import canonical_json
+from benchsuite.specs.models.base import strip_documentation
+
+ALLOWED_BESIDE = frozenset({"README.md"})
+"""Files that may lie among records."""
+
+Records = Mapping[Path, RunRecord | ExperimentRecord]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to know of a file or a folder."""
+
+    path: Path
+    message: str
+    is_problem: bool = True
+    """False for what a reviewer should know and nobody need change."""
+
+    def __str__(self) -> str:
+        """One line: the path, and what is wrong or, after 'note', worth knowing."""
+        return f"{self.path}: {'' if self.is_problem else 'note: '}{self.message}"
+
+
+@dataclass(frozen=True)
+class LintReport:
+    """What was read and found."""
+
+    records: int
+    findings: tuple[Finding, ...]
+    """By path."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Return whether there is no problem; notes may be there."""
+        return not any(f.is_problem for f in self.findings)
+
+
+def lint_folder(folder: Path) -> LintReport:
+    """Read every file of a folder of records and return what a reviewer would object to.
+
+    Unreadable files, names and hashes that are wrong, duplicates, tracks mixed in one folder, seeds that a row lacks,
+    code that was not committed, and other files are problems; data without the published checksums is named in a note.
+    """
+    records: dict[Path, RunRecord | ExperimentRecord] = {}
+    findings: list[Finding] = []
+    for path in sorted(p for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()):
+        if path.is_symlink():
+            findings.append(Finding(path, "a link; records are plain files"))
+        elif path.suffix != ".json":
+            if path.name not in ALLOWED_BESIDE:
+                findings.append(Finding(path, "not a record"))
+        else:
+            record = read_experiment(path) if is_experiments(path, folder) else read_record(path)
+            if isinstance(record, BrokenRecord):
+                findings.append(Finding(path, f"unreadable: {record.reason}"))
+            else:
+                records[path] = record
+                findings += [Finding(path, message) for message in _alone(record, path)]
+    for check in (_duplicates, _mixed_tracks, _missing_seeds, _data_not_canonical):
+        findings += check(records, folder)
+    return LintReport(len(records), tuple(sorted(findings, key=lambda f: (f.path, not f.is_problem, f.message))))
+
+
+def _alone(record: RunRecord | ExperimentRecord, path: Path) -> Iterator[str]:
+    yield from inconsistencies(record, path)
+    if record.environment.git_dirty:
+        yield f"git state: made with changes that commit {record.environment.git_commit or 'unknown'} does not have"
+
+
+def _duplicates(records: Records, folder: Path) -> Iterator[Finding]:
+    by_id: dict[str, Path] = {}
+    by_run: dict[str, Path] = {}
+    for path, record in records.items():
+        first = by_id.setdefault(identity_of(record), path)
+        if first != path:
+            yield Finding(path, f"duplicate: {identity_of(record)} is also in {first.relative_to(folder)}")
+        elif isinstance(record, RunRecord):
+            first = by_run.setdefault(canonical_json([_row(record), record.spec.seed]), path)
+            if first != path:
+                yield Finding(
+                    path, f"duplicate: seed {record.spec.seed} of its row is also {first.relative_to(folder)}"
+                )
+
+
+def _mixed_tracks(records: Records, folder: Path) -> Iterator[Finding]:
+    tracks: dict[Path, set[str]] = defaultdict(set)
+    for path, record in records.items():
+        if isinstance(record, RunRecord):
+            tracks[path.parent].add(record.spec.track)
+    for parent, names in sorted(tracks.items()):
+        (name, *others) = sorted(names)
+        above = {folder.resolve().name, *parent.relative_to(folder).parts}
+        if others:
+            yield Finding(parent, f"mixed tracks: {', '.join(sorted(names))}; a folder for each")
+        elif not above & {name, f"{name}.runs"}:
+            yield Finding(parent, f"folder name: its records are of track {name}")
+
+
+def _missing_seeds(records: Records, _folder: Path) -> Iterator[Finding]:
+    tables: dict[str, dict[str, dict[int, Path]]] = defaultdict(lambda: defaultdict(dict))
+    rules: dict[str, str] = {}
+    for path, record in records.items():
+        if isinstance(record, RunRecord):
+            row = canonical_json(_row(record))
+            tables[canonical_json(_table(record))][row][record.spec.seed] = path
+            rules[row] = record.spec.rule.name
+    for rows in tables.values():
+        expected = set(range(1 + max(seed for seeds in rows.values() for seed in seeds)))
+        for row, seeds in sorted(rows.items()):
+            if missing := sorted(expected - seeds.keys()):
+                which = f"seed{'s' if len(missing) > 1 else ''} {', '.join(map(str, missing))}"
+                yield Finding(min(seeds.values()).parent, f"missing: {which} of {rules[row]}; other seeds are there")
+
+
+def _data_not_canonical(records: Records, _folder: Path) -> Iterator[Finding]:
+    counts: dict[tuple[Path, str, str], int] = defaultdict(int)
+    for path, record in records.items():
+        if isinstance(record, RunRecord) and record.data is not None and record.data.canonical is not True:
+            what = (
+                "without published checksums" if record.data.canonical is None else "not with the published checksums"
+            )
+            counts[path.parent, record.spec.dataset.name, f"{what} ({record.data.fingerprint[:12]})"] += 1
+    for (parent, name, what), count in sorted(counts.items()):
+        yield Finding(parent, f"data: {name}, {what}, in {count} record{'s' if count > 1 else ''}", is_problem=False)
+
+
+def _table(record: RunRecord) -> list[object]:
+    """Return what rows must share to be expected to have the same seeds."""
+    spec, hardware = record.spec, record.hardware
+    parts: Iterable[object] = (_plain(spec.dataset), _plain(spec.architecture))
+    return [spec.track, spec.tier, hardware.hardware_class, hardware.precision, *parts]
+
+
+def _row(record: RunRecord) -> list[object]:
+    """Return what is equal for the seeds of one row."""
+    spec = record.spec
+    return [*_table(record), _plain(spec.protocol), _plain(spec.pretraining), _plain(spec.rule)]
+
+
+def _plain(model: BaseModel) -> object:
+    return strip_documentation(model.model_dump(mode="json"))

@@ -1,0 +1,36 @@
+"""Where MLflow's pages show a run: for pages of ours that lead there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from benchsuite.records.mlflow.connection import MirrorError
+from benchsuite.records.mlflow.mapping import RUN_ID_TAG
+from benchsuite.records.mlflow.mirror import Mirror
+from benchsuite.records.mlflow.uris import redact
+
+
+def mlflow_pages(tracking_uri: str, store: Path, address: str) -> dict[str, str]:
+    """Return the page of every mirrored run of a store, by run id.
+
+    Args:
+        tracking_uri: of the tracking store.
+        store: folder of the records.
+        address: where MLflow's pages are or will be served, such as ``http://127.0.0.1:5000``.
+
+    Raises:
+        MirrorError: if the address is none, or the tracking store cannot be read.
+
+    """
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
+        raise MirrorError(
+            f"{redact(address)!r} is no address of MLflow's pages; expected one such as http://127.0.0.1:5000"
+        )
+    base = address.rstrip("/")
+    return {
+        run.data.tags[RUN_ID_TAG]: f"{base}/#/experiments/{quote(run.info.experiment_id)}/runs/{quote(run.info.run_id)}"
+        for run in Mirror.open(tracking_uri, store).runs()
+        if RUN_ID_TAG in run.data.tags
+    }

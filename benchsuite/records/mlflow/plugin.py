@@ -1,0 +1,151 @@
+"""The plugin that mirrors runs while they are made: started, epoch by epoch, finished.
+
+Off the clock, and at no risk to a run: the first thing that goes wrong is told once, with what to type later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchsuite.records.mlflow.connection import MirrorBusyError, MirrorError, describe
+from benchsuite.records.mlflow.mapping import MetricPoint, epoch_points
+from benchsuite.records.mlflow.mirror import LiveRun, Mirror
+from benchsuite.records.mlflow.sync import reconcile
+from benchsuite.records.mlflow.uris import redact
+from benchsuite.records.model import EpochMetrics, RunRecord
+from benchsuite.records.store import RecordStore
+from benchsuite.registry.markers import hookimpl
+from benchsuite.specs.models.track import RunSpec
+
+logger = logging.getLogger("benchsuite.records.mlflow")
+
+FLUSH_INTERVAL_S = 30.0
+"""Metrics of a run in progress are at most this much older than the run; each flush takes some hundredths of one."""
+LIVE_LOCK_TIMEOUT_S = 2.0
+"""A run in progress does not wait for others: what it could not write goes with the next flush."""
+REOPEN_AFTER_S = 60.0
+"""A store that could not be opened is tried again with the next run, but not more often than this."""
+
+
+@dataclass
+class _Buffer:
+    live: LiveRun
+    flushed_at: float
+    points: list[MetricPoint] = field(default_factory=list)
+
+
+class MlflowRecorder:
+    """Mirrors every run of a session into the tracking store that the session names, or does nothing if it names none.
+
+    Args:
+        flush_interval_s: least time between two writes of a run in progress.
+        warn: shown the one warning of a session; the logger ``benchsuite.records.mlflow`` if not given.
+        clock: seconds that only go up.
+
+    """
+
+    def __init__(
+        self,
+        flush_interval_s: float = FLUSH_INTERVAL_S,
+        warn: Callable[[str], None] = logger.warning,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._flush_interval_s = flush_interval_s
+        self._warn = warn
+        self._clock = clock
+        self._uri: str | None = None
+        self._store: RecordStore | None = None
+        self._mirror: Mirror | None = None
+        self._tried_at: float | None = None
+        self._warned = False
+        self._buffers: dict[str, _Buffer] = {}
+
+    @hookimpl
+    def benchsuite_session_started(self, runs: Sequence[RunSpec], context: Mapping[str, Any]) -> None:
+        """Open the store, making it if need be, and close what killed processes left running in it."""
+        self._uri, self._store = context.get("tracking_uri"), RecordStore(Path(context["store"]))
+        self._mirror, self._tried_at, self._warned = None, None, False
+        self._buffers.clear()
+        if runs and self._uri:
+            with self._at_no_risk():
+                mirror = self._open()
+                if mirror:
+                    reconcile(mirror, self._store)
+
+    @hookimpl
+    def benchsuite_run_started(self, run_id: str, spec: RunSpec) -> None:
+        """Show the run as running."""
+        with self._at_no_risk():
+            mirror = self._open()
+            if mirror:
+                self._buffers[run_id] = _Buffer(mirror.start_live(run_id, spec), self._clock())
+
+    @hookimpl
+    def benchsuite_epoch_finished(self, run_id: str, metrics: EpochMetrics) -> None:
+        """Keep the epoch's numbers, and write all that are kept if the last time is long enough ago."""
+        buffer = self._buffers.get(run_id)
+        if buffer is None or self._mirror is None:
+            return
+        buffer.points.extend(epoch_points(metrics, round(time.time() * 1000)))
+        if self._clock() - buffer.flushed_at < self._flush_interval_s:
+            return
+        with self._at_no_risk(run_id):
+            buffer.flushed_at = self._clock()
+            try:
+                self._mirror.log_live(buffer.live, buffer.points, LIVE_LOCK_TIMEOUT_S)
+            except MirrorBusyError:
+                return
+            buffer.points.clear()
+
+    @hookimpl
+    def benchsuite_run_finished(self, record: RunRecord) -> None:
+        """Complete the run from its record, whatever was written of it before."""
+        with self._at_no_risk(record.run_id):
+            mirror = self._open()
+            if mirror:
+                buffer = self._buffers.get(record.run_id)
+                if buffer and buffer.live.written:
+                    # With the times they were made at, so that a curve over time does not go back where it was flushed.
+                    with contextlib.suppress(MirrorError):
+                        mirror.log_live(buffer.live, buffer.points)
+                mirror.upsert(record, buffer.live if buffer else None)
+            self._buffers.pop(record.run_id, None)
+
+    @hookimpl
+    def benchsuite_session_finished(self) -> None:
+        """Write what is kept of runs that did not come to an end; ``reconcile`` closes them later."""
+        for run_id, buffer in list(self._buffers.items()):
+            with self._at_no_risk(run_id):
+                if self._mirror:
+                    self._mirror.log_live(buffer.live, buffer.points, LIVE_LOCK_TIMEOUT_S)
+        self._buffers.clear()
+
+    def _open(self) -> Mirror | None:
+        if self._mirror is None and self._uri and self._store:
+            if self._tried_at is not None and self._clock() - self._tried_at < REOPEN_AFTER_S:
+                return None
+            self._tried_at = self._clock()
+            self._mirror = Mirror.open(self._uri, self._store.root)
+        return self._mirror
+
+    @contextlib.contextmanager
+    def _at_no_risk(self, run_id: str | None = None) -> Iterator[None]:
+        """Let no exception out: tell the first of a session and stop mirroring this run."""
+        try:
+            yield
+        except Exception as error:
+            if run_id is not None:
+                self._buffers.pop(run_id, None)
+            if not self._warned:
+                self._warned = True
+                reason = redact(str(error)) or describe(error)
+                self._warn(
+                    f"MLflow is not up to date: {reason}. Runs and their records are not affected; "
+                    "type `benchsuite sync` once this is mended."
+                )

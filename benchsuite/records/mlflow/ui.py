@@ -1,0 +1,198 @@
+"""MLflow's own pages over the mirror: started with settings that make it answer soon, and opened at the right page."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import webbrowser
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote
+
+from benchsuite.records.mlflow.connection import ENVIRONMENT, MirrorError
+from benchsuite.records.mlflow.mapping import TRACK_TAG
+from benchsuite.records.mlflow.ui_server import URI_VARIABLE
+from benchsuite.records.mlflow.uris import TrackingUri, redact
+
+ANSWER_TIMEOUT_S = 120.0
+POLL_S = 0.1
+
+# To the first answer, measured on 2 quiet cores with MLflow 3.17: `mlflow server` as it comes, with 4 workers and a job
+# runner of 7 processes, 25 s; with one worker and without the runner 12 to 13 s; see ui_server for the rest of the way.
+SERVER_ENVIRONMENT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+
+@dataclass(frozen=True)
+class UiCommand:
+    """What starts the pages: arguments for the eye, and environment, where the address with its password is."""
+
+    arguments: tuple[str, ...]
+    environment: dict[str, str]
+
+
+def ui_command(tracking_uri: str, artifact_root: Path, host: str, port: int) -> UiCommand:
+    """Return the command that serves MLflow's pages for a database or a folder.
+
+    The address goes through the environment: arguments can be read by every user of the machine.
+    """
+    arguments = (sys.executable, "-m", "benchsuite.records.mlflow.ui_server", host, str(port), artifact_root.as_uri())
+    return UiCommand(arguments, {**ENVIRONMENT, **SERVER_ENVIRONMENT, URI_VARIABLE: tracking_uri})
+
+
+@contextlib.contextmanager
+def running_ui(tracking_uri: str, artifact_root: Path, host: str = "127.0.0.1", port: int = 5000) -> Iterator[str]:
+    """Serve the pages while the block runs; gives the address once they answer. ``port`` 0 takes a free one.
+
+    Raises:
+        MirrorError: if the port is taken, or the server ends or does not answer; with the server's last words.
+
+    """
+    port = _free_port(host, port)
+    command = ui_command(tracking_uri, artifact_root, host, port)
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+        process = subprocess.Popen(
+            command.arguments,
+            env={**os.environ, **command.environment},
+            stdin=subprocess.PIPE,  # never written to: its end tells the server that we are gone
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches us alone, and we end the server and its worker together
+        )
+        try:
+            _wait_for_answer(process, host, port, output)
+            yield f"http://{_for_url(host)}:{port}"
+        finally:
+            _stop(process)
+            if process.stdin:
+                process.stdin.close()
+
+
+def serve_ui(
+    tracking_uri: str,
+    artifact_root: Path,
+    host: str = "127.0.0.1",
+    port: int = 5000,
+    *,
+    track: str | None = None,
+    open_browser: bool = True,
+    tell: Callable[[str], None] = print,
+) -> None:
+    """Show MLflow's pages until interrupted. A server that is there already is only opened.
+
+    Args:
+        tracking_uri: the store to show.
+        artifact_root: where the mirror's artifacts lie.
+        host: the address to listen on.
+        port: the port to listen on; 0 takes a free one.
+        track: open this track's page; the page of the only track, or the list of all, if not given.
+        open_browser: also open the page in the browser.
+        tell: shown the page's address.
+
+    Raises:
+        MirrorError: if the pages cannot be served.
+
+    """
+    uri = TrackingUri(tracking_uri)
+    if uri.is_server:
+        tell(f"MLflow's own server shows the runs at {uri.page}")
+        if open_browser and uri.scheme in {"http", "https"}:
+            webbrowser.open(uri.page)
+        return
+    with contextlib.suppress(KeyboardInterrupt), running_ui(tracking_uri, artifact_root, host, port) as address:
+        page = f"{address}/{page_of(tracks_served(address), track)}"
+        tell(f"MLflow shows the runs at {page} (Ctrl-C ends it)")
+        if open_browser:
+            webbrowser.open(page)
+        while True:
+            time.sleep(3600)
+
+
+def page_of(tracks: dict[str, str], track: str | None) -> str:
+    """Return the path of a track's page, of the only track's if none is named, else of the list of all."""
+    chosen = tracks.get(track) if track else next(iter(tracks.values())) if len(tracks) == 1 else None
+    # Without it MLflow 3.17 shows its menu for language models; a version that does not know it leaves it alone.
+    menu = "?workflowType=machine_learning"
+    return f"#/experiments/{quote(chosen)}/runs{menu}" if chosen else f"#/experiments{menu}"
+
+
+def tracks_served(address: str) -> dict[str, str]:
+    """Return the experiment id of every track that a served store holds; none if it does not say."""
+    host, _, port = address.removeprefix("http://").rpartition(":")
+    query = (
+        f"/ajax-api/2.0/mlflow/experiments/search?max_results=1000&filter={quote(f'tags.`{TRACK_TAG}` != ' + repr(''))}"
+    )
+    try:
+        experiments = json.loads(_get(host.strip("[]"), int(port), query, timeout_s=10))["experiments"]
+        return {str(e["name"]): str(e["experiment_id"]) for e in experiments}
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _get(host: str, port: int, path: str, timeout_s: float) -> bytes:
+    connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read()
+    finally:
+        connection.close()
+    if answer.status != http.HTTPStatus.OK:
+        raise http.client.HTTPException(f"{answer.status} for {path}")
+    return body
+
+
+def _free_port(host: str, port: int) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise MirrorError(
+                f"cannot listen on {host}:{port}: {error.strerror}; choose another --port, or 0"
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+def _wait_for_answer(process: subprocess.Popen[bytes], host: str, port: int, output: IO[str]) -> None:
+    reached_by = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    deadline = time.monotonic() + ANSWER_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise MirrorError(f"MLflow's server ended with {process.returncode}: {_last_words(output)}")
+        try:
+            _get(reached_by, port, "/health", timeout_s=5)
+        except (OSError, http.client.HTTPException):
+            time.sleep(POLL_S)
+        else:
+            return
+    raise MirrorError(f"MLflow's server did not answer within {ANSWER_TIMEOUT_S:.0f} s: {_last_words(output)}")
+
+
+def _last_words(output: IO[str]) -> str:
+    output.seek(0)
+    lines = [line.strip() for line in output.read().splitlines() if line.strip()]
+    return redact(" | ".join(lines[-3:]))[-600:] or "it said nothing"
+
+
+def _for_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    for signal_number, wait_s in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal_number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(wait_s)
+            return

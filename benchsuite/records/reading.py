@@ -1,0 +1,119 @@
+"""One record from one file, read as what a stranger may have written.
+
+A file is bounded in size and nesting, must be a plain file, holds data and nothing else (no pickle, no tags), and no
+path in it is followed. What is wrong with it is described, never raised: one bad file costs itself and not the rest.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from benchsuite.records.audit import RuleAudit
+from benchsuite.records.experiment import ExperimentRecord
+from benchsuite.records.migration import AUDIT_STEPS, EXPERIMENT_STEPS, RUN_STEPS, Steps, migrate
+from benchsuite.records.model import RecordModel, RunRecord
+from benchsuite.specs.hashing import canonical_json
+from benchsuite.version import AUDIT_SCHEMA_VERSION, EXPERIMENT_SCHEMA_VERSION, RECORD_SCHEMA_VERSION
+
+# The longest runs planned (ImageNet, 90 epochs, 50 segments, several diagnostics) stay under a tenth of this.
+MAX_RECORD_BYTES = 32 * 1024 * 1024
+
+MAX_DEPTH = 40
+"""Lists and mappings within each other; records of today have 8, the rest is for rules' and plugins' own settings."""
+
+# Possessive, and content with the end of the file for the closing quote: linear in time whatever it is given.
+STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+BRACKETS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+NO_JSON = re.compile(rb"NaN|Infinity")
+
+Document = TypeVar("Document", bound=RecordModel)
+
+
+@dataclass(frozen=True)
+class BrokenRecord:
+    """A file that should hold a record and does not."""
+
+    path: Path
+    reason: str
+
+
+def read_record(path: Path) -> RunRecord | BrokenRecord:
+    """Read one run's record; a file that is too large, not JSON or not a record is described instead of raised."""
+    return _read(path, RunRecord, RECORD_SCHEMA_VERSION, RUN_STEPS)
+
+
+def read_experiment(path: Path) -> ExperimentRecord | BrokenRecord:
+    """Read one experiment's record; what is wrong with the file is described as by ``read_record``."""
+    return _read(path, ExperimentRecord, EXPERIMENT_SCHEMA_VERSION, EXPERIMENT_STEPS)
+
+
+def read_audit(path: Path) -> RuleAudit | BrokenRecord:
+    """Read what an audit found of one rule; what is wrong with the file is described as by ``read_record``."""
+    return _read(path, RuleAudit, AUDIT_SCHEMA_VERSION, AUDIT_STEPS)
+
+
+def read_document(path: Path) -> RunRecord | ExperimentRecord | BrokenRecord:
+    """Read a record of either kind, told by its fields; what is wrong is described as by ``read_record``."""
+    try:
+        content = from_json(_checked_bytes(path))
+    except (OSError, ValueError) as error:
+        return BrokenRecord(path, _first_problem(error))
+    return read_experiment(path) if isinstance(content, dict) and "experiment_id" in content else read_record(path)
+
+
+def record_text(record: RunRecord | ExperimentRecord | RuleAudit) -> str:
+    """Return what the file of a record or an audit holds."""
+    return record.model_dump_json(indent=1) + "\n"
+
+
+def _read(path: Path, model: type[Document], newest: int, steps: Steps) -> Document | BrokenRecord:
+    try:
+        data = _checked_bytes(path)
+        try:
+            return model.model_validate_json(data)
+        except ValidationError:
+            content = from_json(data)
+            if not isinstance(content, dict) or content.get("schema_version", newest) == newest:
+                raise
+            return model.model_validate_json(canonical_json(migrate(content, newest, steps)))
+    except (OSError, ValueError, RecursionError) as error:
+        return BrokenRecord(path, _first_problem(error))
+
+
+def _checked_bytes(path: Path) -> bytes:
+    """Return a file's content; raises OSError, or ValueError if it is larger or deeper than a record may be."""
+    # Before it is opened: a named pipe would wait for ever.
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("not a plain file")
+    with path.open("rb") as stream:
+        data = stream.read(MAX_RECORD_BYTES + 1)
+    if len(data) > MAX_RECORD_BYTES:
+        raise ValueError(f"{path.stat().st_size} bytes; records have at most {MAX_RECORD_BYTES}")
+    bare = STRINGS.sub(b"", data)
+    if NO_JSON.search(bare):
+        raise ValueError("NaN or Infinity, which JSON does not have")
+    depth = max(accumulate(BRACKETS.get(character, 0) for character in bare.translate(None, NO_BRACKETS)), default=0)
+    if depth > MAX_DEPTH:
+        raise ValueError(f"nested {depth} deep; records are at most {MAX_DEPTH}")
+    return data
+
+
+NO_BRACKETS = bytes(character for character in range(256) if character not in BRACKETS)
+
+
+def _first_problem(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(p) for p in first["loc"]) or "document"
+        return f"{place}: {first['msg']} ({error.error_count()} problems in all)"
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return str(error)[:200]

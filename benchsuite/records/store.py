@@ -1,0 +1,150 @@
+"""Records on disk: one JSON file a run or an experiment, written atomically, read as untrusted data."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchsuite.errors import StoreError
+from benchsuite.records.atomic import write_text_atomically
+from benchsuite.records.audit import RuleAudit
+from benchsuite.records.experiment import ExperimentRecord
+from benchsuite.records.model import RunRecord
+from benchsuite.records.reading import (
+    MAX_RECORD_BYTES,
+    BrokenRecord,
+    read_audit,
+    read_experiment,
+    read_record,
+    record_text,
+)
+from benchsuite.records.running import marker_path
+
+__all__ = [
+    "EXPERIMENTS",
+    "MAX_RECORD_BYTES",
+    "SITE_MARKER",
+    "BrokenRecord",
+    "RecordStore",
+    "is_experiments",
+    "read_audits",
+    "read_experiment",
+    "read_experiments",
+    "read_folder",
+    "read_record",
+    "record_files",
+]
+
+SITE_MARKER = ".benchsuite-site"
+"""Name of the file that says that a folder is a site, built from records and none itself."""
+
+EXPERIMENTS = "experiments"
+"""Name of the folder, among others of records, whose files are records of experiments and not of runs."""
+
+
+class RecordStore:
+    """A folder with ``records/``, ``experiments/``, ``checkpoints/`` and ``running/`` under it.
+
+    Any number of processes may share it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.records_folder = root / "records"
+        self.experiments_folder = root / EXPERIMENTS
+        self.checkpoints_folder = root / "checkpoints"
+        self.running_folder = root / "running"
+
+    def prepare(self) -> None:
+        """Create the folders and check that they can be written.
+
+        Raises:
+            StoreError: if they cannot, before anything has been run.
+
+        """
+        write_text_atomically(self.root / ".benchsuite-store", json.dumps({"layout": 1}) + "\n")
+        for folder in (self.records_folder, self.experiments_folder, self.checkpoints_folder, self.running_folder):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(f"cannot create {folder}: {error.strerror or error}") from error
+
+    def path_of(self, run_id: str) -> Path:
+        """Return where the record of this run is or would be."""
+        return self.records_folder / f"{run_id}.json"
+
+    def unclaim(self, run_id: str) -> None:
+        """Take away the marker of a process that was making this run and is known to be gone."""
+        marker_path(self.running_folder, run_id).unlink(missing_ok=True)
+
+    def write(self, record: RunRecord) -> Path:
+        """Write a record in place of an older one of the same run and return its path."""
+        path = self.path_of(record.run_id)
+        write_text_atomically(path, record_text(record))
+        return path
+
+    def find(self, run_id: str) -> RunRecord | None:
+        """Return the record of this run, or None if there is none that can be read."""
+        path = self.path_of(run_id)
+        found = read_record(path) if path.exists() else None
+        return found if isinstance(found, RunRecord) else None
+
+    def read_all(self) -> Iterator[RunRecord | BrokenRecord]:
+        """Yield every record in the order of file names, broken ones as ``BrokenRecord``."""
+        yield from read_folder(self.records_folder)
+
+    def write_experiment(self, record: ExperimentRecord) -> Path:
+        """Write a record in place of an older one of the same experiment and return its path."""
+        path = self.experiments_folder / f"{record.experiment_id}.json"
+        write_text_atomically(path, record_text(record))
+        return path
+
+    def find_experiment(self, experiment_id: str) -> ExperimentRecord | None:
+        """Return the record of this experiment, or None if there is none that can be read."""
+        path = self.experiments_folder / f"{experiment_id}.json"
+        found = read_experiment(path) if path.exists() else None
+        return found if isinstance(found, ExperimentRecord) else None
+
+    def read_experiments(self) -> Iterator[ExperimentRecord | BrokenRecord]:
+        """Yield every experiment's record in the order of file names, broken ones as ``BrokenRecord``."""
+        yield from read_experiments(self.experiments_folder)
+
+
+def read_folder(folder: Path) -> Iterator[RunRecord | BrokenRecord]:
+    """Yield every ``*.json`` of a folder and of its subfolders as a run's record, in the order of their paths.
+
+    Folders of experiments are left out; ``read_experiments`` reads those.
+    """
+    for path in record_files(folder):
+        if not is_experiments(path, folder):
+            yield read_record(path)
+
+
+def read_experiments(folder: Path) -> Iterator[ExperimentRecord | BrokenRecord]:
+    """Yield what lies in folders named ``experiments``, this one or any below, in the order of their paths."""
+    for path in record_files(folder):
+        if is_experiments(path, folder):
+            yield read_experiment(path)
+
+
+def read_audits(folder: Path) -> Iterator[RuleAudit | BrokenRecord]:
+    """Yield every ``*.json`` of a folder as what an audit found of a rule, in the order of their paths."""
+    for path in record_files(folder):
+        yield read_audit(path)
+
+
+def record_files(folder: Path) -> list[Path]:
+    """Return every ``*.json`` of a folder and of its subfolders by path, those of a site that was built there apart."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        # A site has tables for download, which are JSON too.
+        folders[:] = [] if SITE_MARKER in names else folders
+        found += [] if SITE_MARKER in names else [Path(place, name) for name in names if name.endswith(".json")]
+    return sorted(found)
+
+
+def is_experiments(path: Path, folder: Path) -> bool:
+    """Return whether a file found under a folder is, by where it lies, an experiment's record."""
+    return EXPERIMENTS in {folder.resolve().name, *path.relative_to(folder).parent.parts}

@@ -1,0 +1,89 @@
+"""A distribution with one working rule, for its author to change; torch is not imported to write it."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from string import Template
+
+from benchsuite.errors import Problem, SpecError
+from benchsuite.registry.catalog import read_catalog
+from benchsuite.version import CONTRACT_VERSION
+
+_TEMPLATES = {
+    "pyproject.toml": "pyproject.toml.template",
+    "README.md": "README.md.template",
+    "src/${package}/__init__.py": "package.py.template",
+    "src/${package}/py.typed": None,
+    "src/${package}/rule.py": "rule.py.template",
+    "tests/test_${name}.py": "test_rule.py.template",
+}
+"""By path in the new project; None for an empty file."""
+
+
+def create_rule_project(name: str, folder: Path) -> list[Path]:
+    """Write the distribution ``<folder>/<name>/`` with a rule that works and tests that pass.
+
+    Args:
+        name: of the rule, as specs and the command will call it.
+        folder: made if it is not there.
+
+    Returns:
+        The files written.
+
+    Raises:
+        SpecError: if the name cannot be a rule's or is taken, or a file is there already; nothing is written then.
+
+    """
+    subject = f"new rule '{name}'"
+    problems = [Problem(message, field="name") for message in _name_problems(name)]
+    if problems:
+        raise SpecError(problems, subject)
+    values = {
+        "name": name,
+        "package": f"benchsuite_{name}",
+        "distribution": f"benchsuite-{name.replace('_', '-')}",
+        "class_name": "".join(part.capitalize() for part in name.split("_")),
+        "title": name.replace("_", " ").strip().capitalize(),
+        "contract": str(CONTRACT_VERSION),
+    }
+    contents = {
+        folder / name / _filled(path, values): _content(template, values) for path, template in _TEMPLATES.items()
+    }
+    there = [path for path in contents if path.exists()]
+    if there:
+        message = "is there already; move it away, or give another name or --folder"
+        raise SpecError([Problem(message, file=str(path)) for path in there], subject)
+    for path, content in contents.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    return list(contents)
+
+
+def _name_problems(name: str) -> list[str]:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
+        return [
+            f"'{name}' is not lower-case letters, digits and _, beginning with a letter, at most 64, such as my_rule"
+        ]
+    if keyword.iskeyword(name):
+        return [f"'{name}' is a word of the Python language; call it {name}_rule"]
+    for plugin in read_catalog().plugins:
+        if name in plugin.rules or name == plugin.plugin:
+            return [f"'{name}' is taken by {plugin.distribution} ({plugin.value}); two rules cannot share a name"]
+    if find_spec(f"benchsuite_{name}") is not None:
+        return [f"the package benchsuite_{name} is installed already; give the rule another name"]
+    return []
+
+
+def _filled(text: str, values: dict[str, str]) -> str:
+    return Template(text).substitute(values)
+
+
+def _content(template: str | None, values: dict[str, str]) -> str:
+    if template is None:
+        return ""
+    text = files("benchsuite.registry.scaffold").joinpath("templates", template).read_text(encoding="utf-8")
+    return _filled(text, values)

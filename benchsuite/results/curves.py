@@ -1,0 +1,100 @@
+"""Measurements over training: mean lines and bands over seeds, never longer than what every seed measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import accumulate
+from typing import TypeVar
+
+from benchsuite.records.model import RunRecord
+from benchsuite.results.model import CurvePoint, SegmentCurve
+
+Point = TypeVar("Point")
+Epoch = TypeVar("Epoch", bound=float)
+
+
+def test_curve(record: RunRecord) -> dict[int, float]:
+    """Return the test error by epoch, in order of epochs, as far as this run came."""
+    measured = {e.epoch: e.test.error for e in record.epochs if e.test is not None}
+    return dict(sorted(measured.items()))
+
+
+def mean_curve(curves: Sequence[Mapping[Epoch, float]]) -> tuple[CurvePoint, ...]:
+    """Average several runs epoch by epoch, at those epochs only that every one of them measured.
+
+    A mean over those runs that happen to go on would jump where one ends and would describe other seeds than the rest
+    of the line.
+    """
+    if not curves:
+        return ()
+    shared = sorted(set(curves[0]).intersection(*curves[1:]))
+    return tuple(_point(epoch, [c[epoch] for c in curves]) for epoch in shared)
+
+
+def with_times(points: Sequence[CurvePoint], records: Sequence[RunRecord]) -> tuple[CurvePoint, ...]:
+    """Say of each point how long the runs had trained up to it: on the clock, mean over the runs.
+
+    Args:
+        points: at epochs that every run finished.
+        records: the runs behind them.
+
+    """
+    if not points:
+        return ()
+    times = [_elapsed(record) for record in records]
+    return tuple(replace(point, time_s=sum(t[point.epoch] for t in times) / len(times)) for point in points)
+
+
+def _elapsed(record: RunRecord) -> dict[float, float]:
+    epochs = sorted(record.epochs, key=lambda e: e.epoch)
+    return dict(zip((e.epoch for e in epochs), accumulate(e.train_time_s for e in epochs), strict=True))
+
+
+def measured_values(record: RunRecord) -> Iterator[tuple[str, str | None, float, float]]:
+    """Yield each diagnostic's defined values: (diagnostic, segment, epochs finished, value), between steps too."""
+    for value in record.diagnostics:
+        if value.value is not None:
+            yield value.diagnostic, value.segment, value.epoch, value.value
+    if record.data is not None:
+        steps = record.spec.protocol.steps_per_epoch(record.data.train_examples)
+        for found in record.step_diagnostics:
+            if found.value is not None:
+                yield found.diagnostic, found.segment, found.step / steps, found.value
+
+
+def diagnostic_curves(records: Sequence[RunRecord]) -> tuple[SegmentCurve, ...]:
+    """Average every diagnostic over runs, per segment and epoch; undefined values leave a hole.
+
+    Returns:
+        Curves by diagnostic, then in the forward order of segments, the whole network last.
+    """
+    measured: dict[tuple[str, str | None], list[dict[float, float]]] = {}
+    for index, record in enumerate(records):
+        for diagnostic, segment, epoch, value in measured_values(record):
+            measured.setdefault((diagnostic, segment), [{} for _ in records])[index][epoch] = value
+    order = segment_order(records)
+    keys = sorted(measured, key=lambda k: (k[0], k[1] is None, order.get(k[1] or "", len(order)), k[1] or ""))
+    curves = (SegmentCurve(name, segment, mean_curve(measured[name, segment])) for name, segment in keys)
+    return tuple(c for c in curves if c.points)
+
+
+def segment_order(records: Sequence[RunRecord]) -> dict[str, int]:
+    """Return each segment's place in the forward order."""
+    order: dict[str, int] = {}
+    for record in records:
+        for name in record.network.segments if record.network else ():
+            order.setdefault(name, len(order))
+    return order
+
+
+def thin(points: Sequence[Point], most: int) -> list[Point]:
+    """Return at most ``most`` of the points, evenly spaced, the first and the last among them."""
+    if len(points) <= most or most < 2:
+        return list(points)
+    step = (len(points) - 1) / (most - 1)
+    return [points[round(i * step)] for i in range(most)]
+
+
+def _point(epoch: float, values: Sequence[float]) -> CurvePoint:
+    return CurvePoint(epoch, sum(values) / len(values), min(values), max(values))

@@ -1,0 +1,126 @@
+"""Numbers and names as a person reads them; the only place where a fraction becomes per cent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from benchsuite.results.grouping import flatten
+from benchsuite.results.model import Estimate, RuleRow
+
+MINUS = "\N{MINUS SIGN}"
+LONGEST_TEXT = 4000
+"""Characters of a reason or command that a page shows; a record sets no limit of its own."""
+
+UNITS = (("_deg", "°"), ("_ms", "ms"), ("_s", "s"), ("_percent", "%"), ("_mib", "MiB"))
+COMPOUNDS = ("one_step", "pre_activation")
+"""Written with a hyphen."""
+
+STATUS_WORDS = {"out_of_memory": "out of memory", "timed_out": "timed out"}
+
+
+def percent(fraction: float | None, digits: int = 2) -> str:
+    """Return a fraction as per cent without the sign, or an en dash for none."""
+    return "–" if fraction is None else f"{100 * fraction:.{digits}f}".replace("-", MINUS)
+
+
+def points(fraction: float, digits: int = 2) -> str:
+    """Return a difference of fractions in percentage points, always with its sign."""
+    text = f"{100 * fraction:+.{digits}f}"
+    return (text.lstrip("+-") if float(text) == 0 else text).replace("-", MINUS)
+
+
+def mean_sd(estimate: Estimate | None) -> str:
+    """Return ``mean ± sd`` in per cent; without a spread where there was one seed."""
+    if estimate is None:
+        return "–"
+    spread = "" if estimate.sd is None else f" ± {percent(estimate.sd)}"
+    return percent(estimate.mean) + spread
+
+
+def plain_mean_sd(estimate: Estimate | None, digits: int = 2) -> str:
+    """Return ``mean ± sd`` of what is no fraction; without a spread where there was one seed."""
+    if estimate is None:
+        return "–"
+    spread = "" if estimate.sd is None else f" ± {estimate.sd:.{digits}f}"
+    mean = f"{estimate.mean:.{digits}f}"
+    return (mean.lstrip("-") if float(mean) == 0 else mean).replace("-", MINUS) + spread
+
+
+def interval(estimate: Estimate | None, *, signed: bool = False) -> str:
+    """Return the 95 % interval in per cent or, ``signed``, in percentage points."""
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return "–"
+    show = points if signed else percent
+    return f"{show(estimate.low)} to {show(estimate.high)}"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a number with so many significant digits and commas between thousands."""
+    if value is None:
+        return "–"
+    rounded = float(f"{value:.{digits}g}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 10 ** (digits - 1) else f"{rounded:.{digits}g}"
+
+
+def p_value(value: float | None) -> str:
+    """Return a p-value with two digits, never as zero."""
+    if value is None:
+        return "–"
+    return "< 0.001" if value < 0.001 else f"{value:.2g}" if value < 0.1 else f"{value:.2f}"
+
+
+def quantity(diagnostic: str) -> str:
+    """Turn a diagnostic's name into words with its unit: ``credit_angle_deg`` becomes ``credit angle (°)``."""
+    for compound in COMPOUNDS:
+        diagnostic = diagnostic.replace(compound, compound.replace("_", "-"))
+    for ending, unit in UNITS:
+        if diagnostic.endswith(ending):
+            return f"{diagnostic.removesuffix(ending).replace('_', ' ')} ({unit})"
+    return diagnostic.replace("_", " ")
+
+
+def axis_title(diagnostic: str) -> str:
+    """Return what fits beside a small chart: the name's last word and the unit. Its heading has the whole name."""
+    words, bracket, unit = quantity(diagnostic).partition(" (")
+    return words.rpartition(" ")[2] + bracket + unit
+
+
+def status_words(status: str) -> str:
+    """Return a status as words."""
+    return STATUS_WORDS.get(status, status)
+
+
+def shown(text: str) -> str:
+    """Return a record's text with control characters made visible, cut where it is longer than a page can use."""
+    is_plain = text.replace("\n", " ").isprintable()
+    visible = text if is_plain else "".join(map(_visible, text))
+    rest = len(visible) - LONGEST_TEXT
+    return visible if rest <= 0 else f"{visible[:LONGEST_TEXT]} … ({rest} more characters in the record)"
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}"
+
+
+def settings(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return nested settings as dotted paths and JSON values, sorted by path."""
+    return sorted(flatten(config)) if config else []
+
+
+def as_json(value: Any) -> str:
+    """Return readable JSON for a page's text; it is escaped where it is put."""
+    return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, default=str)
+
+
+def failure_lines(row: RuleRow) -> list[tuple[str, str, str]]:
+    """Return (status, seeds, reason) of the runs that do not count, equal ones put together."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for run in row.runs:
+        if not run.counted and not run.superseded:
+            found.setdefault((status_words(run.status), run.reason), []).append(run.seed)
+    return [
+        (status, f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}", reason)
+        for (status, reason), seeds in sorted(found.items())
+    ]

@@ -1,0 +1,151 @@
+"""Which runs may be compared: the same track, tier, data fingerprint, data set spec and network spec."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from benchsuite.records.model import RunRecord
+from benchsuite.results.model import Difference
+from benchsuite.specs.models.base import TIERS, Tier, strip_documentation
+from benchsuite.specs.models.track import RunSpec
+
+ABSENT = "absent"
+_MISSING = object()
+
+
+@dataclass(frozen=True)
+class Group:
+    """The records of one table, oldest first within a seed."""
+
+    track: str
+    tier: Tier
+    fingerprint: str | None
+    dataset: dict[str, Any]
+    architecture: dict[str, Any]
+    records: tuple[RunRecord, ...]
+
+    @property
+    def key(self) -> str:
+        """Return what makes this table another one than all others."""
+        return canonical([self.track, self.tier, self.fingerprint, self.dataset, self.architecture])
+
+
+def group_records(records: Iterable[RunRecord]) -> list[Group]:
+    """Sort records into groups of comparable runs, in an order that does not depend on the order given.
+
+    A record that stands there twice counts once. A run that ended before its data were loaded has no fingerprint: it
+    goes with the runs of the same spec if they all used the same data, and into a group of its own otherwise.
+    """
+    sorted_by_spec: dict[tuple[str, Tier, str, str], dict[str | None, list[RunRecord]]] = {}
+    for record in oldest_first(records):
+        spec = record.spec
+        key = (spec.track, spec.tier, canonical(plain(spec.dataset)), canonical(plain(spec.architecture)))
+        fingerprint = record.data.fingerprint if record.data else None
+        sorted_by_spec.setdefault(key, {}).setdefault(fingerprint, []).append(record)
+    groups = []
+    for (track, tier, _, _), by_fingerprint in sorted_by_spec.items():
+        known = [f for f in by_fingerprint if f is not None]
+        if len(known) == 1 and None in by_fingerprint:
+            by_fingerprint = {known[0]: oldest_first(by_fingerprint[known[0]] + by_fingerprint[None])}
+        for fingerprint, members in by_fingerprint.items():
+            dataset, architecture = plain(members[0].spec.dataset), plain(members[0].spec.architecture)
+            groups.append(Group(track, tier, fingerprint, dataset, architecture, tuple(members)))
+    return sorted(groups, key=lambda g: (g.track, TIERS.index(g.tier), g.key))
+
+
+def tell_apart(groups: Sequence[Group]) -> dict[str, tuple[Difference, ...]]:
+    """Name the fields in which groups of the same track and tier differ, by the groups' keys."""
+    found: dict[str, tuple[Difference, ...]] = {}
+    for group in groups:
+        siblings = [g for g in groups if (g.track, g.tier) == (group.track, group.tier)]
+        found[group.key] = differing_fields(_identity(group), [_identity(g) for g in siblings])
+    return found
+
+
+def _identity(group: Group) -> dict[str, Any]:
+    return {
+        "dataset": group.dataset,
+        "architecture": group.architecture,
+        "data.fingerprint": group.fingerprint[:12] if group.fingerprint else "unknown",
+    }
+
+
+def differing_fields(value: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> tuple[Difference, ...]:
+    """Return the fields of ``value`` that are not the same in all of ``others``, in the order of their paths.
+
+    A part that some of them lack altogether, such as a third layer, is one difference and not one per field in it.
+    """
+    return tuple(Difference(path, text) for path, text in _differ("", [value, *others]))
+
+
+def _differ(path: str, values: Sequence[Any]) -> Iterator[tuple[str, str]]:
+    if all(isinstance(v, Mapping) for v in values):
+        for key in sorted(set().union(*values)):
+            yield from _differ(f"{path}.{key}" if path else str(key), [v.get(key, _MISSING) for v in values])
+    elif all(isinstance(v, list) for v in values):
+        for index in range(max(map(len, values))):
+            yield from _differ(f"{path}[{index}]", [v[index] if index < len(v) else _MISSING for v in values])
+    elif len({ABSENT if v is _MISSING else canonical(v) for v in values}) > 1:
+        yield path, compact(values[0])
+
+
+def compact(value: Any) -> str:
+    """Return a field's value as JSON, without what is unset in it."""
+    if value is _MISSING:
+        return ABSENT
+    if isinstance(value, Mapping):
+        value = {k: v for k, v in value.items() if v is not None}
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def flatten(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every leaf of nested plain data as (path, JSON text)."""
+    if isinstance(value, Mapping) and value:
+        for key, member in value.items():
+            yield from flatten(member, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list | tuple) and value:
+        for index, member in enumerate(value):
+            yield from flatten(member, f"{path}[{index}]")
+    else:
+        yield path, json.dumps(value, ensure_ascii=False, default=str)
+
+
+def plain(model: Any) -> dict[str, Any]:
+    """Return a spec as plain data without the prose that changes no number."""
+    stripped: dict[str, Any] = strip_documentation(model.model_dump(mode="json"))
+    return stripped
+
+
+def conditions(spec: RunSpec) -> str:
+    """Return all that names a run but seed, machine and diagnostics: what a paper's number depends on."""
+    parts = (spec.dataset, spec.architecture, spec.protocol, spec.pretraining, spec.rule)
+    return canonical([spec.track, spec.tier, *(plain(part) for part in parts)])
+
+
+def oldest_first(records: Iterable[RunRecord]) -> list[RunRecord]:
+    """Drop exact copies and sort by rule, seed and when they ended: an order that no order given can change."""
+    unique = {record.model_dump_json(): record for record in records}
+    ordered = sorted(
+        unique.items(), key=lambda item: (item[1].spec.rule.name, item[1].spec.seed, _utc(item[1].ended_at), item[0])
+    )
+    return [record for _, record in ordered]
+
+
+def canonical(value: Any) -> str:
+    """Return text that is equal for equal data; unlike the spec's own it accepts whatever an old record may hold."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+
+
+def short_hash(text: str) -> str:
+    """Return twelve hexadecimal digits that stand for a text."""
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:12]
+
+
+def _utc(moment: datetime) -> datetime:
+    """A moment without a zone is taken for UTC: any fixed choice gives the same site from the same records."""
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,61 @@
+"""Who is best, who ties with it, and who may not be ranked at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from benchsuite.results.model import Difference, RuleRow, Standing
+from benchsuite.results.statistics import paired_difference
+
+
+def rank_rows(rows: Sequence[RuleRow]) -> list[RuleRow]:
+    """Give ranks by mean test error and sort: ranked rows first, then the others, each by mean, then by label.
+
+    A row is not ranked if one of its runs did not complete (its mean would be over the lucky seeds), if it has one seed
+    only, or if its rule was run with several protocols and this is not the one most rows have. The best row and those
+    whose paired 95 % interval of the difference from it includes zero are marked.
+    """
+    protocols: dict[str, set[tuple[Difference, ...]]] = {}
+    for row in rows:
+        protocols.setdefault(row.rule, set()).add(row.protocol_differences)
+    reasons = {row.row_id: _why_not(row, protocols[row.rule]) for row in rows}
+    ranked = sorted((r for r in rows if not reasons[r.row_id]), key=_order)
+    others = sorted((r for r in rows if reasons[r.row_id]), key=_order)
+    means = [_mean(r) for r in ranked]
+    placed = [replace(r, rank=means.index(_mean(r)) + 1, standing=_standing(r, ranked[0])) for r in ranked]
+    return placed + [replace(r, unranked_reason=reasons[r.row_id]) for r in others]
+
+
+def _why_not(row: RuleRow, protocols: set[tuple[Difference, ...]]) -> str:
+    if not row.complete:
+        return f"incomplete: {row.completed} of {row.total} seeds"
+    if row.total < 2:
+        return "one seed: its spread is not known"
+    # A track has one protocol a rule. Of several, at most one is the track's: the one that the other rules have.
+    if len(protocols) > 1 and row.protocol_differences:
+        return "one of several protocols of this rule, and not the one most rows have"
+    return ""
+
+
+def _standing(row: RuleRow, best: RuleRow) -> Standing:
+    if row is best:
+        return "best"
+    difference = paired_difference(_errors(row), _errors(best))
+    if difference is None or difference.low is None or difference.high is None:
+        return "unknown"
+    if difference.high < 0:  # Better on the shared seeds, worse on the others: the two means are over unlike seeds.
+        return "unknown"
+    return "tie" if difference.low <= 0 else "behind"
+
+
+def _errors(row: RuleRow) -> Mapping[int, float]:
+    return {r.seed: r.test_error for r in row.runs if r.counted and r.test_error is not None}
+
+
+def _mean(row: RuleRow) -> float:
+    return row.test_error.mean if row.test_error else float("inf")
+
+
+def _order(row: RuleRow) -> tuple[float, str, str]:
+    return _mean(row), row.label, row.row_id

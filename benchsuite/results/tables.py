@@ -1,0 +1,93 @@
+"""Records to tables: the one computation behind the site and the results that the command prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from benchsuite.records.model import RunRecord
+from benchsuite.results.curves import segment_order
+from benchsuite.results.grouping import Group, group_records, short_hash, tell_apart
+from benchsuite.results.model import (
+    BASELINE_RULE,
+    Cost,
+    CurvePoint,
+    Difference,
+    Estimate,
+    Gap,
+    Published,
+    RuleRow,
+    SeedRun,
+    SegmentCurve,
+    Standing,
+    TrackTable,
+)
+from benchsuite.results.ranking import rank_rows
+from benchsuite.results.rows import PublishedLookup, build_rows, bundle_records, usual_protocol
+from benchsuite.specs.models.track import RunSpec
+
+__all__ = [
+    "BASELINE_RULE",
+    "Cost",
+    "CurvePoint",
+    "Difference",
+    "Estimate",
+    "Gap",
+    "Published",
+    "RuleRow",
+    "SeedRun",
+    "SegmentCurve",
+    "Standing",
+    "TrackTable",
+    "summarize",
+]
+
+
+def nothing_published(spec: RunSpec, measured: Estimate | None) -> Published | None:
+    """Return None: the lookup of tables without published values."""
+    return None
+
+
+def summarize(records: Iterable[RunRecord], published: PublishedLookup = nothing_published) -> list[TrackTable]:
+    """Turn run records into one table per set of comparable conditions.
+
+    Runs share a table if their track, tier, data fingerprint, data set spec and network spec are equal, and a row if
+    their rule, its configuration, protocol, hardware class and precision are. Only completed runs that were measured
+    after their last epoch enter a number; every other run is in its row with status and reason. The result does not
+    depend on the order of the records.
+
+    Args:
+        records: Runs of any tracks, tiers and machines.
+        published: Finds the published value beside a row; ``benchsuite.papers.beside.published_beside`` makes one.
+
+    Returns:
+        Tables by track, tier and conditions; numbers as numbers, errors as fractions.
+    """
+    groups = group_records(records)
+    differences = tell_apart(groups)
+    return [_build_table(group, differences[group.key], published) for group in groups]
+
+
+def _build_table(group: Group, differences: tuple[Difference, ...], published: PublishedLookup) -> TrackTable:
+    bundles = bundle_records(group.records)
+    data = next((r.data for r in group.records if r.data), None)
+    parameters = {r.network.parameters for r in group.records if r.network}
+    return TrackTable(
+        table_id=short_hash(group.key),
+        track=group.track,
+        tier=group.tier,
+        fingerprint=group.fingerprint,
+        canonical=data.canonical if data else None,
+        dataset=group.dataset,
+        dataset_title=min(r.spec.dataset.shown_as for r in group.records),
+        architecture=group.architecture,
+        architecture_title=min(r.spec.architecture.shown_as for r in group.records),
+        protocol=usual_protocol(bundles),
+        train_examples=data.train_examples if data else None,
+        test_examples=data.test_examples if data else None,
+        classes=data.classes if data else None,
+        parameters=parameters.pop() if len(parameters) == 1 else None,
+        segments=tuple(segment_order(group.records)),
+        differences=differences,
+        rows=tuple(rank_rows(build_rows(bundles, published))),
+        runs=len(group.records),
+    )

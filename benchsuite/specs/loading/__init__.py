@@ -1,0 +1,1 @@
+"""From YAML files to checked specs and fully explicit runs; every problem is reported with its place."""

@@ -1,0 +1,80 @@
+"""Whether what a claim names is there: tracks, rules, hyperparameters, metrics, and what its tracks measure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
+
+from benchsuite.errors import PluginError, Problem, SpecError, nearest
+from benchsuite.specs.loading.library import SpecLibrary
+from benchsuite.specs.loading.tree import Node
+from benchsuite.specs.models.claim import WHOLE_NETWORK
+
+
+class Directory(Protocol):
+    """What is asked about rules and diagnostics; the registry is one."""
+
+    @property
+    def rules(self) -> Mapping[str, Any]:
+        """All usable rules by name."""
+
+    @property
+    def diagnostics(self) -> Mapping[str, Any]:
+        """All usable diagnostics by name."""
+
+    def rule_config(self, name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a rule's hyperparameters with defaults filled in; raises SpecError or PluginError."""
+
+
+def check_claim(claim: Node, library: SpecLibrary, directory: Directory) -> list[Problem]:
+    """Return the names in a claim that mean nothing; a comparison with a setting may name what is not here yet.
+
+    Args:
+        claim: of the right shape.
+        library: where tracks are looked up.
+        directory: which rules and diagnostics there are.
+
+    """
+    found: list[Problem] = []
+    metrics = sorted([*WHOLE_NETWORK, *directory.diagnostics])
+    for index, comparison in enumerate(claim.value["comparisons"].value):
+        if comparison.get("setting") is not None:
+            continue
+        place = f"comparisons.{index}"
+        found += _unknown("diagnostic", [(f"{place}.metric", comparison.value["metric"])], metrics)
+        tracks = comparison.get("tracks")
+        named = [(f"{place}.tracks.{i}", node) for i, node in enumerate(tracks.value if tracks else [])]
+        for part in ("left", "right"):
+            side = comparison.get(part)
+            if side is None:
+                continue
+            if (track := side.get("track")) is not None:
+                named.append((f"{place}.{part}.track", track))
+            rules = [(f"{place}.{part}.{f}", node) for f in ("rule", "minus") if (node := side.get(f)) is not None]
+            unknown = list(_unknown("rule", rules, sorted(directory.rules)))
+            found += unknown or _wrong_config(side, f"{place}.{part}", directory)
+        found += _unknown("track", named, library.names("tracks"))
+    return found
+
+
+def _unknown(what: str, named: Iterable[tuple[str, Node]], known: list[str]) -> Iterator[Problem]:
+    for field, node in named:
+        if node.value not in known:
+            hint = f"{nearest(str(node.value), known)} (`benchsuite list {what}s` shows all)"
+            yield node.mark.problem(f"no {what} '{node.value}'{hint}", field)
+
+
+def _wrong_config(side: Node, place: str, directory: Directory) -> list[Problem]:
+    config = side.get("config")
+    if config is None:
+        return []
+    try:
+        directory.rule_config(side.value["rule"].value, config.plain())
+    except SpecError as error:
+        own = f"rules.{side.value['rule'].value}."
+        return [
+            config.mark.problem(p.message, f"{place}.{(p.field or 'config').removeprefix(own)}") for p in error.problems
+        ]
+    except PluginError as error:
+        return [config.mark.problem(str(error), f"{place}.config")]
+    return []

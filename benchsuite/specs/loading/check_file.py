@@ -1,0 +1,99 @@
+"""What is wrong with one spec file, the names that it refers to and every tier and rule of a track included."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchsuite.errors import Problem, SpecError, in_file_order, nearest
+from benchsuite.specs.loading.check_claim import check_claim
+from benchsuite.specs.loading.checking import check
+from benchsuite.specs.loading.kinds import SHAPES, adapter_of
+from benchsuite.specs.loading.library import SpecLibrary, guess_kind
+from benchsuite.specs.loading.resolve import RuleDirectory, products_of, resolve_parts
+from benchsuite.specs.loading.tree import Node, dig, read
+from benchsuite.specs.models.reference import ERRORS_PERCENT
+
+
+def check_file(path: Path, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
+    """Return every problem of one spec file, references, tiers and rule settings included; empty if it is right."""
+    try:
+        return in_file_order(_check_file(path, library, directory))
+    except SpecError as error:
+        return error.problems
+
+
+def _check_file(path: Path, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
+    node = read(path)
+    kind = guess_kind(path, node)
+    if kind is None:
+        kinds = ", ".join(SHAPES)
+        return [node.mark.problem(f"cannot tell what it specifies; put it into a folder named one of {kinds}")]
+    laid_out = library.load_file(kind, path)
+    _, problems = check(adapter_of(kind), laid_out, shape=SHAPES[kind])
+    if problems:
+        return problems
+    match kind:
+        case "suites":
+            return _check_suite(laid_out, library, directory)
+        case "tracks":
+            return _check_track(laid_out, directory)
+        case "reference":
+            return _check_reference(laid_out, library, directory)
+        case "claims":
+            return check_claim(laid_out, library, directory)
+        case _:
+            return []
+
+
+def _check_suite(node: Node, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
+    problems = []
+    known = {"tracks": library.names("tracks"), "rules": sorted(directory.rules)}
+    for prefix, product in products_of(node):
+        for part, names in known.items():
+            entries = product.get(part)
+            for position, entry in enumerate(entries.value if entries else []):
+                if entry.value not in names:
+                    field = f"{prefix}{part}.{position}"
+                    problems.append(entry.mark.problem(_unknown(part, entry.value, names), field))
+    return problems
+
+
+def _check_reference(node: Node, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
+    """Check the names in entries that have a track; a setting without one may name rules that are not here."""
+    problems = []
+    metrics = sorted([*ERRORS_PERCENT, *directory.diagnostics])
+    known = {"track": library.names("tracks"), "rule": sorted(directory.rules), "metric": metrics}
+    entries = node.value["entries"].value
+    for position, entry in enumerate(entries):
+        if entry.get("track") is None:
+            continue
+        for part, names in known.items():
+            found = entry.value[part]
+            if found.value not in names:
+                message = _unknown("diagnostics" if part == "metric" else f"{part}s", found.value, names)
+                problems.append(found.mark.problem(message, f"entries.{position}.{part}"))
+    return problems
+
+
+def _unknown(part: str, name: str, known: list[str]) -> str:
+    return f"no {part[:-1]} '{name}'{nearest(name, known)} (`benchsuite list {part}` shows all {len(known)})"
+
+
+def _check_track(node: Node, directory: RuleDirectory) -> list[Problem]:
+    tiers = node.get("tiers")
+    places = {"rules": node.get("rules")}
+    for tier in tiers.value if tiers else []:
+        places[f"tiers.{tier}.rules"] = dig(tiers, tier, "rules")
+    named: dict[str, None] = {}
+    problems: list[Problem] = []
+    for place, settings in places.items():
+        for rule, mark in settings.keys.items() if settings else ():
+            named[rule] = None
+            if rule not in directory.rules:
+                problems.append(mark.problem(f"no rule '{rule}'{nearest(rule, directory.rules)}", f"{place}.{rule}"))
+    known = [r for r in named if r in directory.rules] or list(directory.rules)[:1]
+    for tier in ["paper", *(tiers.value if tiers else [])]:
+        for rule in known:
+            _, found = resolve_parts(node, tier, rule, [], directory, known)
+            problems += [p for p in found if p not in problems]
+    return problems

@@ -1,0 +1,34 @@
+"""Every spec of one kind, checked: for the kinds that are read as a whole."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from benchsuite.errors import SpecError
+from benchsuite.specs.loading.checking import check
+from benchsuite.specs.loading.kinds import adapter_of
+from benchsuite.specs.loading.library import Kind, SpecLibrary
+from benchsuite.specs.models.base import DocumentedSpec
+
+Documented = TypeVar("Documented", bound=DocumentedSpec)
+
+
+def load_all(library: SpecLibrary, kind: Kind, shape: type[Documented]) -> list[Documented]:
+    """Return all specs of a kind, by name.
+
+    Args:
+        library: where they are looked up.
+        kind: name of their folder.
+        shape: what they are.
+
+    Raises:
+        SpecError: with all problems of the first file that has any.
+
+    """
+    found = []
+    for name in library.names(kind):
+        spec, problems = check(adapter_of(kind), library.load(kind, name), shape=shape)
+        if spec is None:
+            raise SpecError(problems, subject=f"{kind} {name}")
+        found.append(spec)
+    return found

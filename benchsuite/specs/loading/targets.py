@@ -1,0 +1,50 @@
+"""What the word after ``benchsuite run`` stands for: a suite, a track or an experiment, by name or as a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchsuite.errors import Problem, SpecError, nearest
+from benchsuite.specs.loading.library import SINGULAR, Kind, SpecLibrary, guess_kind
+from benchsuite.specs.loading.tree import Node, read
+
+RUNNABLE: tuple[Kind, ...] = ("suites", "tracks", "experiments")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A spec that can be run, with all that it extends and refers to laid out."""
+
+    kind: Kind
+    name: str
+    node: Node
+
+
+def find_target(target: str, library: SpecLibrary) -> Target:
+    """Return what a name, or the path of a YAML file, stands for.
+
+    Raises:
+        SpecError: if there is no such spec, it is of a kind that cannot be run, or two kinds have the name.
+
+    """
+    if Path(target).suffix in {".yaml", ".yml"}:
+        path = Path(target)
+        kind = guess_kind(path, read(path))
+        if kind in RUNNABLE:
+            return Target(kind, path.stem, library.load_file(kind, path))
+        message = f"holds {kind or 'no kind of spec that can be told'}; a run needs a suite, a track or an experiment"
+        raise SpecError([Problem(message, str(path))], subject=target)
+    kinds = [kind for kind in RUNNABLE if target in library.names(kind)]
+    if len(kinds) > 1:
+        both = " and ".join(_with_article(kind) for kind in kinds)
+        raise SpecError([Problem(f"'{target}' is both {both}; rename one")])
+    if kinds:
+        return Target(kinds[0], target, library.load(kinds[0], target))
+    hint = nearest(target, [name for kind in RUNNABLE for name in library.names(kind)])
+    counts = ", ".join(f"{len(library.names(kind))} {kind}" for kind in RUNNABLE)
+    raise SpecError([Problem(f"no suite, track or experiment '{target}'{hint} (`benchsuite list` shows {counts})")])
+
+
+def _with_article(kind: Kind) -> str:
+    return f"{'an' if kind == 'experiments' else 'a'} {SINGULAR[kind]}"

@@ -1,0 +1,255 @@
+"""Which network is trained: segments one after the other with what lies between them, ending in a readout.
+
+A *segment* is one linear map with its normalisation and nonlinearity. The readout, a dense map to the classes without a
+nonlinearity, is added by the builder, so that one architecture serves data sets with different numbers of classes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from benchsuite.specs.models.activation import Activation
+from benchsuite.specs.models.base import DocumentedSpec, Name, SpecModel, named_or_spelt_out
+from benchsuite.specs.models.joints import JointLayer, Padding, Reader, require_stride_one_for_same
+
+NormOrder = Literal["norm_first", "activation_first"]
+
+
+class Initialization(SpecModel):
+    """How weights are drawn, and biases where they do not start at zero."""
+
+    later_fields = frozenset({"bias", "on_off"})
+
+    scheme: Literal[
+        "torch_default",
+        "he_normal",
+        "he_normal_fan_out",
+        "he_uniform",
+        "xavier_normal",
+        "xavier_uniform",
+        "lecun_normal",
+        "orthogonal",
+        "zeros",
+    ] = "torch_default"
+    """``torch_default`` is U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases, as torch.nn has it.
+    ``he_normal_fan_out`` is N(0, 2 / fan_out), as torchvision's ResNets have it."""
+    gain: float = Field(default=1.0, gt=0)
+    """Multiplies what the scheme gives."""
+    on_off: Literal["none", "channels", "adjacent"] = "none"
+    """ON/OFF pairs of the GEVB paper: a matrix of half the size is drawn and unfolded. Where a segment reads the data,
+    units 2k and 2k+1 get it with opposite signs; elsewhere they get its positive and negative parts crosswise, so that
+    all weights are nonnegative and the ON cells compute what the half-size network would. ``channels``: the partners in
+    the input are neighbouring channels, also behind a flatten; ``adjacent``: they are neighbouring inputs, which behind
+    a flatten are pixels (the authors' conventional networks)."""
+    bias: Literal["scheme", "as_weight"] = "scheme"
+    """``scheme``: zero, except under ``torch_default``. ``as_weight``: drawn from the distribution of the weights."""
+
+    @model_validator(mode="after")
+    def _biases_have_such_a_distribution(self) -> Initialization:
+        if self.bias == "as_weight" and self.scheme == "orthogonal":
+            raise ValueError("orthogonal is a property of a matrix; biases cannot be drawn as_weight under it")
+        return self
+
+
+class SegmentDefaults(SpecModel):
+    """What a segment has unless it says otherwise."""
+
+    activation: Activation = "relu"
+    bias: bool = True
+    norm: Literal["none", "batch"] = "none"
+    norm_order: NormOrder = "norm_first"
+    """Whether the norm stands before the nonlinearity or after it (Akrout et al. 2019 put it after)."""
+    initialization: Initialization = Initialization()
+
+
+class SegmentOptions(Reader):
+    """A segment's own choices; ``None`` takes the chain's default."""
+
+    activation: Activation | None = None
+    bias: bool | None = None
+    norm: Literal["none", "batch"] | None = None
+    norm_order: NormOrder | None = None
+    initialization: Initialization | None = None
+
+
+class DenseLayer(SegmentOptions):
+    """A fully connected segment."""
+
+    kind: Literal["dense"]
+    units: int = Field(gt=0, le=1_000_000)
+
+
+class Conv2dLayer(SegmentOptions):
+    """A convolutional segment with a square kernel."""
+
+    kind: Literal["conv2d"]
+    channels: int = Field(gt=0, le=65_536)
+    kernel: int = Field(gt=0, le=64)
+    stride: int = Field(default=1, gt=0)
+    padding: Padding = 0
+    dilation: int = Field(default=1, gt=0)
+    groups: int = Field(default=1, gt=0)
+
+    @model_validator(mode="after")
+    def _same_has_a_size_to_keep(self) -> Conv2dLayer:
+        require_stride_one_for_same(self.padding, self.stride)
+        return self
+
+
+class LocallyConnected2dLayer(SegmentOptions):
+    """A convolution that shares no weight: every position has filters and biases of its own."""
+
+    kind: Literal["locally_connected2d"]
+    channels: int = Field(gt=0, le=65_536)
+    kernel: int = Field(gt=0, le=64)
+    stride: int = Field(default=1, gt=0)
+    padding: Padding = 0
+    replicated: bool = False
+    """Start from one filter at every position instead of independent ones, as the URFB authors' code does."""
+
+    @model_validator(mode="after")
+    def _same_has_a_size_to_keep(self) -> LocallyConnected2dLayer:
+        require_stride_one_for_same(self.padding, self.stride)
+        return self
+
+
+LayerSpec = Annotated[
+    DenseLayer | Conv2dLayer | LocallyConnected2dLayer | JointLayer,
+    Field(discriminator="kind"),
+]
+
+
+class ReadoutSpec(SpecModel):
+    """The last segment: a dense map to the classes, without a nonlinearity unless it is asked for."""
+
+    later_fields = frozenset({"activation"})
+
+    bias: bool | None = None
+    initialization: Initialization | None = None
+    activation: Activation = "identity"
+    """For ``form: invertible``, whose published code has a nonlinearity at the output too."""
+
+
+class BinaryCode(SpecModel):
+    """Classes are told apart by codes of ±1: the binary digits of their index, lowest first, repeated to the length."""
+
+    kind: Literal["binary"]
+    bits: int = Field(gt=0, le=4096)
+    """Components of the output; at least log2 of the number of classes."""
+
+
+OutputCode = Annotated[
+    Annotated[Literal["one_hot"], Tag("name")] | Annotated[BinaryCode, Tag("spelt_out")],
+    Discriminator(named_or_spelt_out),
+]
+
+
+class ChainArchitecture(DocumentedSpec):
+    """Layers one after the other, with sums over earlier ones where asked for, then the readout."""
+
+    kind: Literal["chain"]
+    form: Literal["ordinary", "vectorized", "invertible"] = "ordinary"
+    """``vectorized``: every unit is a vector of K components, one a class or code bit; weights are shared over
+    components but in segments that read the data; the readout is one vector unit (GEVB paper).
+    ``invertible``: every map has a square matrix, as many outputs as one of them reads inputs (a convolution: input
+    channels times kernel area). ``units`` and ``channels`` say how many of the outputs the next layer gets; the others
+    are auxiliary, kept for the inverse only. So it is at the readout, whose first outputs are the logits. Weights start
+    orthogonal unless ``defaults.initialization`` says otherwise (GAIT-prop papers)."""
+    weight_sign: Literal["mixed", "nonnegative"] = "mixed"
+    """``nonnegative``: after every update, weights of segments that do not read the data are clamped at zero."""
+    output_code: OutputCode = "one_hot"
+    """For ``form: vectorized``. A class's logit is the product of the output vector with the class's code, so that the
+    class of the nearest code is predicted."""
+    defaults: SegmentDefaults = SegmentDefaults()
+    layers: tuple[LayerSpec, ...] = Field(max_length=1000)
+    readout: ReadoutSpec = ReadoutSpec()
+
+    later_fields = frozenset({"form", "weight_sign", "output_code"})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _what_is_inverted_starts_orthogonal(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or given.get("form") != "invertible":
+            return given
+        defaults = given.get("defaults", {})
+        if not isinstance(defaults, dict):
+            return given
+        return given | {"defaults": {"initialization": {"scheme": "orthogonal"}} | defaults}
+
+    @model_validator(mode="after")
+    def _codes_are_for_vectors(self) -> ChainArchitecture:
+        if self.form != "vectorized" and self.output_code != "one_hot":
+            raise ValueError(f"output_code is for form: vectorized; an {self.form} network has one output a class")
+        return self
+
+    @model_validator(mode="after")
+    def _readout_activation_is_for_inverses(self) -> ChainArchitecture:
+        if self.form != "invertible" and self.readout.activation != "identity":
+            raise ValueError("readout.activation is for form: invertible; elsewhere the logits are the map's output")
+        return self
+
+
+Unconverted = Literal["refuse", "exact"]
+
+
+class PluginArchitecture(DocumentedSpec):
+    """A network built by a plugin's own builder (hook ``benchsuite_architectures``)."""
+
+    kind: Literal["plugin"]
+    builder: Name
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Handed to the builder as they are."""
+    unconverted: Unconverted = "refuse"
+    """Where the builder returns a module of its own: what becomes of parameters outside linear maps and norms."""
+
+    later_fields = frozenset({"unconverted"})
+
+
+class ResNetArchitecture(DocumentedSpec):
+    """Residual blocks in stages, each after the first at half the size and twice the channels (He et al. 2016)."""
+
+    kind: Literal["resnet"]
+    block: Literal["basic", "bottleneck"]
+    """Two 3x3 convs; or 1x1, 3x3 (which takes the stride, as in torchvision) and 1x1 to four times the channels."""
+    blocks: tuple[Annotated[int, Field(gt=0, le=200)], ...] = Field(min_length=1, max_length=8)
+    """How many in each stage."""
+    channels: int = Field(gt=0, le=4096)
+    """Of the first stage's 3x3 convs."""
+    stem: Literal["imagenet", "cifar"]
+    """A 7x7 conv of stride 2 and a max pool; or a 3x3 conv."""
+    shortcut: Literal["projection", "subsample"] = "projection"
+    """Where a block changes the shape: a 1x1 conv with a norm, or no weights (options B and A)."""
+    norm_order: NormOrder = "norm_first"
+    """``norm_first``: conv, norm, ReLU, the last ReLU of a block after the sum. ``activation_first``: conv, ReLU, norm
+    in every segment, and a sum without a nonlinearity (Akrout et al. 2019; where the sum stands is inferred)."""
+    initialization: Initialization = Initialization(scheme="he_normal_fan_out")
+    readout: ReadoutSpec = ReadoutSpec(bias=True, initialization=Initialization())
+
+    @model_validator(mode="after")
+    def _is_of_a_size_that_can_be_written_out(self) -> ResNetArchitecture:
+        if sum(self.blocks) > 150:
+            raise ValueError(f"{sum(self.blocks)} blocks; at most 150 are written out as layers")
+        widest = self.channels * 2 ** (len(self.blocks) - 1) * (4 if self.block == "bottleneck" else 1)
+        if widest > 65_536:
+            raise ValueError(f"the last stage has {widest} channels; at most 65536, so use fewer stages or channels")
+        return self
+
+
+class TorchvisionArchitecture(DocumentedSpec):
+    """A classifier of ``torchvision.models``, its linear maps taken over for rules of the first mechanism."""
+
+    kind: Literal["torchvision"]
+    model: Name
+    """As ``torchvision.models.get_model`` knows it."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Handed to it beside ``weights=None`` and the number of classes."""
+    unconverted: Unconverted = "refuse"
+    """What becomes of parameters outside linear maps and norms, as attention's: refuse the network, or train them by
+    the exact gradient of what reaches them."""
+
+
+ArchitectureSpec = Annotated[
+    ChainArchitecture | ResNetArchitecture | PluginArchitecture | TorchvisionArchitecture, Field(discriminator="kind")
+]

@@ -1,0 +1,111 @@
+"""Tracks (what is run), suites (which tracks, rules and seeds) and runs (one of them, fully explicit)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ConfigDict, Field, model_validator
+
+from benchsuite.specs.models.architecture import ArchitectureSpec
+from benchsuite.specs.models.base import DocumentedSpec, Name, SpecModel, Tier
+from benchsuite.specs.models.dataset import DatasetSpec
+from benchsuite.specs.models.hardware import HardwareSpec
+from benchsuite.specs.models.pretraining import PretrainingSpec
+from benchsuite.specs.models.protocol import DiagnosticsSpec, ProtocolSpec
+
+
+class RuleSpec(SpecModel):
+    """A rule by name with its hyperparameters."""
+
+    name: Name
+    config: dict[str, Any] = Field(default_factory=dict)
+    """Checked against the rule's own Config when the plan is made; there all defaults are filled in."""
+
+
+class RuleSettings(SpecModel):
+    """What a track changes for one rule, where its paper has it so; the source belongs in a comment beside it."""
+
+    config: dict[str, Any] = Field(default_factory=dict)
+    protocol: dict[str, Any] = Field(default_factory=dict)
+
+
+class TierChanges(SpecModel):
+    """What one tier changes of its track, merged field by field."""
+
+    dataset: dict[str, Any] = Field(default_factory=dict)
+    architecture: dict[str, Any] = Field(default_factory=dict)
+    protocol: dict[str, Any] = Field(default_factory=dict)
+    diagnostics: dict[str, Any] = Field(default_factory=dict)
+    pretraining: dict[str, Any] = Field(default_factory=dict)
+    rules: dict[Name, RuleSettings] = Field(default_factory=dict)
+    """Per-rule settings of this tier alone, laid over the track's: rates found for 400 epochs are not those for 20."""
+
+
+class TrackSpec(DocumentedSpec):
+    """A data set, a network and a protocol: the conditions under which rules are compared."""
+
+    dataset: DatasetSpec
+    architecture: ArchitectureSpec
+    protocol: ProtocolSpec
+    diagnostics: DiagnosticsSpec = DiagnosticsSpec()
+    pretraining: PretrainingSpec = PretrainingSpec()
+    """A first training whose segments are kept frozen; none unless its epochs are given."""
+    rules: dict[Name, RuleSettings] = Field(default_factory=dict)
+    """Per-rule settings; a rule that is not named here runs with the track's."""
+    tiers: dict[Tier, TierChanges] = Field(default_factory=dict)
+    """Changes per tier; 'paper' is the track as it stands unless it says otherwise."""
+
+
+class SuiteCells(SpecModel):
+    """Every one of some tracks with every one of some rules."""
+
+    tracks: tuple[Name, ...] = Field(min_length=1)
+    rules: tuple[Name, ...] = Field(min_length=1)
+
+
+class SuiteSpec(DocumentedSpec):
+    """Tracks x rules x seeds under one name; where not every rule belongs on every track, a list of such products."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["tracks", "rules"], "properties": {"cells": False}},
+                {"required": ["cells"], "properties": {"tracks": False, "rules": False}},
+            ]
+        }
+    )
+
+    tracks: tuple[Name, ...] = Field(default=(), min_length=1)
+    rules: tuple[Name, ...] = Field(default=(), min_length=1)
+    cells: tuple[SuiteCells, ...] = Field(default=(), min_length=1)
+    """Instead of ``tracks`` and ``rules``. A track that stands in several gets the rules of all of them."""
+    seeds: int = Field(default=3, gt=0, le=1000)
+    """Seed indices 0 to seeds-1; all rules share network and data order at one index."""
+    tier: Tier = "quick"
+    """Used unless the command names another."""
+
+    @model_validator(mode="after")
+    def _one_form_and_all_of_it(self) -> SuiteSpec:
+        missing = [name for name in ("tracks", "rules") if not getattr(self, name)]
+        if not self.cells and missing:
+            raise ValueError(f"{' and '.join(missing)} missing; give tracks and rules, or cells: a list of both")
+        if self.cells and len(missing) < 2:
+            raise ValueError("cells stands instead of tracks and rules; put what is beside it into the list")
+        return self
+
+
+class RunSpec(SpecModel):
+    """One run with nothing left to decide: what is hashed, executed and recorded."""
+
+    track: Name
+    tier: Tier
+    dataset: DatasetSpec
+    architecture: ArchitectureSpec
+    protocol: ProtocolSpec
+    diagnostics: DiagnosticsSpec
+    pretraining: PretrainingSpec = PretrainingSpec()
+    rule: RuleSpec
+    hardware: HardwareSpec
+    seed: int = Field(ge=0, lt=2**31)
+
+    later_fields = frozenset({"pretraining"})

@@ -1,0 +1,1 @@
+"""The URFB paper's deep linear network (Fig. 12)."""

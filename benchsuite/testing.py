@@ -1,0 +1,29 @@
+"""The conformance kit: a pytest suite that checks whether a rule keeps the contract of ``benchsuite.credit.rule``.
+
+In the tests of a rule's author::
+
+    from benchsuite.testing import RuleConformance
+    from my_package.my_rule import MyRule
+
+    class TestMyRule(RuleConformance):
+        rule = MyRule
+
+That is all; ``pytest`` then runs every check on every sample network the rule is compatible with. ``RuleConformance``
+says what can be set. This package imports pytest; ``benchsuite`` itself does not.
+"""
+
+from benchsuite.conformance.kit.conformance import RuleConformance
+from benchsuite.conformance.kit.guards import HostReadError, Surroundings, no_host_reads
+from benchsuite.conformance.samples.networks import SAMPLE_NETWORKS, SampleNetwork, UnheardOfMap
+from benchsuite.conformance.samples.trial import Trial
+
+__all__ = [
+    "SAMPLE_NETWORKS",
+    "HostReadError",
+    "RuleConformance",
+    "SampleNetwork",
+    "Surroundings",
+    "Trial",
+    "UnheardOfMap",
+    "no_host_reads",
+]

@@ -1,0 +1,73 @@
+"""From a network, a protocol and a rule on paper to a trainer on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchsuite.data.source import TrainingData
+from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.shapes.square import require_square_maps
+from benchsuite.networks.synchronized_norm import synchronize_norms
+from benchsuite.registry.manager import Registry
+from benchsuite.specs.models.architecture import ArchitectureSpec
+from benchsuite.specs.models.protocol import ProtocolSpec
+from benchsuite.specs.models.track import RuleSpec
+from benchsuite.training.device import Device
+from benchsuite.training.ranks import ALONE, Ranks
+from benchsuite.training.seeds import generator
+from benchsuite.training.trainer import Trainer
+
+SegmentStates = Mapping[str, Mapping[str, Any]]
+"""State of segments by name."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a trainer is made of."""
+
+    architecture: ArchitectureSpec
+    protocol: ProtocolSpec
+    rule: RuleSpec
+    seeds: dict[str, int]
+
+
+def assemble(
+    parts: Parts,
+    data: TrainingData,
+    device: Device,
+    registry: Registry,
+    kept: SegmentStates | None = None,
+    ranks: Ranks = ALONE,
+) -> Trainer:
+    """Build a network, attach its rule, and move both to the device.
+
+    Args:
+        parts: on paper.
+        data: on the device.
+        device: where to.
+        registry: for the rule and for plugins' architectures.
+        kept: segments that take over a state and are frozen; they fit, see ``require_keepable``.
+        ranks: the processes that make the run together.
+
+    Raises:
+        IncompatibleError: if the rule cannot work in the network.
+        ShapeError: if the protocol's regulariser cannot.
+
+    """
+    plan = outline_of(parts.architecture, data.input_shape, data.classes, registry.architectures)
+    require_square_maps(parts.protocol, plan)
+    network = build(plan, generator(parts.seeds, "init"))
+    for name, state in (kept or {}).items():
+        network.segments[name].load_state_dict(dict(state))
+    network.freeze(kept or ())
+    rule_type = registry.rule(parts.rule.name)
+    rule = rule_type(rule_type.Config.model_validate(parts.rule.config))
+    rule.attach(network, generator(parts.seeds, "feedback"))
+    network.autocast_dtype = device.autocast_dtype
+    network.to(device.torch_device)
+    rule.to(device.torch_device)
+    if device.synchronizes_norms:
+        synchronize_norms(network)
+    return Trainer(network, rule, data, parts.protocol, parts.seeds, ranks)

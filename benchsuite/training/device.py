@@ -1,0 +1,187 @@
+"""From a hardware spec to a device that is ready, and what it really is."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from benchsuite.errors import HardwareError
+from benchsuite.networks.products import shorten_products
+from benchsuite.records.model import HardwareUsed
+from benchsuite.specs.models.hardware import HardwareSpec
+from benchsuite.training.energy import EnergyMeter, open_energy_meter
+from benchsuite.training.ranks import ALONE, Ranks, launched_size, local_size
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device set up as a hardware spec asks.
+
+    Attributes:
+        torch_device: for tensors.
+        used: what goes into the record.
+        autocast_dtype: narrow type for products, or None.
+        synchronizes_norms: whether batch norms shall see the batches of all processes.
+        synchronize: waits until the device has done all it was given.
+        energy: counts what it uses.
+
+    """
+
+    torch_device: torch.device
+    used: HardwareUsed
+    autocast_dtype: torch.dtype | None
+    synchronizes_norms: bool
+    synchronize: Callable[[], None]
+    energy: EnergyMeter
+
+
+def settle_hardware(hardware: HardwareSpec) -> HardwareSpec:
+    """Return a spec whose device and number of processes are explicit.
+
+    Raises:
+        HardwareError: if this machine has not what the spec asks for, with what it has.
+
+    """
+    processes = launched_size()
+    if hardware.world_size not in (1, processes) and processes > 1:
+        raise HardwareError(
+            f"hardware '{hardware.name}' asks for {hardware.world_size} processes, torchrun started {processes}; "
+            "let both say the same"
+        )
+    name = hardware.device
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda"):
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        index = int(name.partition(":")[2] or 0)
+        if processes > 1 and ":" in name:
+            raise HardwareError(
+                f"hardware '{hardware.name}' asks for {name}, but each of {processes} processes takes a device of its "
+                "own; say cuda"
+            )
+        if processes > 1 and local_size() > count:
+            raise HardwareError(
+                f"torchrun started {local_size()} processes on this machine, which has {count} CUDA devices; start "
+                "one a device, or use --hardware cpu"
+            )
+        if index >= count:
+            raise HardwareError(
+                f"hardware '{hardware.name}' asks for {name}, but torch sees {count} CUDA devices here; "
+                "use --hardware cpu, or see `benchsuite doctor`"
+            )
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise HardwareError(
+            f"hardware '{hardware.name}' asks for mps, which torch does not see here; use --hardware cpu"
+        )
+    memory = _memory_gib(torch.device(name))
+    if hardware.memory_gib is not None and memory < hardware.memory_gib:
+        raise HardwareError(
+            f"hardware '{hardware.name}' asks for {hardware.memory_gib:g} GiB, but {name} has {memory:.1f} GiB"
+        )
+    return hardware.model_copy(update={"device": name, "world_size": max(hardware.world_size, processes)})
+
+
+def open_device(hardware: HardwareSpec, ranks: Ranks = ALONE) -> Device:
+    """Set threads and precision for this process and return its device; the spec must be settled."""
+    device = torch.device(hardware.device)
+    if ranks.size > 1 and device.type == "cuda":
+        device = torch.device("cuda", ranks.local_rank)
+    if hardware.threads is not None:
+        torch.set_num_threads(hardware.threads)
+    shorten_products(hardware.precision == "tf32")
+    notes = []
+    if hardware.precision == "tf32" and device.type != "cuda":
+        notes.append(f"tf32 has no effect on {device.type}; products were made in fp32")
+    if ranks.size > 1:
+        norms = "of the whole batch" if hardware.synchronized_batch_norm else "of each process's part of the batch"
+        notes.append(f"{ranks.size} processes; batch norms take statistics {norms}")
+        notes.append("memory and energy are those of the first process's device")
+    name, driver = _describe(device)
+    threads = torch.get_num_threads()
+    default_class = f"{name}, {threads} threads" if device.type == "cpu" else name
+    used = HardwareUsed(
+        hardware_class=hardware.hardware_class or default_class,
+        device=hardware.device,
+        device_name=name,
+        precision=hardware.precision,
+        threads=threads,
+        memory_gib=round(_memory_gib(device), 2),
+        driver=driver,
+        world_size=ranks.size,
+        notes=tuple(notes),
+    )
+    synchronize: Callable[[], None] = lambda: None  # noqa: E731 - one of three ways to fill the same slot
+    if device.type == "cuda":
+        synchronize = lambda: torch.cuda.synchronize(device)  # noqa: E731
+    elif device.type == "mps":
+        synchronize = torch.mps.synchronize
+    autocast_dtype = torch.bfloat16 if hardware.precision == "bf16" else None
+    synchronizes_norms = hardware.synchronized_batch_norm and ranks.size > 1
+    return Device(device, used, autocast_dtype, synchronizes_norms, synchronize, open_energy_meter(device))
+
+
+def unseen_device(hardware: HardwareSpec) -> Device:
+    """Return what a record says of a device that nobody has seen; nothing can be made on it."""
+    used = HardwareUsed(
+        hardware_class=hardware.hardware_class or "not known",
+        device=hardware.device,
+        device_name="not known",
+        precision=hardware.precision,
+        threads=hardware.threads or 1,
+        memory_gib=0,
+        notes=("the process that knew the device is gone",),
+    )
+    return Device(torch.device("meta"), used, None, False, lambda: None, EnergyMeter(None, "the process is gone"))
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Start measuring peak memory afresh, as far as the platform allows."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    else:
+        try:
+            Path("/proc/self/clear_refs").write_text("5")
+        except OSError:
+            return
+
+
+def peak_memory(device: torch.device) -> tuple[float | None, str]:
+    """Return the peak since the last reset in MiB, and what was measured."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20, "the device's allocator"
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return None, "not available on this platform"
+    kib = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+    return kib / 1024, "this process's resident memory"
+
+
+def _describe(device: torch.device) -> tuple[str, str | None]:
+    if device.type == "cuda":
+        driver = getattr(torch.version, "cuda", None)
+        return torch.cuda.get_device_name(device), f"CUDA {driver}" if driver else None
+    return _processor_name(), None
+
+
+def _processor_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _memory_gib(device: torch.device) -> float:
+    if device.type == "cuda":
+        return float(torch.cuda.get_device_properties(device).total_memory) / 2**30
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    except (ValueError, OSError, AttributeError):
+        return 0.0

@@ -1,0 +1,69 @@
+"""How images lie in memory while a network trains: channel after channel, or pixel after pixel."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+
+from benchsuite.credit.rule import Batch
+from benchsuite.specs.models.hardware import MemoryFormat
+from benchsuite.training.trainer import Trainer
+
+# Steps timed in each form, the best of which counts: what else a machine does makes a step slower only.
+TIMED_STEPS = 4
+
+
+def settle_memory_format(
+    trainer: Trainer, wanted: MemoryFormat, synchronize: Callable[[], None], known: bool | None = None
+) -> tuple[bool, str]:
+    """Put a trainer's network, rule and batches into one form, and leave everything else as it was.
+
+    Args:
+        trainer: set up, its warm-up done.
+        wanted: by the hardware spec.
+        synchronize: waits for the device.
+        known: whether images lay pixel after pixel when a run that is continued was begun; None for a new one.
+
+    Returns:
+        Whether they do now, and how that was found out; nothing where the spec says it.
+
+    """
+    if wanted != "fastest" or known is not None:
+        last = wanted == "channels_last" if known is None else known
+        trainer.set_channels_last(last)
+        return last, ""
+    before = copy.deepcopy(trainer.state())
+    batch = next(trainer.batches())
+    took: dict[bool, float] = {}
+    complaint = ""
+    for last in (False, True):
+        trainer.set_channels_last(last)
+        try:
+            took[last] = _step_time_s(trainer, batch, synchronize)
+        except RuntimeError as error:
+            # A map or a rule that takes its numbers in one order only.
+            took[last] = float("inf")
+            complaint = f" ({str(error).strip().splitlines()[0][:80]})"
+    faster = trainer.ranks.agree(took[True] < took[False])
+    trainer.set_channels_last(faster)
+    trainer.optimizer.zero_grad(set_to_none=True)
+    trainer.load_state(before)
+    times = [f"{1000 * took[last]:.1f} ms" if took[last] < float("inf") else f"fails{complaint}" for last in took]
+    return faster, f"forward and credit take {times[0]} contiguous, {times[1]} with channels last"
+
+
+def _step_time_s(trainer: Trainer, batch: Batch, synchronize: Callable[[], None]) -> float:
+    trainer.network.train()
+    trainer.rule.train()
+    batch = trainer.laid_out(batch)
+    best = float("inf")
+    for turn in range(TIMED_STEPS + 1):
+        trainer.optimizer.zero_grad(set_to_none=True)
+        synchronize()
+        start = time.perf_counter()
+        trainer.rule.assign_credit(batch)
+        synchronize()
+        if turn:  # the first one chooses kernels
+            best = min(best, time.perf_counter() - start)
+    return best

@@ -1,0 +1,29 @@
+"""A run's first training: what it is made of, and what it leaves to the run proper."""
+
+from __future__ import annotations
+
+from benchsuite.specs.models.track import RunSpec
+from benchsuite.training.assembly import Parts, SegmentStates
+from benchsuite.training.seeds import derive_seeds
+from benchsuite.training.trainer import Trainer
+
+
+def first_parts(spec: RunSpec) -> Parts:
+    """Return the parts of a run's first training; its random streams are its own."""
+    wanted = spec.pretraining
+    changes = {
+        "epochs": wanted.epochs,
+        "batch_size": wanted.batch_size or spec.protocol.batch_size,
+        "optimizer": wanted.optimizer or spec.protocol.optimizer,
+    }
+    return Parts(
+        architecture=wanted.architecture or spec.architecture,
+        protocol=spec.protocol.model_copy(update=changes),
+        rule=spec.rule,
+        seeds=derive_seeds(spec.seed, stage="pretraining"),
+    )
+
+
+def kept_segments(spec: RunSpec, trainer: Trainer) -> SegmentStates:
+    """Return the state of the segments that the run proper takes over."""
+    return {name: trainer.network.segments[name].state_dict() for name in spec.pretraining.keep}

@@ -1,0 +1,22 @@
+"""Sample networks by name, rules with other claims than their own, and what becomes of these."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchsuite.conformance.samples import SAMPLE_NETWORKS
+from benchsuite.credit.rule import Rule
+
+SAMPLES = {sample.name: sample for sample in SAMPLE_NETWORKS}
+
+
+def claiming(rule: type[Rule], **claims: Any) -> type[Rule]:
+    """Return the rule under other claims."""
+    return type(rule.__name__, (rule,), {"traits": rule.traits.model_copy(update=claims)})
+
+
+def verdict(experiment: Any, rule: type[Rule], *names: str) -> str:
+    """Return what becomes of the rule's claim in the sample networks named."""
+    audited = experiment.audit(rule, rule.traits, [SAMPLES[name] for name in names])
+    assert audited.reason == ""
+    return audited.verdict

@@ -1,0 +1,113 @@
+"""Oracle: the papers' own statements, as the built-in rules' traits repeat them; backprop is the control."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchsuite.conformance.audit.rule_audit import EXPERIMENTS, audit_rule
+from benchsuite.conformance.audit.weight_transport import WEIGHT_TRANSPORT
+from benchsuite.credit.rule import RuleTraits
+from benchsuite.execution.environment import environment_of
+from benchsuite.records.audit import RuleAudit
+from benchsuite.registry.manager import installed_registry
+from benchsuite_rules.backprop import Backprop
+from benchsuite_rules.difference_target_propagation import DifferenceTargetPropagation
+from benchsuite_rules.feedback_alignment import FeedbackAlignment
+
+from .claims import SAMPLES
+
+REGISTRY = installed_registry()
+BUILT_IN = sorted(
+    name for name in REGISTRY.rules if REGISTRY.origins["rule", name].distribution.split()[0] == "benchsuite"
+)
+NETWORKS = tuple(
+    SAMPLES[name]
+    for name in (
+        "one-hidden",
+        "batch-norm",
+        "conv",
+        "residual",
+        "vectorized-code",
+        "vectorized-conv",
+        "invertible-tower",
+    )
+)
+COULD_BE_STRONGER = {("updated_random_feedback", "changes_forward_weights"): "its masks, at a connectivity below one"}
+
+
+def audited(name: str, networks=NETWORKS) -> RuleAudit:
+    return audit_rule(REGISTRY.rule(name), environment_of(REGISTRY, name), networks)
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_every_built_in_rule_passes_its_own_claims(name):
+    verdicts = {claim.claim: (claim.verdict, claim.reason) for claim in audited(name).claims}
+    expected = {
+        experiment.claim: ("could_be_stronger" if (name, experiment.claim) in COULD_BE_STRONGER else "confirmed", "")
+        for experiment in EXPERIMENTS
+    }
+    assert verdicts == expected
+
+
+@pytest.mark.parametrize("sample", [s for s in SAMPLES.values() if s.outline.segments[1:]], ids=lambda s: s.name)
+def test_backprop_is_the_control_and_shows_transport_in_every_network(sample):
+    """Were it ever not to, no other rule's clean row would mean anything."""
+    control = WEIGHT_TRANSPORT.audit(Backprop, Backprop.traits, [sample])
+    assert control.shown is True
+    assert control.strongest.value > 0.1
+    assert control.strongest.where.endswith("at assign_credit")
+
+
+@pytest.mark.parametrize("sample", [s for s in SAMPLES.values() if s.outline.segments[1:]], ids=lambda s: s.name)
+def test_fixed_feedback_shows_none_in_any_network(sample):
+    assert WEIGHT_TRANSPORT.audit(FeedbackAlignment, FeedbackAlignment.traits, [sample]).strongest.value < 1e-12
+
+
+@pytest.mark.parametrize("name", ["dense", "conv", "invertible-tower"])
+def test_difference_targets_need_the_readouts_weight_for_their_gradient_step_alone(name):
+    """With a decoder of the readout no forward weight reaches credit but by activity; decoders learn on the way."""
+    rule = DifferenceTargetPropagation
+    for first_target, shown in (("gradient", True), ("decoder", False)):
+        config = rule.Config(first_target=first_target)
+        audit = WEIGHT_TRANSPORT.audit(lambda config=config: rule(config), rule.traits, [SAMPLES[name]])
+        assert audit.shown is shown
+        if shown:
+            assert audit.strongest.where == "readout at assign_credit"
+
+
+def test_each_claim_is_a_trait_and_has_one_experiment():
+    claims = [experiment.claim for experiment in EXPERIMENTS]
+    assert len(set(claims)) == len(claims)
+    booleans = {name for name, field in RuleTraits.model_fields.items() if field.annotation is bool}
+    # What it may hand to the optimizer is a list one can read, no behaviour to be provoked.
+    assert set(claims) == booleans - {"learns_feedback"}
+
+
+def test_a_result_comes_back_equal_from_json_and_says_what_was_audited():
+    found = audited("backprop", NETWORKS[:1])
+    assert RuleAudit.model_validate_json(found.model_dump_json()) == found
+    written = json.loads(found.model_dump_json())
+    assert (written["rule"], written["environment"]["rule_distribution"].split()[0]) == ("backprop", "benchsuite")
+    assert audited("kolen_pollack", NETWORKS[:1]).config["decay"] == 1e-4
+
+
+class Raises(FeedbackAlignment):
+    name = "raises"
+
+    def after_update(self):
+        raise ZeroDivisionError("by the rule")
+
+
+def test_a_rule_that_raises_is_a_failure_of_the_claims_it_raised_under_and_no_others():
+    found = audit_rule(Raises, environment_of(REGISTRY, "feedback_alignment"), NETWORKS[:2])
+    crashed = {claim.claim for claim in found.failed}
+    assert {"weight_transport", "separate_phase", "changes_forward_weights"} == crashed
+    assert {claim.reason for claim in found.failed} == {"one-hidden: ZeroDivisionError: by the rule"}
+    assert next(c for c in found.claims if c.claim == "unit_specific_feedback").verdict == "confirmed"
+
+
+def test_a_rule_for_which_there_is_no_network_is_not_said_to_be_right():
+    found = audited("gevb", NETWORKS[:1])
+    assert {claim.verdict for claim in found.claims} == {"not_tested"}

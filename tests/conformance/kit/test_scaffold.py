@@ -1,0 +1,96 @@
+"""What ``benchsuite new rule`` writes works unchanged. The oracles are the kit, ruff, mypy and the registry."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from benchsuite.errors import SpecError
+from benchsuite.registry.manager import build_registry
+from benchsuite.registry.scaffold import create_rule_project
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("projects")
+    written = create_rule_project("my_first_rule", folder)
+    assert all(path.is_file() for path in written)
+    return folder / "my_first_rule"
+
+
+def _run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k not in {"PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST"}}
+    return subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_generated_rule_passes_the_conformance_kit(project):
+    result = _run("pytest", "-q", "-p", "no:cacheprovider", cwd=project)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert " passed" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "check", [("check", "--no-cache", "."), ("format", "--no-cache", "--check", ".")], ids=" ".join
+)
+def test_generated_code_is_clean_under_ruff(project, check):
+    result = _run("ruff", *check, cwd=project)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_generated_code_is_clean_under_strict_mypy(project, tmp_path):
+    result = _run("mypy", "--cache-dir", str(tmp_path), cwd=project)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_registry_accepts_the_generated_plugin(project, monkeypatch):
+    monkeypatch.syspath_prepend(str(project / "src"))
+    registry = build_registry([EntryPoint("my_first_rule", "benchsuite_my_first_rule.rule", "benchsuite")])
+    assert registry.failures == []
+    assert list(registry.rules) == ["my_first_rule"]
+    assert "my_first_rule = " in (project / "pyproject.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("My Rule", "such as my_rule"),
+        ("", "such as my_rule"),
+        ("_rule", "such as my_rule"),
+        ("2nd", "such as my_rule"),
+        ("../escape", "such as my_rule"),
+        ("lambda", "lambda_rule"),
+        ("backprop", "taken by benchsuite"),
+        ("rules", "benchsuite_rules is installed already"),
+    ],
+)
+def test_name_that_cannot_be_used_is_refused_and_nothing_written(tmp_path, name, says):
+    with pytest.raises(SpecError) as refused:
+        create_rule_project(name, tmp_path)
+    assert says in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_existing_files_are_named_and_left_as_they_are(tmp_path):
+    first = create_rule_project("twice", tmp_path)
+    first[0].write_text("mine")
+    for path in first[2:]:
+        path.unlink()
+    with pytest.raises(SpecError) as refused:
+        create_rule_project("twice", tmp_path)
+    assert str(first[0]) in str(refused.value)
+    assert str(first[1]) in str(refused.value)
+    assert first[0].read_text() == "mine"
+    assert not first[2].exists()

@@ -1,0 +1,71 @@
+"""A rule of another distribution is found, runs and is tested like ours. The oracle is an environment of its own."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import distributions, entry_points
+
+import pytest
+
+pytestmark = pytest.mark.separate_environment
+
+RULE = "direct_random_target_projection"
+
+
+def test_command_lists_the_rule_with_the_distribution_it_came_from(third_party_environment):
+    done = third_party_environment.benchsuite("list", "rules", "--json")
+    assert done.returncode == 0, done.stderr
+    listed = {entry["name"]: entry for entry in json.loads(done.stdout)["rules"]}
+    assert listed[RULE]["from"] == "benchsuite-drtp 0.1.0"
+    assert "backprop" in listed
+
+
+def test_registry_loads_the_rule_from_its_own_installation(third_party_environment):
+    show = (
+        "from benchsuite.registry.manager import installed_registry as r; import sys, inspect;"
+        f"print(inspect.getfile(r().rule({RULE!r}))); sys.exit(bool(r().failures))"
+    )
+    done = third_party_environment.run("-c", show)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.strip().startswith(str(third_party_environment.python.parents[1]))
+
+
+def test_its_own_tests_pass_there(third_party_environment):
+    done = third_party_environment.run(
+        "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "pythonpath=", cwd=third_party_environment.project
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+
+
+def test_the_environment_of_the_tests_is_not_touched(third_party_environment):
+    assert third_party_environment.python.exists()
+    assert "benchsuite-drtp" not in {d.name for d in distributions()}
+    assert RULE not in {point.name for point in entry_points(group="benchsuite")}
+
+
+def test_it_runs_on_the_quickstart_beside_ours(third_party_environment, tmp_path):
+    """An outside rule is one install away from the same table, data and seeds as the built-in ones."""
+    done = third_party_environment.benchsuite(
+        "run",
+        "quickstart",
+        "--tier",
+        "smoke",
+        "--seeds",
+        "2",
+        "--rules",
+        f"backprop,{RULE}",
+        "--json",
+        "--tracking-uri",
+        "none",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    records = json.loads(done.stdout)["records"]
+    found = {(r["spec"]["rule"]["name"], r["spec"]["seed"]): r for r in records}
+    assert set(found) == {(rule, seed) for rule in ("backprop", RULE) for seed in (0, 1)}
+    assert {r["status"] for r in records} == {"completed"}
+    assert found[RULE, 0]["environment"]["rule_distribution"] == "benchsuite-drtp 0.1.0"
+    assert found[RULE, 0]["data"]["fingerprint"] == found["backprop", 0]["data"]["fingerprint"]
+    assert found[RULE, 0]["network"]["taken_over"] == ["dense1", "dense2"]
+    assert (tmp_path / "benchsuite-store" / "records").is_dir()

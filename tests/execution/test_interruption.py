@@ -1,0 +1,122 @@
+"""Oracle: what signals do to a Python program. However many come, and whenever, the record is written."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from benchsuite.execution import run as run_module
+from benchsuite.execution.endings import InterruptedRunError
+from benchsuite.execution.interruption import interruptions_held, termination_as_interrupt
+from benchsuite.execution.run import Run
+from benchsuite.records.model import RunRecord
+from benchsuite.records.store import RecordStore
+from benchsuite.specs.models.track import RunSpec
+
+MakeSpec = Callable[..., RunSpec]
+MakeRun = Callable[[RunSpec], Run]
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C interrupt: a shell lets what it starts in the background ignore it, and CI may be started so."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def signal_before_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a second signal meet the record while it is being written."""
+    write = RecordStore.write
+
+    def met(self: RecordStore, record: RunRecord) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        return write(self, record)
+
+    monkeypatch.setattr(RecordStore, "write", met)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_for_the_block_and_is_let_in_after_it(number: signal.Signals) -> None:
+    done = []
+
+    def hold() -> None:
+        with interruptions_held():
+            signal.raise_signal(number)
+            done.append("the whole block")
+
+    with termination_as_interrupt(), pytest.raises(KeyboardInterrupt):
+        hold()
+    assert done
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_thread_holds_nothing() -> None:
+    """Python hands signals to the main thread alone, and lets no other ask for them."""
+    before, seen = signal.getsignal(signal.SIGTERM), []
+
+    def hold() -> None:
+        with interruptions_held():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    thread.join()
+    assert seen == [before]
+
+
+@pytest.mark.usefixtures("signal_before_writing")
+def test_a_signal_that_meets_the_record_of_a_finished_run_loses_nothing(
+    make_spec: MakeSpec, make_run: MakeRun, store: RecordStore
+) -> None:
+    run = make_run(make_spec())
+    with termination_as_interrupt(), pytest.raises(KeyboardInterrupt):
+        run.execute()
+    record = store.find(run.id)
+    assert record is not None
+    assert record.status == "completed"
+
+
+@pytest.mark.usefixtures("signal_before_writing")
+def test_a_second_signal_does_not_take_the_record_of_the_first(
+    make_spec: MakeSpec, make_run: MakeRun, store: RecordStore
+) -> None:
+    run = make_run(make_spec())
+    run.tell = interrupt_in_the_second_epoch
+    with termination_as_interrupt(), pytest.raises(KeyboardInterrupt):
+        run.execute()
+    record = store.find(run.id)
+    assert record is not None
+    assert (record.status, len(record.epochs)) == ("interrupted", 2)
+
+
+def interrupt_in_the_second_epoch(event: str, **arguments: Any) -> None:
+    if event == "benchsuite_epoch_finished" and arguments["metrics"].epoch == 2:
+        raise KeyboardInterrupt
+
+
+def test_a_signal_that_comes_while_an_error_is_taken_in_is_an_interruption(
+    make_spec: MakeSpec, make_run: MakeRun, store: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where processes lose one another, the system's signal is let in at the error's first line."""
+
+    def signalled(error: Exception, device: str) -> Any:
+        raise KeyboardInterrupt
+
+    def lost(event: str, **arguments: Any) -> None:
+        if event == "benchsuite_epoch_finished":
+            raise RuntimeError("the other process is gone")
+
+    monkeypatch.setattr(run_module, "ending_of_failure", signalled)
+    run = make_run(make_spec())
+    run.tell = lost
+    with pytest.raises(InterruptedRunError):
+        run.execute()
+    record = store.find(run.id)
+    assert record is not None
+    assert (record.status, len(record.epochs)) == ("interrupted", 1)

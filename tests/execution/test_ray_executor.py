@@ -1,0 +1,360 @@
+"""Oracle: the same runs made in this process. A cluster of two machines, one of which is lost, comes to the same."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchsuite.errors import HardwareError
+from benchsuite.execution import ray_worker
+from benchsuite.execution.endings import Loss
+from benchsuite.execution.executor import Place
+from benchsuite.execution.run import Run
+from benchsuite.execution.session import Session, SessionResult
+from benchsuite.records.model import RunRecord
+from benchsuite.records.running import marked_running
+from benchsuite.records.store import RecordStore
+from benchsuite.registry.manager import Registry, build_registry
+from benchsuite.registry.markers import hookimpl
+from benchsuite.specs.hashing import run_id
+from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
+from benchsuite.specs.loading.resolve import SelectedRun, Selection, resolve
+from benchsuite.specs.models.hardware import HardwareSpec
+from benchsuite.specs.models.track import RunSpec
+
+# A loaded machine takes longer to start a node than the half minute Ray waits; read when Ray is imported.
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
+ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
+
+from ray.cluster_utils import Cluster  # noqa: E402
+
+from benchsuite.execution.ray_executor import POLL_S, Need, RayExecutor, need_of, settle_for_cluster  # noqa: E402
+
+ENDLESS = {"epochs": 100_000}
+"""Until a test has seen what it waits for: a run that the clock ends may end before, on a machine that is slow."""
+PATIENCE_S = 240.0
+"""After this a test gives up waiting, and fails by what it did not see."""
+MakeSpec = Callable[..., RunSpec]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Return a cluster of one machine with one core; tests add others."""
+    made = Cluster(
+        initialize_head=True,
+        connect=True,
+        head_node_args={"num_cpus": 1, "num_gpus": 0, "object_store_memory": 100 * 2**20, "include_dashboard": False},
+    )
+    yield made
+    ray.shutdown()
+    made.shutdown()
+
+
+def add_machine(cluster: Any) -> Any:
+    node = cluster.add_node(num_cpus=1, num_gpus=0, object_store_memory=100 * 2**20)
+    cluster.wait_for_nodes(timeout=PATIENCE_S)
+    return node
+
+
+@pytest.fixture
+def second_machine(cluster: Any) -> Iterator[Any]:
+    """Return a second machine of the cluster, which a test may take away; machines that it adds go with it."""
+    yield add_machine(cluster)
+    for node in list(cluster.worker_nodes):
+        cluster.remove_node(node, allow_graceful=False)
+
+
+class Watch:
+    """What the session's plugins are told; interrupts the session once it has seen what it waits for."""
+
+    def __init__(self, seen: Callable[[Watch], bool] | None = None) -> None:
+        self.started: list[tuple[str, int]] = []
+        self.epochs: list[tuple[str, int]] = []
+        self.finished: list[RunRecord] = []
+        self.seen = seen
+        self.deadline = time.monotonic() + PATIENCE_S
+
+    @hookimpl
+    def benchsuite_run_started(self, run_id: str, resumed_from_epoch: int) -> None:
+        self.started.append((run_id, resumed_from_epoch))
+
+    @hookimpl
+    def benchsuite_epoch_finished(self, run_id: str, metrics: Any) -> None:
+        self.epochs.append((run_id, metrics.epoch))
+        if self.seen is not None and (self.seen(self) or time.monotonic() > self.deadline):
+            raise KeyboardInterrupt
+
+    @hookimpl
+    def benchsuite_run_finished(self, record: RunRecord, path: Path) -> None:
+        assert path.is_file()
+        self.finished.append(record)
+
+
+def session_of(
+    specs: list[RunSpec], store: RecordStore, watch: Watch, executor: RayExecutor | None, fresh: bool = False
+) -> Session:
+    registry: Registry = build_registry()
+    registry.manager.register(watch)
+    runs = [SelectedRun(spec, "benchsuite run tiny") for spec in specs]
+    session = Session(runs, store, registry, store.root, fresh, executor=executor)
+    session.check()
+    return session
+
+
+def numbers(record: RunRecord) -> list[Any]:
+    return [(e.epoch, e.running_loss, e.train, e.test) for e in record.epochs]
+
+
+def test_a_cluster_makes_the_runs_that_this_process_makes(
+    cluster: Any, second_machine: Any, make_spec: MakeSpec, store: RecordStore, tmp_path: Path
+) -> None:
+    """Catches a worker with other seeds, data or settings, an event that is lost or told twice, and a second try."""
+    # One thread here too: more of them add up in another order, which eight steps of Adam make visible.
+    one = {"hardware": {"name": "one", "device": "cpu", "threads": 1}}
+    diverging = make_spec(protocol={"optimizer": {"kind": "sgd", "learning_rate": 1e30}}, seed=5, **one)
+    specs = [make_spec(seed=0, **one), make_spec("feedback_alignment", seed=1, **one), diverging]
+    here, there = Watch(), Watch()
+    other = RecordStore(tmp_path / "other")
+    expected = session_of(specs, other, here, None).execute()
+    found = session_of(specs, store, there, RayExecutor()).execute()
+    by_id = {record.run_id: record for record in found.records}
+    assert {r.run_id: r.status for r in expected.records} == {k: r.status for k, r in by_id.items()}
+    assert sorted(r.status for r in found.records) == ["completed", "completed", "diverged"]
+    for record in expected.records:
+        assert numbers(by_id[record.run_id]) == numbers(record)
+        assert store.find(record.run_id) == by_id[record.run_id]
+    assert sorted(there.started) == sorted(here.started)
+    assert sorted(there.epochs) == sorted(here.epochs)
+    assert {r.run_id for r in there.finished} == set(by_id)
+    assert len(there.finished) == 3
+    again = session_of(specs, store, Watch(), RayExecutor()).execute()
+    assert again.reused == set(by_id)
+
+
+class Removal(Watch):
+    """Takes a machine away once two runs have saved something; another one comes in its place if asked for."""
+
+    def __init__(
+        self, cluster: Any, machine: Any, store: RecordStore, seen: Callable[[Watch], bool], replaced: bool = False
+    ) -> None:
+        super().__init__(seen)
+        self.cluster, self.machine, self.store, self.replaced = cluster, machine, store, replaced
+
+    @hookimpl
+    def benchsuite_epoch_finished(self, run_id: str, metrics: Any) -> None:
+        super().benchsuite_epoch_finished(run_id, metrics)
+        if self.machine is not None and len(list(self.store.checkpoints_folder.glob("*.pt"))) == 2:
+            self.cluster.remove_node(self.machine, allow_graceful=False)
+            self.machine = None
+            if self.replaced:
+                add_machine(self.cluster)
+
+
+def has_gone_on(watch: Watch) -> bool:
+    """Whether a run that was begun again has come further than what it had saved."""
+    begun_again = {name: epoch for name, epoch in watch.started if epoch > 0}
+    name, epoch = watch.epochs[-1]
+    return name in begun_again and epoch > begun_again[name]
+
+
+def test_a_run_whose_machine_is_lost_goes_on_elsewhere_from_what_it_saved(
+    cluster: Any, second_machine: Any, make_spec: MakeSpec, store: RecordStore
+) -> None:
+    """Catches a run that is dropped, begun anew, or held back by the claim that its lost process left."""
+    specs = [make_spec(protocol=ENDLESS, seed=seed) for seed in (0, 1)]
+    watch = Removal(cluster, second_machine, store, has_gone_on, replaced=True)
+    result = session_of(specs, store, watch, RayExecutor()).execute()
+    assert sorted(record.resumed for record in result.records) == [0, 1]
+    moved = next(record for record in result.records if record.resumed)
+    epochs = [e.epoch for e in moved.epochs]
+    assert epochs == list(range(1, len(epochs) + 1))
+    starts = [epoch for name, epoch in watch.started if name == moved.run_id]
+    assert starts[0] == 0
+    assert 0 < starts[1] < len(epochs)
+
+
+def test_a_run_that_is_lost_too_often_ends_in_a_record_with_what_it_had_saved(
+    cluster: Any, second_machine: Any, make_spec: MakeSpec, store: RecordStore
+) -> None:
+    specs = [make_spec(protocol=ENDLESS, seed=seed) for seed in (0, 1)]
+    watch = Removal(cluster, second_machine, store, lambda watch: bool(watch.finished))
+    result = session_of(specs, store, watch, RayExecutor(retries=0)).execute()
+    lost = next(record for record in result.records if record.status == "crashed")
+    assert "worker was lost" in lost.reason
+    assert lost.epochs
+    assert lost.timing.peak_memory_mib is None
+    assert store.find(lost.run_id) == lost
+    assert not list(store.running_folder.iterdir())
+
+
+def test_a_run_that_another_command_is_at_is_waited_for_and_not_made_anew(
+    cluster: Any, make_spec: MakeSpec, store: RecordStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where this command said to start afresh; and asked for now and then, since each time takes a worker."""
+    spec = make_spec()
+    (theirs,) = session_of([spec], RecordStore(tmp_path / "theirs"), Watch(), None).execute().records
+    submitted: list[float] = []
+    submit = RayExecutor._submit
+
+    def counted(self: RayExecutor, *arguments: Any) -> Any:
+        submitted.append(time.monotonic())
+        return submit(self, *arguments)
+
+    def other_command() -> None:
+        with marked_running(store.running_folder, run_id(spec)):
+            begun.set()
+            deadline = time.monotonic() + 240
+            while len(submitted) < 3 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            store.write(theirs)
+
+    monkeypatch.setattr(RayExecutor, "_submit", counted)
+    begun = threading.Event()
+    thread = threading.Thread(target=other_command)
+    thread.start()
+    assert begun.wait(PATIENCE_S)
+    (found,) = session_of([spec], store, Watch(), RayExecutor(), fresh=True).execute().records
+    thread.join()
+    assert found == theirs
+    assert min(later - earlier for earlier, later in pairwise(submitted)) >= POLL_S
+
+
+def test_an_interruption_saves_runs_wherever_they_are_and_they_go_on_later(
+    cluster: Any, make_spec: MakeSpec, store: RecordStore
+) -> None:
+    """Catches a worker that is killed before it has written, and a run that waits for room and is forgotten."""
+    specs = [make_spec(protocol=ENDLESS, seed=seed) for seed in (0, 1)]
+    first: SessionResult = session_of(
+        specs, store, Watch(lambda watch: watch.epochs[-1][1] == 3), RayExecutor()
+    ).execute()
+    assert first.interrupted
+    assert [record.status for record in first.records] == ["interrupted"]
+    assert not list(store.running_folder.iterdir())
+    begun = next(spec for spec in specs if run_id(spec) == first.records[0].run_id)
+    again = Watch(lambda watch: watch.epochs[-1][1] > len(first.records[0].epochs))
+    (later,) = session_of([begun], store, again, RayExecutor()).execute().records
+    assert later.status == "interrupted"
+    assert [e.epoch for e in later.epochs] == list(range(1, len(later.epochs) + 1))
+    assert len(later.epochs) > len(first.records[0].epochs)
+
+
+def test_what_no_machine_has_is_refused_before_anything_is_run(
+    cluster: Any, make_spec: MakeSpec, store: RecordStore, tmp_path: Path, library: SpecLibrary, registry: Registry
+) -> None:
+    executor = RayExecutor()
+    wide = make_spec(hardware={"name": "wide", "device": "cpu", "threads": 64})
+    with pytest.raises(HardwareError, match="no machine of the cluster has room for hardware 'wide': 64 CPU cores"):
+        executor.check([SelectedRun(wide, "")], Place(store.root, store.root, fresh=False))
+    # One hardware spec, for images that 64 processes decode and for data that need none, last.
+    (images,) = resolve(
+        Selection("imagenet-resnet18", rules=("backprop",), tier="smoke", seeds=(0,)), library, registry
+    )
+    hardware = images.spec.hardware.model_copy(update={"device": "cpu", "loader_processes": 64})
+    both = [images.spec.model_copy(update={"hardware": hardware}), make_spec(hardware=hardware.model_dump())]
+    with pytest.raises(HardwareError, match="65 CPU cores"):
+        executor.check([SelectedRun(spec, "") for spec in both], Place(store.root, store.root, fresh=False))
+    fitting = [SelectedRun(make_spec(), "")]
+    with pytest.raises(HardwareError, match=r"data is not seen, expected seen(.|\n)*must be the same folders"):
+        executor.check(fitting, Place(store.root, tmp_path / "nowhere", fresh=False))
+    executor.check(fitting, Place(store.root, store.root, fresh=False))
+    assert not [p for p in store.root.iterdir() if p.name.startswith(".looked-for")]
+    assert settle_for_cluster(HardwareSpec(name="auto", device="auto")).device == "cpu"
+
+
+def test_runs_reserve_what_their_hardware_says(make_spec: MakeSpec) -> None:
+    def need(**hardware: Any) -> Need:
+        return need_of(make_spec(hardware={"name": "a", **hardware}))
+
+    assert need(device="cpu") == Need(1, 0, 0)
+    assert need(device="cpu", threads=4, memory_gib=2, loader_processes=3) == Need(4, 0, 2 * 2**30)
+    shared = need(device="cuda", memory_gib=20, device_share=0.25)
+    assert shared == Need(1, 0.25, 0)
+    assert shared.fits({"CPU": 1, "GPU": 1})
+    assert not shared.fits({"CPU": 1})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"device": "cuda:1"}, "say cuda without a number"), ({"world_size": 2}, "which torchrun starts")],
+)
+def test_hardware_that_ray_cannot_share_out_is_refused(
+    make_spec: MakeSpec, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(HardwareError, match=message):
+        need_of(make_spec(hardware={"name": "odd", "device": "cuda", **changes}))
+
+
+def test_processes_that_decode_images_are_reserved_too(registry: Registry) -> None:
+    """Catches four runs packed on a GPU that start four times as many processes as the machine has cores."""
+    library = SpecLibrary([builtin_folder()])
+    (run,) = resolve(Selection("imagenet-resnet18", rules=("backprop",), tier="smoke", seeds=(0,)), library, registry)
+    with pytest.raises(HardwareError, match=r"hardware\.loader_processes=8"):
+        need_of(run.spec)
+    hardware = run.spec.hardware.model_copy(update={"device": "cuda", "threads": 2, "loader_processes": 6})
+    assert need_of(run.spec.model_copy(update={"hardware": hardware})) == Need(8, 1, 0)
+
+
+def test_the_record_of_a_loss_needs_no_device_and_no_checkpoint(
+    make_spec: MakeSpec, make_run: Callable[..., Run]
+) -> None:
+    """Catches a machine without a GPU that cannot write down what became of a run on one."""
+    run = make_run(make_spec(hardware={"name": "cuda", "device": "cuda"}))
+    record = run.record_loss(Loss("its worker was lost 4 times: gone"))
+    assert (record.status, record.hardware.device, record.epochs) == ("crashed", "cuda", ())
+    assert run.store.find(run.id) == record
+    killed = run.record_loss(Loss("Ray ended it for want of memory", "out_of_memory"))
+    assert (killed.status, killed.reason) == ("out_of_memory", "Ray ended it for want of memory")
+
+
+class Heard:
+    """Stands in for the queue to the driver."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+        self.actor = self.put_nowait = self
+
+    def remote(self, item: Any) -> None:
+        self.events.append(item)
+
+
+def test_an_interruption_that_is_lost_in_the_worker_is_noticed_after_the_epoch(
+    make_spec: MakeSpec, store: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a run that goes on to its end after Ctrl-C, because a callback swallowed the KeyboardInterrupt."""
+    heard = Heard()
+    monkeypatch.setattr(ray_worker, "was_cancelled", lambda: len(heard.events) == 3)
+    record = ray_worker.make_run(SelectedRun(make_spec(), ""), Place(store.root, store.root, fresh=False), heard)
+    assert record is not None
+    assert (record.status, len(record.epochs)) == ("interrupted", 2)
+    assert not list(store.running_folder.iterdir())
+
+
+class Stopped:
+    """An executor that is interrupted, after one run has come to its end and before another has begun."""
+
+    def __init__(self, make_run: Callable[..., Run]) -> None:
+        self.make_run = make_run
+
+    def check(self, runs: Any, place: Place) -> None:
+        """Find nothing wrong."""
+
+    def make(self, runs: Any, place: Place, tell: Any, lost: Any) -> Iterator[RunRecord]:
+        self.make_run(runs[0].spec).execute()
+        raise KeyboardInterrupt
+        yield
+
+
+def test_a_run_that_ended_while_the_command_was_interrupted_is_among_its_results(
+    make_spec: MakeSpec, make_run: Callable[..., Run], store: RecordStore
+) -> None:
+    specs = [make_spec(seed=seed) for seed in (0, 1)]
+    found = session_of(specs, store, Watch(), Stopped(make_run)).execute()  # type: ignore[arg-type]
+    assert found.interrupted
+    assert [(record.run_id, record.status) for record in found.records] == [(run_id(specs[0]), "completed")]

@@ -1,0 +1,327 @@
+"""Oracle: DESIGN's list of statuses, and two runs of the same spec."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchsuite.credit.rule import Rule
+from benchsuite.errors import SingularMapError, StoreError
+from benchsuite.execution import run as run_module
+from benchsuite.execution.endings import InterruptedRunError
+from benchsuite.execution.run import Run
+from benchsuite.records.model import EpochMetrics, RunRecord
+from benchsuite.records.store import RecordStore, read_record
+from benchsuite.registry import hookimpl
+from benchsuite.registry.manager import Registry
+from benchsuite.specs.models.track import RunSpec
+from benchsuite.training.checkpoint import LAYOUT
+from benchsuite.training.trainer import Trainer
+
+MakeSpec = Callable[..., RunSpec]
+MakeRun = Callable[..., Run]
+RULES = (
+    "backprop",
+    "feedback_alignment",
+    "direct_feedback_alignment",
+    "readout_only",
+    "sign_symmetry",
+    "kolen_pollack",
+    "updated_random_feedback",
+    "weight_mirror",
+)
+
+
+def numbers(record: RunRecord) -> dict[str, Any]:
+    """Return all of a record that must not depend on when and how fast it was made."""
+    content = record.model_dump(
+        mode="json", exclude={"timing", "started_at", "ended_at", "resumed", "status", "reason"}
+    )
+    for epoch in content["epochs"]:
+        del epoch["train_time_s"], epoch["images_per_s"]
+    return content
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_same_spec_gives_the_same_record(make_spec: MakeSpec, make_run: MakeRun, rule: str) -> None:
+    first = make_run(make_spec(rule)).execute()
+    second = make_run(make_spec(rule), fresh=True).execute()
+    assert first.status == second.status == "completed"
+    assert numbers(first) == numbers(second)
+
+
+def test_another_seed_gives_another_record(make_spec: MakeSpec, make_run: MakeRun) -> None:
+    """Catches a seed that is recorded but not used."""
+    losses = {make_run(make_spec(seed=seed)).execute().epochs[-1].running_loss for seed in range(3)}
+    assert len(losses) == 3
+
+
+def test_a_record_says_everything_that_happened(make_spec: MakeSpec, make_run: MakeRun, store: RecordStore) -> None:
+    record = make_run(make_spec("feedback_alignment")).execute()
+    assert read_record(store.path_of(record.run_id)) == record
+    assert [e.epoch for e in record.epochs] == [1, 2, 3, 4]
+    assert all(e.train and e.test and e.test.top5_error is not None for e in record.epochs)
+    assert all(e.test.top5_error <= e.test.error for e in record.epochs if e.test and e.test.top5_error is not None)
+    assert {d.epoch for d in record.diagnostics} == {0, 2, 4}
+    assert {d.segment for d in record.diagnostics} == {"conv1", "dense2"}
+    assert record.network is not None
+    assert record.network.segments == ("conv1", "dense2", "readout")
+    assert record.network.taken_over == ("conv1", "dense2")
+    assert record.timing.train_time_s == pytest.approx(sum(e.train_time_s for e in record.epochs))
+    assert record.data is not None
+    assert record.data.train_examples == 96
+    assert len(set(record.seeds.values())) == 5
+
+
+class Stop(Exception):  # noqa: N818 - stands for a kill, not for an error
+    """What a killed process would be."""
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("last_batch", ["keep", "drop"])
+@pytest.mark.parametrize("order", ["shuffled", "fixed"])
+def test_a_killed_run_resumed_equals_one_never_killed(
+    make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, rule: str, last_batch: str, order: str
+) -> None:
+    """To the bit: dropout, batch norm, Adam's moments, data order and feedback weights all have to come back."""
+    spec = make_spec(rule, protocol={"last_batch": last_batch, "order": order})
+    whole = make_run(spec, fresh=True).execute()
+    monkeypatch.setattr(run_module, "CHECKPOINT_EVERY_S", 0.0)
+    train_epoch = Trainer.train_epoch
+
+    def killed_in_the_third(self: Trainer, deadline: float | None = None) -> object:
+        if self.epoch == 2:
+            next(self.batches())  # a stream that has moved on must not matter
+            raise Stop
+        return train_epoch(self, deadline)
+
+    monkeypatch.setattr(Trainer, "train_epoch", killed_in_the_third)
+    with pytest.raises(Stop):
+        raise_instead_of_recording(make_run(spec, fresh=True))
+    monkeypatch.setattr(Trainer, "train_epoch", train_epoch)
+    resumed = make_run(spec).execute()
+    assert resumed.resumed == 1
+    assert numbers(resumed) == numbers(whole)
+    assert resumed.timing.train_time_s == pytest.approx(sum(e.train_time_s for e in resumed.epochs))
+
+
+def raise_instead_of_recording(run: Run) -> None:
+    """Do what a killed process does: leave a checkpoint and no record."""
+    run._train()
+
+
+def test_a_checkpoint_of_other_code_is_not_continued(
+    make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "CHECKPOINT_EVERY_S", 0.0)
+    run = make_run(make_spec())
+    run._train()
+    assert run.checkpoint_path.exists()
+    other = make_run(make_spec())
+    other.key = "0" * 64
+    assert other.execute().resumed == 0
+
+
+def test_a_damaged_checkpoint_costs_time_not_the_run(make_spec: MakeSpec, make_run: MakeRun) -> None:
+    run = make_run(make_spec())
+    run.checkpoint_path.write_bytes(b"PK\x03\x04 half a file")
+    record = run.execute()
+    assert (record.status, record.resumed) == ("completed", 0)
+
+
+@pytest.mark.parametrize("layout", [None, LAYOUT - 1, LAYOUT + 1])
+def test_a_checkpoint_of_another_versions_layout_costs_time_not_the_run(
+    make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, layout: int | None
+) -> None:
+    """Catches a run that cannot go on, and says so by a missing key of what an older version saved."""
+    monkeypatch.setattr(run_module, "CHECKPOINT_EVERY_S", 0.0)
+    run = make_run(make_spec())
+    run._train()
+    saved = torch.load(run.checkpoint_path, weights_only=True)
+    del saved["channels_last"]
+    torch.save({**saved, "layout": layout}, run.checkpoint_path)
+    record = make_run(make_spec()).execute()
+    assert (record.status, record.resumed) == ("completed", 0)
+
+
+def test_interrupting_writes_a_record_and_running_again_finishes_it(
+    make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, store: RecordStore
+) -> None:
+    whole = make_run(make_spec(), fresh=True).execute()
+    monkeypatch.setattr(run_module, "CHECKPOINT_EVERY_S", 0.0)
+    train_epoch = Trainer.train_epoch
+
+    def interrupted(self: Trainer, deadline: float | None = None) -> object:
+        if self.epoch == 2:
+            raise KeyboardInterrupt
+        return train_epoch(self, deadline)
+
+    monkeypatch.setattr(Trainer, "train_epoch", interrupted)
+    with pytest.raises(InterruptedRunError) as caught:
+        make_run(make_spec(), fresh=True).execute()
+    assert caught.value.record.status == "interrupted"
+    assert len(caught.value.record.epochs) == 2
+    assert not list(store.running_folder.iterdir())
+    monkeypatch.setattr(Trainer, "train_epoch", train_epoch)
+    again = make_run(make_spec())
+    assert again.earlier_record() is None, "an interrupted run is not finished"
+    assert numbers(again.execute()) == numbers(whole)
+
+
+def test_a_diverged_run_still_writes_a_record(make_spec: MakeSpec, make_run: MakeRun, store: RecordStore) -> None:
+    spec = make_spec(
+        protocol={"loss": "squared_error", "optimizer": {"kind": "sgd", "learning_rate": 1e30}},
+        architecture={"layers": [{"kind": "dense", "units": 8}]},
+    )
+    record = make_run(spec).execute()
+    assert record.status == "diverged"
+    assert "not finite" in record.reason
+    assert record.epochs[-1].running_loss is None
+    assert read_record(store.path_of(record.run_id)) == record
+
+
+def test_a_run_out_of_time_says_so(make_spec: MakeSpec, make_run: MakeRun) -> None:
+    record = make_run(make_spec(protocol={"timeout_s": 1e-9})).execute()
+    assert (record.status, record.epochs) == ("timed_out", ())
+
+
+def test_a_run_out_of_time_that_could_not_go_on_says_why(
+    make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a matrix that became singular in the epoch in which time ran out: "too slow" is not what was wrong."""
+
+    def after_epoch(self: Rule) -> None:
+        raise SingularMapError(["dense2"])
+
+    monkeypatch.setattr(Rule, "after_epoch", after_epoch)
+    record = make_run(make_spec(protocol={"timeout_s": 1e-9})).execute()
+    assert record.status == "diverged"
+    assert "dense2 became singular" in record.reason
+
+
+def test_an_incompatible_pair_is_a_result_with_its_reason(make_spec: MakeSpec, make_run: MakeRun) -> None:
+    record = make_run(make_spec("direct_feedback_alignment", architecture={"layers": []})).execute()
+    assert record.status == "incompatible"
+    assert "at least 1 hidden" in record.reason
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), "out_of_memory"),
+        (MemoryError(), "out_of_memory"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), "out_of_memory"),
+        (RuntimeError("shapes"), "crashed"),
+        (ZeroDivisionError("x"), "crashed"),
+    ],
+)
+def test_whatever_breaks_a_run_becomes_its_status(
+    make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, error: Exception, status: str
+) -> None:
+    def broken(self: Trainer, deadline: float | None = None) -> object:
+        raise error
+
+    monkeypatch.setattr(Trainer, "train_epoch", broken)
+    record = make_run(make_spec()).execute()
+    assert record.status == status
+    assert (record.traceback is not None) == (status == "crashed")
+
+
+def test_a_store_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    with pytest.raises(StoreError, match="cannot"):
+        RecordStore(blocked / "store").prepare()
+
+
+def test_stopping_at_zero_train_error_stops_there(make_spec: MakeSpec, make_run: MakeRun) -> None:
+    easy = {"train_examples": 8, "test_examples": 8}
+    spec = make_spec(protocol={"epochs": 200, "stop_at_zero_train_error": True}, dataset=easy)
+    record = make_run(spec).execute()
+    errors = [e.train.error for e in record.epochs if e.train]
+    assert errors[-1] == 0
+    assert all(error > 0 for error in errors[:-1])
+    assert len(errors) < 200
+    assert record.diagnostics[-1].epoch == len(errors)
+
+
+def test_evaluating_less_often_changes_no_number_of_training(make_spec: MakeSpec, make_run: MakeRun) -> None:
+    """Catches evaluation that trains, draws, or leaves batch norm in the wrong mode."""
+    often = make_run(make_spec("feedback_alignment")).execute()
+    seldom = make_run(
+        make_spec(
+            "feedback_alignment",
+            protocol={"evaluation": {"every_epochs": 4, "train_set": False}},
+            diagnostics={"names": []},
+        )
+    ).execute()
+    assert [e.running_loss for e in often.epochs] == [e.running_loss for e in seldom.epochs]
+    assert [e.test is None for e in seldom.epochs] == [True, True, True, False]
+    assert often.final_test == seldom.final_test
+
+
+def test_all_rules_share_network_and_order_at_one_seed(make_spec: MakeSpec, make_run: MakeRun) -> None:
+    """Before its first update no rule can differ from another, so the first batch's loss is the same for all."""
+    losses = set()
+    for rule in RULES:
+        run = make_run(make_spec(rule))
+        trainer = run._set_up()
+        trainer.network.train()
+        losses.add(trainer.rule.assign_credit(next(trainer.batches())).loss.item())
+    assert len(losses) == 1
+
+
+def test_a_broken_event_plugin_neither_stops_a_run_nor_silences_others(
+    make_spec: MakeSpec, make_run: MakeRun, own_registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[str] = []
+
+    class Broken:
+        @hookimpl
+        def benchsuite_epoch_finished(self, metrics: EpochMetrics) -> None:
+            raise RuntimeError("full disk")
+
+    class Healthy:
+        @hookimpl
+        def benchsuite_epoch_finished(self, metrics: EpochMetrics) -> None:
+            seen.append(f"epoch {metrics.epoch}")
+
+        @hookimpl
+        def benchsuite_run_finished(self, record: RunRecord) -> None:
+            seen.append(record.status)
+
+    own_registry.manager.register(Healthy(), "healthy")
+    own_registry.manager.register(Broken(), "broken")
+    record = make_run(make_spec()).execute()
+    assert record.status == "completed"
+    assert seen == ["epoch 1", "epoch 2", "epoch 3", "epoch 4", "completed"]
+    assert "broken failed in benchsuite_epoch_finished: RuntimeError: full disk" in caplog.text
+
+
+def test_a_run_says_nothing_on_its_own(
+    make_spec: MakeSpec, make_run: MakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make_run(make_spec("direct_feedback_alignment")).execute()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_checkpoint_that_cannot_be_written_does_not_cost_the_run(
+    make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(run_module, "CHECKPOINT_EVERY_S", 0.0)
+
+    def full(*_arguments: object) -> None:
+        raise RuntimeError("PytorchStreamWriter failed writing file: file write failed")
+
+    monkeypatch.setattr(torch, "save", full)
+    run = make_run(make_spec())
+    assert run.execute().status == "completed"
+    assert "the run goes on without" in caplog.text
+    assert not list(run.checkpoint_path.parent.iterdir())

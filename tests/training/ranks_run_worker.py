@@ -1,0 +1,110 @@
+"""One run by several processes, left to itself or stopped in its third epoch, for ``test_ranks.py``.
+
+Started by ``torchrun ranks_run_worker.py STORE HOW``, HOW being 'whole', 'killed' (all of them), 'lost' (the second) or
+'streamed' (left to itself, on images from files).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchsuite.data.fingerprint import fingerprint
+from benchsuite.data.load import load_dataset
+from benchsuite.execution import run as run_module
+from benchsuite.execution.interruption import termination_as_interrupt
+from benchsuite.execution.record_building import LoadedData
+from benchsuite.execution.run import Run
+from benchsuite.records.store import RecordStore
+from benchsuite.registry.manager import installed_registry
+from benchsuite.specs.loading.resolve import SelectedRun
+from benchsuite.specs.models.track import RunSpec
+from benchsuite.training.ranks import joined_ranks
+from benchsuite.training.trainer import Trainer
+
+# Dropout, batch norms with averages of their own, noise and Adam's moments: all of it has to come back.
+SPEC: dict[str, Any] = {
+    "track": "tiny",
+    "tier": "smoke",
+    "seed": 0,
+    "diagnostics": {},
+    "dataset": {
+        "name": "tiny",
+        "kind": "synthetic",
+        "train_examples": 96,
+        "test_examples": 40,
+        "height": 4,
+        "width": 4,
+        "classes": 7,
+        "augmentation": {"kind": "crop_and_flip", "padding": 1},
+    },
+    "architecture": {
+        "name": "tiny",
+        "kind": "chain",
+        "layers": [
+            {"kind": "conv2d", "channels": 4, "kernel": 3, "padding": 1, "norm": "batch"},
+            {"kind": "max_pool", "size": 2},
+            {"kind": "dense", "units": 12},
+            {"kind": "dropout", "probability": 0.3},
+        ],
+    },
+    "protocol": {"epochs": 4, "batch_size": 20, "optimizer": {"kind": "adam", "learning_rate": 0.01}},
+    "rule": {"name": "weight_mirror", "config": {}},
+    "hardware": {"name": "cpu", "device": "cpu", "threads": 1, "world_size": 2},
+}
+
+# Nothing that two processes with half of each batch would do otherwise.
+STREAMED: dict[str, Any] = {
+    **SPEC,
+    "dataset": {
+        "name": "files",
+        "kind": "imagenet",
+        "image_size": 16,
+        "resize": 20,
+        "sample": {"classes": 7, "train_images": 7, "test_images": 4},
+    },
+    "architecture": {
+        "name": "tiny",
+        "kind": "chain",
+        "layers": [
+            {"kind": "conv2d", "channels": 4, "kernel": 3, "padding": 1},
+            {"kind": "max_pool", "size": 2},
+            {"kind": "dense", "units": 12},
+        ],
+    },
+    "protocol": {"epochs": 2, "batch_size": 20, "optimizer": {"kind": "sgd", "learning_rate": 0.02}},
+    "rule": {"name": "backprop", "config": {}},
+    "hardware": {"name": "cpu", "device": "cpu", "threads": 1, "world_size": 2, "loader_processes": 1},
+}
+
+
+def main(store: Path, how: str) -> None:
+    """Make the run, or begin to."""
+    records = RecordStore(store)
+    records.prepare()
+    run_module.CHECKPOINT_EVERY_S = 0.0
+    train_epoch = Trainer.train_epoch
+    # As a session has it: torchrun ends the others of a lost process by SIGTERM, before or after they notice the loss.
+    with termination_as_interrupt(), joined_ranks() as ranks:
+
+        def stopped(self: Trainer, deadline: float | None = None) -> object:
+            if self.epoch == 2 and how == "killed":
+                os._exit(9)
+            if self.epoch == 2 and how == "lost" and ranks.rank == 1:
+                raise RuntimeError("the cable came out")
+            return train_epoch(self, deadline)
+
+        Trainer.train_epoch = stopped  # type: ignore[method-assign, assignment]
+        registry = installed_registry()
+        wanted = STREAMED if how == "streamed" else SPEC
+        rule = wanted["rule"]["name"]
+        spec = RunSpec.model_validate({**wanted, "rule": {"name": rule, "config": registry.rule_config(rule, {})}})
+        dataset = load_dataset(spec.dataset, store)
+        data = LoadedData(dataset, fingerprint(dataset))
+        Run(SelectedRun(spec, "benchsuite run tiny"), data, records, registry, ranks=ranks).execute()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

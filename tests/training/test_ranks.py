@@ -1,0 +1,209 @@
+"""Oracle: the same run made by one process. Two with half of each batch must come to the same numbers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchsuite.errors import HardwareError
+from benchsuite.training.ranks import ALONE, Ranks, require_processes
+from benchsuite.training.seeds import derive_seeds, generator
+
+from .ranks_worker import CASES, spec_of, train
+
+WORKER = Path(__file__).with_name("ranks_worker.py")
+
+
+def torchrun(
+    *arguments: str, meanwhile: Callable[[subprocess.Popen[str]], None] = lambda process: None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Start a script or module in two processes of this machine and wait for them, minutes at most.
+
+    Args:
+        arguments: the script or module and its own.
+        meanwhile: what is done to torchrun while they are at work.
+        environment: variables beside this process's.
+    """
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *arguments]
+    given = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=given)
+    try:
+        meanwhile(process)
+        out, err = process.communicate(timeout=300)
+    finally:
+        if process.poll() is None:
+            # Which ends the processes that it started; killed, it would leave them to themselves.
+            process.terminate()
+            process.communicate(timeout=60)
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Return what each of two processes came to, case by case."""
+    folder = tmp_path_factory.mktemp("ranks")
+    done = torchrun(str(WORKER), str(folder))
+    assert done.returncode == 0, done.stderr
+    return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_two_processes_with_half_of_each_batch_equal_one_with_all(together: list[dict[str, Any]], case: str) -> None:
+    """Catches a gradient that is not averaged, is averaged twice, or is weighted as if all parts had one size."""
+    torch.testing.assert_close(together[0][case], train(case), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_weights_and_feedback_weights_are_the_same_in_all_processes(together: list[dict[str, Any]], case: str) -> None:
+    """To the bit, without being copied: what differs between processes once, drifts apart."""
+    for part in ("network", "feedback"):
+        for name, value in together[0][case][part].items():
+            assert torch.equal(value, together[1][case][part][name]), name
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_gradients_are_sent_while_autograd_is_at_others(together: list[dict[str, Any]], case: str) -> None:
+    """Of rules that leave what autograd leaves; where a rule masks gradients afterwards, in the first step only."""
+    sent = together[0][f"{case}: sent during backward"]
+    assert sent == together[1][f"{case}: sent during backward"]
+    steps = 3 * 3
+    if case.startswith(("backprop", "feedback alignment", "kolen-pollack", "sign-symmetry", "weight mirror")):
+        assert sent >= 2 * steps
+    if case == "sparse random feedback":
+        assert 0 < sent < steps
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+@pytest.mark.parametrize("examples", [5, 6, 64])
+def test_parts_cover_a_batch_once(size: int, examples: int) -> None:
+    taken = [i for rank in range(size) for i in range(examples)[Ranks(rank, size).part(examples)]]
+    assert taken == list(range(examples))
+
+
+def test_processes_drop_other_units() -> None:
+    """The first one's dropout is that of a process alone."""
+    seeds = derive_seeds(0)
+    drawn = [torch.rand(4, generator=generator(seeds, "dropout", rank=rank)).tolist() for rank in range(3)]
+    assert drawn[0] == torch.rand(4, generator=generator(seeds, "dropout")).tolist()
+    assert len({tuple(values) for values in drawn}) == 3
+
+
+def test_a_batch_with_fewer_examples_than_processes_is_refused() -> None:
+    spec = spec_of("backprop")  # 161 examples in batches of 64: the last has 33
+    of_40 = spec.model_copy(update={"hardware": spec.hardware.model_copy(update={"world_size": 40})})
+    with pytest.raises(HardwareError, match="a batch of 33 cannot be shared by 40 processes"):
+        require_processes(of_40, Ranks(0, 40), 161)
+    require_processes(spec, ALONE, 161)
+
+
+def test_a_run_for_several_processes_is_not_made_by_one() -> None:
+    spec = spec_of("backprop")
+    of_two = spec.model_copy(update={"hardware": spec.hardware.model_copy(update={"world_size": 2})})
+    with pytest.raises(HardwareError, match="torchrun --nproc-per-node 2 -m benchsuite run"):
+        require_processes(of_two, ALONE, 161)
+
+
+RUN = ("-m", "benchsuite", "run", "digits-conv", "--tier", "smoke", "--seed", "0", "--hardware", "cpu")
+
+
+@pytest.fixture(scope="module")
+def made_by_two(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """Return how two processes ended that ran the command, and their store."""
+    store = tmp_path_factory.mktemp("two") / "store"
+    rules = ("--rules", "backprop,kolen_pollack")
+    return torchrun(*RUN, *rules, "--store", str(store), "--tracking-uri", "none"), store
+
+
+def test_the_command_makes_one_record_a_run_however_many_made_it(
+    made_by_two: tuple[subprocess.CompletedProcess[str], Path],
+) -> None:
+    done, store = made_by_two
+    assert done.returncode == 0, done.stderr
+    records = [json.loads(path.read_text()) for path in (store / "records").rglob("*.json")]
+    assert {r["spec"]["rule"]["name"] for r in records} == {"backprop", "kolen_pollack"}
+    assert len(records) == 2
+    for record in records:
+        assert record["status"] == "completed"
+        assert record["spec"]["hardware"]["world_size"] == record["hardware"]["world_size"] == 2
+        assert record["command"].startswith("torchrun --nproc-per-node=2 -m benchsuite run digits-conv")
+        assert any("2 processes" in note for note in record["hardware"]["notes"])
+    assert done.stdout.count("leaderboard page") == 1
+
+
+def test_several_processes_find_a_finished_run_again(
+    made_by_two: tuple[subprocess.CompletedProcess[str], Path],
+) -> None:
+    done, store = made_by_two
+    assert done.returncode == 0, done.stderr
+    before = {path: path.stat().st_mtime_ns for path in (store / "records").rglob("*.json")}
+    again = torchrun(*RUN, "--rules", "backprop", "--store", str(store), "--tracking-uri", "none")
+    assert again.returncode == 0, again.stderr
+    assert {path: path.stat().st_mtime_ns for path in (store / "records").rglob("*.json")} == before
+
+
+RUN_WORKER = WORKER.with_name("ranks_run_worker.py")
+
+
+def only_record(store: Path) -> dict[str, Any]:
+    """Return the one record of a store."""
+    (path,) = (store / "records").rglob("*.json")
+    record: dict[str, Any] = json.loads(path.read_text())
+    return record
+
+
+def test_processes_that_were_killed_go_on_where_they_were(tmp_path: Path) -> None:
+    """Each has a stream of dropout of its own, and all of them have to come back."""
+    whole = torchrun(str(RUN_WORKER), str(tmp_path / "whole"), "whole")
+    assert whole.returncode == 0, whole.stderr
+    assert torchrun(str(RUN_WORKER), str(tmp_path / "killed"), "killed").returncode != 0
+    assert not list((tmp_path / "killed" / "records").rglob("*.json"))
+    resumed = torchrun(str(RUN_WORKER), str(tmp_path / "killed"), "whole")
+    assert resumed.returncode == 0, resumed.stderr
+    records = [only_record(tmp_path / name) for name in ("whole", "killed")]
+    assert [record["resumed"] for record in records] == [0, 1]
+    for record in records:
+        for epoch in record["epochs"]:
+            del epoch["train_time_s"], epoch["images_per_s"]
+    assert records[0]["epochs"] == records[1]["epochs"]
+    assert records[0]["status"] == records[1]["status"] == "completed"
+
+
+def test_a_lost_process_ends_the_run_with_a_record(tmp_path: Path) -> None:
+    """Catches processes that wait for one that is gone until somebody notices."""
+    lost = torchrun(str(RUN_WORKER), str(tmp_path), "lost")
+    assert lost.returncode != 0
+    assert "process 1: RuntimeError: the cable came out" in lost.stderr
+    record = only_record(tmp_path)
+    assert record["status"] in {"crashed", "interrupted"}
+    assert len(record["epochs"]) == 2
+
+
+def test_processes_that_are_told_to_stop_leave_a_record_of_an_interruption(tmp_path: Path) -> None:
+    """Catches one that waits for another, which has stopped a step before it and waits for this one."""
+    store = tmp_path / "store"
+
+    def stop_when_saved(process: subprocess.Popen[str]) -> None:
+        deadline = time.monotonic() + 240
+        while not any((store / "checkpoints").glob("*.pt")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.terminate()
+
+    settings = ("--set", "protocol.epochs=100000", "--set", "protocol.stop_at_zero_train_error=false")
+    where = ("--rules", "backprop", "--store", str(store), "--tracking-uri", "none")
+    stopped = torchrun(*RUN, *where, *settings, meanwhile=stop_when_saved)
+    assert stopped.returncode != 0
+    record = only_record(store)
+    assert (record["status"], record["hardware"]["world_size"]) == ("interrupted", 2)
+    assert record["epochs"]
+    assert not list((store / "running").iterdir())

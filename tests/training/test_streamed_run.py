@@ -1,0 +1,98 @@
+"""Runs on images from files. Oracle: the same run uninterrupted, and the same run by one process."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchsuite.execution import run as run_module
+from benchsuite.execution.endings import InterruptedRunError
+from benchsuite.execution.run import Run
+from benchsuite.records.model import RunRecord
+from benchsuite.specs.models.track import RunSpec
+from benchsuite.training.trainer import Trainer
+
+from .ranks_run_worker import STREAMED
+from .test_ranks import RUN_WORKER, only_record, torchrun
+
+MakeSpec = Callable[..., RunSpec]
+MakeRun = Callable[..., Run]
+
+
+def streamed(**changes: Any) -> dict[str, Any]:
+    """Return what makes the small run of ``make_spec`` one on images from files."""
+    dataset = {**copy.deepcopy(STREAMED["dataset"]), "augmentation": {"kind": "random_resized_crop"}}
+    return {"dataset": dataset, "hardware": {"name": "cpu", "device": "cpu", "loader_processes": 1}, **changes}
+
+
+def numbers(record: RunRecord) -> list[dict[str, Any]]:
+    """Return what was learned and measured, without how long it took."""
+    times = {"train_time_s", "images_per_s"}
+    return [epoch.model_dump(exclude=times) for epoch in record.epochs] + [d.model_dump() for d in record.diagnostics]
+
+
+class Stop(Exception):  # noqa: N818 - stands for a kill, not for an error
+    """What a killed process would be."""
+
+
+@pytest.mark.parametrize("end", [Stop, KeyboardInterrupt])
+def test_a_run_stopped_amid_an_epoch_and_resumed_equals_one_never_stopped(
+    make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, end: type[BaseException]
+) -> None:
+    """Catches views drawn anew for an epoch that begins again, and images that were decoded ahead for the old one."""
+    spec = make_spec("direct_feedback_alignment", **streamed())
+    whole = make_run(spec, fresh=True).execute()
+    assert whole.status == "completed", whole.reason
+    monkeypatch.setattr(run_module, "CHECKPOINT_EVERY_S", 0.0)
+    step, steps = Trainer._step, []
+
+    def stopping(self: Trainer, batch: Any) -> Any:
+        steps.append(self.epoch)
+        if steps.count(2) == 2:
+            raise end
+        return step(self, batch)
+
+    monkeypatch.setattr(Trainer, "_step", stopping)
+    stopped = make_run(spec, fresh=True)
+    # What a killed process does: leave a checkpoint and no record.
+    go, raised = (stopped._train, Stop) if end is Stop else (stopped.execute, InterruptedRunError)
+    with pytest.raises(raised):
+        go()
+    monkeypatch.setattr(Trainer, "_step", step)
+    resumed = make_run(spec).execute()
+    assert (resumed.status, resumed.resumed) == ("completed", 1)
+    assert numbers(resumed) == numbers(whole)
+    assert [e.epoch for e in resumed.epochs] == [1, 2, 3, 4]
+
+
+def test_a_damaged_image_ends_a_run_with_a_record_that_names_it(make_spec: MakeSpec, make_run: MakeRun) -> None:
+    run = make_run(make_spec(**streamed()))
+    (path,) = run.store.root.rglob("train/n90000003/n90000003_4.JPEG")
+    path.write_bytes(path.read_bytes()[:300])
+    record = run.execute()
+    assert record.status == "crashed"
+    assert "n90000003_4.JPEG: cannot be decoded" in record.reason
+    assert record.traceback is None
+
+
+def test_two_processes_with_half_of_each_batch_of_files_equal_one_with_all(
+    make_spec: MakeSpec, make_run: MakeRun, tmp_path: Path
+) -> None:
+    """Catches views drawn by place in a process's part, and images that both or neither of them takes."""
+    done = torchrun(str(RUN_WORKER), str(tmp_path / "two"), "streamed")
+    assert done.returncode == 0, done.stderr
+    two = RunRecord.model_validate(only_record(tmp_path / "two"))
+    alone = {**STREAMED["hardware"], "world_size": 1}
+    one = make_run(RunSpec.model_validate({**STREAMED, "hardware": alone})).execute()
+    assert one.status == two.status == "completed"
+    assert len(one.epochs) == len(two.epochs) == 2
+    for ours, theirs in zip(one.epochs, two.epochs, strict=True):
+        assert ours.test is not None
+        assert theirs.test is not None
+        assert theirs.test.examples == ours.test.examples == 28
+        assert theirs.running_loss == pytest.approx(ours.running_loss, rel=1e-5)
+        assert theirs.test.loss == pytest.approx(ours.test.loss, rel=1e-5)
