@@ -9,10 +9,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Generator, Tensor, nn
+from typing_extensions import TypeVar
 
 from benchsuite.credit.recording import record_forward
 from benchsuite.credit.rule import Batch, CreditWork, Rule, RuleConfig, StepResult
@@ -35,6 +36,10 @@ class TargetConfig(RuleConfig):
     the forward pass is repeated in it: a target differs from an activation by less than float32 may tell apart."""
 
 
+TargetConfigT = TypeVar("TargetConfigT", bound=TargetConfig, default=TargetConfig, covariant=True)
+"""The hyperparameters of a target rule."""
+
+
 @dataclass(frozen=True)
 class Activity:
     """What segments received and gave in one forward pass, by name, in the type of the target pass."""
@@ -43,7 +48,7 @@ class Activity:
     outputs: dict[str, Tensor]
 
 
-class TargetRule(Rule):
+class TargetRule(Rule[TargetConfigT]):
     """Hands each hidden segment the difference between its output and the target that the segments above give it.
 
     The readout's target is what its error points at: activation less batch size times error, which under the squared
@@ -51,12 +56,14 @@ class TargetRule(Rule):
     tape's. The readout itself gets the output error, which is backprop's.
     """
 
-    Config: ClassVar[type[TargetConfig]] = TargetConfig
-
     singular: Tensor
 
     @classmethod
-    def credit_work(cls, config: TargetConfig, outline: ArchitectureOutline) -> CreditWork:
+    def credit_work(
+        cls,
+        config: TargetConfigT,  # type: ignore[misc]  # as in Rule
+        outline: ArchitectureOutline,
+    ) -> CreditWork:
         """Return the work of factorizing each matrix, of solving for each output, and of a forward pass once more.
 
         That is there where targets are in float64; a run's weights are float32. Left out, for want of knowing the
