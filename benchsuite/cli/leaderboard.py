@@ -129,7 +129,7 @@ def _build(
 
 def _mlflow(store: Path, address: str | None, tracking_uri: str | None) -> dict[str, str]:
     """Return the address of each run in MLflow; a store that is not there costs the links, not the site."""
-    from benchsuite.records.mlflow.connection import MirrorError
+    from benchsuite.errors import MirrorError
     from benchsuite.records.mlflow.uris import default_tracking_uri
 
     if address is None or tracking_uri == "none":

@@ -8,6 +8,7 @@ import torch
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 from torch import Generator, Tensor
+from typing_extensions import TypeVar
 
 from benchsuite.credit.rule import RuleConfig
 from benchsuite.errors import nearest
@@ -130,3 +131,7 @@ class DrawnFeedbackConfig(RuleConfig):
             return feedback_weight.normal_(0.0, sd, generator=generator)
         half_width = scale_of(linear_map, drawing.half_width) if drawing.half_width else sd * 3**0.5
         return feedback_weight.uniform_(-half_width, half_width, generator=generator)
+
+
+DrawnConfigT = TypeVar("DrawnConfigT", bound=DrawnFeedbackConfig, default=DrawnFeedbackConfig, covariant=True)
+"""The hyperparameters of a rule that draws its feedback weights."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from torch import Generator, Tensor, nn
 
-from benchsuite.credit.rule import Batch, Rule, StepResult
+from benchsuite.credit.rule import Batch, ConfigT, Rule, StepResult
 from benchsuite.credit.vector_tape import propagated_credit, record_vector_forward
 from benchsuite.networks.maps import LinearMap, replaced_feedback
 from benchsuite.networks.network import Network
@@ -33,7 +33,7 @@ class FeedbackWeights(nn.Module):
         return {name: weight for name, weight in self._buffers.items() if weight is not None}
 
 
-class ReplacedFeedbackRule(Rule):
+class ReplacedFeedbackRule(Rule[ConfigT]):
     """Backpropagation through feedback weights that a subclass draws and may change in ``after_update``."""
 
     feedback: FeedbackWeights

@@ -6,25 +6,20 @@ feedback weights follow it differ in their speed (``feedback_rate``) and in othe
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from torch import Generator, Tensor
 
-from benchsuite.credit.drawing import DrawnFeedbackConfig
+from benchsuite.credit.drawing import DrawnConfigT
 from benchsuite.credit.feedback import ReplacedFeedbackRule
 from benchsuite.credit.rule import Batch, LearnedFeedback, StepResult
 from benchsuite.networks.maps import LinearMap
 
 
-class LearnedFeedbackRule(ReplacedFeedbackRule):
+class LearnedFeedbackRule(ReplacedFeedbackRule[DrawnConfigT]):
     """Backpropagation through feedback weights that the optimizer updates along with the forward weights."""
-
-    Config: ClassVar[type[DrawnFeedbackConfig]] = DrawnFeedbackConfig
 
     def draw_feedback(self, linear_map: LinearMap, generator: Generator) -> Tensor:
         """Return one map's initial feedback weight, independent of its forward weight."""
-        drawn: Tensor = self.config.draw(linear_map, generator)
-        return drawn
+        return self.config.draw(linear_map, generator)
 
     @property
     def feedback_rate(self) -> float:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Generator, Tensor, nn
+from typing_extensions import TypeVar
 
 from benchsuite.credit.recording import record_forward
 from benchsuite.credit.rule import Batch, CreditWork, Rule, RuleConfig, StepResult
@@ -35,6 +36,10 @@ class TargetConfig(RuleConfig):
     forward pass is repeated in it, since a target may differ from an activation by less than float32 can resolve."""
 
 
+TargetConfigT = TypeVar("TargetConfigT", bound=TargetConfig, default=TargetConfig, covariant=True)
+"""The hyperparameters of a target rule."""
+
+
 @dataclass(frozen=True)
 class Activity:
     """Inputs and outputs of segments in one forward pass, by name, in the dtype of the target pass."""
@@ -43,7 +48,7 @@ class Activity:
     outputs: dict[str, Tensor]
 
 
-class TargetRule(Rule):
+class TargetRule(Rule[TargetConfigT]):
     """Credit each hidden segment with the difference between its output and the target that later segments give it.
 
     The readout's target is its output minus batch size times error; under the squared error that is the one-hot target.
@@ -51,12 +56,14 @@ class TargetRule(Rule):
     itself gets the output error, as in backprop.
     """
 
-    Config: ClassVar[type[TargetConfig]] = TargetConfig
-
     singular: Tensor
 
     @classmethod
-    def credit_work(cls, config: TargetConfig, outline: ArchitectureOutline) -> CreditWork:
+    def credit_work(
+        cls,
+        config: TargetConfigT,  # type: ignore[misc]  # as in Rule
+        outline: ArchitectureOutline,
+    ) -> CreditWork:
         """Return the work of factorizing each matrix, solving for each output, and repeating the forward pass.
 
         The repetition is counted if targets are in float64, since a run's weights are float32. With TF32 or bf16

@@ -8,29 +8,11 @@ from dataclasses import dataclass
 import torch
 
 from benchsuite.errors import BenchsuiteError
+from benchsuite.errors import DivergedError as DivergedError
+from benchsuite.errors import InterruptedRunError as InterruptedRunError
+from benchsuite.errors import ProcessLostError as ProcessLostError
 from benchsuite.execution.record_building import Ending
-from benchsuite.records.model import RunRecord, RunStatus
-
-
-class DivergedError(Exception):
-    """A loss stopped being a finite number."""
-
-
-class ProcessLostError(BenchsuiteError):
-    """One of several processes could not go on, so none of them can; torchrun ends the others."""
-
-    exit_code = 1
-
-    def __init__(self, rank: int, reason: str) -> None:
-        super().__init__(f"process {rank}: {reason}; the run stopped in all processes, run again to continue")
-
-
-class InterruptedRunError(Exception):
-    """The person or the system asked to stop; carries the record."""
-
-    def __init__(self, record: RunRecord) -> None:
-        super().__init__(record.run_id)
-        self.record = record
+from benchsuite.records.model import RunStatus
 
 
 @dataclass(frozen=True)

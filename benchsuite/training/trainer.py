@@ -17,6 +17,7 @@ from torch import Tensor
 
 from benchsuite.credit.rule import Batch, Rule, StepResult
 from benchsuite.data.source import TrainingData
+from benchsuite.errors import TimeBudgetSpentError as TimeBudgetSpentError
 from benchsuite.networks.criterion import criterion_of
 from benchsuite.networks.network import Network
 from benchsuite.records.model import SetMetrics
@@ -29,10 +30,6 @@ from benchsuite.training.seeds import generator
 
 # Agreeing takes a message between processes, which a step should not wait for.
 CLOCK_EVERY_STEPS = 16
-
-
-class TimeBudgetSpentError(Exception):
-    """The protocol's ``timeout_s`` is over."""
 
 
 @dataclass(frozen=True)

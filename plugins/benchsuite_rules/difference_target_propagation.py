@@ -44,7 +44,7 @@ class DifferenceTargetPropagationConfig(DrawnFeedbackConfig):
     comes last there, none."""
 
 
-class DifferenceTargetPropagation(Rule):
+class DifferenceTargetPropagation(Rule[DifferenceTargetPropagationConfig]):
     """Each hidden segment's target is its output, moved as its decoder's output moves when the target above is decoded.
 
     The decoder of segment f, g(h) = s(Vᵀh + c), is the transposed map through weights V of its own, with a nonlinearity
@@ -57,7 +57,6 @@ class DifferenceTargetPropagation(Rule):
     """
 
     name = "difference_target_propagation"
-    Config = DifferenceTargetPropagationConfig
     traits = RuleTraits(
         mechanism="direct_local_credit",
         source="Lee, Zhang, Fischer & Bengio 2015, arXiv:1412.7525, algorithm 1, with their code",
@@ -103,7 +102,7 @@ class DifferenceTargetPropagation(Rule):
 
     @property
     def _from_readout(self) -> bool:
-        return bool(self.config.first_target == "decoder")
+        return self.config.first_target == "decoder"
 
     @property
     def taken_over(self) -> tuple[str, ...]:

@@ -32,11 +32,10 @@ class DirectFeedbackAlignmentConfig(RuleConfig):
     """Divide by the root of the matrix's width, the same for all segments when shared (TinyDFA's default)."""
 
 
-class DirectFeedbackAlignment(Rule):
+class DirectFeedbackAlignment(Rule[DirectFeedbackAlignmentConfig]):
     """Credit at each hidden segment's output that anybody reads is the output error times a fixed random matrix."""
 
     name = "direct_feedback_alignment"
-    Config = DirectFeedbackAlignmentConfig
     traits = RuleTraits(
         mechanism="direct_local_credit",
         source="Nøkland 2016, arXiv:1609.01596; shared matrix after Launay et al. 2020 (TinyDFA)",

@@ -25,11 +25,10 @@ class FeedbackAlignmentConfig(DrawnFeedbackConfig):
     later_fields = DrawnFeedbackConfig.later_fields | {"density"}
 
 
-class FeedbackAlignment(ReplacedFeedbackRule):
+class FeedbackAlignment(ReplacedFeedbackRule[FeedbackAlignmentConfig]):
     """Backpropagation through fixed random feedback weights of the forward weights' shape."""
 
     name = "feedback_alignment"
-    Config = FeedbackAlignmentConfig
     traits = RuleTraits(
         mechanism="replaced_feedback",
         source="Lillicrap et al. 2016, Nature Communications 7:13276",
@@ -39,8 +38,7 @@ class FeedbackAlignment(ReplacedFeedbackRule):
 
     def draw_feedback(self, linear_map: LinearMap, generator: Generator) -> Tensor:
         """Return one map's feedback weight, independent of its weight."""
-        drawn: Tensor = self.config.draw(linear_map, generator)
-        return drawn
+        return self.config.draw(linear_map, generator)
 
     def attach(self, network: Network, generator: Generator) -> None:
         """Draw all feedback weights, then which of them are there."""

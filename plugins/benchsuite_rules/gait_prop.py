@@ -20,7 +20,7 @@ class GaitPropConfig(TargetConfig):
     precision: Precision | None = "float64"
 
 
-class GaitProp(TargetRule):
+class GaitProp(TargetRule[GaitPropConfig]):
     """Before it is inverted, an output moves by γ f'² of its difference to the target.
 
     To first order the difference below is then γ W⁻¹ f' times it: backprop's credit where W⁻¹ is Wᵀ, smaller by γ in
@@ -28,7 +28,6 @@ class GaitProp(TargetRule):
     """
 
     name = "gait_prop"
-    Config = GaitPropConfig
     traits = RuleTraits(
         mechanism="direct_local_credit",
         source="Ahmad, van Gerven & Ambrogioni 2020, NeurIPS 33, with their code",

@@ -20,7 +20,7 @@ class KolenPollackConfig(DrawnFeedbackConfig):
     appendix that is not published, the authors' NumPy code has 0, which is URFB at full rate."""
 
 
-class KolenPollack(LearnedFeedbackRule):
+class KolenPollack(LearnedFeedbackRule[KolenPollackConfig]):
     """Backpropagation through feedback weights that learn as the forward weights do, while both decay.
 
     The paper's ΔW = -η δ yᵀ - λW decays the weight of before the step; here the weight decays after it, which is the
@@ -37,7 +37,6 @@ class KolenPollack(LearnedFeedbackRule):
     """
 
     name = "kolen_pollack"
-    Config = KolenPollackConfig
     traits = RuleTraits(
         mechanism="replaced_feedback",
         source="Akrout et al. 2019, arXiv:1904.05391, eq. 16-17; after Kolen & Pollack 1994",

@@ -31,7 +31,7 @@ class NodePerturbationConfig(RuleConfig):
     its update is not backprop's, whatever the traits say of the default."""
 
 
-class NodePerturbation(Rule):
+class NodePerturbation(Rule[NodePerturbationConfig]):
     """Credit at a unit is the change of its example's loss under noise on all units, times the unit's own noise.
 
     All segments are shaken at once. With N perturbed numbers an example and a small σ the credit's variance is (N + 1)
@@ -46,7 +46,6 @@ class NodePerturbation(Rule):
     """
 
     name = "node_perturbation"
-    Config = NodePerturbationConfig
     traits = RuleTraits(
         mechanism="direct_local_credit",
         source="Werfel, Xie & Seung 2005, Neural Computation 17:2699; Hiratani et al. 2022, NeurIPS 35; noise on "

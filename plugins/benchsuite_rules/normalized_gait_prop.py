@@ -27,7 +27,7 @@ class NormalizedGaitPropConfig(TargetConfig):
     """Whether each example has a γ of its own, or all have that of the root mean square distance."""
 
 
-class NormalizedGaitProp(TargetRule):
+class NormalizedGaitProp(TargetRule[NormalizedGaitPropConfig]):
     """GAIT-prop with γ = η over the distance between output and target, layer by layer.
 
     What a difference was scaled by is divided out again in the credit, example by example: otherwise examples with a
@@ -35,7 +35,6 @@ class NormalizedGaitProp(TargetRule):
     """
 
     name = "normalized_gait_prop"
-    Config = NormalizedGaitPropConfig
     traits = RuleTraits(
         mechanism="direct_local_credit",
         source="the paper on GAIT-prop for ImageNet, eq. 5 read as its text has it; scope of the norm our choice",
@@ -57,8 +56,7 @@ class NormalizedGaitProp(TargetRule):
             squares = whole.total(total) / whole.whole if whole else total / len(squares)
         distance = squares if self.config.norm == "squared" else squares.sqrt()
         # An example without an error goes nowhere instead of 0/0.
-        inverse: Tensor = distance.clamp_min(torch.finfo(distance.dtype).tiny) / self.config.eta
-        return inverse
+        return distance.clamp_min(torch.finfo(distance.dtype).tiny) / self.config.eta
 
 
 @hookimpl

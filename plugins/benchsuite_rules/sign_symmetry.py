@@ -60,11 +60,10 @@ class SignSymmetryConfig(RuleConfig):
         return self.by_map.get(linear_map.kind, Magnitudes())
 
 
-class SignSymmetry(ReplacedFeedbackRule):
+class SignSymmetry(ReplacedFeedbackRule[SignSymmetryConfig]):
     """Backpropagation through sign(W) times a magnitude, with sign(0) = 0."""
 
     name = "sign_symmetry"
-    Config = SignSymmetryConfig
     traits = RuleTraits(
         mechanism="replaced_feedback",
         source="Liao, Leibo & Poggio 2016, arXiv:1510.05067; Xiao et al. 2018, arXiv:1811.03567",
@@ -101,8 +100,7 @@ class SignSymmetry(ReplacedFeedbackRule):
 
     def _magnitude(self, name: str, linear_map: LinearMap) -> Tensor | float:
         if self.config.magnitude == "equal":
-            scale: float = self.config.scale_for(linear_map)
-            return scale
+            return self.config.scale_for(linear_map)
         if self.config.magnitude == "fixed_random":
             return self.magnitudes.by_segment[name]
         return self._draw(linear_map, self.stream.on(linear_map.weight.device))

@@ -17,11 +17,10 @@ class TargetPropagationConfig(TargetConfig):
     precision: Precision | None = "float64"
 
 
-class TargetPropagation(TargetRule):
+class TargetPropagation(TargetRule[TargetPropagationConfig]):
     """Targets travel down through the layers' inverses, from the output's target to the first segment."""
 
     name = "target_propagation"
-    Config = TargetPropagationConfig
     traits = RuleTraits(
         mechanism="direct_local_credit",
         source="Bengio 2014, arXiv:1407.7906; exact inverses as in Ahmad, van Gerven & Ambrogioni 2020, NeurIPS 33",

@@ -24,7 +24,7 @@ class UpdatedRandomFeedbackConfig(DrawnFeedbackConfig):
     segment all are there."""
 
 
-class UpdatedRandomFeedback(LearnedFeedbackRule):
+class UpdatedRandomFeedback(LearnedFeedbackRule[UpdatedRandomFeedbackConfig]):
     """Backpropagation through random feedback weights R that change by ε times what the forward weights W change by.
 
     ε multiplies the learning rate, not the gradient: under SGD, with or without momentum, the two are the same; Adam
@@ -32,7 +32,6 @@ class UpdatedRandomFeedback(LearnedFeedbackRule):
     """
 
     name = "updated_random_feedback"
-    Config = UpdatedRandomFeedbackConfig
     traits = RuleTraits(
         mechanism="replaced_feedback",
         source="Amit 2019, Frontiers in Computational Neuroscience 13:18, arXiv:1812.07965",
@@ -63,8 +62,7 @@ class UpdatedRandomFeedback(LearnedFeedbackRule):
     @property
     def feedback_rate(self) -> float:
         """ε."""
-        rate: float = self.config.feedback_rate
-        return rate
+        return self.config.feedback_rate
 
     def assign_credit(self, batch: Batch) -> StepResult:
         """Run forward and backward; a connection that is not there gets no gradient, so no optimizer moves it."""

@@ -117,7 +117,7 @@ class WeightMirrorConfig(DrawnFeedbackConfig):
         return self
 
 
-class WeightMirror(ReplacedFeedbackRule):
+class WeightMirror(ReplacedFeedbackRule[WeightMirrorConfig]):
     """Backpropagation through feedback weights that grow by the correlation of a segment's response with noise.
 
     After each engaged step, layer by layer: y is noise at the segment's input, φ(Wy + b) its response, and ΔB = η_B
@@ -133,7 +133,6 @@ class WeightMirror(ReplacedFeedbackRule):
     """
 
     name = "weight_mirror"
-    Config = WeightMirrorConfig
     traits = RuleTraits(
         mechanism="replaced_feedback",
         source="Akrout et al. 2019, arXiv:1904.05391, eq. 5-12",
@@ -154,8 +153,7 @@ class WeightMirror(ReplacedFeedbackRule):
 
     def draw_feedback(self, linear_map: LinearMap, generator: Generator) -> Tensor:
         """Return one map's feedback weight at the start, independent of its weight."""
-        drawn: Tensor = self.config.draw(linear_map, generator)
-        return drawn
+        return self.config.draw(linear_map, generator)
 
     def attach(self, network: Network, generator: Generator) -> None:
         """Draw B, then the seed of the noise."""
@@ -185,7 +183,7 @@ class WeightMirror(ReplacedFeedbackRule):
         config, shares = self.config, self.shares.by_segment
         for name, feedback_weight in self.feedback.by_segment.items():
             growth = self._correlation(name).to(feedback_weight.dtype)
-            if config.norm_control == "decay":
+            if config.decay is not None:  # just where norm_control is decay
                 feedback_weight.mul_(1 - config.decay)
             feedback_weight.addcmul_(growth, shares[name], value=config.mirror_rate)
             if config.norm_control == "scaling":

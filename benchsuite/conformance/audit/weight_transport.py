@@ -15,10 +15,11 @@ from typing import Any, Literal
 import torch
 from torch import Generator, Tensor
 
-from benchsuite.conformance.audit.experiment import Experiment, InconclusiveError, MakeRule, largest, relative_change
+from benchsuite.conformance.audit.experiment import Experiment, MakeRule, largest, relative_change
 from benchsuite.conformance.audit.held_responses import another_weight, held_responses
 from benchsuite.conformance.samples import SampleNetwork, Trial
 from benchsuite.credit.rule import Batch
+from benchsuite.errors import InconclusiveError
 from benchsuite.networks.network import Network
 from benchsuite.records.audit import Observation
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchsuite.records.mlflow.connection import MirrorError
+from benchsuite.errors import MirrorError
 from benchsuite.records.mlflow.mapping import DIGEST_TAG, RUN_ID_TAG, mirror_digest
 from benchsuite.records.mlflow.mirror import Mirror
 from benchsuite.records.model import RunRecord
