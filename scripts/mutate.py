@@ -896,7 +896,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "an import overwrites what is there",
-        "benchsuite/records/atomic.py",
+        "benchsuite/files.py",
         "os.link(temporary, path)",
         "temporary.replace(path)",
         "tests/records/test_transfer.py",

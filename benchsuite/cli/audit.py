@@ -30,7 +30,7 @@ def audit(
     """Test by experiment what rules claim of themselves. Exit code 1 if a claim is contradicted or a rule crashes."""
     from benchsuite.conformance.audit.rule_audit import audit_rule
     from benchsuite.execution.environment import environment_of
-    from benchsuite.records.atomic import write_text_atomically
+    from benchsuite.files import write_text_atomically
     from benchsuite.records.reading import record_text
     from benchsuite.registry.manager import installed_registry
 

@@ -106,7 +106,7 @@ def _build(
 
     own = RecordStore(store)
     folders = records or [own.records_folder, own.experiments_folder]
-    if not any(record_files(folder) for folder in folders):
+    if not record_files(*folders):
         places = ", ".join(str(f) for f in folders)
         raise EmptySelectionError(f"no records in {places}; `benchsuite run quickstart` makes some")
     sources = Sources(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,9 +41,9 @@ def papers_of(cells: Cells, specs: list[Path] | None) -> Papers:
     from pydantic import TypeAdapter, ValidationError
 
     from benchsuite.errors import StoreError
+    from benchsuite.files import write_bytes_atomically
     from benchsuite.papers.claim_cases import ClaimCases
     from benchsuite.papers.published import PublishedError
-    from benchsuite.records.atomic import replaced_atomically
     from benchsuite_leaderboard.incremental import Papers
 
     key = _key(cells, specs)
@@ -58,11 +59,8 @@ def papers_of(cells: Cells, specs: list[Path] | None) -> Papers:
     published = _unless_wrong(wrong, "published values", lambda: published_values(cells, specs))
     claims = _unless_wrong(wrong, "claims", lambda: laid_out_claims(cells, specs))
     if not wrong:
-        try:
-            with replaced_atomically(cache) as stream:
-                stream.write(shape.dump_json((key, published, claims)))
-        except StoreError:
-            pass  # a cache that cannot be written only costs time
+        with suppress(StoreError):  # a cache that cannot be written only costs time
+            write_bytes_atomically(cache, shape.dump_json((key, published, claims)))
     return Papers(published, claims, key if not wrong else f"{key} without {', '.join(wrong)}")
 
 

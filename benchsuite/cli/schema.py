@@ -38,7 +38,7 @@ def schema(
         return 0
     import json
 
-    from benchsuite.records.atomic import write_text_atomically
+    from benchsuite.files import write_text_atomically
 
     for key, value in chosen.items():
         path = out / f"{key}.schema.json"

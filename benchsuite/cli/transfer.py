@@ -49,11 +49,10 @@ def export(
 
 
 def _files_of(store: Path) -> list[Path]:
-    from benchsuite.records.store import RecordStore
-    from benchsuite.records.transfer import record_files
+    from benchsuite.records.store import RecordStore, record_files
 
     own = RecordStore(store)
-    return list(record_files(f for f in (own.records_folder, own.experiments_folder) if f.is_dir()))
+    return record_files(own.records_folder, own.experiments_folder)
 
 
 def _export(
@@ -89,10 +88,10 @@ def import_(
 ) -> int:
     """Copy records into a store. What is damaged or contradicts itself is refused, and what is there already stays."""
     from benchsuite.errors import EmptySelectionError
-    from benchsuite.records.store import RecordStore
-    from benchsuite.records.transfer import place_in_store, record_files, transfer
+    from benchsuite.records.store import RecordStore, record_files
+    from benchsuite.records.transfer import place_in_store, transfer
 
-    files = list(record_files(sources))
+    files = record_files(*sources)
     if not files:
         raise EmptySelectionError(f"no records in {', '.join(map(str, sources))}")
     own = RecordStore(store)

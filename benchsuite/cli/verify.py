@@ -37,9 +37,9 @@ def verify(
     from benchsuite.records.checks import inconsistencies
     from benchsuite.records.model import RunRecord
     from benchsuite.records.reading import BrokenRecord, read_document
-    from benchsuite.records.transfer import record_files
+    from benchsuite.records.store import record_files
 
-    paths = list(record_files(files))
+    paths = record_files(*files)
     if not paths:
         raise EmptySelectionError(f"no records in {', '.join(map(str, files))}")
     found: dict[str, dict[str, Any]] = {}

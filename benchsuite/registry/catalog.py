@@ -10,6 +10,7 @@ import ast
 import hashlib
 import json
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -18,6 +19,8 @@ from typing import Any
 
 import platformdirs
 
+from benchsuite.errors import StoreError
+from benchsuite.files import write_text_atomically
 from benchsuite.version import __version__
 
 HOOKS = {"rules": "benchsuite_rules", "diagnostics": "benchsuite_diagnostics"}
@@ -154,9 +157,6 @@ def _import_and_remember(points: list[EntryPoint], key: str) -> list[PluginFacts
         fact.spec_folders = [str(folder) for folder, _ in registry.spec_folders]
         fact.failure = registry.failures[0].reason if registry.failures else ""
         facts.append(fact)
-    try:
-        _cache_file().parent.mkdir(parents=True, exist_ok=True)
-        _cache_file().write_text(json.dumps({"key": key, "plugins": [asdict(f) for f in facts]}), encoding="utf-8")
-    except OSError:
-        pass  # a cache that cannot be written only costs time
+    with suppress(StoreError):  # a cache that cannot be written only costs time
+        write_text_atomically(_cache_file(), json.dumps({"key": key, "plugins": [asdict(f) for f in facts]}))
     return facts

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Set
 from pathlib import Path, PurePosixPath
 
 from benchsuite.errors import StoreError
-from benchsuite.records.atomic import replaced_atomically
+from benchsuite.files import write_bytes_atomically
 from benchsuite.records.store import SITE_MARKER
 
 MARKER = SITE_MARKER
@@ -133,8 +133,7 @@ def _replace(path: Path, content: Content) -> None:
     # A page that is as it was is left alone: a thousand of them are read sooner than one is put on the disk for good.
     if path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content:
         return
-    with replaced_atomically(path) as stream:
-        stream.write(content)
+    write_bytes_atomically(path, content)
 
 
 def _marker(files: Mapping[str, Content] | set[str]) -> bytes:

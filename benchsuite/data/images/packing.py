@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from benchsuite.data.images.image_bytes import decode, jpeg_channels
 from benchsuite.data.images.sources import FileImages
 from benchsuite.data.wording import one_line
 from benchsuite.errors import DataError
+from benchsuite.files import replaced_atomically, write_bytes_atomically
 
 QUALITY = 95
 """Of the JPEG files that are written."""
@@ -22,8 +22,7 @@ QUALITY = 95
 def make_pack(root: Path, images: ListedImages, path: Path, side: int) -> None:
     """Write one pack, then its index."""
     source, rows, at = FileImages(root, images), [], 0
-    pack = path.with_suffix(".pack")
-    with pack.with_suffix(".pack.part").open("wb") as stream:
+    with replaced_atomically(path.with_suffix(".pack")) as stream:
         for number, label in enumerate(images.labels.tolist()):
             try:
                 content = resized(source.read(number), side)
@@ -33,12 +32,9 @@ def make_pack(root: Path, images: ListedImages, path: Path, side: int) -> None:
             stream.write(content)
             rows.append((at, at + len(content), label))
             at += len(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    pack.with_suffix(".pack.part").replace(pack)
     index = io.BytesIO()
     np.save(index, np.array(rows, dtype=np.int64))
-    write_whole(path.with_suffix(".npy"), index.getvalue())
+    write_bytes_atomically(path.with_suffix(".npy"), index.getvalue())
 
 
 def resized(content: bytes, side: int) -> bytes:
@@ -55,13 +51,3 @@ def resized(content: bytes, side: int) -> bytes:
     written = io.BytesIO()
     image.save(written, format="JPEG", quality=QUALITY)
     return written.getvalue()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that appears whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)

@@ -21,12 +21,13 @@ import torch
 from PIL import features
 
 from benchsuite.data.imagenet.files import ImagenetListing, ListedImages
-from benchsuite.data.images.packing import QUALITY, make_pack, write_whole
+from benchsuite.data.images.packing import QUALITY, make_pack
 from benchsuite.data.images.sources import PackedImages
 from benchsuite.data.images.streamed import StreamedPart
 from benchsuite.data.roots import ANOTHER_ROOT
 from benchsuite.data.wording import one_line
-from benchsuite.errors import DataError
+from benchsuite.errors import DataError, StoreError
+from benchsuite.files import TEMPORARY_FILES, write_text_atomically
 
 PLAN, MANIFEST = "plan.json", "prepared.json"
 PARTS = ("train", "test")
@@ -157,8 +158,10 @@ def make_store(
         folder.mkdir(parents=True, exist_ok=True)
         _check_plan(listing, folder, side)
         _make_packs(listing, folder, side, processes, on_progress)
-        write_whole(folder / MANIFEST, json.dumps(_manifest(listing, folder), indent=1).encode())
-    except OSError as error:
+        write_text_atomically(folder / MANIFEST, json.dumps(_manifest(listing, folder), indent=1))
+        for left_over in folder.glob(TEMPORARY_FILES):  # of a preparation that was killed
+            left_over.unlink(missing_ok=True)
+    except (OSError, StoreError) as error:
         raise DataError(f"{folder}: cannot be made ({one_line(error)}); see that there is room to write") from error
     return True
 
@@ -172,7 +175,7 @@ def _check_plan(listing: ImagenetListing, folder: Path, side: int) -> None:
     elif any(folder.iterdir()):
         raise DataError(f"{folder}: is there, but was not made by this command; move it away")
     else:
-        write_whole(path, json.dumps(plan).encode())
+        write_text_atomically(path, json.dumps(plan))
 
 
 def _make_packs(

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 import filelock
 
 from benchsuite.errors import MirrorError
-from benchsuite.records.atomic import write_text_atomically
+from benchsuite.files import write_text_atomically
 from benchsuite.records.mlflow.connection import (
     LOCK_TIMEOUT_S,
     connect,

@@ -10,6 +10,7 @@ from pathlib import Path
 from string import Template
 
 from benchsuite.errors import Problem, SpecError
+from benchsuite.files import write_text_atomically
 from benchsuite.registry.catalog import read_catalog
 from benchsuite.version import CONTRACT_VERSION
 
@@ -36,6 +37,7 @@ def create_rule_project(name: str, folder: Path) -> list[Path]:
 
     Raises:
         SpecError: if the name cannot be a rule's or is taken, or a file is there already; nothing is written then.
+        StoreError: if the folder cannot be written.
 
     """
     subject = f"new rule '{name}'"
@@ -58,8 +60,7 @@ def create_rule_project(name: str, folder: Path) -> list[Path]:
         message = "is there already; move it away, or give another name or --folder"
         raise SpecError([Problem(message, file=str(path)) for path in there], subject)
     for path, content in contents.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
+        write_text_atomically(path, content)
     return list(contents)
 
 

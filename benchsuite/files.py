@@ -1,4 +1,4 @@
-"""Files that a reader, or a crash at any moment, sees in the old state or the new one and never between."""
+"""Files written in one step: a reader, or a crash at any moment, finds the old content or the new, never a part."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ from typing import IO
 
 from benchsuite.errors import StoreError
 
+TEMPORARY_FILES = ".*.tmp"
+"""Glob of the names that files have while they are written. A killed process leaves such a file behind."""
+
 
 @contextmanager
 def replaced_atomically(path: Path) -> Iterator[IO[bytes]]:
     """Give a stream whose content takes the file's place when the block ends without an exception.
+
+    Folders above the file are created.
 
     Raises:
         StoreError: if the folder cannot be written; the old file is then untouched.
@@ -36,22 +41,26 @@ def replaced_atomically(path: Path) -> Iterator[IO[bytes]]:
         raise StoreError(f"cannot write {path}: {why}; free space or choose another folder") from error
 
 
-def write_text_atomically(path: Path, text: str) -> None:
-    """Put a text in a file's place; raises as ``replaced_atomically`` does."""
+def write_bytes_atomically(path: Path, content: bytes) -> None:
+    """Replace a file's content; raises as ``replaced_atomically`` does."""
     with replaced_atomically(path) as stream:
-        stream.write(text.encode())
+        stream.write(content)
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Replace a file's content by a text, as UTF-8; raises as ``replaced_atomically`` does."""
+    write_bytes_atomically(path, text.encode())
 
 
 def create_text_atomically(path: Path, text: str) -> None:
-    """Put a text where there is no file yet, whole or not at all.
+    """Write a text to a file that does not exist yet, whole or not at all.
 
     Raises:
-        FileExistsError: if there is one, also if another process put it there just now; it is untouched.
+        FileExistsError: if the file exists, also if another process created it just now; it is untouched.
         StoreError: if the folder cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    with replaced_atomically(temporary) as stream:
-        stream.write(text.encode())
+    write_text_atomically(temporary, text)
     try:
         # A rename would replace what came in between; a link does not.
         os.link(temporary, path)
