@@ -166,8 +166,8 @@ SABOTAGES = (
     ),
     Sabotage(
         "the nonnegative constraint is forgotten",
-        "benchsuite/training/trainer.py",
-        "self.network.constrain()",
+        "benchsuite/training/step.py",
+        "network.constrain()",
         "pass",
         "tests/networks tests/training",
     ),
@@ -523,8 +523,8 @@ SABOTAGES = (
     ),
     Sabotage(
         "the constraint is forgotten",
-        "benchsuite/training/trainer.py",
-        "self.network.constrain()",
+        "benchsuite/training/step.py",
+        "network.constrain()",
         "pass",
         "tests/training/test_nonnegative.py",
     ),
@@ -706,9 +706,9 @@ SABOTAGES = (
     ),
     Sabotage(
         "gradients are taken in the order of memory",
-        "benchsuite/training/trainer.py",
-        "        lay_out_gradients(self._learning)",
-        "        pass",
+        "benchsuite/training/step.py",
+        '    lay_out_gradients(weight for group in optimizer.param_groups for weight in group["params"])',
+        "    pass",
         "tests/training/test_memory_format.py",
     ),
     Sabotage(
@@ -748,8 +748,8 @@ SABOTAGES = (
     ),
     Sabotage(
         "the regulariser is forgotten",
-        "benchsuite/training/trainer.py",
-        "if self.protocol.orthogonality is not None:",
+        "benchsuite/training/step.py",
+        "if orthogonality is not None:",
         "if False:",
         "tests/training/test_orthogonality.py",
     ),

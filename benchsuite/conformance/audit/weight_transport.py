@@ -112,8 +112,7 @@ def _train(make_rule: MakeRule, sample: SampleNetwork, change: _Change | None, r
         batch = sample.batch(position, size=_EXAMPLES, dtype=torch.float64)
         with during("assign_credit"):
             logits, gradients = _assign(trial, batch)
-        trial.optimizer.step()
-        network.constrain()
+        trial.update_weights()
         with during("after_update"):
             trial.rule.after_update()
         steps.append(_Step(state, logits, gradients))
@@ -121,8 +120,7 @@ def _train(make_rule: MakeRule, sample: SampleNetwork, change: _Change | None, r
 
 
 def _assign(trial: Trial, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-    trial.optimizer.zero_grad(set_to_none=True)
-    logits = trial.rule.assign_credit(batch).logits.clone()
+    logits = trial.compute_gradients(batch).logits.clone()
     return logits, {n: p.grad.clone() for n, p in trial.network.named_parameters() if p.grad is not None}
 
 
