@@ -931,7 +931,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "a claim mixes data of two fingerprints",
-        "benchsuite/papers/claim_records.py",
+        "benchsuite/papers/evidence.py",
         "r.data.fingerprint == fingerprint[arm.track]",
         "True",
         "tests/papers/test_claims.py",

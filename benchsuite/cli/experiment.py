@@ -50,7 +50,7 @@ class _Progress:
         self.finished = 0
 
     def __call__(self, trajectory: Trajectory, seconds: float) -> None:
-        from benchsuite_leaderboard.experiment_tables import trajectory_label
+        from benchsuite_leaderboard.study_tables import trajectory_label
 
         self.finished += 1
         count = f"{self.finished}/{self.total}".rjust(2 * len(str(self.total)) + 1)
@@ -68,7 +68,7 @@ def _show(record: ExperimentRecord, records: RecordStore, specs: list[Path] | No
     from benchsuite.cli.papers import build_store_page
     from benchsuite.cli.tables import experiment_table
     from benchsuite.errors import BenchsuiteError
-    from benchsuite_leaderboard.experiment_tables import summarize_experiments
+    from benchsuite_leaderboard.study_tables import summarize_experiments
 
     console = output()
     for table in summarize_experiments([record]):

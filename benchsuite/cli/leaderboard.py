@@ -99,20 +99,27 @@ def _build(
     fresh: bool,
     quiet: bool,
 ) -> Path:
+    import os
+
     from benchsuite.cli.papers import papers_of
     from benchsuite.errors import EmptySelectionError
     from benchsuite.records.store import RecordStore, record_files
-    from benchsuite_leaderboard.incremental import Sources, build_from_folders
+    from benchsuite_leaderboard.site import build_site
 
     own = RecordStore(store)
     folders = records or [own.records_folder, own.experiments_folder]
     if not record_files(*folders):
         places = ", ".join(str(f) for f in folders)
         raise EmptySelectionError(f"no records in {places}; `benchsuite run quickstart` makes some")
-    sources = Sources(
-        folders, audits or (), lambda cells: papers_of(cells, specs), _mlflow(store, mlflow, tracking_uri)
+    report = build_site(
+        folders,
+        (out or store / "site").resolve(),
+        audits=audits or (),
+        papers=lambda cells: papers_of(cells, specs),
+        mlflow=_mlflow(store, mlflow, tracking_uri),
+        fresh=fresh,
+        processes=os.cpu_count() or 1,
     )
-    report = build_from_folders(sources, (out or store / "site").resolve(), fresh=fresh)
     report_broken(report.broken)
     if quiet:
         print_json(

@@ -14,8 +14,8 @@ from benchsuite.cli.sources import Cells, laid_out_claims, published_values
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from benchsuite.papers.statements import Papers
     from benchsuite.records.store import RecordStore
-    from benchsuite_leaderboard.incremental import Papers
     from benchsuite_leaderboard.site import BuildReport
 
 
@@ -26,10 +26,14 @@ def build_store_page(records: RecordStore, specs: list[Path] | None) -> BuildRep
         StoreError: if its folder cannot be written, or holds something else.
 
     """
-    from benchsuite_leaderboard.incremental import Sources, build_from_folders
+    import os
+
+    from benchsuite_leaderboard.site import build_site
 
     folders = [records.records_folder, records.experiments_folder]
-    return build_from_folders(Sources(folders, papers=lambda cells: papers_of(cells, specs)), records.root / "site")
+    return build_site(
+        folders, records.root / "site", papers=lambda cells: papers_of(cells, specs), processes=os.cpu_count() or 1
+    )
 
 
 def papers_of(cells: Cells, specs: list[Path] | None) -> Papers:
@@ -44,7 +48,7 @@ def papers_of(cells: Cells, specs: list[Path] | None) -> Papers:
     from benchsuite.files import write_bytes_atomically
     from benchsuite.papers.claim_cases import ClaimCases
     from benchsuite.papers.published import PublishedError
-    from benchsuite_leaderboard.incremental import Papers
+    from benchsuite.papers.statements import Papers
 
     key = _key(cells, specs)
     shape: TypeAdapter[Any] = TypeAdapter(tuple[str, list[PublishedError], list[ClaimCases]])

@@ -12,7 +12,7 @@ from benchsuite.results.rows import WAITED
 
 if TYPE_CHECKING:
     from benchsuite.results.model import RuleRow, TrackTable
-    from benchsuite_leaderboard.experiment_tables import ExperimentTable
+    from benchsuite_leaderboard.study_tables import ExperimentTable
 
 
 def results_table(table: TrackTable) -> Table:

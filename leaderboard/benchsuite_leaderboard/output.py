@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
-from collections.abc import Mapping, Set
+import tempfile
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from benchsuite.errors import StoreError
@@ -55,6 +58,34 @@ def owned_files(out: Path) -> set[str]:
         return set() if _is_empty(out) else _owned_files(out)
     except OSError as error:
         raise StoreError(f"cannot read {out}: {error.strerror or error}") from error
+
+
+@contextmanager
+def staging_folder(out: Path) -> Iterator[Path]:
+    """Give a folder on the site's own disk, from which files are moved into place, and remove what is left of it.
+
+    Raises:
+        StoreError: if it cannot be made.
+
+    """
+    try:
+        parent = out.resolve().parent
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".tmp", dir=parent))
+    except OSError as error:
+        raise StoreError(f"cannot write the site to {out}: {error.strerror or error}") from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def staged_files(staging: Path) -> Iterator[tuple[str, Path]]:
+    """Yield (path within the site, file) of everything that was written to a staging folder."""
+    for place, _, names in os.walk(staging):
+        for name in names:
+            path = Path(place, name)
+            yield path.relative_to(staging).as_posix(), path
 
 
 def _is_empty(out: Path) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchsuite.papers.beside import published_beside
 from benchsuite.papers.published import PublishedError
+from benchsuite.papers.published_lookup import published_beside
 from benchsuite.results.tables import summarize
 from benchsuite.specs.models.reference import PublishedValue, ReferenceSpec
 from benchsuite_leaderboard.pages import render_pages

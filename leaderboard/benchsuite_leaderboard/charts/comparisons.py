@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchsuite_leaderboard.charts import PALETTE, Chart, frame_size, short
+from benchsuite_leaderboard.charts.vega import PALETTE, Chart, frame_size, short
 from benchsuite_leaderboard.compare import Pair
 from benchsuite_leaderboard.critical_difference import Ranking
 

@@ -3,41 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from jinja2 import Environment
 
 from benchsuite.papers.verdict_model import VERDICT_WORDS, ClaimVerdict
 from benchsuite.papers.verdict_words import gap_words, metric_words, side_words
 from benchsuite.results.model import TrackTable
-
-ADDRESS = "claims.html"
+from benchsuite_leaderboard.pages.frame import CLAIMS_ADDRESS, Frame
 
 
 def render_claims(
-    environment: Environment, shared: dict[str, Any], verdicts: Sequence[ClaimVerdict], tables: Iterable[TrackTable]
-) -> str:
-    """Return the page's HTML.
+    environment: Environment, frame: Frame, verdicts: Sequence[ClaimVerdict], tables: Iterable[TrackTable]
+) -> Iterator[tuple[str, str]]:
+    """Yield the page, if there are any claims.
 
     Args:
         environment: of the site's templates.
-        shared: what every page is given.
+        frame: what is around every page.
         verdicts: as ``judge`` gives them.
         tables: whose rows the numbers are linked to.
 
     """
-    return environment.get_template("claims.html.j2").render(
-        shared,
-        counts=verdict_counts(verdicts),
-        decided=[v for _, members in _by_paper(verdicts) for v in members if v.tier],
-        groups=_by_paper(verdicts),
-        places=_places(tables),
-        undecided=_undecided,
-        gap_words=gap_words,
-        metric_words=metric_words,
-        side_words=side_words,
-    )
+    if verdicts:
+        text = environment.get_template("claims.html.j2").render(
+            frame.variables("claims", ""),
+            counts=verdict_counts(verdicts),
+            decided=[v for _, members in _by_paper(verdicts) for v in members if v.tier],
+            groups=_by_paper(verdicts),
+            places=_places(tables),
+            undecided=_undecided,
+            gap_words=gap_words,
+            metric_words=metric_words,
+            side_words=side_words,
+        )
+        yield CLAIMS_ADDRESS, text
 
 
 def verdict_counts(verdicts: Iterable[ClaimVerdict]) -> list[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""What a run's page shows: its spec, where it was made, its curves, and the command that makes it again."""
+"""A run's page: its spec, where it was made, its curves, and the command that makes it again."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jinja2 import Environment
+
 from benchsuite.records.model import RunRecord
 from benchsuite.results.model import RuleRow, SeedRun, TrackTable
-from benchsuite_leaderboard import run_charts
-from benchsuite_leaderboard.charts import Chart
+from benchsuite_leaderboard.charts import runs as run_charts
+from benchsuite_leaderboard.charts.vega import Chart
+from benchsuite_leaderboard.pages.frame import Frame
 
 POINTS_A_RUN = 1_500
 
@@ -90,3 +93,21 @@ def run_pages(tables: Iterable[TrackTable]) -> Iterator[RunPage]:
         for members in found.values():
             row, run, record = max(members, key=lambda m: (not m[1].superseded, m[2].ended_at.isoformat(), m[0].row_id))
             yield RunPage(record, run, row, table, len(members) - 1)
+
+
+def render_runs(
+    environment: Environment, frame: Frame, tables: Iterable[TrackTable], mlflow: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Yield the page of every run that has a record.
+
+    Args:
+        environment: of the site's templates.
+        frame: what is around every page.
+        tables: of one track, with its runs' records.
+        mlflow: address of a run's page in MLflow, by run id.
+
+    """
+    template = environment.get_template("run.html.j2")
+    around = frame.variables("tracks", "../../")
+    for page in run_pages(tables):
+        yield page.address, template.render(around, page=page, mlflow=mlflow.get(page.record.run_id))

@@ -8,8 +8,8 @@ from typing import Any
 
 from benchsuite.results.curves import thin
 from benchsuite.results.model import BASELINE_RULE, CurvePoint
-from benchsuite_leaderboard.charts import BASELINE_COLOR, DASHES, PALETTE, Chart, Series, frame_size
-from benchsuite_leaderboard.experiment_tables import ExperimentTable
+from benchsuite_leaderboard.charts.vega import BASELINE_COLOR, DASHES, PALETTE, Chart, Series, frame_size
+from benchsuite_leaderboard.study_tables import ExperimentTable
 
 
 def experiment_series(table: ExperimentTable) -> dict[str, Series]:

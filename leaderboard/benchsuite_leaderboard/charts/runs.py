@@ -8,7 +8,7 @@ from typing import Any
 from benchsuite.records.model import RunRecord
 from benchsuite.results.curves import Epoch, measured_values, segment_order, thin
 from benchsuite.results.formatting import axis_title, quantity
-from benchsuite_leaderboard.charts import DASHES, PALETTE, Chart, evenly, frame_size, short, x_axis
+from benchsuite_leaderboard.charts.vega import DASHES, PALETTE, Chart, evenly, frame_size, short, x_axis
 
 WHOLE = "whole network"
 

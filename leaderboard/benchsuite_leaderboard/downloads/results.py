@@ -1,17 +1,13 @@
-"""The site's tables as data: what each file for download holds."""
+"""Results as data: a track's table, a rule's results, the matrix and the list of what is measured."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchsuite.records.audit import ClaimAudit
 from benchsuite.results.formatting import interval, mean_sd, number, p_value, percent, points, status_words
 from benchsuite.results.model import BASELINE_RULE, Estimate, RuleRow, TrackTable
-from benchsuite_leaderboard.compare import Pair
-from benchsuite_leaderboard.critical_difference import Ranking, not_told_from
-from benchsuite_leaderboard.exports import DataTable, Value
+from benchsuite_leaderboard.downloads.formats import DataTable, Value
 from benchsuite_leaderboard.matrix import Cell, Matrix
-from benchsuite_leaderboard.rule_pages import AUDIT_VERDICTS, CLAIM_WORDS, RulePage
 
 RESULT_COLUMNS = (
     "rank",
@@ -181,113 +177,6 @@ def tracks_data(tables: Iterable[TrackTable]) -> DataTable:
         ("Track", "Tier", "Data", "Network", "Runs", "Best rule", "Test error, %"),
         printed,
     )
-
-
-def rules_data(rules: Iterable[RulePage]) -> DataTable:
-    """Return the list of rules with what they claim and what the audit made of it."""
-    rules = list(rules)
-    columns = ["rule", "tracks", "runs", "completed"]
-    for trait in CLAIM_WORDS:
-        columns += [f"{trait}_claimed", f"{trait}_verdict"]
-    rows: list[tuple[Value, ...]] = []
-    for page in rules:
-        found: list[Value] = [page.name, page.tracks, page.runs, page.completed]
-        for name in CLAIM_WORDS:
-            claim = page.claims.get(name)
-            found += [claim.claimed, claim.verdict] if claim else [None, None]
-        rows.append(tuple(found))
-    printed = tuple((p.name, str(p.tracks), *(_claim_words(p.claims.get(name)) for name in CLAIM_WORDS)) for p in rules)
-    heads = ("Rule", "Tracks", *(words for words, _ in CLAIM_WORDS.values()))
-    return DataTable(
-        "Rules: what they claim, and what experiments made of it", tuple(columns), tuple(rows), heads, printed
-    )
-
-
-def audit_data(page: RulePage) -> DataTable:
-    """Return what the audit found of one rule."""
-    columns = (
-        "trait",
-        "claimed",
-        "shown",
-        "verdict",
-        "largest_value",
-        "limit",
-        "network",
-        "where",
-        "measure",
-        "reason",
-    )
-    rows, printed = [], []
-    for name, claim in page.claims.items():
-        seen = claim.strongest
-        place = (seen.value, claim.threshold, seen.network, seen.where) if seen else (None, claim.threshold, None, None)
-        rows.append((name, claim.claimed, claim.shown, claim.verdict, *place, claim.measure, claim.reason or None))
-        shown = "–" if claim.shown is None else _yes(claim.shown)
-        value = "–" if seen is None else number(seen.value)
-        words = CLAIM_WORDS[name][0] if name in CLAIM_WORDS else name
-        printed.append((words, _yes(claim.claimed), shown, AUDIT_VERDICTS[claim.verdict], value))
-    heads = ("Trait", "Claimed", "Shown", "Verdict", "Largest value")
-    return DataTable(f"Audit of {page.name}", columns, tuple(rows), heads, tuple(printed))
-
-
-def pair_data(pair: Pair) -> DataTable:
-    """Return two rules on all tables that have both."""
-    columns = (
-        "track",
-        "tier",
-        "left_rule",
-        "right_rule",
-        "left_test_error",
-        "right_test_error",
-        "difference",
-        "low",
-        "high",
-        "pairs",
-        "p_welch",
-        "left_cost_ratio",
-        "right_cost_ratio",
-    )
-    rows, printed = [], []
-    for line in pair.lines:
-        left, right, found = line.left, line.right, line.difference
-        means = [row.test_error.mean if row.test_error else None for row in (left, right)]
-        gap = (found.mean, found.low, found.high, found.n) if found else (None, None, None, None)
-        where = (line.table.track, line.table.tier)
-        rows.append((*where, pair.left, pair.right, *means, *gap, line.p_value, left.cost.ratio, right.cost.ratio))
-        difference = points(found.mean) if found else "–"
-        printed.append((*where, mean_sd(left.test_error), mean_sd(right.test_error), difference, p_value(line.p_value)))
-    heads = ("Track", "Tier", f"{pair.left}, %", f"{pair.right}, %", "Difference, points", "p (Welch)")
-    return DataTable(f"{pair.left} and {pair.right}: test errors", columns, tuple(rows), heads, tuple(printed))
-
-
-def ranking_data(ranking: Ranking) -> DataTable:
-    """Return one tier's ranking over tracks."""
-    columns = ("rule", "average_rank", "tracks", "critical_difference", "friedman_p", "not_told_apart_from")
-    rows = tuple(
-        (
-            rule,
-            rank,
-            len(ranking.tracks),
-            ranking.critical_difference,
-            ranking.friedman_p,
-            " ".join(not_told_from(ranking, rule)) or None,
-        )
-        for rule, rank in ranking.ranks
-    )
-    title = (
-        f"Average ranks on {len(ranking.tracks)} tracks, {ranking.tier} tier; "
-        f"critical difference {ranking.critical_difference:.2f}"
-    )
-    printed = tuple((rule, f"{rank:.2f}") for rule, rank in ranking.ranks)
-    return DataTable(title, columns, rows, ("Rule", "Average rank"), printed)
-
-
-def _claim_words(claim: ClaimAudit | None) -> str:
-    return "–" if claim is None else f"{_yes(claim.claimed)} ({AUDIT_VERDICTS[claim.verdict]})"
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
 
 
 def _result(row: RuleRow) -> tuple[Value, ...]:
