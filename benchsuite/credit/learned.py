@@ -1,7 +1,7 @@
-"""The first mechanism with feedback weights that learn: each gets its forward weight's own gradient.
+"""First mechanism with learned feedback weights: each gets the gradient of its forward weight.
 
-The increment of a forward weight, error times activity, is local to both directions of a connection. Rules that let
-feedback weights follow it differ in how fast (``feedback_rate``) and in what else happens to both.
+The increment of a forward weight, error times activity, is local to both directions of a connection. Rules whose
+feedback weights follow it differ in their speed (``feedback_rate``) and in other changes to both weights.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from benchsuite.networks.maps import LinearMap
 
 
 class LearnedFeedbackRule(ReplacedFeedbackRule):
-    """Backpropagation through feedback weights that the optimizer moves along with the forward weights."""
+    """Backpropagation through feedback weights that the optimizer updates along with the forward weights."""
 
     Config: ClassVar[type[DrawnFeedbackConfig]] = DrawnFeedbackConfig
 
     def draw_feedback(self, linear_map: LinearMap, generator: Generator) -> Tensor:
-        """Return one map's feedback weight at the start, independent of its weight."""
+        """Return one map's initial feedback weight, independent of its forward weight."""
         drawn: Tensor = self.config.draw(linear_map, generator)
         return drawn
 
@@ -33,12 +33,12 @@ class LearnedFeedbackRule(ReplacedFeedbackRule):
 
     @property
     def learned_feedback(self) -> tuple[LearnedFeedback, ...]:
-        """All feedback weights, unless they are fixed."""
+        """All feedback weights with their rates; empty if they are fixed."""
         rate = self.feedback_rate
         return tuple(LearnedFeedback(weight, rate) for weight in self.feedback.by_segment.values() if rate)
 
     def assign_credit(self, batch: Batch) -> StepResult:
-        """Run forward and backward; a feedback weight's gradient is the very tensor its forward weight has."""
+        """Run forward and backward; each feedback weight shares the gradient tensor of its forward weight."""
         result = super().assign_credit(batch)
         if self.feedback_rate:
             for name, feedback_weight in self.feedback.by_segment.items():
