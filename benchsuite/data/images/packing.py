@@ -1,4 +1,4 @@
-"""One pack of resized images, made by a process of its own. Imports no torch."""
+"""Write one pack of resized images, in a worker process. Imports no torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchsuite.errors import DataError
 from benchsuite.files import replaced_atomically, write_bytes_atomically
 
 QUALITY = 95
-"""Of the JPEG files that are written."""
+"""Quality of the JPEG files that are written."""
 
 
 def make_pack(root: Path, images: ListedImages, path: Path, side: int) -> None:
@@ -38,14 +38,14 @@ def make_pack(root: Path, images: ListedImages, path: Path, side: int) -> None:
 
 
 def resized(content: bytes, side: int) -> bytes:
-    """Return a JPEG file of the image with its shorter side at most ``side``; the same bytes where it is that."""
+    """Return a JPEG file of the image with a shorter side of at most ``side``; unchanged if it already is one."""
     with Image.open(io.BytesIO(content)) as opened:
         width, height = opened.size
     if min(width, height) <= side and jpeg_channels(content) in (1, 3):
         return content
     image = decode(content)
     if min(width, height) > side:
-        # torchvision's Resize: the longer side is rounded down.
+        # As in torchvision's Resize, the longer side is rounded down.
         new = (side, int(side * height / width)) if width <= height else (int(side * width / height), side)
         image = image.resize(new, Image.Resampling.BILINEAR)
     written = io.BytesIO()

@@ -103,7 +103,7 @@ class ArchitectureOutline:
     further_parameters: int = 0
     """Number of values in ``exact_parameters``."""
     unconverted: Unconverted = "refuse"
-    """Whether an adopted module may have parameters outside segments and norms."""
+    """Treatment of parameters outside segments and norms in an adopted module."""
     make_module: Callable[[], nn.Module] | None = field(default=None, compare=False, repr=False)
     """Creates the module to adopt and initialises it; None for networks of the suite's layers."""
     segments: tuple[SegmentOutline, ...] = field(init=False)

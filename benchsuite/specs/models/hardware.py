@@ -46,6 +46,6 @@ class HardwareSpec(DocumentedSpec):
     device_share: float = Field(default=1, gt=0, le=1)
     """Fraction of a GPU per run, for executors that run several at once: 0.25 packs four runs on one GPU."""
     loader_processes: int | None = Field(default=None, ge=0, le=1024)
-    """Processes that decode images per training process; as many as cores if not given. Does not change results."""
+    """Processes that decode images per training process; its share of all cores if not given. Changes no results."""
     hardware_class: str = Field(default="", max_length=80)
     """Class within which the board compares costs; the name of the device found if empty."""
