@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -94,6 +95,11 @@ def run(
         if result.interrupted:
             ranks.leave()
     code = 1 if any(r.status in FAILED_STATUSES for r in result.records) else 0
+    if result.refused and not result.records:
+        code = 2  # the request was wrong, nothing was started
+    if ranks.leads:
+        for pair in result.refused:
+            sys.stderr.write(f"benchsuite: {pair}\n")
     if not ranks.leads:
         return 130 if result.interrupted else code
     if as_json:
@@ -101,10 +107,11 @@ def run(
             {
                 "store": str(records.root),
                 "interrupted": result.interrupted,
+                "refused": [asdict(pair) for pair in result.refused],
                 "records": [r.model_dump(mode="json") for r in result.records],
             }
         )
-    else:
+    elif result.records:
         _show(result, records, store, specs)
     if result.interrupted:
         again = shlex.join(["benchsuite", *(a for a in sys.argv[1:] if a != "--fresh")])
@@ -129,18 +136,18 @@ def _make(
     from benchsuite.records.mlflow.plugin import MlflowRecorder
     from benchsuite.records.mlflow.uris import default_tracking_uri
 
-    display = ProgressDisplay(messages(), total=len(runs))
     session = Session(
         runs,
         records,
         registry,
         data,
         fresh,
-        display.reused,
+        lambda record: display.reused(record),
         ranks,
         _executor(executor, ranks),
     )
     session.check()
+    display = ProgressDisplay(messages(), total=len(session.runs))
     if not ranks.leads:
         return session.execute()
     uri = default_tracking_uri(records.root) if tracking_uri is None else tracking_uri

@@ -31,7 +31,9 @@ def set_up(run: RunState, data: TrainingData | None = None, kept: SegmentStates 
     spec = run.spec
     data = data or open_data_on_device(run)
     parts = Parts(spec.architecture, spec.protocol, spec.rule, run.identity.seeds)
-    trainer = assemble(parts, data, run.opened_device, run.registry, kept, run.ranks)
+    known = run.outline
+    fits = known is not None and (known.input_shape, known.classes) == (data.input_shape, data.classes)
+    trainer = assemble(parts, data, run.opened_device, run.registry, kept, run.ranks, known if fits else None)
     network, rule = trainer.network, trainer.rule
     run.progress.network = NetworkUsed(
         parameters=sum(p.numel() for p in network.parameters()),

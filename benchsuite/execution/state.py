@@ -11,6 +11,7 @@ from benchsuite.execution.environment import environment_of
 from benchsuite.execution.events import announce
 from benchsuite.execution.executor import Tell
 from benchsuite.execution.record_building import Identity, LoadedData, Progress, identify
+from benchsuite.networks.shapes.outline import ArchitectureOutline
 from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
@@ -34,6 +35,7 @@ class RunState:
         progress: what it has to show.
         clock: where its time and energy went.
         device: None until it is opened.
+        outline: its network on paper, where that was laid out before; for data of the same shape.
 
     """
 
@@ -46,6 +48,7 @@ class RunState:
     progress: Progress = field(default_factory=Progress)
     clock: Clock = field(default_factory=Clock)
     device: Device | None = None
+    outline: ArchitectureOutline | None = None
 
     @property
     def spec(self) -> RunSpec:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ def test_a_checkpoint_of_other_code_is_not_continued(
     run._train()
     assert run.checkpoint_path.exists()
     other = make_run(make_spec())
-    other.key = "0" * 64
+    other.state.identity = replace(other.state.identity, result_key="0" * 64)
     assert other.execute().resumed == 0
 
 

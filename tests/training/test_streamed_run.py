@@ -71,7 +71,7 @@ def test_a_run_stopped_amid_an_epoch_and_resumed_equals_one_never_stopped(
 
 def test_a_damaged_image_ends_a_run_with_a_record_that_names_it(make_spec: MakeSpec, make_run: MakeRun) -> None:
     run = make_run(make_spec(**streamed()))
-    (path,) = run.store.root.rglob("train/n90000003/n90000003_4.JPEG")
+    (path,) = run.state.store.root.rglob("train/n90000003/n90000003_4.JPEG")
     path.write_bytes(path.read_bytes()[:300])
     record = run.execute()
     assert record.status == "crashed"

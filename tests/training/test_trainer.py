@@ -43,7 +43,7 @@ def test_an_epoch_is_what_a_hand_written_loop_does(make_spec: MakeSpec, make_run
     state = {name: value.clone() for name, value in trainer.network.state_dict().items()}
     sums = trainer.train_epoch()
 
-    dataset = run.data.dataset
+    dataset = run.state.identity.data.dataset
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 12), torch.nn.ReLU(), torch.nn.Linear(12, 7))
     model.load_state_dict(dict(zip(model.state_dict(), state.values(), strict=True)))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
@@ -92,7 +92,7 @@ def test_a_fixed_order_is_the_data_sets_own_in_every_epoch(make_spec: MakeSpec, 
         trainer = set_up(run.state)
         for _ in range(2):
             targets = torch.cat([batch.targets for batch in trainer.batches()])
-            assert torch.equal(targets, run.data.dataset.train_targets[:80])
+            assert torch.equal(targets, run.state.identity.data.dataset.train_targets[:80])
 
 
 @pytest.mark.parametrize("form", ["ordinary", "vectorized"])
@@ -128,7 +128,7 @@ def test_training_holds_the_data_once_and_one_copy_of_the_state(make_spec: MakeS
     run = make_run(spec)
     gc.collect()
     before = live_bytes()
-    data = run.data.dataset
+    data = run.state.identity.data.dataset
     data_bytes = sum(t.numel() for t in (data.train_inputs, data.test_inputs))
     target_bytes = 8 * (len(data.train_targets) + len(data.test_targets))
     trainer = set_up(run.state)
