@@ -173,9 +173,9 @@ SABOTAGES = (
     ),
     Sabotage(
         "a resumed run begins anew",
-        "benchsuite/execution/run.py",
-        "        if trainer.epoch == 0:\n            with",
-        "        if True:\n            with",
+        "benchsuite/execution/training_loop.py",
+        "    if trainer.epoch == 0:",
+        "    if True:",
         "tests/training/test_before_training.py",
     ),
     Sabotage(
@@ -201,7 +201,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "test error measured on the training set",
-        "benchsuite/execution/run.py",
+        "benchsuite/execution/measuring.py",
         'trainer.evaluate("test") if due',
         'trainer.evaluate("train") if due',
         "tests/training",
@@ -257,7 +257,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "divergence is not noticed",
-        "benchsuite/execution/run.py",
+        "benchsuite/execution/training_loop.py",
         "if metrics.running_loss is None:",
         "if False:",
         "tests/training",
@@ -313,7 +313,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "a second signal takes the record of the first",
-        "benchsuite/execution/run.py",
+        "benchsuite/execution/finishing.py",
         "with interruptions_held():",
         "if True:",
         "tests/execution/test_interruption.py",
@@ -734,9 +734,9 @@ SABOTAGES = (
     ),
     Sabotage(
         "a singular matrix is a loss that is not finite",
-        "benchsuite/execution/run.py",
-        "        trainer.rule.after_epoch()\n        if metrics",
-        "        if metrics",
+        "benchsuite/execution/training_loop.py",
+        "    trainer.rule.after_epoch()\n    if metrics",
+        "    if metrics",
         "tests/training/test_orthogonality.py",
     ),
     Sabotage(
@@ -1015,8 +1015,8 @@ SABOTAGES = (
     ),
     Sabotage(
         "the energy of a run's second half is the run's",
-        "benchsuite/execution/run.py",
-        "if self.clock.spent and not self.clock.used:",
+        "benchsuite/execution/checkpointing.py",
+        "if clock.spent and not clock.used:",
         "if False:",
         "tests/training/test_energy.py",
     ),

@@ -15,30 +15,11 @@ from benchsuite.api.workspace import open_workspace
 from benchsuite.data.roots import find_data_root
 from benchsuite.errors import HardwareError
 from benchsuite.execution.estimate import hours
+from benchsuite.execution.pairs import RefusedPair as RefusedPair
 from benchsuite.execution.plan import PlannedRun, make_plan
 from benchsuite.specs.loading.resolve import resolve
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.training.device import settle_hardware
-
-
-@dataclass(frozen=True)
-class RefusedPair:
-    """A rule that cannot work on a track.
-
-    Attributes:
-        track: name of the track.
-        rule: name of the rule.
-        reasons: what the rule needs and the network has not, one sentence each.
-
-    """
-
-    track: str
-    rule: str
-    reasons: tuple[str, ...]
-
-    def __str__(self) -> str:
-        """Return one line: ``refused: gait_prop on resnet50: needs a chain, …``."""
-        return f"refused: {self.rule} on {self.track}: {'; '.join(self.reasons)}"
 
 
 @dataclass(frozen=True, repr=False)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from benchsuite.api.display import Displayed, Part, counted
 from benchsuite.api.frames import Unit
-from benchsuite.api.plans import RefusedPair
 from benchsuite.api.records import Records
 from benchsuite.api.sites import Warn, build_store_site
 from benchsuite.api.tables import experiment_table
 from benchsuite.api.workspace import Workspace
+from benchsuite.execution.pairs import RefusedPair
 from benchsuite.execution.session import SessionResult
 from benchsuite.records.experiment import ExperimentRecord
 from benchsuite.records.store import RecordStore
@@ -103,22 +103,18 @@ class Results(Displayed):
         return {
             "store": str(self.store.root),
             "interrupted": self.interrupted,
+            "refused": [asdict(pair) for pair in self.refused],
             "records": [record.model_dump(mode="json") for record in self.records],
         }
 
 
 def results_of_session(made: SessionResult, store: RecordStore, workspace: Workspace, is_rank0: bool) -> Results:
     """Return the results of a session's runs."""
-    refused = {
-        (record.spec.track, record.spec.rule.name): record.reason
-        for record in made.records
-        if record.status == "incompatible"
-    }
     return Results(
         Records(made.records),
         store,
         reused=frozenset(made.reused),
-        refused=tuple(RefusedPair(track, rule, (reason,)) for (track, rule), reason in refused.items()),
+        refused=made.refused,
         interrupted=made.interrupted,
         is_rank0=is_rank0,
         workspace=workspace,

@@ -33,7 +33,7 @@ def make_runs(
     if not ranks.leads:
         return session.execute()
     with _registered(registry, progress, MlflowRecorder(warn=progress.warn)), progress:
-        progress.start(len(runs))
+        progress.start(len(session.runs))
         return session.execute(options.tracking_uri)
 
 

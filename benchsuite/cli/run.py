@@ -80,6 +80,8 @@ def run(
     )
     if results.is_rank0:
         _print(results, store, as_json)
+    if results.refused and not results.records:
+        return 2  # The request was wrong: nothing was left to run.
     return 130 if results.interrupted else 1 if results.failed else 0
 
 
@@ -88,9 +90,11 @@ def _print(results: Results, store: Path, as_json: bool) -> None:
         again = shlex.join(["benchsuite", *sys.argv[1:]])
         sys.stderr.write(f"benchsuite: interrupted; nothing was recorded, start again with: {again}\n")
         return
+    for pair in results.refused:
+        sys.stderr.write(f"benchsuite: {pair}\n")
     if as_json:
         print_json(results.as_data())
-    else:
+    elif results.records or results.experiment is not None:
         show(results.parts())
         _show_site(results, store)
     if results.interrupted:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import torch
 
-from benchsuite.errors import BenchsuiteError
+from benchsuite.errors import BenchsuiteError, IncompatibleError, SingularMapError
 from benchsuite.errors import DivergedError as DivergedError
 from benchsuite.errors import InterruptedRunError as InterruptedRunError
 from benchsuite.errors import ProcessLostError as ProcessLostError
 from benchsuite.execution.record_building import Ending
 from benchsuite.records.model import RunStatus
+from benchsuite.specs.models.protocol import ProtocolSpec
+from benchsuite.training.trainer import TimeBudgetSpentError
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,18 @@ def is_allocation_failure(error: Exception) -> bool:
     """Whether torch could not have the memory it asked for."""
     # torch's CPU allocator raises a plain RuntimeError.
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def ending_of_training(error: Exception, protocol: ProtocolSpec) -> Ending | None:
+    """Return what a record says of an error that is a result of training; None if it is none."""
+    match error:
+        case TimeBudgetSpentError():
+            return Ending("timed_out", f"more than {protocol.timeout_s:g} s on the clock")
+        case DivergedError() | SingularMapError():
+            return Ending("diverged", str(error))
+        case IncompatibleError():
+            return Ending("incompatible", "; ".join(error.reasons))
+    return None
 
 
 def ending_of_failure(error: Exception, device: str) -> Ending:
