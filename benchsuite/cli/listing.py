@@ -1,4 +1,4 @@
-"""``benchsuite list``: what there is, answered without importing torch."""
+"""``benchsuite list``: what there is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from benchsuite.cli.options import JsonOption, SpecsOption, library, output, print_json
 
 if TYPE_CHECKING:
-    from benchsuite.registry.catalog import Catalog
+    from benchsuite.registry.manager import Registry
     from benchsuite.specs.loading.library import SpecLibrary
 
 Section = Literal[
@@ -47,50 +47,61 @@ def list_(
     as_json: JsonOption = False,
 ) -> int:
     """List rules, tracks, suites, experiments, specs, published values, claims, diagnostics and plugins."""
-    from benchsuite.registry.catalog import read_catalog
+    from benchsuite.registry.manager import installed_registry
 
-    catalog = read_catalog()
-    folders = [Path(folder) for plugin in catalog.plugins for folder in plugin.spec_folders]
-    found = library(specs, plugin_folders=folders)
-    content = {name: _entries(name, catalog, found) for name in ([section] if section else SECTIONS)}
-    failures = [p for p in catalog.plugins if p.failure]
-    conflicts = {**catalog.conflicts("rules"), **catalog.conflicts("diagnostics")}
+    registry = installed_registry()
+    found = library(specs, plugin_folders=[folder for folder, _ in registry.spec_folders])
+    content = {name: _entries(name, registry, found) for name in ([section] if section else SECTIONS)}
+    conflicts = {name: origins for (_, name), origins in registry.conflicts.items()}
     if as_json:
         print_json(
             {
                 **content,
                 "failed_plugins": [
-                    {"plugin": p.plugin, "distribution": p.distribution, "reason": p.failure} for p in failures
+                    {"plugin": f.origin.plugin, "distribution": f.origin.distribution, "reason": f.reason}
+                    for f in registry.failures
                 ],
-                "refused_names": {name: [p.distribution for p in owners] for name, owners in conflicts.items()},
+                "refused_names": {name: [o.distribution for o in origins] for name, origins in conflicts.items()},
             }
         )
         return 0
     _show(content)
     console = output()
-    for plugin in failures:
-        console.print(f"left out: plugin {plugin.plugin} ({plugin.distribution}): {plugin.failure}", markup=False)
-    for name, owners in conflicts.items():
-        both = " and ".join(f"{p.plugin} ({p.distribution}, {p.value})" for p in owners)
+    for failure in registry.failures:
+        origin = failure.origin
+        console.print(f"left out: plugin {origin.plugin} ({origin.distribution}): {failure.reason}", markup=False)
+    for name, origins in conflicts.items():
+        both = " and ".join(str(origin) for origin in origins)
         console.print(f"refused: '{name}' is provided by {both}; uninstall one or rename it", markup=False)
     return 0
 
 
-def _entries(section: Section, catalog: Catalog, found: SpecLibrary) -> list[dict[str, Any]]:
-    if section in {"rules", "diagnostics"}:
-        return [
-            {"name": name, "summary": summary, "from": owner.distribution}
-            for name, (summary, owner) in catalog.named(section).items()
-        ]
+def _entries(section: Section, registry: Registry, found: SpecLibrary) -> list[dict[str, Any]]:
+    if section == "rules":
+        summaries = {name: _first_paragraph(rule.__doc__) for name, rule in registry.rules.items()}
+        return _with_origins("rule", summaries, registry)
+    if section == "diagnostics":
+        summaries = {name: diagnostic.summary for name, diagnostic in registry.diagnostics.items()}
+        return _with_origins("diagnostic", summaries, registry)
     if section == "plugins":
+        states = [(origin, "works") for origin in registry.plugins.values()]
+        states += [(failure.origin, failure.reason) for failure in registry.failures]
         return [
-            {"name": p.plugin, "summary": p.failure or "works", "from": f"{p.distribution}, {p.value}"}
-            for p in catalog.plugins
+            {"name": origin.plugin, "summary": state, "from": f"{origin.distribution}, {origin.value}"}
+            for origin, state in sorted(states, key=lambda pair: pair[0].plugin)
         ]
+    return [{"name": e.name, "summary": _title(e.path), "from": str(e.path)} for e in found.entries(section)]
+
+
+def _with_origins(kind: str, summaries: dict[str, str], registry: Registry) -> list[dict[str, Any]]:
     return [
-        {"name": e.name, "summary": _title(e.path), "from": str(e.path)}
-        for e in found.entries(section)  # type: ignore[arg-type]
+        {"name": name, "summary": summary, "from": registry.origins[kind, name].distribution}
+        for name, summary in sorted(summaries.items())
     ]
+
+
+def _first_paragraph(text: str | None) -> str:
+    return " ".join((text or "").strip().split("\n\n")[0].split())
 
 
 def _title(path: Path) -> str:

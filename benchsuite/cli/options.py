@@ -86,10 +86,15 @@ def _complete_target(incomplete: str) -> list[str]:
 
 
 def complete_rule(incomplete: str) -> list[str]:
-    """Return the rules that a name may become, for the shell's completion."""
-    from benchsuite.registry.catalog import read_catalog
+    """Return the rules that a name may become, for the shell's completion, which cannot wait for torch.
 
-    return [name for name in read_catalog().named("rules") if name.startswith(incomplete)]
+    Plugins are named as their rule is; of our own, those of diagnostics are left out.
+    """
+    from importlib.metadata import entry_points
+
+    points = entry_points(group="benchsuite")
+    names = {point.name for point in points if not point.value.startswith("benchsuite.diagnostics.")}
+    return sorted(name for name in names if name.startswith(incomplete))
 
 
 def _complete_rules(incomplete: str) -> list[str]:

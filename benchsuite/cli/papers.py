@@ -43,24 +43,27 @@ def papers_of(cells: Cells, specs: list[Path] | None) -> Papers:
     from benchsuite.papers.claim_cases import ClaimCases
     from benchsuite.papers.published import PublishedError
     from benchsuite.records.atomic import replaced_atomically
+    from benchsuite.registry.manager import installed_registry
     from benchsuite_leaderboard.incremental import Papers
 
-    key = _key(cells, specs)
-    shape: TypeAdapter[Any] = TypeAdapter(tuple[str, list[PublishedError], list[ClaimCases]])
+    shape: TypeAdapter[Any] = TypeAdapter(tuple[str, list[Path], list[PublishedError], list[ClaimCases]])
     cache = Path(platformdirs.user_cache_dir("benchsuite")) / "papers.json"
     try:
-        known, published, claims = shape.validate_json(cache.read_bytes())
-        if known == key:
-            return Papers(published, claims, key)
+        known, plugin_folders, published, claims = shape.validate_json(cache.read_bytes())
+        # Another set of folders means other plugins, so another key.
+        if known == _key(cells, specs, plugin_folders):
+            return Papers(published, claims, known)
     except (OSError, ValidationError):
         pass  # none yet, or of another version
+    plugin_folders = [folder for folder, _ in installed_registry().spec_folders]
+    key = _key(cells, specs, plugin_folders)
     wrong: list[str] = []
     published = _unless_wrong(wrong, "published values", lambda: published_values(cells, specs))
     claims = _unless_wrong(wrong, "claims", lambda: laid_out_claims(cells, specs))
     if not wrong:
         try:
             with replaced_atomically(cache) as stream:
-                stream.write(shape.dump_json((key, published, claims)))
+                stream.write(shape.dump_json((key, plugin_folders, published, claims)))
         except StoreError:
             pass  # a cache that cannot be written only costs time
     return Papers(published, claims, key if not wrong else f"{key} without {', '.join(wrong)}")
@@ -77,14 +80,13 @@ def _unless_wrong(wrong: list[str], what: str, lay_out: Callable[[], list[Any]])
         return []
 
 
-def _key(cells: Cells, specs: list[Path] | None) -> str:
-    from benchsuite.registry.catalog import installed_state, read_catalog
+def _key(cells: Cells, specs: list[Path] | None, plugin_folders: list[Path]) -> str:
+    from benchsuite.registry.state import installed_state
     from benchsuite.specs.loading.library import builtin_folder, user_folders
 
-    foreign = [Path(folder) for plugin in read_catalog().plugins for folder in plugin.spec_folders]
     files = [
         (str(path), path.stat().st_size, path.stat().st_mtime_ns)
-        for folder in (builtin_folder(), *user_folders(), *(specs or []), *foreign)
+        for folder in (builtin_folder(), *user_folders(), *(specs or []), *plugin_folders)
         for path in sorted(folder.resolve().rglob("*.y*ml"))
     ]
     return hashlib.sha256(json.dumps([installed_state(), files, sorted(cells)]).encode()).hexdigest()
