@@ -73,10 +73,11 @@ def read_points() -> list[EntryPoint]:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    """`--help` and the completion of targets have to answer at once, and torch alone takes a second to import."""
+    """`--help` and the shell's completion have to answer at once, and torch alone takes a second to import."""
     code = (
         "import sys; from benchsuite.cli.main import run_command; assert run_command(['--help']) == 0;"
-        "from benchsuite.api.completion import complete_target; assert 'quickstart' in complete_target('quick');"
+        "from benchsuite.api.completion import complete_rule, complete_target;"
+        "assert 'quickstart' in complete_target('quick'); assert 'backprop' in complete_rule('back');"
         "heavy = {'torch', 'mlflow', 'sklearn', 'torchvision', 'scipy', 'pandas', 'numpy'} & set(sys.modules);"
         "assert not heavy, heavy"
     )

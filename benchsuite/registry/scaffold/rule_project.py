@@ -11,7 +11,7 @@ from string import Template
 
 from benchsuite.errors import Problem, SpecError
 from benchsuite.files import write_text_atomically
-from benchsuite.registry.catalog import read_catalog
+from benchsuite.registry.manager import installed_registry
 from benchsuite.version import CONTRACT_VERSION
 
 _TEMPLATES = {
@@ -71,9 +71,11 @@ def _name_problems(name: str) -> list[str]:
         ]
     if keyword.iskeyword(name):
         return [f"'{name}' is a word of the Python language; call it {name}_rule"]
-    for plugin in read_catalog().plugins:
-        if name in plugin.rules or name == plugin.plugin:
-            return [f"'{name}' is taken by {plugin.distribution} ({plugin.value}); two rules cannot share a name"]
+    registry = installed_registry()
+    claimed = [*registry.conflicts.get(("rule", name), ()), registry.origins.get(("rule", name))]
+    origins = [*registry.plugins.values(), *(failure.origin for failure in registry.failures)]
+    for origin in [*filter(None, claimed), *(each for each in origins if each.plugin == name)]:
+        return [f"'{name}' is taken by {origin.distribution} ({origin.value}); two rules cannot share a name"]
     if find_spec(f"benchsuite_{name}") is not None:
         return [f"the package benchsuite_{name} is installed already; give the rule another name"]
     return []
