@@ -383,16 +383,16 @@ SABOTAGES = (
     ),
     Sabotage(
         "a pickle is loaded whatever its checksum",
-        "benchsuite/data/cifar/reader.py",
-        "    if wrong:",
-        "    if False:",
+        "benchsuite/data/fetching.py",
+        "        if wrong:",
+        "        if False:",
         "tests/data/test_cifar.py",
     ),
     Sabotage(
         "any published checksum will do",
-        "benchsuite/data/cifar/files.py",
+        "benchsuite/data/fetching.py",
         "if found == expected:",
-        "if found in dict(map(reversed, (*files.train, *files.test))):",
+        'if f"{algorithm}:{found}" in self.checksums.values():',
         "tests/data/test_cifar.py",
     ),
     Sabotage(
