@@ -229,10 +229,10 @@ SABOTAGES = (
     ),
     Sabotage(
         "a mean leaves out the seed without a value",
-        "leaderboard/benchsuite_leaderboard/experiment_tables.py",
+        "leaderboard/benchsuite_leaderboard/study_tables.py",
         "if len(found) == len(values) else None",
         "if found else None",
-        "tests/leaderboard/test_experiments.py",
+        "tests/leaderboard/test_studies.py",
     ),
     Sabotage(
         "the seed is ignored",
@@ -973,14 +973,14 @@ SABOTAGES = (
     ),
     Sabotage(
         "a renewed site keeps the pages of a changed record",
-        "leaderboard/benchsuite_leaderboard/incremental.py",
-        "earlier.key == key and",
+        "leaderboard/benchsuite_leaderboard/renewal.py",
+        "known.key == job.key and",
         "",
-        "tests/leaderboard/test_incremental.py",
+        "tests/leaderboard/test_renewal.py",
     ),
     Sabotage(
         "a spreadsheet takes a rule's name for a formula",
-        "leaderboard/benchsuite_leaderboard/exports.py",
+        "leaderboard/benchsuite_leaderboard/downloads/formats.py",
         """return f"'{value}" if""",
         "return value if",
         "tests/leaderboard/test_exports.py",

@@ -60,24 +60,37 @@ def owned_files(out: Path) -> set[str]:
         raise StoreError(f"cannot read {out}: {error.strerror or error}") from error
 
 
+def standing_files(out: Path, owned: Set[str]) -> set[str]:
+    """Return those of an earlier build's files that are still there, not reached through a link that was put there."""
+    linked: dict[PurePosixPath, bool] = {}
+
+    def is_linked(folder: PurePosixPath) -> bool:
+        if folder not in linked:
+            linked[folder] = bool(folder.parts) and ((out / folder).is_symlink() or is_linked(folder.parent))
+        return linked[folder]
+
+    return {name for name in owned if (out / name).is_file() and not is_linked(PurePosixPath(name))}
+
+
 @contextmanager
 def staging_folder(out: Path) -> Iterator[Path]:
     """Give a folder on the site's own disk, from which files are moved into place, and remove what is left of it.
 
     Raises:
-        StoreError: if it cannot be made.
+        StoreError: if it cannot be made, or a file in it cannot be written.
 
     """
+    folder: Path | None = None
     try:
         parent = out.resolve().parent
         parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".tmp", dir=parent))
+        yield folder
     except OSError as error:
         raise StoreError(f"cannot write the site to {out}: {error.strerror or error}") from error
-    try:
-        yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def staged_files(staging: Path) -> Iterator[tuple[str, Path]]:

@@ -33,7 +33,7 @@ class EarlierSite:
 
     out: Path
     files: Set[str]
-    """By path within the site; none where everything is to be made anew."""
+    """Of it, by path within the site; none where everything is to be made anew."""
 
 
 def track_jobs(

@@ -13,7 +13,7 @@ from benchsuite.records.model import RunStatus
 from benchsuite.records.reading import BrokenRecord
 from benchsuite_leaderboard.inputs import AuditSource, RecordSource, gather
 from benchsuite_leaderboard.memory import FILES, files_to_remember, remembered_files
-from benchsuite_leaderboard.output import Content, owned_files, publish, staged_files, staging_folder
+from benchsuite_leaderboard.output import Content, owned_files, publish, staged_files, staging_folder, standing_files
 from benchsuite_leaderboard.package_files import static_files
 from benchsuite_leaderboard.pages.frame import Frame
 from benchsuite_leaderboard.pages.shared import render_shared
@@ -87,7 +87,7 @@ def build_site(
     frame = Frame(title, bool(papers.claims), bool(inputs.experiments))
     with staging_folder(out) as staging:
         jobs = list(track_jobs(inputs, papers, frame, mlflow or {}, staging))
-        results, kept = make_tracks(jobs, EarlierSite(out, set() if fresh else owned), processes)
+        results, kept = make_tracks(jobs, EarlierSite(out, set() if fresh else standing_files(out, owned)), processes)
         tables = [table for result in results for table in result.tables]
         broken = [*inputs.broken, *(BrokenRecord(Path(p), why) for r in results for p, why in r.broken)]
         broken.sort(key=lambda b: (b.path.parts[-2:], b.reason))

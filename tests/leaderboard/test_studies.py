@@ -11,10 +11,11 @@ import pytest
 from benchsuite.records.store import BrokenRecord
 from benchsuite.results.formatting import plain_mean_sd
 from benchsuite.results.model import Estimate
-from benchsuite_leaderboard.experiment_charts import correlation_charts, error_chart, experiment_series
-from benchsuite_leaderboard.experiment_tables import summarize_experiments
-from benchsuite_leaderboard.pages import render_pages
+from benchsuite_leaderboard.charts.studies import correlation_charts, error_chart, experiment_series
 from benchsuite_leaderboard.site import build_site
+from benchsuite_leaderboard.study_tables import summarize_experiments
+
+from ..built_site import pages_of
 
 LABELS = ["updated_random_feedback, ε = 0", "updated_random_feedback, ε = 1", "backprop"]
 
@@ -50,7 +51,7 @@ def test_a_row_without_a_completed_seed_has_no_number_and_no_line(make_experimen
     assert [set(row.correlations) for row in table.rows] == [{None}, {None}, set()]
     assert error_chart(table, 1000) is None
     assert correlation_charts(table, 1000) == []
-    page = render_pages([], [], "t", [table])["experiments/a-study.html"]
+    page = pages_of([record])["experiments/a-study.html"]
     assert page.count("seeds 0, 1, 2 diverged") == 3
 
 
@@ -75,7 +76,7 @@ def test_of_two_records_of_one_experiment_the_later_stands(make_experiment):
 
 def test_other_settings_are_another_table_on_the_same_page(make_experiment, tmp_path):
     records = [make_experiment(), make_experiment(step_size=0.2), make_experiment(name="another")]
-    report = build_site([], tmp_path / "site", experiments=records)
+    report = build_site(records, tmp_path / "site")
     assert report.experiments == 3
     assert {f for f in report.files if f.startswith("experiments/")} == {
         "experiments/a-study.html",
@@ -88,7 +89,7 @@ def test_other_settings_are_another_table_on_the_same_page(make_experiment, tmp_
 
 
 def test_the_start_page_leads_to_each_experiment_and_back(make_experiment, make_seeds, tmp_path):
-    build_site(make_seeds("backprop", [0.1, 0.2]), tmp_path / "site", experiments=[make_experiment()])
+    build_site([*make_seeds("backprop", [0.1, 0.2]), make_experiment()], tmp_path / "site")
     index = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     assert 'href="experiments/a-study.html"' in index
     assert "<b>1</b> experiment" in index
@@ -102,14 +103,14 @@ def test_the_start_page_leads_to_each_experiment_and_back(make_experiment, make_
 def test_the_same_experiments_give_the_same_bytes_in_any_order(make_experiment, tmp_path):
     records = [make_experiment(), make_experiment(step_size=0.2)]
     for folder, given in (("one", records), ("two", records[::-1])):
-        build_site([], tmp_path / folder, experiments=given)
+        build_site(given, tmp_path / folder)
     names = ["index.html", "experiments/a-study.html"]
     one, two = ([(tmp_path / folder / name).read_bytes() for name in names] for folder in ("one", "two"))
     assert one == two
 
 
 def test_a_broken_experiment_is_listed(tmp_path):
-    report = build_site([], tmp_path / "site", experiments=[BrokenRecord(Path("experiments/a.json"), "empty")])
+    report = build_site([BrokenRecord(Path("experiments/a.json"), "empty")], tmp_path / "site")
     assert (report.experiments, len(report.broken)) == (0, 1)
     assert "experiments/a.json" in report.index.read_text(encoding="utf-8")
 
@@ -117,17 +118,17 @@ def test_a_broken_experiment_is_listed(tmp_path):
 def test_a_hostile_record_stays_text(make_experiment):
     hostile = '</script><img src=x onerror="alert(1)">'
     record = make_experiment(title=hostile, command=hostile, reason=hostile, diverged={(0, 1)})
-    pages = render_pages([], [], hostile, summarize_experiments([record]))
+    pages = pages_of([record], title=hostile)
     for page in (text for name, text in pages.items() if name.endswith(".html")):
         assert "<img" not in page
         assert "&lt;img" in page
 
 
 def test_an_unsafe_name_becomes_no_file(make_experiment):
-    table = summarize_experiments([make_experiment()])[0]
-    object.__setattr__(table, "name", "../outside")
+    record = make_experiment()
+    spec = record.spec.model_copy(update={"name": "../outside"})
     with pytest.raises(ValueError, match="not a valid name"):
-        render_pages([], [], "t", [table])
+        pages_of([record.model_copy(update={"spec": spec})])
 
 
 def test_backprop_is_drawn_in_the_texts_colour_and_rates_in_their_own(make_experiment):
