@@ -8,10 +8,12 @@ In the tests of a rule's author::
     class TestMyRule(RuleConformance):
         rule = MyRule
 
-That is all; ``pytest`` then runs every check on every sample network the rule is compatible with. ``RuleConformance``
-says what can be set. This package imports pytest; ``benchsuite`` itself does not.
+That is all; ``pytest`` then runs every check on every sample network that the rule can work in. ``RuleConformance``
+says what can be set; ``select_covering_set`` keeps the tests of a package with many rules short. This package imports
+pytest; ``benchsuite`` itself does not.
 """
 
+from benchsuite.conformance.kit.cases import only_where, select_covering_set
 from benchsuite.conformance.kit.conformance import RuleConformance
 from benchsuite.conformance.kit.guards import HostReadError, Surroundings, no_host_reads
 from benchsuite.conformance.samples.networks import SAMPLE_NETWORKS, SampleNetwork, UnheardOfMap
@@ -26,4 +28,6 @@ __all__ = [
     "Trial",
     "UnheardOfMap",
     "no_host_reads",
+    "only_where",
+    "select_covering_set",
 ]

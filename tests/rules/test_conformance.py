@@ -2,27 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from .suites import BUILT_IN, DEFAULTS, REGISTRY, SETTINGS
 
-from benchsuite.registry.manager import installed_registry
-from benchsuite.testing import RuleConformance
-
-REGISTRY = installed_registry()
-BUILT_IN = {
-    name: rule
-    for name, rule in REGISTRY.rules.items()
-    if REGISTRY.origins["rule", name].distribution.split()[0] == "benchsuite"
-}
-
-# What a rule needs beside the defaults, with the reason.
-SETTINGS: dict[str, dict[str, Any]] = {
-    # Its credit is a difference of two losses, each rounded where activations are: 0.89 in one vectorized network.
-    "node_perturbation": {"least_bf16_cosine": 0.75},
-}
-
-for _name, _rule in BUILT_IN.items():
-    _title = f"Test{_rule.__name__}"
-    globals()[_title] = type(_title, (RuleConformance,), {"rule": _rule, **SETTINGS.get(_name, {})})
+globals().update({suite.__name__: suite for suite in DEFAULTS})
 
 
 def test_no_built_in_plugin_was_left_out():

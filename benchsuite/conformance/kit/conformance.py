@@ -9,7 +9,9 @@ from benchsuite.conformance.kit.state_checks import StateChecks
 
 
 class RuleConformance(CreditChecks, StateChecks, ClaimChecks, LearningChecks):
-    """Every check of the contract, on every sample network the rule is compatible with.
+    """Every check of the contract, on every sample network that the rule can work in.
+
+    What cannot apply to the rule is not collected, so a skip or a failure always means something.
 
     Set ``rule``; the rest has defaults (see ``ConformanceSettings``)::
 

@@ -41,7 +41,8 @@ class LearningChecks(ConformanceSettings):
 
     def digits_accuracy(self) -> float:
         """Return the test accuracy after the fixed budget."""
-        trial = self.start(self.digits_network)
+        rule = self.make_rule() if self.learning_config is None else self.rule(self.learning_config)
+        trial = Trial.start(rule, self.digits_network)
         groups = parameter_groups(trial.network, trial.rule, self.learning_rate)
         trial.optimizer = torch.optim.Adam(groups, foreach=False)
         inputs, targets = digits()

@@ -205,8 +205,15 @@ class StateChecks(ConformanceSettings):
         before = trial.rule.state_dict()
         before = {n: v.clone() if isinstance(v, Tensor) else v for n, v in before.items()}
         first = trial.gradients(sample.batch(0))
-        if differing(before, trial.rule.state_dict()):
-            return  # a rule whose saved state moves within a step; the resume check holds it to account
+        moves = bool(differing(before, trial.rule.state_dict()))
+        require(
+            moves or not self.draws_noise,
+            asks="draws_noise only of a rule whose assign_credit draws from a stream in its saved state",
+            seen="draws_noise=True, and assign_credit leaves the rule's state as it was",
+            remedy="leave draws_noise False: the check of a batch twice over then runs",
+        )
+        if moves:
+            return  # the resume check holds such a rule to account
         off = differing(first, trial.gradients(sample.batch(0)))
         require(
             not off,

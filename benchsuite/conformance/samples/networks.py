@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -41,9 +42,12 @@ class SampleNetwork:
         """The architecture's name, as test ids show it."""
         return self.architecture.name
 
-    @property
+    @cached_property
     def outline(self) -> ArchitectureOutline:
-        """The network on paper."""
+        """The network on paper; worked out once, as every test that is collected asks for it."""
+        return self._lay_out()
+
+    def _lay_out(self) -> ArchitectureOutline:
         return outline_of(self.architecture, self.input_shape, self.classes)
 
     @property
@@ -116,15 +120,15 @@ class UnheardOfMap(LinearMap):
 class _WithUnheardOfMap(SampleNetwork):
     """The architecture's network in which the segment ``dense2`` has an ``UnheardOfMap``."""
 
-    @property
-    def outline(self) -> ArchitectureOutline:
+    def _lay_out(self) -> ArchitectureOutline:
+        ordinary = super()._lay_out()
         nodes = [
             replace(node, map_kind=UnheardOfMap.kind)
             if isinstance(node, SegmentOutline) and node.name == "dense2"
             else node
-            for node in super().outline.nodes
+            for node in ordinary.nodes
         ]
-        return replace(super().outline, nodes=tuple(nodes))
+        return replace(ordinary, nodes=tuple(nodes))
 
     def build(self, generator: Generator) -> Network:
         plan = self.outline
@@ -132,7 +136,7 @@ class _WithUnheardOfMap(SampleNetwork):
         strange = UnheardOfMap(**paper.map_options, bias=paper.bias)
         initialize(strange, Initialization(), generator)
         segment = Segment(strange, paper.activation, None, paper.norm_order)
-        ordinary = build(super().outline, generator)
+        ordinary = build(super()._lay_out(), generator)
         return Network(plan, [(n, segment if n == paper.name else node) for n, node in ordinary.steps()])
 
 
@@ -157,8 +161,7 @@ class _Gated(nn.Module):
 class _Adopted(SampleNetwork):
     """A module that the suite has not built."""
 
-    @property
-    def outline(self) -> ArchitectureOutline:
+    def _lay_out(self) -> ArchitectureOutline:
         return outline_of_module(made_module(_Gated, Generator()), self.input_shape, classes=self.classes).outline
 
     def build(self, generator: Generator) -> Network:

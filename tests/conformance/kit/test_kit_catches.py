@@ -576,7 +576,8 @@ SOUND = [FeedbackAlignment, DirectFeedbackAlignment, Backprop, KolenPollack]
 @pytest.mark.parametrize("rule", SOUND, ids=lambda r: r.name)
 @pytest.mark.parametrize("check", sorted({m.check for m in MUTANTS}))
 def test_the_sound_originals_pass_the_same_check(check, rule):
-    mutant = next(m for m in MUTANTS if m.check == check)
+    # Of the needs, those two that every rule states.
+    mutant = next(m for m in MUTANTS if m.check == check and m.arguments.get("need", "form") in {"form", "topology"})
     _run(mutant, rule)
 
 

@@ -1,0 +1,104 @@
+"""The networks that each check runs on: where it applies, and which of these run by default."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from inspect import signature
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from benchsuite.conformance.samples.networks import SampleNetwork
+
+if TYPE_CHECKING:
+    from benchsuite.conformance.kit.settings import ConformanceSettings
+
+Suite = type["ConformanceSettings"]
+Condition = Callable[[Suite, SampleNetwork], bool]
+Check = TypeVar("Check", bound=Callable[..., None])
+
+_CONDITION: Final = "_applies_where"
+
+
+class _NotApplicable:
+    """Stands where a check has no case. pytest collects only what can be called."""
+
+    def __repr__(self) -> str:
+        return "a check that does not apply to this rule"
+
+
+NOT_APPLICABLE: Final = _NotApplicable()
+
+
+def only_where(condition: Condition) -> Callable[[Check], Check]:
+    """Leave out, when tests are collected, the cases of a check in which it would say nothing.
+
+    Args:
+        condition: given the conformance class and a network; true where the check applies.
+
+    """
+
+    def conditional(check: Check) -> Check:
+        setattr(check, _CONDITION, condition)
+        return check
+
+    return conditional
+
+
+def applies(check: object, suite: Suite, sample: SampleNetwork) -> bool:
+    """Return whether a check says something about a suite's rule on one network that the rule can work in."""
+    condition: Condition | None = getattr(check, _CONDITION, None)
+    return condition is None or condition(suite, sample)
+
+
+def checks_on_networks(suite: Suite) -> dict[str, Any]:
+    """Return the checks of a conformance class that take a network, those that do not apply to its rule included."""
+    found = {}
+    for name in sorted({name for base in suite.__mro__ for name in vars(base) if name.startswith("test_")}):
+        definitions = (vars(base)[name] for base in suite.__mro__ if name in vars(base))
+        check = next((d for d in definitions if d is not NOT_APPLICABLE), None)
+        if callable(check) and "sample" in signature(check).parameters:
+            found[name] = check
+    return found
+
+
+def select_covering_set(suites: Sequence[Suite]) -> None:
+    """Let a covering set of cases run by default, and mark all others ``full``.
+
+    For a package with many rules or settings, where every case of every suite would take minutes. Each check of each
+    suite runs on one network of every form (ordinary, vectorized, invertible) that the rule works in; and over all
+    suites, each check runs on every network that any of their rules can work in. ``pytest -m full`` runs the rest.
+
+    Args:
+        suites: conformance classes; their order decides the choice, nothing else does.
+
+    """
+    chosen: dict[Suite, dict[str, frozenset[str]]] = {suite: {} for suite in suites}
+    for turn, check in enumerate(sorted({name for suite in suites for name in checks_on_networks(suite)})):
+        for suite, names in _cover(check, suites, turn).items():
+            chosen[suite][check] = names
+    for suite, cases in chosen.items():
+        suite.default_cases = cases
+
+
+def _cover(check: str, suites: Sequence[Suite], turn: int) -> dict[Suite, frozenset[str]]:
+    """Return the networks that each suite runs one check on, those first that have the least choice."""
+    cases = {suite: suite.cases(check) for suite in suites}
+    uses: Counter[str] = Counter()
+    chosen: dict[Suite, set[str]] = {suite: set() for suite in suites}
+    for suite in sorted(suites, key=lambda suite: len(cases[suite])):
+        for form in dict.fromkeys(sample.outline.form for sample in cases[suite]):
+            names = [sample.name for sample in cases[suite] if sample.outline.form == form]
+            # Begun elsewhere for each check: else a suite would see the same network in all of them.
+            name = min(_rotated(names, turn), key=uses.__getitem__)
+            uses[name] += 1
+            chosen[suite].add(name)
+    for suite in suites:
+        for name in (sample.name for sample in cases[suite] if not uses[sample.name]):
+            uses[name] += 1
+            chosen[suite].add(name)
+    return {suite: frozenset(names) for suite, names in chosen.items()}
+
+
+def _rotated(names: list[str], turn: int) -> list[str]:
+    first = turn % len(names)
+    return names[first:] + names[:first]
