@@ -12,7 +12,7 @@ ANOTHER_ROOT = f"name another data root with --data-root or {DATA_ROOT_VARIABLE}
 """The remedy that ends every message about a missing file."""
 
 
-def find_data_root(explicit: str | Path | None = None) -> Path:
+def find_data_root(explicit: str | os.PathLike[str] | None = None) -> Path:
     """Return the folder that holds the data sets; it need not exist yet.
 
     Args:

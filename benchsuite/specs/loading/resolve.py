@@ -14,7 +14,7 @@ from benchsuite.specs.loading.checking import check
 from benchsuite.specs.loading.kinds import PARTS, SHAPES, adapter_of
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.overrides import Override, apply_override, parse_override
-from benchsuite.specs.loading.targets import find_target
+from benchsuite.specs.loading.targets import Target, find_target
 from benchsuite.specs.loading.tree import Mark, Node, dig
 from benchsuite.specs.models.base import Tier
 from benchsuite.specs.models.hardware import HardwareSpec
@@ -78,6 +78,7 @@ def resolve(
     library: SpecLibrary,
     directory: RuleDirectory,
     settle_hardware: Callable[[HardwareSpec], HardwareSpec] = lambda hardware: hardware,
+    target: Target | None = None,
 ) -> list[SelectedRun]:
     """Return every run of a selection, fully explicit, in the order track, seed, rule.
 
@@ -88,6 +89,7 @@ def resolve(
         library: where names are looked up.
         directory: which rules there are.
         settle_hardware: replaces 'auto' by what the machine has.
+        target: what the selection's name stands for, where that has been looked up before.
 
     Raises:
         SpecError: with all problems found, before anything is run.
@@ -96,15 +98,15 @@ def resolve(
     """
     roots = [*PARTS, "hardware", "rules"]
     overrides = [parse_override(text, roots, "protocol.epochs=5") for text in selection.overrides]
-    target = _load_target(selection, library)
-    tier = selection.tier or target.tier
-    rules = _select_rules(selection, target, directory)
-    seeds = selection.seeds or tuple(range(target.seeds))
+    tracks = _tracks_of(target or find_target(selection.target, library), selection, library)
+    tier = selection.tier or tracks.tier
+    rules = _select_rules(selection, tracks, directory)
+    seeds = selection.seeds or tuple(range(tracks.seeds))
     hardware = settle_hardware(_resolve_hardware(selection.hardware, library, overrides))
     problems: list[Problem] = []
     runs: list[SelectedRun] = []
     everything = list(dict.fromkeys(rule for chosen in rules.values() for rule in chosen))
-    for name, track in target.tracks.items():
+    for name, track in tracks.tracks.items():
         _, found = check(adapter_of("tracks"), track, shape=TrackSpec)
         if found:
             problems += found
@@ -139,8 +141,7 @@ def products_of(suite: Node) -> list[tuple[str, Node]]:
     return [("", suite)] if cells is None else [(f"cells.{i}.", product) for i, product in enumerate(cells.value)]
 
 
-def _load_target(selection: Selection, library: SpecLibrary) -> _Tracks:
-    target = find_target(selection.target, library)
+def _tracks_of(target: Target, selection: Selection, library: SpecLibrary) -> _Tracks:
     match target.kind:
         case "suites":
             return _suite(target.node, library)

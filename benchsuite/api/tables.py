@@ -1,4 +1,4 @@
-"""Results in the terminal, from the same rows that the page shows."""
+"""Tables for the terminal, from the same rows that the page shows."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from benchsuite.results.formatting import interval, mean_sd, number, plain_mean_
 from benchsuite.results.rows import WAITED
 
 if TYPE_CHECKING:
+    from benchsuite.records.audit import ClaimAudit, RuleAudit
     from benchsuite.results.model import RuleRow, TrackTable
     from benchsuite_leaderboard.experiment_tables import ExperimentTable
+
+AUDIT_COLOURS = {"confirmed": "green", "could_be_stronger": "yellow", "contradicted": "red", "crashed": "red"}
 
 
 def results_table(table: TrackTable) -> Table:
@@ -82,3 +85,33 @@ def experiment_table(table: ExperimentTable) -> Table:
         )
     shown.caption = f"after {table.spec['iterations']:,} iterations; the error is ‖E‖²; mean ± sd over completed seeds"
     return shown
+
+
+def audit_table(done: RuleAudit) -> Table:
+    """Return what an audit found of one rule: each claim, the verdict and the strongest evidence."""
+    shown = Table(
+        title=f"{escape(done.rule)} · {escape(done.environment.rule_distribution)}",
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+    )
+    for column in ("trait", "claimed", "shown", "verdict", "largest value", "where"):
+        shown.add_column(column, justify="right" if column == "largest value" else "left")
+    for claim in done.claims:
+        words = claim.verdict.replace("_", " ")
+        colour = AUDIT_COLOURS.get(claim.verdict, "dim")
+        shown.add_row(
+            claim.claim, _yes_or_no(claim.claimed), _yes_or_no(claim.shown), f"[{colour}]{words}[/]", *_evidence(claim)
+        )
+    return shown
+
+
+def _evidence(claim: ClaimAudit) -> tuple[str, str]:
+    strongest = claim.strongest
+    if strongest is None:
+        return "", escape(claim.reason)
+    return f"{strongest.value:.3g}", escape(f"{strongest.network}: {strongest.where}")
+
+
+def _yes_or_no(value: bool | None) -> str:
+    return "–" if value is None else "yes" if value else "no"
