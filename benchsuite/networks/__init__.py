@@ -1,4 +1,4 @@
-"""Networks as rules see them: linear maps inside segments, and what lies between the segments."""
+"""Networks as rules see them: segments, each with one linear map, and parameter-free layers between segments."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Not before it is asked for: a network on paper needs no torch.
-    if name not in _MODULES:
+    # Imported on first use: shapes can be worked out without torch.
+    if name not in __all__:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
