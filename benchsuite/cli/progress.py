@@ -81,7 +81,7 @@ class ProgressDisplay:
         self.finished += 1
         self.progress.update(self.all_runs, advance=1)
         test = record.final_test
-        error = f"test error {100 * test.error:5.2f} %" if test and record.status == "completed" else ""
+        error = f"test error {100 * test.error:5.2f} %" if test else ""
         style = {"completed": "green", "incompatible": "yellow", "interrupted": "yellow"}.get(record.status, "red")
         reason = "" if record.status == "completed" else f"  {escape(record.reason)}"
         count = f"{self.finished}/{self.total}".rjust(2 * len(str(self.total)) + 1)

@@ -97,9 +97,6 @@ def run(
     code = 1 if any(r.status in FAILED_STATUSES for r in result.records) else 0
     if result.refused and not result.records:
         code = 2  # the request was wrong, nothing was started
-    if ranks.leads:
-        for pair in result.refused:
-            sys.stderr.write(f"benchsuite: {pair}\n")
     if not ranks.leads:
         return 130 if result.interrupted else code
     if as_json:
@@ -150,6 +147,8 @@ def _make(
     display = ProgressDisplay(messages(), total=len(session.runs))
     if not ranks.leads:
         return session.execute()
+    for pair in session.refused:
+        sys.stderr.write(f"benchsuite: {pair}\n")
     uri = default_tracking_uri(records.root) if tracking_uri is None else tracking_uri
     watchers = [display, MlflowRecorder(warn=display.warn)]
     for watcher in watchers:
