@@ -62,14 +62,16 @@ def make_plan(runs: list[SelectedRun], registry: Registry, data_root: Path) -> l
     """
     laid_out = lay_out(runs, registry, lambda dataset: describe(dataset, registry, data_root))
     return [
-        PlannedRun(run.selected, run_id(run.selected.spec), None if run.refused else _estimate(run), run.refused)
+        PlannedRun(
+            run.selected, run_id(run.selected.spec), None if run.refused else _estimate(run, registry), run.refused
+        )
         for run in laid_out
     ]
 
 
-def _estimate(run: LaidOutRun) -> Estimate:
+def _estimate(run: LaidOutRun, registry: Registry) -> Estimate:
     spec, data = run.selected.spec, run.data
-    config = run.rule.Config.model_validate(spec.rule.config)
+    config = registry.validated_config(spec.rule.name, spec.rule.config)
     about = run.outline, run.rule, config, spec.protocol, data.train_examples, data.size_bytes
     return estimate(*about, spec.hardware.world_size)
 

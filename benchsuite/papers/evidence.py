@@ -120,7 +120,7 @@ def measured(record: RunRecord, comparison: Comparison, segment: str | None) -> 
         case "test_error":
             return final_error(record)
         case "train_error":
-            return final_train_error(record) if record.epochs else None
+            return final_train_error(record)
         case metric if metric == COST:
             return math.log(record.timing.step_time_ms) if record.timing.step_time_ms else None
     values = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from benchsuite.records.model import RunRecord, SetMetrics
+from benchsuite.records.model import RunRecord
 from benchsuite.results.curves import diagnostic_curves, mean_curve, test_curve, with_times
 from benchsuite.results.grouping import canonical, differing_fields, plain, short_hash
 from benchsuite.results.model import BASELINE_RULE, Cost, Difference, Estimate, Gap, Published, RuleRow, SeedRun
@@ -151,23 +151,15 @@ def _build_row(bundle: Bundle, bundles: Sequence[Bundle], usual: dict[str, Any],
 
 
 def final_error(record: RunRecord) -> float | None:
-    """Return the test error after the last epoch: an earlier measurement is not the result of the run."""
-    test = _final_test(record)
-    return test.error if test else None
+    """Return the test error that is the run's result, as the record has it; None unless it completed."""
+    return record.final_test.error if record.final_test else None
 
 
 def final_top5_error(record: RunRecord) -> float | None:
     """Return the top-5 error from the same measurement as the test error, of data with classes enough for it."""
     if record.data is None or record.data.classes < TOP5_CLASSES:
         return None
-    test = _final_test(record)
-    return test.top5_error if test else None
-
-
-def _final_test(record: RunRecord) -> SetMetrics | None:
-    if record.status != "completed" or not record.epochs:
-        return None
-    return max(record.epochs, key=lambda e: e.epoch).test
+    return record.final_test.top5_error if record.final_test else None
 
 
 def waited_for_processor(record: RunRecord) -> bool:
@@ -180,8 +172,7 @@ def waited_for_processor(record: RunRecord) -> bool:
 
 def final_train_error(record: RunRecord) -> float | None:
     """Return the error of the whole training set after the last epoch of a completed run that measured it."""
-    train = max(record.epochs, key=lambda e: e.epoch).train
-    return train.error if train else None
+    return record.final_train.error if record.final_train else None
 
 
 def _median_of(records: Sequence[RunRecord], name: str) -> float | None:

@@ -66,8 +66,7 @@ def assemble(
     for name, state in (kept or {}).items():
         network.segments[name].load_state_dict(dict(state))
     network.freeze(kept or ())
-    rule_type = registry.rule(parts.rule.name)
-    rule = rule_type(rule_type.Config.model_validate(parts.rule.config))
+    rule = registry.rule(parts.rule.name)(registry.validated_config(parts.rule.name, parts.rule.config))
     rule.attach(network, generator(parts.seeds, "feedback"))
     network.autocast_dtype = device.autocast_dtype
     network.to(device.torch_device)

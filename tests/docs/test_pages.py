@@ -107,7 +107,9 @@ def _install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = "".join(f"{name} = {value}\n" for name, value in points.items())
     (info / "entry_points.txt").write_text(f"[benchsuite]\n{lines}")
     monkeypatch.syspath_prepend(str(source))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(source), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(source), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    )
     installed_registry.cache_clear()
 
 
