@@ -64,9 +64,10 @@ def fetch(
 
     root = data_root(data)
     spec = _spec_named(name, specs)
-    before = availability(spec, root)
-    load_dataset(spec, root, installed_registry().datasets)
-    there = availability(spec, root)
+    datasets = installed_registry().datasets
+    before = availability(spec, root, datasets)
+    load_dataset(spec, root, datasets)
+    there = availability(spec, root, datasets)
     # What a run would unpack or generate counts as found before, with another detail.
     fetched = there != before
     if as_json:
@@ -300,14 +301,16 @@ def _show(report: dict[str, Any]) -> None:
 def dataset_states(found: SpecLibrary, root: Path) -> dict[str, dict[str, Any]]:
     """Return for every data-set spec whether its files are on this machine, and where or what to do."""
     from benchsuite.data.availability import availability
+    from benchsuite.registry.manager import installed_registry
 
+    datasets = installed_registry().datasets
     states: dict[str, dict[str, Any]] = {}
     for entry in found.entries("datasets"):
         spec, problems = _read_spec(found, entry.name)
         if spec is None:
             states[entry.name] = {"found": False, "detail": str(problems[0])}
             continue
-        there = availability(spec, root)
+        there = availability(spec, root, datasets)
         states[entry.name] = {"found": there.found, "detail": there.detail}
     return states
 

@@ -21,7 +21,7 @@ def info(
     """Show everything about one rule, track, suite, experiment, data set, architecture, hardware or diagnostic."""
     from benchsuite.errors import Problem, SpecError, nearest
     from benchsuite.registry.manager import installed_registry
-    from benchsuite.specs.loading.library import KINDS
+    from benchsuite.specs.loading.kinds import KINDS
 
     registry = installed_registry()
     found = library(specs, plugin_folders=[folder for folder, _ in registry.spec_folders])
@@ -44,7 +44,7 @@ def info(
 
 def _everything_named(name: str, registry: Registry, found: SpecLibrary) -> dict[str, Any]:
     from benchsuite.errors import SpecError
-    from benchsuite.specs.loading.library import KINDS, SINGULAR
+    from benchsuite.specs.loading.kinds import KINDS, SINGULAR
 
     entries: dict[str, Any] = {}
     if name in registry.rules or ("rule", name) in registry.conflicts:

@@ -88,12 +88,12 @@ def _complete_target(incomplete: str) -> list[str]:
 def complete_rule(incomplete: str) -> list[str]:
     """Return the rules that a name may become, for the shell's completion, which cannot wait for torch.
 
-    Plugins are named as their rule is; of our own, those of diagnostics are left out.
+    Plugins are named as their rule is; those of the suite's own package bring no rules.
     """
     from importlib.metadata import entry_points
 
     points = entry_points(group="benchsuite")
-    names = {point.name for point in points if not point.value.startswith("benchsuite.diagnostics.")}
+    names = {point.name for point in points if not point.value.startswith("benchsuite.")}
     return sorted(name for name in names if name.startswith(incomplete))
 
 

@@ -53,32 +53,21 @@ def _schemas() -> dict[str, Any]:
     from benchsuite.records.audit import RuleAudit
     from benchsuite.records.experiment import ExperimentRecord
     from benchsuite.records.model import RunRecord
-    from benchsuite.specs.models.architecture import ArchitectureSpec
-    from benchsuite.specs.models.claim import ClaimSpec
-    from benchsuite.specs.models.dataset import DatasetSpec
-    from benchsuite.specs.models.experiment import ExperimentSpec
-    from benchsuite.specs.models.hardware import HardwareSpec
+    from benchsuite.specs.loading.kinds import SPEC_KINDS
     from benchsuite.specs.models.protocol import ProtocolSpec
-    from benchsuite.specs.models.reference import ReferenceSpec
-    from benchsuite.specs.models.track import RunSpec, SuiteSpec, TrackSpec
+    from benchsuite.specs.models.track import RunSpec
 
     shapes: dict[str, Any] = {
-        "dataset": DatasetSpec,
-        "architecture": ArchitectureSpec,
+        **{kind.singular: kind.model for kind in SPEC_KINDS.values()},
         "protocol": ProtocolSpec,
-        "hardware": HardwareSpec,
-        "track": TrackSpec,
-        "suite": SuiteSpec,
-        "experiment": ExperimentSpec,
-        "reference": ReferenceSpec,
-        "claim": ClaimSpec,
         "run": RunSpec,
         "record": RunRecord,
         "experiment_record": ExperimentRecord,
         "rule_audit": RuleAudit,
     }
     schemas = {name: TypeAdapter(shape).json_schema() for name, shape in shapes.items()}
-    for name in ("dataset", "architecture", "hardware", "track", "suite", "experiment", "reference", "claim"):
+    files = [kind.singular for kind in SPEC_KINDS.values()]
+    for name in files:
         _as_written(schemas[name])
     track = schemas["track"]["properties"]
     first = schemas["track"]["$defs"]["PretrainingSpec"]["properties"]
@@ -86,7 +75,7 @@ def _schemas() -> dict[str, Any]:
     for properties, part in ((track, "dataset"), (track, "architecture"), (first, "architecture")):
         by_name = {"type": "string", "description": f"Name of a {part} spec."}
         properties[part] = {"anyOf": [by_name, properties[part], _needs_extends(_partial(properties[part]))]}
-    for name in ("dataset", "architecture", "hardware", "track", "suite", "reference", "claim"):
+    for name in (name for name in files if name != "experiment"):
         schemas[name] = _may_extend(schemas[name])
     return schemas
 

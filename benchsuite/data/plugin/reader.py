@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from benchsuite.data.checks import one_line
-from benchsuite.data.tensors import DatasetReader, DecodedDataset
+from benchsuite.data.kind import Access, DatasetKind
+from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import DataError, nearest
 from benchsuite.specs.models.dataset import PluginDataset
 
 
-def read_with_plugin(
-    spec: PluginDataset, data_root: Path, plugin_readers: Mapping[str, DatasetReader]
-) -> DecodedDataset:
+def read_with_plugin(spec: PluginDataset, access: Access) -> DecodedDataset:
     """Call the reader that a spec names.
 
     Args:
         spec: the reader's name and its options; it gets a copy of them.
-        data_root: handed to the reader.
-        plugin_readers: all readers by name.
+        access: the data root, which is handed to the reader, and all that plugins bring.
 
     Raises:
         DataError: the reader's own, as it is; for an unknown reader, one that fails or one that returns something
             else, an error that names it.
     """
-    reader = plugin_readers.get(spec.reader)
+    reader = access.datasets.get(spec.reader)
+    if isinstance(reader, DatasetKind) and reader.spec is not PluginDataset:
+        raise DataError(f"'{spec.reader}' is a kind of data set and no plugin's reader; write kind: {spec.reader}")
     if reader is None:
-        known = ", ".join(sorted(plugin_readers)) or "none"
-        hint = nearest(spec.reader, plugin_readers)
-        raise DataError(f"no reader '{spec.reader}'{hint} (installed plugins bring: {known})")
+        names = [name for name, found in access.datasets.items() if _is_of_a_plugin(found)]
+        known = ", ".join(sorted(names)) or "none"
+        raise DataError(f"no reader '{spec.reader}'{nearest(spec.reader, names)} (installed plugins bring: {known})")
     try:
-        dataset: Any = reader(copy.deepcopy(spec.options), data_root)
+        if isinstance(reader, DatasetKind):
+            dataset: Any = reader.read(spec.model_copy(deep=True), access)
+        else:
+            dataset = reader(copy.deepcopy(spec.options), access.data_root)
     except DataError:
         raise
     except Exception as error:
@@ -44,3 +45,7 @@ def read_with_plugin(
             f"reader '{spec.reader}' of a plugin returned {found}, expected DecodedDataset; tell its author"
         )
     return dataset
+
+
+def _is_of_a_plugin(found: object) -> bool:
+    return not isinstance(found, DatasetKind) or found.spec is PluginDataset
