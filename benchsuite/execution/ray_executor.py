@@ -24,7 +24,7 @@ from benchsuite.records.running import alive_run_ids
 from benchsuite.records.store import RecordStore
 from benchsuite.specs.hashing import run_id
 from benchsuite.specs.loading.resolve import SelectedRun
-from benchsuite.specs.models.dataset import ImagenetDataset
+from benchsuite.specs.models.dataset import ResidentBase
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.specs.models.track import RunSpec
 
@@ -81,7 +81,7 @@ def need_of(spec: RunSpec) -> Need:
 
     """
     hardware = spec.hardware
-    streams = isinstance(spec.dataset, ImagenetDataset)
+    streams = not isinstance(spec.dataset, ResidentBase)
     if streams and hardware.loader_processes is None:
         raise HardwareError(
             f"hardware '{hardware.name}' lets each run decode images on all cores of a machine, where others may "

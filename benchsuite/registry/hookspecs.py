@@ -30,10 +30,12 @@ from benchsuite.registry.markers import hookspec
 
 if TYPE_CHECKING:
     from benchsuite.credit.rule import Rule
+    from benchsuite.data.kind import DatasetKind
     from benchsuite.data.tensors import DatasetReader
     from benchsuite.diagnostics.contract import Diagnostic
     from benchsuite.networks.builder import ArchitectureBuilder
     from benchsuite.records.model import EpochMetrics, RunRecord
+    from benchsuite.specs.models.dataset import PluginDataset
     from benchsuite.specs.models.track import RunSpec
 
 
@@ -62,11 +64,18 @@ def benchsuite_specs() -> Sequence[Path]:
 
 
 @hookspec
-def benchsuite_datasets() -> Mapping[str, DatasetReader]:
+def benchsuite_datasets() -> Mapping[str, DatasetReader | DatasetKind[PluginDataset]]:
     """Return readers of data sets by name, for specs of ``kind: plugin``.
 
     A reader is called as ``reader(options, data_root)`` and returns a ``DecodedDataset``. It may raise ``DataError``
     with what to put where; anything else is reported as this reader's failure, and nothing is run.
+
+    Instead of a function it may be a ``benchsuite.data.kind.DatasetKind``, which also says whether the files are there
+    and how large the data are before they are read, for ``benchsuite data list`` and ``benchsuite plan``::
+
+        return {"my_data": DatasetKind(PluginDataset, read=..., look=..., size=...)}
+
+    The suite's own data sets come in by this hook too (``benchsuite.data.builtin``), so their names are taken.
     """
     raise AssertionError("a specification, never called")
 

@@ -25,6 +25,7 @@ from benchsuite.version import CONTRACT_VERSION
 
 if TYPE_CHECKING:
     from benchsuite.credit.rule import Rule, RuleConfig
+    from benchsuite.data.kind import DatasetKind
     from benchsuite.data.tensors import DatasetReader
     from benchsuite.diagnostics.contract import Diagnostic
     from benchsuite.networks.builder import ArchitectureBuilder
@@ -64,7 +65,8 @@ class Registry:
     plugins: dict[str, Origin] = field(default_factory=dict)
     failures: list[PluginFailure] = field(default_factory=list)
     rules: dict[str, type[Rule]] = field(default_factory=dict)
-    datasets: dict[str, DatasetReader] = field(default_factory=dict)
+    datasets: dict[str, DatasetReader | DatasetKind[Any]] = field(default_factory=dict)
+    """Built-in kinds by name, and what plugins bring for specs of ``kind: plugin``."""
     architectures: dict[str, ArchitectureBuilder] = field(default_factory=dict)
     diagnostics: dict[str, type[Diagnostic]] = field(default_factory=dict)
     spec_folders: list[tuple[Path, Origin]] = field(default_factory=list)

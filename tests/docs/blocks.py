@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -80,7 +81,7 @@ def paragraphs_of(page: Path) -> list[int]:
     tokens = MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8"))
     inside = [
         token.content
-        for before, token in zip(tokens, tokens[1:], strict=False)
+        for before, token in pairwise(tokens)
         if before.type == "paragraph_open" and token.type == "inline"
     ]
     return [len(text.split()) for text in inside if not text.startswith(("![", "--8<--"))]

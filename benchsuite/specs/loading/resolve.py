@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from benchsuite.errors import EmptySelectionError, PluginError, Problem, SpecError, nearest
 from benchsuite.specs.loading.checking import check
-from benchsuite.specs.loading.kinds import PARTS, SHAPES, adapter_of
+from benchsuite.specs.loading.kinds import PARTS, SPEC_KINDS, adapter_of
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.overrides import Override, apply_override, parse_override
 from benchsuite.specs.loading.targets import Target, find_target
@@ -131,7 +131,7 @@ def resolve(
 def load_library_for(target: str, folders: Iterable[Path]) -> SpecLibrary:
     """Return a library of these folders, and of the target's folder if it is a file in a library's layout."""
     own = Path(target).resolve().parent
-    beside = [own.parent] if Path(target).suffix and own.name in SHAPES else []
+    beside = [own.parent] if Path(target).suffix and own.name in SPEC_KINDS else []
     return SpecLibrary([*folders, *beside])
 
 

@@ -162,3 +162,5 @@ ResidentDatasetSpec = (
 """Data sets that are read as a whole and held on the device."""
 
 DatasetSpec = Annotated[ResidentDatasetSpec | ImagenetDataset, Field(discriminator="kind")]
+"""Every kind of data set. Records hold these specs, so they are read where no plugin is installed: the kinds are fixed,
+and data sets of plugins are of ``kind: plugin``. What is read for each kind is in ``benchsuite.data.builtin``."""
