@@ -20,7 +20,7 @@ from benchsuite.records.reading import (
     read_record,
     record_text,
 )
-from benchsuite.records.running import marker_path
+from benchsuite.records.running import unclaim
 
 __all__ = [
     "EXPERIMENTS",
@@ -76,8 +76,8 @@ class RecordStore:
         return self.records_folder / f"{run_id}.json"
 
     def unclaim(self, run_id: str) -> None:
-        """Take away the marker of a process that was making this run and is known to be gone."""
-        marker_path(self.running_folder, run_id).unlink(missing_ok=True)
+        """Take back the claim of a process that was making this run and is known to be gone."""
+        unclaim(self.running_folder, run_id)
 
     def write(self, record: RunRecord) -> Path:
         """Write a record in place of an older one of the same run and return its path."""
