@@ -1,19 +1,53 @@
-"""Networks as rules see them: linear maps inside segments, and what lies between the segments."""
+"""Networks as rules see them: segments, each with one linear map, and parameter-free layers between segments."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from benchsuite.networks.adoption import AdoptedNetwork, adopt
+    from benchsuite.networks.builder import ArchitectureBuilder
+    from benchsuite.networks.criterion import Criterion
+    from benchsuite.networks.maps import LinearMap
+    from benchsuite.networks.network import Network
+    from benchsuite.networks.nonlinearity import NONLINEARITIES, Nonlinearity
+    from benchsuite.networks.segments import ProbeNorm, Segment
+    from benchsuite.networks.shapes.outline import ArchitectureOutline, SegmentOutline
 
-__all__ = ["AdoptedNetwork", "adopt"]
+__all__ = [
+    "NONLINEARITIES",
+    "AdoptedNetwork",
+    "ArchitectureBuilder",
+    "ArchitectureOutline",
+    "Criterion",
+    "LinearMap",
+    "Network",
+    "Nonlinearity",
+    "ProbeNorm",
+    "Segment",
+    "SegmentOutline",
+    "adopt",
+]
+
+_MODULES = {
+    "NONLINEARITIES": "nonlinearity",
+    "AdoptedNetwork": "adoption",
+    "ArchitectureBuilder": "builder",
+    "ArchitectureOutline": "shapes.outline",
+    "Criterion": "criterion",
+    "LinearMap": "maps",
+    "Network": "network",
+    "Nonlinearity": "nonlinearity",
+    "ProbeNorm": "segments",
+    "Segment": "segments",
+    "SegmentOutline": "shapes.outline",
+    "adopt": "adoption",
+}
 
 
 def __getattr__(name: str) -> Any:
-    # Not before it is asked for: a network on paper needs no torch.
+    # Imported on first use: shapes can be worked out without torch.
     if name not in __all__:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    from benchsuite.networks import adoption
-
-    return getattr(adoption, name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

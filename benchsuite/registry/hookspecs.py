@@ -7,7 +7,7 @@ A plugin is a module that an installed distribution names in its entry points::
 
 The module says which contract it was written for and implements any of the hooks below::
 
-    from benchsuite.registry import hookimpl
+    from benchsuite.plugin import hookimpl
 
     BENCHSUITE_CONTRACT = 1
 
@@ -77,7 +77,7 @@ def benchsuite_architectures() -> Mapping[str, ArchitectureBuilder]:
 
     A builder is called as ``builder(options, input_shape, classes)`` and returns an architecture spec of a built-in
     kind: plain data from which the suite estimates, checks compatibility and builds. Or a new ``nn.Module``, drawn from
-    torch's global stream, whose linear layers are taken over (``benchsuite.networks.adopt``); it is called twice then,
+    torch's global stream, whose linear layers are taken over (``benchsuite.plugin.adopt``); it is called twice then,
     once for the network on paper.
     """
     raise AssertionError("a specification, never called")
@@ -85,7 +85,7 @@ def benchsuite_architectures() -> Mapping[str, ArchitectureBuilder]:
 
 @hookspec
 def benchsuite_diagnostics() -> Sequence[type[Diagnostic]]:
-    """Return the diagnostics this plugin provides; see ``benchsuite.diagnostics.contract``."""
+    """Return the diagnostics this plugin provides; see ``benchsuite.plugin.Diagnostic``."""
     raise AssertionError("a specification, never called")
 
 

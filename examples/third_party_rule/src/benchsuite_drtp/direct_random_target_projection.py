@@ -6,10 +6,7 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
-from benchsuite.credit import record_forward
-from benchsuite.credit.rule import Batch, Rule, RuleConfig, RuleTraits, StepResult
-from benchsuite.networks.network import Network
-from benchsuite.registry import hookimpl
+from benchsuite.plugin import Batch, Network, Rule, RuleConfig, RuleTraits, StepResult, hookimpl, record_forward
 
 BENCHSUITE_CONTRACT = 1
 
