@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchsuite.api.workspace import find_specs
 from reference.ask import ask, one_line, table
 
 
@@ -19,8 +20,9 @@ that papers published for it.
 """
     text += table(("suite", "what it is"), _rows("suites")) + "\n## All tracks\n\n"
     rows = []
+    library = find_specs()
     for entry in ask("list", "tracks", "--json")["tracks"]:
-        track = ask("info", entry["name"], "--json")["track"]
+        track: Any = library.load("tracks", entry["name"]).plain()
         protocol = track.get("protocol", {})
         rows.append(
             (
