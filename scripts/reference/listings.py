@@ -6,6 +6,8 @@ from typing import Any
 
 from reference.ask import ask, one_line, table
 
+from benchsuite.api.workspace import find_specs
+
 
 def tracks_page() -> str:
     """Return the page of tracks and suites."""
@@ -19,8 +21,9 @@ values that papers published for it.
 """
     text += table(("suite", "what it is"), _rows("suites")) + "\n## All tracks\n\n"
     rows = []
+    library = find_specs()
     for entry in ask("list", "tracks", "--json")["tracks"]:
-        track = ask("info", entry["name"], "--json")["track"]
+        track: Any = library.load("tracks", entry["name"]).plain()
         protocol = track.get("protocol", {})
         rows.append(
             (
