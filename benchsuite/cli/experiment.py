@@ -68,10 +68,10 @@ def _show(record: ExperimentRecord, records: RecordStore, specs: list[Path] | No
     from benchsuite.cli.papers import build_store_page
     from benchsuite.cli.tables import experiment_table
     from benchsuite.errors import BenchsuiteError
-    from benchsuite_leaderboard.study_tables import summarize_experiments
+    from benchsuite_leaderboard.study_tables import summarize_studies
 
     console = output()
-    for table in summarize_experiments([record]):
+    for table in summarize_studies([record]):
         console.print(experiment_table(table))
     try:
         report = build_store_page(records, specs)
@@ -79,7 +79,7 @@ def _show(record: ExperimentRecord, records: RecordStore, specs: list[Path] | No
         # The page can be built again at any time; the record is safe.
         messages().print(f"[yellow]no page:[/] {error}")
         return
-    page = report.out / "experiments" / f"{record.spec.name}.html"
+    page = report.out / "studies" / f"{record.spec.name}.html"
     path = records.experiments_folder / f"{record.experiment_id}.json"
     console.print(f"\nfigure  {page}", markup=False, soft_wrap=True)
     console.print(f"record  {path}", markup=False, soft_wrap=True)

@@ -126,7 +126,7 @@ def _build(
             {
                 "index": str(report.index),
                 "records": report.records,
-                "experiments": report.experiments,
+                "experiments": report.studies,
                 "broken": len(report.broken),
                 "rebuilt": list(report.rebuilt),
             }

@@ -12,7 +12,7 @@ from benchsuite.results.rows import WAITED
 
 if TYPE_CHECKING:
     from benchsuite.results.model import RuleRow, TrackTable
-    from benchsuite_leaderboard.study_tables import ExperimentTable
+    from benchsuite_leaderboard.study_tables import StudyTable
 
 
 def results_table(table: TrackTable) -> Table:
@@ -57,7 +57,7 @@ def _gap(row: RuleRow) -> str:
     return points(gap.mean) + within
 
 
-def experiment_table(table: ExperimentTable) -> Table:
+def experiment_table(table: StudyTable) -> Table:
     """Return one experiment's results: the final error, the final correlation of each layer, and what failed."""
     shown = Table(
         title=escape(f"{table.name} · {table.title}"),
