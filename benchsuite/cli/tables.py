@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
+from benchsuite.results.final import WAITED
 from benchsuite.results.formatting import interval, mean_sd, number, plain_mean_sd, points, status_words
-from benchsuite.results.rows import WAITED
 
 if TYPE_CHECKING:
     from benchsuite.results.model import RuleRow, TrackTable
