@@ -1036,7 +1036,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "a table of ten classes shows a top-5 error",
-        "benchsuite/results/rows.py",
+        "benchsuite/results/final.py",
         "record.data.classes < TOP5_CLASSES",
         "False",
         "tests/results/test_tables.py",
@@ -1050,7 +1050,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "a backprop of a busy machine makes every rule look cheap",
-        "benchsuite/results/rows.py",
+        "benchsuite/results/row_records.py",
         "if not waited_for_processor(r)",
         "",
         "tests/results/test_tables.py",

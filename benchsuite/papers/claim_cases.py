@@ -1,4 +1,4 @@
-"""Claims laid out: for each comparison, track, segment and tier, the runs that would decide it."""
+"""Claims as runs: for each comparison, track, segment and tier of a claim, the runs that would decide it."""
 
 from __future__ import annotations
 

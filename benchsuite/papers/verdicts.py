@@ -1,4 +1,4 @@
-"""Claims against records: records in, verdicts out, and nothing else looked at."""
+"""Judge claims by records, and by nothing else."""
 
 from __future__ import annotations
 

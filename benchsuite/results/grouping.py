@@ -1,4 +1,4 @@
-"""Which runs may be compared: the same track, tier, data fingerprint, data set spec and network spec."""
+"""Sort records into groups of comparable runs: of one track, tier, data fingerprint, data set spec and network spec."""
 
 from __future__ import annotations
 

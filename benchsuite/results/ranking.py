@@ -1,4 +1,4 @@
-"""Who is best, who ties with it, and who may not be ranked at all."""
+"""Rank the rows of a table: the best, those that tie with it, and those that may not be ranked at all."""
 
 from __future__ import annotations
 

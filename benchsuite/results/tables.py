@@ -1,4 +1,4 @@
-"""Records to tables: the one computation behind the site and the results that the command prints."""
+"""Turn records into tables, for the site and for the results that the command prints."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from benchsuite.results.model import (
     TrackTable,
 )
 from benchsuite.results.ranking import rank_rows
-from benchsuite.results.rows import PublishedLookup, build_rows, bundle_records, usual_protocol
+from benchsuite.results.row_records import bundle_records, usual_protocol
+from benchsuite.results.rows import PublishedLookup, build_rows
 from benchsuite.specs.models.track import RunSpec
 
 __all__ = [

@@ -36,7 +36,7 @@ KINDS = {
     "compare": "compare.html",
     "pair": "compare/backprop/fa.html",
     "run": "",
-    "experiment": "experiments/a-study.html",
+    "study": "studies/a-study.html",
 }
 """One page of each kind; the run's has its id in its name."""
 

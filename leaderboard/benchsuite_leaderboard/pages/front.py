@@ -17,7 +17,7 @@ from benchsuite_leaderboard.pages.claims import verdict_counts
 from benchsuite_leaderboard.pages.frame import Frame
 from benchsuite_leaderboard.pages.studies import study_pages
 from benchsuite_leaderboard.pages.tracks import track_pages
-from benchsuite_leaderboard.study_tables import ExperimentTable
+from benchsuite_leaderboard.study_tables import StudyTable
 
 
 def render_front(
@@ -25,7 +25,7 @@ def render_front(
     frame: Frame,
     tables: Sequence[TrackTable],
     broken: Iterable[BrokenRecord],
-    experiments: Iterable[ExperimentTable],
+    studies: Iterable[StudyTable],
     claims: Iterable[ClaimVerdict],
 ) -> Iterator[tuple[str, str]]:
     """Yield the front page and the files for download of its tables.
@@ -35,7 +35,7 @@ def render_front(
         frame: what is around every page.
         tables: as ``summarize`` gives them.
         broken: files to list as unusable.
-        experiments: as ``summarize_experiments`` gives them.
+        studies: as ``summarize_studies`` gives them.
         claims: as ``judge`` gives them.
 
     """
@@ -48,7 +48,7 @@ def render_front(
         broken=listed,
         statuses=sorted(statuses.items()),
         tracks=track_pages(tables),
-        experiments=study_pages(experiments),
+        studies=study_pages(studies),
         claims=verdict_counts(claims),
         matrix=matrix,
         gap_words=GAP_WORDS,

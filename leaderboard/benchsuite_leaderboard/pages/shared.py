@@ -16,14 +16,14 @@ from benchsuite_leaderboard.pages.front import render_front
 from benchsuite_leaderboard.pages.rules import render_rules
 from benchsuite_leaderboard.pages.studies import render_studies
 from benchsuite_leaderboard.rendering import template_environment
-from benchsuite_leaderboard.study_tables import ExperimentTable
+from benchsuite_leaderboard.study_tables import StudyTable
 
 
 def render_shared(
     frame: Frame,
     tables: Sequence[TrackTable],
     broken: Iterable[BrokenRecord],
-    experiments: Sequence[ExperimentTable],
+    studies: Sequence[StudyTable],
     claims: Sequence[ClaimVerdict],
     audits: Iterable[RuleAudit],
 ) -> Iterator[tuple[str, str]]:
@@ -33,18 +33,18 @@ def render_shared(
         frame: what is around every page.
         tables: as ``summarize`` gives them, of all tracks.
         broken: files to list as unusable.
-        experiments: as ``summarize_experiments`` gives them.
+        studies: as ``summarize_studies`` gives them.
         claims: as ``judge`` gives them.
         audits: what ``benchsuite audit --out`` found of the rules.
 
     Raises:
-        ValueError: if a track's, a rule's or an experiment's name could not safely be a file's name.
+        ValueError: if a track's, a rule's or a study's name could not safely be a file's name.
 
     """
     environment = template_environment()
-    yield from render_front(environment, frame, tables, broken, experiments, claims)
+    yield from render_front(environment, frame, tables, broken, studies, claims)
     pairs = list(pairs_of(tables))
     yield from render_rules(environment, frame, tables, audits, pairs)
     yield from render_comparisons(environment, frame, tables, pairs)
     yield from render_claims(environment, frame, claims, tables)
-    yield from render_studies(environment, frame, experiments)
+    yield from render_studies(environment, frame, studies)
