@@ -1,7 +1,32 @@
-"""The errors a person meets: each says what was wrong, where, what was expected and what to do.
+"""Every exception of ours that one module raises and another catches, in one tree.
 
-Everything the command turns into a message instead of a traceback derives from ``BenchsuiteError``. Anything else that
-escapes is a bug of ours (exit code 3).
+Each says what was wrong, where, what was expected and what to do. The command turns a ``BenchsuiteError`` into its
+message and its exit code instead of a traceback. Any other exception that escapes, and any ``ControlFlowError``, is a
+bug of ours (exit code 3)::
+
+    BenchsuiteError
+    ├── SpecError               a spec, an override or a selection is wrong
+    ├── EmptySelectionError     nothing is selected
+    ├── IncompatibleError       a rule cannot work in a network
+    ├── DataError               a data set is missing or damaged
+    ├── HardwareError           the machine lacks what is asked for
+    ├── PluginError             a plugin or a rule cannot be used
+    ├── StoreError              a result store cannot be read or written
+    │   └── MirrorError         the mirror in MLflow could not be brought up to date
+    │       └── MirrorBusyError     its lock was held for too long
+    ├── ShapeError              tensors or layers do not fit together
+    │   └── AdoptionError       a module cannot be taken over as a network
+    ├── SingularMapError        a weight matrix had no inverse
+    ├── ProcessLostError        one of several processes could not go on
+    ├── HostReadError           a rule read a tensor's value on the host (also an AssertionError, for pytest)
+    └── ControlFlowError        raised to stop a run or a measurement; always caught inside the suite
+        ├── DivergedError           a loss stopped being finite
+        ├── TimeBudgetSpentError    the protocol's time is over
+        ├── InterruptedRunError     somebody asked to stop
+        ├── RunningElsewhereError   another process is at this run
+        └── InconclusiveError       an experiment of the audit cannot see how a rule works
+
+``except BenchsuiteError`` takes all of them. Where control flow may pass through, catch ``ControlFlowError`` first.
 """
 
 from __future__ import annotations
@@ -9,6 +34,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchsuite.records.model import RunRecord
 
 
 class BenchsuiteError(Exception):
@@ -87,6 +116,14 @@ class StoreError(BenchsuiteError):
     exit_code = 1
 
 
+class MirrorError(StoreError):
+    """The mirror in MLflow could not be brought up to date; records are not touched by it."""
+
+
+class MirrorBusyError(MirrorError):
+    """Other processes held the store's lock for too long; trying again later is enough."""
+
+
 class ShapeError(BenchsuiteError):
     """Tensors or layers do not fit together; the message names the segment."""
 
@@ -105,6 +142,49 @@ class SingularMapError(BenchsuiteError):
             f"the weight {'matrix' if one else 'matrices'} of {', '.join(self.segments)} became singular, so the rule "
             "could not invert; a lower learning rate or an orthogonality regulariser keeps matrices invertible"
         )
+
+
+class ProcessLostError(BenchsuiteError):
+    """One of several processes could not go on, so none of them can; torchrun ends the others."""
+
+    exit_code = 1
+
+    def __init__(self, rank: int, reason: str) -> None:
+        super().__init__(f"process {rank}: {reason}; the run stopped in all processes, run again to continue")
+
+
+class HostReadError(BenchsuiteError, AssertionError):
+    """A tensor's value was asked for on the host."""
+
+
+class ControlFlowError(BenchsuiteError):
+    """Base of what is raised to stop a run or a measurement, and caught inside the suite; escaping, it is a bug."""
+
+    exit_code = 3
+
+
+class DivergedError(ControlFlowError):
+    """A loss stopped being a finite number."""
+
+
+class TimeBudgetSpentError(ControlFlowError):
+    """The protocol's ``timeout_s`` is over."""
+
+
+class InterruptedRunError(ControlFlowError):
+    """The person or the system asked to stop; carries the record."""
+
+    def __init__(self, record: RunRecord) -> None:
+        super().__init__(record.run_id)
+        self.record = record
+
+
+class RunningElsewhereError(ControlFlowError):
+    """Another live process is at this run."""
+
+
+class InconclusiveError(ControlFlowError):
+    """The rule works in a way that the experiment cannot see; the message says how."""
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

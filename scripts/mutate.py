@@ -178,16 +178,16 @@ SABOTAGES = (
     ),
     Sabotage(
         "the nonnegative constraint is forgotten",
-        "benchsuite/training/trainer.py",
-        "self.network.constrain()",
+        "benchsuite/training/step.py",
+        "network.constrain()",
         "pass",
         "tests/networks tests/training",
     ),
     Sabotage(
         "a resumed run begins anew",
-        "benchsuite/execution/run.py",
-        "        if trainer.epoch == 0:\n            with",
-        "        if True:\n            with",
+        "benchsuite/execution/training_loop.py",
+        "    if trainer.epoch == 0:",
+        "    if True:",
         "tests/training/test_before_training.py",
     ),
     Sabotage(
@@ -213,7 +213,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "test error measured on the training set",
-        "benchsuite/execution/run.py",
+        "benchsuite/execution/measuring.py",
         'trainer.evaluate("test") if due',
         'trainer.evaluate("train") if due',
         "tests/training",
@@ -241,10 +241,10 @@ SABOTAGES = (
     ),
     Sabotage(
         "a mean leaves out the seed without a value",
-        "leaderboard/benchsuite_leaderboard/experiment_tables.py",
+        "leaderboard/benchsuite_leaderboard/study_tables.py",
         "if len(found) == len(values) else None",
         "if found else None",
-        "tests/leaderboard/test_experiments.py",
+        "tests/leaderboard/test_studies.py",
     ),
     Sabotage(
         "the seed is ignored",
@@ -269,7 +269,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "divergence is not noticed",
-        "benchsuite/execution/run.py",
+        "benchsuite/execution/training_loop.py",
         "if metrics.running_loss is None:",
         "if False:",
         "tests/training",
@@ -325,7 +325,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "a second signal takes the record of the first",
-        "benchsuite/execution/run.py",
+        "benchsuite/execution/finishing.py",
         "with interruptions_held():",
         "if True:",
         "tests/execution/test_interruption.py",
@@ -395,16 +395,16 @@ SABOTAGES = (
     ),
     Sabotage(
         "a pickle is loaded whatever its checksum",
-        "benchsuite/data/cifar/reader.py",
-        "    if wrong:",
-        "    if False:",
+        "benchsuite/data/fetching.py",
+        "        if wrong:",
+        "        if False:",
         "tests/data/test_cifar.py",
     ),
     Sabotage(
         "any published checksum will do",
-        "benchsuite/data/cifar/files.py",
+        "benchsuite/data/fetching.py",
         "if found == expected:",
-        "if found in dict(map(reversed, (*files.train, *files.test))):",
+        'if f"{algorithm}:{found}" in self.checksums.values():',
         "tests/data/test_cifar.py",
     ),
     Sabotage(
@@ -535,8 +535,8 @@ SABOTAGES = (
     ),
     Sabotage(
         "the constraint is forgotten",
-        "benchsuite/training/trainer.py",
-        "self.network.constrain()",
+        "benchsuite/training/step.py",
+        "network.constrain()",
         "pass",
         "tests/training/test_nonnegative.py",
     ),
@@ -718,9 +718,9 @@ SABOTAGES = (
     ),
     Sabotage(
         "gradients are taken in the order of memory",
-        "benchsuite/training/trainer.py",
-        "        lay_out_gradients(self._learning)",
-        "        pass",
+        "benchsuite/training/step.py",
+        '    lay_out_gradients(weight for group in optimizer.param_groups for weight in group["params"])',
+        "    pass",
         "tests/training/test_memory_format.py",
     ),
     Sabotage(
@@ -746,9 +746,9 @@ SABOTAGES = (
     ),
     Sabotage(
         "a singular matrix is a loss that is not finite",
-        "benchsuite/execution/run.py",
-        "        trainer.rule.after_epoch()\n        if metrics",
-        "        if metrics",
+        "benchsuite/execution/training_loop.py",
+        "    trainer.rule.after_epoch()\n    if metrics",
+        "    if metrics",
         "tests/training/test_orthogonality.py",
     ),
     Sabotage(
@@ -760,8 +760,8 @@ SABOTAGES = (
     ),
     Sabotage(
         "the regulariser is forgotten",
-        "benchsuite/training/trainer.py",
-        "if self.protocol.orthogonality is not None:",
+        "benchsuite/training/step.py",
+        "if orthogonality is not None:",
         "if False:",
         "tests/training/test_orthogonality.py",
     ),
@@ -908,7 +908,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "an import overwrites what is there",
-        "benchsuite/records/atomic.py",
+        "benchsuite/files.py",
         "os.link(temporary, path)",
         "temporary.replace(path)",
         "tests/records/test_transfer.py",
@@ -943,7 +943,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "a claim mixes data of two fingerprints",
-        "benchsuite/papers/claim_records.py",
+        "benchsuite/papers/evidence.py",
         "r.data.fingerprint == fingerprint[arm.track]",
         "True",
         "tests/papers/test_claims.py",
@@ -985,14 +985,14 @@ SABOTAGES = (
     ),
     Sabotage(
         "a renewed site keeps the pages of a changed record",
-        "leaderboard/benchsuite_leaderboard/incremental.py",
-        "earlier.key == key and",
+        "leaderboard/benchsuite_leaderboard/renewal.py",
+        "known.key == job.key and",
         "",
-        "tests/leaderboard/test_incremental.py",
+        "tests/leaderboard/test_renewal.py",
     ),
     Sabotage(
         "a spreadsheet takes a rule's name for a formula",
-        "leaderboard/benchsuite_leaderboard/exports.py",
+        "leaderboard/benchsuite_leaderboard/downloads/formats.py",
         """return f"'{value}" if""",
         "return value if",
         "tests/leaderboard/test_exports.py",
@@ -1027,8 +1027,8 @@ SABOTAGES = (
     ),
     Sabotage(
         "the energy of a run's second half is the run's",
-        "benchsuite/execution/run.py",
-        "if self.clock.spent and not self.clock.used:",
+        "benchsuite/execution/checkpointing.py",
+        "if clock.spent and not clock.used:",
         "if False:",
         "tests/training/test_energy.py",
     ),

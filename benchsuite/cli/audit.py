@@ -7,14 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchsuite.cli.options import JsonOption, complete_rule, output, print_json
+from benchsuite.cli.options import JsonOption, complete_rule, print_json, show
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from benchsuite.records.audit import ClaimAudit, RuleAudit
-
-COLOURS = {"confirmed": "green", "could_be_stronger": "yellow", "contradicted": "red", "crashed": "red"}
 
 
 def audit(
@@ -28,21 +24,14 @@ def audit(
     as_json: JsonOption = False,
 ) -> int:
     """Test by experiment what rules claim of themselves. Exit code 1 if a claim is contradicted or a rule crashes."""
-    from benchsuite.conformance.audit.rule_audit import audit_rule
-    from benchsuite.execution.environment import environment_of
-    from benchsuite.records.atomic import write_text_atomically
-    from benchsuite.records.reading import record_text
-    from benchsuite.registry.manager import installed_registry
+    from benchsuite.api.audits import audit_rules
+    from benchsuite.api.tables import audit_table
 
-    registry = installed_registry()
-    chosen = {name: registry.rule(name) for name in rules or sorted(registry.rules)}  # all are there before any is run
     audits = []
-    for name, rule in chosen.items():
-        audits.append(audit_rule(rule, environment_of(registry, name)))
-        if out:
-            write_text_atomically(out / f"{name}.json", record_text(audits[-1]))
+    for done in audit_rules(rules, out=out):
+        audits.append(done)
         if not as_json:
-            output().print(_table(audits[-1]))
+            show([audit_table(done)])
     if as_json:
         print_json([done.model_dump(mode="json") for done in audits])
     else:
@@ -50,46 +39,14 @@ def audit(
     return 1 if any(done.failed for done in audits) else 0
 
 
-def _table(done: RuleAudit) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
-    shown = Table(
-        title=f"{escape(done.rule)} · {escape(done.environment.rule_distribution)}",
-        title_justify="left",
-        title_style="bold",
-        header_style="dim",
-    )
-    for column in ("trait", "claimed", "shown", "verdict", "largest value", "where"):
-        shown.add_column(column, justify="right" if column == "largest value" else "left")
-    for claim in done.claims:
-        words = claim.verdict.replace("_", " ")
-        colour = COLOURS.get(claim.verdict, "dim")
-        shown.add_row(
-            claim.claim, _yes_or_no(claim.claimed), _yes_or_no(claim.shown), f"[{colour}]{words}[/]", *_evidence(claim)
-        )
-    return shown
-
-
-def _evidence(claim: ClaimAudit) -> tuple[str, str]:
-    from rich.markup import escape
-
-    strongest = claim.strongest
-    if strongest is None:
-        return "", escape(claim.reason)
-    return f"{strongest.value:.3g}", escape(f"{strongest.network}: {strongest.where}")
-
-
 def _print_summary(audits: list[RuleAudit]) -> None:
-    console = output()
     for done in audits:
-        for claim in done.failed:
-            console.print(f"{done.rule}: {_in_words(claim)}", markup=False, soft_wrap=True)
+        show(f"{done.rule}: {_in_words(claim)}" for claim in done.failed)
         untested = [claim.claim for claim in done.claims if claim.verdict == "not_tested"]
         if untested:
-            console.print(f"{done.rule}: not tested: {', '.join(untested)}", markup=False, soft_wrap=True)
+            show([f"{done.rule}: not tested: {', '.join(untested)}"])
     if not any(done.failed for done in audits):
-        console.print(f"{len(audits)} {'rule' if len(audits) == 1 else 'rules'} audited, no claim contradicted")
+        show([f"{len(audits)} {'rule' if len(audits) == 1 else 'rules'} audited, no claim contradicted"])
 
 
 def _in_words(claim: ClaimAudit) -> str:
@@ -101,7 +58,3 @@ def _in_words(claim: ClaimAudit) -> str:
         f"{strongest.value:.3g} in {strongest.network} ({strongest.where}); up to {claim.threshold:.3g} it would be "
         f"{not claim.shown if strongest.value > claim.threshold else claim.shown}"
     )
-
-
-def _yes_or_no(value: bool | None) -> str:
-    return "–" if value is None else "yes" if value else "no"

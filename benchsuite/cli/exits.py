@@ -11,7 +11,7 @@ from typing import ParamSpec
 
 import typer
 
-from benchsuite.errors import BenchsuiteError
+from benchsuite.errors import BenchsuiteError, ControlFlowError
 
 EXIT_BUG = 3
 EXIT_INTERRUPTED = 130
@@ -44,10 +44,10 @@ def _code_of(act: Callable[[], int]) -> int:
         # Whoever read our output has gone (`benchsuite list | head`); keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except BenchsuiteError as error:
-        _say(str(error))
-        return error.exit_code
     except Exception as error:
+        if isinstance(error, BenchsuiteError) and not isinstance(error, ControlFlowError):
+            _say(str(error))
+            return error.exit_code
         if type(error).__module__.startswith(("typer", "click")):
             raise  # a wrong option, told by typer
         traceback.print_exc()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,14 +11,19 @@ from benchsuite.cli.exits import exits
 from benchsuite.cli.options import (
     DEFAULT_STORE,
     JsonOption,
+    RecordsOption,
     SpecsOption,
     StoreOption,
     TrackingOption,
     messages,
-    output,
     print_json,
+    report_broken,
+    show,
+    tell,
 )
-from benchsuite.cli.sources import RecordsOption, report_broken
+
+if TYPE_CHECKING:
+    from benchsuite_leaderboard.site import BuildReport
 
 app = typer.Typer(help="Build or serve the leaderboard page.", no_args_is_help=True)
 
@@ -49,9 +54,11 @@ def build(
     as_json: JsonOption = False,
 ) -> int:
     """Build the page from records. Works from file://, needs no network."""
-    index = _build(store, records, audits, out, specs, mlflow, tracking_uri, fresh=fresh, quiet=as_json)
-    if not as_json:
-        output().print(f"leaderboard page  {index}", markup=False, soft_wrap=True)
+    report = _build(store, records, audits, out, specs, mlflow, tracking_uri, fresh=fresh)
+    if as_json:
+        _print_report(report)
+    else:
+        show([f"leaderboard page  {report.index}"])
     return 0
 
 
@@ -68,23 +75,16 @@ def serve(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8000,
 ) -> int:
     """Build the page and serve it on this machine until Ctrl-C."""
-    from functools import partial
-    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+    from benchsuite.api.sites import serve_site
 
-    from benchsuite.errors import BenchsuiteError
-
-    folder = _build(store, records, audits, out, specs, mlflow, tracking_uri, fresh=False, quiet=True).parent
-    try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), partial(SimpleHTTPRequestHandler, directory=str(folder)))
-    except OSError as error:
-        raise BenchsuiteError(f"cannot listen on port {port}: {error.strerror}; try --port 0") from error
-    with server:
-        messages().print(f"leaderboard at http://127.0.0.1:{server.server_address[1]}/ (Ctrl-C ends it)", markup=False)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            return 0
+    report = _build(store, records, audits, out, specs, mlflow, tracking_uri, fresh=False)
+    _print_report(report)
+    serve_site(report.out, port=port, ready=_announce)
     return 0
+
+
+def _announce(address: str) -> None:
+    messages().print(f"leaderboard at {address} (Ctrl-C ends it)", markup=False)
 
 
 def _build(
@@ -97,47 +97,31 @@ def _build(
     tracking_uri: str | None,
     *,
     fresh: bool,
-    quiet: bool,
-) -> Path:
-    from benchsuite.cli.papers import papers_of
-    from benchsuite.errors import EmptySelectionError
-    from benchsuite.records.store import RecordStore, record_files
-    from benchsuite_leaderboard.incremental import Sources, build_from_folders
+) -> BuildReport:
+    from benchsuite.api.sites import build_site
 
-    own = RecordStore(store)
-    folders = records or [own.records_folder, own.experiments_folder]
-    if not any(record_files(folder) for folder in folders):
-        places = ", ".join(str(f) for f in folders)
-        raise EmptySelectionError(f"no records in {places}; `benchsuite run quickstart` makes some")
-    sources = Sources(
-        folders, audits or (), lambda cells: papers_of(cells, specs), _mlflow(store, mlflow, tracking_uri)
+    report = build_site(
+        records,
+        out,
+        store=store,
+        audits=audits,
+        specs=specs,
+        mlflow=mlflow,
+        tracking_uri=tracking_uri,
+        fresh=fresh,
+        warn=tell,
     )
-    report = build_from_folders(sources, (out or store / "site").resolve(), fresh=fresh)
     report_broken(report.broken)
-    if quiet:
-        print_json(
-            {
-                "index": str(report.index),
-                "records": report.records,
-                "experiments": report.experiments,
-                "broken": len(report.broken),
-                "rebuilt": list(report.rebuilt),
-            }
-        )
-    return report.index
+    return report
 
 
-def _mlflow(store: Path, address: str | None, tracking_uri: str | None) -> dict[str, str]:
-    """Return the address of each run in MLflow; a store that is not there costs the links, not the site."""
-    from benchsuite.records.mlflow.connection import MirrorError
-    from benchsuite.records.mlflow.uris import default_tracking_uri
-
-    if address is None or tracking_uri == "none":
-        return {}
-    from benchsuite.records.mlflow.links import mlflow_pages
-
-    try:
-        return mlflow_pages(tracking_uri or default_tracking_uri(store.resolve()), store, address)
-    except MirrorError as error:
-        messages().print(f"links into MLflow are left out: {error}", markup=False, soft_wrap=True)
-        return {}
+def _print_report(report: BuildReport) -> None:
+    print_json(
+        {
+            "index": str(report.index),
+            "records": report.records,
+            "experiments": report.experiments,
+            "broken": len(report.broken),
+            "rebuilt": list(report.rebuilt),
+        }
+    )

@@ -26,9 +26,9 @@ def rule(
     as_json: JsonOption = False,
 ) -> int:
     """Write a small distribution with a working rule and its conformance tests."""
-    from benchsuite.registry.scaffold import create_rule_project
+    from benchsuite.api.projects import new_rule
 
-    written = create_rule_project(name, folder)
+    written = new_rule(name, folder)
     if as_json:
         print_json({"files": [str(path) for path in written]})
         return 0

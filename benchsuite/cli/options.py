@@ -1,4 +1,4 @@
-"""Options that several verbs share, and how what they say is turned into objects."""
+"""Options that several verbs share, and how results and remarks are printed."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from benchsuite.errors import Problem, SpecError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
 
     from rich.console import Console
 
-    from benchsuite.registry.manager import Registry
-    from benchsuite.specs.loading.library import SpecLibrary
-    from benchsuite.specs.loading.resolve import SelectedRun, Selection
-    from benchsuite.specs.loading.resolve_experiment import SelectedExperiment
-    from benchsuite.specs.models.hardware import HardwareSpec
+    from benchsuite.api.display import Part
 
 DEFAULT_STORE = Path("benchsuite-store")
 
@@ -33,6 +31,10 @@ DataRootOption = Annotated[
 SpecsOption = Annotated[
     list[Path] | None,
     typer.Option("--specs", help="A folder of your own specs (datasets/, tracks/, …); may be given several times."),
+]
+RecordsOption = Annotated[
+    list[Path] | None,
+    typer.Option("--records", help="A folder of records to use instead of the store's; may be given several times."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
 TrackingOption = Annotated[
@@ -78,18 +80,16 @@ TargetArgument = Annotated[
 
 
 def _complete_target(incomplete: str) -> list[str]:
-    """Return what can be run for the shell's completion."""
-    from benchsuite.specs.loading.targets import RUNNABLE
+    from benchsuite.api.completion import complete_target
 
-    found = library(None)
-    return [name for kind in RUNNABLE for name in found.names(kind) if name.startswith(incomplete)]
+    return complete_target(incomplete)
 
 
 def complete_rule(incomplete: str) -> list[str]:
     """Return the rules that a name may become, for the shell's completion."""
-    from benchsuite.registry.catalog import read_catalog
+    from benchsuite.api.completion import complete_rule
 
-    return [name for name in read_catalog().named("rules") if name.startswith(incomplete)]
+    return complete_rule(incomplete)
 
 
 def _complete_rules(incomplete: str) -> list[str]:
@@ -98,98 +98,16 @@ def _complete_rules(incomplete: str) -> list[str]:
     return [typed + comma + name for name in complete_rule(last)]
 
 
-def selection(
-    target: str,
-    rules: str | None,
-    tier: Literal["smoke", "quick", "paper"] | None,
-    seeds: int | None,
-    seed: list[int] | None,
-    overrides: list[str] | None,
-    hardware: str,
-) -> Selection:
-    """Return what the options select.
+def chosen_seeds(count: int | None, indices: list[int] | None) -> int | list[int] | None:
+    """Return what ``--seeds`` and ``--seed`` say.
 
     Raises:
-        SpecError: if both ``--seeds`` and ``--seed`` are given.
+        SpecError: if both are given.
 
     """
-    from benchsuite.errors import Problem, SpecError
-    from benchsuite.specs.loading.resolve import Selection
-
-    if seeds and seed:
+    if count and indices:
         raise SpecError([Problem("give --seeds (how many) or --seed (which), not both")])
-    return Selection(
-        target=target,
-        rules=tuple(name.strip() for name in rules.split(",") if name.strip()) if rules else (),
-        tier=tier,
-        seeds=tuple(seed) if seed else tuple(range(seeds or 0)),
-        overrides=tuple(overrides or ()),
-        hardware=hardware,
-    )
-
-
-def library(specs: list[Path] | None, target: str = "", plugin_folders: list[Path] | None = None) -> SpecLibrary:
-    """Return the library of built-in, user and plugin specs.
-
-    Raises:
-        SpecError: if a folder given does not exist.
-
-    """
-    from benchsuite.errors import Problem, SpecError
-    from benchsuite.specs.loading.library import builtin_folder, user_folders
-    from benchsuite.specs.loading.resolve import load_library_for
-
-    missing = [Problem("no such folder", str(folder)) for folder in specs or [] if not folder.is_dir()]
-    if missing:
-        raise SpecError(missing)
-    return load_library_for(target, [builtin_folder(), *user_folders(), *(specs or []), *(plugin_folders or [])])
-
-
-def resolved(
-    chosen: Selection, specs: list[Path] | None, settle: Callable[[HardwareSpec], HardwareSpec] | None = None
-) -> tuple[list[SelectedRun], Registry]:
-    """Return the runs of a selection, for this machine's hardware, and the registry they were resolved with."""
-    from benchsuite.registry.manager import installed_registry
-    from benchsuite.specs.loading.resolve import resolve
-    from benchsuite.training.device import settle_hardware
-
-    registry = installed_registry()
-    return resolve(chosen, _library_for(chosen, specs, registry), registry, settle or settle_hardware), registry
-
-
-def settle_or_imagine(hardware: HardwareSpec) -> HardwareSpec:
-    """Return what this machine has; or the spec as it is where that says how fast its hardware is, for a plan."""
-    from benchsuite.errors import HardwareError
-    from benchsuite.training.device import settle_hardware
-
-    try:
-        return settle_hardware(hardware)
-    except HardwareError:
-        if hardware.sustained_tflops is None:
-            raise
-        return hardware
-
-
-def resolved_experiment(chosen: Selection, specs: list[Path] | None) -> tuple[SelectedExperiment | None, Registry]:
-    """Return the experiment that a selection names, or None if it names a suite or a track, and the registry."""
-    from benchsuite.registry.manager import installed_registry
-    from benchsuite.specs.loading.resolve_experiment import resolve_experiment
-    from benchsuite.specs.loading.targets import find_target
-
-    registry = installed_registry()
-    target = find_target(chosen.target, _library_for(chosen, specs, registry))
-    return (resolve_experiment(chosen, target) if target.kind == "experiments" else None), registry
-
-
-def _library_for(chosen: Selection, specs: list[Path] | None, registry: Registry) -> SpecLibrary:
-    return library(specs, chosen.target, [folder for folder, _ in registry.spec_folders])
-
-
-def data_root(given: Path | None) -> Path:
-    """Return where data sets lie."""
-    from benchsuite.data.roots import find_data_root
-
-    return find_data_root(given)
+    return indices or count
 
 
 def print_json(value: Any) -> None:
@@ -210,3 +128,21 @@ def messages() -> Console:
     from rich.console import Console
 
     return Console(stderr=True, highlight=False)
+
+
+def show(parts: Iterable[Part]) -> None:
+    """Print results on stdout."""
+    from benchsuite.api.display import print_parts
+
+    print_parts(output(), parts)
+
+
+def tell(text: str) -> None:
+    """Print a remark on stderr."""
+    messages().print(text, markup=False, soft_wrap=True)
+
+
+def report_broken(broken: Iterable[Any]) -> None:
+    """Name the files that hold no usable record."""
+    for found in broken:
+        tell(f"left out: {found.path}: {found.reason}")

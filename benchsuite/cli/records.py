@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from benchsuite.cli.exits import exits
-from benchsuite.cli.options import JsonOption, output, print_json
+from benchsuite.cli.options import JsonOption, print_json, show
 
 app = typer.Typer(help="Check folders of records.", no_args_is_help=True)
 
@@ -28,12 +28,9 @@ def lint(
 
     Data without the published checksums is named. Exit code 1 if there is any problem.
     """
-    from benchsuite.errors import EmptySelectionError
-    from benchsuite.records.lint import lint_folder
+    from benchsuite.api.linting import lint
 
-    if not folder.is_dir():
-        raise EmptySelectionError(f"{folder} is not a folder; `benchsuite export --out {folder}` makes one")
-    report = lint_folder(folder)
+    report = lint(folder)
     if as_json:
         print_json(
             {
@@ -45,10 +42,8 @@ def lint(
             }
         )
     else:
-        for finding in report.findings:
-            output().print(str(finding), markup=False, soft_wrap=True)
+        show(map(str, report.findings))
         problems = sum(f.is_problem for f in report.findings)
         count = "1 problem" if problems == 1 else f"{problems} problems"
-        shown = f"{folder}: {report.records} records, {count if problems else 'no problem'}"
-        output().print(shown, markup=False, soft_wrap=True)
+        show([f"{folder}: {report.records} records, {count if problems else 'no problem'}"])
     return 0 if report.is_clean else 1

@@ -12,7 +12,6 @@ import typer
 from benchsuite.cli.options import (
     DEFAULT_STORE,
     DataRootOption,
-    ExecutorName,
     ExecutorOption,
     HardwareOption,
     JsonOption,
@@ -25,27 +24,17 @@ from benchsuite.cli.options import (
     TargetArgument,
     TierOption,
     TrackingOption,
-    data_root,
+    chosen_seeds,
     messages,
     output,
     print_json,
-    resolved,
-    resolved_experiment,
-    selection,
+    show,
+    tell,
 )
+from benchsuite.errors import BenchsuiteError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from benchsuite.execution.executor import Executor
-    from benchsuite.execution.session import SessionResult
-    from benchsuite.records.store import RecordStore
-    from benchsuite.registry.manager import Registry
-    from benchsuite.specs.loading.resolve import SelectedRun
-    from benchsuite.specs.models.hardware import HardwareSpec
-    from benchsuite.training.ranks import Ranks
-
-FAILED_STATUSES = frozenset({"crashed", "out_of_memory"})
+    from benchsuite.api.results import Results
 
 
 def run(
@@ -72,128 +61,65 @@ def run(
     Runs that are finished already are not run again, and interrupted ones continue where they were. Ctrl-C saves the
     state. Try `benchsuite plan` first to see what would be run.
     """
-    from benchsuite.records.mlflow.connection import prepare_environment
-    from benchsuite.records.store import RecordStore
-    from benchsuite.training.ranks import joined_ranks, launched_size
+    from benchsuite.api.runs import run
 
-    # Before any plugin can import MLflow: telemetry is decided when it is imported.
-    prepare_environment()
-    chosen = selection(target, rules, tier, seeds, seed, overrides, hardware)
-    experiment, registry = resolved_experiment(chosen, specs)
-    if experiment is not None:
-        from benchsuite.cli.experiment import run_experiment
-        from benchsuite.errors import HardwareError
+    results = run(
+        target,
+        rules=rules,
+        seeds=chosen_seeds(seeds, seed),
+        tier=tier,
+        set=overrides,
+        hardware=hardware,
+        store=store,
+        data_root=data,
+        specs=specs,
+        tracking_uri=tracking_uri,
+        fresh=fresh,
+        executor=executor,
+        progress=True,
+    )
+    if results.is_rank0:
+        _print(results, store, as_json)
+    if results.refused and not results.records:
+        return 2  # The request was wrong: nothing was left to run.
+    return 130 if results.interrupted else 1 if results.failed else 0
 
-        if launched_size() > 1:
-            raise HardwareError("an experiment is made by one process; start it without torchrun")
-        return run_experiment(experiment, registry, store, specs, fresh, as_json)
-    runs, registry = resolved(chosen, specs, _settling(executor))
-    records = RecordStore(store.resolve())
-    with joined_ranks() as ranks:
-        result = _make(runs, registry, records, data_root(data), fresh, tracking_uri, ranks, executor)
-        if result.interrupted:
-            ranks.leave()
-    code = 1 if any(r.status in FAILED_STATUSES for r in result.records) else 0
-    if not ranks.leads:
-        return 130 if result.interrupted else code
+
+def _print(results: Results, store: Path, as_json: bool) -> None:
+    if results.is_experiment and results.interrupted:
+        again = shlex.join(["benchsuite", *sys.argv[1:]])
+        sys.stderr.write(f"benchsuite: interrupted; nothing was recorded, start again with: {again}\n")
+        return
+    for pair in results.refused:
+        sys.stderr.write(f"benchsuite: {pair}\n")
     if as_json:
-        print_json(
-            {
-                "store": str(records.root),
-                "interrupted": result.interrupted,
-                "records": [r.model_dump(mode="json") for r in result.records],
-            }
-        )
-    else:
-        _show(result, records, store, specs)
-    if result.interrupted:
+        print_json(results.as_data())
+    elif results.records or results.experiment is not None:
+        show(results.parts())
+        _show_site(results, store)
+    if results.interrupted:
         again = shlex.join(["benchsuite", *(a for a in sys.argv[1:] if a != "--fresh")])
         sys.stderr.write(f"benchsuite: interrupted; state is saved, continue with: {again}\n")
-        return 130
-    return code
 
 
-def _make(
-    runs: list[SelectedRun],
-    registry: Registry,
-    records: RecordStore,
-    data: Path,
-    fresh: bool,
-    tracking_uri: str | None,
-    ranks: Ranks,
-    executor: ExecutorName,
-) -> SessionResult:
-    """Make the runs, watched by the progress display and by MLflow in the process that writes."""
-    from benchsuite.cli.progress import ProgressDisplay
-    from benchsuite.execution.session import Session
-    from benchsuite.records.mlflow.plugin import MlflowRecorder
-    from benchsuite.records.mlflow.uris import default_tracking_uri
-
-    display = ProgressDisplay(messages(), total=len(runs))
-    session = Session(
-        runs,
-        records,
-        registry,
-        data,
-        fresh,
-        display.reused,
-        ranks,
-        _executor(executor, ranks),
-    )
-    session.check()
-    if not ranks.leads:
-        return session.execute()
-    uri = default_tracking_uri(records.root) if tracking_uri is None else tracking_uri
-    watchers = [display, MlflowRecorder(warn=display.warn)]
-    for watcher in watchers:
-        registry.manager.register(watcher)
-    try:
-        with display:
-            return session.execute(None if uri == "none" else uri)
-    finally:
-        for watcher in watchers:
-            registry.manager.unregister(watcher)
-
-
-def _settling(name: ExecutorName) -> Callable[[HardwareSpec], HardwareSpec] | None:
-    """Return what makes a spec's device explicit where runs are made; None for this machine's own."""
-    if name == "local":
-        return None
-    from benchsuite.execution.ray_executor import settle_for_cluster
-
-    return settle_for_cluster
-
-
-def _executor(name: ExecutorName, ranks: Ranks) -> Executor | None:
-    from benchsuite.errors import HardwareError
-
-    if name == "local":
-        return None
-    if ranks.size > 1:
-        raise HardwareError("torchrun shares one run among processes, --executor ray makes many runs: use one of them")
-    from benchsuite.execution.ray_executor import RayExecutor
-
-    return RayExecutor()
-
-
-def _show(result: SessionResult, records: RecordStore, store: Path, specs: list[Path] | None) -> None:
-    from benchsuite.cli.papers import build_store_page
-    from benchsuite.cli.tables import results_table
-    from benchsuite.errors import BenchsuiteError
-    from benchsuite.results.tables import summarize
-
+def _show_site(results: Results, store: Path) -> None:
     console = output()
-    for table in summarize(result.records):
-        console.print(results_table(table))
+    page = "page" if results.is_experiment else "leaderboard page"
     try:
-        report = build_store_page(records, specs)
+        report = results.build_site(tell)
     except BenchsuiteError as error:
         # The page can be built again at any time; the records are safe.
-        messages().print(f"[yellow]no leaderboard page:[/] {error}")
+        messages().print(f"[yellow]no {page}:[/] {error}")
+        return
+    if results.experiment is not None:
+        figure = report.out / "experiments" / f"{results.experiment.spec.name}.html"
+        record = results.store.experiments_folder / f"{results.experiment.experiment_id}.json"
+        console.print(f"\nfigure  {figure}", markup=False, soft_wrap=True)
+        console.print(f"record  {record}", markup=False, soft_wrap=True)
         return
     given = [] if store == DEFAULT_STORE else ["--store", str(store)]
     console.print(f"\nleaderboard page  {report.index}", soft_wrap=True)
-    console.print(f"records           {records.records_folder}", soft_wrap=True)
+    console.print(f"records           {results.store.records_folder}", soft_wrap=True)
     hints = {
         shlex.join(["benchsuite", "ui", *given]): "the same runs in MLflow",
         "benchsuite new rule my_rule": "a rule of your own, ready to run",

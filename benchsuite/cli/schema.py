@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -31,96 +31,12 @@ def schema(
     out: Annotated[Path | None, typer.Option("--out", help="Write one file each into this folder instead.")] = None,
 ) -> int:
     """Print the JSON Schema of specs and records, as editors use it to complete and check YAML."""
-    schemas = _schemas()
-    chosen = {name: schemas[name]} if name else schemas
+    from benchsuite.api.schemas import schemas, write_schemas
+
     if out is None:
-        print_json(chosen[name] if name else chosen)
+        found = schemas()
+        print_json(found[name] if name else found)
         return 0
-    import json
-
-    from benchsuite.records.atomic import write_text_atomically
-
-    for key, value in chosen.items():
-        path = out / f"{key}.schema.json"
-        write_text_atomically(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+    for path in write_schemas(out, [name] if name else None):
         typer.echo(path)
     return 0
-
-
-def _schemas() -> dict[str, Any]:
-    from pydantic import TypeAdapter
-
-    from benchsuite.records.audit import RuleAudit
-    from benchsuite.records.experiment import ExperimentRecord
-    from benchsuite.records.model import RunRecord
-    from benchsuite.specs.models.architecture import ArchitectureSpec
-    from benchsuite.specs.models.claim import ClaimSpec
-    from benchsuite.specs.models.dataset import DatasetSpec
-    from benchsuite.specs.models.experiment import ExperimentSpec
-    from benchsuite.specs.models.hardware import HardwareSpec
-    from benchsuite.specs.models.protocol import ProtocolSpec
-    from benchsuite.specs.models.reference import ReferenceSpec
-    from benchsuite.specs.models.track import RunSpec, SuiteSpec, TrackSpec
-
-    shapes: dict[str, Any] = {
-        "dataset": DatasetSpec,
-        "architecture": ArchitectureSpec,
-        "protocol": ProtocolSpec,
-        "hardware": HardwareSpec,
-        "track": TrackSpec,
-        "suite": SuiteSpec,
-        "experiment": ExperimentSpec,
-        "reference": ReferenceSpec,
-        "claim": ClaimSpec,
-        "run": RunSpec,
-        "record": RunRecord,
-        "experiment_record": ExperimentRecord,
-        "rule_audit": RuleAudit,
-    }
-    schemas = {name: TypeAdapter(shape).json_schema() for name, shape in shapes.items()}
-    for name in ("dataset", "architecture", "hardware", "track", "suite", "experiment", "reference", "claim"):
-        _as_written(schemas[name])
-    track = schemas["track"]["properties"]
-    first = schemas["track"]["$defs"]["PretrainingSpec"]["properties"]
-    # In a file, a name stands for a whole spec, and 'extends' for all that is not written.
-    for properties, part in ((track, "dataset"), (track, "architecture"), (first, "architecture")):
-        by_name = {"type": "string", "description": f"Name of a {part} spec."}
-        properties[part] = {"anyOf": [by_name, properties[part], _needs_extends(_partial(properties[part]))]}
-    for name in ("dataset", "architecture", "hardware", "track", "suite", "reference", "claim"):
-        schemas[name] = _may_extend(schemas[name])
-    return schemas
-
-
-def _as_written(found: dict[str, Any]) -> None:
-    """Allow for what the loader adds or takes away: the name (from the file's) and 'extends'."""
-    models = [found, *found.get("$defs", {}).values()]
-    for model in models:
-        properties = model.get("properties", {})
-        if "name" in properties and "title" in properties:
-            model["required"] = [n for n in model.get("required", []) if n != "name"]
-            properties["extends"] = {"type": "string", "description": "Name of a spec of this kind to build on."}
-
-
-def _may_extend(found: dict[str, Any]) -> dict[str, Any]:
-    """Return a schema that also takes a file with 'extends', which may leave any field to the spec it builds on."""
-    definitions = found.pop("$defs", {})
-    partial = {f"Partial{name}": _partial(definition) for name, definition in definitions.items()}
-    return {"anyOf": [found, _needs_extends(_partial(found))], "$defs": {**definitions, **partial}}
-
-
-def _needs_extends(found: dict[str, Any]) -> dict[str, Any]:
-    return {**found, "required": ["extends"]}
-
-
-def _partial(found: Any) -> Any:
-    """Return a copy of a schema in which no field is required, all the way down."""
-    if isinstance(found, list):
-        return [_partial(member) for member in found]
-    if not isinstance(found, dict):
-        return found
-    if isinstance(found.get("$ref"), str):
-        name = found["$ref"].removeprefix("#/$defs/").removeprefix("Partial")
-        return {**found, "$ref": f"#/$defs/Partial{name}"}
-    # Without its 'kind' a mapping may be several of the choices.
-    kept = {key: value for key, value in found.items() if key not in {"required", "discriminator"}}
-    return {"anyOf" if key == "oneOf" else key: _partial(value) for key, value in kept.items()}

@@ -9,15 +9,9 @@ from benchsuite.cli.options import DEFAULT_STORE, JsonOption, StoreOption, Track
 
 def sync(store: StoreOption = DEFAULT_STORE, tracking_uri: TrackingOption = None, as_json: JsonOption = False) -> int:
     """Mirror every record that MLflow does not hold, and close runs whose process was killed."""
-    from benchsuite.errors import EmptySelectionError
-    from benchsuite.records.mlflow.sync import sync as synchronize
-    from benchsuite.records.mlflow.uris import default_tracking_uri
-    from benchsuite.records.store import RecordStore
+    from benchsuite.api.mirror import sync
 
-    records = RecordStore(store.resolve())
-    if not records.records_folder.is_dir():
-        raise EmptySelectionError(f"no records in {records.root}; `benchsuite run quickstart` makes some")
-    report = synchronize(records, tracking_uri or default_tracking_uri(records.root))
+    report = sync(store=store, tracking_uri=tracking_uri)
     if as_json:
         print_json(asdict(report))
     else:

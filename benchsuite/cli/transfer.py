@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchsuite.cli.options import DEFAULT_STORE, JsonOption, StoreOption, messages, output, print_json
+from benchsuite.cli.options import DEFAULT_STORE, JsonOption, StoreOption, print_json, show, tell
 
 if TYPE_CHECKING:
-    from benchsuite.records.reading import BrokenRecord
     from benchsuite.records.transfer import Transfer
 
 ReplaceOption = Annotated[
@@ -36,48 +35,9 @@ def export(
     as_json: JsonOption = False,
 ) -> int:
     """Copy a store's records into a folder for review, one file a run. A different record there is left as it is."""
-    from tempfile import TemporaryDirectory
+    from benchsuite.api.transfers import export
 
-    if from_mlflow is None:
-        return _export(_files_of(store), str(store), [], out, tracks, replace, as_json)
-    from benchsuite.records.mlflow.gathering import gather_records
-    from benchsuite.records.mlflow.uris import redact
-
-    with TemporaryDirectory() as folder:
-        files, refused = gather_records(from_mlflow, Path(folder))
-        return _export(files, redact(from_mlflow), refused, out, tracks, replace, as_json)
-
-
-def _files_of(store: Path) -> list[Path]:
-    from benchsuite.records.store import RecordStore
-    from benchsuite.records.transfer import record_files
-
-    own = RecordStore(store)
-    return list(record_files(f for f in (own.records_folder, own.experiments_folder) if f.is_dir()))
-
-
-def _export(
-    files: list[Path],
-    source: str,
-    refused: list[BrokenRecord],
-    out: Path,
-    tracks: list[str] | None,
-    replace: bool,
-    as_json: bool,
-) -> int:
-    from benchsuite.errors import EmptySelectionError
-    from benchsuite.records.model import RunRecord
-    from benchsuite.records.reading import read_document
-    from benchsuite.records.transfer import place_by_track, transfer
-
-    if tracks:
-        found = ((path, read_document(path)) for path in files)
-        files = [path for path, record in found if isinstance(record, RunRecord) and record.spec.track in tracks]
-    if not files and not refused:
-        of = f" of {', '.join(tracks)}" if tracks else ""
-        raise EmptySelectionError(f"no records{of} in {source}; `benchsuite run quickstart` makes some")
-    done = transfer(files, place_by_track(out), replace=replace)
-    done.refused += refused
+    done = export(out, store=store, tracks=tracks, from_mlflow=from_mlflow, replace=replace)
     return _tell(done, out, as_json)
 
 
@@ -88,16 +48,9 @@ def import_(
     as_json: JsonOption = False,
 ) -> int:
     """Copy records into a store. What is damaged or contradicts itself is refused, and what is there already stays."""
-    from benchsuite.errors import EmptySelectionError
-    from benchsuite.records.store import RecordStore
-    from benchsuite.records.transfer import place_in_store, record_files, transfer
+    from benchsuite.api.transfers import import_records
 
-    files = list(record_files(sources))
-    if not files:
-        raise EmptySelectionError(f"no records in {', '.join(map(str, sources))}")
-    own = RecordStore(store)
-    own.prepare()
-    return _tell(transfer(files, place_in_store(own), replace=replace), store, as_json)
+    return _tell(import_records(sources, store=store, replace=replace), store, as_json)
 
 
 def _tell(done: Transfer, target: Path, as_json: bool) -> int:
@@ -112,13 +65,8 @@ def _tell(done: Transfer, target: Path, as_json: bool) -> int:
         )
         return 0 if done.complete else 1
     for path in done.conflicts:
-        messages().print(
-            f"not overwritten: {path} holds a different record; --replace puts the new one in its place",
-            markup=False,
-            soft_wrap=True,
-        )
+        tell(f"not overwritten: {path} holds a different record; --replace puts the new one in its place")
     for broken in done.refused:
-        messages().print(f"refused: {broken.path}: {broken.reason}", markup=False, soft_wrap=True)
-    counts = f"{len(done.written)} written, {len(done.unchanged)} there already"
-    output().print(f"{target}: {counts}", markup=False, soft_wrap=True)
+        tell(f"refused: {broken.path}: {broken.reason}")
+    show([f"{target}: {len(done.written)} written, {len(done.unchanged)} there already"])
     return 0 if done.complete else 1

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from benchsuite.cli.options import DEFAULT_STORE, StoreOption, TrackingOption, messages
+from benchsuite.cli.options import DEFAULT_STORE, StoreOption, TrackingOption, tell
 
 
 def ui(
@@ -18,18 +18,15 @@ def ui(
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
 ) -> int:
     """Show the runs in MLflow's own pages until Ctrl-C."""
-    from benchsuite.records.mlflow.ui import serve_ui
-    from benchsuite.records.mlflow.uris import default_artifact_root, default_tracking_uri
+    from benchsuite.api.mirror import serve_mlflow
 
-    root = store.resolve()
-    uri = default_tracking_uri(root) if tracking_uri in {None, "none"} else str(tracking_uri)
-    if tracking_uri is None and not (root / "mlflow.db").exists():
-        from benchsuite.errors import EmptySelectionError
-
-        raise EmptySelectionError(f"no MLflow mirror in {root}; `benchsuite sync` makes one from the records")
-
-    def tell(text: str) -> None:
-        messages().print(text, markup=False, soft_wrap=True)
-
-    serve_ui(uri, default_artifact_root(root), host, port, track=track, open_browser=not no_browser, tell=tell)
+    serve_mlflow(
+        store=store,
+        tracking_uri=tracking_uri,
+        track=track,
+        host=host,
+        port=port,
+        open_browser=not no_browser,
+        ready=tell,
+    )
     return 0

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchsuite.cli.options import JsonOption, SpecsOption, library, output, print_json
+from benchsuite.cli.options import JsonOption, SpecsOption, print_json, show
 
 
 def validate(
@@ -16,12 +16,9 @@ def validate(
     as_json: JsonOption = False,
 ) -> int:
     """Check spec files: fields, values, references, tiers and rule settings. Exit code 1 if there is any problem."""
-    from benchsuite.registry.manager import installed_registry
-    from benchsuite.specs.loading.check_file import check_file
+    from benchsuite.api.validation import validate
 
-    registry = installed_registry()
-    folders = [folder for folder, _ in registry.spec_folders]
-    found = {str(file): check_file(file, library(specs, str(file), folders), registry) for file in files}
+    found = validate(files, specs=specs)
     if as_json:
         print_json(
             {
@@ -33,10 +30,7 @@ def validate(
             }
         )
         return 1 if any(found.values()) else 0
-    console = output()
     for file, problems in found.items():
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        console.print(f"{file}: {count if problems else 'right'}", markup=False, soft_wrap=True)
-        for problem in problems:
-            console.print(f"  {problem}", markup=False, soft_wrap=True)
+        show([f"{file}: {count if problems else 'right'}", *(f"  {problem}" for problem in problems)])
     return 1 if any(found.values()) else 0

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchsuite.cli.options import DataRootOption, JsonOption, data_root, messages, output, print_json
+from benchsuite.cli.options import DataRootOption, JsonOption, print_json, show, tell
 
 if TYPE_CHECKING:
-    from benchsuite.records.comparison import Comparison
     from benchsuite.records.model import RunRecord
 
 
@@ -33,80 +31,24 @@ def verify(
     as_json: JsonOption = False,
 ) -> int:
     """Check records: schema, spec hash, run id, file name, result key, counts. Exit code 1 if anything is wrong."""
-    from benchsuite.errors import EmptySelectionError
-    from benchsuite.records.checks import inconsistencies
-    from benchsuite.records.model import RunRecord
-    from benchsuite.records.reading import BrokenRecord, read_document
-    from benchsuite.records.transfer import record_files
+    from benchsuite.api.verification import verify
 
-    paths = list(record_files(files))
-    if not paths:
-        raise EmptySelectionError(f"no records in {', '.join(map(str, files))}")
-    found: dict[str, dict[str, Any]] = {}
-    for path in paths:
-        record = read_document(path)
-        problems = [record.reason] if isinstance(record, BrokenRecord) else inconsistencies(record, path)
-        found[str(path)] = {"problems": problems}
-        if again and not problems and not isinstance(record, BrokenRecord):
-            if isinstance(record, RunRecord):
-                found[str(path)] |= _rerun(record, data, error_tolerance)
-            else:
-                found[str(path)]["problems"] = [
-                    f"--rerun is for runs; `benchsuite run {record.spec.name} --fresh` makes an experiment again"
-                ]
+    found = {}
+    is_right = True
+    checks = verify(files, rerun=again, error_tolerance=error_tolerance, data_root=data, on_rerun=_announce)
+    for check in checks:
+        is_right = is_right and check.is_right
+        found[str(check.path)] = check.as_data()
         if not as_json:
-            _show(path, found[str(path)])
+            show(check.parts())
     if as_json:
         print_json(found)
-    return 1 if any(result["problems"] or result.get("differences") for result in found.values()) else 0
+    return 0 if is_right else 1
 
 
-def _rerun(record: RunRecord, data: Path | None, error_tolerance: float) -> dict[str, Any]:
-    from benchsuite.errors import BenchsuiteError
-    from benchsuite.execution.rerun import rerun
-    from benchsuite.records.comparison import Tolerances, compare
-    from benchsuite.registry.manager import installed_registry
-
+def _announce(record: RunRecord) -> None:
     spec = record.spec
-    messages().print(
+    tell(
         f"running {spec.track} {spec.rule.name} seed {spec.seed} ({spec.tier}) again; "
-        f"it took {record.timing.train_time_s:.0f} s on {record.hardware.hardware_class}",
-        markup=False,
-        soft_wrap=True,
+        f"it took {record.timing.train_time_s:.0f} s on {record.hardware.hardware_class}"
     )
-    try:
-        new = rerun(record, installed_registry(), data_root(data))
-    except BenchsuiteError as error:
-        return {"problems": [f"cannot be run again here: {error}"]}
-    if new is None:
-        raise KeyboardInterrupt
-    return _as_data(compare(record, new, Tolerances(error=error_tolerance)))
-
-
-def _as_data(comparison: Comparison) -> dict[str, Any]:
-    return {
-        "expected_equal": comparison.expects_equality,
-        "changed": [asdict(d) | {"text": str(d)} for d in comparison.changed],
-        "differences": [asdict(d) | {"text": str(d)} for d in comparison.differences],
-    }
-
-
-def _show(path: Path, result: dict[str, Any]) -> None:
-    def say(text: str) -> None:
-        output().print(text, markup=False, soft_wrap=True)
-
-    problems = result["problems"]
-    for problem in problems:
-        say(f"{path}: {problem}")
-    if problems:
-        return
-    if "differences" not in result:
-        say(f"{path}: right")
-        return
-    for changed in result["changed"]:
-        say(f"  not the same here: {changed['text']}")
-    for difference in result["differences"]:
-        say(f"  differs: {difference['text']}")
-    held = "every number equal" if result["expected_equal"] else "final errors within the tolerance"
-    verdict = f"{len(result['differences'])} differences" if result["differences"] else f"confirmed, {held}"
-    say(f"{path}: run again, {verdict}")

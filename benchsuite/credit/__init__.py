@@ -1,4 +1,4 @@
-"""The two mechanisms by which a rule can assign credit, and what rules share in making feedback weights."""
+"""The two mechanisms by which rules assign credit, and shared code for feedback weights and targets."""
 
 from benchsuite.credit.drawing import Distribution, DrawnFeedbackConfig, MapKind, ScaleName, scale_of
 from benchsuite.credit.feedback import FeedbackWeights, ReplacedFeedbackRule

@@ -1,4 +1,4 @@
-"""Random feedback weights in the shape of the weights they stand for: how they are drawn, said once for all rules."""
+"""Random feedback weights in the shape of the forward weights: their distributions, shared by all rules."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 from torch import Generator, Tensor
+from typing_extensions import TypeVar
 
 from benchsuite.credit.rule import RuleConfig
 from benchsuite.errors import nearest
@@ -18,7 +19,7 @@ Distribution = Literal["normal", "uniform"]
 
 
 def scale_of(linear_map: LinearMap, name: ScaleName) -> float:
-    """Return a map's scale by one of the field's conventions.
+    """Return a map's scale by one of the common conventions.
 
     sqrt(2 / fan_out), 1 / sqrt(fan_in), sqrt(2 / (fan_in + fan_out)), 1 / sqrt(fan_in + fan_out), or 1.
     """
@@ -44,44 +45,45 @@ def _known(kind: str) -> str:
 
 
 MapKind = Annotated[str, AfterValidator(_known)]
-"""Any ``LinearMap``'s kind, a plugin's included; whether the network at hand has such a map does not matter, so that
-one configuration serves several tracks."""
+"""The kind of any ``LinearMap``, including a plugin's. The network need not have such a map, so that one configuration
+serves several tracks."""
 
 
 class Drawing(RuleConfig):
-    """How the feedback weights of one kind of map are drawn; what is not said here is as for all maps."""
+    """Distribution of the feedback weights of one kind of map; fields not given are as for all maps."""
 
     distribution: Distribution | None = None
-    """Mean zero either way."""
+    """Both distributions have mean zero."""
     standard_deviation: float | None = Field(default=None, gt=0)
-    """Of every feedback weight."""
+    """Standard deviation of every feedback weight."""
     scale: ScaleName | None = None
-    """The standard deviation by a convention instead of a number."""
+    """Convention that gives the standard deviation, instead of a number."""
     half_width: ScaleName | None = None
-    """s of U[-s, s) by a convention: the standard deviation is s / √3."""
+    """Convention that gives s of U[-s, s); the standard deviation is then s / √3."""
 
     @property
     def says_how_large(self) -> bool:
-        """Whether one of the three is given."""
+        """True if one of the three sizes is given."""
         return (self.standard_deviation, self.scale, self.half_width) != (None, None, None)
 
 
 class DrawnFeedbackConfig(RuleConfig):
-    """How random feedback weights are drawn; rules that draw them alike start alike at one seed.
+    """Distribution of random feedback weights; rules with the same one start with equal weights at one seed.
 
-    At most one of ``standard_deviation``, ``scale`` and ``half_width`` is given; none is ``scale: glorot``.
+    Give at most one of ``standard_deviation``, ``scale`` and ``half_width``; the default is ``scale: glorot``.
     """
 
     distribution: Distribution = "uniform"
-    """Mean zero either way."""
+    """Both distributions have mean zero."""
     standard_deviation: float | None = Field(default=None, gt=0)
-    """Of every feedback weight; sqrt(2 / (fan_in + fan_out)) if not given, Glorot's, as the URFB code draws W and R."""
+    """Standard deviation of every feedback weight. Default: Glorot's sqrt(2 / (fan_in + fan_out)), as the URFB code
+    draws W and R."""
     scale: ScaleName | None = None
-    """The standard deviation by a convention instead of a number."""
+    """Convention that gives the standard deviation, instead of a number."""
     half_width: ScaleName | None = None
-    """s of U[-s, s) by a convention: the standard deviation is s / √3."""
+    """Convention that gives s of U[-s, s); the standard deviation is then s / √3."""
     by_map: dict[MapKind, Drawing] = Field(default_factory=dict)
-    """What is different for maps of one kind. Xiao et al.'s feedback alignment is ``{conv2d: {distribution: normal,
+    """Differences for maps of one kind. Xiao et al.'s feedback alignment is ``{conv2d: {distribution: normal,
     scale: he_fan_out}, dense: {distribution: uniform, half_width: root_fan_in}}``."""
 
     later_fields = frozenset({"scale", "half_width", "by_map"})
@@ -104,7 +106,7 @@ class DrawnFeedbackConfig(RuleConfig):
         return self
 
     def _for(self, kind: str) -> Drawing:
-        """Return what holds for a kind of map, defaults filled in."""
+        """Return the settings for a kind of map, with defaults filled in."""
         own = self.by_map.get(kind, Drawing())
         size = own if own.says_how_large else self
         return Drawing(
@@ -122,10 +124,14 @@ class DrawnFeedbackConfig(RuleConfig):
         return drawing.standard_deviation or scale_of(linear_map, drawing.scale or "glorot")
 
     def draw(self, linear_map: LinearMap, generator: Generator) -> Tensor:
-        """Return one map's feedback weight, independent of its weight."""
+        """Draw one map's feedback weight, independent of its forward weight."""
         drawing, sd = self._for(linear_map.kind), self.standard_deviation_of(linear_map)
         feedback_weight = torch.empty_like(linear_map.weight, requires_grad=False)
         if drawing.distribution == "normal":
             return feedback_weight.normal_(0.0, sd, generator=generator)
         half_width = scale_of(linear_map, drawing.half_width) if drawing.half_width else sd * 3**0.5
         return feedback_weight.uniform_(-half_width, half_width, generator=generator)
+
+
+DrawnConfigT = TypeVar("DrawnConfigT", bound=DrawnFeedbackConfig, default=DrawnFeedbackConfig, covariant=True)
+"""The hyperparameters of a rule that draws its feedback weights."""

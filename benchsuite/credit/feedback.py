@@ -1,7 +1,7 @@
 """First mechanism: autograd as usual, but cotangents are pulled back through feedback weights.
 
-Backprop is the case of no feedback weights. Rules that differ only in where their feedback weights come from, and how
-they change, derive from ``ReplacedFeedbackRule``. It works in any network that autograd works in.
+Backprop is the case without feedback weights. Rules that differ only in how their feedback weights are made and changed
+derive from ``ReplacedFeedbackRule``. It works in any network that autograd works in.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from collections.abc import Mapping
 
 from torch import Generator, Tensor, nn
 
-from benchsuite.credit.rule import Batch, Rule, StepResult
+from benchsuite.credit.rule import Batch, ConfigT, Rule, StepResult
 from benchsuite.credit.vector_tape import propagated_credit, record_vector_forward
 from benchsuite.networks.maps import LinearMap, replaced_feedback
 from benchsuite.networks.network import Network
 
 
 class FeedbackWeights(nn.Module):
-    """Feedback weights by segment name; buffers, so that they move and save with the rule.
+    """Feedback weights by segment name, as buffers, so that they are moved and saved with the rule.
 
-    What goes with them and is made again by every ``attach`` need not be saved: ``persistent=False``.
+    Related tensors that every ``attach`` creates again need not be saved: use ``persistent=False``.
     """
 
     def __init__(self, weights: Mapping[str, Tensor], persistent: bool = True) -> None:
@@ -29,19 +29,19 @@ class FeedbackWeights(nn.Module):
 
     @property
     def by_segment(self) -> dict[str, Tensor]:
-        """Return the weights as they are now."""
+        """The current weights by segment name."""
         return {name: weight for name, weight in self._buffers.items() if weight is not None}
 
 
-class ReplacedFeedbackRule(Rule):
-    """Backpropagation through feedback weights that a subclass draws, and may change in ``after_update``."""
+class ReplacedFeedbackRule(Rule[ConfigT]):
+    """Backpropagation through feedback weights that a subclass draws and may change in ``after_update``."""
 
     feedback: FeedbackWeights
 
     def draw_feedback(self, linear_map: LinearMap, generator: Generator) -> Tensor | None:
-        """Return the map's feedback weight, in the shape of its weight, or None to use the weight itself.
+        """Return the map's feedback weight, in the shape of its weight, or None to use the forward weight.
 
-        Called in forward order for each segment that passes credit on to another one below it.
+        Called in forward order for each segment that passes credit to an earlier one.
         """
         return None
 
@@ -53,28 +53,28 @@ class ReplacedFeedbackRule(Rule):
 
     @property
     def feedback_weights(self) -> dict[str, Tensor]:
-        """Those drawn, as they are now."""
+        """The current feedback weights by segment name."""
         return self.feedback.by_segment
 
     @property
     def taken_over(self) -> tuple[str, ...]:
-        """Segments that receive their credit, over any number of steps, through a feedback weight."""
+        """Segments that receive their credit through a feedback weight, directly or over several segments."""
         upstream = self.network.outline.upstream
         reached = frozenset[str]().union(*(upstream[name] for name in self.feedback.by_segment))
         return tuple(name for name in self.network.segments if name in reached)
 
     def assign_credit(self, batch: Batch) -> StepResult:
-        """Run forward and backward, cotangents going through the feedback weights.
+        """Run forward and backward, with cotangents pulled back through the feedback weights.
 
-        In a vectorized network each cotangent is one number a unit times the output error, whatever the weights it was
-        pulled back through; only that number is formed.
+        In a vectorized network each cotangent is one number per unit times the output error, whichever weights it was
+        pulled back through; only that number is computed.
         """
         if self.network.is_vectorized:
             tape = record_vector_forward(self.network, batch)
             tape.assign(propagated_credit(tape, self.feedback.by_segment))
             return StepResult(tape.loss, tape.logits)
         with replaced_feedback(self.network.maps, self.feedback.by_segment):
-            logits = self.network(batch.inputs)
+            logits = self.network(batch.inputs)  # (batch, classes)
         loss = batch.criterion(logits, batch.targets)
         loss.backward()  # type: ignore[no-untyped-call]
         return StepResult(loss.detach(), logits.detach())

@@ -1,30 +1,25 @@
-"""The first mechanism with feedback weights that learn: each gets its forward weight's own gradient.
+"""First mechanism with learned feedback weights: each gets the gradient of its forward weight.
 
-The increment of a forward weight, error times activity, is local to both directions of a connection. Rules that let
-feedback weights follow it differ in how fast (``feedback_rate``) and in what else happens to both.
+The increment of a forward weight, error times activity, is local to both directions of a connection. Rules whose
+feedback weights follow it differ in their speed (``feedback_rate``) and in other changes to both weights.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from torch import Generator, Tensor
 
-from benchsuite.credit.drawing import DrawnFeedbackConfig
+from benchsuite.credit.drawing import DrawnConfigT
 from benchsuite.credit.feedback import ReplacedFeedbackRule
 from benchsuite.credit.rule import Batch, LearnedFeedback, StepResult
 from benchsuite.networks.maps import LinearMap
 
 
-class LearnedFeedbackRule(ReplacedFeedbackRule):
-    """Backpropagation through feedback weights that the optimizer moves along with the forward weights."""
-
-    Config: ClassVar[type[DrawnFeedbackConfig]] = DrawnFeedbackConfig
+class LearnedFeedbackRule(ReplacedFeedbackRule[DrawnConfigT]):
+    """Backpropagation through feedback weights that the optimizer updates along with the forward weights."""
 
     def draw_feedback(self, linear_map: LinearMap, generator: Generator) -> Tensor:
-        """Return one map's feedback weight at the start, independent of its weight."""
-        drawn: Tensor = self.config.draw(linear_map, generator)
-        return drawn
+        """Return one map's initial feedback weight, independent of its forward weight."""
+        return self.config.draw(linear_map, generator)
 
     @property
     def feedback_rate(self) -> float:
@@ -33,12 +28,12 @@ class LearnedFeedbackRule(ReplacedFeedbackRule):
 
     @property
     def learned_feedback(self) -> tuple[LearnedFeedback, ...]:
-        """All feedback weights, unless they are fixed."""
+        """All feedback weights with their rates; empty if they are fixed."""
         rate = self.feedback_rate
         return tuple(LearnedFeedback(weight, rate) for weight in self.feedback.by_segment.values() if rate)
 
     def assign_credit(self, batch: Batch) -> StepResult:
-        """Run forward and backward; a feedback weight's gradient is the very tensor its forward weight has."""
+        """Run forward and backward; each feedback weight shares the gradient tensor of its forward weight."""
         result = super().assign_credit(batch)
         if self.feedback_rate:
             for name, feedback_weight in self.feedback.by_segment.items():

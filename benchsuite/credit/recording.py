@@ -1,4 +1,4 @@
-"""A forward pass kept for credit that is handed over directly, in whatever form of network."""
+"""Record a forward pass for credit that is assigned directly to segments, in any form of network."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from benchsuite.networks.network import Network
 
 
 def record_forward(network: Network, batch: Batch, keep_ways: bool = False) -> Tape:
-    """Run a batch forward with every segment's input detached, and work out the output error.
+    """Run a batch forward with every segment's input detached, and compute the output error.
 
     Args:
-        network: of any form.
-        batch: what is run forward.
-        keep_ways: whether ``Tape.pull_back_between`` will be asked; for chains that are not vectorized.
+        network: a network of any form.
+        batch: the batch to run forward.
+        keep_ways: whether ``Tape.pull_back_between`` will be called; for chains that are not vectorized.
 
     Returns:
-        A ``Tape``; in a vectorized network a ``VectorTape``, whose credit is one number a unit.
+        A ``Tape``; in a vectorized network a ``VectorTape``, whose credit is one number per unit.
 
     """
     if network.is_vectorized:

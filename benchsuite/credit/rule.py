@@ -31,10 +31,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 from torch import Generator, Tensor, nn
+from typing_extensions import TypeVar  # Python 3.13's, which knows defaults
 
 from benchsuite.errors import IncompatibleError
 from benchsuite.specs.models.base import HashedModel
@@ -47,6 +48,10 @@ if TYPE_CHECKING:
 
 class RuleConfig(HashedModel):
     """A rule's hyperparameters: frozen, closed, every field with a default or required by name."""
+
+
+ConfigT = TypeVar("ConfigT", bound=RuleConfig, default=RuleConfig, covariant=True)
+"""The hyperparameters of a rule; covariant, so that every rule is a ``Rule``."""
 
 
 class RuleTraits(BaseModel):
@@ -173,18 +178,41 @@ class CreditWork:
     held_per_example: float = 0.0
 
 
-class Rule(nn.Module, ABC):
-    """A credit-assignment rule. Its buffers (feedback weights) move, save and resume with it."""
+class Rule(nn.Module, ABC, Generic[ConfigT]):
+    """A credit-assignment rule. Its buffers (feedback weights) move, save and resume with it.
+
+    A rule with hyperparameters names their class once, in brackets. Type checkers then know ``self.config``, and
+    ``Config`` is that class::
+
+        class MyRule(Rule[MyRuleConfig]):
+            name = "my_rule"
+            traits = RuleTraits(...)
+
+    """
 
     name: ClassVar[str]
     """What specs and the command call it."""
     Config: ClassVar[type[RuleConfig]] = RuleConfig
-    """Its hyperparameters; defaults are those that produced the published numbers."""
+    """The class of its hyperparameters: the one in brackets, unless a rule that extends another's says ``Config = …``.
+    Defaults are those that produced the published numbers."""
     traits: ClassVar[RuleTraits]
 
-    def __init__(self, config: RuleConfig | None = None) -> None:
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        """Set ``Config`` to the class in brackets."""
+        super().__init_subclass__(**arguments)
+        in_brackets = _config_in_brackets(cls)
+        if in_brackets is None:
+            return
+        given = cls.__dict__.get("Config", in_brackets)
+        if given is not in_brackets:
+            raise TypeError(
+                f"rule {cls.__name__} has {in_brackets.__name__} in brackets, but Config is {given!r}; leave Config out"
+            )
+        cls.Config = in_brackets
+
+    def __init__(self, config: ConfigT | None = None) -> None:
         super().__init__()
-        self.config: Any = self.Config() if config is None else config
+        self.config: ConfigT = cast("ConfigT", self.Config()) if config is None else config
 
     # --- to implement ---
 
@@ -199,7 +227,11 @@ class Rule(nn.Module, ABC):
     # --- to extend where needed ---
 
     @classmethod
-    def credit_work(cls, config: Any, outline: ArchitectureOutline) -> CreditWork:
+    def credit_work(
+        cls,
+        config: ConfigT,  # type: ignore[misc]  # covariant in a parameter: whoever has any Rule validated by its Config
+        outline: ArchitectureOutline,
+    ) -> CreditWork:
         """Return what credit takes in one network, from the outline alone; nothing is built for it.
 
         Here, by the trait ``mechanism``: each segment pulls its cotangent back once, through a feedback weight unless
@@ -287,6 +319,28 @@ class Rule(nn.Module, ABC):
 
     if TYPE_CHECKING:
         network: Network
+
+
+def _config_in_brackets(rule: type[Rule]) -> type[RuleConfig] | None:
+    """Return the config class that a rule's own base is subscripted with; None if it is not.
+
+    Raises:
+        TypeError: if what stands in brackets is no config class.
+
+    """
+    for base in rule.__dict__.get("__orig_bases__", ()):
+        origin = get_origin(base)
+        if not (isinstance(origin, type) and issubclass(origin, Rule)):
+            continue
+        (argument,) = get_args(base)
+        # A mechanism that leaves it to its rules has the least that they may say.
+        found = argument.__bound__ if hasattr(argument, "__bound__") else argument
+        if not (isinstance(found, type) and issubclass(found, RuleConfig)):
+            raise TypeError(
+                f"rule {rule.__name__} has {argument!r} in brackets, expected a subclass of RuleConfig defined above it"
+            )
+        return found
+    return None
 
 
 def parameter_groups(network: Network, rule: Rule, learning_rate: float) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A random stream for rules that draw after ``attach``: noise, magnitudes, perturbations."""
+"""Random stream for rules that draw after ``attach``: noise, magnitudes, perturbations."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from benchsuite.credit.rule import Batch
 
 
 class RandomStream(nn.Module):
-    """A stream seeded from the feedback stream, drawing on whatever device is asked for, saved with the rule.
+    """A random stream seeded from the feedback stream, on the device of the draws, saved with the rule.
 
-    Registered as a rule's submodule its state is part of ``rule.state_dict()``. The generator is made at the first
-    draw, because only then is it known where the rule was moved to: a draw on the CPU would make a GPU wait every step.
+    Register it as a submodule of a rule: its state is then part of ``rule.state_dict()``. The generator is created at
+    the first draw, when the rule's device is known: a draw on the CPU would make a GPU wait every step.
     """
 
     def __init__(self, generator: Generator) -> None:
@@ -24,7 +24,7 @@ class RandomStream(nn.Module):
         self._generator: Generator | None = None
 
     def on(self, device: torch.device) -> Generator:
-        """Return the generator; one device for the whole run."""
+        """Return the generator; the device must stay the same for the whole run."""
         if self._generator is None:
             self._generator = Generator(device).manual_seed(self._seed)
             if self._state is not None:
@@ -32,7 +32,7 @@ class RandomStream(nn.Module):
         return self._generator
 
     def ahead(self, device: torch.device) -> Generator:
-        """Return a generator of what will be drawn next, which leaves the stream where it is: for evaluation mode."""
+        """Return a generator with the next draws that does not advance the stream: for evaluation mode."""
         generator, state = Generator(device).manual_seed(self._seed), self.get_extra_state()["state"]
         return generator if state is None else generator.set_state(state)
 
@@ -42,23 +42,23 @@ class RandomStream(nn.Module):
         return {"seed": self._seed, "state": state}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Continue where ``state`` was saved."""
+        """Restore seed and state, to continue a saved stream."""
         self._seed, self._state, self._generator = state["seed"], state["state"], None
 
 
 def normal_noise(shape: torch.Size, like: Tensor, generator: Generator, batch: Batch) -> Tensor:
-    """Return standard normal noise for each example, the same whoever works on it.
+    """Return standard normal noise per example, the same on whichever rank an example is.
 
-    Where several processes share a batch each draws for all of it and keeps its own: streams stay together, and a run
-    does not depend on how many processes made it.
+    If several ranks share a batch, each draws for the whole batch and keeps its part: streams stay in step, and a run
+    does not depend on the number of ranks.
 
     Args:
-        shape: (batch, …), of this process's examples.
-        like: has the noise's type and device.
-        generator: on that device, in the same state everywhere.
-        batch: whose examples.
+        shape: (batch, …), for the examples of this rank.
+        like: a tensor with the dtype and device of the noise.
+        generator: a generator on that device, in the same state on all ranks.
+        batch: the batch of the examples.
 
     """
     drawn = torch.Size((batch.share.whole, *shape[1:])) if batch.share else shape
-    noise = torch.randn(drawn, dtype=like.dtype, device=like.device, generator=generator)
+    noise = torch.randn(drawn, dtype=like.dtype, device=like.device, generator=generator)  # (batch, ...)
     return noise[batch.share.first : batch.share.first + shape[0]] if batch.share else noise

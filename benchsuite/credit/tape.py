@@ -1,7 +1,7 @@
-"""Second mechanism: every segment's input is cut off, its output kept, and credit is handed to each directly.
+"""Second mechanism: each segment's input is detached, its output kept, and credit is assigned to it directly.
 
-No cotangent ever travels between segments, which saves backprop's products with the transposed weights: a third of the
-work of a deep chain.
+No cotangent passes between segments. That saves backprop's products with the transposed weights: a third of the work of
+a deep chain.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchsuite.networks.segments import Segment
 
 
 class Way(NamedTuple):
-    """What lies between two segments, as a graph: the output of the one below, and what the one above received."""
+    """The autograd graph between two segments: the output of the earlier one and the input of the later one."""
 
     output: Tensor
     received: Tensor
@@ -30,13 +30,13 @@ class Tape:
     """One forward pass whose segments are not connected for gradients.
 
     Attributes:
-        inputs: what came into each segment, by name in forward order, without a graph: the presynaptic activity, after
-            any pooling and dropout.
-        outputs: by segment name in forward order; attached to its own segment only, or to nothing where the segment's
-            output alone says how credit passes back.
-        logits: of the readout's output in the weights' own type, without a graph; shape (batch, classes).
-        loss: mean over the batch.
-        error: the output error dL/dlogits, already divided by the batch; shape (batch, classes).
+        inputs: inputs by segment name in forward order, without a graph: the presynaptic activity, after any pooling
+            and dropout.
+        outputs: outputs by segment name in forward order. The graph of an output covers its own segment only; there is
+            no graph if the output alone determines the segment's backward pass.
+        logits: the logits in the weights' dtype, without a graph; shape (batch, classes).
+        loss: mean loss over the batch.
+        error: the output error dL/dlogits, already divided by the batch size; shape (batch, classes).
     """
 
     def __init__(
@@ -58,16 +58,16 @@ class Tape:
         self._ways = ways or {}
 
     def pull_back_between(self, name: str, cotangent: Tensor) -> Tensor:
-        """Return the cotangent at the output of the segment below for one at a segment's input.
+        """Return the cotangent at the previous segment's output for a cotangent at a segment's input.
 
-        Exact, through whatever lies between the two: pooling, dropout, flattening. Once for each segment.
+        Exact for all layers between the two: pooling, dropout, flattening. Call it once per segment.
 
         Args:
-            name: any segment but the first.
-            cotangent: in the input's shape.
+            name: any segment except the first.
+            cotangent: the cotangent, in the shape of the segment's input.
 
         Raises:
-            ShapeError: if the forward pass was not asked to keep the way, or the segment has none below.
+            ShapeError: if the forward pass did not keep this graph, or there is no previous segment.
         """
         if name not in self._ways:
             raise ShapeError(f"'{name}': no way to a segment below was kept; record_forward(…, keep_ways=True)")
@@ -78,14 +78,14 @@ class Tape:
         return pulled
 
     def assign(self, credit: Mapping[str, Tensor]) -> None:
-        """Form all local gradients at once from the credit at each segment's output.
+        """Compute all local gradients from the credit at each segment's output.
 
-        Credit is placed before pooling and before the derivative of the segment's own nonlinearity, which is applied
-        here. The readout gets the output error unless it is named too.
+        Credit is at the output before pooling, without the derivative of the segment's nonlinearity: the derivative is
+        applied here. The readout gets the output error unless it is named too.
 
         Args:
-            credit: by segment name; in the output's shape or as (batch, units), auxiliary units at the end left out or
-                not: they get none. A segment left out gets no gradient.
+            credit: by segment name, in the output's shape or as (batch, units). Auxiliary units, which are last, may be
+                left out; they get no credit. A segment left out gets no gradient.
 
         Raises:
             ShapeError: if a name is not a segment, or a credit does not fit its output.
@@ -99,7 +99,7 @@ class Tape:
                 cotangents.append(placed)
             elif self.network.segments[name].pulls_back_by_output:
                 self._form_gradients(name, placed, output)
-            # Else the segment needs autograd and has nothing to train.
+            # Otherwise the segment needs autograd but has nothing to train.
         if roots:
             torch.autograd.backward(roots, cotangents)
 
@@ -125,21 +125,21 @@ class Tape:
         return self.network.is_invertible and credit.shape == (len(self.logits), outline.units_read[name])
 
     def _whole(self, name: str, credit: Tensor, output: Tensor) -> Tensor:
-        """Return credit for all of a segment's units: zero for auxiliary ones, which are the last."""
+        """Return credit for all units of a segment: zero for auxiliary ones, which are last."""
         missing = output[0].numel() - credit[0].numel()
         return F.pad(credit, (0, missing)) if missing else credit
 
 
 def record_ordinary_forward(network: Network, batch: Batch, keep_ways: bool = False) -> Tape:
-    """Run a batch forward with every segment's input detached, and work out the output error.
+    """Run a batch forward with every segment's input detached, and compute the output error.
 
     Args:
-        network: of any form but vectorized.
-        batch: what is run forward.
-        keep_ways: whether ``Tape.pull_back_between`` will be asked.
+        network: a network that is not vectorized.
+        batch: the batch to run forward.
+        keep_ways: whether ``Tape.pull_back_between`` will be called.
 
     Raises:
-        ShapeError: if ways are to be kept in a network that is no chain: a segment may have several below.
+        ShapeError: if ``keep_ways`` is set for a network that is not a chain: a segment may then have several inputs.
     """
     if keep_ways and network.outline.topology != "chain":
         raise ShapeError(f"ways between segments are kept in chains, this network is {network.outline.topology}")
@@ -155,7 +155,7 @@ def record_ordinary_forward(network: Network, batch: Batch, keep_ways: bool = Fa
             return joined
         (received_here,) = received
         inputs[name] = received_here.detach()
-        # A graph is kept within a segment only where one is needed: it costs a 20th of a small network's step.
+        # Keep a graph within a segment only if needed: it costs a 20th of a small network's step.
         with torch.set_grad_enabled(not node.pulls_back_by_output):
             output: Tensor = node(inputs[name])
         outputs[name] = output
@@ -168,6 +168,6 @@ def record_ordinary_forward(network: Network, batch: Batch, keep_ways: bool = Fa
 
     with network.autocast(), torch.no_grad():
         values = network.walk(batch.inputs, visit)
-    logits = network.decode(network.widen(values.detach()))
+    logits = network.decode(network.widen(values.detach()))  # (batch, classes)
     loss, error = batch.criterion.loss_and_error(logits, batch.targets)
     return Tape(network, inputs, outputs, logits, loss, error, ways)

@@ -1,6 +1,6 @@
-"""Target rules: what a layer should have done, worked out by inverting the layers above; credit is the difference.
+"""Target rules: targets for each segment, computed by inverting later segments; credit is output minus target.
 
-Everything between an output and the targets for it is here; the rules differ in how far they let a target go
+This module has everything the rules share; they differ in the size of the step towards a target
 (``TargetRule.aim``).
 """
 
@@ -9,10 +9,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Generator, Tensor, nn
+from typing_extensions import TypeVar
 
 from benchsuite.credit.recording import record_forward
 from benchsuite.credit.rule import Batch, CreditWork, Rule, RuleConfig, StepResult
@@ -28,95 +29,101 @@ Precision = Literal["float32", "float64"]
 
 
 class TargetConfig(RuleConfig):
-    """How precisely targets are worked out."""
+    """Precision of the target pass."""
 
     precision: Precision | None = None
-    """Type of the numbers in the target pass; the weights' own if not given. In another type than the activations'
-    the forward pass is repeated in it: a target differs from an activation by less than float32 may tell apart."""
+    """Dtype of the target pass; the weights' dtype if not given. If it differs from the activations' dtype, the
+    forward pass is repeated in it, since a target may differ from an activation by less than float32 can resolve."""
+
+
+TargetConfigT = TypeVar("TargetConfigT", bound=TargetConfig, default=TargetConfig, covariant=True)
+"""The hyperparameters of a target rule."""
 
 
 @dataclass(frozen=True)
 class Activity:
-    """What segments received and gave in one forward pass, by name, in the type of the target pass."""
+    """Inputs and outputs of segments in one forward pass, by name, in the dtype of the target pass."""
 
     inputs: dict[str, Tensor]
     outputs: dict[str, Tensor]
 
 
-class TargetRule(Rule):
-    """Hands each hidden segment the difference between its output and the target that the segments above give it.
+class TargetRule(Rule[TargetConfigT]):
+    """Credit each hidden segment with the difference between its output and the target that later segments give it.
 
-    The readout's target is what its error points at: activation less batch size times error, which under the squared
-    error is the one-hot target. Auxiliary units have their own activity for target, so no error. Derivatives are the
-    tape's. The readout itself gets the output error, which is backprop's.
+    The readout's target is its output minus batch size times error; under the squared error that is the one-hot target.
+    The target of an auxiliary unit is its own activity, so it has no error. The tape applies derivatives. The readout
+    itself gets the output error, as in backprop.
     """
-
-    Config: ClassVar[type[TargetConfig]] = TargetConfig
 
     singular: Tensor
 
     @classmethod
-    def credit_work(cls, config: TargetConfig, outline: ArchitectureOutline) -> CreditWork:
-        """Return the work of factorizing each matrix, of solving for each output, and of a forward pass once more.
+    def credit_work(
+        cls,
+        config: TargetConfigT,  # type: ignore[misc]  # as in Rule
+        outline: ArchitectureOutline,
+    ) -> CreditWork:
+        """Return the work of factorizing each matrix, solving for each output, and repeating the forward pass.
 
-        That is there where targets are in float64; a run's weights are float32. Left out, for want of knowing the
-        hardware: products shortened to TF32 or bf16 make it needed in float32 too.
+        The repetition is counted if targets are in float64, since a run's weights are float32. With TF32 or bf16
+        products it happens in float32 too; that is not counted, because the hardware is not known here.
         """
         senders = [segment for segment in outline.segments if outline.upstream[segment.name]]
         sizes = [segment.output_shape[0] for segment in senders]
         is_wide = config.precision == "float64"
         again = sum(segment.multiply_adds for segment in outline.segments) if is_wide else 0
-        # Two of a triangle each for a row of outputs, which is one product with the matrix.
+        # Two triangular solves per row of outputs cost as much as one product with the matrix.
         solved = sum(segment.multiply_adds for segment in senders)
-        # Numbers of double the size count double: the weight, its factors, and what comes and goes.
+        # float64 counts double: the weight, its factors, and the inputs and outputs of the solves.
         units = sum(segment.units for segment in outline.segments)
         return CreditWork(
             per_example=solved + again,
-            # A factorization, and two solves of a column to see whether there is an inverse.
+            # A factorization, and two solves of a column to check for an inverse.
             per_step=sum(size**3 / 3 + 2 * size**2 for size in sizes),
             held=sum(size**2 for size in sizes) * (4 if is_wide else 1),
             held_per_example=units * (4 if is_wide else 1),
         )
 
     def attach(self, network: Network, generator: Generator) -> None:
-        """Take hold of the network; nothing is drawn."""
+        """Attach to the network; nothing is drawn."""
         super().attach(network, generator)
-        # In forward order, of the segments that are inverted. Not saved: the harness asks at the end of every epoch.
+        # One flag per inverted segment, in forward order. Not saved: the harness checks it after every epoch.
         senders = len(network.credit_senders)
         self.register_buffer("singular", torch.zeros(senders, dtype=torch.bool), persistent=False)
 
     @property
     def taken_over(self) -> tuple[str, ...]:
-        """All segments but the readout."""
+        """All segments except the readout."""
         return self.network.hidden
 
     @abstractmethod
     def aim(self, difference: Tensor, derivative: Tensor, batch: Batch) -> tuple[Tensor, Tensor | float]:
-        """Return how far a segment's output moves before it is inverted, and what that has to be multiplied by.
+        """Return the step of a segment's output before it is inverted, and the factor that undoes the step's scale.
 
         Args:
-            difference: output less target, shape (batch, ...).
-            derivative: of the nonlinearity, in the same shape.
-            batch: whose examples these are, of which a rule may need the whole.
+            difference: output minus target, shape (batch, ...).
+            derivative: derivative of the nonlinearity, in the same shape.
+            batch: the batch; a rule may need its whole size.
 
         Returns:
-            What is subtracted from the output; and the factor by which the differences below are smaller for it, for
-            each example, shape (batch,), or for all.
+            The step to subtract from the output; and the factor by which it makes all earlier differences smaller, per
+            example, shape (batch,), or one number for all.
 
         """
 
     def assign_credit(self, batch: Batch) -> StepResult:
-        """Work out targets from the readout down and credit each hidden segment with its scaled difference."""
+        """Compute targets from the readout backwards and credit each hidden segment with its scaled difference."""
         tape = record_forward(self.network, batch)
         with torch.no_grad():
             tape.assign(self._credit(tape, batch))
         return StepResult(tape.loss, tape.logits)
 
     def after_epoch(self) -> None:
-        """Look whether a weight matrix had no inverse.
+        """Check whether a weight matrix had no inverse.
 
         Raises:
-            SingularMapError: names the segments of the first step in which one had none.
+            SingularMapError: if so. It names the segments concerned in the first such step.
 
         """
         found = [name for name, is_so in zip(self.network.credit_senders, self.singular.tolist(), strict=True) if is_so]
@@ -125,7 +132,7 @@ class TargetRule(Rule):
 
     @torch.no_grad()
     def target_differences(self, batch: Batch) -> dict[str, Tensor]:
-        """Return output less target of every segment, as targets are before a scale is divided out."""
+        """Return output minus target of every segment, before the scale is divided out."""
         tape, factorizations = record_forward(self.network, batch), self._factorize()
         return {name: difference for name, difference, _ in self._descend(tape, batch, factorizations)}
 
@@ -142,11 +149,11 @@ class TargetRule(Rule):
     def _descend(
         self, tape: Tape, batch: Batch, factorizations: Mapping[str, Factorization]
     ) -> Iterator[tuple[str, Tensor, Tensor | float]]:
-        """Yield, from the readout down, each segment's output less its target and what that is to be multiplied by."""
+        """Yield (segment, output minus target, scale to multiply it by), from the readout backwards."""
         precision = self._precision
         activity = activity_in(self.network, tape, batch, precision)
-        # The first segment's input is the data, which nobody has a target for.
-        difference = self.network.encode_error(tape.error).to(precision) * len(batch.targets)
+        # The first segment's input is the data, which has no target.
+        difference = self.network.encode_error(tape.error).to(precision) * len(batch.targets)  # (batch, units)
         scale: Tensor | float = 1.0
         above = self.network.readout
         yield above, difference, scale
@@ -166,23 +173,23 @@ class TargetRule(Rule):
         return getattr(torch, self.config.precision) if self.config.precision else weights
 
     def _factorize(self) -> dict[str, Factorization]:
-        """Factorize every segment's weight but the first's."""
+        """Factorize the weight of every segment except the first."""
         maps = {name: self.network.maps[name] for name in self.network.credit_senders}
         return {name: each.factorize(each.weight.to(self._precision)) for name, each in maps.items()}
 
     def _keep_in_mind(self, factorizations: Mapping[str, Factorization]) -> None:
-        """Keep in mind which matrices had no inverse."""
+        """Record which matrices had no inverse."""
         if factorizations:
-            # What follows the first singular matrix is not a number anywhere, so later steps name nobody.
+            # After the first singular matrix everything is NaN, so later steps must not add names.
             singular = torch.stack([each.singular for each in factorizations.values()])
             self.singular |= singular & ~self.singular.any()
 
 
 def activity_in(network: Network, tape: Tape, batch: Batch, precision: torch.dtype) -> Activity:
-    """Return a tape's activity in a type of numbers; where it has another, the forward pass is repeated in that type.
+    """Return a tape's activity in a given dtype; the forward pass is repeated if it was in another dtype.
 
-    A forward pass under autocast is narrow whatever the weights are, so it is repeated too; so is one whose products
-    were shortened to TF32, which is less than the distance between an activation and its target.
+    It is also repeated after autocast, whose outputs are low-precision whatever the weights are, and if TF32 is
+    allowed: TF32 is coarser than the distance between an activation and its target.
     """
     was_exact = all(output.dtype == precision for output in tape.outputs.values())
     if was_exact and not shortens_products(batch.inputs.device):
@@ -205,11 +212,11 @@ def activity_in(network: Network, tape: Tape, batch: Batch, precision: torch.dty
 
 
 def _with_auxiliary(difference: Tensor, output: Tensor) -> Tensor:
-    """Return the difference at all of a segment's outputs for that at what the next one got of them.
+    """Return the difference at all outputs of a segment, given the difference at the outputs that the next one reads.
 
-    Flattened where the next one is dense; the auxiliary outputs, which are last, differ by nothing.
+    The latter is flattened if the next segment is dense. Auxiliary outputs, which are last, get a difference of zero.
     """
-    passed_on = difference.view(len(output), -1, *output.shape[2:])
+    passed_on = difference.view(len(output), -1, *output.shape[2:])  # (batch, outputs read, ...)
     missing = output.shape[1] - passed_on.shape[1]
     if not missing:
         return passed_on
@@ -217,5 +224,5 @@ def _with_auxiliary(difference: Tensor, output: Tensor) -> Tensor:
 
 
 def _for_each_example(scale: Tensor | float, like: Tensor) -> Tensor | float:
-    """Return a scale, where it is one number an example, in a shape that multiplies ``like``."""
+    """Return a scale, if it is one number per example, in a shape that broadcasts to ``like``."""
     return scale.view(-1, *[1] * (like.dim() - 1)) if isinstance(scale, Tensor) else scale

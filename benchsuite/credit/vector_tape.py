@@ -1,8 +1,9 @@
-"""Credit in vectorized networks: one number a unit, times the output error.
+"""Credit in vectorized networks: one number per unit, times the output error.
 
-The gradient by a vector unit's activation is a number times the output error, in any such network: every gate passes or
-stops all components alike, and the weights past the data are shared by them (Clark et al. 2021, section 3). So credit
-is kept as that number, for rules of both mechanisms; a cotangent with components is formed only where data are read.
+In any such network the gradient with respect to a vector unit's activation is one number times the output error: a gate
+passes or blocks all components together, and components share all weights except those that read the network's input
+(Clark et al. 2021, section 3). So rules of both mechanisms keep credit as that number. A cotangent with components is
+computed only for segments that read the input.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ class VectorTape(Tape):
     """One forward pass of a vectorized network, without a graph.
 
     Attributes:
-        gates: which units were on, by segment name: zeros and ones of shape (batch, channels, ...); None where linear.
-        vector_error: the output error at the readout's vector unit, divided by the batch; shape (batch, K).
+        gates: gates by segment name: zeros and ones of shape (batch, channels, ...); None for linear units.
+        vector_error: the output error at the readout's vector unit, divided by the batch size; shape (batch, K).
 
-    The others are ``Tape``'s; activations have shape (batch, K, channels, ...).
+        The other attributes are as in ``Tape``; activations have shape (batch, K, channels, ...).
     """
 
     def __init__(
@@ -45,22 +46,21 @@ class VectorTape(Tape):
         self.vector_error = network.encode_error(error)
 
     def assign(self, credit: Mapping[str, Tensor]) -> None:
-        """Form all local gradients at once from the credit at each segment's output.
+        """Compute all local gradients from the credit at each segment's output.
 
-        Credit is placed before pooling and before the gate, which is applied here. The readout gets the output error
-        itself, a credit of one, unless it is named too.
+        Credit is at the output before pooling, without the gate: the gate is applied here. The readout gets the output
+        error itself, a credit of one, unless it is named too.
 
         Args:
-            credit: by segment name; one number a unit, which stands for its product with the output error: shape
-                (batch, channels, ...); or of the output's own shape, with components. A segment left out gets no
-                gradient.
+            credit: by segment name; one number per unit, to be multiplied by the output error, shape
+                (batch, channels, ...); or in the output's shape, with components. A segment left out gets no gradient.
 
         Raises:
             ShapeError: if a name is not a segment, or a credit does not fit its output.
 
         """
         readout = self.network.readout
-        one = self.vector_error.new_ones(len(self.vector_error), 1)
+        one = self.vector_error.new_ones(len(self.vector_error), 1)  # (batch, 1)
         for name, value in {readout: one, **credit}.items():
             if name not in self.outputs:
                 raise ShapeError(f"credit for '{name}': no such segment; there are {', '.join(self.outputs)}")
@@ -74,7 +74,7 @@ class VectorTape(Tape):
                 raise ShapeError(f"credit for '{name}' has {shapes}")
 
     def gated(self, name: str, credit: Tensor) -> Tensor:
-        """Return the credit at the map's output for one at the segment's, one number a unit, in the output's type."""
+        """Return credit at the map's output for credit at the segment's, one number per unit, in the output's dtype."""
         gate = self.gates[name]
         return (credit if gate is None else credit * gate).to(self.outputs[name].dtype)
 
@@ -95,7 +95,7 @@ class VectorTape(Tape):
 
 
 def record_vector_forward(network: Network, batch: Batch) -> VectorTape:
-    """Run a batch forward through a vectorized network, keep what gradients are formed from, and the output error."""
+    """Run a batch forward through a vectorized network; keep activations, gates and the output error for gradients."""
     inputs: dict[str, Tensor] = {}
     outputs: dict[str, Tensor] = {}
     gates: dict[str, Tensor | None] = {}
@@ -111,21 +111,21 @@ def record_vector_forward(network: Network, batch: Batch) -> VectorTape:
     with torch.no_grad():
         with network.autocast():
             values = network.walk(batch.inputs, visit)
-        logits = network.decode(network.widen(values))
+        logits = network.decode(network.widen(values))  # (batch, classes)
     loss, error = batch.criterion.loss_and_error(logits, batch.targets)
     return VectorTape(network, inputs, outputs, gates, logits, loss, error)
 
 
 def propagated_credit(tape: VectorTape, feedback_weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the credit at every segment's output, pulled back from the output through the network.
+    """Return the credit at every segment's output, pulled back through the network from the output error.
 
     Args:
-        tape: a forward pass.
-        feedback_weights: by segment name; a segment that is not named pulls back through its own weight. With none,
-            this is backprop: the gradient by the output of unit i is its credit times the output error.
+        tape: the recorded forward pass.
+        feedback_weights: by segment name; a segment that is not named pulls back through its own weight. Without any,
+            this is backprop: the gradient with respect to a unit's output is its credit times the output error.
 
     Returns:
-        One number a unit, shape (batch, channels, ...), by segment name; the readout's is one.
+        One number per unit, shape (batch, channels, ...), by segment name; one for the readout.
 
     """
     network, plan = tape.network, tape.network.outline
@@ -135,7 +135,7 @@ def propagated_credit(tape: VectorTape, feedback_weights: Mapping[str, Tensor]) 
     with torch.no_grad():
         for position in range(len(names) - 1, -1, -1):
             name, sources = names[position], plan.sources[position]
-            if position not in waiting:  # before the first segment: the data take no credit
+            if position not in waiting:  # before the first segment: the data get no credit
                 continue
             arrived = waiting.pop(position)
             node = network.nodes[name]
@@ -155,7 +155,7 @@ def propagated_credit(tape: VectorTape, feedback_weights: Mapping[str, Tensor]) 
 
 
 def _through_joint(node: nn.Module, credit: Tensor, input_shape: tuple[int, ...], terms: int) -> tuple[Tensor, ...]:
-    """Return the credit at each input of what lies between segments; all of it is linear and alike for components."""
+    """Return the credit at each input of a layer between segments; all such layers are linear, equal per component."""
     if terms > 1:
         return (credit,) * terms
     module = getattr(node, "module", node)

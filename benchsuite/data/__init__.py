@@ -1,1 +1,1 @@
-"""Data sets: read once, held on the device as they are, fingerprinted."""
+"""Data sets: readers, normalisation, augmentation, fingerprints, and batches on a device."""

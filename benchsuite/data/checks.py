@@ -1,4 +1,4 @@
-"""What must hold of every decoded data set, whoever read it, and the words for what does not."""
+"""Checks of every decoded data set, whichever reader it came from, with error messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPLITS = ("train", "test")
 
 
 def available_memory_bytes() -> int | None:
-    """Return how much memory can still be had, or None where the system does not tell."""
+    """Return the available memory in bytes, or None if the system does not report it."""
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -31,14 +31,14 @@ def available_memory_bytes() -> int | None:
 
 
 def require_memory(needed_bytes: int, where: object) -> None:
-    """Refuse, before anything is allocated, data that cannot fit in this machine's memory.
+    """Refuse data that cannot fit in this machine's memory, before anything is allocated.
 
     Args:
-        needed_bytes: what the decoded data take.
+        needed_bytes: size of the decoded data.
         where: the file or folder, for the message.
 
     Raises:
-        DataError: if less than that is available.
+        DataError: if less memory is available.
     """
     available = available_memory_bytes()
     if available is not None and needed_bytes > available:
@@ -52,11 +52,11 @@ def check_decoded(dataset: DecodedDataset, where: object) -> None:
     """Check everything that the harness relies on.
 
     Args:
-        dataset: what a reader returned.
+        dataset: the data set that a reader returned.
         where: the file, folder or reader it came from, for the message.
 
     Raises:
-        DataError: for the first thing that does not hold: types, lengths, shapes, emptiness, label range, finiteness.
+        DataError: for the first failed check: types, lengths, shapes, emptiness, label range, finiteness.
     """
     if isinstance(dataset.classes, bool) or not isinstance(dataset.classes, int) or dataset.classes < 2:
         raise DataError(
@@ -101,10 +101,10 @@ def _check_split(inputs: Any, targets: Any, classes: int, where: str) -> None:
 
 
 def check_labels(targets: Tensor, classes: int, where: str) -> None:
-    """Check that labels are from 0 to ``classes - 1``.
+    """Check that labels are between 0 and ``classes - 1``.
 
     Raises:
-        DataError: naming the first example whose label is not.
+        DataError: if not; it names the first example with another label.
     """
     low, high = (int(value) for value in torch.aminmax(targets))
     if low >= 0 and high < classes:
@@ -117,7 +117,7 @@ def check_labels(targets: Tensor, classes: int, where: str) -> None:
 
 
 def _check_finite(inputs: Tensor, where: str) -> None:
-    # The extremes tell without a mask as large as the data: NaN and infinity both come through.
+    # Extremes need no mask as large as the data, and NaN and infinity both show in them.
     low, high = torch.aminmax(inputs)
     if torch.isfinite(low) and torch.isfinite(high):
         return

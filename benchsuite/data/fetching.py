@@ -1,28 +1,34 @@
-"""How published files that are missing come to be there: from a copy beside them, else from a mirror, checked, whole.
+"""Fetch missing data set files (local archive, then mirrors); verify checksums; write atomically.
 
-What a data set's files are and how they are checked is its own module's; this one knows only packages. Imports nothing
-heavy.
+What a data set's files are is its own module's; this one knows only packages. Imports nothing heavy.
 """
 
 from __future__ import annotations
 
-import http.client
-import os
+import gzip
+import hashlib
+import shutil
+import tarfile
 import time
 import urllib.parse
-import urllib.request
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchsuite.data.roots import ANOTHER_ROOT, OFFLINE_VARIABLE, is_offline
-from benchsuite.errors import DataError
+from benchsuite.data.wording import one_line
+from benchsuite.errors import DataError, StoreError
+from benchsuite.files import write_bytes_atomically
 
 CONNECT_TIMEOUT_S = 8.0
 """How long a mirror may stay silent."""
 
-_FAILURES = (OSError, EOFError, ValueError, zlib.error, http.client.HTTPException)
+MOST_BYTES = 1 << 28
+"""No file of a data set is larger, packed or not; a mirror that sends more is not listened to."""
+
+DOWNLOADS = ".download"
+"""Folder beside a data set's files where a package lies while it is received and unpacked."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +36,16 @@ class Package:
     """One packed file, as mirrors have it.
 
     Attributes:
-        name: what a mirror calls it.
+        name: of the file on a mirror; ends in ``.tar.gz``, or in ``.gz`` if it holds one file.
+        checksum: of the file on a mirror, as ``md5:…`` or ``sha256:…``.
         files: names of the files it gives.
-        beside: where a copy brought by hand may lie.
-        most_bytes: more than that is something else, and is not received to its end.
-        unpack: yields names and contents from the packed bytes; raises ValueError for what is not as published.
+        beside: path of a local copy, which is used first. It may be packed otherwise: only what it holds is checked.
     """
 
     name: str
+    checksum: str
     files: tuple[str, ...]
     beside: Path
-    most_bytes: int
-    unpack: Callable[[bytes], Iterator[tuple[str, bytes]]]
 
 
 @dataclass(frozen=True)
@@ -49,23 +53,25 @@ class Publication:
     """A data set's files, and where they come from.
 
     Attributes:
-        title: what messages call it.
-        folder: where its files belong.
+        title: of the data set, in messages.
+        folder: of its files.
+        checksums: of each file's content, as ``md5:…`` or ``sha256:…``.
         packages: what can be fetched.
         mirrors: returns addresses that end in a slash, first choice first; asked only before a download.
-        how_to_put: from the names that are missing, what a person may put where; completes "…; put".
+        instead: what a person may do instead of putting the files themselves there; ends "…; put NAMES there".
         timeout_s: how long all packages together may take, however the bytes drip.
     """
 
     title: str
     folder: Path
+    checksums: Mapping[str, str]
     packages: Sequence[Package]
     mirrors: Callable[[], list[str]]
-    how_to_put: Callable[[Sequence[str]], str]
+    instead: str
     timeout_s: float
 
     def missing(self) -> list[str]:
-        """Return which files are not there."""
+        """Return the names of files that are not there."""
         return [name for package in self.packages for name in package.files if not (self.folder / name).is_file()]
 
     def packages_missing(self) -> list[Package]:
@@ -74,8 +80,34 @@ class Publication:
 
     def absent(self, reason: str) -> DataError:
         """Return the error that says what is missing, why, and what to put where."""
-        where = f"{self.title} is not whole in {self.folder}"
-        return DataError(f"{where}: {reason}; put {self.how_to_put(self.missing())}, or {ANOTHER_ROOT}")
+        remedy = f"put {', '.join(self.missing())} there{self.instead}, or {ANOTHER_ROOT}"
+        return DataError(f"{self.title} is not whole in {self.folder}: {reason}; {remedy}")
+
+    def why_not_as_published(self, name: str, content: bytes) -> str | None:
+        """Return how a file's content differs from the published, or None if it does not."""
+        algorithm, _, expected = self.checksums[name].partition(":")
+        found = hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()
+        if found == expected:
+            return None
+        difference = f"{len(content):,} bytes, {algorithm} is {found[:16]}…, expected {expected[:16]}…"
+        return f"is not {self.title} as published: {difference}"
+
+    def read(self, name: str) -> bytes:
+        """Return a file's content, which is as published.
+
+        Raises:
+            DataError: if it cannot be read, or differs.
+        """
+        path = self.folder / name
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({one_line(error)}); make it readable or delete it") from error
+        wrong = self.why_not_as_published(name, content)
+        if wrong:
+            remedy = "delete the file to download it again, or use kind: arrays for your own data"
+            raise DataError(f"{path} {wrong}; {remedy}")
+        return content
 
 
 def fetch_missing(publication: Publication, *, download: bool = True) -> None:
@@ -96,7 +128,10 @@ def fetch_missing(publication: Publication, *, download: bool = True) -> None:
     try:
         for package in publication.packages_missing():
             if package.beside.is_file():
-                _unpack_beside(publication, package)
+                try:
+                    _unpack(publication, package, package.beside)
+                except ValueError as error:
+                    raise DataError(f"{package.beside} {error}; delete it to download it again") from error
         if not publication.missing():
             return
         if is_offline():
@@ -112,61 +147,105 @@ def fetch_missing(publication: Publication, *, download: bool = True) -> None:
                 _download(publication)
         except Timeout:
             raise publication.absent("another process has been downloading it for too long") from None
-    except _FAILURES as error:
-        raise publication.absent(f"cannot be written there ({type(error).__name__}: {error})") from error
-
-
-def _unpack_beside(publication: Publication, package: Package) -> None:
-    content = package.beside.read_bytes()
-    try:
-        _store_all(publication, package, content)
-    except ValueError as error:
-        raise DataError(f"{package.beside} {error}; delete it to download it again") from error
+    except (OSError, StoreError) as error:
+        raise publication.absent(f"cannot be written there ({one_line(error)})") from error
 
 
 def _download(publication: Publication) -> None:
+    """Fetch what is still missing, from the first mirror that has it; the lock is held."""
     packages = publication.packages_missing()
     if not packages:
         return
     mirrors = publication.mirrors()
     reasons: list[str] = []
-    deadline = time.monotonic() + publication.timeout_s
-    for package in packages:
-        while mirrors:
-            try:
-                _store_all(publication, package, _get(publication, package, mirrors[0], deadline))
-                break
-            except _FAILURES as error:
-                host = urllib.parse.urlsplit(mirrors.pop(0)).hostname
-                reasons.append(f"{host}: {' '.join(str(error).split()) or type(error).__name__}")
-        else:
-            raise publication.absent(f"the download failed ({'; '.join(reasons)})")
+    limits = _Limits(publication.timeout_s)
+    folder = publication.folder / DOWNLOADS
+    shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
+    try:
+        for package in packages:
+            while mirrors:
+                try:
+                    _unpack(publication, package, _retrieve(package, mirrors[0], folder, limits))
+                    break
+                except (OSError, ValueError) as error:  # those of requests are OSErrors
+                    host = urllib.parse.urlsplit(mirrors.pop(0)).hostname
+                    reasons.append(f"{host}: {' '.join(str(error).split()) or type(error).__name__}")
+            else:
+                raise publication.absent(f"the download failed ({'; '.join(reasons)})")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _get(publication: Publication, package: Package, mirror: str, deadline: float) -> bytes:
+def _retrieve(package: Package, mirror: str, folder: Path, limits: _Limits) -> Path:
+    import pooch  # a tenth of a second to import, so only where something is to be downloaded
+
+    pooch.get_logger().setLevel("WARNING")
+    # Undecoded: what is sent is to be the file, also where a server takes .gz for an encoding of its content.
+    headers = {"User-Agent": "benchsuite", "Accept-Encoding": "identity"}
+    limits.reset()
+    receive = pooch.HTTPDownloader(limits, chunk_size=1 << 16, timeout=CONNECT_TIMEOUT_S, headers=headers)
     address = mirror + package.name
-    request = urllib.request.Request(address, headers={"User-Agent": "benchsuite"})  # noqa: S310 - torchvision's mirrors
-    received = bytearray()
-    with urllib.request.urlopen(request, timeout=CONNECT_TIMEOUT_S) as response:  # noqa: S310 - checked before its use
-        while chunk := response.read(1 << 16):
-            received += chunk
-            if len(received) > package.most_bytes:
-                raise ValueError(f"sent more than {package.most_bytes:,} bytes, which is no {publication.title} file")
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"not finished after {publication.timeout_s:.0f} s")
-    return bytes(received)
+    return Path(pooch.retrieve(address, package.checksum, fname=package.name, path=folder, downloader=receive))
 
 
-def _store_all(publication: Publication, package: Package, packed: bytes) -> None:
-    """Unpack, check, and only then give each file that is missing its name."""
-    for name, content in package.unpack(packed):
-        target = publication.folder / name
-        if target.is_file():
-            continue  # what is there already is the reader's to judge, not ours to replace
-        publication.folder.mkdir(parents=True, exist_ok=True)
-        part = publication.folder / f".{name}.{os.getpid()}.part"
-        try:
-            part.write_bytes(content)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+class _Limits:
+    """Ends a download that goes on for too long; told of each chunk as pooch tells a progress bar."""
+
+    total = received = 0
+
+    def __init__(self, timeout_s: float) -> None:
+        self.deadline = time.monotonic() + timeout_s
+
+    def update(self, count: int) -> None:
+        self.received += count
+        if self.received > MOST_BYTES:
+            raise ValueError(f"sent more than {MOST_BYTES:,} bytes, which is no such file")
+        if time.monotonic() > self.deadline:
+            raise TimeoutError("it took too long")
+
+    def reset(self) -> None:
+        self.received = 0
+
+    def close(self) -> None:
+        pass
+
+
+def _unpack(publication: Publication, package: Package, packed: Path) -> None:
+    """Unpack and check, and give each file that is missing its name.
+
+    Raises:
+        ValueError: if the package is damaged, or holds something else than the published files.
+    """
+    left = set(package.files)
+    unpacked = _members_of_tar if package.name.endswith(".tar.gz") else _content_of_gzip
+    for name, content in unpacked(package, packed):
+        if wrong := publication.why_not_as_published(name, content):
+            raise ValueError(wrong if len(package.files) == 1 else f"holds a {name} that {wrong}")
+        left.discard(name)
+        if not (publication.folder / name).is_file():  # what is there is the reader's to judge, not ours to replace
+            write_bytes_atomically(publication.folder / name, content)
+    if left:
+        missing = ", ".join(f"{publication.folder.name}/{name}" for name in package.files if name in left)
+        raise ValueError(f"is not {publication.title} as published: it holds no {missing}")
+
+
+def _content_of_gzip(package: Package, packed: Path) -> Iterator[tuple[str, bytes]]:
+    (name,) = package.files
+    try:
+        with gzip.open(packed) as stream:
+            yield name, stream.read(MOST_BYTES)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"is not a whole gzip file ({error})") from error
+
+
+def _members_of_tar(package: Package, packed: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the files that are read, by their last names; nothing of the archive is written by its own names."""
+    try:
+        with tarfile.open(packed, mode="r:gz") as archive:
+            for member in archive:
+                name = member.name.rpartition("/")[2]
+                stream = archive.extractfile(member) if name in package.files else None
+                if stream is not None:
+                    yield name, stream.read(MOST_BYTES)
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+        raise ValueError(f"is not a whole .tar.gz ({error})") from error

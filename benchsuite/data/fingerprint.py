@@ -1,4 +1,4 @@
-"""One number that changes when the data do, and with nothing else."""
+"""Fingerprint of a data set: changes if the data change, and only then."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 def fingerprint(dataset: DecodedDataset | StreamedDataset) -> str:
     """Return the sha256 of the decoded tensors as they are used (after limits).
 
-    For each of training inputs, training targets, test inputs and test targets: its name, dtype and shape, then its
-    values row by row in little-endian order. Machines of either byte order give the same digest. Where the files came
-    from, normalisation and the number of classes are not part of it: the spec's hash has those.
+    Hashed are, for each of training inputs, training targets, test inputs and test targets: its name, dtype and shape,
+    then its values row by row in little-endian order. Machines of either byte order give the same digest. The origin of
+    the files, normalisation and the number of classes are not included: the spec's hash covers them.
 
-    Of images in files it is what was found when they were listed: names, classes and sizes, or the packs' content.
+    For images in files it is the fingerprint of their listing (names, classes and sizes) or of the packs' content.
 
     Args:
         dataset: the data, on any device.

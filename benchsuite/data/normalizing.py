@@ -1,4 +1,4 @@
-"""From stored pixels to what the network takes, on whatever device they lie."""
+"""Normalisation of stored pixels to network inputs, on their device."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ class Normalizer:
         device: torch.device,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        """Form scale and shift.
+        """Compute scale and shift.
 
         Args:
-            normalization: of the data set's spec.
-            input_shape: of one example, channels first.
-            stored: type of the examples as they are stored.
-            device: where they are normalised.
-            dtype: of the result; computed in float32 first where it is narrower.
+            normalization: the data set's normalisation.
+            input_shape: shape of one example, channels first.
+            stored: dtype of the stored examples.
+            device: device of the examples.
+            dtype: dtype of the result; a dtype narrower than float32 is computed in float32 first.
 
         Raises:
-            DataError: if mean or std has neither one entry nor one a channel.
+            DataError: if mean or std has neither one entry nor one per channel.
         """
         self.dtype = dtype
         self._input_shape = input_shape
         self._work_dtype = torch.promote_types(dtype, torch.float32)
-        # (v / unit - mean) / std = v * scale + shift, formed in double precision and rounded once.
+        # (v / unit - mean) / std = v * scale + shift, computed in double precision and rounded once.
         unit = 255.0 if stored == torch.uint8 else 1.0
         mean = self._per_channel(normalization.mean, "mean")
         std = self._per_channel(normalization.std, "std")
@@ -58,11 +58,11 @@ class Normalizer:
         return torch.tensor(values, dtype=torch.float64).view(-1, *(1 for _ in self._input_shape[1:]))
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        """Return normalised examples in new memory, shape (examples, *input_shape)."""
+        """Return normalised examples in a new tensor, shape (examples, *input_shape)."""
         if self._scale_of_all is not None:
-            # One kernel on a GPU: the conversion, the product and the sum.
+            # One kernel on a GPU for conversion, product and sum.
             if inputs.device.type == "cpu":
-                inputs = inputs.to(self._work_dtype)  # CPU kernels convert twice as fast on their own
+                inputs = inputs.to(self._work_dtype)  # a separate conversion is twice as fast on a CPU
             result = torch.add(self._shift, inputs, alpha=self._scale_of_all)
         else:
             result = inputs.to(self._work_dtype, copy=True).mul_(self._scale).add_(self._shift)

@@ -1,4 +1,4 @@
-"""From a loaded data set to what a training loop takes its batches from."""
+"""Open a loaded data set for training on a device."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 def open_data(
     dataset: DecodedDataset | StreamedDataset, spec: DatasetSpec, device: torch.device, processes: int | None = None
 ) -> TrainingData:
-    """Put a data set on a device, or make ready to bring it there batch by batch.
+    """Put a data set on a device, or prepare to stream it there batch by batch.
 
     Args:
-        dataset: what ``load_dataset`` returned for the spec.
-        spec: its normalisation and augmentation.
-        device: where batches are wanted.
-        processes: how many decode images; see ``StreamedData``.
+        dataset: the data set that ``load_dataset`` returned for the spec.
+        spec: the data set's spec, with normalisation and augmentation.
+        device: device of the batches.
+        processes: number of processes that decode images; see ``StreamedData``.
 
     Raises:
         DataError: if the spec's normalisation or augmentation does not fit the examples.
@@ -32,7 +32,7 @@ def open_data(
     if isinstance(dataset, DecodedDataset):
         augmentation = None if isinstance(spec, ImagenetDataset) else spec.augmentation
         return ResidentData(dataset, spec.normalization, device, augmentation=augmentation)
-    # Imported where it is used: torchvision's transforms take a second.
+    # Imported here because torchvision's transforms take a second to import.
     from benchsuite.data.images.streamed import StreamedData
 
     return StreamedData(dataset, device, processes)

@@ -1,4 +1,4 @@
-"""Data sets that a plugin reads: its reader is called, and whatever goes wrong in it is told as its own."""
+"""Data sets read by a plugin: call its reader and report its errors as the plugin's."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def read_with_plugin(
     """Call the reader that a spec names.
 
     Args:
-        spec: the reader's name and its options; it gets a copy of them.
-        data_root: handed to the reader.
+        spec: the reader's name and options; the reader gets a copy of the options.
+        data_root: passed to the reader.
         plugin_readers: all readers by name.
 
     Raises:
-        DataError: the reader's own, as it is; for an unknown reader, one that fails or one that returns something
-            else, an error that names it.
+        DataError: raised by the reader, unchanged; or an error that names the reader, if it is unknown, fails or
+            returns something else.
     """
     reader = plugin_readers.get(spec.reader)
     if reader is None:

@@ -1,4 +1,4 @@
-"""A data set that stays on the device as it is; batches are gathered, augmented and normalised there."""
+"""Data sets held on the device; batches are gathered, augmented and normalised there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchsuite.specs.models.dataset import Normalization
 class ResidentData:
     """A data set on one device: uint8 stays uint8, and on the CPU nothing is copied.
 
-    Every method works on the device without waiting for it, so a training loop (or a CUDA graph) may hold them.
+    No method synchronises with the device, so they may be used in a training loop or a CUDA graph.
     """
 
     def __init__(
@@ -33,15 +33,15 @@ class ResidentData:
         """Move the data set to the device.
 
         Args:
-            dataset: what ``load_dataset`` returned.
-            normalization: of the data set's spec.
-            device: where it stays.
-            dtype: of the batches; computed in float32 first where it is narrower.
-            augmentation: of the data set's spec; training batches alone have it.
+            dataset: the data set from ``load_dataset``.
+            normalization: the data set's normalisation.
+            device: device to hold it on.
+            dtype: dtype of the batches; a dtype narrower than float32 is computed in float32 first.
+            augmentation: the data set's augmentation, for training batches only.
 
         Raises:
-            DataError: if mean or std has neither one entry nor one a channel, dtype is not a float, or what shall be
-                cropped are no images.
+            DataError: if mean or std has neither one entry nor one per channel, dtype is not a float, or examples to
+                crop are not images.
         """
         if not dtype.is_floating_point:
             raise DataError(f"batches cannot be {dtype}, expected a floating point type such as torch.float32")
@@ -63,17 +63,17 @@ class ResidentData:
 
     @property
     def train_examples(self) -> int:
-        """How many examples are learned."""
+        """Number of training examples."""
         return len(self.train_targets)
 
     @property
     def test_examples(self) -> int:
-        """How many examples are tested on."""
+        """Number of test examples."""
         return len(self.test_targets)
 
     @property
     def resident_bytes(self) -> int:
-        """How much memory of the device the data take."""
+        """Memory of the data on the device, in bytes."""
         held = (self.train_inputs, self.train_targets, self.test_inputs, self.test_targets)
         return sum(tensor.numel() * tensor.element_size() for tensor in held)
 
@@ -81,22 +81,22 @@ class ResidentData:
         """Return the training examples at ``indices``.
 
         Args:
-            indices: (examples,) of int64 or int32, on the same device; an index out of range fails there.
+            indices: (examples,) of int64 or int32, on the same device; an index out of range fails on the device.
         """
         inputs = self.train_inputs.index_select(0, indices)
         return self.normalized(inputs), self.train_targets.index_select(0, indices)
 
     def draw_augmentation(self, generator: Generator) -> Tensor | None:
-        """Draw what becomes of each of an epoch's examples, by place in its order; None if nothing does."""
+        """Draw the augmentation of each example of an epoch, in the epoch's order; None without augmentation."""
         return draw_crops(self.augmentation, self.train_examples, generator) if self.augmentation else None
 
     def train_batches(self, order: Tensor, parts: Sequence[slice], draws: Tensor | None = None) -> Iterator[Batch]:
-        """Go through an epoch.
+        """Iterate over the batches of an epoch.
 
         Args:
             order: indices of training examples, (examples,) of int64, on the CPU.
-            parts: which places of that order make up each batch.
-            draws: what ``draw_augmentation`` returned.
+            parts: the slice of ``order`` for each batch.
+            draws: the result of ``draw_augmentation``.
         """
         order = order.to(self.device)
         draws = None if draws is None else draws.to(self.device)
@@ -107,11 +107,11 @@ class ResidentData:
             yield self.normalized(inputs), self.train_targets.index_select(0, order[part])
 
     def train_slices(self, batch_size: int, turn: int = 0, turns: int = 1) -> Iterator[Batch]:
-        """Go through all training examples in order, for evaluation; the last batch may be smaller."""
+        """Iterate over all training examples in order, for evaluation; the last batch may be smaller."""
         return self._slices(self.train_inputs, self.train_targets, batch_size, turn, turns)
 
     def test_slices(self, batch_size: int, turn: int = 0, turns: int = 1) -> Iterator[Batch]:
-        """Go through all test examples in order; the last batch may be smaller."""
+        """Iterate over all test examples in order; the last batch may be smaller."""
         return self._slices(self.test_inputs, self.test_targets, batch_size, turn, turns)
 
     def _slices(self, inputs: Tensor, targets: Tensor, batch_size: int, turn: int, turns: int) -> Iterator[Batch]:

@@ -1,4 +1,4 @@
-"""Where data sets lie on this machine, and whether they may be downloaded. Imports nothing heavy."""
+"""The folder of data sets on this machine, and the offline switch. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ ANOTHER_ROOT = f"name another data root with --data-root or {DATA_ROOT_VARIABLE}
 """The remedy that ends every message about a missing file."""
 
 
-def find_data_root(explicit: str | Path | None = None) -> Path:
-    """Return the folder that holds the data sets; it need not exist yet.
+def find_data_root(explicit: str | os.PathLike[str] | None = None) -> Path:
+    """Return the data root, the folder of all data sets; it need not exist yet.
 
     Args:
-        explicit: what the user gave as ``--data-root``; an empty string counts as not given.
+        explicit: value of ``--data-root``; an empty string counts as not given.
 
     Returns:
         ``explicit``, else the environment's ``BENCHSUITE_DATA``, else ``benchsuite/data`` in the user's cache folder.
@@ -30,10 +30,10 @@ def find_data_root(explicit: str | Path | None = None) -> Path:
 
 
 def resolve_in_root(path: str, data_root: Path) -> Path:
-    """Return a spec's ``path`` as a path of this machine: relative ones start at the data root."""
+    """Return a spec's ``path`` as a path on this machine; relative paths start at the data root."""
     return data_root / Path(path).expanduser()
 
 
 def is_offline() -> bool:
-    """Say whether the environment's ``BENCHSUITE_OFFLINE`` forbids downloads (anything but empty, 0, false or no)."""
+    """Return whether ``BENCHSUITE_OFFLINE`` forbids downloads: any value except empty, 0, false or no."""
     return os.environ.get(OFFLINE_VARIABLE, "").strip().lower() not in {"", "0", "false", "no"}

@@ -1,4 +1,4 @@
-"""What a training loop asks of its data, whether they lie on the device or come from files."""
+"""The interface between a training loop and its data, held on the device or streamed from files."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class TrainingData(Protocol):
 
     @property
     def train_examples(self) -> int:
-        """How many examples are learned."""
+        """Number of training examples."""
 
     def draw_augmentation(self, generator: Generator) -> Tensor | None:
-        """Draw what becomes of each of an epoch's examples, by place in its order, on the CPU; None if nothing does."""
+        """Draw the augmentation of each example of an epoch, in the epoch's order, on the CPU; None without it."""
 
     def train_batches(self, order: Tensor, parts: Sequence[slice], draws: Tensor | None = None) -> Iterator[Batch]:
-        """Go through an epoch; ``parts`` are the places of ``order`` that make up each batch."""
+        """Iterate over the batches of an epoch; ``parts`` has the slice of ``order`` for each batch."""
 
     def train_slices(self, batch_size: int, turn: int = 0, turns: int = 1) -> Iterator[Batch]:
-        """Go through all training examples in order, as the network is measured on them.
+        """Iterate over all training examples in order, as in evaluation.
 
-        Where several processes take turns, each gets every ``turns``-th slice.
+        With several ranks, each gets every ``turns``-th slice.
         """
 
     def test_slices(self, batch_size: int, turn: int = 0, turns: int = 1) -> Iterator[Batch]:
-        """Go through all test examples in order."""
+        """Iterate over all test examples in order."""

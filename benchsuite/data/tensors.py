@@ -1,4 +1,4 @@
-"""What every reader returns, whatever it read."""
+"""Decoded data sets, the result of every reader."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class DecodedDataset:
         train_targets: (examples,) of int64, from 0 to classes - 1.
         test_inputs: like ``train_inputs``.
         test_targets: like ``train_targets``.
-        classes: how many classes there are.
+        classes: number of classes.
         canonical: True if the files' checksums are the published ones, False if not, None if none are published.
     """
 
@@ -37,4 +37,4 @@ class DecodedDataset:
 
 
 DatasetReader = Callable[[dict[str, Any], Path], DecodedDataset]
-"""A plugin's reader: (options, data root) to a decoded data set."""
+"""A plugin's reader: maps (options, data root) to a decoded data set."""

@@ -1,1 +1,1 @@
-"""What is measured of the credit itself, for any rule, off the clock."""
+"""Diagnostics: measurements of a rule's credit and gradients, for any rule, outside the timed training."""

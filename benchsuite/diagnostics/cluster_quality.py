@@ -1,4 +1,4 @@
-"""How well the classes cluster in what a segment makes of the inputs, seen through t-SNE."""
+"""Quality of the class clusters in a t-SNE of a segment's output."""
 
 from __future__ import annotations
 
@@ -24,24 +24,25 @@ PERPLEXITY = 20.0
 LEARNING_RATE = 100.0
 ITERATIONS = 5_000
 LEAST_POINTS = 4
-"""For a perplexity of 1, which is a third of the other points."""
+"""Gives a perplexity of 1, which is a third of the other points."""
 SLICE = 250
-"""Examples run forward at once: a first convolution of the GEVB paper's (128 channels, 10 components) is 5 MB each."""
+"""Examples per forward pass: in the GEVB paper's networks the first convolution (128 channels, 10 components) takes
+5 MB per example."""
 
 
 def cluster_quality(points: Points, labels: NDArray[np.integer[Any]], formula: Formula) -> float | None:
-    """Return one minus the distances within classes over those among all points: 0 if classes do not show, at most 1.
+    """Return one minus the ratio of distances within classes to those among all points: 0 for no clusters, at most 1.
 
     ``paper``: 1 - mean_c(S_c) / S, where S is the mean squared distance over pairs of all points, S_c over pairs of
-    class c. ``authors``: 1 - mean_c(√S_c) / √S, with which the paper's Fig. 3B was made.
+    class c. ``authors``: 1 - mean_c(√S_c) / √S, which the paper's Fig. 3B was made with.
 
     Args:
         points: shape (points, dimensions).
-        labels: each point's class, shape (points,).
-        formula: which of the two.
+        labels: class of each point, shape (points,).
+        formula: ``paper`` or ``authors``.
 
     Returns:
-        None if all points are the same, not finite, or no two are of one class. A class of one point is left out.
+        None if all points are equal, one is not finite, or no two share a class. Classes of one point are left out.
 
     Source: Clark et al. 2021, Fig. 3; the other formula from the authors' code.
 
@@ -58,27 +59,27 @@ def cluster_quality(points: Points, labels: NDArray[np.integer[Any]], formula: F
 
 
 def _mean_squared_distance(points: Points) -> float:
-    # Over distinct pairs it is twice the summed variance with n - 1 in the denominator: no pair is ever formed.
+    # Over distinct pairs it is twice the summed variance with denominator n - 1, so no pairs are computed.
     return float(2 * points.var(axis=0, ddof=1).sum())
 
 
 def embed(features: Points) -> Points | None:
-    """Return a t-SNE of the features in two dimensions, the same each time: shape (points, 2).
+    """Return a reproducible two-dimensional t-SNE of the features, shape (points, 2).
 
-    Centred, projected on at most 600 principal components, then perplexity 20 (no more than a third of the other
-    points), learning rate 100 and at most 5,000 iterations from a fixed random start, as in Clark et al. 2021,
-    appendix K, with scikit-learn's t-SNE in the place of a GPU's.
+    The features are centred and projected on at most 600 principal components. The t-SNE has perplexity 20 (at most a
+    third of the other points), learning rate 100 and at most 5,000 iterations from a fixed random start, as in Clark
+    et al. 2021, appendix K. It is scikit-learn's instead of a GPU implementation.
 
     Args:
         features: shape (points, dimensions).
 
     Returns:
-        None if all points are the same, not finite, or fewer than four.
+        None if all points are equal, one is not finite, or there are fewer than four.
 
     """
     if len(features) < LEAST_POINTS or not np.isfinite(features).all() or (features == features[0]).all():
         return None
-    # What scikit-learn imports when it is first used draws from Python's own stream, which is not ours to move.
+    # scikit-learn's lazy imports draw from Python's global random stream, which must stay as it was.
     before = random.getstate()
     try:
         return _embedded(features)
@@ -99,7 +100,7 @@ def _embedded(features: Points) -> Points:
 
 
 def represented_by(network: Network) -> str | None:
-    """Return the last hidden segment of images, else the last hidden segment; None if there is none."""
+    """Return the last hidden segment whose output is an image, else the last hidden segment, else None."""
     hidden = network.outline.segments[:-1]
     of_images = [segment for segment in hidden if len(segment.output_shape) > 1]
     candidates = of_images or hidden
@@ -114,7 +115,7 @@ class _ClusterQuality(Diagnostic):
         self.segment = segment
 
     def measure(self, rule: Rule, batch: Batch) -> Measurement:
-        """Return the quality for one segment, the last of images if not told; None where it is undefined."""
+        """Return the quality for one segment, by default the last with an image as output; None if undefined."""
         network = rule.network
         segment = self.segment or represented_by(network)
         if segment is None:
@@ -130,7 +131,7 @@ class _ClusterQuality(Diagnostic):
 
 
 class ClusterQualityOfAuthors(_ClusterQuality):
-    """The quantity of the GEVB paper's Fig. 3B, there as the difference between the end and the start."""
+    """The quantity of the GEVB paper's Fig. 3B, which shows the difference between the end and the start."""
 
     name = "cluster_quality_authors"
     summary = (
@@ -143,7 +144,7 @@ class ClusterQualityOfAuthors(_ClusterQuality):
 
 
 class ClusterQualityOfPaper(_ClusterQuality):
-    """The quantity as the GEVB paper defines it in words, of which it shows no number."""
+    """The quantity as the GEVB paper's text defines it; the paper gives no numbers for it."""
 
     name = "cluster_quality_paper"
     summary = (

@@ -1,4 +1,4 @@
-"""How near matrices of an invertible network are to orthogonal, and how well they can be inverted; no data enter."""
+"""Orthogonality and condition number of the matrices of an invertible network; no data are used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BENCHSUITE_CONTRACT = 1
 
 class _OfSquareMatrix(Diagnostic):
     def measure(self, rule: Rule, batch: Batch) -> Measurement:
-        """Return the number for every segment's matrix; None throughout where the network is not invertible."""
+        """Return one number per segment's matrix; all None if the network is not invertible."""
         network = rule.network
         if not network.is_invertible:
             return dict.fromkeys(network.segments)
@@ -30,7 +30,7 @@ class _OfSquareMatrix(Diagnostic):
 
 
 class OrthogonalityDeviation(_OfSquareMatrix):
-    """Zero where the inverse is the transpose, which is where GAIT-prop is backprop."""
+    """Zero if the inverse is the transpose; GAIT-prop then equals backprop."""
 
     name = "orthogonality_deviation"
     summary = (
@@ -40,16 +40,16 @@ class OrthogonalityDeviation(_OfSquareMatrix):
     )
 
     def of(self, matrix: Tensor) -> float:
-        """Return the root mean square of squared singular values less one."""
-        # In the weights' type: the product of 3072 x 3072 in float64 is a twentieth of a short epoch, and what float32
-        # adds (1e-5 at that size) is no more than orthogonal weights drawn in float32 are away from it.
+        """Return the root mean square of the squared singular values minus one."""
+        # In the weights' dtype: a 3072 x 3072 product in float64 takes a twentieth of a short epoch, and the error that
+        # float32 adds (1e-5 at that size) is no larger than that of orthogonal weights drawn in float32.
         excess = matrix @ matrix.t()
         excess.diagonal().sub_(1)
         return float(excess.double().norm()) / math.sqrt(len(matrix))
 
 
 class ConditionNumber(_OfSquareMatrix):
-    """How much longer an error may get when it is taken through the inverse."""
+    """The largest factor by which the inverse may amplify a relative error."""
 
     name = "condition_number"
     only_at_ends = True  # a 3072 x 3072 matrix takes longer than a step of training

@@ -1,6 +1,6 @@
-"""Angles between a rule's credit and backprop's, per example, on the same batch and the same weights.
+"""Angles per example between a rule's credit and backprop's, on the same batch and the same weights.
 
-Five different things are called alignment in this field; each diagnostic here says which of them it is.
+Five different quantities are called alignment in this field; each diagnostic here says which of them it is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class _CreditAngle(Diagnostic):
     at: CreditPoint
 
     def measure(self, rule: Rule, batch: Batch) -> Measurement:
-        """Return the mean angle in each hidden segment; None where a segment gets no credit."""
+        """Return the mean angle per hidden segment; None for a segment that gets no credit."""
         network = rule.network
         exact = backprop_credit(network, batch, self.at)
         assigned = assigned_credit(rule, batch, self.at)

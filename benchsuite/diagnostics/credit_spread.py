@@ -1,4 +1,4 @@
-"""How far exact credit is from being the same for all units of a segment: what broadcasting one number leaves out."""
+"""Spread of exact credit over the units of a segment: the part that broadcasting one number to all units loses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BENCHSUITE_CONTRACT = 1
 
 
 def mean_spread_ratio(credit: Tensor) -> float | None:
-    """Return the mean over examples of the standard deviation over units as a multiple of the mean over units.
+    """Return the mean over examples of (standard deviation over units) / (mean over units).
 
     The arctangent of one example's ratio is the angle between its credit and a vector of ones.
 
@@ -23,22 +23,22 @@ def mean_spread_ratio(credit: Tensor) -> float | None:
         credit: shape (batch, ...).
 
     Returns:
-        None if no example has credit, or one has a mean that is not positive: the ratio then has no bound and no use.
+        None if no example has credit, or a mean is not positive: the ratio is then unbounded and meaningless.
 
     Source: Clark et al. 2021, eqs 23 and 24.
 
     """
-    values = credit.flatten(1).double()
+    values = credit.flatten(1).double()  # (batch, units)
     norms = values.norm(dim=1)
     values = values[(norms > LEAST_NORM) & norms.isfinite()]
-    means = values.mean(1)
+    means = values.mean(1)  # (batch,)
     if not len(values) or not bool((means > 0).all()):
         return None
     return float((values.std(1, correction=0) / means).mean())
 
 
 class CreditSpreadRatio(Diagnostic):
-    """The GEVB paper's relative standard deviation r, whatever the rule that trains."""
+    """The GEVB paper's relative standard deviation r, for any training rule."""
 
     name = "credit_spread_ratio"
     summary = (
@@ -48,7 +48,7 @@ class CreditSpreadRatio(Diagnostic):
     )
 
     def measure(self, rule: Rule, batch: Batch) -> Measurement:
-        """Return the ratio in each hidden segment; None throughout where units are no vectors."""
+        """Return the ratio per hidden segment; all None if the network is not vectorized."""
         network = rule.network
         if not network.is_vectorized:
             return dict.fromkeys(network.hidden)
@@ -59,5 +59,5 @@ class CreditSpreadRatio(Diagnostic):
 
 @hookimpl
 def benchsuite_diagnostics() -> list[type[Diagnostic]]:
-    """Return the one diagnostic of this module."""
+    """Return the diagnostic of this module."""
     return [CreditSpreadRatio]

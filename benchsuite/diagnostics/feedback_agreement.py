@@ -1,6 +1,6 @@
-"""How alike a rule's feedback weights are to the forward weights they stand for; no data enter.
+"""Agreement of a rule's feedback weights with the forward weights they replace; no data are used.
 
-Kept apart because the papers' curves are not the same thing: an angle is uncentred, a correlation is not.
+Angle and correlation are separate diagnostics because the papers' curves differ: only the correlation is centred.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BENCHSUITE_CONTRACT = 1
 
 class _FeedbackAgreement(Diagnostic):
     def measure(self, rule: Rule, batch: Batch) -> Measurement:
-        """Return the agreement in each segment that passes credit on; None where it has no feedback weight."""
+        """Return the agreement per segment that passes credit on; None if it has no feedback weight."""
         network, feedback = rule.network, rule.feedback_weights
         return {
             name: self.compare(network.maps[name].weight.detach(), feedback[name].detach())
@@ -31,7 +31,7 @@ class _FeedbackAgreement(Diagnostic):
 
     @abstractmethod
     def compare(self, weight: Tensor, feedback_weight: Tensor) -> float | None:
-        """Return the agreement of two tensors of one shape, None where it is undefined."""
+        """Return the agreement of two tensors of one shape, or None if undefined."""
 
 
 class FeedbackAngle(_FeedbackAgreement):
@@ -44,7 +44,7 @@ class FeedbackAngle(_FeedbackAgreement):
     )
 
     def compare(self, weight: Tensor, feedback_weight: Tensor) -> float | None:
-        """Return the angle; None if one is all zero."""
+        """Return the angle; None if a tensor is all zero."""
         return angle_deg(weight, feedback_weight)
 
 
@@ -58,10 +58,10 @@ class FeedbackCorrelation(_FeedbackAgreement):
     )
 
     def compare(self, weight: Tensor, feedback_weight: Tensor) -> float | None:
-        """Return the correlation, -1 to 1; None if one is the same everywhere."""
+        """Return the correlation, -1 to 1; None if a tensor is constant."""
         one, two = (t.flatten().double() for t in (weight, feedback_weight))
         norms = torch.stack([(t - t.mean()).norm() for t in (one, two)])
-        # The mean of equal numbers may differ from them by rounding, and what is left would pass for a direction.
+        # The mean of equal numbers may differ from them by rounding; the difference would look like a direction.
         varies = norms > 1e-12 * torch.stack([one.norm(), two.norm()])
         if not bool((varies & norms.isfinite()).all()):
             return None
@@ -69,7 +69,7 @@ class FeedbackCorrelation(_FeedbackAgreement):
 
 
 class EqualSignFraction(_FeedbackAgreement):
-    """How far a rule is from sign-symmetry; half is chance."""
+    """The degree of sign symmetry of a rule; 0.5 is chance."""
 
     name = "equal_sign_fraction"
     summary = (
@@ -78,12 +78,12 @@ class EqualSignFraction(_FeedbackAgreement):
     )
 
     def compare(self, weight: Tensor, feedback_weight: Tensor) -> float | None:
-        """Return the share; None if no connection is present both ways, or a weight is not finite."""
-        # A zero has no sign. Counted as unequal, two independent masks would lower chance by the share they leave.
+        """Return the fraction; None if no connection is present both ways, or a weight is not finite."""
+        # A zero has no sign. If zeros counted as unequal, independent masks would lower the chance level below 0.5.
         signs = weight.sign() * feedback_weight.sign()
         present = signs != 0
         count = int(present.sum())
-        # torch's sign of a not-a-number is zero, as if the connection were cut.
+        # torch.sign(nan) is zero, as if the connection were masked.
         if count == 0 or not bool((weight.isfinite() & feedback_weight.isfinite()).all()):
             return None
         return float((signs > 0).sum()) / count

@@ -1,4 +1,4 @@
-"""Seeing the credit that reaches each segment and the gradients it makes, under any rule, without a trace."""
+"""Observe the credit at each segment and the resulting gradients, under any rule, without changing any state."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ CreditPoint = Literal["output", "pre_activation"]
 def observed_credit(network: Network, at: CreditPoint) -> Iterator[dict[str, Tensor]]:
     """Collect the cotangent that arrives at each segment while the block assigns credit.
 
-    Where autograd passes a cotangent through a segment, hooks on its tensors see it; where a tape forms the gradients
-    itself, it tells the network's observer.
+    If autograd passes a cotangent through a segment, tensor hooks see it. If a tape computes the gradients itself, it
+    calls the network's ``credit_observer``.
 
     Args:
         network: the network whose segments are watched.
-        at: 'output', after norm and nonlinearity and without their derivative; or 'pre_activation', the linear map's
-            output, with it.
+        at: 'output' is after norm and nonlinearity, without their derivative; 'pre_activation' is the linear map's
+            output, with the derivative.
 
     """
     credit: dict[str, Tensor] = {}
@@ -54,23 +54,23 @@ def observed_credit(network: Network, at: CreditPoint) -> Iterator[dict[str, Ten
 
 
 def assigned_credit(rule: Rule, batch: Batch, at: CreditPoint) -> dict[str, Tensor]:
-    """Return the rule's credit at every credit point that gets any; leaves all gradients as they were."""
+    """Return the rule's credit at every credit point that gets any; gradients are unchanged afterwards."""
     with gradients_set_aside(rule), observed_credit(rule.network, at) as credit:
         rule.assign_credit(batch)
     return credit
 
 
 def assigned_gradients(rule: Rule, batch: Batch) -> dict[str, Tensor]:
-    """Return the gradients the rule leaves, by name of the network's parameter; leaves all as they were."""
+    """Return the gradients that the rule computes, by parameter name; gradients are unchanged afterwards."""
     with gradients_set_aside(rule):
         rule.assign_credit(batch)
         return {name: p.grad for name, p in rule.network.named_parameters() if p.grad is not None}
 
 
 def backprop_credit(network: Network, batch: Batch, at: CreditPoint) -> dict[str, Tensor]:
-    """Return the exact gradient at every credit point above a trainable parameter; leaves no gradient anywhere.
+    """Return the exact gradient at every credit point above a trainable parameter; sets no ``.grad``.
 
-    In a vectorized network it is one number a unit, which stands for its product with the output error.
+    In a vectorized network it is one number per unit, to be multiplied by the output error.
     """
     if network.is_vectorized:
         tape = record_vector_forward(network, batch)
@@ -82,7 +82,7 @@ def backprop_credit(network: Network, batch: Batch, at: CreditPoint) -> dict[str
 
 
 def with_components(credit: Mapping[str, Tensor], network: Network, batch: Batch) -> dict[str, Tensor]:
-    """Return credit in the shape of the activations: in a vectorized network one number a unit is multiplied out."""
+    """Return credit in the shape of the activations: in a vectorized network, multiply it by the output error."""
     if not network.is_vectorized:
         return dict(credit)
     error = record_vector_forward(network, batch).vector_error
@@ -94,7 +94,7 @@ def with_components(credit: Mapping[str, Tensor], network: Network, batch: Batch
 
 
 def backprop_gradients(network: Network, batch: Batch) -> dict[str, Tensor]:
-    """Return the exact gradient of every trainable parameter, by name; leaves no gradient anywhere."""
+    """Return the exact gradient of every trainable parameter, by name; sets no ``.grad``."""
     trainable = {name: p for name, p in network.named_parameters() if p.requires_grad}
     if not trainable:
         return {}
@@ -106,7 +106,7 @@ def backprop_gradients(network: Network, batch: Batch) -> dict[str, Tensor]:
 
 @contextmanager
 def gradients_set_aside(rule: Rule) -> Iterator[None]:
-    """Clear all gradients for the block, those on feedback weights too, and put them back when it ends."""
+    """Clear all gradients within the block, including those of feedback weights, and restore them afterwards."""
     holders = [*rule.network.parameters(), *rule.parameters(), *rule.buffers()]
     before = [tensor.grad for tensor in holders]
     for tensor in holders:

@@ -1,4 +1,4 @@
-"""The angle between a rule's credit and what the forward weights would have made of the rule's own credit above."""
+"""Angle between a rule's credit and its own credit of later segments pulled back through the forward weights."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ BENCHSUITE_CONTRACT = 1
 
 
 def pulled_back_one_step(network: Network, inputs: Tensor, credit: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Pull every segment's credit back through its own forward weight, as far as the nearest maps below and no further.
+    """Pull each segment's credit back through its own forward weight, to the nearest earlier maps and no further.
 
-    What lies between (norm, nonlinearity, pooling, dropout, sums) is passed exactly. A segment that several read gets
-    the sum of what they pass on.
+    Layers between (norm, nonlinearity, pooling, dropout, sums) are passed exactly. A segment with several readers gets
+    the sum of their cotangents.
 
     Args:
-        network: in evaluation mode; no feedback weights replaced.
-        inputs: the batch's.
-        credit: at the output of each segment's map, by segment; a reader that is left out passes nothing on.
+        network: a network in evaluation mode, without feedback weights set.
+        inputs: inputs of the batch.
+        credit: by segment, credit at the output of its map; segments that are missing pass nothing on.
 
     Returns:
         Cotangents at the output of each map that is read by a segment with credit.
@@ -40,7 +40,7 @@ def pulled_back_one_step(network: Network, inputs: Tensor, credit: Mapping[str, 
         def on_forward(_module: Any, _inputs: Any, output: Tensor) -> Tensor:
             reached[name] = output
             cut[name] = output.detach().requires_grad_()
-            return cut[name].clone()  # the nonlinearity may work in place, which a leaf forbids
+            return cut[name].clone()  # the nonlinearity may work in place, which autograd forbids on a leaf
 
         return on_forward
 
@@ -60,7 +60,7 @@ def pulled_back_one_step(network: Network, inputs: Tensor, credit: Mapping[str, 
 
 
 class OneStepCreditAngle(Diagnostic):
-    """The angle of Akrout et al.'s code, which is the full chain's only where there is one hidden segment."""
+    """The angle of Akrout et al.'s code; it equals the full-chain angle only with one hidden segment."""
 
     name = "one_step_credit_angle_deg"
     summary = (
@@ -70,7 +70,7 @@ class OneStepCreditAngle(Diagnostic):
     )
 
     def measure(self, rule: Rule, batch: Batch) -> Measurement:
-        """Return the mean angle in each hidden segment; None where it or all that read it get no credit."""
+        """Return the mean angle per hidden segment; None if it, or every segment that reads it, gets no credit."""
         network = rule.network
         assigned = with_components(assigned_credit(rule, batch, "pre_activation"), network, batch)
         pulled = pulled_back_one_step(network, batch.inputs, assigned)
@@ -82,5 +82,5 @@ class OneStepCreditAngle(Diagnostic):
 
 @hookimpl
 def benchsuite_diagnostics() -> list[type[Diagnostic]]:
-    """Return the one diagnostic of this module."""
+    """Return the diagnostic of this module."""
     return [OneStepCreditAngle]

@@ -1,4 +1,4 @@
-"""How far a rule puts its targets from what segments give; of rules that have targets."""
+"""Distance between a rule's targets and the segments' outputs, for rules that have targets."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ BENCHSUITE_CONTRACT = 1
 
 
 def mean_length(values: Tensor) -> float | None:
-    """Return the mean over examples of the Euclidean length, shape (batch, ...); None if one is not finite."""
+    """Return the mean over examples of the Euclidean norm of (batch, ...); None if one is not finite."""
     return _finite_mean(values.flatten(1).double().norm(dim=1))
 
 
 def mean_relative_length(values: Tensor, of: Tensor) -> float | None:
-    """Return the mean over examples of one's Euclidean length over the other's.
+    """Return the mean over examples of the ratio of two Euclidean norms.
 
     Args:
-        values: shape (batch, ...).
-        of: likewise; an example in which it is zero is left out.
+        values: numerator, shape (batch, ...).
+        of: denominator, shape (batch, ...); examples in which it is zero are left out.
 
     Returns:
-        None if all are, or a length is not finite.
+        None if all examples are left out, or a norm is not finite.
 
     """
     lengths, whole = (t.flatten(1).double().norm(dim=1) for t in (values, of))
@@ -42,7 +42,7 @@ def _finite_mean(lengths: Tensor) -> float | None:
 
 class _TargetDistance(Diagnostic):
     def measure(self, rule: Rule, batch: Batch) -> Measurement:
-        """Return the distance in every segment, the readout's too; None throughout where a rule has no targets."""
+        """Return the distance per segment, including the readout; all None if the rule has no targets."""
         network = rule.network
         differences = rule.target_differences(batch)
         with torch.no_grad(), network.observed() as outputs:
@@ -54,11 +54,11 @@ class _TargetDistance(Diagnostic):
 
     @abstractmethod
     def compare(self, difference: Tensor, output: Tensor) -> float | None:
-        """Return the distance, both given in shape (batch, ...)."""
+        """Return the distance; both arguments have shape (batch, ...)."""
 
 
 class TargetDistance(_TargetDistance):
-    """The length that normalized GAIT-prop holds at η before it is passed down."""
+    """The norm that normalized GAIT-prop sets to η before passing a target down."""
 
     name = "target_distance"
     summary = (
@@ -73,7 +73,7 @@ class TargetDistance(_TargetDistance):
 
 
 class RelativeTargetDistance(_TargetDistance):
-    """What stands beside the rounding of the target pass: 1e-7 in float32, 1e-16 in float64."""
+    """Compare with the rounding error of the target pass: 1e-7 in float32, 1e-16 in float64."""
 
     name = "relative_target_distance"
     summary = (

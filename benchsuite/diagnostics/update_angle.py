@@ -1,4 +1,4 @@
-"""The angle between the gradients a rule leaves and the exact ones: credit and activity together."""
+"""Angle between a rule's gradients and the exact ones: credit and activity together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BENCHSUITE_CONTRACT = 1
 
 
 class UpdateAngle(Diagnostic):
-    """The angle between updates, as the GAIT-prop papers plot it, here before regulariser and optimizer."""
+    """Angle between updates as plotted in the GAIT-prop papers, here before regulariser and optimizer."""
 
     name = "update_angle_deg"
     summary = (
@@ -27,7 +27,7 @@ class UpdateAngle(Diagnostic):
     )
 
     def measure(self, rule: Rule, batch: Batch) -> Measurement:
-        """Return the angle for each segment and, as None, the network; undefined where either gradient is missing."""
+        """Return the angle per segment and, under None, of the network; undefined if a gradient is missing."""
         network = rule.network
         exact = backprop_gradients(network, batch)
         assigned = assigned_gradients(rule, batch)
@@ -54,5 +54,5 @@ def _as_one(gradients: Iterable[Tensor]) -> Tensor:
 
 @hookimpl
 def benchsuite_diagnostics() -> list[type[Diagnostic]]:
-    """Return the one diagnostic of this module."""
+    """Return the diagnostic of this module."""
     return [UpdateAngle]

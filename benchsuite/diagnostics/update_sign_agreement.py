@@ -1,4 +1,4 @@
-"""Whether a rule moves each weight the way backprop would, one example at a time."""
+"""Fraction of weights that a rule moves in backprop's direction, one example at a time."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from benchsuite.registry import hookimpl
 BENCHSUITE_CONTRACT = 1
 
 LEAST_SHARE_OF_LARGEST = 32
-"""In units of the type's rounding: what is smaller beside a gradient's largest entry has a sign by chance only."""
+"""In units of the dtype's eps: an entry smaller than this times the largest entry has a random sign."""
 
 
 def sign_agreement(assigned: Tensor, exact: Tensor) -> float | None:
-    """Return the share of entries in which two gradients have the same sign, among those where ``exact`` has one.
+    """Return the fraction of entries with equal signs, among those where ``exact`` has a sign.
 
     Args:
-        assigned: any shape; a zero has no sign, and so not the same.
-        exact: the same shape.
+        assigned: the rule's gradient, any shape; a zero has no sign, so it never agrees.
+        exact: backprop's gradient, the same shape.
 
     Returns:
-        0 to 1; None if ``exact`` is zero throughout, or either is not finite.
+        A fraction, 0 to 1; None if ``exact`` is all zero, or either gradient is not finite.
 
     """
     size = exact.abs()
@@ -38,7 +38,7 @@ def sign_agreement(assigned: Tensor, exact: Tensor) -> float | None:
 
 
 class UpdateSignAgreement(Diagnostic):
-    """The GEVB paper's sign match, for any rule in any network; half is chance where updates are dense."""
+    """The GEVB paper's sign match, for any rule in any network; 0.5 is chance if updates are dense."""
 
     name = "update_sign_agreement_fraction"
     summary = (
@@ -47,11 +47,11 @@ class UpdateSignAgreement(Diagnostic):
         "networks of nonnegative weights: exactly 1."
     )
     examples: ClassVar[int] = 16
-    """Each takes two passes over a batch of one. A share is over thousands of weights already, and what is left to vary
-    is how examples differ: 16 leave a quarter of one example's spread."""
+    """Examples used, each with two passes over a batch of one. A fraction already covers thousands of weights, so the
+    remaining variation is between examples: the mean of 16 has a quarter of one example's spread."""
 
     def measure(self, rule: Rule, batch: Batch) -> Measurement:
-        """Return the share for each segment; None where the rule or backprop gives its weight no gradient."""
+        """Return the fraction per segment; None if the rule or backprop gives its weight no gradient."""
         network = rule.network
         names = {id(parameter): name for name, parameter in network.named_parameters()}
         weights = {segment: names[id(linear_map.weight)] for segment, linear_map in network.maps.items()}
@@ -70,5 +70,5 @@ class UpdateSignAgreement(Diagnostic):
 
 @hookimpl
 def benchsuite_diagnostics() -> list[type[Diagnostic]]:
-    """Return the one diagnostic of this module."""
+    """Return the diagnostic of this module."""
     return [UpdateSignAgreement]

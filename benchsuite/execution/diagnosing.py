@@ -50,14 +50,14 @@ class Diagnosis:
         every = self.wanted.every_steps
         if every is None or not (due := self._due(at_an_end=False)):
             return None
-        before = trainer.epoch * trainer.steps_per_epoch
 
         def measure(steps: int) -> None:
-            if (before + steps) % every:
+            step = trainer.epoch * trainer.steps_per_epoch + steps
+            if step % every:
                 return
             with self.clock.apart("diagnostics", "train"):
                 self.progress.step_diagnostics += [
-                    StepDiagnosticValue(diagnostic=name, segment=segment, step=before + steps, value=value)
+                    StepDiagnosticValue(diagnostic=name, segment=segment, step=step, value=value)
                     for (name, segment), value in self._measure(trainer, due).items()
                 ]
                 trainer.network.train()

@@ -7,30 +7,14 @@ from dataclasses import dataclass
 
 import torch
 
-from benchsuite.errors import BenchsuiteError
+from benchsuite.errors import BenchsuiteError, IncompatibleError, SingularMapError
+from benchsuite.errors import DivergedError as DivergedError
+from benchsuite.errors import InterruptedRunError as InterruptedRunError
+from benchsuite.errors import ProcessLostError as ProcessLostError
 from benchsuite.execution.record_building import Ending
-from benchsuite.records.model import RunRecord, RunStatus
-
-
-class DivergedError(Exception):
-    """A loss stopped being a finite number."""
-
-
-class ProcessLostError(BenchsuiteError):
-    """One of several processes could not go on, so none of them can; torchrun ends the others."""
-
-    exit_code = 1
-
-    def __init__(self, rank: int, reason: str) -> None:
-        super().__init__(f"process {rank}: {reason}; the run stopped in all processes, run again to continue")
-
-
-class InterruptedRunError(Exception):
-    """The person or the system asked to stop; carries the record."""
-
-    def __init__(self, record: RunRecord) -> None:
-        super().__init__(record.run_id)
-        self.record = record
+from benchsuite.records.model import RunStatus
+from benchsuite.specs.models.protocol import ProtocolSpec
+from benchsuite.training.trainer import TimeBudgetSpentError
 
 
 @dataclass(frozen=True)
@@ -50,6 +34,18 @@ def is_allocation_failure(error: Exception) -> bool:
     """Whether torch could not have the memory it asked for."""
     # torch's CPU allocator raises a plain RuntimeError.
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def ending_of_training(error: Exception, protocol: ProtocolSpec) -> Ending | None:
+    """Return what a record says of an error that is a result of training; None if it is none."""
+    match error:
+        case TimeBudgetSpentError():
+            return Ending("timed_out", f"more than {protocol.timeout_s:g} s on the clock")
+        case DivergedError() | SingularMapError():
+            return Ending("diverged", str(error))
+        case IncompatibleError():
+            return Ending("incompatible", "; ".join(error.reasons))
+    return None
 
 
 def ending_of_failure(error: Exception, device: str) -> Ending:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from benchsuite.credit.rule import Rule
+from benchsuite.credit.rule import Rule, RuleConfig
 from benchsuite.networks.shapes.outline import ArchitectureOutline, SegmentOutline
 from benchsuite.specs.models.protocol import ProtocolSpec, Sgd
 
@@ -30,7 +29,7 @@ class Estimate:
 def estimate(
     outline: ArchitectureOutline,
     rule: type[Rule],
-    config: Any,
+    config: RuleConfig,
     protocol: ProtocolSpec,
     train_examples: int,
     data_bytes: int,

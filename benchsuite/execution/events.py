@@ -7,16 +7,20 @@ from typing import Any
 
 import pluggy
 
+from benchsuite.registry.manager import caller_of_one
+
 logger = logging.getLogger("benchsuite.events")
 
 
 def announce(manager: pluggy.PluginManager, event: str, **arguments: Any) -> None:
     """Call every plugin's implementation of an event; one that fails is logged and the others are still called.
 
-    pluggy's own call stops at the first exception, which would let a broken recorder silence the progress display.
+    pluggy's call of all stops at the first exception, which would let a broken recorder silence the progress display;
+    so it is asked to call plugin by plugin, in its own order.
     """
-    for implementation in reversed(getattr(manager.hook, event).get_hookimpls()):
+    plugins = {each.plugin_name: each.plugin for each in reversed(getattr(manager.hook, event).get_hookimpls())}
+    for name, plugin in plugins.items():
         try:
-            implementation.function(*(arguments[name] for name in implementation.argnames))
+            caller_of_one(manager, event, plugin)(**arguments)
         except Exception as error:
-            logger.warning("%s failed in %s: %s: %s", implementation.plugin_name, event, type(error).__name__, error)
+            logger.warning("%s failed in %s: %s: %s", name, event, type(error).__name__, error)

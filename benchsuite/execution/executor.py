@@ -10,6 +10,7 @@ from typing import Protocol
 from benchsuite.execution.endings import Loss
 from benchsuite.records.model import RunRecord
 from benchsuite.specs.loading.resolve import SelectedRun
+from benchsuite.specs.models.hardware import HardwareSpec
 
 
 class Tell(Protocol):
@@ -37,6 +38,11 @@ class Place:
 
 Lost = Callable[[SelectedRun, Loss], RunRecord]
 """Writes the record of a run that could not be brought to an end anywhere, and why."""
+
+
+def threads_of(hardware: HardwareSpec) -> int:
+    """Return how many threads torch gets, for which cores are reserved: one where the spec leaves it open."""
+    return hardware.threads or 1
 
 
 class Executor(Protocol):

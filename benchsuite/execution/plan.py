@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchsuite.credit.rule import incompatibilities
 from benchsuite.data.cifar.files import PUBLISHED
 from benchsuite.data.load import load_dataset
 from benchsuite.data.prepared.files import PREPARED
-from benchsuite.errors import Problem, ShapeError, SpecError
 from benchsuite.execution.estimate import Estimate, estimate
-from benchsuite.networks.run_networks import outline_of_run
+from benchsuite.execution.pairs import LaidOutRun, lay_out
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.hashing import run_id
 from benchsuite.specs.loading.resolve import SelectedRun
@@ -25,6 +25,9 @@ from benchsuite.specs.models.dataset import (
     MnistDataset,
     SyntheticDataset,
 )
+
+if TYPE_CHECKING:
+    from benchsuite.data.tensors import DecodedDataset
 
 
 @dataclass(frozen=True)
@@ -57,32 +60,35 @@ def make_plan(runs: list[SelectedRun], registry: Registry, data_root: Path) -> l
         DataError: if a data set must be read to know its shape, and cannot.
 
     """
-    planned = []
-    problems: dict[str, None] = {}
-    shapes: dict[str, DataShape] = {}
-    for run in runs:
-        spec = run.spec
-        key = spec.dataset.model_dump_json()
-        if key not in shapes:
-            shapes[key] = describe(spec.dataset, registry, data_root)
-        data = shapes[key]
-        rule = registry.rule(spec.rule.name)
-        try:
-            outline = outline_of_run(spec, data.input_shape, data.classes, registry.architectures)
-        except ShapeError as error:
-            problems[f"architecture '{spec.architecture.name}' on {spec.dataset.name}: {error}"] = None
-            continue
-        refused = tuple(incompatibilities(rule.traits, outline))
-        config = rule.Config.model_validate(spec.rule.config)
-        about = outline, rule, config, spec.protocol, data.train_examples, data.size_bytes, spec.hardware.world_size
-        planned.append(PlannedRun(run, run_id(spec), None if refused else estimate(*about), refused))
-    if problems:
-        raise SpecError([Problem(message) for message in problems])
-    return planned
+    laid_out = lay_out(runs, registry, lambda dataset: describe(dataset, registry, data_root))
+    return [
+        PlannedRun(run.selected, run_id(run.selected.spec), None if run.refused else _estimate(run), run.refused)
+        for run in laid_out
+    ]
 
 
-def describe(spec: DatasetSpec, registry: Registry, data_root: Path) -> DataShape:
-    """Return a data set's shape, from the spec alone where that says it, so that a plan needs no download."""
+def _estimate(run: LaidOutRun) -> Estimate:
+    spec, data = run.selected.spec, run.data
+    config = run.rule.Config.model_validate(spec.rule.config)
+    about = run.outline, run.rule, config, spec.protocol, data.train_examples, data.size_bytes
+    return estimate(*about, spec.hardware.world_size)
+
+
+def describe(
+    spec: DatasetSpec,
+    registry: Registry,
+    data_root: Path,
+    load: Callable[[DatasetSpec], DecodedDataset] | None = None,
+) -> DataShape:
+    """Return a data set's shape, from the spec alone where that says it, so that a plan needs no download.
+
+    Args:
+        spec: which data set.
+        registry: for plugins' readers.
+        data_root: where data sets lie.
+        load: reads a data set whose spec does not say its shape; from ``data_root`` if not given.
+
+    """
     match spec:
         case DigitsDataset():
             shape, classes, train, test = (1, 8, 8), 10, 1797 - spec.test_examples, spec.test_examples
@@ -100,7 +106,7 @@ def describe(spec: DatasetSpec, registry: Registry, data_root: Path) -> DataShap
             shape, classes = (spec.channels, spec.height, spec.width), spec.classes
             train, test = spec.train_examples, spec.test_examples
         case _:
-            dataset = load_dataset(spec, data_root, registry.datasets)
+            dataset = load(spec) if load else load_dataset(spec, data_root, registry.datasets)
             size = sum(t.numel() * t.element_size() for t in (dataset.train_inputs, dataset.test_inputs))
             return DataShape(dataset.input_shape, dataset.classes, len(dataset.train_targets), size)
     train = min(train, spec.train_limit or train)

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchsuite.errors import BenchsuiteError, HardwareError
 from benchsuite.execution.endings import Loss, first_line
-from benchsuite.execution.executor import Lost, Place, Tell
-from benchsuite.execution.ray_worker import look_around, make_run, threads_of
+from benchsuite.execution.executor import Lost, Place, Tell, threads_of
+from benchsuite.execution.ray_worker import look_around, make_run
 from benchsuite.records.model import RunRecord
 from benchsuite.records.running import alive_run_ids
 from benchsuite.records.store import RecordStore

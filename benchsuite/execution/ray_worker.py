@@ -8,35 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import TypeAdapter
 
-from benchsuite.data.fingerprint import fingerprint
-from benchsuite.data.load import load_dataset
 from benchsuite.execution.allocator import steady_allocator
 from benchsuite.execution.endings import InterruptedRunError
-from benchsuite.execution.executor import Place
-from benchsuite.execution.record_building import LoadedData
+from benchsuite.execution.executor import Place, threads_of
+from benchsuite.execution.loading import DataLoader
 from benchsuite.execution.run import Run
 from benchsuite.records.model import RunRecord
 from benchsuite.records.running import RunningElsewhereError
 from benchsuite.records.store import RecordStore
-from benchsuite.registry.manager import Registry, installed_registry
-from benchsuite.specs.hashing import canonical_json
+from benchsuite.registry.manager import installed_registry
 from benchsuite.specs.loading.resolve import SelectedRun
-from benchsuite.specs.models.dataset import DatasetSpec
-from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.training.device import settle_hardware
 from benchsuite.version import __version__
 
 EVENTS_PASSED_ON = frozenset({"benchsuite_run_started", "benchsuite_epoch_finished"})
 """The others follow from the record, which goes back whole."""
-
-_DATASET: TypeAdapter[DatasetSpec] = TypeAdapter(DatasetSpec)
-
-
-def threads_of(hardware: HardwareSpec) -> int:
-    """Return how many threads torch gets, for which cores are reserved: one where the spec leaves it open."""
-    return hardware.threads or 1
 
 
 def make_run(selected: SelectedRun, place: Place, events: Any) -> RunRecord | None:
@@ -56,7 +43,7 @@ def make_run(selected: SelectedRun, place: Place, events: Any) -> RunRecord | No
     torch.set_num_threads(threads_of(selected.spec.hardware))
     settle_hardware(selected.spec.hardware)
     registry = installed_registry()
-    data = _loaded(canonical_json(selected.spec.dataset.model_dump(mode="json")), str(place.data_root))
+    data = _loader(place.data_root).load(selected.spec.dataset)
 
     passed_on: list[Any] = []
 
@@ -108,9 +95,7 @@ def look_around(token: Path, data_root: Path) -> dict[str, str]:
     }
 
 
-# A worker makes run after run, mostly of the same track.
-@lru_cache(maxsize=2)
-def _loaded(dataset: str, data_root: str) -> LoadedData:
-    registry: Registry = installed_registry()
-    decoded = load_dataset(_DATASET.validate_json(dataset), Path(data_root), registry.datasets)
-    return LoadedData(decoded, fingerprint(decoded))
+@lru_cache(maxsize=1)
+def _loader(data_root: Path) -> DataLoader:
+    # A worker makes run after run, mostly of the same track.
+    return DataLoader(data_root, installed_registry(), keep=2)

@@ -20,7 +20,7 @@ from benchsuite.records.model import (
     StepDiagnosticValue,
     Timing,
 )
-from benchsuite.specs.hashing import run_id, spec_hash
+from benchsuite.specs.hashing import id_of_hash, spec_hash
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.clock import Clock
@@ -85,7 +85,7 @@ def identify(selected: SelectedRun, data: LoadedData, environment: Environment) 
         command=selected.command,
         data=data,
         environment=environment,
-        run_id=run_id(spec),
+        run_id=id_of_hash(whole),
         spec_hash=whole,
         result_key=run_result_key(whole, environment, data.fingerprint),
         seeds=derive_seeds(spec.seed),

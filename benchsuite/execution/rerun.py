@@ -6,6 +6,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from tempfile import TemporaryDirectory
 
 from benchsuite.errors import DataError
+from benchsuite.execution.loading import DataLoader
+from benchsuite.execution.run import Run
 from benchsuite.execution.session import Session
 from benchsuite.records.model import RunRecord
 from benchsuite.records.store import RecordStore
@@ -41,8 +43,14 @@ def rerun(record: RunRecord, registry: Registry, data_root: Path) -> RunRecord |
     registry.rule_config(record.spec.rule.name, record.spec.rule.config)
     with TemporaryDirectory(prefix="benchsuite-rerun-") as folder:
         selected = SelectedRun(record.spec, record.command)
-        session = Session([selected], RecordStore(Path(folder)), registry, data_root, fresh=True)
+        store = RecordStore(Path(folder))
+        session = Session([selected], store, registry, data_root, fresh=True)
         session.check()
+        if session.refused:
+            # Earlier versions made a record of what is refused now before anything starts.
+            data = DataLoader(data_root, registry).load(record.spec.dataset)
+            store.prepare()
+            return Run(selected, data, store, registry, fresh=True).execute()
         result = session.execute()
     return None if result.interrupted else result.records[0]
 

@@ -1,4 +1,4 @@
-"""Networks as rules see them: linear maps inside segments, and what lies between the segments."""
+"""Networks as rules see them: segments, each with one linear map, and parameter-free layers between segments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["AdoptedNetwork", "adopt"]
 
 
 def __getattr__(name: str) -> Any:
-    # Not before it is asked for: a network on paper needs no torch.
+    # Imported on first use: shapes can be worked out without torch.
     if name not in __all__:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     from benchsuite.networks import adoption

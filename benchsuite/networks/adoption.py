@@ -1,4 +1,4 @@
-"""Networks that the suite has not built: a module's own linear layers made into linear maps, the rest left as it is."""
+"""Adopt a torch module: its linear layers become linear maps, everything else stays as it is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from benchsuite.networks.shapes.survey import Call, survey
 from benchsuite.specs.models.architecture import Initialization, Unconverted
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
-"""Credit passes exactly through these, and they learn by the gradient of what reaches them, as in any segment."""
+"""Norm layers. Credit passes through them exactly; they train on the gradient of what reaches them, as in any
+segment."""
 
 SPREADS: dict[Any, Spread] = {
     nn.Dropout: "value",
@@ -30,13 +31,13 @@ SPREADS: dict[Any, Spread] = {
     "row": "example",
     "batch": "batch",
 }
-"""What one draw decides, by torch's layer or by the mode of torchvision's stochastic depth."""
+"""The part of a batch that one random draw covers, by torch layer or by the mode of torchvision's stochastic depth."""
 
 
 class AdoptedSegment(Segment):
-    """A linear map where a module had a linear layer; norm and nonlinearity are the module's own affair.
+    """A linear map in place of a module's linear layer; the module keeps its own norms and nonlinearities.
 
-    Its output, where credit is observed, is the map's.
+    The segment's output, where credit is observed, is the map's output.
     """
 
     def __init__(self, linear_map: LinearMap) -> None:
@@ -44,20 +45,20 @@ class AdoptedSegment(Segment):
 
     @property
     def weight(self) -> Tensor:
-        """The map's, for modules that look at it."""
+        """The map's weight, for modules that read it from the layer."""
         return self.map.weight
 
     @property
     def bias(self) -> Tensor | None:
-        """The map's, for modules that look at it."""
+        """The map's bias, for modules that read it from the layer."""
         return self.map.bias
 
 
 class AdoptedNetwork(Network):
-    """A module whose linear layers are segments; what lies between them, only autograd knows.
+    """A module whose linear layers are segments; the computation between them is known only to autograd.
 
-    So rules that work through autograd (the first mechanism) can train it, rules that hand credit to segments directly
-    cannot. Its outline's topology is ``adopted``.
+    Rules that work through autograd (the first mechanism) can train it. Rules that hand credit to segments directly
+    cannot. The topology of its outline is ``adopted``.
 
     Attributes:
         module: the module, changed in place.
@@ -82,22 +83,22 @@ def adopt(
     """Turn a module into a network that rules of the first mechanism can train.
 
     Each ``nn.Linear`` and ``nn.Conv2d`` that a forward pass calls is replaced, within the module, by a linear map with
-    the very same parameters; the function stays the same to the last bit, the keys of its ``state_dict`` do not: load
-    weights before. ``nn.Dropout``, its kind for channels and torchvision's stochastic depth are replaced by the suite's
-    ``Dropout``, which draws from the run's own stream; what else draws at random draws from torch's global one, which
-    no seed of a run reaches.
+    the same parameters. The function stays the same to the last bit, but the keys of ``state_dict`` change: load
+    weights before. ``nn.Dropout``, channel dropout and torchvision's stochastic depth are replaced by the suite's
+    ``Dropout``, which draws from the run's own stream. Any other random layer draws from torch's global stream, which
+    the seeds of a run do not set.
 
     Args:
         module: a classifier; changed in place.
-        input_shape: of one example.
-        classes: how many logits it must have; any number if not given.
-        unconverted: what becomes of parameters in neither such layers nor norms (attention, embeddings, parameters of
-            the module's own): 'refuse' the module, or train them by the 'exact' gradient of what reaches them. Their
-            names are in ``outline.exact_parameters``, after those of norms.
+        input_shape: shape of one example.
+        classes: required number of logits; any number if not given.
+        unconverted: treatment of parameters outside linear layers and norms (attention, embeddings, the module's own
+            parameters): 'refuse' the module, or train them with the 'exact' gradient of the credit that reaches them.
+            Their names are in ``outline.exact_parameters``, after those of norms.
 
     Raises:
-        AdoptionError: if the module fails on a batch, calls a layer twice, returns no logits, has no linear layer that
-            it calls, or has parameters elsewhere; names the layers.
+        AdoptionError: if the module fails on a batch, calls a layer twice, returns no logits, calls no linear layer, or
+            has parameters elsewhere. The message names the layers.
 
     """
     if type(module) in (nn.Linear, nn.Conv2d):
@@ -107,7 +108,7 @@ def adopt(
     segments = {segment.name: AdoptedSegment(_map_of(layers[path])) for segment, path in plan.paths}
     replaced: dict[nn.Module, nn.Module] = {layers[path]: segments[segment.name] for segment, path in plan.paths}
     replaced |= {part: dropout for part in layers.values() if (dropout := _dropout_of(part)) is not None}
-    # Everywhere it is registered: a layer may have two names.
+    # A layer may be registered under two names: replace it under each.
     for part in layers.values():
         for name, child in part._modules.items():
             if child in replaced:
@@ -117,7 +118,7 @@ def adopt(
 
 @dataclass(frozen=True)
 class ModulePlan:
-    """A module on paper: its outline, and where its segments' layers are found."""
+    """The outline of a module, with the path of each segment's layer within the module."""
 
     outline: ArchitectureOutline
     paths: tuple[tuple[SegmentOutline, str], ...]
@@ -126,7 +127,7 @@ class ModulePlan:
 def outline_of_module(
     module: nn.Module, input_shape: Shape, *, classes: int | None = None, unconverted: Unconverted = "refuse"
 ) -> ModulePlan:
-    """Work out which layers would become segments, and what reads what; leaves the module as it is.
+    """Return which layers would become segments and which nodes each reads; the module is not changed.
 
     Raises:
         AdoptionError: as ``adopt``.
@@ -173,12 +174,12 @@ def made_module(make: Callable[[], nn.Module], generator: Generator) -> nn.Modul
 
 
 def outline_with(make: Callable[[], nn.Module], plan: ModulePlan, unconverted: Unconverted) -> ArchitectureOutline:
-    """Return the outline of a module that ``build`` shall make anew."""
+    """Return the outline of a module that ``build`` creates again with ``make``."""
     return replace(plan.outline, make_module=make, unconverted=unconverted)
 
 
 def _is_convertible(layer: nn.Module) -> bool:
-    # Of these very types: a subclass may compute something else.
+    # Exact types only: a subclass may compute something else.
     if type(layer) is nn.Conv2d:
         return layer.padding_mode == "zeros" and _padding(layer) is not None
     return type(layer) is nn.Linear
@@ -186,7 +187,7 @@ def _is_convertible(layer: nn.Module) -> bool:
 
 def _map_of(layer: nn.Module) -> LinearMap:
     make: Callable[..., LinearMap] = Conv2d if isinstance(layer, nn.Conv2d) else Dense
-    with torch.device("meta"):  # no memory for weights that are replaced at once
+    with torch.device("meta"):  # allocates no memory; the weights are replaced below
         linear_map = make(**_options(layer), bias=layer.bias is not None)
     for name, parameter in layer.named_parameters(recurse=False):
         setattr(linear_map, name, parameter)
@@ -209,7 +210,7 @@ def _options(layer: nn.Module) -> dict[str, Any]:
 
 
 def _dropout_of(layer: nn.Module) -> Dropout | None:
-    # Only a module that has it can need it; importing torchvision takes long.
+    # torchvision is slow to import, and a module can hold its layer only if it is already imported.
     stochastic_depth = getattr(sys.modules.get("torchvision.ops"), "StochasticDepth", ())
     if isinstance(layer, stochastic_depth):
         probability, spread = layer.p, SPREADS[layer.mode]
@@ -221,13 +222,13 @@ def _dropout_of(layer: nn.Module) -> Dropout | None:
 
 
 def _padding(layer: nn.Conv2d) -> int | tuple[int, int] | None:
-    """Return the zeros on each side; None where torch's ``same`` is not the same on both sides of an axis."""
+    """Return the zeros added on each side; None if torch's ``same`` pads the two sides of an axis differently."""
     if layer.padding == "valid":
         return 0
     if layer.padding == "same":
         around = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
         return None if any(n % 2 for n in around) else _plain((around[0] // 2, around[1] // 2))
-    assert isinstance(layer.padding, tuple)  # noqa: S101 - torch has made one of a number
+    assert isinstance(layer.padding, tuple)  # noqa: S101 - torch turns a number into a pair
     return _plain((layer.padding[0], layer.padding[1]))
 
 
@@ -257,7 +258,7 @@ def _segment_outline(name: str, call: Call) -> SegmentOutline:
 
 
 def _names(calls: list[Call]) -> list[str]:
-    """Return the layers' paths with no dots in them, which names of buffers cannot have."""
+    """Return the layers' paths with dots replaced: buffer names cannot contain dots."""
     names: list[str] = []
     for call in calls:
         name = call.name.replace(".", "_")
@@ -268,7 +269,7 @@ def _names(calls: list[Call]) -> list[str]:
 
 
 def _others(module: nn.Module, taken: set[int]) -> list[tuple[str, int, bool]]:
-    """Return (path, numbers, whether a norm has it) of parameters that learn and are in no segment, in order."""
+    """Return (path, size, is in a norm) for each trainable parameter outside the segments, in order."""
     found = []
     for path, part in module.named_modules():
         for name, parameter in part.named_parameters(recurse=False):

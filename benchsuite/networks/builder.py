@@ -1,4 +1,4 @@
-"""From an architecture spec to a network with drawn weights."""
+"""Build a network with initial weights from an architecture spec."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ from benchsuite.specs.models.joints import (
 from benchsuite.specs.models.pretraining import PretrainingSpec
 
 ArchitectureBuilder = Callable[[dict[str, Any], Shape, int], ArchitectureSpec | nn.Module]
-"""A plugin's builder: (options, input shape, classes) to an architecture of a built-in kind, or to a new module of its
-own, which is adopted."""
+"""A plugin's builder: maps (options, input shape, classes) to an architecture of a built-in kind, or to a new torch
+module, which is adopted."""
 
 MAP_KINDS: dict[str, Callable[..., LinearMap]] = {
     linear_map.kind: linear_map for linear_map in (Dense, Conv2d, LocallyConnected2d)
@@ -66,7 +66,7 @@ def outline_of(
     classes: int,
     builders: Mapping[str, ArchitectureBuilder] | None = None,
 ) -> ArchitectureOutline:
-    """Return the network on paper, asking a plugin's builder where the spec names one.
+    """Return a network's outline; a spec that names a plugin's builder is passed to that builder.
 
     Raises:
         ShapeError: if the layers do not fit together.
@@ -81,7 +81,7 @@ def outline_of(
                 f"architecture '{architecture.name}': no plugin provides the builder '{architecture.builder}'{hint}"
             )
         make: Callable[[], Any] = partial(known[architecture.builder], dict(architecture.options), input_shape, classes)
-        with torch.random.fork_rng(devices=[]):  # a module's own initialisation draws from the global stream
+        with torch.random.fork_rng(devices=[]):  # the module initialises from the global stream
             built = make()
         if isinstance(built, nn.Module):
             found = outline_of_module(built, input_shape, classes=classes, unconverted=architecture.unconverted)
@@ -101,10 +101,10 @@ def require_keepable(
     classes: int,
     builders: Mapping[str, ArchitectureBuilder] | None = None,
 ) -> None:
-    """Check on paper that the segments a pretraining keeps have their place in the run's network.
+    """Check, from outlines alone, that the segments kept from pretraining exist in the run's network.
 
     Raises:
-        ShapeError: if a segment is missing in either network, or has another map there; says which.
+        ShapeError: if a segment is missing in either network or has a different map there. The message names it.
         PluginError: if no plugin provides a network's builder.
 
     """
@@ -130,11 +130,11 @@ def require_keepable(
 
 
 def build(plan: ArchitectureOutline, generator: Generator) -> Network:
-    """Build the network of an outline, weights drawn segment by segment in forward order.
+    """Build the network of an outline, drawing weights segment by segment in forward order.
 
     Args:
         plan: from ``outline_of``.
-        generator: the stream for initial weights, on the CPU: the same weights on every device.
+        generator: the random stream for initial weights. It is on the CPU, so weights are the same on every device.
 
     """
     if plan.make_module is not None:
@@ -152,7 +152,7 @@ def build(plan: ArchitectureOutline, generator: Generator) -> Network:
 
 
 def _may_overwrite(plan: ArchitectureOutline, position: int) -> bool:
-    """Return whether a joint reads a sum that nothing else reads: neither credit nor a gradient needs that again."""
+    """Return whether a joint may overwrite its input: it is a sum that no other node reads, so no gradient needs it."""
     (source, *others) = plan.sources[position]
     before = plan.nodes[source] if source >= 0 else None
     is_sum = isinstance(before, JointOutline) and isinstance(before.layer, SumLayer)
@@ -202,7 +202,7 @@ def _build_joint(node: JointOutline, may_overwrite: bool) -> nn.Module:
 def _build_pool(layer: PoolLayer, input_shape: Shape) -> nn.Module:
     stride = layer.stride or layer.size
     if layer.kind == "zero_padded_max_pool":
-        # Enough for a window that begins on the last row; what no window reaches is left out by the pooling.
+        # Enough for a window that begins on the last row; the pooling ignores rows that no window reaches.
         return PaddedMaxPool(layer.size, stride, (0, layer.size - 1, 0, layer.size - 1), fill=0.0)
     if layer.padding == "same":
         (top, bottom), (left, right) = (_same(n, layer.size, stride) for n in input_shape[1:])

@@ -1,7 +1,7 @@
-"""Losses at the network's output, each with its gradient by the logits in closed form.
+"""Losses at the network's output, each with a closed form of its gradient with respect to the logits.
 
-Rules of the second mechanism need only that gradient; the closed form saves them a graph. A test holds it against
-autograd's.
+Rules of the second mechanism need only that gradient, so the closed form saves them an autograd graph. A test
+compares it with autograd's gradient.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from benchsuite.specs.models.protocol import LossSpec
 
 
 class Criterion(ABC):
-    """A loss, meaned over the batch."""
+    """A loss, averaged over the batch."""
 
     @abstractmethod
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean loss, differentiable by the logits; logits (batch, classes), targets (batch,) of int64."""
+        """Return the mean loss, differentiable in the logits; logits (batch, classes), targets (batch,) of int64."""
 
     @abstractmethod
     def loss_and_error(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mean loss and the output error dL/dlogits, already divided by the batch; no graph is kept."""
+        """Return the mean loss and the output error dL/dlogits, already divided by the batch size; builds no graph."""
 
     @abstractmethod
     def summed(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss summed over the batch, for measuring over many batches."""
+        """Return the loss summed over the batch, for evaluation over many batches."""
 
     @abstractmethod
     def per_example(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return each example's own loss, shape (batch,): their mean is the loss."""
+        """Return the loss per example, shape (batch,); their mean is the loss."""
 
 
 class CrossEntropy(Criterion):
@@ -43,9 +43,9 @@ class CrossEntropy(Criterion):
         return F.cross_entropy(logits, targets)
 
     def loss_and_error(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mean cross-entropy and its gradient by the logits."""
+        """Return the mean cross-entropy and its gradient with respect to the logits."""
         with torch.no_grad():
-            log_probability = logits.log_softmax(1)
+            log_probability = logits.log_softmax(1)  # (batch, classes)
             loss = F.nll_loss(log_probability, targets)
             error = log_probability.exp_()
             error.scatter_add_(1, targets.unsqueeze(1), error.new_full((len(targets), 1), -1.0))
@@ -56,7 +56,7 @@ class CrossEntropy(Criterion):
         return F.cross_entropy(logits, targets, reduction="sum")
 
     def per_example(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return each example's cross-entropy."""
+        """Return the cross-entropy per example."""
         return F.cross_entropy(logits, targets, reduction="none")
 
 
@@ -68,9 +68,9 @@ class SquaredError(Criterion):
         return self.summed(logits, targets) / len(targets)
 
     def loss_and_error(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mean loss and its gradient by the logits."""
+        """Return the mean loss and its gradient with respect to the logits."""
         with torch.no_grad():
-            difference = logits - F.one_hot(targets, logits.shape[1]).to(logits.dtype)
+            difference = logits - F.one_hot(targets, logits.shape[1]).to(logits.dtype)  # (batch, classes)
             return 0.5 * difference.square().sum() / len(targets), difference.div_(len(targets))
 
     def summed(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -78,12 +78,12 @@ class SquaredError(Criterion):
         return self.per_example(logits, targets).sum()
 
     def per_example(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return each example's loss."""
+        """Return the loss per example."""
         return 0.5 * (logits - F.one_hot(targets, logits.shape[1]).to(logits.dtype)).square().sum(1)
 
 
 class BinaryCrossEntropy(Criterion):
-    """Each class a yes or no of its own: ``Σ_i softplus(x_i) - x_c``; the error is (sigmoid(logits) - onehot) / batch.
+    """Independent yes or no per class: ``Σ_i softplus(x_i) - x_c``; the error is (sigmoid(logits) - onehot) / batch.
 
     Source: the authors' code of Akrout et al. 2019, whose network ends in sigmoids; here they are part of the loss.
     """
@@ -93,9 +93,9 @@ class BinaryCrossEntropy(Criterion):
         return self.summed(logits, targets) / len(targets)
 
     def loss_and_error(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mean loss and its gradient by the logits."""
+        """Return the mean loss and its gradient with respect to the logits."""
         with torch.no_grad():
-            error = logits.sigmoid()
+            error = logits.sigmoid()  # (batch, classes)
             error.scatter_add_(1, targets.unsqueeze(1), error.new_full((len(targets), 1), -1.0))
             return self.summed(logits, targets) / len(targets), error.div_(len(targets))
 
@@ -105,15 +105,15 @@ class BinaryCrossEntropy(Criterion):
         return F.binary_cross_entropy_with_logits(logits, onehot, reduction="sum")
 
     def per_example(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return each example's loss."""
+        """Return the loss per example."""
         onehot = F.one_hot(targets, logits.shape[1]).to(logits.dtype)
         return F.binary_cross_entropy_with_logits(logits, onehot, reduction="none").sum(1)
 
 
 class OneVersusAllHinge(Criterion):
-    """``max(1 - x_c, 0) + mu Σ_{i≠c} max(1 + x_i, 0)``: each class asks for a margin of one on its own side of zero.
+    """Hinge loss ``max(1 - x_c, 0) + mu Σ_{i≠c} max(1 + x_i, 0)``: a margin of one per class on its side of zero.
 
-    A logit beyond its margin, or exactly on it, has no error.
+    A logit beyond its margin, or exactly on it, has zero error.
 
     Attributes:
         mu: weight of each of the other classes; 1/(classes - 1) if None.
@@ -129,11 +129,11 @@ class OneVersusAllHinge(Criterion):
         return self.summed(logits, targets) / len(targets)
 
     def loss_and_error(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mean loss and its gradient by the logits."""
+        """Return the mean loss and its gradient with respect to the logits."""
         with torch.no_grad():
             side, weight = self._sides(logits, targets)
-            margins = (1 + side * logits).clamp_min_(0)
-            error = weight * side * (margins > 0)
+            margins = (1 + side * logits).clamp_min_(0)  # (batch, classes)
+            error = weight * side * (margins > 0)  # (batch, classes)
             return (weight * margins).sum() / len(targets), error.div_(len(targets))
 
     def summed(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -141,7 +141,7 @@ class OneVersusAllHinge(Criterion):
         return self.per_example(logits, targets).sum()
 
     def per_example(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return each example's loss."""
+        """Return the loss per example."""
         side, weight = self._sides(logits, targets)
         return (weight * torch.relu(1 + side * logits)).sum(1)
 
@@ -159,9 +159,9 @@ CRITERIA: dict[str, Criterion] = {
     "binary_cross_entropy": BinaryCrossEntropy(),
     "one_versus_all_hinge": OneVersusAllHinge(),
 }
-"""By the name that protocols use."""
+"""Criteria by the name that protocols use."""
 
 
 def criterion_of(loss: LossSpec) -> Criterion:
-    """Return the loss that a protocol asks for, by name or with its parameters."""
+    """Return the criterion that a protocol names or gives with its parameters."""
     return CRITERIA[loss] if isinstance(loss, str) else OneVersusAllHinge(loss.mu)

@@ -1,4 +1,4 @@
-"""How weights are drawn at the start; the same for every rule at one seed index."""
+"""Initial weights: drawn the same way for every rule at one seed index."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchsuite.networks.maps import LinearMap
 from benchsuite.specs.models.architecture import Initialization
 
 Fill = Callable[[Tensor], object]
-"""Overwrites a tensor with draws."""
+"""Function that fills a tensor with random values in place."""
 
 
 def initialize(
@@ -23,14 +23,14 @@ def initialize(
     reads_data: bool = False,
     input_channels: int | None = None,
 ) -> None:
-    """Draw a map's weight from ``generator``, then its bias where it is drawn at all; other biases become zero.
+    """Draw a map's weight from ``generator``, then its bias if the scheme draws biases; other biases become zero.
 
     Args:
-        linear_map: what to draw.
-        how: the scheme.
-        generator: the stream, on the CPU.
-        reads_data: whether the map reads the data and no segment; for ON/OFF pairs.
-        input_channels: channels of its input, before it was flattened; for ON/OFF pairs of channels.
+        linear_map: the map to initialise.
+        how: the initialisation scheme.
+        generator: the random stream, on the CPU.
+        reads_data: whether the map reads the network's input and no segment; for ON/OFF pairs.
+        input_channels: channels of its input before flattening; for ON/OFF pairs of channels.
 
     Source: He et al. 2015 (he_*), Glorot & Bengio 2010 (xavier_*), LeCun et al. 1998 (lecun_normal: N(0, 1/fan_in)),
     Saxe et al. 2014 (orthogonal), Clark et al. 2021 (ON/OFF pairs), torch.nn (torch_default).
@@ -51,8 +51,8 @@ def initialize(
 
 
 def _fill_opposite_pairs(values: Tensor, fill: Fill) -> None:
-    """Draw half of the outputs and give each a partner with the opposite weight: pairs that read the data."""
-    half = values.new_empty(len(values) // 2, *values.shape[1:])
+    """Draw half of the outputs and give each a partner with the opposite weight: for pairs that read the input."""
+    half = values.new_empty(len(values) // 2, *values.shape[1:])  # (outputs / 2, ...)
     fill(half)
     with torch.no_grad():
         values[0::2] = half
@@ -76,7 +76,7 @@ def _fill_crosswise_pairs(values: Tensor, fill: Fill, channels: int | None) -> N
 
 
 def _fillers(linear_map: LinearMap, how: Initialization, generator: Generator, fan_in: int) -> tuple[Fill, Fill | None]:
-    """Return what fills a weight and, where the scheme draws biases, what fills a bias."""
+    """Return the filler for a weight and, if the scheme draws biases, the filler for a bias."""
     fan_out = linear_map.fan_out
 
     def uniform(bound: float) -> Fill:

@@ -1,8 +1,9 @@
-"""Images with the batch as the fastest axis of memory, beside the usual order with the batch as the slowest.
+"""Memory layouts of image batches: batch as the slowest axis (torch's default) or as the fastest.
 
-A locally connected map multiplies position by position, so its products leave the batch fastest. Its outputs keep their
-shape, (batch, channels, height, width), and lie in memory as (height, width, channels, batch); what reads them next is
-spared a transposition of all activations, which takes longer than the products where a filter is small.
+A locally connected map multiplies position by position, so its products have the batch as the fastest axis. Its
+outputs keep the shape (batch, channels, height, width) but lie in memory as (height, width, channels, batch). The
+next layer is then spared a transposition of all activations, which takes longer than the products if filters are
+small.
 """
 
 from __future__ import annotations
@@ -15,35 +16,36 @@ from torch import Tensor
 
 
 def is_batch_fastest(images: Tensor) -> bool:
-    """Return whether neighbours in memory are of neighbouring examples; shape (batch, ...)."""
+    """Return whether the batch, axis 0, is the fastest axis in memory; shape (batch, ...)."""
     return images.stride(0) == 1 and len(images) > 1
 
 
 def by_position(images: Tensor) -> Tensor:
     """Return images of shape (batch, channels, height, width) as (height, width, channels, batch), the batch fastest.
 
-    A view where they lie so. Else transposed as one matrix, which is several times faster than along four axes.
+    A view if the batch already is fastest. Otherwise a copy, transposed as one matrix: that is several times faster
+    than along four axes.
     """
     if is_batch_fastest(images):
         return images.permute(2, 3, 1, 0)
-    transposed = images.flatten(1).t().contiguous()
+    transposed = images.flatten(1).t().contiguous()  # (channels·height·width, batch)
     return transposed.view(*images.shape[1:], len(images)).permute(1, 2, 0, 3)
 
 
 def examples_first(images: Tensor) -> Tensor:
-    """Return images of shape (batch, ...) with the batch as the slowest axis of memory, copied unless they lie so."""
+    """Return images of shape (batch, ...) with the batch as the slowest axis in memory; copies if needed."""
     return _vectors(images).view(images.shape)
 
 
 def _vectors(images: Tensor) -> Tensor:
-    # As one matrix: element by element, along all axes, the transposition took seven times as long.
+    # Transposed as one matrix: along all axes, element by element, it took seven times as long.
     return images.permute(*range(1, images.dim()), 0).reshape(-1, len(images)).t().contiguous()
 
 
 def flattened(images: Tensor) -> Tensor:
-    """Return images of shape (batch, ...) as vectors, one after the other in memory.
+    """Return images of shape (batch, ...) as vectors (batch, inputs), with the batch slowest in memory.
 
-    Where the batch is fastest it is so in the gradient too, which meets activations that lie alike.
+    If the batch is the fastest axis of the images, it is in their gradient too, so that both have the same layout.
     """
     if not is_batch_fastest(images):
         return images.flatten(1)
@@ -52,7 +54,7 @@ def flattened(images: Tensor) -> Tensor:
 
 
 class _Flattened(torch.autograd.Function):
-    """Both ways transposed as one matrix."""
+    """Flatten with a transposition as one matrix, forward and backward."""
 
     @staticmethod
     def forward(ctx: Any, images: Tensor) -> Tensor:
@@ -61,21 +63,21 @@ class _Flattened(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        transposed = gradient.t().contiguous().view(*ctx.shape[1:], len(gradient))
+        transposed = gradient.t().contiguous().view(*ctx.shape[1:], len(gradient))  # (..., batch)
         if transposed.dim() == 4:
             return transposed.permute(1, 2, 0, 3).contiguous().permute(3, 2, 0, 1)
         return transposed.movedim(-1, 0)
 
 
 def over_one_image(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """Return a function of each channel alone, such as pooling; where the batch is fastest, it is so in the result.
+    """Apply a function that treats channels separately, such as pooling, and keep the memory layout of the images.
 
-    Channels of all examples then stand as channels of one image with the channels fastest, which torch pools in a tenth
-    of the time it takes in the usual order (128 images, 32 channels of 28x28, 2x2; torch 2.15, one core).
+    If the batch is fastest, the channels of all examples become the channels of one image in channels-last order. torch
+    pools that in a tenth of the time of the usual order (128 images, 32 channels of 28x28, 2x2; torch 2.15, one core).
 
     Args:
-        function: from shape (batch, channels, height, width) to one with another height and width.
-        images: in either order of memory.
+        function: maps shape (batch, channels, height, width) to one with another height and width.
+        images: in either memory layout.
 
     """
     if not is_batch_fastest(images):
@@ -90,5 +92,5 @@ def over_one_image(function: Callable[[Tensor], Tensor], images: Tensor) -> Tens
 
 
 def _channels_fastest(gradient: Tensor) -> Tensor:
-    # From anything else, down to the stride of the axis of length one, pooling's backward copies to the slow order.
+    # With any other strides, even on the axis of length one, pooling's backward copies to the slow layout.
     return gradient[0].permute(1, 2, 0).contiguous().unsqueeze(0).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""A network: segments by name, in forward order, with what lies between them."""
+"""The network: named segments in forward order, with the layers between them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from benchsuite.networks.vector_segment import codes_of
 
 
 class Network(nn.Module):
-    """A graph of segments, the readout last: a chain, or with sums.
+    """A graph of segments with the readout last: a chain, or a graph with sums.
 
     Attributes:
-        outline: the network on paper.
-        segments: by name, in forward order; the last is the readout.
-        maps: the segments' linear maps by name.
-        autocast_dtype: narrow type for products on the way forward, or None; set by the harness.
-        credit_observer: told (segment, credit at its output, credit at its map's output) where gradients are formed
-            without autograd; set by diagnostics.
+        outline: shapes, sources and sizes of all nodes.
+        segments: segments by name, in forward order; the last is the readout.
+        maps: linear maps by segment name.
+        autocast_dtype: low-precision type for products in the forward pass, or None; set by the harness.
+        credit_observer: called with (segment, credit at its output, credit at its map's output) when gradients are
+            formed without autograd; set by diagnostics.
 
     """
 
@@ -32,9 +32,9 @@ class Network(nn.Module):
         super().__init__()
         self.outline = outline
         self.nodes = nn.ModuleDict(dict(nodes))
-        # A plain tuple: walking a ModuleDict costs more than the small layers themselves.
+        # A plain tuple: iterating over a ModuleDict costs more than small layers do.
         self._steps: tuple[tuple[str, nn.Module], ...] = tuple(self.nodes.items())
-        # None in a chain, whose walk needs no memory of earlier nodes.
+        # None for a chain, which needs no outputs of earlier nodes.
         self._sources = None if outline.topology == "chain" else outline.sources
         self._done_with = _last_reads(outline.sources)
         self.segments: Mapping[str, Segment] = {n: m for n, m in nodes if isinstance(m, Segment)}
@@ -54,22 +54,22 @@ class Network(nn.Module):
 
     @property
     def readout(self) -> str:
-        """Name of the last segment, whose output ``decode`` makes logits of."""
+        """Name of the last segment, whose output ``decode`` turns into logits."""
         return tuple(self.segments)[-1]
 
     @property
     def hidden(self) -> tuple[str, ...]:
-        """Names of all segments but the readout."""
+        """Names of all segments except the readout."""
         return tuple(self.segments)[:-1]
 
     @property
     def credit_senders(self) -> tuple[str, ...]:
-        """Names of the segments that pass credit on to one below: all but those that read only the data."""
+        """Names of the segments that pass credit to an earlier one: all except those that read only the input."""
         return tuple(name for name, above in self.outline.upstream.items() if above)
 
     @property
     def classes(self) -> int:
-        """Width of the output."""
+        """The number of classes."""
         return self.outline.classes
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -83,11 +83,11 @@ class Network(nn.Module):
         return self.decode(self.widen(inputs))
 
     def walk(self, inputs: Tensor, visit: Callable[..., Tensor]) -> Tensor:
-        """Carry a batch through all nodes in forward order and return the last one's output.
+        """Run a batch through all nodes in forward order and return the last node's output.
 
         Args:
-            inputs: the batch.
-            visit: (name, node, what the node receives, ...) to what the nodes after it shall receive.
+            inputs: the batch, shape (batch, ...).
+            visit: called with (name, node, the node's inputs...); returns the output that later nodes receive.
 
         """
         if self._sources is None:
@@ -102,41 +102,42 @@ class Network(nn.Module):
         return values[position]
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Return the context that the forward pass runs in: autocast, if a narrow type is set."""
+        """Return the context for the forward pass: autocast if ``autocast_dtype`` is set."""
         if self.autocast_dtype is None:
             return nullcontext()
         device_type = next(self.parameters()).device.type
         return torch.autocast(device_type, self.autocast_dtype)
 
     def widen(self, logits: Tensor) -> Tensor:
-        """Return logits in the weights' own type, in which losses are computed."""
+        """Return logits in the weights' dtype, in which losses are computed."""
         return logits if self.autocast_dtype is None else logits.to(next(self.parameters()).dtype)
 
     @property
     def is_vectorized(self) -> bool:
-        """Whether its units are vectors."""
+        """True if units are vectors."""
         return self.outline.form == "vectorized"
 
     @property
     def is_invertible(self) -> bool:
-        """Whether every segment has an inverse."""
+        """True if every segment has an inverse."""
         return self.outline.form == "invertible"
 
     def decode(self, readout: Tensor) -> Tensor:
         """Return the logits, shape (batch, classes), for the readout's output.
 
-        In a vectorized network that is one vector unit, (batch, K, 1): its components are the logits, or are compared
-        with each class's code. In an invertible one the first outputs are the logits.
+        In a vectorized network the readout is one vector unit, (batch, K, 1): its components are the logits, or are
+        compared with the code of each class. In an invertible network the first outputs are the logits.
         """
         if not self.is_vectorized:
             return readout[:, : self.classes] if self.is_invertible else readout
-        vector = readout.flatten(1)
+        vector = readout.flatten(1)  # (batch, K)
         return vector if self.codes is None else vector @ self.codes.t()
 
     def encode_error(self, error: Tensor) -> Tensor:
-        """Return the output error at the readout's output, for one at the logits.
+        """Return the error at the readout's output for the error at the logits, shape (batch, classes).
 
-        That is its vector unit, (batch, K), or all its outputs, of which auxiliary ones have none.
+        In a vectorized network that is the error of its vector unit, (batch, K). In an invertible network it is the
+        error of all its outputs, zero for auxiliary ones.
         """
         if self.is_invertible:
             return F.pad(error, (0, self.outline.segments[-1].units - self.classes))
@@ -144,24 +145,24 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def constrain(self) -> None:
-        """Put the weights back where they may be; the harness calls it after every update.
+        """Project the weights onto their constraint; the harness calls this after every update.
 
-        In a nonnegative network all weights but those of segments that read the data are clamped at zero.
+        In a nonnegative network, weights are clamped at zero, except those of segments that read the input.
         """
         if self._clamped:
             torch._foreach_clamp_min_(self._clamped, 0.0)
 
     def steps(self) -> tuple[tuple[str, nn.Module], ...]:
-        """Return all nodes in forward order, segments and what lies between them; ``walk`` knows who reads whom."""
+        """Return all nodes by name in forward order: segments and the layers between them."""
         return self._steps
 
     def freeze(self, names: Iterable[str]) -> None:
-        """Let these segments stay as they are, whatever trains the network."""
+        """Freeze these segments: training no longer changes them."""
         for name in names:
             self.segments[name].freeze()
 
     def set_dropout_generator(self, generator: Generator) -> None:
-        """Let all dropout draw from this stream."""
+        """Make all dropout layers draw from this random stream."""
         for dropout in self._dropouts():
             dropout.generator = generator
 
@@ -170,9 +171,9 @@ class Network(nn.Module):
 
     @contextmanager
     def repeated(self) -> Iterator[None]:
-        """Let the block run one batch forward several times as one network would: dropout drops the same units.
+        """Reuse the same dropout masks in all forward passes of one batch within the block.
 
-        Masks are drawn by the block's first forward pass, so the stream is left where a single pass leaves it.
+        The first forward pass draws the masks, so the random stream ends up where a single pass leaves it.
         """
         dropouts = self._dropouts()
         for dropout in dropouts:
@@ -186,7 +187,7 @@ class Network(nn.Module):
     @contextmanager
     def untracked(self) -> Iterator[None]:
         """Keep the block's forward passes out of the running averages of batch norms."""
-        # Without running averages to follow, torch normalises by the batch in training, and as ever in evaluation.
+        # Without running averages to update, torch normalises by the batch in training; evaluation is unchanged.
         norms = [m for m in self.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
         tracking = [norm for norm in norms if norm.training and norm.track_running_stats]
         for norm in tracking:
@@ -199,7 +200,7 @@ class Network(nn.Module):
 
     @contextmanager
     def observed(self) -> Iterator[dict[str, Tensor]]:
-        """Collect each segment's output while the block runs the network forward; gradients flow as always."""
+        """Collect the output of each segment in forward passes within the block; gradients flow as usual."""
         outputs: dict[str, Tensor] = {}
 
         def keep(name: str) -> object:
@@ -214,6 +215,6 @@ class Network(nn.Module):
 
 
 def _last_reads(sources: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
-    """Return for each node what nobody reads after it, so that a forward pass holds no more than it needs."""
+    """Return, per node, the outputs that no later node reads, so that a forward pass can free them."""
     last = {source: position for position, read in enumerate(sources) for source in read}
     return tuple(tuple(s for s, at in last.items() if at == position) for position in range(len(sources)))

@@ -1,4 +1,4 @@
-"""Nonlinearities, and how a cotangent passes back through each."""
+"""Nonlinearities and their backward passes."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from benchsuite.specs.models.activation import Activation, ActivationName
 
 @dataclass(frozen=True)
 class Nonlinearity:
-    """A function of one number, applied to each.
+    """An elementwise function.
 
     Attributes:
-        apply: leaves its argument as it is.
-        apply_in_place: overwrites its argument where it can, else the same as ``apply``. Within a segment nobody else
-            needs the map's (or the norm's) output: a pass over memory and a third of the activations' memory are saved.
-            A gradient hook on the tensor from before still gets its own gradient.
-        pull_back: (cotangent at the output, output) to the cotangent at the input, where the output says enough; None
-            where it does not and autograd is needed.
-        invert: the argument for a value of the function, whatever number that is; None where some have none.
+        apply: returns a new tensor and does not change its argument.
+        apply_in_place: overwrites its argument if it can, else the same as ``apply``. Within a segment nothing else
+            needs the output of the map (or the norm), so this saves a pass over memory and a third of the
+            activations' memory. A gradient hook on the overwritten tensor still gets its own gradient.
+        pull_back: maps (cotangent at the output, output) to the cotangent at the input; None if the output alone does
+            not determine it and autograd is needed.
+        invert: the inverse function, defined for every number; None if there is none.
     """
 
     apply: Callable[[Tensor], Tensor]
@@ -34,7 +34,7 @@ class Nonlinearity:
 
 
 LEAKY_SLOPE = 0.01
-"""Below zero, where a spec gives no slope: torch's own default."""
+"""Slope below zero if a spec gives none: torch's default."""
 
 
 def _identity(values: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ def _through_relu(cotangent: Tensor, output: Tensor) -> Tensor:
 
 
 def leaky_relu(slope: float) -> Nonlinearity:
-    """Return the rectifier that keeps ``slope`` below zero."""
+    """Return the leaky ReLU with this slope below zero."""
     return Nonlinearity(
         partial(F.leaky_relu, negative_slope=slope),
         partial(F.leaky_relu_, negative_slope=slope),
@@ -64,9 +64,9 @@ def _through_leaky_relu(cotangent: Tensor, output: Tensor, slope: float) -> Tens
 def saturated_linear(slope: float) -> Nonlinearity:
     """Return clip(slope·h, -1, 1).
 
-    Its derivative is the slope strictly between the bounds and zero elsewhere, the bounds included. The paper (Amit
-    2019) has 1[|h| <= 1]; an output of exactly 1 does not tell an input on the bound from one beyond, and credit that
-    passed there would pass for every saturated unit.
+    Its derivative is the slope strictly between the bounds, and zero at the bounds and beyond. The paper (Amit 2019)
+    has 1[|h| <= 1]. But an output of exactly 1 does not tell an input on the bound from one beyond it, so passing
+    credit there would pass it for every saturated unit.
     """
     return Nonlinearity(
         partial(_saturate, slope=slope),
@@ -103,7 +103,7 @@ def _through_identity(cotangent: Tensor, _output: Tensor) -> Tensor:
 
 
 def _blocked(values: Tensor) -> Tensor:
-    """Return where the scalar gate lets nothing pass; what is not a number passes, so that it is noticed."""
+    """Return the mask of values that the scalar gate sets to zero; NaN passes, so that it is noticed."""
     channels = values.shape[1]
     signs = torch.arange(channels, device=values.device).remainder_(2).mul_(2).sub_(1).to(values.dtype)
     return values.detach() * signs.view(channels, *[1] * (values.dim() - 2)) <= 0
@@ -114,7 +114,7 @@ def _scalar_gate(values: Tensor) -> Tensor:
 
 
 def _scalar_gate_in_place(values: Tensor) -> Tensor:
-    # Autograd keeps the mask alone, which nothing overwrites.
+    # Autograd saves only the mask, which nothing overwrites.
     return values.masked_fill_(_blocked(values), 0)
 
 
@@ -131,15 +131,15 @@ NONLINEARITIES: dict[ActivationName, Nonlinearity] = {
     "softplus": Nonlinearity(F.softplus, F.softplus, None),
     "gelu": Nonlinearity(F.gelu, F.gelu, None),
     "identity": Nonlinearity(_identity, _identity, _through_identity, _identity),
-    # The authors' gate passes at exactly zero, this one does not: nobody can tell from the output.
+    # The authors' gate passes at exactly zero, this one does not. The output is the same.
     "scalar_gate": Nonlinearity(_scalar_gate, _scalar_gate_in_place, _through_scalar_gate),
 }
-"""By the name that specs use."""
+"""Nonlinearities by the name that specs use."""
 
 SLOPED: dict[str, Callable[[float], Nonlinearity]] = {"leaky_relu": leaky_relu, "saturated_linear": saturated_linear}
-"""Those whose slope a spec may set."""
+"""Nonlinearities whose slope a spec may set."""
 
 
 def nonlinearity_of(activation: Activation) -> Nonlinearity:
-    """Return the function that a spec asks for, by name or with its slope."""
+    """Return the nonlinearity that a spec names or gives with its slope."""
     return NONLINEARITIES[activation] if isinstance(activation, str) else SLOPED[activation.kind](activation.slope)

@@ -1,4 +1,4 @@
-"""Pooling, in whichever order images lie in memory."""
+"""Pooling layers for both memory layouts of images."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from benchsuite.networks.memory_order import over_one_image
 
 
 class MaxPool(nn.MaxPool2d):
-    """torch's max pooling, for both orders of memory."""
+    """torch's max pooling for both memory layouts."""
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return the windows' maxima."""
+        """Return the maximum of each window, shape (batch, channels, height', width')."""
         return over_one_image(super().forward, inputs)
 
 
 class AveragePool(nn.AvgPool2d):
-    """torch's average pooling, for both orders of memory."""
+    """torch's average pooling for both memory layouts."""
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return the windows' means."""
+        """Return the mean of each window, shape (batch, channels, height', width')."""
         return over_one_image(super().forward, inputs)
 
 
 class PaddedMaxPool(nn.Module):
-    """Max pooling of an image with as much of ``fill`` at each edge as it is told.
+    """Max pooling of an image padded with ``fill``, each edge by its own width.
 
-    Of equal maxima in a window one gets the credit, as everywhere in torch; the URFB authors' code gives it to all of
-    them. In their networks ties are mostly of saturated units, through which none passes.
+    If a window has several equal maxima, one of them gets the credit, as everywhere in torch. The URFB authors' code
+    gives it to all of them. In their networks ties are mostly between saturated units, which pass no credit on.
 
     Attributes:
-        edges: widths left, right, top, bottom.
-        fill: takes part in the maximum.
+        edges: widths of the padding at the left, right, top and bottom.
+        fill: value of the padding; it takes part in the maximum.
 
     """
 
@@ -44,7 +44,7 @@ class PaddedMaxPool(nn.Module):
         self.fill = fill
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return the windows' maxima."""
+        """Return the maximum of each window, shape (batch, channels, height', width')."""
         return over_one_image(self._pooled, inputs)
 
     def _pooled(self, inputs: Tensor) -> Tensor:

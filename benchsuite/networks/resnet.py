@@ -1,4 +1,4 @@
-"""A residual network's blocks written out as layers."""
+"""Write the blocks of a residual network out as layers."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from benchsuite.specs.models.architecture import (
 from benchsuite.specs.models.joints import ActivationLayer, GlobalPoolLayer, PoolLayer, SubsampleLayer, SumLayer
 
 EXPANSION = {"basic": 1, "bottleneck": 4}
-"""Channels that a block gives for each channel of its 3x3 conv."""
+"""Output channels of a block per channel of its 3x3 conv."""
 
 
 def chain_of(architecture: ResNetArchitecture) -> ChainArchitecture:
-    """Return the same network as a chain: segments in torchvision's order, a block's shortcut after its own convs.
+    """Return the same network as a chain: segments in torchvision's order, each block's shortcut after its convs.
 
-    Source: He et al. 2016, arXiv:1512.03385; the stride of a bottleneck in its 3x3 conv, as torchvision has it.
+    Source: He et al. 2016, arXiv:1512.03385; a bottleneck has its stride in the 3x3 conv, as in torchvision.
     """
     layers: list[LayerSpec] = [_conv(architecture.channels, 7, 2), _pool()]
     if architecture.stem == "cifar":
@@ -45,14 +45,14 @@ def chain_of(architecture: ResNetArchitecture) -> ChainArchitecture:
 def _block(architecture: ResNetArchitecture, incoming: int, channels: int, stride: int) -> list[LayerSpec]:
     outgoing = channels * EXPANSION[architecture.block]
     summed_first = architecture.norm_order == "norm_first"
-    # The last conv's ReLU stands after the sum, or, with the norm after it, before.
+    # The last conv's ReLU follows the sum, unless the norm comes after the ReLU: then it precedes the sum.
     last = {"activation": "identity"} if summed_first else {}
     convs: list[LayerSpec]
     if architecture.block == "basic":
         convs = [_conv(channels, 3, stride), _conv(channels, 3, 1, **last)]
     else:
         convs = [_conv(channels, 1, 1), _conv(channels, 3, stride), _conv(outgoing, 1, 1, **last)]
-    # Counted from the layer after the convs: what came before them is one further back.
+    # Layers back from the layer after the convs to the input of the block.
     back = len(convs) + 1
     activation: list[LayerSpec] = [ActivationLayer(kind="activation", activation="relu")] if summed_first else []
     if (incoming, stride) == (outgoing, 1):

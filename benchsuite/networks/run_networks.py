@@ -1,4 +1,4 @@
-"""The networks of one run, its own and that of its pretraining, laid out and checked on paper."""
+"""Outlines of a run's networks (its own and its pretraining's), with checks that need no tensors."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from benchsuite.specs.models.track import RunSpec
 def outline_of_run(
     spec: RunSpec, input_shape: Shape, classes: int, builders: Mapping[str, ArchitectureBuilder] | None = None
 ) -> ArchitectureOutline:
-    """Return the run's network on paper; a first training's is looked at too.
+    """Return the outline of the run's network; the pretraining's network is checked too.
 
     Raises:
-        ShapeError: if layers do not fit together, a regulariser has no matrices in one of the networks, or a segment
-            to be kept has no place in the other.
+        ShapeError: if layers do not fit together, a regulariser finds no square matrices in one of the networks, or a
+            segment to keep from pretraining is missing in the run's network.
         PluginError: if no plugin provides a network's builder.
 
     """

@@ -1,4 +1,4 @@
-"""Segments and what lies between them."""
+"""Segments and the layers between them."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from benchsuite.specs.models.activation import Activation
 from benchsuite.specs.models.architecture import NormOrder
 
 Spread = Literal["value", "channel", "example", "batch"]
-"""What one draw of a dropout decides."""
+"""The part of a batch that one random draw of dropout covers."""
 ProbeNorm = Literal["bypass", "batch_statistics"]
-"""What becomes of batch norm where a segment responds to something that is not data."""
+"""Treatment of batch norm when a segment gets inputs that are not data."""
 
 
 class Segment(nn.Module):
-    """One linear map with its normalisation and nonlinearity; its output is where credit is placed.
+    """One linear map with its normalisation and nonlinearity; credit is assigned at its output.
 
     Attributes:
         map: the linear map.
         norm: batch normalisation or None. Credit passes through it exactly, whatever the rule.
-        nonlinearity: the function, with its way back.
-        norm_order: whether the norm comes before the nonlinearity or after it.
-        frozen: whether its parameters and running averages stay as they are; see ``freeze``.
+        nonlinearity: the function and its backward pass.
+        norm_order: order of norm and nonlinearity.
+        frozen: True if parameters and running averages no longer change; see ``freeze``.
     """
 
     def __init__(
@@ -43,13 +43,13 @@ class Segment(nn.Module):
         self.frozen = False
 
     def freeze(self) -> None:
-        """Let nothing in this segment change any more: no gradients, and a norm that evaluates."""
+        """Freeze the segment: its parameters get no gradients, and its norm stays in evaluation mode."""
         self.frozen = True
         self.requires_grad_(False)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Segment:
-        """Set training or evaluation mode; a frozen segment's norm always evaluates."""
+        """Set training or evaluation mode; a frozen segment's norm stays in evaluation mode."""
         super().train(mode)
         if self.frozen and self.norm is not None:
             self.norm.eval()
@@ -60,16 +60,16 @@ class Segment(nn.Module):
         return self._finish(self.map(inputs), self.nonlinearity.apply_in_place)
 
     def respond(self, pre_activation: Tensor) -> Tensor:
-        """Return the output for a given output of the map, which is left as it is."""
+        """Return the segment's output for a given output of the map, which is not changed."""
         return self._finish(pre_activation, self.nonlinearity.apply)
 
     def probe(self, inputs: Tensor, *, with_bias: bool = True, norm: ProbeNorm = "bypass") -> Tensor:
-        """Return the response to inputs that are not data, such as noise, without a trace in running averages.
+        """Return the output for inputs that are not data, such as noise, without updating running averages.
 
         Args:
             inputs: in the shape of the segment's input, with a batch axis.
-            with_bias: whether the map's bias is added.
-            norm: ``bypass`` leaves the norm out; ``batch_statistics`` takes these inputs' own.
+            with_bias: whether to add the map's bias.
+            norm: ``bypass`` skips the norm; ``batch_statistics`` uses the statistics of these inputs.
         """
         bias = self.map.bias if with_bias else None
         values = self.map.apply_weight(inputs, self.map.weight, bias)
@@ -85,21 +85,21 @@ class Segment(nn.Module):
 
     @property
     def pulls_back_by_output(self) -> bool:
-        """Whether the output alone says how credit passes back to the map: no norm, and a nonlinearity of that kind."""
+        """True if the output alone determines the backward pass to the map: no norm, and ``pull_back`` is defined."""
         return self.norm is None and self.nonlinearity.pull_back is not None
 
     def pull_back_to_map(self, credit: Tensor, output: Tensor) -> Tensor:
-        """Return credit at the map's output for credit at the segment's; only where ``pulls_back_by_output``."""
+        """Return credit at the map's output for credit at the segment's output; requires ``pulls_back_by_output``."""
         assert self.nonlinearity.pull_back is not None  # noqa: S101 - the caller has asked
         return self.nonlinearity.pull_back(credit, output)
 
     def invert(self, outputs: Tensor, factorization: Factorization, forward_inputs: Tensor) -> Tensor:
-        """Return the inputs that the segment answers with these outputs; only in an invertible network.
+        """Return the inputs for which the segment gives these outputs; only in an invertible network.
 
         Args:
-            outputs: all of them, auxiliary ones included.
-            factorization: of the map's weight, in the outputs' type.
-            forward_inputs: of the forward pass, for what overlapping patches share; see ``Factorization``.
+            outputs: all outputs, auxiliary ones included.
+            factorization: factorization of the map's weight, in the dtype of the outputs.
+            forward_inputs: the inputs of the forward pass, for pixels in several patches; see ``Factorization``.
         """
         assert self.nonlinearity.invert is not None  # noqa: S101 - invertible networks have no other
         values = self.nonlinearity.invert(outputs)
@@ -117,7 +117,7 @@ class Segment(nn.Module):
 
 
 class Sum(nn.Module):
-    """The sum of several nodes' outputs; credit passes to each of them unchanged."""
+    """Sum of several nodes' outputs; credit passes to each of them unchanged."""
 
     def forward(self, *terms: Tensor) -> Tensor:
         """Return the terms added in the order given."""
@@ -131,7 +131,7 @@ class Activate(nn.Module):
     """A nonlinearity between segments; credit passes through it exactly.
 
     Attributes:
-        in_place: whether it may overwrite what it reads; only where nothing else needs that.
+        in_place: whether it may overwrite its input; only if nothing else needs the input.
 
     """
 
@@ -141,12 +141,12 @@ class Activate(nn.Module):
         self.in_place = in_place
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return the function of each number."""
+        """Return the function of each element."""
         return (self.nonlinearity.apply_in_place if self.in_place else self.nonlinearity.apply)(inputs)
 
 
 class Flatten(nn.Module):
-    """Examples as vectors, in whichever order they lie in memory."""
+    """Flatten examples to vectors, in either memory layout."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return shape (batch, inputs) for (batch, ...)."""
@@ -154,7 +154,7 @@ class Flatten(nn.Module):
 
 
 class GlobalAveragePool(nn.Module):
-    """The mean of each channel over all positions."""
+    """Mean of each channel over all positions."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return shape (batch, channels) for (batch, channels, height, width)."""
@@ -162,11 +162,11 @@ class GlobalAveragePool(nn.Module):
 
 
 class Subsample(nn.Module):
-    """Every ``stride``-th position, with channels of zeros added after those there are.
+    """Keep every ``stride``-th position and append channels of zeros.
 
     Attributes:
-        stride: along both axes, from the first position on.
-        added: how many channels.
+        stride: step along both axes, from the first position on.
+        added: number of channels to append.
 
     """
 
@@ -181,7 +181,7 @@ class Subsample(nn.Module):
 
 
 class Leading(nn.Module):
-    """Passes on the first so many units or channels; credit for the others is zero."""
+    """Keep the first ``outputs`` units or channels; credit for the others is zero."""
 
     def __init__(self, outputs: int) -> None:
         super().__init__()
@@ -193,13 +193,13 @@ class Leading(nn.Module):
 
 
 class Dropout(nn.Module):
-    """Inverted dropout with a random stream of its own, so that no other draw shifts it.
+    """Inverted dropout with its own random stream, which no other random draw shifts.
 
     Attributes:
-        generator: on the device of the activations; set by the harness before training. None draws from torch's global
-            stream, for a network used on its own.
-        spread: what one draw decides: a value, a whole channel, an example or the batch.
-        holds_mask: whether the next mask that is drawn serves all forward passes from then on; ``Network.repeated``.
+        generator: random stream on the device of the activations; set by the harness before training. None means
+            torch's global stream, for a network used on its own.
+        spread: what one draw drops or keeps: a value, a whole channel, an example or the batch.
+        holds_mask: whether to reuse the next mask drawn in all later forward passes; see ``Network.repeated``.
 
     """
 
@@ -212,7 +212,7 @@ class Dropout(nn.Module):
         self._held: Tensor | None = None
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return the inputs, in training with some set to zero and the rest scaled up."""
+        """Return the inputs; in training some are set to zero and the rest scaled up."""
         if not self.training or self.probability == 0:
             return inputs
         if self._held is not None:
@@ -230,5 +230,5 @@ class Dropout(nn.Module):
         return inputs.new_empty((*inputs.shape[:own], *[1] * (inputs.dim() - own)))
 
     def release(self) -> None:
-        """Forget the mask that was held, and draw a new one in every forward pass."""
+        """Drop the held mask; draw a new one in every forward pass again."""
         self.holds_mask, self._held = False, None

@@ -1,4 +1,4 @@
-"""Batch norms whose statistics are those of all processes' examples."""
+"""Batch norm with statistics over the examples of all ranks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from benchsuite.networks.network import Network
 
 
 def synchronize_norms(network: Network) -> None:
-    """Let every batch norm of a network, on its device, see the examples of all processes.
+    """Synchronise the statistics of a network's batch norms over all ranks; the network must be on its device.
 
-    On CUDA torch's own ``SyncBatchNorm`` does so; it has no form for the CPU, where the tests of several processes run.
+    On CUDA this uses torch's ``SyncBatchNorm``, which has no CPU version. Tests with several ranks run on the CPU.
     """
     if next(network.parameters()).device.type == "cuda":
         nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
@@ -27,7 +27,7 @@ def synchronize_norms(network: Network) -> None:
 
 
 class _SumOverProcesses(Function):
-    """The sum over all processes; so is the cotangent's, since every process's output depends on every input."""
+    """Sum over all ranks. The backward pass sums cotangents too, since every rank's output depends on every input."""
 
     @staticmethod
     def forward(context: object, values: Tensor) -> Tensor:
@@ -45,14 +45,14 @@ class _SumOverProcesses(Function):
 def _normalised(norm: _BatchNorm, values: Tensor) -> Tensor:
     others = [axis for axis in range(values.dim()) if axis != 1]
     shape = [1, -1, *[1] * (values.dim() - 2)]
-    count = values.new_tensor([values.numel() / values.shape[1]])
-    sums = _SumOverProcesses.apply(torch.cat([values.sum(others), count]))
+    count = values.new_tensor([values.numel() / values.shape[1]])  # (1,)
+    sums = _SumOverProcesses.apply(torch.cat([values.sum(others), count]))  # (channels + 1,)
     count = sums[-1].detach()
     centred = values - (sums[:-1] / count).view(shape)
-    # In two passes: the mean of squares less the square of the mean loses what float32 has.
-    variance = _SumOverProcesses.apply(centred.square().sum(others)) / count
+    # Two passes: the mean of squares minus the square of the mean loses float32's precision.
+    variance = _SumOverProcesses.apply(centred.square().sum(others)) / count  # (channels,)
     if norm.track_running_stats and norm.running_mean is not None and norm.running_var is not None:
-        assert norm.momentum is not None  # noqa: S101 - nobody builds a norm with a cumulative average
+        assert norm.momentum is not None  # noqa: S101 - no norm is built with a cumulative average
         with torch.no_grad():
             norm.running_mean.lerp_((sums[:-1] / count).to(norm.running_mean.dtype), norm.momentum)
             norm.running_var.lerp_((variance * count / (count - 1)).to(norm.running_var.dtype), norm.momentum)
@@ -65,16 +65,16 @@ def _normalised(norm: _BatchNorm, values: Tensor) -> Tensor:
 
 
 class SynchronizedBatchNorm1d(nn.BatchNorm1d):
-    """Batch norm over all processes' examples, in training; for the CPU."""
+    """Batch norm over the examples of all ranks in training; for the CPU."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Return the normalised values."""
+        """Return the normalised values, in the shape of the input."""
         return _normalised(self, input) if self.training else super().forward(input)
 
 
 class SynchronizedBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm over all processes' examples and positions, in training; for the CPU."""
+    """Batch norm over the examples and positions of all ranks in training; for the CPU."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Return the normalised values."""
+        """Return the normalised values, in the shape of the input."""
         return _normalised(self, input) if self.training else super().forward(input)

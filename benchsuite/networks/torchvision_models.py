@@ -1,4 +1,4 @@
-"""Classifiers of torchvision by name."""
+"""torchvision's classifiers by name."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from benchsuite.specs.models.architecture import TorchvisionArchitecture
 
 
 def torchvision_outline(architecture: TorchvisionArchitecture, input_shape: Shape, classes: int) -> ArchitectureOutline:
-    """Return a torchvision classifier on paper; it is laid out without memory or work.
+    """Return the outline of a torchvision classifier, without allocating or computing anything.
 
     Raises:
         AdoptionError: if torchvision has no such classifier or refuses the options, or it cannot be adopted.
 
     """
-    # Importing torchvision takes as long as importing torch; most runs need none of it.
+    # Importing torchvision takes as long as importing torch, and most runs do not need it.
     from torchvision import models
     from torchvision.models import list_models
 
@@ -46,7 +46,7 @@ def _without_memory(make: Callable[[], nn.Module]) -> nn.Module:
         with torch.device("meta"):
             return make()
     except NotImplementedError:
-        # What torch raises where a value is asked of a tensor on meta: RegNets compute their widths with tensors.
+        # torch raises this if a value of a meta tensor is read: RegNets compute their widths with tensors.
         with torch.random.fork_rng(devices=[]):
             return make().to("meta")
 

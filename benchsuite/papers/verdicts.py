@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from benchsuite.papers.claim_cases import ArmPair, Case, ClaimCases
-from benchsuite.papers.claim_records import Pool, RecordIndex, pools
+from benchsuite.papers.evidence import Pool, RecordIndex, pools
 from benchsuite.papers.verdict_model import CaseVerdict, ClaimVerdict, Measured, Verdict
 from benchsuite.records.model import RunRecord
 from benchsuite.results.model import Estimate

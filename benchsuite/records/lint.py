@@ -13,7 +13,7 @@ from benchsuite.records.checks import identity_of, inconsistencies
 from benchsuite.records.experiment import ExperimentRecord
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_experiment, read_record
-from benchsuite.records.store import is_experiments
+from benchsuite.records.store import is_experiments, record_files
 from benchsuite.specs.hashing import canonical_json
 from benchsuite.specs.models.base import strip_documentation
 
@@ -59,10 +59,11 @@ def lint_folder(folder: Path) -> LintReport:
     """
     records: dict[Path, RunRecord | ExperimentRecord] = {}
     findings: list[Finding] = []
+    expected = set(record_files(folder))
     for path in sorted(p for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()):
         if path.is_symlink():
             findings.append(Finding(path, "a link; records are plain files"))
-        elif path.suffix != ".json":
+        elif path not in expected:
             if path.name not in ALLOWED_BESIDE:
                 findings.append(Finding(path, "not a record"))
         else:

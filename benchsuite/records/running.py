@@ -15,6 +15,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from benchsuite.errors import RunningElsewhereError as RunningElsewhereError
+
 # A marker is one short write; an older one that cannot be read is damaged.
 HALF_WRITTEN_FOR_S = 10.0
 
@@ -90,10 +92,6 @@ def _age_s(path: Path) -> float:
         return time.time() - path.stat().st_mtime
     except OSError:
         return float("inf")
-
-
-class RunningElsewhereError(Exception):
-    """Another live process is at this run."""
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchsuite.errors import StoreError
-from benchsuite.records.atomic import write_text_atomically
+from benchsuite.files import write_text_atomically
 from benchsuite.records.audit import RuleAudit
 from benchsuite.records.experiment import ExperimentRecord
 from benchsuite.records.model import RunRecord
@@ -135,14 +135,27 @@ def read_audits(folder: Path) -> Iterator[RuleAudit | BrokenRecord]:
         yield read_audit(path)
 
 
-def record_files(folder: Path) -> list[Path]:
-    """Return every ``*.json`` of a folder and of its subfolders by path, those of a site that was built there apart."""
-    found = []
+def record_files(*paths: Path) -> list[Path]:
+    """Return files as they are given, and of each folder every ``*.json`` in it and below, in the order of their paths.
+
+    Sites that were built there are left out: their tables for download are JSON too. A folder that does not exist has
+    no files; a file that does not exist is returned, so that whoever reads it reports it.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_file() or (path.suffix == ".json" and not path.is_dir()):
+            found.append(path)
+        else:
+            found += sorted(_json_files(path))
+    return found
+
+
+def _json_files(folder: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(folder):
-        # A site has tables for download, which are JSON too.
-        folders[:] = [] if SITE_MARKER in names else folders
-        found += [] if SITE_MARKER in names else [Path(place, name) for name in names if name.endswith(".json")]
-    return sorted(found)
+        if SITE_MARKER in names:
+            folders.clear()
+        else:
+            yield from (Path(place, name) for name in names if name.endswith(".json"))
 
 
 def is_experiments(path: Path, folder: Path) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchsuite.records.atomic import create_text_atomically, write_text_atomically
+from benchsuite.files import create_text_atomically, write_text_atomically
 from benchsuite.records.checks import identity_of, inconsistencies
 from benchsuite.records.experiment import ExperimentRecord
 from benchsuite.records.model import RunRecord
@@ -95,12 +95,3 @@ def place_by_track(folder: Path) -> Callable[[Record], Path]:
         return folder / inner / f"{identity_of(record)}.json"
 
     return place
-
-
-def record_files(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield files as they are given, and for a folder every ``*.json`` in it and below, in the order of their paths."""
-    for path in paths:
-        if path.is_dir():
-            yield from sorted(path.rglob("*.json"))
-        else:
-            yield path

@@ -1,13 +1,15 @@
 """The registry: every plugin loaded one by one, every contribution under one name, every failure kept with its reason.
 
-pluggy's own entry-point loader lets one broken plugin stop all, ignores the second of two equal names, and lets a
-misspelt hook name through; hence load, check, register and ``check_pending`` plugin by plugin here.
+pluggy registers plugins, checks hook names and arguments, and makes every call. Its own entry-point loader lets one
+broken plugin stop all and ignores the second of two equal names; hence load, register, ``check_pending`` and call
+plugin by plugin here.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -166,7 +168,7 @@ def _load(registry: Registry, point: EntryPoint) -> None:
         _check_contract(plugin)
         name = registry.manager.register(plugin, name=f"{origin.plugin} @ {origin.distribution} {origin.value}")
         try:
-            _check_hooks(registry.manager, name)
+            _check_hooks(registry.manager, plugin)
             _collect(registry, plugin, origin)
         except BaseException:
             registry.manager.unregister(plugin)
@@ -190,24 +192,36 @@ def _check_contract(plugin: object) -> None:
         )
 
 
-def _check_hooks(manager: pluggy.PluginManager, name: str | None) -> None:
-    known = [n for n, _ in inspect.getmembers(hookspecs, inspect.isfunction) if n.startswith("benchsuite_")]
-    plugin = manager.get_plugin(name) if name else None
-    for attribute in dir(plugin):
-        marked = getattr(getattr(plugin, attribute, None), "benchsuite_impl", None)
-        if marked is not None and attribute not in known:
-            raise PluginError(f"implements the hook '{attribute}', which does not exist{nearest(attribute, known)}")
+def _check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
+    """Refuse hook names that do not exist; all plugins before this one have been checked, so they are its own."""
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        known = [name for name in vars(hookspecs) if name.startswith("benchsuite_")]
+        unknown = [caller.name for caller in manager.get_hookcallers(plugin) or [] if not caller.has_spec()]
+        which = " and ".join(f"'{name}', which does not exist{nearest(name, known)}" for name in unknown)
+        raise PluginError(f"implements the hook {which}") from error
+
+
+def caller_of_one(manager: pluggy.PluginManager, hook: str, plugin: object) -> pluggy.HookCaller:
+    """Return pluggy's caller of one plugin's implementations of a hook.
+
+    What goes wrong in a call is that plugin's alone; a hook wrapper is run around its own plugin's implementation.
+    """
+    implementations = getattr(manager.hook, hook).get_hookimpls()
+    return manager.subset_hook_caller(hook, [each.plugin for each in implementations if each.plugin is not plugin])
 
 
 def _collect(registry: Registry, plugin: object, origin: Origin) -> None:
     """Take over what one plugin contributes: all of it, or nothing if any part is wrong."""
-    rules = list(_contribution(plugin, "benchsuite_rules") or [])
+    manager = registry.manager
+    rules = _listed(manager, "benchsuite_rules", plugin)
     for rule in rules:
         _check_rule(rule)
-    diagnostics = list(_contribution(plugin, "benchsuite_diagnostics") or [])
-    datasets = dict(_contribution(plugin, "benchsuite_datasets") or {})
-    architectures = dict(_contribution(plugin, "benchsuite_architectures") or {})
-    folders = [Path(folder) for folder in _contribution(plugin, "benchsuite_specs") or []]
+    diagnostics = _listed(manager, "benchsuite_diagnostics", plugin)
+    datasets = _named(manager, "benchsuite_datasets", plugin)
+    architectures = _named(manager, "benchsuite_architectures", plugin)
+    folders = [Path(folder) for folder in _listed(manager, "benchsuite_specs", plugin)]
     for rule in rules:
         _enter(registry, "rule", rule.name, rule, registry.rules, origin)
     for diagnostic in diagnostics:
@@ -219,11 +233,25 @@ def _collect(registry: Registry, plugin: object, origin: Origin) -> None:
     registry.spec_folders.extend((folder, origin) for folder in folders)
 
 
-def _contribution(plugin: object, hook: str) -> Any:
-    implementation: Callable[[], Any] | None = getattr(plugin, hook, None)
-    if implementation is None or not hasattr(implementation, "benchsuite_impl"):
-        return None
-    return implementation()
+def _listed(manager: pluggy.PluginManager, hook: str, plugin: object) -> list[Any]:
+    """Return what a plugin contributes by a hook that returns a list."""
+    with _told_of(hook):
+        return [each for part in caller_of_one(manager, hook, plugin)() for each in part]
+
+
+def _named(manager: pluggy.PluginManager, hook: str, plugin: object) -> dict[str, Any]:
+    """Return what a plugin contributes by a hook that returns a mapping."""
+    with _told_of(hook):
+        return dict(each for part in caller_of_one(manager, hook, plugin)() for each in part.items())
+
+
+@contextmanager
+def _told_of(hook: str) -> Iterator[None]:
+    """Name the hook in whatever goes wrong in a call of it."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"hook '{hook}' failed: {type(error).__name__}: {error}") from error
 
 
 def _enter(registry: Registry, kind: str, name: str, value: Any, table: dict[str, Any], origin: Origin) -> None:

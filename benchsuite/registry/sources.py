@@ -11,11 +11,11 @@ from pathlib import Path
 def rule_source_hash(rule: type) -> str:
     """Return the sha256 over the source files of the modules that define a rule and its own base classes.
 
-    Modules of torch and of benchsuite itself are left out: their versions stand for them.
+    Modules of torch, of benchsuite itself and of Python are left out: their versions stand for them.
     """
     digest = hashlib.sha256()
     for module_name in sorted({c.__module__ for c in inspect.getmro(rule)}):
-        if module_name.split(".")[0] in {"torch", "benchsuite", "abc", "builtins"}:
+        if module_name.split(".")[0] in {"torch", "benchsuite"} | sys.stdlib_module_names:
             continue
         source = getattr(sys.modules.get(module_name), "__file__", None)
         text = Path(source).read_bytes() if source and Path(source).is_file() else repr(rule).encode()

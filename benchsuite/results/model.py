@@ -188,6 +188,11 @@ class RuleRow:
         return self.total > 0 and self.completed == self.total
 
     @property
+    def test_errors(self) -> dict[int, float]:
+        """Return the test error that counts by seed index."""
+        return {run.seed: run.test_error for run in self.runs if run.counted and run.test_error is not None}
+
+    @property
     def is_baseline(self) -> bool:
         """Return whether this is the rule that others are compared with."""
         return self.rule == BASELINE_RULE

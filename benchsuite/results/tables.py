@@ -57,7 +57,7 @@ def summarize(records: Iterable[RunRecord], published: PublishedLookup = nothing
 
     Args:
         records: Runs of any tracks, tiers and machines.
-        published: Finds the published value beside a row; ``benchsuite.papers.beside.published_beside`` makes one.
+        published: Finds the published value beside a row; made by ``published_beside`` of ``benchsuite.papers``.
 
     Returns:
         Tables by track, tier and conditions; numbers as numbers, errors as fractions.

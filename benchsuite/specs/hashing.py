@@ -37,8 +37,13 @@ def spec_hash(spec: RunSpec) -> str:
 
 
 def run_id(spec: RunSpec) -> str:
-    """Return the first 16 digits of the spec's hash: what names a run in files, MLflow and on the board."""
-    return spec_hash(spec)[:16]
+    """Return the start of the spec's hash: what names a run in files, MLflow and on the board."""
+    return id_of_hash(spec_hash(spec))
+
+
+def id_of_hash(whole: str) -> str:
+    """Return the short name that goes with a spec's whole hash, its first 16 digits."""
+    return whole[:16]
 
 
 def experiment_hash(spec: ExperimentSpec) -> str:
@@ -48,4 +53,4 @@ def experiment_hash(spec: ExperimentSpec) -> str:
 
 def experiment_id(spec: ExperimentSpec) -> str:
     """Return the first 16 digits of the experiment's hash: what names it in files and on the board."""
-    return experiment_hash(spec)[:16]
+    return id_of_hash(experiment_hash(spec))

@@ -8,6 +8,7 @@ from typing import Any
 
 from benchsuite.data.source import TrainingData
 from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.shapes.outline import ArchitectureOutline
 from benchsuite.networks.shapes.square import require_square_maps
 from benchsuite.networks.synchronized_norm import synchronize_norms
 from benchsuite.registry.manager import Registry
@@ -40,6 +41,7 @@ def assemble(
     registry: Registry,
     kept: SegmentStates | None = None,
     ranks: Ranks = ALONE,
+    outline: ArchitectureOutline | None = None,
 ) -> Trainer:
     """Build a network, attach its rule, and move both to the device.
 
@@ -50,15 +52,17 @@ def assemble(
         registry: for the rule and for plugins' architectures.
         kept: segments that take over a state and are frozen; they fit, see ``require_keepable``.
         ranks: the processes that make the run together.
+        outline: the network on paper, checked, where it was laid out for these data before.
 
     Raises:
         IncompatibleError: if the rule cannot work in the network.
         ShapeError: if the protocol's regulariser cannot.
 
     """
-    plan = outline_of(parts.architecture, data.input_shape, data.classes, registry.architectures)
-    require_square_maps(parts.protocol, plan)
-    network = build(plan, generator(parts.seeds, "init"))
+    if outline is None:
+        outline = outline_of(parts.architecture, data.input_shape, data.classes, registry.architectures)
+        require_square_maps(parts.protocol, outline)
+    network = build(outline, generator(parts.seeds, "init"))
     for name, state in (kept or {}).items():
         network.segments[name].load_state_dict(dict(state))
     network.freeze(kept or ())

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from benchsuite.errors import StoreError
-from benchsuite.records.atomic import replaced_atomically
+from benchsuite.files import replaced_atomically
 
 LAYOUT = 4
 """Which entries a checkpoint has, and how each is built; raised whenever one that is there could not be continued."""

@@ -17,22 +17,19 @@ from torch import Tensor
 
 from benchsuite.credit.rule import Batch, Rule, StepResult
 from benchsuite.data.source import TrainingData
+from benchsuite.errors import TimeBudgetSpentError as TimeBudgetSpentError
 from benchsuite.networks.criterion import criterion_of
 from benchsuite.networks.network import Network
 from benchsuite.records.model import SetMetrics
 from benchsuite.specs.models.protocol import ProtocolSpec
-from benchsuite.training.optimization import lay_out_gradients, learning_rate_at, make_optimizer, set_learning_rate
-from benchsuite.training.orthogonality import add_orthogonality_gradients
+from benchsuite.training.optimization import learning_rate_at, make_optimizer, set_learning_rate
 from benchsuite.training.ranks import ALONE, Ranks
 from benchsuite.training.reduction import GradientAverage
 from benchsuite.training.seeds import generator
+from benchsuite.training.step import training_step
 
 # Agreeing takes a message between processes, which a step should not wait for.
 CLOCK_EVERY_STEPS = 16
-
-
-class TimeBudgetSpentError(Exception):
-    """The protocol's ``timeout_s`` is over."""
 
 
 @dataclass(frozen=True)
@@ -156,16 +153,14 @@ class Trainer:
         return self._average.over(len(batch.targets) / batch.share.whole)
 
     def _step(self, batch: Batch) -> StepResult:
-        self.optimizer.zero_grad(set_to_none=True)
-        with self._averaged(batch):
-            result = self.rule.assign_credit(batch)
-        if self.protocol.orthogonality is not None:
-            add_orthogonality_gradients(self.network, self.protocol.orthogonality)
-        lay_out_gradients(self._learning)
-        self.optimizer.step()
-        self.network.constrain()
-        self.rule.after_update()
-        return result
+        return training_step(
+            self.network,
+            self.rule,
+            self.optimizer,
+            batch,
+            orthogonality=self.protocol.orthogonality,
+            averaging=self._averaged,
+        )
 
     def train_epoch(self, deadline: float | None = None) -> EpochSums:
         """Train for one epoch.

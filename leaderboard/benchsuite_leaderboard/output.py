@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
-from collections.abc import Mapping, Set
+import tempfile
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from benchsuite.errors import StoreError
-from benchsuite.records.atomic import replaced_atomically
+from benchsuite.files import write_bytes_atomically
 from benchsuite.records.store import SITE_MARKER
 
 MARKER = SITE_MARKER
@@ -55,6 +58,47 @@ def owned_files(out: Path) -> set[str]:
         return set() if _is_empty(out) else _owned_files(out)
     except OSError as error:
         raise StoreError(f"cannot read {out}: {error.strerror or error}") from error
+
+
+def standing_files(out: Path, owned: Set[str]) -> set[str]:
+    """Return those of an earlier build's files that are still there, not reached through a link that was put there."""
+    linked: dict[PurePosixPath, bool] = {}
+
+    def is_linked(folder: PurePosixPath) -> bool:
+        if folder not in linked:
+            linked[folder] = bool(folder.parts) and ((out / folder).is_symlink() or is_linked(folder.parent))
+        return linked[folder]
+
+    return {name for name in owned if (out / name).is_file() and not is_linked(PurePosixPath(name))}
+
+
+@contextmanager
+def staging_folder(out: Path) -> Iterator[Path]:
+    """Give a folder on the site's own disk, from which files are moved into place, and remove what is left of it.
+
+    Raises:
+        StoreError: if it cannot be made, or a file in it cannot be written.
+
+    """
+    folder: Path | None = None
+    try:
+        parent = out.resolve().parent
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".tmp", dir=parent))
+        yield folder
+    except OSError as error:
+        raise StoreError(f"cannot write the site to {out}: {error.strerror or error}") from error
+    finally:
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def staged_files(staging: Path) -> Iterator[tuple[str, Path]]:
+    """Yield (path within the site, file) of everything that was written to a staging folder."""
+    for place, _, names in os.walk(staging):
+        for name in names:
+            path = Path(place, name)
+            yield path.relative_to(staging).as_posix(), path
 
 
 def _is_empty(out: Path) -> bool:
@@ -133,8 +177,7 @@ def _replace(path: Path, content: Content) -> None:
     # A page that is as it was is left alone: a thousand of them are read sooner than one is put on the disk for good.
     if path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content:
         return
-    with replaced_atomically(path) as stream:
-        stream.write(content)
+    write_bytes_atomically(path, content)
 
 
 def _marker(files: Mapping[str, Content] | set[str]) -> bytes:

@@ -1,4 +1,4 @@
-"""Which files there are, and which track each belongs to, without reading again what has not changed."""
+"""Find the files of records and the track of each, without reading again what has not changed."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import MAX_RECORD_BYTES, BrokenRecord, read_record
 from benchsuite.records.store import is_experiments, record_files
 from benchsuite.specs.models.base import TIERS, Tier
-from benchsuite_leaderboard.pages import PAGE_NAME
+from benchsuite_leaderboard.pages.frame import PAGE_NAME
 
-FileState = tuple[int, int]
-"""Size in bytes and time of the last change in ns; equal as long as nobody wrote to the file."""
+FEW_RECORDS = 300
+"""Up to so many are read in this process, since a second one takes a second to start: then in full, and once."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Seen:
 
     size: int
     changed_ns: int
+    """Time of the last change; with the size, equal as long as nobody wrote to the file."""
     track: str
     """Empty if it holds no usable record."""
     tier: Tier | None
@@ -36,14 +37,11 @@ class Scan:
 
     tracks: Mapping[str, tuple[Path, ...]]
     states: Mapping[Path, Seen]
+    read: Mapping[Path, RunRecord | BrokenRecord]
+    """What is in memory of those files already."""
     broken: tuple[BrokenRecord, ...]
     """Files of which not even the track could be told."""
     experiments: tuple[Path, ...]
-
-    @property
-    def cells(self) -> set[tuple[str, Tier]]:
-        """Return every track with its tiers."""
-        return {(seen.track, seen.tier) for seen in self.states.values() if seen.tier is not None}
 
 
 def scan(folders: Iterable[Path], known: Mapping[str, Seen]) -> Scan:
@@ -55,6 +53,7 @@ def scan(folders: Iterable[Path], known: Mapping[str, Seen]) -> Scan:
 
     """
     found: dict[Path, Seen] = {}
+    unknown: dict[Path, tuple[int, int]] = {}
     broken: list[BrokenRecord] = []
     experiments: list[Path] = []
     for folder in folders:
@@ -67,20 +66,25 @@ def scan(folders: Iterable[Path], known: Mapping[str, Seen]) -> Scan:
             except OSError as error:
                 broken.append(BrokenRecord(path, error.strerror or str(error)))
                 continue
-            earlier = known.get(path_key(path))
             state = (stat.st_size, stat.st_mtime_ns)
+            earlier = known.get(path_key(path))
             if earlier and earlier.track and (earlier.size, earlier.changed_ns) == state:
                 found[path] = earlier
             else:
-                cell = _cell(path)
-                if isinstance(cell, BrokenRecord):
-                    broken.append(cell)
-                else:
-                    found[path] = Seen(*state, *cell)
+                unknown[path] = state
+    read: dict[Path, RunRecord | BrokenRecord] = {}
+    for path, state in unknown.items():
+        record, cell = _read(path) if len(unknown) <= FEW_RECORDS else _look(path)
+        if cell:
+            found[path] = Seen(*state, *cell)
+            read |= {path: record} if record else {}
+        elif isinstance(record, BrokenRecord):
+            broken.append(record)
     tracks: dict[str, list[Path]] = {}
     for path, seen in sorted(found.items()):
         tracks.setdefault(seen.track, []).append(path)
-    return Scan({t: tuple(paths) for t, paths in sorted(tracks.items())}, found, tuple(broken), tuple(experiments))
+    by_track = {track: tuple(paths) for track, paths in sorted(tracks.items())}
+    return Scan(by_track, found, read, tuple(broken), tuple(experiments))
 
 
 def path_key(path: Path) -> str:
@@ -88,8 +92,26 @@ def path_key(path: Path) -> str:
     return hashlib.sha256(str(path.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:24]
 
 
-def _cell(path: Path) -> tuple[str, Tier] | BrokenRecord:
-    """Return a record's track and tier, looked up in its JSON; it is checked in full when its track is built."""
+_Cell = tuple[str, Tier]
+"""Track and tier."""
+
+
+def _read(path: Path) -> tuple[RunRecord | BrokenRecord, _Cell | None]:
+    """Return a file's record with its track and tier; a broken one has them too if they can be made out."""
+    record = read_record(path)
+    if isinstance(record, RunRecord):
+        return record, (record.spec.track, record.spec.tier)
+    return record, _cell(path)
+
+
+def _look(path: Path) -> tuple[RunRecord | BrokenRecord | None, _Cell | None]:
+    """Return a file's track and tier, a ninth of the work; it is read in full when its track is made."""
+    cell = _cell(path)
+    # Else read in full, which says what is wrong with it, or knows an older layout.
+    return (None, cell) if cell else _read(path)
+
+
+def _cell(path: Path) -> _Cell | None:
     try:
         if path.is_file() and path.stat().st_size <= MAX_RECORD_BYTES:
             spec = from_json(path.read_bytes())["spec"]
@@ -97,6 +119,5 @@ def _cell(path: Path) -> tuple[str, Tier] | BrokenRecord:
                 if PAGE_NAME.fullmatch(spec["track"]) and spec["tier"] == tier:
                     return spec["track"], tier
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        pass  # read in full, which says what is wrong with it, or knows an older layout
-    record = read_record(path)
-    return (record.spec.track, record.spec.tier) if isinstance(record, RunRecord) else record
+        pass
+    return None

@@ -1,28 +1,28 @@
-"""The static site: a start page, a page for each track and experiment, and the files they need; needs no network."""
+"""The static site: built in full the first time, and afterwards only where something changed. It needs no network."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from benchsuite.papers.beside import published_beside
-from benchsuite.papers.claim_cases import ClaimCases
-from benchsuite.papers.published import PublishedError
+from benchsuite.papers.statements import FindPapers, Papers
 from benchsuite.papers.verdicts import judge
-from benchsuite.records.audit import RuleAudit
-from benchsuite.records.experiment import ExperimentRecord
-from benchsuite.records.model import RunRecord, RunStatus
-from benchsuite.records.store import BrokenRecord
-from benchsuite.results.tables import summarize
-from benchsuite_leaderboard.experiment_tables import summarize_experiments
-from benchsuite_leaderboard.output import publish
-from benchsuite_leaderboard.pages import render_pages
+from benchsuite.records.model import RunStatus
+from benchsuite.records.reading import BrokenRecord
+from benchsuite_leaderboard.inputs import AuditSource, RecordSource, gather
+from benchsuite_leaderboard.memory import FILES, files_to_remember, remembered_files
+from benchsuite_leaderboard.output import Content, owned_files, publish, staged_files, staging_folder, standing_files
+from benchsuite_leaderboard.package_files import static_files
+from benchsuite_leaderboard.pages.frame import Frame
+from benchsuite_leaderboard.pages.shared import render_shared
+from benchsuite_leaderboard.renewal import EarlierSite, make_tracks, track_jobs
+from benchsuite_leaderboard.study_tables import summarize_experiments
 
 DEFAULT_TITLE = "Credit assignment leaderboard"
+
+NOTHING_PUBLISHED = Papers()
 
 
 @dataclass(frozen=True)
@@ -48,81 +48,65 @@ class BuildReport:
 
 
 def build_site(
-    records: Iterable[RunRecord | BrokenRecord],
+    records: Path | Iterable[RecordSource],
     out: Path,
     *,
-    experiments: Iterable[ExperimentRecord | BrokenRecord] = (),
-    title: str = DEFAULT_TITLE,
-    published: Iterable[PublishedError] = (),
-    claims: Iterable[ClaimCases] = (),
-    audits: Iterable[RuleAudit | BrokenRecord] = (),
+    audits: Path | Iterable[AuditSource] = (),
+    papers: Papers | FindPapers = NOTHING_PUBLISHED,
     mlflow: Mapping[str, str] | None = None,
+    title: str = DEFAULT_TITLE,
+    fresh: bool = False,
+    processes: int = 1,
 ) -> BuildReport:
-    """Build the leaderboard from records, with published values and claims beside them, and nothing else.
+    """Build or renew the leaderboard site from records, and nothing else.
 
-    The same records give the same bytes, in whatever order they come. Everything is rendered before the first file is
-    written, so that a failed build changes nothing.
+    The same records give the same bytes, in whatever order they come and whatever was there before. Everything is
+    rendered before the first file of the site changes, so that a failed build changes nothing.
 
     Args:
-        records: What ``read_folder`` yields; broken ones are reported on the start page.
-        experiments: What ``read_experiments`` yields, likewise.
-        out: Folder of the site: new, empty, or made by an earlier build. Foreign files in it are left alone.
-        title: Heading of the start page.
-        published: Test errors of papers, with the run that each is of.
-        claims: Statements of papers, with the runs that decide them.
-        audits: What ``read_audits`` yields.
-        mlflow: Address of a run's page in MLflow, by run id.
+        records: folders of records, records in memory, or both.
+        out: folder of the site: new, empty, or made by an earlier build. Foreign files in it are left alone.
+        audits: folders of what ``benchsuite audit --out`` wrote, audits in memory, or both.
+        papers: published values and claims; or a function that finds them for the tracks and tiers with records.
+        mlflow: address of a run's page in MLflow, by run id.
+        title: heading of the front page.
+        fresh: build in full, whatever an earlier build left.
+        processes: how many to use at most, where there are hundreds of new records. More than one starts this program
+            anew, so a script needs ``if __name__ == "__main__":`` around what it does.
 
     Returns:
-        What was read and written.
+        What was read and what the site now has.
 
     Raises:
         StoreError: if ``out`` is not ours to write to, or cannot be written.
+
     """
-    good: list[RunRecord] = []
-    good_experiments: list[ExperimentRecord] = []
-    broken: list[BrokenRecord] = []
-    good_audits: list[RuleAudit] = []
-    for record in (*records, *experiments, *audits):
-        match record:
-            case RuleAudit():
-                good_audits.append(record)
-            case BrokenRecord():
-                broken.append(record)
-            case ExperimentRecord():
-                good_experiments.append(record)
-            case RunRecord():
-                good.append(record)
-    broken.sort(key=lambda b: (b.path.parts[-2:], b.reason))
-    tables = summarize(good, published_beside(published))
+    owned = owned_files(out)
+    inputs = gather(records, audits, {} if fresh else remembered_files(out))
+    papers = papers if isinstance(papers, Papers) else papers(inputs.cells)
+    frame = Frame(title, bool(papers.claims), bool(inputs.experiments))
+    with staging_folder(out) as staging:
+        jobs = list(track_jobs(inputs, papers, frame, mlflow or {}, staging))
+        results, kept = make_tracks(jobs, EarlierSite(out, set() if fresh else standing_files(out, owned)), processes)
+        tables = [table for result in results for table in result.tables]
+        broken = [*inputs.broken, *(BrokenRecord(Path(p), why) for r in results for p, why in r.broken)]
+        broken.sort(key=lambda b: (b.path.parts[-2:], b.reason))
+        verdicts = judge(papers.claims, [record for result in results for record in result.evidence])
+        experiments = summarize_experiments(inputs.experiments)
+        pages = render_shared(frame, tables, broken, experiments, verdicts, inputs.audits)
+        files: dict[str, Content] = dict(staged_files(staging))
+        files |= {name: text.encode("utf-8", "backslashreplace") for name, text in pages} | static_files()
+        files[FILES] = files_to_remember(inputs.files.states)
+        publish(files, out, kept)
     statuses = Counter(run.status for table in tables for row in table.rows for run in row.runs)
-    counted = sum(table.runs for table in tables)
-    experiment_tables = summarize_experiments(good_experiments)
-    pages = render_pages(tables, broken, title, experiment_tables, judge(claims, good), good_audits, mlflow)
-    files = {name: text.encode("utf-8", "backslashreplace") for name, text in pages.items()} | static_files()
-    publish(files, out)
     return BuildReport(
         out=out,
         index=out / "index.html",
-        files=tuple(sorted(files)),
+        files=tuple(sorted({*files, *kept})),
         tables=len(tables),
-        records=counted,
-        experiments=len(experiment_tables),
+        records=sum(table.runs for table in tables),
+        experiments=len(experiments),
         statuses=dict(sorted(statuses.items())),
         broken=tuple(broken),
+        rebuilt=tuple(sorted(name[7:-5] for name in files if name.startswith("tracks/"))),
     )
-
-
-def static_files() -> dict[str, bytes]:
-    """Return what all pages share, by path within the site."""
-    return dict(walk(resources.files("benchsuite_leaderboard") / "static", "static"))
-
-
-def walk(folder: Traversable, prefix: str) -> Iterable[tuple[str, bytes]]:
-    """Yield every file below a folder of a package as (path, content)."""
-    for member in sorted(folder.iterdir(), key=lambda m: m.name):
-        name = f"{prefix}/{member.name}"
-        if member.is_dir():
-            yield from walk(member, name)
-        else:
-            yield name, member.read_bytes()

@@ -1,21 +1,22 @@
-"""One track from its files to its pages: what a build does anew where records changed, in a process of its own."""
+"""Make one track's pages from its records: what a build does anew where they changed, in a process of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from benchsuite.papers.beside import published_beside
 from benchsuite.papers.published import PublishedError
+from benchsuite.papers.published_lookup import published_beside
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_record
 from benchsuite.results.grouping import conditions
 from benchsuite.results.model import TrackTable
 from benchsuite.results.tables import summarize
-from benchsuite_leaderboard.pages import Frame, render_track, track_pages, without_curves
+from benchsuite_leaderboard.pages.frame import Frame
+from benchsuite_leaderboard.pages.tracks import render_track, track_pages
 from benchsuite_leaderboard.rendering import template_environment
 
 
@@ -24,7 +25,13 @@ class TrackJob:
     """All that one track's pages depend on."""
 
     track: str
+    key: str
+    """Hash of all of it."""
     files: tuple[Path, ...]
+    read: Mapping[Path, RunRecord | BrokenRecord]
+    """What is in memory of these files already."""
+    given: tuple[RunRecord, ...]
+    """Records that are in no file."""
     frame: Frame
     published: tuple[PublishedError, ...]
     wanted: frozenset[str]
@@ -35,13 +42,18 @@ class TrackJob:
     folder: Path
     """Where the pages are written to."""
 
+    @property
+    def size(self) -> int:
+        """Return how many records it is about."""
+        return len(self.files) + len(self.given)
+
 
 @dataclass(frozen=True)
 class TrackResult:
     """What the rest of the site needs of a track, and a later build too: no curves, few records."""
 
     key: str
-    """Hash of all that went in."""
+    """The job's."""
     tables: tuple[TrackTable, ...]
     evidence: tuple[RunRecord, ...]
     """Records that claims are decided by, without what no claim looks at."""
@@ -54,14 +66,14 @@ class TrackResult:
 RESULT: TypeAdapter[TrackResult] = TypeAdapter(TrackResult)
 
 
-def build_track(job: TrackJob, key: str) -> bytes:
+def build_track(job: TrackJob) -> bytes:
     """Read one track's records, write its pages into the job's folder, and return the ``TrackResult`` as JSON.
 
     The same records give the same pages, in whatever order their files come.
     """
     good: list[RunRecord] = []
     broken: list[BrokenRecord] = []
-    for record in map(read_record, job.files):
+    for record in (*job.given, *(job.read.get(path) or read_record(path) for path in job.files)):
         if isinstance(record, RunRecord):
             good.append(record)
         else:
@@ -77,8 +89,8 @@ def build_track(job: TrackJob, key: str) -> bytes:
             path.write_bytes(text.encode("utf-8", "backslashreplace"))
             written.append(name)
     result = TrackResult(
-        key=key,
-        tables=tuple(without_curves(table) for table in tables),
+        key=job.key,
+        tables=tuple(_without_curves(table) for table in tables),
         evidence=evidence,
         broken=tuple((str(b.path), b.reason) for b in broken),
         written=tuple(written),
@@ -95,3 +107,12 @@ def _slim(record: RunRecord, metrics: Iterable[str]) -> RunRecord:
     kept = tuple(value for value in record.diagnostics if value.diagnostic in metrics)
     left_out = {"pretraining": (), "step_diagnostics": (), "traceback": None}
     return record.model_copy(update={"epochs": tuple(last), "diagnostics": kept, **left_out})
+
+
+def _without_curves(table: TrackTable) -> TrackTable:
+    """Return a table as the shared pages need it: no curves and no records."""
+    rows = (
+        replace(row, curve=(), diagnostics=(), runs=tuple(replace(run, record=None, test_curve={}) for run in row.runs))
+        for row in table.rows
+    )
+    return replace(table, rows=tuple(rows))

@@ -1,1 +1,1 @@
-"""The built-in rules, one module each, loaded through entry points like anyone else's."""
+"""The built-in rules, one per module, loaded through entry points like any plugin's."""

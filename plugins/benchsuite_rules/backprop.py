@@ -1,4 +1,4 @@
-"""Backpropagation: credit travels back through the forward weights themselves. The yardstick of every table."""
+"""Backpropagation: credit passes back through the forward weights. The reference in every table."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ class Backprop(ReplacedFeedbackRule):
 
 @hookimpl
 def benchsuite_rules() -> list[type[Rule]]:
-    """Return the one rule of this module."""
+    """Return the rule of this module."""
     return [Backprop]

@@ -1,4 +1,4 @@
-"""Difference target propagation: decoders learn to undo segments and carry targets down, their own errors cancelled."""
+"""Difference target propagation: learned decoders invert segments and pass targets back, corrected for their errors."""
 
 from __future__ import annotations
 
@@ -21,48 +21,48 @@ BENCHSUITE_CONTRACT = 1
 
 
 class DifferenceTargetPropagationConfig(DrawnFeedbackConfig):
-    """How far targets go, how decoders learn, and how they are drawn.
+    """Step size of targets, learning of decoders, and their initial weights.
 
-    Numbers are those of the authors' code for MNIST (seven tanh layers of 240), where ours are not. Its decoders start
-    orthogonal, here they are drawn as other rules draw feedback weights.
+    Defaults are from the authors' code for MNIST (seven tanh layers of 240), unless marked as ours. Its decoders start
+    orthogonal; here they are drawn like the feedback weights of other rules.
     """
 
     target_step: float = Field(default=0.00328, gt=0)
-    """η̂: by how much of an example's gradient the first target is away. The code has 0.328 of the gradient of a mean
-    over 100 examples. Credit is divided by it (our choice), so the last hidden segment's is backprop's at any step."""
+    """η̂: distance of the first target, as a multiple of an example's gradient. The code has 0.328 of the gradient of a
+    mean over 100 examples. Credit is divided by it (our choice), so that the last hidden segment's credit is backprop's
+    at any step size."""
     first_target: Literal["gradient", "decoder"] = "gradient"
-    """Where the last hidden segment's target comes from: a step along the loss's exact gradient there, as published; or
-    a decoder of the readout as well, from a step at the logits, which no forward weight is needed for (Bartunov et
-    al. 2018, "simplified", *recalled*)."""
+    """Origin of the last hidden segment's target. ``gradient``: a step along the exact gradient of the loss there, as
+    published. ``decoder``: a step at the logits and a decoder of the readout too, which needs no forward weight
+    (Bartunov et al. 2018, "simplified", *recalled*)."""
     noise_standard_deviation: float = Field(default=0.36, ge=0)
-    """σ of the noise on a segment's input that its decoder learns to give back; without any it learns from the batch
-    itself, and no pass beside the forward pass is made."""
+    """σ of the noise on a segment's input that its decoder learns to reconstruct. With zero, the decoder learns from
+    the batch itself, and only the forward pass is needed."""
     decoder_rate: float = Field(default=0.337, gt=0)
-    """Learning rate of the decoders as a multiple of the protocol's. The code has 0.00501 beside 0.0149."""
+    """Learning rate of the decoders as a multiple of the protocol's. The code has 0.00501 and 0.0149."""
     decoder_activation: Literal["as_below", "identity"] = "as_below"
-    """A decoder's nonlinearity: that of the segment whose output it reconstructs, as published, or none. Where a norm
-    comes last there, none."""
+    """Nonlinearity of a decoder: that of the segment whose output it reconstructs, as published, or none. It is none if
+    that segment ends in a norm."""
 
 
-class DifferenceTargetPropagation(Rule):
-    """Each hidden segment's target is its output, moved as its decoder's output moves when the target above is decoded.
+class DifferenceTargetPropagation(Rule[DifferenceTargetPropagationConfig]):
+    """Targets are outputs plus the change of a decoder's output when it decodes the next segment's target.
 
-    The decoder of segment f, g(h) = s(Vᵀh + c), is the transposed map through weights V of its own, with a nonlinearity
-    s. The target of f's input x is x + g(target of h) - g(h), h = f(x): what g gets wrong of h it gets wrong of the
-    target too. V and c descend ½|g(f(x̃)) - x̃|², a mean over examples of x̃ = x + noise, in the same step and by the
-    same optimizer as forward weights; the authors' code lets decoders learn for an epoch, then forward weights for one.
+    The decoder of segment f, g(h) = s(Vᵀh + c), is the transposed map with its own weights V and a nonlinearity s. The
+    target of f's input x is x + g(target of h) - g(h) with h = f(x): the decoder's error for h cancels its error for
+    the target. V and c descend ½|g(f(x̃)) - x̃|², a mean over examples of x̃ = x + noise, in the same step and with the
+    same optimizer as forward weights. In the authors' code decoders and forward weights learn in alternate epochs.
 
-    What lies between segments passes differences as it passes credit, exactly: a max pool to where its maximum was. In
-    evaluation mode decoders get no gradient.
+    Layers between segments pass differences exactly as they pass credit: a max pool to the position of its maximum.
+    In evaluation mode decoders get no gradient.
     """
 
     name = "difference_target_propagation"
-    Config = DifferenceTargetPropagationConfig
     traits = RuleTraits(
         mechanism="direct_local_credit",
         source="Lee, Zhang, Fischer & Bengio 2015, arXiv:1412.7525, algorithm 1, with their code",
         forms=frozenset({"ordinary", "invertible"}),
-        # With one, all credit is the gradient step's, which is backprop's.
+        # With one hidden segment, all credit comes from the gradient step, as in backprop.
         least_hidden=2,
         weight_transport=True,
         separate_phase=True,
@@ -71,9 +71,10 @@ class DifferenceTargetPropagation(Rule):
 
     @classmethod
     def credit_work(cls, config: DifferenceTargetPropagationConfig, outline: ArchitectureOutline) -> CreditWork:
-        """Return the work of targets (each decoder decodes an output and its target) and of decoders that learn.
+        """Return the work of targets (each decoder decodes an output and its target) and of learning decoders.
 
-        They answer noise, decode that, and get a gradient; without noise the forward pass has the answer.
+        Learning takes a segment's response to noise, its decoding, and a gradient. Without noise the forward pass
+        already has the response.
         """
         *hidden, readout = [s for s in outline.segments if outline.upstream[s.name]]
         decoded = [*hidden, readout] if config.first_target == "decoder" else hidden
@@ -89,7 +90,7 @@ class DifferenceTargetPropagation(Rule):
         )
 
     def attach(self, network: Network, generator: Generator) -> None:
-        """Draw V and start the stream of the noise; c is zero."""
+        """Draw V and create the noise stream; c starts at zero."""
         super().attach(network, generator)
         decoded = [n for n in network.credit_senders if self._from_readout or n != network.readout]
         inputs = {s.name: s.input_shape for s in network.outline.segments}
@@ -103,26 +104,26 @@ class DifferenceTargetPropagation(Rule):
 
     @property
     def _from_readout(self) -> bool:
-        return bool(self.config.first_target == "decoder")
+        return self.config.first_target == "decoder"
 
     @property
     def taken_over(self) -> tuple[str, ...]:
-        """All segments but the readout."""
+        """All segments except the readout."""
         return self.network.hidden
 
     @property
     def feedback_weights(self) -> dict[str, Tensor]:
-        """Every V, as it is now."""
+        """The current V of every decoder."""
         return self.decoders.by_segment
 
     @property
     def learned_feedback(self) -> tuple[LearnedFeedback, ...]:
-        """V and c of every decoder."""
+        """V and c of every decoder, with their rates."""
         weights = (*self.decoders.by_segment.values(), *self.offsets.by_segment.values())
         return tuple(LearnedFeedback(weight, self.config.decoder_rate) for weight in weights)
 
     def assign_credit(self, batch: Batch) -> StepResult:
-        """Work out targets from the last hidden segment down; let decoders learn from noise on the way."""
+        """Compute targets from the last hidden segment backwards; in training, compute decoder gradients too."""
         tape = record_forward(self.network, batch, keep_ways=True)
         with torch.no_grad():
             share = 1 / (self.config.target_step * len(batch.targets))
@@ -134,11 +135,11 @@ class DifferenceTargetPropagation(Rule):
 
     @torch.no_grad()
     def target_differences(self, batch: Batch) -> dict[str, Tensor]:
-        """Return output less target of every segment that has one: the readout if its decoder is asked."""
+        """Return output minus target of every segment with a target: of the readout only if it has a decoder."""
         return dict(self._descend(record_forward(self.network, batch, keep_ways=True), batch))
 
     def _descend(self, tape: Tape, batch: Batch) -> Iterator[tuple[str, Tensor]]:
-        """Yield each segment's output less its target, from the first target down."""
+        """Yield (segment, output minus target), from the last segment with a target backwards."""
         above, output = self.network.readout, tape.outputs[self.network.readout].detach()
         difference = self.network.encode_error(tape.error) * (self.config.target_step * len(batch.targets))
         if self._from_readout:
@@ -157,7 +158,7 @@ class DifferenceTargetPropagation(Rule):
             yield above, difference
 
     def _decode(self, name: str, output: Tensor, input_shape: torch.Size) -> tuple[Tensor, Tensor]:
-        """Return what the segment's decoder makes of an output, before and after its nonlinearity."""
+        """Return the decoding of a segment's output, before and after the decoder's nonlinearity."""
         values = self.network.maps[name].pull_back(output, self.decoders.by_segment[name], input_shape)
         values = values + self.offsets.by_segment[name]
         return values, self._nonlinearity(name).apply(values)
@@ -170,19 +171,19 @@ class DifferenceTargetPropagation(Rule):
         return below.nonlinearity
 
     def _train_decoders(self, tape: Tape, batch: Batch) -> None:
-        """Leave gradients on V and c."""
+        """Set the gradients of V and c."""
         for name, decoder in self.decoders.by_segment.items():
             inputs, response = self._noisy(name, tape, batch)
             values, decoded = self._decode(name, response, inputs.shape)
             error = (decoded - inputs) / len(inputs)
             at_map = _through(self._nonlinearity(name), error, values, decoded)
-            # The transposed map's gradient by its weight: input and output have changed places.
+            # The weight gradient of the transposed map: input and output are swapped.
             decoder.grad = self.network.maps[name].weight_gradient(at_map, response)
             offset = self.offsets.by_segment[name]
             offset.grad = at_map.sum((0, *range(2, at_map.dim()))).view_as(offset)
 
     def _noisy(self, name: str, tape: Tape, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return a segment's input under noise and what it answers."""
+        """Return a segment's noisy input and its response."""
         inputs, sd = self._wide(tape.inputs[name]), self.config.noise_standard_deviation
         if not sd:
             return inputs, self._wide(tape.outputs[name].detach())
@@ -192,12 +193,12 @@ class DifferenceTargetPropagation(Rule):
         return noisy, self._wide(response)
 
     def _wide(self, values: Tensor) -> Tensor:
-        """Return values in the weights' own type."""
+        """Return values in the weights' dtype."""
         return values.to(next(self.network.parameters()).dtype)
 
 
 def _through(nonlinearity: Nonlinearity, cotangent: Tensor, values: Tensor, output: Tensor) -> Tensor:
-    """Return the cotangent before a nonlinearity for one after it."""
+    """Return the cotangent before a nonlinearity for a cotangent after it."""
     if nonlinearity.pull_back is not None:
         return nonlinearity.pull_back(cotangent, output)
     with torch.enable_grad():
@@ -208,5 +209,5 @@ def _through(nonlinearity: Nonlinearity, cotangent: Tensor, values: Tensor, outp
 
 @hookimpl
 def benchsuite_rules() -> list[type[Rule]]:
-    """Return the one rule of this module."""
+    """Return the rule of this module."""
     return [DifferenceTargetPropagation]

@@ -1,4 +1,4 @@
-"""Direct feedback alignment: the output error reaches every hidden segment through a fixed random matrix of its own."""
+"""Direct feedback alignment: the output error reaches each hidden segment through a fixed random matrix."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ BENCHSUITE_CONTRACT = 1
 
 
 class DirectFeedbackAlignmentConfig(RuleConfig):
-    """How the feedback matrix is drawn and scaled; the defaults are those of the GEVB paper's tables."""
+    """Distribution and scale of the feedback matrix; the defaults are those of the GEVB paper's tables."""
 
     distribution: Literal["uniform", "normal"] = "uniform"
-    """U[-range, range), or N(0, range²)."""
+    """``uniform``: U[-range, range). ``normal``: N(0, range²)."""
     range: float = Field(default=1.0, gt=0)
-    """Half-width of the uniform, standard deviation of the normal distribution."""
+    """Half-width of the uniform or standard deviation of the normal distribution."""
     sign: Literal["mixed", "nonnegative"] = "mixed"
-    """``nonnegative`` takes absolute values, U(0, range), as the GEVB paper pairs it with nonnegative networks."""
+    """``nonnegative`` takes absolute values, U(0, range), as in the GEVB paper for nonnegative networks."""
     matrix: Literal["shared", "per_segment"] = "shared"
-    """One matrix as wide as the widest segment, of which each uses its leading columns; or one drawn for each."""
+    """``shared``: one matrix as wide as the widest segment; each segment uses its leading columns. ``per_segment``: one
+    matrix drawn per segment."""
     normalization: bool = False
-    """Divide by the root of the matrix's width, the same for all segments when shared (TinyDFA's default)."""
+    """Divide by the root of the matrix's width, which is the same for all segments if shared (TinyDFA's default)."""
 
 
-class DirectFeedbackAlignment(Rule):
-    """Credit at each hidden segment's output that anybody reads is the output error times a fixed random matrix."""
+class DirectFeedbackAlignment(Rule[DirectFeedbackAlignmentConfig]):
+    """Credit each hidden segment with the output error times a fixed random matrix; auxiliary units get none."""
 
     name = "direct_feedback_alignment"
-    Config = DirectFeedbackAlignmentConfig
     traits = RuleTraits(
         mechanism="direct_local_credit",
         source="Nøkland 2016, arXiv:1609.01596; shared matrix after Launay et al. 2020 (TinyDFA)",
@@ -49,13 +49,13 @@ class DirectFeedbackAlignment(Rule):
 
     @classmethod
     def credit_work(cls, config: DirectFeedbackAlignmentConfig, outline: ArchitectureOutline) -> CreditWork:
-        """Return the work of the projection, and the numbers of its matrix."""
+        """Return the work of the projection and the size of its matrix."""
         units = cls.widths(outline).values()
         projected = outline.classes * (max(units) if config.matrix == "shared" else sum(units))
         return CreditWork(per_example=projected, kept=projected)
 
     def attach(self, network: Network, generator: Generator) -> None:
-        """Draw B: (classes, widest segment's units) when shared, else the segments' matrices side by side."""
+        """Draw B: (classes, units of the widest segment) if shared, else the segments' matrices side by side."""
         super().attach(network, generator)
         units = self.widths(network.outline)
         shared = self.config.matrix == "shared"
@@ -76,23 +76,23 @@ class DirectFeedbackAlignment(Rule):
 
     @classmethod
     def widths(cls, outline: ArchitectureOutline) -> dict[str, int]:
-        """Return how many numbers of credit there are at each place where it is handed over, by segment."""
+        """Return the number of credit values per example at each point of credit, by segment."""
         return {segment.name: outline.units_read[segment.name] for segment in outline.segments[:-1]}
 
     @property
     def taken_over(self) -> tuple[str, ...]:
-        """All segments but the readout."""
+        """All segments except the readout."""
         return self.network.hidden
 
     def assign_credit(self, batch: Batch) -> StepResult:
-        """Hand every hidden segment the projected output error."""
+        """Assign the projected output error to every hidden segment."""
         tape = record_forward(self.network, batch)
-        projected = tape.error @ self.feedback_weight
+        projected = tape.error @ self.feedback_weight  # (batch, columns)
         tape.assign({name: projected[:, columns] for name, columns in self.columns.items()})
         return StepResult(tape.loss, tape.logits)
 
 
 @hookimpl
 def benchsuite_rules() -> list[type[Rule]]:
-    """Return the one rule of this module."""
+    """Return the rule of this module."""
     return [DirectFeedbackAlignment]

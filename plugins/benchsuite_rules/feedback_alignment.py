@@ -1,4 +1,4 @@
-"""Feedback alignment: credit travels back through fixed random weights."""
+"""Feedback alignment: credit passes back through fixed random weights."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ BENCHSUITE_CONTRACT = 1
 
 
 class FeedbackAlignmentConfig(DrawnFeedbackConfig):
-    """How feedback weights are drawn, and how many there are."""
+    """Distribution and density of the feedback weights."""
 
     density: float = Field(default=1.0, gt=0, le=1)
-    """Probability that a feedback weight is there; the others are zero throughout. Those that are there stay as they
-    are drawn at density one, not scaled up, so that feedback as a whole is smaller by a factor of √density."""
+    """Probability that a feedback weight is present; the others are always zero. Present weights are not scaled up, so
+    feedback as a whole is smaller by a factor of √density."""
 
     later_fields = DrawnFeedbackConfig.later_fields | {"density"}
 
 
-class FeedbackAlignment(ReplacedFeedbackRule):
-    """Backpropagation through fixed random feedback weights of the forward weights' shape."""
+class FeedbackAlignment(ReplacedFeedbackRule[FeedbackAlignmentConfig]):
+    """Backpropagation through fixed random feedback weights in the shape of the forward weights."""
 
     name = "feedback_alignment"
-    Config = FeedbackAlignmentConfig
     traits = RuleTraits(
         mechanism="replaced_feedback",
         source="Lillicrap et al. 2016, Nature Communications 7:13276",
@@ -38,12 +37,11 @@ class FeedbackAlignment(ReplacedFeedbackRule):
     )
 
     def draw_feedback(self, linear_map: LinearMap, generator: Generator) -> Tensor:
-        """Return one map's feedback weight, independent of its weight."""
-        drawn: Tensor = self.config.draw(linear_map, generator)
-        return drawn
+        """Return one map's feedback weight, independent of its forward weight."""
+        return self.config.draw(linear_map, generator)
 
     def attach(self, network: Network, generator: Generator) -> None:
-        """Draw all feedback weights, then which of them are there."""
+        """Draw all feedback weights, then which of them are present."""
         super().attach(network, generator)
         if self.config.density < 1:
             for feedback_weight in self.feedback.by_segment.values():
@@ -53,5 +51,5 @@ class FeedbackAlignment(ReplacedFeedbackRule):
 
 @hookimpl
 def benchsuite_rules() -> list[type[Rule]]:
-    """Return the one rule of this module."""
+    """Return the rule of this module."""
     return [FeedbackAlignment]

@@ -1,4 +1,4 @@
-"""GAIT-prop: targets a small step from the activations, so that inverses pass on what backprop's transposes would."""
+"""GAIT-prop: targets a small step from the activations, so that inverses act like backprop's transposed weights."""
 
 from __future__ import annotations
 
@@ -13,22 +13,21 @@ BENCHSUITE_CONTRACT = 1
 
 
 class GaitPropConfig(TargetConfig):
-    """How small the step is; defaults are those of the published code."""
+    """Size of the step; the defaults are those of the published code."""
 
     gamma: float = Field(default=1e-3, gt=0)
-    """γ: the part of a difference that a segment passes on to the one below."""
+    """γ: fraction of a difference that a segment passes to the previous one."""
     precision: Precision | None = "float64"
 
 
-class GaitProp(TargetRule):
-    """Before it is inverted, an output moves by γ f'² of its difference to the target.
+class GaitProp(TargetRule[GaitPropConfig]):
+    """GAIT-prop: move an output by γ f'² of its difference to the target, then invert it.
 
-    To first order the difference below is then γ W⁻¹ f' times it: backprop's credit where W⁻¹ is Wᵀ, smaller by γ in
-    every layer.
+    To first order the previous segment's difference is then γ W⁻¹ f' times this one: backprop's credit if W⁻¹ is Wᵀ,
+    smaller by γ in every layer.
     """
 
     name = "gait_prop"
-    Config = GaitPropConfig
     traits = RuleTraits(
         mechanism="direct_local_credit",
         source="Ahmad, van Gerven & Ambrogioni 2020, NeurIPS 33, with their code",
@@ -37,11 +36,11 @@ class GaitProp(TargetRule):
     )
 
     def aim(self, difference: Tensor, derivative: Tensor, batch: Batch) -> tuple[Tensor, float]:
-        """Go the γ f'²-th part of the way."""
+        """Return a step of γ f'² times the difference, and the factor 1/γ."""
         return derivative.square().mul_(self.config.gamma).mul_(difference), 1 / self.config.gamma
 
 
 @hookimpl
 def benchsuite_rules() -> list[type[Rule]]:
-    """Return the one rule of this module."""
+    """Return the rule of this module."""
     return [GaitProp]

@@ -10,11 +10,11 @@ BENCHSUITE_CONTRACT = 1
 
 
 class GlobalErrorVectorBroadcasting(Rule):
-    """Broadcasts the output error vector to all vector units: credit one everywhere, times the error.
+    """Broadcast the output error vector to all vector units: a credit of one everywhere, times the error.
 
-    A weight changes by the unit's gate times the product of presynaptic activity and error. Where all weights past the
-    data are nonnegative, each example's update has the gradient's sign in every entry (dense networks). At the readout
-    it is the gradient.
+    A weight changes by the unit's gate times the product of presynaptic activity and error. In dense networks whose
+    weights are nonnegative, except in segments that read the input, each example's update has the gradient's sign in
+    every entry. At the readout it equals the gradient.
     """
 
     name = "gevb"
@@ -28,11 +28,11 @@ class GlobalErrorVectorBroadcasting(Rule):
 
     @property
     def taken_over(self) -> tuple[str, ...]:
-        """All segments but the readout."""
+        """All segments except the readout."""
         return self.network.hidden
 
     def assign_credit(self, batch: Batch) -> StepResult:
-        """Give every unit a credit of one: no pooling factor enters, and no weight downstream."""
+        """Assign a credit of one to every unit, without pooling factors or downstream weights."""
         tape = record_forward(self.network, batch)
         units = {name: tape.outputs[name][:, 0] for name in self.network.hidden}
         tape.assign({name: unit.new_ones(()).expand(unit.shape) for name, unit in units.items()})
@@ -41,5 +41,5 @@ class GlobalErrorVectorBroadcasting(Rule):
 
 @hookimpl
 def benchsuite_rules() -> list[type[Rule]]:
-    """Return the one rule of this module."""
+    """Return the rule of this module."""
     return [GlobalErrorVectorBroadcasting]

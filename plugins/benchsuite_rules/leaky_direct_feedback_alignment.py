@@ -1,4 +1,4 @@
-"""Leaky direct feedback alignment: only maps are cut, so projected errors also run down skip connections and add up."""
+"""Leaky direct feedback alignment: only maps are replaced, so projected errors also add up along skip connections."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ BENCHSUITE_CONTRACT = 1
 
 @dataclass
 class _Projection:
-    """What one map passes back instead of what its weight would; filled when the error is known."""
+    """The cotangent that one map passes back instead of its own; set when the error is known."""
 
     credit: Tensor | None = None
 
 
 class _Replace(Function):
-    """What comes in, on the way forward; a projected error on the way back, whatever comes from above."""
+    """Identity forward; backward, a projected error replaces the incoming cotangent."""
 
     @staticmethod
     def forward(context: Any, inputs: Tensor, projection: _Projection) -> Tensor:
@@ -37,17 +37,17 @@ class _Replace(Function):
     @staticmethod
     def backward(context: Any, cotangent: Tensor) -> tuple[Tensor, None]:
         projection = context.projection
-        assert isinstance(projection, _Projection)  # noqa: S101 - put there by forward
-        assert projection.credit is not None  # noqa: S101 - filled before the way back
+        assert isinstance(projection, _Projection)  # noqa: S101 - set by forward
+        assert projection.credit is not None  # noqa: S101 - set before the backward pass
         return projection.credit.reshape(cotangent.shape).to(cotangent.dtype), None
 
 
 class LeakyDirectFeedbackAlignment(DirectFeedbackAlignment):
-    """Autograd as usual, but each map hands what it reads the projected output error instead of its own cotangent.
+    """Autograd as usual, but each map passes the projected output error to its input instead of its own cotangent.
 
-    In a chain without pooling that is direct feedback alignment. In a residual network it is not: a sum passes on what
-    comes from above to all its terms, so a segment gets its reader's projection and, along the skips, those of every
-    block above it. BioTorch's layers work so, and its results called DFA are this rule's.
+    In a chain without pooling this is direct feedback alignment. In a residual network it is not: a sum passes its
+    cotangent to all its terms, so a segment gets its reader's projection and, along the skips, those of all later
+    blocks. BioTorch's layers work this way, so its results labelled DFA are those of this rule.
     """
 
     name = "leaky_direct_feedback_alignment"
@@ -61,18 +61,18 @@ class LeakyDirectFeedbackAlignment(DirectFeedbackAlignment):
 
     @classmethod
     def widths(cls, outline: ArchitectureOutline) -> dict[str, int]:
-        """Return how many numbers each map reads that passes credit on."""
+        """Return the input size per example of each map that passes credit on."""
         return {s.name: math.prod(s.input_shape) for s in outline.segments if outline.upstream[s.name]}
 
     @classmethod
     def credit_work(cls, config: DirectFeedbackAlignmentConfig, outline: ArchitectureOutline) -> CreditWork:
-        """Return the work of the projection and of what autograd pulls back for it to replace."""
+        """Return the work of the projection and of the cotangents that autograd computes before they are replaced."""
         projection = super().credit_work(config, outline)
         pulled = sum(s.multiply_adds for s in outline.segments if outline.upstream[s.name])
         return replace(projection, per_example=projection.per_example + pulled)
 
     def assign_credit(self, batch: Batch) -> StepResult:
-        """Run forward, then backward with every map's cotangent for its input replaced."""
+        """Run forward, then backward with the cotangent at every map's input replaced."""
         projections = {name: _Projection() for name in self.columns}
 
         def visit(name: str, node: nn.Module, *received: Tensor) -> Tensor:
@@ -85,7 +85,7 @@ class LeakyDirectFeedbackAlignment(DirectFeedbackAlignment):
             values = self.network.walk(batch.inputs, visit)
         logits = self.network.decode(self.network.widen(values))
         loss, error = batch.criterion.loss_and_error(logits.detach(), batch.targets)
-        projected = error @ self.feedback_weight
+        projected = error @ self.feedback_weight  # (batch, columns)
         for name, columns in self.columns.items():
             projections[name].credit = projected[:, columns]
         torch.autograd.backward([logits], [error])
@@ -94,5 +94,5 @@ class LeakyDirectFeedbackAlignment(DirectFeedbackAlignment):
 
 @hookimpl
 def benchsuite_rules() -> list[type[Rule]]:
-    """Return the one rule of this module."""
+    """Return the rule of this module."""
     return [LeakyDirectFeedbackAlignment]

@@ -1,4 +1,4 @@
-"""Node perturbation: every unit is shaken at random, and one number an example says whether that helped."""
+"""Node perturbation: random noise on every unit, with the change of the loss per example as the only feedback."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ BENCHSUITE_CONTRACT = 1
 
 
 class NodePerturbationConfig(RuleConfig):
-    """How units are perturbed and how often."""
+    """Size, form and number of the perturbations."""
 
     standard_deviation: float = Field(default=0.1, gt=0)
-    """σ of the noise on each unit. The credit is that of the loss smoothed over so much noise, off by O(σ²). Under bf16
-    a smaller one is lost in the rounding of activations."""
+    """σ of the noise on each unit. The credit is that of the loss smoothed over this noise, with a bias of O(σ²). Under
+    bf16 a smaller σ is lost in the rounding of activations."""
     two_sided: bool = False
-    """Compare the loss under noise with that under the opposite noise, which takes one more pass: curvature then adds
-    no variance. The bias is O(σ²) either way, since odd moments of the noise vanish."""
+    """Compare the loss under noise with the loss under the opposite noise. This takes one more pass, but curvature then
+    adds no variance. The bias is O(σ²) either way, since odd moments of the noise vanish."""
     samples: int = Field(default=1, gt=0)
-    """Perturbations averaged in a step, each a forward pass of its own; the variance is divided by their number."""
+    """Number of perturbations averaged per step, each with its own forward pass; divides the variance."""
     exact_readout: bool = True
-    """The readout gets the output error itself. Otherwise it is perturbed like the others, is in ``taken_over``, and
-    its update is not backprop's, whatever the traits say of the default."""
+    """Give the readout the output error itself. Otherwise it is perturbed like the other segments, is in
+    ``taken_over``, and its update differs from backprop's; the traits describe the default only."""
 
 
-class NodePerturbation(Rule):
-    """Credit at a unit is the change of its example's loss under noise on all units, times the unit's own noise.
+class NodePerturbation(Rule[NodePerturbationConfig]):
+    """Credit at a unit is the change of the example's loss under noise on all units, times the unit's own noise.
 
     All segments are shaken at once. With N perturbed numbers an example and a small σ the credit's variance is (N + 1)
     times the squared gradient. Shaking L segments of equal width one after the other takes L passes, and their credit
@@ -46,7 +46,6 @@ class NodePerturbation(Rule):
     """
 
     name = "node_perturbation"
-    Config = NodePerturbationConfig
     traits = RuleTraits(
         mechanism="direct_local_credit",
         source="Werfel, Xie & Seung 2005, Neural Computation 17:2699; Hiratani et al. 2022, NeurIPS 35; noise on "
@@ -59,24 +58,24 @@ class NodePerturbation(Rule):
 
     @classmethod
     def credit_work(cls, config: NodePerturbationConfig, outline: ArchitectureOutline) -> CreditWork:
-        """Return the work of the passes under noise, and the noise and the credit of all units."""
+        """Return the work of the noisy passes, and the memory of noise and credit of all units."""
         passes = config.samples * (1 + config.two_sided)
         units = sum(segment.units for segment in outline.segments)
         forward = sum(segment.multiply_adds for segment in outline.segments)
         return CreditWork(per_example=passes * forward, held_per_example=2 * units * outline.components)
 
     def attach(self, network: Network, generator: Generator) -> None:
-        """Start the stream of the noise."""
+        """Create the noise stream."""
         super().attach(network, generator)
         self.stream = RandomStream(generator)
 
     @property
     def taken_over(self) -> tuple[str, ...]:
-        """All segments but the readout, unless it is perturbed too."""
+        """All segments; without the readout unless it is perturbed too."""
         return self.network.hidden if self.config.exact_readout else tuple(self.network.segments)
 
     def assign_credit(self, batch: Batch) -> StepResult:
-        """Run the batch forward clean, then under noise, and credit each unit's noise with the change of the loss."""
+        """Run forward without noise, then with noise; credit each unit with its noise times the change of the loss."""
         with self.network.repeated():
             tape = record_forward(self.network, batch)
             device = tape.logits.device
@@ -96,7 +95,7 @@ class NodePerturbation(Rule):
         return {name: normal_noise(shape, like, generator, batch) for name, shape in shapes.items()}
 
     def _sample(self, tape: Tape, batch: Batch, generator: Generator) -> dict[str, Tensor]:
-        """Return one perturbation's credit for each example's own loss."""
+        """Return the credit from one perturbation, with each example's own loss, by segment."""
         shapes = {name: tape.outputs[name].shape for name in self.taken_over}
         noise = self.draw_noise(shapes, tape.logits, generator, batch)
         for name, unread in self.network.outline.auxiliary.items():
@@ -107,11 +106,11 @@ class NodePerturbation(Rule):
             slope = (self._losses(batch, noise, sd) - self._losses(batch, noise, -sd)) / (2 * sd)
         else:
             clean = batch.criterion.per_example(tape.logits, batch.targets)
-            slope = (self._losses(batch, noise, sd) - clean) / sd
+            slope = (self._losses(batch, noise, sd) - clean) / sd  # (batch,)
         return {name: slope.view(-1, *[1] * (values.dim() - 1)) * values for name, values in noise.items()}
 
     def _losses(self, batch: Batch, noise: dict[str, Tensor], sd: float) -> Tensor:
-        """Return each example's loss with ``sd`` times the noise added to segments' outputs."""
+        """Return the loss per example, shape (batch,), with ``sd`` times the noise added to segments' outputs."""
 
         def visit(name: str, node: nn.Module, *received: Tensor) -> Tensor:
             output: Tensor = node(*received)
@@ -125,5 +124,5 @@ class NodePerturbation(Rule):
 
 @hookimpl
 def benchsuite_rules() -> list[type[Rule]]:
-    """Return the one rule of this module."""
+    """Return the rule of this module."""
     return [NodePerturbation]

@@ -1,4 +1,4 @@
-"""Normalized GAIT-prop: the step of GAIT-prop held at one length, so that rounding does not eat it in deep networks."""
+"""Normalized GAIT-prop: steps of constant length, so that they are not lost in rounding in deep networks."""
 
 from __future__ import annotations
 
@@ -16,26 +16,25 @@ BENCHSUITE_CONTRACT = 1
 
 
 class NormalizedGaitPropConfig(TargetConfig):
-    """How long the step is, and of what."""
+    """Length and norm of the step."""
 
     eta: float = Field(default=1e-3, gt=0)
-    """η: the distance that a target is put at before it is passed down. A published value is not known."""
+    """η: distance of a target from the output before it is passed back. No published value is known."""
     norm: Literal["l2", "squared"] = "l2"
-    """What η is divided by to give γ: the distance, which holds steps at η as the text of the paper says, or its square
-    as eq. 5 is printed, under which they do not keep a length."""
+    """Divisor of η that gives γ. ``l2``: the distance, which keeps steps at length η, as in the text of the paper.
+    ``squared``: its square, as eq. 5 is printed, under which steps have no constant length."""
     scale: Literal["per_sample", "per_batch"] = "per_sample"
-    """Whether each example has a γ of its own, or all have that of the root mean square distance."""
+    """``per_sample``: one γ per example. ``per_batch``: one γ for all, from the root mean square distance."""
 
 
-class NormalizedGaitProp(TargetRule):
-    """GAIT-prop with γ = η over the distance between output and target, layer by layer.
+class NormalizedGaitProp(TargetRule[NormalizedGaitPropConfig]):
+    """GAIT-prop with γ = η / (distance between output and target), layer by layer.
 
-    What a difference was scaled by is divided out again in the credit, example by example: otherwise examples with a
-    small error would weigh as much as those with a large one.
+    The credit divides this scale out again, example by example; otherwise examples with a small error would count as
+    much as those with a large one.
     """
 
     name = "normalized_gait_prop"
-    Config = NormalizedGaitPropConfig
     traits = RuleTraits(
         mechanism="direct_local_credit",
         source="the paper on GAIT-prop for ImageNet, eq. 5 read as its text has it; scope of the norm our choice",
@@ -44,24 +43,23 @@ class NormalizedGaitProp(TargetRule):
     )
 
     def aim(self, difference: Tensor, derivative: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Go η f'² in the direction of the target."""
+        """Return a step of η f'² in the direction of the target, and 1/γ per example."""
         inverse = self._inverse_gamma(difference, batch)
         spread = inverse.view(-1, *[1] * (difference.dim() - 1))
         return derivative.square().mul_(difference).div_(spread), inverse.view(-1)
 
     def _inverse_gamma(self, difference: Tensor, batch: Batch) -> Tensor:
         """Return 1/γ, shape (batch,) or (1,)."""
-        squares = difference.flatten(1).square().sum(1)
+        squares = difference.flatten(1).square().sum(1)  # (batch,)
         if self.config.scale == "per_batch":
             total, whole = squares.sum(0, keepdim=True), batch.share
             squares = whole.total(total) / whole.whole if whole else total / len(squares)
         distance = squares if self.config.norm == "squared" else squares.sqrt()
         # An example without an error goes nowhere instead of 0/0.
-        inverse: Tensor = distance.clamp_min(torch.finfo(distance.dtype).tiny) / self.config.eta
-        return inverse
+        return distance.clamp_min(torch.finfo(distance.dtype).tiny) / self.config.eta
 
 
 @hookimpl
 def benchsuite_rules() -> list[type[Rule]]:
-    """Return the one rule of this module."""
+    """Return the rule of this module."""
     return [NormalizedGaitProp]

@@ -1,4 +1,4 @@
-"""Readout only: the control in which hidden segments stay as they were drawn."""
+"""Readout only: the control in which hidden segments keep their initial weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ BENCHSUITE_CONTRACT = 1
 
 
 class ReadoutOnly(Rule):
-    """Only the readout learns, on random features: what any rule for hidden segments has to beat."""
+    """Train only the readout, on random features: the baseline for every rule that trains hidden segments."""
 
     name = "readout_only"
     traits = RuleTraits(
@@ -24,11 +24,11 @@ class ReadoutOnly(Rule):
 
     @property
     def taken_over(self) -> tuple[str, ...]:
-        """All segments but the readout: they get no credit."""
+        """All segments except the readout: they get no credit."""
         return self.network.hidden
 
     def assign_credit(self, batch: Batch) -> StepResult:
-        """Give credit to the readout alone."""
+        """Assign credit to the readout only."""
         tape = record_forward(self.network, batch)
         tape.assign({})
         return StepResult(tape.loss, tape.logits)
@@ -36,5 +36,5 @@ class ReadoutOnly(Rule):
 
 @hookimpl
 def benchsuite_rules() -> list[type[Rule]]:
-    """Return the one rule of this module."""
+    """Return the rule of this module."""
     return [ReadoutOnly]

@@ -1,4 +1,4 @@
-"""Sign-symmetry: feedback weights have the forward weights' signs at every step, and magnitudes of their own."""
+"""Sign-symmetry: feedback weights with the forward weights' signs at every step, but their own magnitudes."""
 
 from __future__ import annotations
 
@@ -21,50 +21,49 @@ MagnitudeDistribution = Literal["half_normal", "uniform"]
 
 
 class Magnitudes(RuleConfig):
-    """The magnitudes of one kind of map; what is not said here is as for all maps."""
+    """Magnitudes for one kind of map; fields not given are as for all maps."""
 
     scale: ScaleName | None = None
-    """s."""
+    """Convention that gives s."""
     distribution: MagnitudeDistribution | None = None
-    """|N(0, s²)| or U[0, s)."""
+    """``half_normal``: |N(0, s²)|. ``uniform``: U[0, s)."""
 
 
 class SignSymmetryConfig(RuleConfig):
-    """The feedback weights' magnitudes, and where there are any."""
+    """Magnitudes of the feedback weights, and the segments that have them."""
 
     magnitude: Literal["equal", "fixed_random", "fresh_random"] = "equal"
-    """All s; drawn once; or drawn anew at every step (uSF, frSF and brSF of Liao et al.)."""
+    """All equal to s, drawn once, or drawn anew at every step (uSF, frSF and brSF of Liao et al.)."""
     scale: ScaleName = "he_fan_out"
-    """s: sqrt(2 / fan_out), as Xiao et al. have it for convolutions; 1 / sqrt(fan_in), as they have it for fully
+    """Convention that gives s: sqrt(2 / fan_out), Xiao et al.'s for convolutions; 1 / sqrt(fan_in), theirs for fully
     connected layers; sqrt(2 / (fan_in + fan_out)); 1 / sqrt(fan_in + fan_out); or 1."""
     distribution: MagnitudeDistribution = "half_normal"
-    """Random magnitudes are |N(0, s²)|, Xiao et al.'s for convolutions; or U[0, s), theirs for the others."""
+    """Distribution of random magnitudes: |N(0, s²)|, Xiao et al.'s for convolutions; or U[0, s), theirs for others."""
     exact_readout: bool = False
-    """Credit leaves the readout through its own weight, as by default in Xiao et al.'s code. All of it is then backprop
-    if there is one hidden segment only: ``taken_over`` is empty."""
+    """Pass credit back from the readout through its forward weight, as by default in Xiao et al.'s code. With only one
+    hidden segment all credit is then backprop's, and ``taken_over`` is empty."""
     by_map: dict[MapKind, Magnitudes] = Field(default_factory=dict)
-    """What is different for maps of one kind. With the defaults for the others, Xiao et al.'s code is ``{dense: {scale:
+    """Differences for maps of one kind. With the defaults for the others, Xiao et al.'s code is ``{dense: {scale:
     root_fan_in, distribution: uniform}}``."""
 
     later_fields = frozenset({"by_map"})
 
     def scale_for(self, linear_map: LinearMap) -> float:
-        """Return s of one map."""
+        """Return s for one map."""
         return scale_of(linear_map, self._own(linear_map).scale or self.scale)
 
     def distribution_for(self, linear_map: LinearMap) -> MagnitudeDistribution:
-        """Return how one map's random magnitudes are drawn."""
+        """Return the distribution of one map's random magnitudes."""
         return self._own(linear_map).distribution or self.distribution
 
     def _own(self, linear_map: LinearMap) -> Magnitudes:
         return self.by_map.get(linear_map.kind, Magnitudes())
 
 
-class SignSymmetry(ReplacedFeedbackRule):
+class SignSymmetry(ReplacedFeedbackRule[SignSymmetryConfig]):
     """Backpropagation through sign(W) times a magnitude, with sign(0) = 0."""
 
     name = "sign_symmetry"
-    Config = SignSymmetryConfig
     traits = RuleTraits(
         mechanism="replaced_feedback",
         source="Liao, Leibo & Poggio 2016, arXiv:1510.05067; Xiao et al. 2018, arXiv:1811.03567",
@@ -74,7 +73,7 @@ class SignSymmetry(ReplacedFeedbackRule):
     )
 
     def draw_feedback(self, linear_map: LinearMap, generator: Generator) -> Tensor | None:
-        """Return one map's magnitudes at the start; ``attach`` gives them their signs."""
+        """Return one map's initial magnitudes; ``attach`` applies the signs."""
         if self.config.exact_readout and linear_map is self.network.maps[self.network.readout]:
             return None
         if self.config.magnitude == "equal":
@@ -82,7 +81,7 @@ class SignSymmetry(ReplacedFeedbackRule):
         return self._draw(linear_map, generator)
 
     def attach(self, network: Network, generator: Generator) -> None:
-        """Draw magnitudes and take the weights' signs."""
+        """Draw magnitudes and apply the weights' signs."""
         super().attach(network, generator)
         drawn = self.feedback.by_segment
         if self.config.magnitude == "fixed_random":
@@ -93,7 +92,7 @@ class SignSymmetry(ReplacedFeedbackRule):
             feedback_weight.mul_(network.maps[name].weight.detach().sign())
 
     def after_update(self) -> None:
-        """Take the signs the weights have now."""
+        """Apply the current signs of the weights."""
         with torch.no_grad():
             for name, feedback_weight in self.feedback.by_segment.items():
                 linear_map = self.network.maps[name]
@@ -101,8 +100,7 @@ class SignSymmetry(ReplacedFeedbackRule):
 
     def _magnitude(self, name: str, linear_map: LinearMap) -> Tensor | float:
         if self.config.magnitude == "equal":
-            scale: float = self.config.scale_for(linear_map)
-            return scale
+            return self.config.scale_for(linear_map)
         if self.config.magnitude == "fixed_random":
             return self.magnitudes.by_segment[name]
         return self._draw(linear_map, self.stream.on(linear_map.weight.device))
@@ -117,5 +115,5 @@ class SignSymmetry(ReplacedFeedbackRule):
 
 @hookimpl
 def benchsuite_rules() -> list[type[Rule]]:
-    """Return the one rule of this module."""
+    """Return the rule of this module."""
     return [SignSymmetry]

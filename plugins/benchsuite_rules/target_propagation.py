@@ -1,4 +1,4 @@
-"""Target propagation with exact inverses: each layer's target is what the layer above would have needed."""
+"""Target propagation with exact inverses: each layer's target is the next layer's target, inverted."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ BENCHSUITE_CONTRACT = 1
 
 
 class TargetPropagationConfig(TargetConfig):
-    """How precisely targets are worked out; the default is that of the published code."""
+    """Precision of the target pass; the default is that of the published code."""
 
     precision: Precision | None = "float64"
 
 
-class TargetPropagation(TargetRule):
-    """Targets travel down through the layers' inverses, from the output's target to the first segment."""
+class TargetPropagation(TargetRule[TargetPropagationConfig]):
+    """Pass targets back through the inverses of the layers, from the output's target to the first segment."""
 
     name = "target_propagation"
-    Config = TargetPropagationConfig
     traits = RuleTraits(
         mechanism="direct_local_credit",
         source="Bengio 2014, arXiv:1407.7906; exact inverses as in Ahmad, van Gerven & Ambrogioni 2020, NeurIPS 33",
@@ -30,11 +29,11 @@ class TargetPropagation(TargetRule):
     )
 
     def aim(self, difference: Tensor, derivative: Tensor, batch: Batch) -> tuple[Tensor, float]:
-        """Go all the way to the target."""
+        """Return a step all the way to the target, and the factor 1."""
         return difference, 1.0
 
 
 @hookimpl
 def benchsuite_rules() -> list[type[Rule]]:
-    """Return the one rule of this module."""
+    """Return the rule of this module."""
     return [TargetPropagation]

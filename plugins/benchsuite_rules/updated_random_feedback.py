@@ -1,4 +1,4 @@
-"""Updated random feedback (URFB): feedback weights start at random and get the forward weights' updates."""
+"""Updated random feedback (URFB): feedback weights start random and get the forward weights' updates."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ BENCHSUITE_CONTRACT = 1
 
 
 class UpdatedRandomFeedbackConfig(DrawnFeedbackConfig):
-    """How much of the update feedback weights get, and how many connections there are."""
+    """Rate of the feedback weights' updates, and the fraction of connections present."""
 
     feedback_rate: float = Field(default=1.0, ge=0, le=1)
     """ε: learning rate of R as a multiple of W's. 0 is FRFB, which is feedback alignment."""
     connectivity: float = Field(default=1.0, gt=0, le=1)
-    """Probability that an entry of W, and independently one of R, is there; the others are zero throughout. In the last
-    segment all are there."""
+    """Probability that an entry of W, and independently one of R, is present; the others are always zero. In the last
+    segment all are present."""
 
 
-class UpdatedRandomFeedback(LearnedFeedbackRule):
-    """Backpropagation through random feedback weights R that change by ε times what the forward weights W change by.
+class UpdatedRandomFeedback(LearnedFeedbackRule[UpdatedRandomFeedbackConfig]):
+    """Backpropagation through random feedback weights R that change by ε times the change of the forward weights W.
 
-    ε multiplies the learning rate, not the gradient: under SGD, with or without momentum, the two are the same; Adam
-    divides a gradient's scale out again. W - R stays as drawn at ε = 1 under any optimizer without weight decay.
+    ε multiplies the learning rate, not the gradient. Under SGD, with or without momentum, the two are the same; Adam
+    divides out the scale of a gradient. With ε = 1, W - R stays at its initial value under any optimizer without
+    weight decay.
     """
 
     name = "updated_random_feedback"
-    Config = UpdatedRandomFeedbackConfig
     traits = RuleTraits(
         mechanism="replaced_feedback",
         source="Amit 2019, Frontiers in Computational Neuroscience 13:18, arXiv:1812.07965",
@@ -43,7 +43,7 @@ class UpdatedRandomFeedback(LearnedFeedbackRule):
     )
 
     def attach(self, network: Network, generator: Generator) -> None:
-        """Draw R, then the masks of W and R, and cut the connections that are not there."""
+        """Draw R, then the masks of W and R, and set absent connections to zero."""
         super().attach(network, generator)
         sparse = network.hidden if self.config.connectivity < 1 else ()
         feedback = self.feedback.by_segment
@@ -53,7 +53,7 @@ class UpdatedRandomFeedback(LearnedFeedbackRule):
         self.feedback_masks = self._draw_masks({n: feedback[n] for n in sparse if n in feedback}, generator)
 
     def _draw_masks(self, weights: dict[str, Tensor], generator: Generator) -> FeedbackWeights:
-        # Ones and zeros of the weight's type: a product with booleans takes 30 times as long (torch 2.15, CPU).
+        # Ones and zeros in the weight's dtype: a product with booleans takes 30 times as long (torch 2.15, CPU).
         share = self.config.connectivity
         masks = {n: torch.empty_like(w).bernoulli_(share, generator=generator) for n, w in weights.items()}
         for name, mask in masks.items():
@@ -62,12 +62,11 @@ class UpdatedRandomFeedback(LearnedFeedbackRule):
 
     @property
     def feedback_rate(self) -> float:
-        """ε."""
-        rate: float = self.config.feedback_rate
-        return rate
+        """ε, the rate of the feedback weights."""
+        return self.config.feedback_rate
 
     def assign_credit(self, batch: Batch) -> StepResult:
-        """Run forward and backward; a connection that is not there gets no gradient, so no optimizer moves it."""
+        """Run forward and backward; absent connections get a gradient of zero, so no optimizer changes them."""
         result = super().assign_credit(batch)
         feedback = self.feedback.by_segment
         for name, mask in self.feedback_masks.by_segment.items():
@@ -82,5 +81,5 @@ class UpdatedRandomFeedback(LearnedFeedbackRule):
 
 @hookimpl
 def benchsuite_rules() -> list[type[Rule]]:
-    """Return the one rule of this module."""
+    """Return the rule of this module."""
     return [UpdatedRandomFeedback]

@@ -9,8 +9,11 @@ import os
 import signal
 import struct
 import subprocess
+import threading
 import time
 from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -130,18 +133,27 @@ def test_what_cannot_be_had_is_one_line_that_says_what_to_put_where(
     assert done.out == ""
 
 
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves a folder and says nothing of it."""
+
+    def log_message(self, *_: object) -> None:
+        """Keep standard error for the command's own."""
+
+
 def test_fetch_without_a_network_says_what_failed_and_with_one_fetches_once(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mirror, files = tmp_path / "mirror", []
+    mirror.mkdir()
     for file in MNIST_FILES:
         shape = (20, *file.shape[1:])
         content = struct.pack(f">{1 + len(shape)}I", 0x0800 + len(shape), *shape) + bytes(
             place % 10 for place in range(math.prod(shape))
         )
-        files.append(IdxFile(file.name, shape, hashlib.sha256(content).hexdigest()))
-        mirror.mkdir(exist_ok=True)
-        (mirror / f"{file.name}.gz").write_bytes(gzip.compress(content))
+        packed = gzip.compress(content)
+        checksum = hashlib.md5(packed, usedforsecurity=False).hexdigest()
+        files.append(IdxFile(file.name, shape, hashlib.sha256(content).hexdigest(), checksum))
+        (mirror / f"{file.name}.gz").write_bytes(packed)
     monkeypatch.setattr(mnist_files, "MNIST_FILES", tuple(files))
     monkeypatch.delenv("BENCHSUITE_OFFLINE")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -149,8 +161,11 @@ def test_fetch_without_a_network_says_what_failed_and_with_one_fetches_once(
     monkeypatch.setattr(mnist_files, "list_mirrors", lambda: ["http://127.0.0.1:9/"])  # nobody listens there
     failed = command(*fetch)
     assert_refused(failed, "the download failed (127.0.0.1: ")
-    monkeypatch.setattr(mnist_files, "list_mirrors", lambda: [f"{mirror.as_uri()}/"])
-    done = command(*fetch, "--json")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(mirror))) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        monkeypatch.setattr(mnist_files, "list_mirrors", lambda: [f"http://127.0.0.1:{server.server_port}/"])
+        done = command(*fetch, "--json")
+        server.shutdown()
     assert done.code == 0, done.err
     assert (done.json["found"], done.json["fetched"]) == (True, True)
     monkeypatch.setattr(mnist_files, "list_mirrors", lambda: pytest.fail("asked for the network"))

@@ -117,13 +117,29 @@ def test_divergence_is_a_result_and_exits_0(command: Command) -> None:
     assert "1 diverged" in done.out
 
 
-def test_refused_pairs_are_recorded_and_the_others_run(command: Command) -> None:
-    done = command("run", "digits-fc", *SMALL, "--set", "architecture.layers=[]", "--json")
+def test_refused_pairs_are_told_once_and_the_others_run(command: Command) -> None:
+    """Catches a record per seed of what was never possible, and a refusal that nobody is told."""
+    done = command("run", "digits-fc", *SMALL, "--set", "architecture.layers=[]", "--json", "--seeds", "2")
     assert done.code == 0
-    assert {r["spec"]["rule"]["name"]: r["status"] for r in done.json["records"]} == {
-        "backprop": "completed",
-        "direct_feedback_alignment": "incompatible",
-    }
+    assert {(r["spec"]["rule"]["name"], r["status"]) for r in done.json["records"]} == {("backprop", "completed")}
+    (refused,) = done.json["refused"]
+    assert (refused["track"], refused["rule"]) == ("digits-fc", "direct_feedback_alignment")
+    assert refused["reasons"] == ["needs at least 1 hidden segments, this network has 0"]
+    assert done.err.count("refused: direct_feedback_alignment on digits-fc: needs at least 1 hidden") == 1
+
+
+def test_where_all_pairs_are_refused_nothing_is_run_and_fitting_tracks_are_named(
+    command: Command, tmp_path: Path
+) -> None:
+    """Catches a command that calls it a success, and a reader left without a track that would do."""
+    done = command("run", "digits-fc", "--rules", "gevb", "--json")
+    assert done.code == 2
+    assert done.json["records"] == []
+    (refused,) = done.json["refused"]
+    assert len(refused["fitting"]) == 3
+    assert all("fc-vectorized" in name for name in refused["fitting"])
+    assert f"it works on {', '.join(refused['fitting'])}" in done.err
+    assert not list((tmp_path / "benchsuite-store").rglob("*"))
 
 
 def test_a_bug_of_ours_exits_3_and_asks_for_a_report(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ def test_plan_needs_no_data_where_the_spec_says_its_shape(command: Command) -> N
 
 
 def test_list_shows_the_same_as_the_registry(command: Command, registry: Registry) -> None:
-    """Catches a listing, read as text, that drifts from what is really loaded."""
+    """Catches a listing that drifts from what is really loaded."""
     found = command("list", "--json").json
     assert {e["name"] for e in found["rules"]} == set(registry.rules)
     assert {e["name"] for e in found["diagnostics"]} == set(registry.diagnostics)
@@ -58,7 +58,7 @@ def test_list_shows_a_broken_plugin_and_goes_on(
     (tmp_path / "broken_plugin.py").write_text("import a_module_that_is_not_installed\n")
     monkeypatch.syspath_prepend(tmp_path)
     points = [*read_points(), EntryPoint("broken", "broken_plugin", "benchsuite")]
-    monkeypatch.setattr("benchsuite.registry.catalog.entry_points", lambda group: points)
+    monkeypatch.setattr("benchsuite.registry.manager.installed_registry", lambda: build_registry(points))
     done = command("list")
     assert done.code == 0
     assert "left out: plugin broken" in done.out
@@ -72,11 +72,12 @@ def read_points() -> list[EntryPoint]:
     return list(entry_points(group="benchsuite"))
 
 
-def test_listing_imports_nothing_heavy() -> None:
-    """`list` has to answer in a second, and torch alone takes longer to import."""
+def test_help_imports_nothing_heavy() -> None:
+    """`--help` and the shell's completion have to answer at once, and torch alone takes a second to import."""
     code = (
-        "import sys; from benchsuite.cli.main import run_command; assert run_command(['list']) == 0;"
-        "assert run_command(['--help']) == 0;"
+        "import sys; from benchsuite.cli.main import run_command; assert run_command(['--help']) == 0;"
+        "from benchsuite.api.completion import complete_rule, complete_target;"
+        "assert 'quickstart' in complete_target('quick'); assert 'backprop' in complete_rule('back');"
         "heavy = {'torch', 'mlflow', 'sklearn', 'torchvision', 'scipy', 'pandas', 'numpy'} & set(sys.modules);"
         "assert not heavy, heavy"
     )

@@ -64,7 +64,9 @@ def tiny_mnist(monkeypatch):
         header = struct.pack(f">{1 + len(shape)}I", 0x0800 + len(shape), *shape)
         high = 10 if "labels" in file.name else 256
         contents[file.name] = header + generator.integers(0, high, shape, dtype=np.uint8).tobytes()
-        files.append(IdxFile(file.name, shape, hashlib.sha256(contents[file.name]).hexdigest()))
+        content = contents[file.name]
+        packed_md5 = hashlib.md5(gzip.compress(content, mtime=0), usedforsecurity=False).hexdigest()
+        files.append(IdxFile(file.name, shape, hashlib.sha256(content).hexdigest(), packed_md5))
     monkeypatch.setattr(mnist_files, "MNIST_FILES", tuple(files))
     return contents
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import pickle
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -46,6 +48,7 @@ def test_names_and_checksums_are_torchvisions(kind):
     assert [list(pair) for pair in files.train] == theirs.train_list
     assert [list(pair) for pair in files.test] == theirs.test_list
     assert (files.folder, files.archive) == (theirs.base_folder, theirs.filename)
+    assert files.archive_md5 == theirs.tgz_md5
     assert cifar_files.list_mirrors(files)[0] + files.archive == theirs.url
 
 
@@ -156,7 +159,10 @@ def test_without_leave_to_download_the_message_says_what_to_put_where(tmp_path, 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_archive_is_downloaded_once(tmp_path, tiny_cifar, serve, monkeypatch, kind):
     files = cifar_files.PUBLISHED[kind]
-    address, asked = serve({files.archive: packed_cifar(kind, tiny_cifar[kind])})
+    packed = packed_cifar(kind, tiny_cifar[kind])
+    checksum = hashlib.md5(packed, usedforsecurity=False).hexdigest()
+    monkeypatch.setitem(cifar_files.PUBLISHED, kind, replace(files, archive_md5=checksum))
+    address, asked = serve({files.archive: packed})
     monkeypatch.setattr(cifar_files, "list_mirrors", lambda _: [address])
     first = load_dataset(spec_of(kind), tmp_path)
     assert torch.equal(load_dataset(spec_of(kind), tmp_path).train_inputs, first.train_inputs)

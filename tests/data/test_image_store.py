@@ -105,13 +105,14 @@ def test_a_killed_preparation_goes_on_where_it_was(root: Path, tmp_path: Path) -
     assert subprocess.run(arguments, start_new_session=True, timeout=300).returncode == -signal.SIGKILL
     with pytest.raises(DataError, match=r"is not finished \(prepared.json is missing\)"):
         open_store(folder)
-    (folder / "train-00003.pack.part").write_bytes(b"half a pack")
+    (folder / ".train-00003.pack.0123.tmp").write_bytes(b"half a pack")
     (folder / "test-00002.pack").write_bytes(b"a pack without its index")
     kept = {path: path.stat().st_mtime_ns for path in folder.glob("*.npy")}
     assert 2 <= len(kept) < 7
     time.sleep(0.01)
     assert make_store(list_imagenet(root), folder, 40, processes=1)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert not list(folder.glob(".*")), "what the killed one was writing is left"
     whole = tmp_path / "whole"
     make_store(list_imagenet(root), whole, 40, processes=1)
     assert open_store(folder).fingerprint == open_store(whole).fingerprint

@@ -111,7 +111,7 @@ def mirror(serve, monkeypatch):
 
 
 def test_missing_files_are_downloaded_once(tmp_path, tiny_mnist, put_mnist, mirror):
-    asked = mirror({f"{name}.gz": gzip.compress(content) for name, content in tiny_mnist.items()})
+    asked = mirror({f"{name}.gz": gzip.compress(content, mtime=0) for name, content in tiny_mnist.items()})
     put_mnist(tmp_path, {"train-labels-idx1-ubyte": tiny_mnist["train-labels-idx1-ubyte"]})
     first = load_dataset(SPEC, tmp_path)
     assert len(asked) == 3
@@ -123,7 +123,8 @@ def test_missing_files_are_downloaded_once(tmp_path, tiny_mnist, put_mnist, mirr
 def test_a_mirror_that_sends_something_else_leaves_no_file(tmp_path, mirror, page):
     mirror({f"{file.name}.gz": page for file in mnist_files.MNIST_FILES})
     message = refusal(tmp_path)
-    assert "the download failed (127.0.0.1: is not" in message
+    assert "the download failed (127.0.0.1: MD5 hash of downloaded file (train-images-idx3-ubyte.gz)" in message
+    assert f"expected md5:{mnist_files.MNIST_FILES[0].packed_md5}" in message
     assert not [p for p in (tmp_path / "MNIST" / "raw").iterdir() if not p.name.endswith(".lock")]
 
 
@@ -146,12 +147,36 @@ def test_a_silent_mirror_does_not_hold_the_run(tmp_path, monkeypatch):
         assert time.monotonic() - started < 5
 
 
+@pytest.mark.parametrize(
+    ("module", "limit", "value", "says"),
+    [(fetching, "MOST_BYTES", 100, "sent more than 100"), (mnist_files, "DOWNLOAD_TIMEOUT_S", 0, "it took too long")],
+)
+def test_a_mirror_that_sends_without_end_is_left(tmp_path, tiny_mnist, mirror, monkeypatch, module, limit, value, says):
+    """Catches limits that are never asked: a mirror could fill the disk, or drip for a day."""
+    mirror({f"{name}.gz": gzip.compress(content, mtime=0) for name, content in tiny_mnist.items()})
+    monkeypatch.setattr(module, limit, value)
+    assert f"the download failed (127.0.0.1: {says}" in refusal(tmp_path)
+    assert not [p for p in (tmp_path / "MNIST" / "raw").iterdir() if not p.name.endswith(".lock")]
+
+
+def test_the_second_mirror_is_asked_when_the_first_fails(tmp_path, tiny_mnist, serve, monkeypatch):
+    """Catches one mirror's failure that ends the download, and a mirror that is asked again for each file."""
+    packed = {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in tiny_mnist.items()}
+    (broken, asked), (whole, _) = serve(dict.fromkeys(packed, b"")), serve(packed)
+    monkeypatch.setattr(mnist_files, "list_mirrors", lambda: [broken, whole])
+    assert len(load_dataset(SPEC, tmp_path).test_targets) == 10
+    assert len(asked) == 1
+
+
 def test_a_root_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "MNIST").write_text("a file where the folder should be")
     assert "cannot be written there" in refusal(tmp_path)
 
 
-def test_mirrors_are_torchvisions():
+def test_mirrors_and_checksums_are_torchvisions():
+    from torchvision.datasets import MNIST
+
+    assert sorted((f"{file.name}.gz", file.packed_md5) for file in mnist_files.MNIST_FILES) == sorted(MNIST.resources)
     mirrors = mnist_files.list_mirrors()
     assert mirrors
     assert all(mirror.startswith("http") and mirror.endswith("/") for mirror in mirrors)

@@ -308,7 +308,7 @@ def test_the_record_of_a_loss_needs_no_device_and_no_checkpoint(
     run = make_run(make_spec(hardware={"name": "cuda", "device": "cuda"}))
     record = run.record_loss(Loss("its worker was lost 4 times: gone"))
     assert (record.status, record.hardware.device, record.epochs) == ("crashed", "cuda", ())
-    assert run.store.find(run.id) == record
+    assert run.state.store.find(run.id) == record
     killed = run.record_loss(Loss("Ray ended it for want of memory", "out_of_memory"))
     assert (killed.status, killed.reason) == ("out_of_memory", "Ray ended it for want of memory")
 

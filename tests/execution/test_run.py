@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import torch
 
 from benchsuite.credit.rule import Rule
 from benchsuite.errors import SingularMapError, StoreError
-from benchsuite.execution import run as run_module
+from benchsuite.execution import checkpointing
 from benchsuite.execution.endings import InterruptedRunError
 from benchsuite.execution.run import Run
+from benchsuite.execution.setting_up import set_up
 from benchsuite.records.model import EpochMetrics, RunRecord
 from benchsuite.records.store import RecordStore, read_record
 from benchsuite.registry import hookimpl
@@ -91,7 +93,7 @@ def test_a_killed_run_resumed_equals_one_never_killed(
     """To the bit: dropout, batch norm, Adam's moments, data order and feedback weights all have to come back."""
     spec = make_spec(rule, protocol={"last_batch": last_batch, "order": order})
     whole = make_run(spec, fresh=True).execute()
-    monkeypatch.setattr(run_module, "CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setattr(checkpointing, "CHECKPOINT_EVERY_S", 0.0)
     train_epoch = Trainer.train_epoch
 
     def killed_in_the_third(self: Trainer, deadline: float | None = None) -> object:
@@ -118,12 +120,12 @@ def raise_instead_of_recording(run: Run) -> None:
 def test_a_checkpoint_of_other_code_is_not_continued(
     make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_module, "CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setattr(checkpointing, "CHECKPOINT_EVERY_S", 0.0)
     run = make_run(make_spec())
     run._train()
     assert run.checkpoint_path.exists()
     other = make_run(make_spec())
-    other.key = "0" * 64
+    other.state.identity = replace(other.state.identity, result_key="0" * 64)
     assert other.execute().resumed == 0
 
 
@@ -139,7 +141,7 @@ def test_a_checkpoint_of_another_versions_layout_costs_time_not_the_run(
     make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, layout: int | None
 ) -> None:
     """Catches a run that cannot go on, and says so by a missing key of what an older version saved."""
-    monkeypatch.setattr(run_module, "CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setattr(checkpointing, "CHECKPOINT_EVERY_S", 0.0)
     run = make_run(make_spec())
     run._train()
     saved = torch.load(run.checkpoint_path, weights_only=True)
@@ -153,7 +155,7 @@ def test_interrupting_writes_a_record_and_running_again_finishes_it(
     make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, store: RecordStore
 ) -> None:
     whole = make_run(make_spec(), fresh=True).execute()
-    monkeypatch.setattr(run_module, "CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setattr(checkpointing, "CHECKPOINT_EVERY_S", 0.0)
     train_epoch = Trainer.train_epoch
 
     def interrupted(self: Trainer, deadline: float | None = None) -> object:
@@ -270,7 +272,7 @@ def test_all_rules_share_network_and_order_at_one_seed(make_spec: MakeSpec, make
     losses = set()
     for rule in RULES:
         run = make_run(make_spec(rule))
-        trainer = run._set_up()
+        trainer = set_up(run.state)
         trainer.network.train()
         losses.add(trainer.rule.assign_credit(next(trainer.batches())).loss.item())
     assert len(losses) == 1
@@ -315,7 +317,7 @@ def test_a_run_says_nothing_on_its_own(
 def test_a_checkpoint_that_cannot_be_written_does_not_cost_the_run(
     make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(run_module, "CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setattr(checkpointing, "CHECKPOINT_EVERY_S", 0.0)
 
     def full(*_arguments: object) -> None:
         raise RuntimeError("PytorchStreamWriter failed writing file: file write failed")

@@ -6,7 +6,9 @@ import pytest
 
 from benchsuite.credit.rule import Batch, Rule
 from benchsuite.diagnostics.contract import Diagnostic, Measurement
-from benchsuite.execution import run as run_module
+from benchsuite.execution import checkpointing
+from benchsuite.execution.endings import InterruptedRunError
+from benchsuite.execution.setting_up import set_up
 from benchsuite.registry.manager import Registry
 from benchsuite.training import clock as clock_module
 from benchsuite.training import trainer as trainer_module
@@ -73,7 +75,7 @@ def test_values_between_steps_lie_between_those_of_epochs(diagnosed):
 @pytest.mark.parametrize("every_steps", [2, None])
 def test_a_run_killed_and_resumed_has_them_all(diagnosed, make_run, monkeypatch, every_steps):
     whole = diagnosed(every_steps).execute()
-    monkeypatch.setattr(run_module, "CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setattr(checkpointing, "CHECKPOINT_EVERY_S", 0.0)
     train_epoch, begun = Trainer.train_epoch, []
 
     def killed(self: Trainer, deadline: float | None = None) -> object:
@@ -84,7 +86,7 @@ def test_a_run_killed_and_resumed_has_them_all(diagnosed, make_run, monkeypatch,
 
     monkeypatch.setattr(Trainer, "train_epoch", killed)
     stopped = diagnosed(every_steps)
-    with pytest.raises(run_module.InterruptedRunError):
+    with pytest.raises(InterruptedRunError):
         stopped.execute()
     monkeypatch.setattr(Trainer, "train_epoch", train_epoch)
     resumed = make_run(stopped.spec).execute()
@@ -112,7 +114,7 @@ def test_a_deadline_waits_for_what_is_measured_between_steps(diagnosed, monkeypa
         now[0] += 100
 
     for deadline in (1.0, -1.0):
-        trainer = diagnosed(None)._set_up()
+        trainer = set_up(diagnosed(None).state)
         trainer.between_steps = turned
         now[0] = 0.0
         if deadline > 0:

@@ -49,7 +49,7 @@ def page(make_record, make_seeds, make_angles, make_experiment, tmp_path_factory
         make_record("target-prop", 0, status="incompatible", reason="not invertible", curve=[], fingerprint=None),
     ]
     out = tmp_path_factory.mktemp("board") / "site"
-    build_site(records, out, experiments=[make_experiment(title=hostile, command=hostile)])
+    build_site([*records, make_experiment(title=hostile, command=hostile)], out)
     options = webdriver.ChromeOptions()
     options.binary_location = str(CHROMIUM)
     for switch in (*SWITCHES, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):

@@ -92,9 +92,7 @@ def site(make_record, make_seeds, make_angles, make_experiment, tmp_path_factory
     records.append(make_record("dfa", 0, track="t1", status="diverged", reason=HOSTILE))
     out = tmp_path_factory.mktemp("board") / "site"
     audits = [hostile_audit(records[0].environment)]
-    build_site(
-        records, out, experiments=[make_experiment(title=HOSTILE, command=HOSTILE)], audits=audits, title="A board"
-    )
+    build_site([*records, make_experiment(title=HOSTILE, command=HOSTILE)], out, audits=audits, title="A board")
     KINDS["run"] = f"runs/t1/{records[4].run_id}.html"
     return out
 

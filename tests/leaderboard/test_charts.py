@@ -10,12 +10,10 @@ from benchsuite.results import formatting
 from benchsuite.results.curves import thin
 from benchsuite.results.model import CurvePoint, Estimate
 from benchsuite.results.tables import summarize
-from benchsuite_leaderboard.charts import (
-    MOST_SEGMENTS,
-    alignment_charts,
-    assign_series,
-    learning_curves,
-)
+from benchsuite_leaderboard.charts.diagnostics import alignment_charts
+from benchsuite_leaderboard.charts.learning import learning_curves
+from benchsuite_leaderboard.charts.rows import assign_series
+from benchsuite_leaderboard.charts.vega import MOST_SEGMENTS
 
 
 @given(st.integers(0, 400), st.integers(2, 60))

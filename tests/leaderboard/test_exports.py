@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from benchsuite.results.formatting import mean_sd
 from benchsuite.results.tables import summarize
 from benchsuite_leaderboard.compare import pairs_of
-from benchsuite_leaderboard.export_tables import matrix_data, pair_data, rule_data, track_data
-from benchsuite_leaderboard.exports import DataTable, as_files, to_csv, to_json, to_latex, to_markdown
+from benchsuite_leaderboard.downloads.comparisons import pair_data
+from benchsuite_leaderboard.downloads.formats import DataTable, as_files, to_csv, to_json, to_latex, to_markdown
+from benchsuite_leaderboard.downloads.results import matrix_data, rule_data, track_data
 from benchsuite_leaderboard.matrix import build_matrix
-from benchsuite_leaderboard.pages import render_pages
+
+from ..built_site import pages_of
 
 numbers = st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**12), 10**12)
 
@@ -122,7 +124,7 @@ def test_the_top5_error_is_printed_where_it_is_known_and_its_data_columns_are_al
 
 
 def test_every_table_of_a_site_has_its_four_files(make_seeds):
-    pages = render_pages(summarize([*make_seeds("backprop", [0.1, 0.2]), *make_seeds("fa", [0.3, 0.5])]), [], "t")
+    pages = pages_of([*make_seeds("backprop", [0.1, 0.2]), *make_seeds("fa", [0.3, 0.5])])
     offered = {name.rpartition(".")[0] for name in pages if name.startswith("downloads/")}
     assert {
         "downloads/matrix",

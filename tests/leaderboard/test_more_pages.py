@@ -8,9 +8,10 @@ from benchsuite.records.audit import ClaimAudit, Observation, RuleAudit, RuleNee
 from benchsuite.records.store import BrokenRecord
 from benchsuite.results.tables import summarize
 from benchsuite_leaderboard.compare import pairs_of
-from benchsuite_leaderboard.pages import render_pages
-from benchsuite_leaderboard.rule_pages import rule_pages
+from benchsuite_leaderboard.rules import rule_pages
 from benchsuite_leaderboard.site import build_site
+
+from ..built_site import pages_of
 
 
 @pytest.fixture
@@ -42,9 +43,7 @@ def audit_of(make_record):
 
 
 def test_a_contradicted_claim_is_on_the_rules_page(make_seeds, audit_of):
-    pages = render_pages(
-        summarize(make_seeds("fa", [0.1, 0.2])), [], "t", audits=[audit_of("fa", "contradicted"), audit_of("unrun")]
-    )
+    pages = pages_of(make_seeds("fa", [0.1, 0.2]), audits=[audit_of("fa", "contradicted"), audit_of("unrun")])
     assert '<span class="audit-contradicted">contradicted</span>' in pages["rules/fa.html"]
     assert "0.25" in pages["rules/fa.html"]
     assert "contradicted" in pages["rules.html"]
@@ -53,7 +52,7 @@ def test_a_contradicted_claim_is_on_the_rules_page(make_seeds, audit_of):
 
 
 def test_a_rule_without_an_audit_says_how_to_make_one(make_seeds):
-    page = render_pages(summarize(make_seeds("fa", [0.1, 0.2])), [], "t")["rules/fa.html"]
+    page = pages_of(make_seeds("fa", [0.1, 0.2]))["rules/fa.html"]
     assert "benchsuite audit fa --out FOLDER" in page
 
 
@@ -67,7 +66,7 @@ def test_runs_of_other_source_than_the_audited_are_told(make_seeds, audit_of):
 
 def test_hostile_words_of_an_audit_are_text(make_seeds, audit_of):
     hostile = '</td><script>window.broken=1</script><img src=x onerror="x">'
-    pages = render_pages(summarize(make_seeds("fa", [0.1, 0.2])), [], "t", audits=[audit_of("fa", text=hostile)])
+    pages = pages_of(make_seeds("fa", [0.1, 0.2]), audits=[audit_of("fa", text=hostile)])
     for name in ("rules/fa.html", "rules.html"):
         assert "<img" not in pages[name]
         assert "<script>" not in pages[name]
@@ -83,7 +82,7 @@ def test_every_run_has_a_page_with_its_command_and_spec(make_record, make_angles
         make_record("fa", 0, 0.1, command="benchsuite run one", diagnostics=make_angles(0, 3)),
         make_record("fa", 1, status="diverged", reason="not finite in epoch 2", command="benchsuite run two"),
     ]
-    pages = render_pages(summarize(records), [], "t")
+    pages = pages_of(records)
     first, second = (pages[f"runs/digits-fc/{r.run_id}.html"] for r in records)
     assert "benchsuite run one" in first
     assert "&#34;learning_rate&#34;: 0.1" in first
@@ -96,7 +95,7 @@ def test_every_run_has_a_page_with_its_command_and_spec(make_record, make_angles
 def test_a_run_leads_into_mlflow_where_its_address_is_known(make_seeds):
     records = make_seeds("fa", [0.1, 0.2])
     address = "http://127.0.0.1:5000/#/experiments/1/runs/abc"
-    pages = render_pages(summarize(records), [], "t", mlflow={records[0].run_id: address})
+    pages = pages_of(records, mlflow={records[0].run_id: address})
     known, unknown = (pages[f"runs/digits-fc/{r.run_id}.html"] for r in records)
     assert f'href="{address}"' in known
     assert "http:" not in unknown
@@ -106,7 +105,7 @@ def test_a_run_leads_into_mlflow_where_its_address_is_known(make_seeds):
 def test_the_later_of_two_records_of_one_run_has_the_page(make_record):
     earlier = make_record("fa", 0, status="crashed", reason="power cut", ended_after_s=1)
     later = make_record("fa", 0, 0.1, ended_after_s=99)
-    page = render_pages(summarize([later, earlier]), [], "t")[f"runs/digits-fc/{later.run_id}.html"]
+    page = pages_of([later, earlier])[f"runs/digits-fc/{later.run_id}.html"]
     assert "power cut" not in page
     assert "1 earlier record" in page
 

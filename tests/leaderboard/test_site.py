@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 
 from benchsuite.errors import StoreError
 from benchsuite.records.store import BrokenRecord
-from benchsuite.results.tables import summarize
-from benchsuite_leaderboard import output, pages
-from benchsuite_leaderboard.pages import render_pages
+from benchsuite_leaderboard import output
+from benchsuite_leaderboard.pages import tracks
 from benchsuite_leaderboard.site import build_site
+
+from ..built_site import pages_of
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 HOSTILE = [
@@ -122,17 +123,18 @@ def test_the_same_records_give_the_same_bytes_in_any_order(records, tmp_path):
 
 def test_bytes_do_not_depend_on_the_hash_seed_of_the_process(records, tmp_path):
     """Python orders sets by a seed of its own; one that reaches a page would change it from day to day."""
+    records_folder = tmp_path / "records"
+    records_folder.mkdir()
     for number, record in enumerate(r for r in records if not isinstance(r, BrokenRecord)):
-        (tmp_path / f"{number}.json").write_text(record.model_dump_json())
+        (records_folder / f"{number}.json").write_text(record.model_dump_json())
     code = (
-        "import sys; from pathlib import Path; from benchsuite.records.store import read_folder\n"
-        "from benchsuite_leaderboard.site import build_site\n"
-        "build_site(list(read_folder(Path(sys.argv[1]))), Path(sys.argv[2]))"
+        "import sys; from pathlib import Path; from benchsuite_leaderboard.site import build_site\n"
+        "build_site(Path(sys.argv[1]), Path(sys.argv[2]))"
     )
     for seed in ("1", "2"):
         environment = os.environ | {"PYTHONHASHSEED": seed}
         out = tmp_path / f"site{seed}"
-        subprocess.run([sys.executable, "-c", code, str(tmp_path), str(out)], check=True, env=environment)
+        subprocess.run([sys.executable, "-c", code, str(records_folder), str(out)], check=True, env=environment)
     assert contents(tmp_path / "site1") == contents(tmp_path / "site2")
 
 
@@ -144,7 +146,7 @@ def test_hostile_text_stays_text(make_record, make_angles, hostile):
     records = [make_record("rule", s, 0.1, diagnostics=angles, **fields) for s in range(2)]
     records.append(make_record("rule", 2, 0.1, status="crashed", reason=hostile, **fields))
     records += [make_record("rule", s, 0.1, **(fields | {"config": {"other": hostile}})) for s in range(2)]
-    pages = render_pages(summarize(records), [BrokenRecord(Path(f"/x/{hostile}"), hostile)], hostile)
+    pages = pages_of([*records, BrokenRecord(Path(f"/x/{hostile}"), hostile)], title=hostile)
     assert {"index.html", "tracks/digits-fc.html"} <= set(pages)
     for html in (text for name, text in pages.items() if name in {"index.html", "tracks/digits-fc.html"}):
         page = check_no_live_element(html)
@@ -159,7 +161,7 @@ def test_no_text_whatever_breaks_out_of_its_place(make_record, text):
         make_record("rule", s, 0.1, config={"k": text}, hardware_class=text, command=text or "x", reason=text)
         for s in range(2)
     ]
-    for name, html in render_pages(summarize(records), [], "t").items():
+    for name, html in pages_of(records).items():
         if name.endswith(".html"):
             check_no_live_element(html)
 
@@ -224,9 +226,7 @@ def test_a_site_of_broken_records_only_still_builds(tmp_path):
 
 
 def test_charts_hold_the_numbers_of_the_records(records):
-    html = render_pages(summarize(r for r in records if not isinstance(r, BrokenRecord)), [], "t")[
-        "tracks/digits-fc.html"
-    ]
+    html = pages_of(records)["tracks/digits-fc.html"]
     specs = [json.loads(s) for s in Page(html).data]
     learning = specs[0]
     labels = {row["r"]: row["label"] for row in learning["datasets"]["rows"]}
@@ -268,15 +268,15 @@ def test_pages_stay_under_a_megabyte(make_record, make_angles):
         for r in range(10)
         for s in range(10)
     ]
-    pages = render_pages(summarize(records), [], "t")
+    pages = pages_of(records)
     assert max(len(p.encode()) for p in pages.values()) < 1_000_000
 
 
 def test_a_track_name_that_is_a_path_is_refused(make_seeds):
-    (table,) = summarize(make_seeds("rule", [0.1]))
-    object.__setattr__(table, "track", "../../etc/passwd")
+    (record,) = make_seeds("rule", [0.1])
+    spec = record.spec.model_copy(update={"track": "../../etc/passwd"})
     with pytest.raises(ValueError, match="not a valid name"):
-        render_pages([table], [], "t")
+        pages_of([record.model_copy(update={"spec": spec})])
 
 
 def test_foreign_files_are_neither_overwritten_nor_deleted(records, tmp_path):
@@ -340,7 +340,7 @@ def test_a_build_that_fails_leaves_the_old_site(records, make_seeds, tmp_path, m
     def fail(*_):
         raise RuntimeError("no")
 
-    monkeypatch.setattr(pages.charts, "alignment_charts", fail)
+    monkeypatch.setattr(tracks, "alignment_charts", fail)
     with pytest.raises(RuntimeError):
         build_site(records, out)
     assert contents(out) == before

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from benchsuite.papers.claim_cases import Arm, ArmPair, Case, ClaimCases
+from benchsuite.papers.statements import Papers
 from benchsuite.papers.verdicts import conjunction, decide, judge
 from benchsuite.records.model import DiagnosticValue
 from benchsuite.results.statistics import welch_difference
@@ -320,7 +321,7 @@ def test_the_page_has_verdicts_numbers_and_links_that_lead_to_rows(
             "comparisons": [case.comparison],
         }
     )
-    build_site(records, tmp_path / "site", claims=[ClaimCases(claim, (case,))])
+    build_site(records, tmp_path / "site", papers=Papers(claims=[ClaimCases(claim, (case,))]))
     page = Page((tmp_path / "site" / "claims.html").read_text())
     for part in ("reproduced", "DFA is behind", "11.00 ± 1.00 (n = 3)", "6.50 ± 1.50", "+4.50 points", "paired t"):
         assert part in page.text
@@ -352,7 +353,7 @@ def test_a_hostile_claim_and_record_are_text(claims: Claims, make_record: Any, t
     )
     second = claim.model_copy(update={"name": "b-claim"})
     laid_out = [ClaimCases(claim, (cases[1],)), ClaimCases(second, (cases[0], Case(later, "quick", None, None)))]
-    build_site(records, tmp_path / "site", claims=laid_out)
+    build_site(records, tmp_path / "site", papers=Papers(claims=laid_out))
     for name in ("claims.html", "index.html"):
         page = Page((tmp_path / "site" / name).read_text())
         assert page.tags.count("script") == 2

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from benchsuite.papers.beside import published_beside
 from benchsuite.papers.published import PublishedError
+from benchsuite.papers.published_lookup import published_beside
+from benchsuite.papers.statements import Papers
 from benchsuite.results.tables import summarize
 from benchsuite.specs.models.reference import PublishedValue, ReferenceSpec
-from benchsuite_leaderboard.pages import render_pages
+
+from ..built_site import pages_of
 
 
 def published(spec, value=9.5, **fields):
@@ -74,9 +76,9 @@ def test_a_row_without_a_mean_shows_the_value_alone(make_record):
 
 def test_a_page_has_the_column_only_where_something_is_published(make_seeds):
     records = [*make_seeds("dfa", [0.10, 0.12]), *make_seeds("fa", [0.3, 0.3])]
-    without = render_pages(summarize(records), [], "t")["tracks/digits-fc.html"]
+    without = pages_of(records)["tracks/digits-fc.html"]
     value = published(records[0].spec, note="<script>alert(1)</script>")
-    shown = render_pages(summarize(records, [value]), [], "t")["tracks/digits-fc.html"]
+    shown = pages_of(records, papers=Papers([value]))["tracks/digits-fc.html"]
     assert ">Published<" not in without
     assert ">Published<" in shown
     assert ">9.50<small>+1.50</small>" in shown

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchsuite.errors import StoreError
-from benchsuite.records.atomic import write_text_atomically
+from benchsuite.files import write_text_atomically
 from benchsuite.records.running import (
     HALF_WRITTEN_FOR_S,
     RunningElsewhereError,
@@ -21,7 +21,7 @@ from benchsuite.records.running import (
     marked_running,
     process_started_at,
 )
-from benchsuite.records.store import MAX_RECORD_BYTES, BrokenRecord, RecordStore, read_record
+from benchsuite.records.store import MAX_RECORD_BYTES, SITE_MARKER, BrokenRecord, RecordStore, read_record, record_files
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,16 @@ def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path, monke
         write_text_atomically(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_record_files_are_the_same_for_every_reader(tmp_path: Path) -> None:
+    """Catches a site's tables for download that are taken for records, or a misspelt file that is skipped."""
+    given, gone = tmp_path / "given.txt", tmp_path / "gone.json"
+    inner, table = tmp_path / "records" / "digits-fc" / "b.json", tmp_path / "records" / "site" / "tables" / "a.json"
+    for path in (given, inner, table, table.parents[1] / SITE_MARKER):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert record_files(given, gone, tmp_path / "no-folder", tmp_path / "records") == [given, gone, inner]
 
 
 def test_a_record_that_is_not_there_is_none(tmp_path: Path) -> None:

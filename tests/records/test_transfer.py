@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchsuite.records import atomic
-from benchsuite.records.atomic import create_text_atomically
+from benchsuite import files
+from benchsuite.files import create_text_atomically
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_document, record_text
-from benchsuite.records.store import RecordStore, read_experiments, read_folder
-from benchsuite.records.transfer import place_by_track, place_in_store, record_files, transfer
+from benchsuite.records.store import RecordStore, read_experiments, read_folder, record_files
+from benchsuite.records.transfer import place_by_track, place_in_store, transfer
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -67,8 +67,8 @@ def test_export_import_export_is_the_identity(
     source = put(record, folder / "source")
     first, second, store = folder / "first", folder / "second", RecordStore(folder / "store")
     assert transfer([source], place_by_track(first)).complete
-    assert transfer(record_files([first]), place_in_store(store)).complete
-    assert transfer(record_files([store.records_folder]), place_by_track(second)).complete
+    assert transfer(record_files(first), place_in_store(store)).complete
+    assert transfer(record_files(store.records_folder), place_by_track(second)).complete
     assert bytes_of(first) == bytes_of(second)
     assert list(bytes_of(first).values()) == [source.read_bytes()]
     assert list(read_folder(second)) == [record]
@@ -79,11 +79,11 @@ def test_experiments_go_their_own_way_and_come_back(tmp_path: Path) -> None:
     committed = Path(__file__).resolve().parents[2] / "leaderboard" / "records"
     count = len(list(committed.rglob("*.json")))
     store = RecordStore(tmp_path / "store")
-    assert transfer(record_files([committed]), place_in_store(store)).complete
-    done = transfer(record_files([store.records_folder, store.experiments_folder]), place_by_track(tmp_path / "out"))
+    assert transfer(record_files(committed), place_in_store(store)).complete
+    done = transfer(record_files(store.records_folder, store.experiments_folder), place_by_track(tmp_path / "out"))
     assert len(done.written) == count > 1
     assert [r for r in read_experiments(tmp_path / "out") if not isinstance(r, BrokenRecord)]
-    again = transfer(record_files([tmp_path / "out"]), place_in_store(store))
+    again = transfer(record_files(tmp_path / "out"), place_in_store(store))
     assert (len(again.unchanged), again.written) == (count, [])
 
 
@@ -155,7 +155,7 @@ def test_of_two_that_write_at_once_the_second_is_told(
         create_text_atomically(tmp_path / "a", "second")
     assert (tmp_path / "a").read_text() == "first"
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
-    assert atomic.os is os
+    assert files.os is os
 
 
 def test_reading_again_is_reading_what_was_written(

@@ -7,7 +7,7 @@ import pytest
 from benchsuite.records.model import StepDiagnosticValue
 from benchsuite.results.curves import diagnostic_curves
 from benchsuite.results.tables import summarize
-from benchsuite_leaderboard.charts import learning_curves
+from benchsuite_leaderboard.charts.learning import learning_curves
 
 
 def slowed(record, seconds):

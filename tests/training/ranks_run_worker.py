@@ -13,7 +13,7 @@ from typing import Any
 
 from benchsuite.data.fingerprint import fingerprint
 from benchsuite.data.load import load_dataset
-from benchsuite.execution import run as run_module
+from benchsuite.execution import checkpointing
 from benchsuite.execution.interruption import termination_as_interrupt
 from benchsuite.execution.record_building import LoadedData
 from benchsuite.execution.run import Run
@@ -84,7 +84,7 @@ def main(store: Path, how: str) -> None:
     """Make the run, or begin to."""
     records = RecordStore(store)
     records.prepare()
-    run_module.CHECKPOINT_EVERY_S = 0.0
+    checkpointing.CHECKPOINT_EVERY_S = 0.0
     train_epoch = Trainer.train_epoch
     # As a session has it: torchrun ends the others of a lost process by SIGTERM, before or after they notice the loss.
     with termination_as_interrupt(), joined_ranks() as ranks:

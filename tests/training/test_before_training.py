@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from benchsuite.credit.rule import Batch, StepResult
-from benchsuite.execution import run as run_module
+from benchsuite.execution import checkpointing
 from benchsuite.execution.run import Run
 from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.trainer import Trainer
@@ -61,7 +61,7 @@ def test_a_resumed_run_does_not_repeat_it_and_ends_the_same(
 ) -> None:
     spec = make_spec("feedback_alignment")
     whole = make_run(spec, fresh=True).execute()
-    monkeypatch.setattr(run_module, "CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setattr(checkpointing, "CHECKPOINT_EVERY_S", 0.0)
     train_epoch = Trainer.train_epoch
 
     def killed_in_the_second(self: Trainer, deadline: float | None = None) -> object:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from benchsuite.execution import run as run_module
+from benchsuite.execution import checkpointing
+from benchsuite.execution.endings import InterruptedRunError
 from benchsuite.execution.run import Run
 from benchsuite.specs.models.track import RunSpec
 from benchsuite.training import device as device_module
@@ -141,7 +142,7 @@ def test_a_run_of_which_a_part_was_not_counted_claims_no_energy(
     """Continued where nothing counts, or begun there: the sum of the rest would look like a frugal rule."""
     counting = device_module.open_energy_meter
     uncounted = EnergyMeter(None, "nothing counts")
-    monkeypatch.setattr(run_module, "CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setattr(checkpointing, "CHECKPOINT_EVERY_S", 0.0)
     train_epoch = Trainer.train_epoch
 
     def stopped_in_the_second(self: Trainer, deadline: float | None = None) -> Any:
@@ -152,7 +153,7 @@ def test_a_run_of_which_a_part_was_not_counted_claims_no_energy(
     if later:
         monkeypatch.setattr(device_module, "open_energy_meter", lambda device: uncounted)
     monkeypatch.setattr(Trainer, "train_epoch", stopped_in_the_second)
-    with pytest.raises(run_module.InterruptedRunError):
+    with pytest.raises(InterruptedRunError):
         make_run(make_spec()).execute()
     monkeypatch.setattr(Trainer, "train_epoch", train_epoch)
     monkeypatch.setattr(device_module, "open_energy_meter", counting if later else lambda device: uncounted)

@@ -10,6 +10,7 @@ import torch
 
 from benchsuite.credit.rule import Batch, StepResult
 from benchsuite.execution.run import Run
+from benchsuite.execution.setting_up import set_up
 from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.memory_format import settle_memory_format
 from benchsuite.training.trainer import Trainer
@@ -42,7 +43,7 @@ def test_channels_last_comes_to_the_same_numbers_and_is_recorded(
 
 def trainer_of(make_spec: MakeSpec, make_run: MakeRun, rule: str = "backprop", **changes: Any) -> Trainer:
     spec = make_spec(rule, **{"architecture": ARCHITECTURE, "dataset": {"channels": 3}, **changes})
-    return make_run(spec)._set_up()
+    return set_up(make_run(spec).state)
 
 
 VECTORIZED = {

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchsuite.errors import ShapeError
-from benchsuite.execution import run as run_module
+from benchsuite.execution import checkpointing
 from benchsuite.execution.run import Run
 from benchsuite.networks.builder import require_keepable
 from benchsuite.records.model import RunRecord
@@ -115,7 +115,7 @@ def test_a_run_killed_in_either_training_resumes_to_the_same_numbers(
 ) -> None:
     spec = pretrained("kolen_pollack")
     whole = make_run(spec, fresh=True).execute()
-    monkeypatch.setattr(run_module, "CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setattr(checkpointing, "CHECKPOINT_EVERY_S", 0.0)
     train_epoch = Trainer.train_epoch
     begun = 0
 

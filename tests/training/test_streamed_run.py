@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchsuite.execution import run as run_module
+from benchsuite.execution import checkpointing
 from benchsuite.execution.endings import InterruptedRunError
 from benchsuite.execution.run import Run
 from benchsuite.records.model import RunRecord
@@ -47,7 +47,7 @@ def test_a_run_stopped_amid_an_epoch_and_resumed_equals_one_never_stopped(
     spec = make_spec("direct_feedback_alignment", **streamed())
     whole = make_run(spec, fresh=True).execute()
     assert whole.status == "completed", whole.reason
-    monkeypatch.setattr(run_module, "CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setattr(checkpointing, "CHECKPOINT_EVERY_S", 0.0)
     step, steps = Trainer._step, []
 
     def stopping(self: Trainer, batch: Any) -> Any:
@@ -71,7 +71,7 @@ def test_a_run_stopped_amid_an_epoch_and_resumed_equals_one_never_stopped(
 
 def test_a_damaged_image_ends_a_run_with_a_record_that_names_it(make_spec: MakeSpec, make_run: MakeRun) -> None:
     run = make_run(make_spec(**streamed()))
-    (path,) = run.store.root.rglob("train/n90000003/n90000003_4.JPEG")
+    (path,) = run.state.store.root.rglob("train/n90000003/n90000003_4.JPEG")
     path.write_bytes(path.read_bytes()[:300])
     record = run.execute()
     assert record.status == "crashed"

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 from benchsuite.conformance.kit.guards import no_host_reads
 from benchsuite.execution.run import Run
+from benchsuite.execution.setting_up import set_up
 from benchsuite.registry.manager import installed_registry
 from benchsuite.specs.models.protocol import Adam, ProtocolSpec, Sgd
 from benchsuite.specs.models.track import RunSpec
@@ -38,15 +39,15 @@ VECTORIZED = {
 def test_an_epoch_is_what_a_hand_written_loop_does(make_spec: MakeSpec, make_run: MakeRun) -> None:
     spec = make_spec(architecture=PLAIN, protocol={"optimizer": {"kind": "sgd", "learning_rate": 0.1, "momentum": 0.9}})
     run = make_run(spec)
-    trainer = run._set_up()
+    trainer = set_up(run.state)
     state = {name: value.clone() for name, value in trainer.network.state_dict().items()}
     sums = trainer.train_epoch()
 
-    dataset = run.data.dataset
+    dataset = run.state.identity.data.dataset
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 12), torch.nn.ReLU(), torch.nn.Linear(12, 7))
     model.load_state_dict(dict(zip(model.state_dict(), state.values(), strict=True)))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    order = torch.randperm(96, generator=generator(run.seeds, "order"))
+    order = torch.randperm(96, generator=generator(run.state.identity.seeds, "order"))
     total, wrong = 0.0, 0
     for start in range(0, 96, 20):
         chosen = order[start : start + 20]
@@ -69,13 +70,13 @@ def test_an_epoch_is_what_a_hand_written_loop_does(make_spec: MakeSpec, make_run
 def test_all_batches_have_one_shape_but_the_last_that_is_kept(
     make_spec: MakeSpec, make_run: MakeRun, last_batch: str, sizes: list[int]
 ) -> None:
-    trainer = make_run(make_spec(protocol={"last_batch": last_batch}))._set_up()
+    trainer = set_up(make_run(make_spec(protocol={"last_batch": last_batch})).state)
     assert [len(batch.targets) for batch in trainer.batches()] == sizes
     assert trainer.steps_per_epoch == len(sizes)
 
 
 def test_every_epoch_sees_every_example_once_in_another_order(make_spec: MakeSpec, make_run: MakeRun) -> None:
-    trainer = make_run(make_spec())._set_up()
+    trainer = set_up(make_run(make_spec()).state)
     first = torch.cat([b.inputs.flatten(1) for b in trainer.batches()])
     second = torch.cat([b.inputs.flatten(1) for b in trainer.batches()])
     assert not torch.equal(first, second)
@@ -88,10 +89,10 @@ def test_a_fixed_order_is_the_data_sets_own_in_every_epoch(make_spec: MakeSpec, 
     """Would catch a random order drawn once and kept, and one that differs from seed to seed."""
     for seed in (0, 1):
         run = make_run(make_spec(seed=seed, protocol={"order": "fixed", "last_batch": "drop"}))
-        trainer = run._set_up()
+        trainer = set_up(run.state)
         for _ in range(2):
             targets = torch.cat([batch.targets for batch in trainer.batches()])
-            assert torch.equal(targets, run.data.dataset.train_targets[:80])
+            assert torch.equal(targets, run.state.identity.data.dataset.train_targets[:80])
 
 
 @pytest.mark.parametrize("form", ["ordinary", "vectorized"])
@@ -100,7 +101,7 @@ def test_no_step_reads_a_value_on_the_host(make_spec: MakeSpec, make_run: MakeRu
     """On a GPU one such read a step halves the speed of a small network."""
     if form not in installed_registry().rule(rule).traits.forms:
         pytest.skip(f"{rule} has no {form} form")
-    trainer = make_run(make_spec(rule, architecture=VECTORIZED if form == "vectorized" else {}))._set_up()
+    trainer = set_up(make_run(make_spec(rule, architecture=VECTORIZED if form == "vectorized" else {})).state)
     trainer.network.train()
     batches = list(trainer.batches())
     with no_host_reads():
@@ -109,7 +110,7 @@ def test_no_step_reads_a_value_on_the_host(make_spec: MakeSpec, make_run: MakeRu
 
 
 def test_warming_up_leaves_no_trace(make_spec: MakeSpec, make_run: MakeRun) -> None:
-    warmed, cold = (make_run(make_spec("feedback_alignment"))._set_up() for _ in range(2))
+    warmed, cold = (set_up(make_run(make_spec("feedback_alignment")).state) for _ in range(2))
     warmed.warm_up()
     for _ in range(2):
         assert warmed.train_epoch() == cold.train_epoch()
@@ -127,10 +128,10 @@ def test_training_holds_the_data_once_and_one_copy_of_the_state(make_spec: MakeS
     run = make_run(spec)
     gc.collect()
     before = live_bytes()
-    data = run.data.dataset
+    data = run.state.identity.data.dataset
     data_bytes = sum(t.numel() for t in (data.train_inputs, data.test_inputs))
     target_bytes = 8 * (len(data.train_targets) + len(data.test_targets))
-    trainer = run._set_up()
+    trainer = set_up(run.state)
     trainer.warm_up()
     highest, steps = [0], [0]
     step = trainer._step
@@ -241,9 +242,11 @@ def test_a_step_can_be_captured_in_a_cuda_graph(
     make_spec: MakeSpec, make_run: MakeRun, rule: str, architecture: dict[str, object]
 ) -> None:
     """Static shapes and no host reads are what it takes; the captured step must give the eager step's gradients."""
-    trainer: Trainer = make_run(
-        make_spec(rule, architecture=architecture, hardware={"device": "cuda"}, protocol={"last_batch": "drop"})
-    )._set_up()
+    trainer: Trainer = set_up(
+        make_run(
+            make_spec(rule, architecture=architecture, hardware={"device": "cuda"}, protocol={"last_batch": "drop"})
+        ).state
+    )
     batch = next(trainer.batches())
     side = torch.cuda.Stream()
     with torch.cuda.stream(side):

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 
 from benchsuite.conformance.samples import SampleNetwork
 from benchsuite.credit.rule import Rule, RuleTraits, incompatibilities
+from benchsuite.errors import InconclusiveError
 from benchsuite.records.audit import ClaimAudit, Observation, Verdict
 
 MakeRule = Callable[[], Rule]
 """Returns a fresh rule, attached to nothing."""
-
-
-class InconclusiveError(Exception):
-    """The rule works in a way that the experiment cannot see; the message says how."""
 
 
 @dataclass(frozen=True)

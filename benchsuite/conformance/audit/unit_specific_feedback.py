@@ -14,9 +14,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from benchsuite.conformance.audit.experiment import Experiment, InconclusiveError, MakeRule, largest
+from benchsuite.conformance.audit.experiment import Experiment, MakeRule, largest
 from benchsuite.conformance.samples import SampleNetwork, Trial
 from benchsuite.diagnostics.observe import assigned_credit, with_components
+from benchsuite.errors import InconclusiveError
 from benchsuite.records.audit import Observation
 
 DRAWS = 4

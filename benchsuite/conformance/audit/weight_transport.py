@@ -15,10 +15,11 @@ from typing import Any, Literal
 import torch
 from torch import Generator, Tensor
 
-from benchsuite.conformance.audit.experiment import Experiment, InconclusiveError, MakeRule, largest, relative_change
+from benchsuite.conformance.audit.experiment import Experiment, MakeRule, largest, relative_change
 from benchsuite.conformance.audit.held_responses import another_weight, held_responses
 from benchsuite.conformance.samples import SampleNetwork, Trial
 from benchsuite.credit.rule import Batch
+from benchsuite.errors import InconclusiveError
 from benchsuite.networks.network import Network
 from benchsuite.records.audit import Observation
 
@@ -111,8 +112,7 @@ def _train(make_rule: MakeRule, sample: SampleNetwork, change: _Change | None, r
         batch = sample.batch(position, size=_EXAMPLES, dtype=torch.float64)
         with during("assign_credit"):
             logits, gradients = _assign(trial, batch)
-        trial.optimizer.step()
-        network.constrain()
+        trial.update_weights()
         with during("after_update"):
             trial.rule.after_update()
         steps.append(_Step(state, logits, gradients))
@@ -120,8 +120,7 @@ def _train(make_rule: MakeRule, sample: SampleNetwork, change: _Change | None, r
 
 
 def _assign(trial: Trial, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-    trial.optimizer.zero_grad(set_to_none=True)
-    logits = trial.rule.assign_credit(batch).logits.clone()
+    logits = trial.compute_gradients(batch).logits.clone()
     return logits, {n: p.grad.clone() for n, p in trial.network.named_parameters() if p.grad is not None}
 
 

@@ -17,7 +17,7 @@ class RuleConformance(CreditChecks, StateChecks, ClaimChecks, LearningChecks):
 
         class TestMyRule(RuleConformance):
             rule = MyRule
-            config = MyRule.Config(scale=0.5)
+            config = MyRuleConfig(scale=0.5)
             learning_floor = 0.9
 
     A failure says what the contract asks, what was seen, and what to do. One check alone:

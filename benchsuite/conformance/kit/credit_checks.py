@@ -25,8 +25,7 @@ class CreditChecks(ConformanceSettings):
     ) -> None:
         """Catches a forgotten bias, a not-a-number, and feedback weights of another type than the network's."""
         trial = self.start(sample, dtype=dtype)
-        trial.optimizer.zero_grad(set_to_none=True)
-        trial.rule.assign_credit(sample.batch(0, dtype=dtype))
+        trial.compute_gradients(sample.batch(0, dtype=dtype))
         require(
             not (problems := self._unsound(trial)),
             asks=f"assign_credit leaves a finite .grad of the parameter's shape and type on {self._trained()}",
@@ -76,7 +75,7 @@ class CreditChecks(ConformanceSettings):
         batch = sample.batch(0, criterion=criterion)
         trial = self.start(sample).without_dropout()
         expected = trial.network(batch.inputs).detach()
-        result = trial.rule.assign_credit(batch)
+        result = trial.compute_gradients(batch)
         require(
             result.logits.shape == expected.shape and torch.allclose(result.logits, expected, rtol=1e-4, atol=1e-5),
             asks="StepResult.logits are the network's, shape (batch, classes)",
@@ -148,8 +147,8 @@ class CreditChecks(ConformanceSettings):
         batch = sample.batch(0)
         try:
             with no_host_reads():
-                trial.rule.assign_credit(batch)
-            trial.optimizer.step()
+                trial.compute_gradients(batch)
+            trial.update_weights()
             with no_host_reads():
                 trial.rule.after_update()
         except HostReadError as error:
@@ -167,9 +166,9 @@ class CreditChecks(ConformanceSettings):
         on_cpu = sample.batch(0)
         batch = Batch(on_cpu.inputs.cuda(), on_cpu.targets.cuda(), on_cpu.criterion)
         trial.step(batch)  # libraries may wait for the device the first time they are used
-        trial.optimizer.zero_grad(set_to_none=True)
         with synchronization_is_an_error():
-            trial.rule.assign_credit(batch)
+            trial.compute_gradients(batch)
+            trial.update_weights()
             trial.rule.after_update()
         require(
             not (problems := self._unsound(trial)),

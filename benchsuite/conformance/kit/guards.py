@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from benchsuite.conformance.samples.trial import differing
 from benchsuite.credit.rule import Batch
+from benchsuite.errors import HostReadError
 from benchsuite.networks.network import Network
 
 _HOOKS = (
@@ -94,10 +95,6 @@ def _batch(batch: Batch) -> dict[str, Any]:
         "requires_grad of the batch's inputs": batch.inputs.requires_grad,
         "grad of the batch's inputs": batch.inputs.grad,
     }
-
-
-class HostReadError(AssertionError):
-    """A tensor's value was asked for on the host."""
 
 
 _READS = {

@@ -87,11 +87,10 @@ class StateChecks(ConformanceSettings):
         self._require_unchanged("before_training", surroundings)
         for position in range(2):
             batch = sample.batch(position)
-            trial.optimizer.zero_grad(set_to_none=True)
             surroundings = Surroundings(trial.network, batch)
-            trial.rule.assign_credit(batch)
+            trial.compute_gradients(batch)
             self._require_unchanged("assign_credit", surroundings)
-            trial.optimizer.step()
+            trial.update_weights()
             surroundings = self._surroundings(trial.network, batch)
             trial.rule.after_update()
             self._require_unchanged("after_update", surroundings)
@@ -172,7 +171,7 @@ class StateChecks(ConformanceSettings):
             seen=changed + filled,
             remedy="learn in assign_credit and after_update only; leave no hooks on the network",
         )
-        trial.rule.assign_credit(batch)
+        trial.compute_gradients(batch)
         changed = differing(before, trial.state())
         require(
             not changed,

@@ -14,6 +14,7 @@ from benchsuite.conformance.samples.networks import SampleNetwork
 from benchsuite.credit.rule import Batch, Rule, StepResult, parameter_groups
 from benchsuite.networks.network import Network
 from benchsuite.networks.segments import Dropout
+from benchsuite.training.step import compute_gradients, training_step, update_weights
 
 
 @dataclass
@@ -83,13 +84,16 @@ class Trial:
         return self
 
     def step(self, batch: Batch) -> StepResult:
-        """Clear gradients, assign credit, update, let the rule follow."""
-        self.optimizer.zero_grad(set_to_none=True)
-        result = self.rule.assign_credit(batch)
-        self.optimizer.step()
-        self.network.constrain()
-        self.rule.after_update()
-        return result
+        """Take the step that a run takes."""
+        return training_step(self.network, self.rule, self.optimizer, batch)
+
+    def compute_gradients(self, batch: Batch) -> StepResult:
+        """Take the first part of a step, for who looks between its parts."""
+        return compute_gradients(self.network, self.rule, self.optimizer, batch)
+
+    def update_weights(self) -> None:
+        """Take the second part of a step; the last is ``rule.after_update``."""
+        update_weights(self.network, self.optimizer)
 
     def train(self, batches: Iterable[Batch]) -> Trial:
         """Take one step a batch; returns itself."""
@@ -98,9 +102,8 @@ class Trial:
         return self
 
     def gradients(self, batch: Batch) -> dict[str, Tensor]:
-        """Return what one ``assign_credit`` leaves, by parameter name; parameters without a gradient are left out."""
-        self.optimizer.zero_grad(set_to_none=True)
-        self.rule.assign_credit(batch)
+        """Return the gradients that one step leaves, by parameter name; parameters without a gradient are left out."""
+        self.compute_gradients(batch)
         return {n: p.grad.clone() for n, p in self.network.named_parameters() if p.grad is not None}
 
     def backprop_gradients(self, batch: Batch) -> dict[str, Tensor]:

@@ -1,1 +1,1 @@
-"""A user's own arrays."""
+"""Data sets from a user's arrays."""

@@ -1,4 +1,4 @@
-"""A user's own arrays, from one ``.npz`` or four ``.npy`` files; nothing in them is ever executed."""
+"""Read a user's arrays from one ``.npz`` or four ``.npy`` files; code in the files is never executed."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from benchsuite.specs.models.dataset import ArraysDataset
 
 NAMES = ("x_train", "y_train", "x_test", "y_test")
 
-# What NumPy and zipfile raise on files that are damaged, truncated, encrypted or compressed in a way they do not know.
+# Raised by NumPy and zipfile for files that are damaged, truncated, encrypted or compressed in an unknown way.
 _DAMAGE = (OSError, EOFError, ValueError, RuntimeError, MemoryError, SyntaxError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
 class _Header:
-    """What an array's file says of itself before its first value."""
+    """Shape and dtype in the header of an array's file."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -42,7 +42,7 @@ class _Header:
 
 
 class _Source:
-    """The four arrays by name, wherever they lie."""
+    """The four arrays by name, in a ``.npz`` or a folder."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -80,15 +80,15 @@ def read_arrays(spec: ArraysDataset, data_root: Path) -> DecodedDataset:
     """Read x_train, y_train, x_test and y_test.
 
     Inputs are (examples, channels, height, width), (examples, height, width), which gets one channel, or (examples,
-    features); uint8, or floats of any width, which become float32. Labels are integers of any width, one an example.
-    Every header is read and judged before any value, so pickled, oversized or misshapen arrays cost nothing.
+    features). They are uint8, or floats of any width, which become float32. Labels are integers of any width, one per
+    example. All headers are checked before any value is read, so pickled, oversized or misshapen arrays cost nothing.
 
     Args:
-        spec: the path, and the number of classes if it is not the largest label plus one.
+        spec: the path, and the number of classes unless it is the largest label plus one.
         data_root: where a relative path starts.
 
     Raises:
-        DataError: if anything is missing, damaged, pickled, too large, or not of these types and shapes.
+        DataError: if anything is missing, damaged, pickled, too large, or has another type or shape.
     """
     path = resolve_in_root(spec.path, data_root)
     if not path.exists():
@@ -179,7 +179,7 @@ def _count_classes(arrays: Mapping[str, NDArray[Any]], path: Path) -> int:
 
 
 def _to_inputs(values: NDArray[Any]) -> Tensor:
-    # A double beyond float32 becomes infinity here, and is refused as such with its example's number.
+    # A double beyond float32's range becomes infinity here; the later check refuses it and names the example.
     with np.errstate(over="ignore"):
         native = values.astype(np.uint8 if values.dtype == np.uint8 else np.float32, order="C", copy=False)
     images = native[:, np.newaxis] if native.ndim == 3 else native
@@ -187,7 +187,7 @@ def _to_inputs(values: NDArray[Any]) -> Tensor:
 
 
 def _to_targets(values: NDArray[Any], classes: int, place: str) -> Tensor:
-    # Before the conversion: a label of 2**63 would come out of it as a negative one.
+    # Checked before the conversion, which would turn a label of 2**63 into a negative one.
     if values.dtype.kind == "u" and int(values.max()) >= 2**63:
         raise DataError(f"{place}: has label {int(values.max())}, expected 0 to {classes - 1}")
     targets = torch.from_numpy(values.astype(np.int64, order="C", copy=False))

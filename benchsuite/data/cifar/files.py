@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
-import zlib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from hashlib import md5
 from pathlib import Path
 from typing import Literal
 
@@ -16,8 +10,6 @@ from benchsuite.data.fetching import Package, Publication
 
 DOWNLOAD_TIMEOUT_S = 1200.0
 """How long an archive of 170 MB may take."""
-
-_MOST_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -32,6 +24,7 @@ class CifarFiles:
         classes: how many there are.
         folder: of the files, in the archive and under the data root; torchvision's.
         archive: its name, beside that folder.
+        archive_md5: its checksum.
         train: names and checksums, in the order in which the examples count.
         test: likewise.
         labels: the key of the labels in a file.
@@ -42,6 +35,7 @@ class CifarFiles:
     classes: int
     folder: str
     archive: str
+    archive_md5: str
     train: tuple[tuple[str, str], ...]
     test: tuple[tuple[str, str], ...]
     labels: str
@@ -59,6 +53,7 @@ PUBLISHED: dict[Literal["cifar10", "cifar100"], CifarFiles] = {
         classes=10,
         folder="cifar-10-batches-py",
         archive="cifar-10-python.tar.gz",
+        archive_md5="c58f30108f718f92721af3b95e74349a",
         train=(
             ("data_batch_1", "c99cafc152244af753f735de768cd75f"),
             ("data_batch_2", "d4bba439e000b95fd0a9bffe97cbabec"),
@@ -74,6 +69,7 @@ PUBLISHED: dict[Literal["cifar10", "cifar100"], CifarFiles] = {
         classes=100,
         folder="cifar-100-python",
         archive="cifar-100-python.tar.gz",
+        archive_md5="eb9058c3a382ffc7106e4002c42a8d85",
         train=(("train", "16019d7e3df5f24257cddd939b257f8d"),),
         test=(("test", "f0ef6b0ae62326f3e7ffdfab6717acfc"),),
         labels="fine_labels",
@@ -84,13 +80,16 @@ PUBLISHED: dict[Literal["cifar10", "cifar100"], CifarFiles] = {
 
 def publication(files: CifarFiles, data_root: Path) -> Publication:
     """Return what can be fetched into the data root: one archive for all files, which may lie there already."""
-    folder, archive = data_root / files.folder, data_root / files.archive
-
-    def how_to_put(missing: Sequence[str]) -> str:
-        return f"{', '.join(missing)} there, or {files.archive} into {data_root}"
-
-    package = Package(files.archive, files.names, archive, _MOST_BYTES, partial(_unpack, files))
-    return Publication(files.title, folder, [package], lambda: list_mirrors(files), how_to_put, DOWNLOAD_TIMEOUT_S)
+    archive = Package(files.archive, f"md5:{files.archive_md5}", files.names, beside=data_root / files.archive)
+    return Publication(
+        title=files.title,
+        folder=data_root / files.folder,
+        checksums={name: f"md5:{checksum}" for name, checksum in (*files.train, *files.test)},
+        packages=[archive],
+        mirrors=lambda: list_mirrors(files),
+        instead=f", or {files.archive} into {data_root}",
+        timeout_s=DOWNLOAD_TIMEOUT_S,
+    )
 
 
 def list_mirrors(files: CifarFiles) -> list[str]:
@@ -99,33 +98,3 @@ def list_mirrors(files: CifarFiles) -> list[str]:
 
     published = {cls.filename: cls.url for cls in (datasets.CIFAR10, datasets.CIFAR100)}
     return [published[files.archive].removesuffix(files.archive)]
-
-
-def why_not_as_published(files: CifarFiles, name: str, content: bytes) -> str | None:
-    """Return how a file's content differs from the published, or None if it does not."""
-    expected = dict((*files.train, *files.test))[name]
-    found = md5(content, usedforsecurity=False).hexdigest()
-    if found == expected:
-        return None
-    return f"is not {files.title} as published: {len(content):,} bytes, md5 is {found[:16]}…, expected {expected[:16]}…"
-
-
-def _unpack(files: CifarFiles, packed: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield the files that are read, checked; nothing of the archive is written by its own names."""
-    wanted = {f"{files.folder}/{name}": name for name in files.names}
-    try:
-        with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as archive:
-            for member in archive:
-                name = wanted.pop(member.name.removeprefix("./"), None)
-                stream = archive.extractfile(member) if name else None
-                if name is None or stream is None:
-                    continue
-                content = stream.read(_MOST_BYTES)
-                wrong = why_not_as_published(files, name, content)
-                if wrong:
-                    raise ValueError(f"holds a {name} that {wrong}")
-                yield name, content
-    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
-        raise ValueError(f"is not a whole .tar.gz ({error})") from error
-    if wanted:
-        raise ValueError(f"is not {files.title} as published: it holds no {', '.join(wanted)}")

@@ -11,12 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchsuite.data.checks import one_line
 from benchsuite.data.cifar import files as cifar_files
-from benchsuite.data.cifar.files import CifarFiles, why_not_as_published
-from benchsuite.data.fetching import fetch_missing
+from benchsuite.data.fetching import Publication, fetch_missing
 from benchsuite.data.tensors import DecodedDataset
-from benchsuite.errors import DataError
 from benchsuite.specs.models.dataset import CifarDataset
 
 
@@ -39,9 +36,8 @@ def read_cifar(spec: CifarDataset, data_root: Path, *, download: bool = True) ->
     files = cifar_files.PUBLISHED[spec.kind]
     publication = cifar_files.publication(files, data_root)
     fetch_missing(publication, download=download)
-    folder = publication.folder
-    train_inputs, train_targets = _join(_read(folder / name, files) for name, _ in files.train)
-    test_inputs, test_targets = _join(_read(folder / name, files) for name, _ in files.test)
+    train_inputs, train_targets = _join(_read(publication, name, files.labels) for name, _ in files.train)
+    test_inputs, test_targets = _join(_read(publication, name, files.labels) for name, _ in files.test)
     return DecodedDataset(
         train_inputs=train_inputs,
         train_targets=train_targets,
@@ -52,17 +48,11 @@ def read_cifar(spec: CifarDataset, data_root: Path, *, download: bool = True) ->
     )
 
 
-def _read(path: Path, files: CifarFiles) -> tuple[Any, list[int]]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({one_line(error)}); make it readable or delete it") from error
-    wrong = why_not_as_published(files, path.name, content)
-    if wrong:
-        raise DataError(f"{path} {wrong}; delete the file to download it again, or use kind: arrays for your own data")
+def _read(publication: Publication, name: str, labels: str) -> tuple[Any, list[int]]:
+    content = publication.read(name)
     # Written by Python 2: its strings, the images among them, are bytes to us, which latin1 keeps as they are.
     entry = pickle.loads(content, encoding="latin1")  # noqa: S301 - the very bytes that were checked, no others
-    return entry["data"], entry[files.labels]
+    return entry["data"], entry[labels]
 
 
 def _join(parts: Iterable[tuple[Any, list[int]]]) -> tuple[Tensor, Tensor]:

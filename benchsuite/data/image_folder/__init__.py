@@ -1,1 +1,1 @@
-"""A user's own images, one folder per class."""
+"""Data sets from a user's images, one folder per class."""

@@ -1,4 +1,4 @@
-"""Images in folders named after their classes, decoded once to one size and one kind."""
+"""Read images from class folders, decoded once to one size and number of channels."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from benchsuite.errors import DataError
 from benchsuite.specs.models.dataset import ImageFolderDataset
 
 MAX_PIXELS = 100_000_000
-"""A file that says it holds a larger image is refused before it is decoded."""
+"""Largest image size; a file with a larger size in its header is refused before it is decoded."""
 
 _LEFT_BY_FILE_BROWSERS = frozenset({"thumbs.db", "desktop.ini"})
 _NAMED_IN_A_MESSAGE = 5
 
-# Grey levels of 16 bits; Pillow's own conversion to 8 bits clips them at 255 instead of scaling.
+# Modes with 16-bit grey levels; Pillow's conversion to 8 bits clips them at 255 instead of scaling.
 _SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
 def read_image_folder(spec: ImageFolderDataset, data_root: Path) -> DecodedDataset:
     """Read ``train/<class>/*`` and ``test/<class>/*``.
 
-    Classes are numbered in the order of their names. Examples come as the first file of every class, then the second of
-    every class, and so on, files in the order of their names: a limit on the number of examples keeps all classes.
-    Greyscale, palette, CMYK and 16-bit images are converted; transparency is dropped and EXIF rotation ignored, as
-    torchvision's ``ImageFolder`` does; of an animation the first frame counts. Other sizes are resized bilinearly with
-    antialiasing.
+    Classes are numbered in the order of their names. Examples are ordered as the first file of every class, then the
+    second of every class, and so on, with files in the order of their names, so that a limit on the number of examples
+    keeps all classes. Greyscale, palette, CMYK and 16-bit images are converted. Transparency is dropped and EXIF
+    rotation ignored, as in torchvision's ``ImageFolder``. Only the first frame of an animation is used. Other sizes are
+    resized bilinearly with antialiasing.
 
     Args:
-        spec: the path, and the height, width and channels to decode to.
+        spec: the path, and the height, width and channels of the result.
         data_root: where a relative path starts.
 
     Returns:
-        Images of uint8, (examples, channels, height, width).
+        The images, uint8, (examples, channels, height, width).
 
     Raises:
         DataError: if folders are missing or empty, classes differ between train and test, or files are not images.
@@ -67,7 +67,7 @@ def read_image_folder(spec: ImageFolderDataset, data_root: Path) -> DecodedDatas
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What lies in a folder, in the order of the names; hidden files and those of file browsers left out."""
+    """Return a folder's entries in the order of names, without hidden files and those of file browsers."""
     try:
         found = [p for p in folder.iterdir() if not p.name.startswith(".")]
     except OSError as error:
@@ -113,7 +113,7 @@ def _decode_all(paths: Sequence[Path], spec: ImageFolderDataset) -> Tensor:
             return f"{paths[index]} ({one_line(error)})"
         return None
 
-    # Pillow decodes and resizes without holding the interpreter's lock, so threads are enough.
+    # Pillow releases the GIL while it decodes and resizes, so threads are enough.
     with ThreadPoolExecutor(max_workers=min(16, os.cpu_count() or 1)) as pool:
         failures = [failure for failure in pool.map(decode_into, range(len(paths))) if failure]
     if failures:
@@ -141,7 +141,7 @@ def _decode(path: Path, spec: ImageFolderDataset) -> NDArray[np.uint8]:
             image = image.convert("RGBA")
         image = image.convert("L" if spec.channels == 1 else "RGB")
         if image.size != (spec.width, spec.height):
-            # Pillow's reducing filters widen with the scale: this is torchvision's antialias=True.
+            # Pillow's filters widen when reducing, which is the same as torchvision's antialias=True.
             image = image.resize((spec.width, spec.height), Image.Resampling.BILINEAR)
         pixels = np.asarray(image)
     return pixels[np.newaxis] if spec.channels == 1 else pixels.transpose(2, 0, 1)

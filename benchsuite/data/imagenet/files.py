@@ -1,4 +1,4 @@
-"""Where ImageNet's images lie and which class each has: ILSVRC-2012's folders, in either layout of ``val``."""
+"""List ImageNet's images with their classes, from ILSVRC-2012's folders in either layout of ``val``."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from benchsuite.errors import DataError
 
 SUFFIXES = (".jpeg", ".jpg", ".png")
 TRUTH = "ILSVRC2012_validation_ground_truth.txt"
-"""In the development kit: a line for each validation image in the order of their names, an ILSVRC2012_ID."""
+"""File in the development kit: one ILSVRC2012_ID per line for each validation image, in the order of names."""
 META = "meta.mat"
-"""In the development kit: which wnid each ILSVRC2012_ID is."""
+"""File in the development kit: the wnid of each ILSVRC2012_ID."""
 SOLUTION = "LOC_val_solution.csv"
-"""In the Kaggle distribution: ImageId, and the wnid as the first word of PredictionString."""
+"""File in the Kaggle distribution: ImageId, and the wnid as the first word of PredictionString."""
 
 _DEPTH = 3
 _IMAGE_FOLDERS = frozenset({"train", "val", "test"})
@@ -31,12 +31,12 @@ _IMAGE_FOLDERS = frozenset({"train", "val", "test"})
 
 @dataclass(frozen=True)
 class ListedImages:
-    """Images of one part, in the order in which they are numbered.
+    """Images of one part, in the order of their numbers.
 
     Attributes:
-        paths: relative to the root, as bytes of the file system.
-        labels: index of each one's class, int64.
-        sizes: of the files, in bytes, int64.
+        paths: paths relative to the root, as file system bytes.
+        labels: class index per image, int64.
+        sizes: file sizes in bytes, int64.
     """
 
     paths: NDArray[np.bytes_]
@@ -44,23 +44,23 @@ class ListedImages:
     sizes: NDArray[np.int64]
 
     def __len__(self) -> int:
-        """Return how many images there are."""
+        """Return the number of images."""
         return len(self.labels)
 
     def first(self, limit: int | None) -> ListedImages:
-        """Return the first so many."""
+        """Return the first ``limit`` images."""
         return ListedImages(self.paths[:limit], self.labels[:limit], self.sizes[:limit])
 
 
 @dataclass(frozen=True)
 class ImagenetListing:
-    """What is in the folders.
+    """The images and classes found in the folders.
 
     Attributes:
-        root: the folder that holds ``train`` and ``val``.
-        wnids: names of the classes in the order of their numbers, which is that of the names.
-        train: images to learn from; the first of every class, then the second, and so on.
-        test: images to measure on, ``val``'s; likewise, or in the order of their names where they are in one folder.
+        root: the folder with ``train`` and ``val``.
+        wnids: names of the classes in the order of their numbers, which is alphabetical.
+        train: training images: the first of every class, then the second, and so on.
+        test: test images, from ``val``: in the same order, or in the order of names if they are in one folder.
     """
 
     root: Path
@@ -69,9 +69,10 @@ class ImagenetListing:
     test: ListedImages
 
     def fingerprint(self) -> str:
-        """Return the sha256 over every image's path, class and size in bytes; 64 hexadecimal digits.
+        """Return the sha256 over the path, class and size in bytes of every image; 64 hexadecimal digits.
 
-        Not of the pixels: to decode a million images takes longer than many a run. ``benchsuite data verify`` does.
+        Pixels are not included: decoding a million images takes longer than many runs. ``benchsuite data verify``
+        checks them.
         """
         digest = hashlib.sha256(b"benchsuite imagenet 1\n" + "\n".join(self.wnids).encode())
         for name, part in (("train", self.train), ("test", self.test)):
@@ -86,12 +87,12 @@ def list_imagenet(root: Path) -> ImagenetListing:
     """List ImageNet's folders; no image is opened.
 
     Args:
-        root: the folder that holds ``train/<wnid>/*.JPEG`` and ``val``: class folders like ``train``'s, or all images
-            in one folder with the development kit (``ILSVRC2012_validation_ground_truth.txt`` and ``meta.mat``) or
-            Kaggle's ``LOC_val_solution.csv`` up to three folders below or above.
+        root: the folder with ``train/<wnid>/*.JPEG`` and ``val``. ``val`` has class folders like ``train``, or all
+            images in one folder; then the development kit (``ILSVRC2012_validation_ground_truth.txt`` and
+            ``meta.mat``) or Kaggle's ``LOC_val_solution.csv`` must be up to three folders below or above.
 
     Raises:
-        DataError: if folders are missing or empty, or nothing says what the images of a flat ``val`` are.
+        DataError: if folders are missing or empty, or the classes of a flat ``val`` are unknown.
     """
     for name in ("train", "val"):
         if not (root / name).is_dir():
@@ -138,7 +139,7 @@ def _in_one_folder(root: Path, wnids: Sequence[str]) -> ListedImages:
 
 
 def _images(folder: Path) -> list[tuple[str, int]]:
-    """Return names and sizes of a folder's images, in the order of the names."""
+    """Return (name, size) of a folder's images, in the order of names."""
     try:
         with os.scandir(folder) as entries:
             found = [(e.name, e.stat().st_size) for e in entries if e.name.lower().endswith(SUFFIXES)]
@@ -156,7 +157,7 @@ def _listed(images: Sequence[tuple[str, int, int]]) -> ListedImages:
 
 
 def _truth(root: Path, names: Sequence[str]) -> Mapping[str, str]:
-    """Return the wnid of each image of a flat ``val``, from whichever file says it."""
+    """Return the wnid of each image of a flat ``val``, from Kaggle's file or the development kit."""
     solution = _find(root, SOLUTION)
     if solution is not None:
         with solution.open(newline="", encoding="utf-8") as stream:
@@ -186,7 +187,7 @@ def _wnids_by_id(meta: Path) -> dict[int, str]:
 
 
 def _find(root: Path, name: str) -> Path | None:
-    """Look for a file in the root and below, images' folders apart, and beside the root and its parents (Kaggle's)."""
+    """Find a file in the root or below, outside image folders, or beside the root and its parents (as on Kaggle)."""
     for folder, below, files in os.walk(root):
         if name in files:
             return Path(folder) / name

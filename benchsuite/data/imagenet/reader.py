@@ -1,4 +1,4 @@
-"""ImageNet: its files, what was prepared of them, or generated images in the same folders."""
+"""ImageNet: the original files, the prepared packs, or generated images in the same layout."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from benchsuite.specs.models.dataset import ImagenetDataset
 
 
 def read_imagenet(spec: ImagenetDataset, data_root: Path) -> StreamedDataset:
-    """Find the images and their classes; none is opened.
+    """List the images and their classes; no image is opened.
 
     Args:
-        spec: where they are, and in which form.
+        spec: path and form of the images.
         data_root: where a relative path starts.
 
     Raises:
-        DataError: if folders or packs are missing, or do not say which class an image has.
+        DataError: if folders or packs are missing, or the class of an image is unknown.
     """
     if spec.stored_side is not None:
         store = open_store(store_folder(spec.path, spec.stored_side, data_root))
@@ -38,6 +38,6 @@ def read_imagenet(spec: ImagenetDataset, data_root: Path) -> StreamedDataset:
 
 
 def store_folder(path: str, side: int, data_root: Path) -> Path:
-    """Return where ``data prepare`` puts what it makes of a folder."""
+    """Return the folder in which ``data prepare`` puts the packs made from an image folder."""
     source = resolve_in_root(path, data_root)
     return source.with_name(f"{source.name}-{side}")

@@ -1,4 +1,4 @@
-"""Generated photographs of nothing in ImageNet's folders: to try the whole path on, and to learn something from."""
+"""Generated images in ImageNet's folder layout: learnable patterns to test the whole pipeline with."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from benchsuite.data.wording import one_line
 from benchsuite.errors import DataError
 from benchsuite.specs.models.dataset import GeneratedImages
 
-# The odd files that ILSVRC-2012 has among its colour JPEGs, here in each class's first training images.
+# The unusual files that ILSVRC-2012 has among its colour JPEGs; here the first training images of each class.
 _ODD = ("L", "CMYK", "PNG")
 
 
 def sample_folder(spec: GeneratedImages, data_root: Path) -> Path:
-    """Return where a generated sample lies, or will."""
+    """Return the folder of a generated sample; it need not exist yet."""
     return data_root / f"imagenet-sample-{spec.classes}-{spec.train_images}-{spec.test_images}-{spec.data_seed}"
 
 
 def make_sample(spec: GeneratedImages, data_root: Path) -> Path:
-    """Return the folder of a generated sample, made if it is not there.
+    """Return the folder of a generated sample, creating it if missing.
 
-    Each class is a pattern of stripes of its own direction, width and pair of colours, seen at random sizes, places and
-    brightness under noise. Sizes and shapes of the images differ; some are greyscale, CMYK, or a PNG named ``.JPEG``.
+    Each class is a pattern of stripes with its own direction, width and two colours, at random sizes, positions and
+    brightness, with noise. Image sizes and shapes differ; some images are greyscale, CMYK, or a PNG named ``.JPEG``.
 
     Raises:
-        DataError: if it cannot be written.
+        DataError: if the folder cannot be written.
     """
     folder = sample_folder(spec, data_root)
     if folder.is_dir():

@@ -1,1 +1,1 @@
-"""Images read from files while training: decoding, resizing, packing and streaming."""
+"""Images read from files during training: decoding, resizing, packing and streaming."""

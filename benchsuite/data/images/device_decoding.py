@@ -1,4 +1,4 @@
-"""JPEG files decoded by a CUDA device, a batch at a time; what it does not read is decoded on the host."""
+"""Decode JPEG files in batches on a CUDA device; files that it cannot decode are decoded on the host."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ from benchsuite.data.wording import one_line
 from benchsuite.errors import DataError
 
 DeviceDecoder = Callable[[list[Tensor], torch.device], Sequence[Tensor]]
-"""From JPEG files' bytes, uint8 on the host, to images, uint8 of shape (3, height, width), on the device."""
+"""Maps the bytes of JPEG files, uint8 on the host, to images on the device, uint8 of shape (3, height, width)."""
 
 
 def nvjpeg(contents: list[Tensor], device: torch.device) -> Sequence[Tensor]:
-    """Decode by torchvision's decoder for CUDA.
+    """Decode with torchvision's CUDA decoder.
 
     Raises:
-        RuntimeError: if it refuses one of them; it does not say which.
+        RuntimeError: if it refuses one of the files; it does not say which.
     """
     from torchvision.io import ImageReadMode, decode_jpeg
 
-    # torchvision takes memory of the current stream's and writes there on a stream of its own without waiting for what
-    # is queued, which may still read what the memory held before (pytorch/vision pull request 9606). May go once the
-    # oldest torchvision that we support waits by itself.
+    # torchvision allocates memory on the current stream but writes to it on its own stream without waiting for queued
+    # work, which may still read the memory's old content (pytorch/vision pull request 9606). Remove this once the
+    # oldest supported torchvision waits by itself.
     torch.cuda.current_stream(device).synchronize()
     try:
         images: list[Tensor] = decode_jpeg(contents, mode=ImageReadMode.RGB, device=device)
     except RuntimeError:
-        # Those before the refused one may still be written, on the decoder's stream, to memory that is free by now.
+        # Images before the refused one may still be written, on the decoder's stream, to memory that is now free.
         torch.cuda.synchronize(device)
         raise
     return images
 
 
 def require_decoder(decoder: DeviceDecoder, device: torch.device) -> None:
-    """Decode a small image, so that a build without a decoder is not taken for a data set that nothing can read.
+    """Decode a small image, to tell a build without a decoder from a data set with unreadable files.
 
     Raises:
-        DataError: if it cannot be decoded.
+        DataError: if the image cannot be decoded.
     """
     written = io.BytesIO()
     Image.new("RGB", (16, 16)).save(written, format="JPEG")
     try:
         decoder([torch.frombuffer(bytearray(written.getvalue()), dtype=torch.uint8)], device)
     except torch.OutOfMemoryError:
-        raise  # says nothing of the decoder
+        raise  # no fault of the decoder
     except (RuntimeError, AttributeError, ImportError) as error:
         complaint = f"decoder: device cannot decode JPEG on {device} ({one_line(error)}); use decoder: processes"
         raise DataError(complaint) from error
@@ -64,23 +64,25 @@ def decode_on_device(
     name: Callable[[int], str],
     decoder: DeviceDecoder = nvjpeg,
 ) -> Tensor:
-    """Decode a batch; what the decoder cannot read is decoded on the host, as is a whole batch of which it refuses one.
+    """Decode a batch on a device.
+
+    CMYK and PNG files are decoded on the host. If the decoder refuses another file, the whole batch is.
 
     Args:
-        contents: the files' bytes, uint8 on the host.
-        drawn: each image's own random number.
-        view: what is made of each.
-        device: where images go.
-        name: what messages call an image, by its place in the batch.
-        decoder: who decodes on the device.
+        contents: the bytes of the files, uint8 on the host.
+        drawn: one random number per image.
+        view: the crop and augmentation of each image.
+        device: device of the result.
+        name: returns the name of an image in messages, by its place in the batch.
+        decoder: decoder on the device.
 
     Returns:
-        uint8, shape (images, 3, image_size, image_size).
+        Images, uint8, shape (images, 3, image_size, image_size).
 
     Raises:
-        DataError: naming an image that the host cannot decode either.
+        DataError: if the host cannot decode an image either; it names the image.
     """
-    # NVIDIA's library reads one or three channels; CMYK and PNG files are a few dozen in all of ImageNet.
+    # NVIDIA's library reads one or three channels; ImageNet has only a few dozen CMYK and PNG files.
     own = [place for place, content in enumerate(contents) if jpeg_channels(content.numpy().data) in (1, 3)]
     decoded = _decoded([contents[place] for place in own], device, decoder)
     images = {} if decoded is None else dict(zip(own, decoded, strict=True))
@@ -92,11 +94,11 @@ def decode_on_device(
 
 
 def _decoded(contents: list[Tensor], device: torch.device, decoder: DeviceDecoder) -> Sequence[Tensor] | None:
-    """Return the images, or None if one of them is refused."""
+    """Return the images, or None if the decoder refuses one."""
     try:
         return decoder(contents, device) if contents else ()
     except torch.OutOfMemoryError:
-        raise  # says nothing of the images
+        raise  # no fault of the images
     except RuntimeError:
         return None
 
@@ -109,5 +111,5 @@ def _on_host(content: Tensor, name: Callable[[int], str], place: int) -> Image.I
 
 
 def undecodable(name: str, error: BaseException) -> str:
-    """Return what a person reads of an image that no decoder reads."""
+    """Return the message for an image that no decoder can read."""
     return f"{name}: cannot be decoded ({one_line(error)}); replace it"

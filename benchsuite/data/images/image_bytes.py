@@ -1,4 +1,4 @@
-"""What the bytes of one image file hold. Imports no torch: processes that only resize start the sooner."""
+"""Decode the bytes of an image file. Imports no torch, so that processes that only resize start faster."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def decode(content: bytes) -> Image.Image:
-    """Return an image as RGB. ILSVRC-2012 has greyscale and CMYK files, and one PNG named ``.JPEG``.
+    """Decode an image to RGB. ILSVRC-2012 has greyscale and CMYK files, and one PNG named ``.JPEG``.
 
     Raises:
-        OSError: if it is no image, or a damaged one.
+        OSError: if it is not an image or is damaged.
     """
     with Image.open(io.BytesIO(content)) as opened:
         return opened.convert("RGB")
 
 
 def jpeg_channels(content: bytes | memoryview) -> int | None:
-    """Return how many channels a JPEG file says it has, or None if it is no JPEG file."""
+    """Return the number of channels in a JPEG file's header, or None if it is not a JPEG file."""
     if content[:2] != _JPEG_START:
         return None
     at = 2

@@ -1,9 +1,8 @@
-"""One pack of resized images, made by a process of its own. Imports no torch."""
+"""Write one pack of resized images, in a worker process. Imports no torch."""
 
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +13,16 @@ from benchsuite.data.images.image_bytes import decode, jpeg_channels
 from benchsuite.data.images.sources import FileImages
 from benchsuite.data.wording import one_line
 from benchsuite.errors import DataError
+from benchsuite.files import replaced_atomically, write_bytes_atomically
 
 QUALITY = 95
-"""Of the JPEG files that are written."""
+"""Quality of the JPEG files that are written."""
 
 
 def make_pack(root: Path, images: ListedImages, path: Path, side: int) -> None:
     """Write one pack, then its index."""
     source, rows, at = FileImages(root, images), [], 0
-    pack = path.with_suffix(".pack")
-    with pack.with_suffix(".pack.part").open("wb") as stream:
+    with replaced_atomically(path.with_suffix(".pack")) as stream:
         for number, label in enumerate(images.labels.tolist()):
             try:
                 content = resized(source.read(number), side)
@@ -33,35 +32,22 @@ def make_pack(root: Path, images: ListedImages, path: Path, side: int) -> None:
             stream.write(content)
             rows.append((at, at + len(content), label))
             at += len(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    pack.with_suffix(".pack.part").replace(pack)
     index = io.BytesIO()
     np.save(index, np.array(rows, dtype=np.int64))
-    write_whole(path.with_suffix(".npy"), index.getvalue())
+    write_bytes_atomically(path.with_suffix(".npy"), index.getvalue())
 
 
 def resized(content: bytes, side: int) -> bytes:
-    """Return a JPEG file of the image with its shorter side at most ``side``; the same bytes where it is that."""
+    """Return a JPEG file of the image with a shorter side of at most ``side``; unchanged if it already is one."""
     with Image.open(io.BytesIO(content)) as opened:
         width, height = opened.size
     if min(width, height) <= side and jpeg_channels(content) in (1, 3):
         return content
     image = decode(content)
     if min(width, height) > side:
-        # torchvision's Resize: the longer side is rounded down.
+        # As in torchvision's Resize, the longer side is rounded down.
         new = (side, int(side * height / width)) if width <= height else (int(side * width / height), side)
         image = image.resize(new, Image.Resampling.BILINEAR)
     written = io.BytesIO()
     image.save(written, format="JPEG", quality=QUALITY)
     return written.getvalue()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that appears whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)

@@ -1,4 +1,4 @@
-"""Where the bytes of numbered images come from: files of their own, or packs that ``data prepare`` made."""
+"""Sources of image bytes by number: separate files, or packs made by ``data prepare``."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from benchsuite.data.imagenet.files import ListedImages
 
 
 class ImageSource(Protocol):
-    """Images by number; small to send to a process, and opened there."""
+    """Images by number; small to pickle to a worker process, which opens the files itself."""
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of images."""
 
     def read(self, number: int) -> bytes:
-        """Return one image's file as it is."""
+        """Return the bytes of one image's file."""
 
     def name(self, number: int) -> str:
-        """Return what messages call it."""
+        """Return the image's name in messages."""
 
 
 class FileImages:
-    """Images in files of their own."""
+    """Images in separate files."""
 
     def __init__(self, root: Path, listed: ListedImages) -> None:
         self._root = os.fsencode(root)
         self._paths = listed.paths
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of images."""
         return len(self._paths)
 
     def read(self, number: int) -> bytes:
-        """Return one image's file."""
+        """Return the bytes of one image's file."""
         with open(self._path(number), "rb") as stream:  # noqa: PTH123 - a path of bytes
             return stream.read()
 
     def name(self, number: int) -> str:
-        """Return its path."""
+        """Return the image's path."""
         return os.fsdecode(self._path(number))
 
     def _path(self, number: int) -> bytes:
@@ -50,7 +50,7 @@ class FileImages:
 
 
 class PackedImages:
-    """Images one after the other in a few large files."""
+    """Images packed one after the other in a few large files."""
 
     def __init__(
         self, packs: list[Path], pack: NDArray[np.int32], start: NDArray[np.int64], stop: NDArray[np.int64]
@@ -61,31 +61,31 @@ class PackedImages:
         self._owner = os.getpid()
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of images."""
         return len(self._pack)
 
     def read(self, number: int) -> bytes:
-        """Return one image's file."""
+        """Return the bytes of one image's file."""
         start, stop = int(self._start[number]), int(self._stop[number])
         return os.pread(self._descriptor(int(self._pack[number])), stop - start, start)
 
     def name(self, number: int) -> str:
-        """Return pack and place."""
+        """Return the image's pack and its position there."""
         return f"{self._packs[self._pack[number]]} at {self._start[number]}"
 
     def _descriptor(self, pack: int) -> int:
-        if self._owner != os.getpid():  # descriptors of the process that this one was forked from are its own to close
+        if self._owner != os.getpid():  # descriptors of the parent process are closed by the parent
             self._open, self._owner = {}, os.getpid()
         if pack not in self._open:
             self._open[pack] = os.open(self._packs[pack], os.O_RDONLY)
         return self._open[pack]
 
     def __getstate__(self) -> dict[str, object]:
-        """Leave open files behind."""
+        """Return the state without open files."""
         return {**self.__dict__, "_open": {}}
 
     def __del__(self) -> None:
-        """Close what was opened here."""
+        """Close the files that this process opened."""
         if self._owner == os.getpid():
             for descriptor in self._open.values():
                 os.close(descriptor)

@@ -1,8 +1,8 @@
-"""Resized images packed into a few large files, with an index: made once, resumable, read at any place.
+"""Resized images packed into a few large files with an index: made once, resumable, with random access.
 
-A folder holds ``plan.json`` (of what, and how), for each pack ``train-00012.pack`` (JPEG files one after the other) and
-``train-00012.npy`` (where each starts, its class), and in the end ``prepared.json``. A pack counts once its index is
-there, which is written last and appears whole.
+A folder has ``plan.json`` (source and settings); per pack, ``train-00012.pack`` (JPEG files one after the other) and
+``train-00012.npy`` (start, end and class of each image); and, when finished, ``prepared.json``. The index of a pack is
+written last and atomically: a pack without it is not complete.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ import torch
 from PIL import features
 
 from benchsuite.data.imagenet.files import ImagenetListing, ListedImages
-from benchsuite.data.images.packing import QUALITY, make_pack, write_whole
+from benchsuite.data.images.packing import QUALITY, make_pack
 from benchsuite.data.images.sources import PackedImages
 from benchsuite.data.images.streamed import StreamedPart
 from benchsuite.data.roots import ANOTHER_ROOT
 from benchsuite.data.wording import one_line
-from benchsuite.errors import DataError
+from benchsuite.errors import DataError, StoreError
+from benchsuite.files import TEMPORARY_FILES, write_text_atomically
 
 PLAN, MANIFEST = "plan.json", "prepared.json"
 PARTS = ("train", "test")
@@ -35,14 +36,14 @@ IMAGES_A_PACK = 2048
 
 @dataclass(frozen=True)
 class ImageStore:
-    """What was prepared.
+    """A finished store of packed images.
 
     Attributes:
-        folder: where it is.
+        folder: the store's folder.
         wnids: names of the classes in the order of their numbers.
-        train: images to learn from.
-        test: images to measure on.
-        fingerprint: sha256 over the sha256 of every pack and the classes in it.
+        train: training images.
+        test: test images.
+        fingerprint: sha256 over the sha256 of every pack and its classes.
     """
 
     folder: Path
@@ -53,10 +54,10 @@ class ImageStore:
 
 
 def open_store(folder: Path) -> ImageStore:
-    """Open what ``data prepare`` made; the packs' content is not read.
+    """Open a store that ``data prepare`` made; the content of packs is not read.
 
     Raises:
-        DataError: if it is not there, not finished or has lost a file.
+        DataError: if it does not exist, is not finished or lacks a file.
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -74,15 +75,15 @@ def open_store(folder: Path) -> ImageStore:
 
 
 def damage(folder: Path) -> str:
-    """Read every file of a store that can be opened; say which are not as they were made, and the remedy.
+    """Verify the checksums of a store's files; return a message that names changed files and the remedy.
 
-    A flipped bit in a JPEG file often decodes, to other pixels.
+    A JPEG file with a flipped bit often still decodes, but to other pixels.
 
     Returns:
-        One line; empty if all are right.
+        One line; empty if all files are unchanged.
 
     Raises:
-        DataError: if one cannot be read.
+        DataError: if a file cannot be read.
     """
     try:
         packs = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["packs"]
@@ -90,7 +91,7 @@ def damage(folder: Path) -> str:
             f"{name}.{kind}"
             for name, made in sorted(packs.items())
             for kind, known in (("pack", made["sha256"]), ("npy", made.get("index_sha256")))
-            # Stores that were made before indices had checksums have none of these.
+            # Older stores have no checksums of indices.
             if known is not None and _sha256(folder / f"{name}.{kind}") != known
         ]
     except (OSError, LookupError) as error:
@@ -131,23 +132,23 @@ def make_store(
     processes: int,
     on_progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> bool:
-    """Bring every image's shorter side to at most ``side`` pixels and pack it; what is there already stays.
+    """Resize images to a shorter side of at most ``side`` pixels and pack them; finished packs are kept.
 
-    JPEG files that are small enough and of one or three channels are kept byte for byte; the others are resized as
-    torchvision resizes them and written as JPEG of quality 95.
+    JPEG files that are small enough and have one or three channels are copied unchanged. Others are resized as in
+    torchvision and written as JPEG of quality 95.
 
     Args:
         listing: the images.
-        folder: where to; made if it is not there.
+        folder: the store's folder; created if missing.
         side: in pixels.
-        processes: how many work at once.
-        on_progress: told (packs done, packs in all), from this process.
+        processes: number of worker processes.
+        on_progress: called in this process with (packs done, total packs).
 
     Returns:
-        False if all of it was there.
+        False if the store was already complete.
 
     Raises:
-        DataError: if an image cannot be decoded, or the folder cannot be written or was begun of other images.
+        DataError: if an image cannot be decoded, the folder cannot be written, or it was started from other images.
     """
     if (folder / MANIFEST).is_file():
         open_store(folder)
@@ -157,8 +158,10 @@ def make_store(
         folder.mkdir(parents=True, exist_ok=True)
         _check_plan(listing, folder, side)
         _make_packs(listing, folder, side, processes, on_progress)
-        write_whole(folder / MANIFEST, json.dumps(_manifest(listing, folder), indent=1).encode())
-    except OSError as error:
+        write_text_atomically(folder / MANIFEST, json.dumps(_manifest(listing, folder), indent=1))
+        for left_over in folder.glob(TEMPORARY_FILES):  # of a preparation that was killed
+            left_over.unlink(missing_ok=True)
+    except (OSError, StoreError) as error:
         raise DataError(f"{folder}: cannot be made ({one_line(error)}); see that there is room to write") from error
     return True
 
@@ -172,7 +175,7 @@ def _check_plan(listing: ImagenetListing, folder: Path, side: int) -> None:
     elif any(folder.iterdir()):
         raise DataError(f"{folder}: is there, but was not made by this command; move it away")
     else:
-        write_whole(path, json.dumps(plan).encode())
+        write_text_atomically(path, json.dumps(plan))
 
 
 def _make_packs(
@@ -181,7 +184,7 @@ def _make_packs(
     packs = list(_packs(listing))
     waiting = [pack for pack in packs if not (folder / f"{pack[0]}.npy").is_file()]
     on_progress(len(packs) - len(waiting), len(packs))
-    # Started afresh: a fork of a process with torch's threads may stand still.
+    # Spawn: a fork of a process with torch's threads may deadlock.
     with ProcessPoolExecutor(max_workers=processes, mp_context=get_context("spawn")) as pool:
         working = [pool.submit(make_pack, listing.root, images, folder / name, side) for name, images in waiting]
         try:

@@ -1,4 +1,4 @@
-"""A data set too large for the device: images are decoded by processes of their own while the device is at work."""
+"""Data sets too large for the device: worker processes decode images while the device computes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from benchsuite.data.source import Batch
 from benchsuite.errors import DataError
 from benchsuite.specs.models.dataset import ImagenetDataset
 
-# Batches that each process has ready or is at, beside the one that is wanted.
+# Batches that each process prepares in advance.
 AHEAD = 3
 
 
@@ -30,28 +30,28 @@ class StreamedPart:
     """Training or test images.
 
     Attributes:
-        images: by number.
-        targets: (images,) of int64.
+        images: images by number.
+        targets: classes, shape (images,), int64.
     """
 
     images: ImageSource
     targets: Tensor
 
     def first(self, limit: int | None) -> StreamedPart:
-        """Return the first so many; their source may hold more."""
+        """Return the first ``limit`` images; the source may have more."""
         return StreamedPart(self.images, self.targets[:limit])
 
 
 @dataclass(frozen=True)
 class StreamedDataset:
-    """A data set in files; what ``DecodedDataset`` is for one in memory.
+    """A data set in files; the counterpart of ``DecodedDataset`` for data in memory.
 
     Attributes:
-        spec: how images are decoded and cut.
-        train: images to learn from.
-        test: images to measure on.
-        classes: how many there are.
-        fingerprint: sha256 over every image's name, class and size, or over the packs' content.
+        spec: decoding, crop and augmentation of the images.
+        train: training images.
+        test: test images.
+        classes: number of classes.
+        fingerprint: sha256 over the name, class and size of every image, or over the content of packs.
     """
 
     spec: ImagenetDataset
@@ -73,18 +73,18 @@ class StreamedDataset:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of what the network sees of an image."""
+        """Shape of one image as the network's input."""
         return (3, self.spec.image_size, self.spec.image_size)
 
 
 Wanted = tuple[int, int]
-"""Number of an image and what was drawn for it."""
+"""Number of an image, and the random number drawn for it."""
 Item = tuple[Tensor | str, Wanted]
-"""An image, or what is wrong with its file, and which was wanted."""
+"""An image or the error message for its file, with the request it answers."""
 
 
 class _Views(Dataset[Item]):
-    """Images as the network sees them, or their bytes where a device decodes."""
+    """Images as network inputs, or their bytes if a device decodes them."""
 
     def __init__(self, part: StreamedPart, view: View, raw: bool) -> None:
         self.part, self.view, self.raw = part, view, raw
@@ -97,12 +97,12 @@ class _Views(Dataset[Item]):
                 return torch.frombuffer(bytearray(content), dtype=torch.uint8), wanted
             return self.view(decode(content), drawn), wanted
         except Exception as error:  # a damaged file makes a codec raise anything
-            # Not raised: a loader would add the traceback of the process to the message.
+            # Returned, not raised: a loader would add the worker's traceback to the message.
             return undecodable(self.part.images.name(number), error), wanted
 
 
 class _Chosen(Sampler[list[Wanted]]):
-    """Batches of wanted images, set anew for each epoch; the processes that decode stay."""
+    """Batches of image requests, replaced each epoch, so that worker processes persist between epochs."""
 
     def __init__(self) -> None:
         self.batches: Sequence[Sequence[Wanted]] = ()
@@ -116,16 +116,16 @@ class _Chosen(Sampler[list[Wanted]]):
 
 @dataclass(frozen=True)
 class _Collated:
-    """A batch as a process sends it: one tensor, however many images.
+    """A batch as a worker process sends it: one tensor for all images.
 
-    A tensor goes through shared memory, which costs both sides a file descriptor while it is there: a tensor an image
-    of 256 of them, some batches ahead, is more than the 1024 that a process may usually have.
+    A tensor in shared memory takes one file descriptor on both sides. One tensor per image, with 256 images and several
+    batches in advance, would exceed the usual limit of 1024 descriptors per process.
 
     Attributes:
-        content: views, stacked; or files' bytes, one after the other.
-        lengths: of each file in bytes; None of views.
-        wanted: which images they are.
-        complaint: what is wrong with one of them; then there is no content.
+        content: stacked images; or the bytes of files, one after the other.
+        lengths: length of each file in bytes; None for stacked images.
+        wanted: the requests of the images.
+        complaint: an error message for one of them; then there is no content.
     """
 
     content: Tensor
@@ -134,7 +134,7 @@ class _Collated:
     complaint: str = ""
 
     def pin_memory(self) -> _Collated:
-        """Return it in memory that a device reads by itself; the loader calls this."""
+        """Return a copy in pinned memory; the loader calls this."""
         return replace(self, content=self.content.pin_memory())
 
 
@@ -164,17 +164,17 @@ class StreamedData:
         processes: int | None = None,
         device_decoder: DeviceDecoder | None = None,
     ) -> None:
-        """Make ready; processes start with the first batch.
+        """Prepare for a device; worker processes start with the first batch.
 
         Args:
-            dataset: what ``load_dataset`` returned.
-            device: where batches go.
-            processes: how many decode; 0 decodes in this one. All cores that this process may use if not given. No
-                number depends on it.
-            device_decoder: who decodes where the data set says ``decoder: device``; NVIDIA's library if not given.
+            dataset: the data set from ``load_dataset``.
+            device: device of the batches.
+            processes: number of worker processes that decode; 0 decodes in this process. Default: all cores that this
+                process may use. Results do not depend on it.
+            device_decoder: decoder for ``decoder: device``; NVIDIA's library if not given.
 
         Raises:
-            DataError: if normalisation has neither one entry nor one a channel, or a device shall decode that cannot.
+            DataError: if normalisation has neither one entry nor one per channel, or the device cannot decode.
         """
         spec = dataset.spec
         self.dataset, self.device = dataset, device
@@ -193,17 +193,17 @@ class StreamedData:
 
     @property
     def train_examples(self) -> int:
-        """How many examples are learned."""
+        """Number of training examples."""
         return len(self.dataset.train_targets)
 
     def draw_augmentation(self, generator: Generator) -> Tensor | None:
-        """Draw a number for each of an epoch's images, by place in its order, from which its view is drawn."""
+        """Draw one random number per image of an epoch, in the epoch's order; it seeds the image's augmentation."""
         if self.dataset.spec.augmentation is None:
             return None
         return torch.randint(2**63 - 1, (self.train_examples,), generator=generator)
 
     def train_batches(self, order: Tensor, parts: Sequence[slice], draws: Tensor | None = None) -> Iterator[Batch]:
-        """Go through an epoch; see ``TrainingData``."""
+        """Iterate over the batches of an epoch; see ``TrainingData``."""
         if self._loader is None:
             self._loader = self._make_loader(_Views(self.dataset.train, self._views[True], self.raw), self._chosen)
         drawn = torch.zeros_like(order) if draws is None else draws
@@ -212,11 +212,11 @@ class StreamedData:
         return self._on_device(self._loader, targets, self.dataset.train, self._views[True])
 
     def train_slices(self, batch_size: int, turn: int = 0, turns: int = 1) -> Iterator[Batch]:
-        """Go through all training images in order, cut as those that are measured on."""
+        """Iterate over all training images in order, cropped as in evaluation."""
         return self._slices(self.dataset.train, batch_size, turn, turns)
 
     def test_slices(self, batch_size: int, turn: int = 0, turns: int = 1) -> Iterator[Batch]:
-        """Go through all test images in order."""
+        """Iterate over all test images in order."""
         return self._slices(self.dataset.test, batch_size, turn, turns)
 
     def _slices(self, part: StreamedPart, batch_size: int, turn: int, turns: int) -> Iterator[Batch]:
@@ -243,7 +243,7 @@ class StreamedData:
     def _on_device(
         self, loader: DataLoader[Item], targets: Iterator[Tensor], part: StreamedPart, view: View
     ) -> Iterator[Batch]:
-        batches = cast("Iterable[_Collated]", loader)  # a loader's type says nothing of what its items are joined to
+        batches = cast("Iterable[_Collated]", loader)  # a loader's type does not give the type of collated items
         for batch, labels in zip(batches, targets, strict=True):
             if batch.complaint:
                 raise DataError(batch.complaint)
@@ -261,15 +261,15 @@ class StreamedData:
 
 
 def _end_without_complaint(_worker: int) -> None:
-    """Let SIGTERM end a process that decodes as if it were done.
+    """Make a worker process exit normally on SIGTERM.
 
-    Whoever stops a run mostly sends it to all of its processes, and torch takes one that died of it for a crash of the
-    run, in the midst of its last record.
+    A stopped run usually sends the signal to all of its processes. torch would take a worker killed by it for a crash
+    of the run, in the middle of writing its last record.
     """
     signal.signal(signal.SIGTERM, lambda _signal, _frame: os._exit(0))
 
 
 def _cores() -> int:
-    """Return how many cores this process may use, shared with others that make the same run on this machine."""
+    """Return the number of cores for this process, shared with the run's other processes on this machine."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))

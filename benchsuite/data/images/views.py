@@ -1,4 +1,4 @@
-"""What a network sees of an image: a part of it, drawn or in the middle, as three channels of 8 bits."""
+"""Crops of images as network inputs, random or central, with three channels of 8 bits."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from benchsuite.specs.models.dataset import ImagenetDataset
 
 
 class View:
-    """What the network sees of an image: a random part of it to learn from, or its middle to be measured on.
+    """Crop of an image as the network's input: random for training, central for evaluation.
 
-    Random parts are drawn by torchvision from torch's global stream, which is set for each image to a number that was
-    drawn for it and put back afterwards: they do not depend on who decodes what, nor on how many do.
+    torchvision draws random crops from torch's global stream, which is seeded per image with the image's own random
+    number and restored afterwards. So crops depend neither on the number of processes nor on which one decodes.
     """
 
     def __init__(self, spec: ImagenetDataset, learning: bool) -> None:
-        """Set up the transforms, torchvision's own.
+        """Set up torchvision's transforms.
 
         Args:
             spec: sizes and augmentation.
-            learning: whether for an image to learn from.
+            learning: whether the images are for training.
         """
         crop = spec.augmentation if learning else None
         self.transforms: v2.Compose
@@ -38,7 +38,7 @@ class View:
 
         Args:
             image: RGB, or uint8 of shape (3, height, width) on any device.
-            drawn: the image's own random number; of no effect where nothing is random.
+            drawn: the image's random number; without effect if nothing is random.
         """
         before = torch.random.get_rng_state()
         torch.default_generator.manual_seed(drawn)

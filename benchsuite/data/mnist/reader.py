@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from pathlib import Path
 
 from torch import Tensor
 
-from benchsuite.data.checks import one_line
-from benchsuite.data.fetching import fetch_missing
+from benchsuite.data.fetching import Publication, fetch_missing
 from benchsuite.data.mnist import files as mnist_files
-from benchsuite.data.mnist.files import IdxFile, found_and_expected, raw_folder
+from benchsuite.data.mnist.files import IdxFile, raw_folder
 from benchsuite.data.tensors import DecodedDataset
-from benchsuite.errors import DataError
 
 
 def read_mnist(data_root: Path, *, download: bool = True) -> DecodedDataset:
@@ -31,9 +28,9 @@ def read_mnist(data_root: Path, *, download: bool = True) -> DecodedDataset:
     Raises:
         DataError: if a file is missing and cannot be fetched, cannot be read, or is not as published.
     """
-    folder = raw_folder(data_root)
-    fetch_missing(mnist_files.publication(folder, mnist_files.MNIST_FILES), download=download)
-    train_images, train_labels, test_images, test_labels = (_read(folder, f) for f in mnist_files.MNIST_FILES)
+    publication = mnist_files.publication(raw_folder(data_root), mnist_files.MNIST_FILES)
+    fetch_missing(publication, download=download)
+    train_images, train_labels, test_images, test_labels = (_read(publication, f) for f in mnist_files.MNIST_FILES)
     return DecodedDataset(
         train_inputs=train_images.unsqueeze(1),
         train_targets=train_labels.long(),
@@ -44,21 +41,12 @@ def read_mnist(data_root: Path, *, download: bool = True) -> DecodedDataset:
     )
 
 
-def _read(folder: Path, file: IdxFile) -> Tensor:
+def _read(publication: Publication, file: IdxFile) -> Tensor:
     # Imported late: it costs a second that runs on other data do not need.
     from torchvision.datasets.mnist import read_image_file, read_label_file
 
-    path = folder / file.name
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({one_line(error)}); make it readable or delete it") from error
-    found = sha256(content).hexdigest()
-    if found != file.sha256:
-        raise DataError(
-            f"{path} is not MNIST as published: {len(content):,} bytes of {file.total_bytes:,}, "
-            f"{found_and_expected(found, file)}; delete the file to download it again, "
-            "or use kind: arrays for your own data"
-        )
-    decoded: Tensor = (read_image_file if len(file.shape) == 3 else read_label_file)(str(path))
+    publication.read(file.name)
+    decoded: Tensor = (read_image_file if len(file.shape) == 3 else read_label_file)(
+        str(publication.folder / file.name)
+    )
     return decoded

@@ -1,4 +1,4 @@
-"""Data sets that are made once on this machine from an archive somebody has, and read as arrays from then on.
+"""Descriptions of data sets that are prepared once from a user's archive and then read as arrays.
 
 Imports nothing heavy; ``benchsuite.data.prepared.prepare`` does the work.
 """
@@ -10,18 +10,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PreparedDataset:
-    """What is made, and of what.
+    """A data set to prepare, and the archive it is made from.
 
     Attributes:
-        name: of its spec, and of its folder under the data root.
-        title: what messages call it; never the name of the data set that its images were taken from.
-        archive: what the file is usually called.
-        archive_sha256: of the one file that is accepted.
-        shape: of an image, (channels, height, width).
-        classes: how many there are.
-        examples: of training and of test.
-        fingerprint: of the decoded data. A JPEG decoder may round otherwise than the one this was found with (Pillow
-            13.0, libjpeg-turbo 3.2); the data then are others, and results on them stand in tables of their own.
+        name: name of its spec, and of its folder under the data root.
+        title: name in messages; never the name of the data set that its images were taken from.
+        archive: usual name of the archive.
+        archive_sha256: checksum of the only archive that is accepted.
+        shape: shape of an image, (channels, height, width).
+        classes: number of classes.
+        examples: numbers of training and test examples.
+        fingerprint: fingerprint of the decoded data. Another JPEG decoder than the one used here (Pillow 13.0,
+            libjpeg-turbo 3.2) may round differently; the data then differ, and their results go into separate tables.
     """
 
     name: str
@@ -35,7 +35,7 @@ class PreparedDataset:
 
     @property
     def command(self) -> str:
-        """What to type to have it."""
+        """The command that prepares it."""
         return f"benchsuite data prepare {self.name} --from {self.archive}"
 
 
@@ -51,4 +51,4 @@ PREPARED: dict[str, PreparedDataset] = {
         fingerprint="74e723e640b94e120904347c14e63a41abc9908db968cf074f48203989aa9905",
     ),
 }
-"""By name, which is also the ``path`` of their specs (``kind: arrays``)."""
+"""Prepared data sets by name, which is also the ``path`` of their specs (``kind: arrays``)."""

@@ -1,4 +1,4 @@
-"""Make a prepared data set: from an archive of images in class folders to four arrays that a run reads in a second."""
+"""Prepare a data set: decode an archive of images in class folders to four arrays that a run reads in a second."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from benchsuite.specs.models.dataset import ImageFolderDataset
 
 MANIFEST = "prepared.json"
 LOCK_TIMEOUT_S = 900.0
-"""How long another process may be at the same preparation."""
+"""Longest wait for another process that makes the same preparation."""
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """A prepared data set as it lies on this machine.
+    """A prepared data set on this machine.
 
     Attributes:
-        folder: where its arrays are.
-        fingerprint: of what was decoded when they were made.
-        decoder: which library decoded the images.
-        made: whether this call made it; False if it was there.
+        folder: the folder of its arrays.
+        fingerprint: fingerprint of the data decoded when they were made.
+        decoder: the library that decoded the images.
+        made: True if this call made it; False if it already existed.
     """
 
     folder: Path
@@ -46,19 +46,19 @@ class Preparation:
 
 
 def prepare(which: PreparedDataset, archive: Path, data_root: Path) -> Preparation:
-    """Make a prepared data set, unless it is there.
+    """Prepare a data set, unless it already exists.
 
-    Examples come as the first image of every class, then the second of every class, and so on, so that any limit on
-    their number keeps the classes balanced. The folder appears under its name only when it is whole; what a killed
-    preparation left is taken away by the next.
+    Examples are ordered as the first image of every class, then the second of every class, and so on, so that any limit
+    on their number keeps the classes balanced. The folder gets its name only when it is complete. The next preparation
+    removes what a killed one left.
 
     Args:
-        which: what to make.
-        archive: the file to make it of; refused unless its sha256 is the expected one.
-        data_root: where the folder goes.
+        which: the data set to prepare.
+        archive: the archive to make it from; refused unless its sha256 is the expected one.
+        data_root: the folder in which to create its folder.
 
     Raises:
-        DataError: if the archive is missing or another one, or the folder cannot be written or holds something else.
+        DataError: if the archive is missing or a different one, or the folder cannot be written or has other content.
     """
     folder = data_root / which.name
     there = read_manifest(which, data_root)
@@ -85,7 +85,7 @@ def prepare(which: PreparedDataset, archive: Path, data_root: Path) -> Preparati
 
 
 def read_manifest(which: PreparedDataset, data_root: Path) -> Preparation | None:
-    """Return what was made of the expected archive, or None if nothing was or a file of it is gone."""
+    """Return the preparation of the expected archive, or None if there is none or one of its files is missing."""
     folder = data_root / which.name
     try:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -138,10 +138,10 @@ def _make(which: PreparedDataset, archive: Path, folder: Path) -> Preparation:
 
 
 def _unpack(packed: tarfile.TarFile, folder: Path) -> None:
-    """Unpack folders and plain files; whatever the archive is, nothing is written elsewhere and nothing is a link.
+    """Unpack folders and plain files only: no links, and nothing outside the folder.
 
     Raises:
-        tarfile.TarError: if a member is anything else, or lies outside.
+        tarfile.TarError: if a member is anything else, or outside the folder.
 
     """
     if hasattr(tarfile, "data_filter"):
@@ -152,7 +152,7 @@ def _unpack(packed: tarfile.TarFile, folder: Path) -> None:
         inside = (folder / member.name).resolve().is_relative_to(folder.resolve())
         if not inside or not (member.isreg() or member.isdir()):
             raise tarfile.TarError(f"'{member.name}' is no plain file within the archive's own folder")
-    packed.extractall(folder)  # noqa: S202 - every member has been looked at
+    packed.extractall(folder)  # noqa: S202 - every member has been checked
 
 
 def _decode(which: PreparedDataset, images: Path) -> DecodedDataset:
@@ -175,7 +175,7 @@ def _decode(which: PreparedDataset, images: Path) -> DecodedDataset:
 
 
 def _narrow(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Labels take a byte each; the reader widens them."""
+    """Return values as uint8, one byte per label too; the reader widens labels again."""
     return values.astype(np.uint8)
 
 

@@ -1,8 +1,8 @@
-"""Linear maps: the only places where a network has weights that credit is assigned to.
+"""Linear maps: the only modules with weights that credit is assigned to.
 
 A linear map has three operations that are linear in the weight: apply it, pull a cotangent back to its input *through a
-given weight*, and form the weight's gradient from (input, cotangent). What a rule does with feedback weights it does
-through the second, so no rule needs to know whether a map is dense or convolutional.
+given weight*, and form the weight's gradient from (input, cotangent). Rules use feedback weights through the second
+operation, so no rule needs to know whether a map is dense or convolutional.
 """
 
 from benchsuite.networks.maps.conv2d import Conv2d

@@ -1,4 +1,4 @@
-"""Convolutions."""
+"""2-D convolution."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchsuite.networks.maps.factorization import PatchFactorization, Square
 from benchsuite.networks.maps.linear_map import LinearMap
 
 Sizes = int | tuple[int, int]
-"""Along both axes alike, or of (height, width)."""
+"""One size for both axes, or (height, width)."""
 
 
 class Conv2d(LinearMap):
@@ -41,19 +41,19 @@ class Conv2d(LinearMap):
             "dilation": dilation,
             "groups": groups,
         }
-        # As torch's fused backward wants them: lists, and not along both axes alike.
+        # Lists with one size per axis, as torch's fused backward needs them.
         self._pairs = [list(_pair(size)) for size in (stride, padding, dilation)]
-        # Further zeros at the bottom and right: TensorFlow's SAME padding of an even kernel.
+        # Extra zeros at the bottom and right: TensorFlow's SAME padding for an even kernel.
         self.extra_padding = extra_padding
 
     @property
     def fan_in(self) -> int:
-        """Input channels of a group times the kernel's area."""
+        """Input channels per group times the kernel's area."""
         return self.weight[0].numel()
 
     @property
     def fan_out(self) -> int:
-        """Channels of a group times the kernel's area; strides left out. Without groups it is torch.nn.init's count."""
+        """Channels per group times the kernel's area, strides ignored; without groups the same as in torch.nn.init."""
         groups: int = self.geometry["groups"]
         return self.weight.shape[0] // groups * self.weight[0, 0].numel()
 
@@ -62,7 +62,7 @@ class Conv2d(LinearMap):
         return F.conv2d(self._padded(inputs), weight, bias, **self.geometry)
 
     def pull_back(self, cotangent: Tensor, weight: Tensor, input_shape: torch.Size) -> Tensor:
-        """Return the transposed convolution of the cotangent, in the shape of the input."""
+        """Return the transposed convolution of the cotangent, shape ``input_shape``."""
         batch, channels, height, width = input_shape
         padded_shape = (batch, channels, height + self.extra_padding, width + self.extra_padding)
         pulled: Tensor = conv_gradients.conv2d_input(  # type: ignore[no-untyped-call]
@@ -71,7 +71,7 @@ class Conv2d(LinearMap):
         return pulled[:, :, :height, :width]
 
     def weight_gradient(self, inputs: Tensor, cotangent: Tensor) -> Tensor:
-        """Return the correlation of input and cotangent, in the shape of the weight."""
+        """Return the correlation of input and cotangent, shape of the weight."""
         gradient: Tensor = conv_gradients.conv2d_weight(  # type: ignore[no-untyped-call]
             self._padded(inputs), self.weight.shape, cotangent, **self.geometry
         )
@@ -84,7 +84,7 @@ class Conv2d(LinearMap):
     def backward_through(
         self, inputs: Tensor, cotangent: Tensor, weight: Tensor, needs_input: bool
     ) -> tuple[Tensor | None, Tensor, Tensor | None]:
-        """Return all three from torch's one fused call; its input gradient uses the weight it is given."""
+        """Return all three from torch's fused call, whose input gradient uses the ``weight`` passed to it."""
         bias_size = None if self.bias is None else [self.bias.shape[0]]
         pulled, weight_gradient, bias_gradient = torch.ops.aten.convolution_backward(
             cotangent,
@@ -102,7 +102,7 @@ class Conv2d(LinearMap):
         return pulled, weight_gradient, bias_gradient
 
     def factorize(self, weight: Tensor) -> PatchFactorization:
-        """Return the inverse patch by patch, of a kernel with as many channels as a patch has numbers.
+        """Return the inverse patch by patch, for a kernel with as many channels as a patch has values.
 
         Raises:
             ShapeError: if the kernel is not square in this sense, or there are groups.

@@ -11,7 +11,7 @@ from benchsuite.networks.maps.linear_map import LinearMap
 
 
 class Dense(LinearMap):
-    """``y = x Wᵀ + b`` with W of shape (units, inputs), for vectors or, with axes between, for one at each position."""
+    """``y = x Wᵀ + b`` with W of shape (units, inputs); inputs (batch, ..., inputs) may have positions in between."""
 
     kind = "dense"
 
@@ -45,7 +45,7 @@ class Dense(LinearMap):
         return _rows(cotangent).sum(0)
 
     def factorize(self, weight: Tensor) -> DenseFactorization:
-        """Return the inverse of a square weight, factorized.
+        """Return the factorized inverse of a square weight.
 
         Raises:
             ShapeError: if the weight is not square.

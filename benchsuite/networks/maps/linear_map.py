@@ -1,4 +1,4 @@
-"""The contract of a linear map, and cotangents pulled back through another weight than its own."""
+"""The interface of a linear map, and backward passes through a feedback weight instead of its own weight."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from benchsuite.networks.maps.factorization import Factorization
 
 
 class LinearMap(nn.Module, ABC):
-    """A learnable linear map with a bias; subclasses say what its three operations are.
+    """A learnable linear map with an optional bias; subclasses define its three operations.
 
     Attributes:
         weight: the forward weight W.
         bias: added after the map, or None.
-        feedback_weight: if set, cotangents are pulled back through it instead of through W. Same shape as W. Set
-            for the length of a forward pass with ``replaced_feedback``.
+        feedback_weight: if set, cotangents are pulled back through it instead of through W. Same shape as W. Set it
+            during a forward pass with ``replaced_feedback``.
 
     """
 
@@ -34,17 +34,17 @@ class LinearMap(nn.Module, ABC):
         self.bias = nn.Parameter(torch.zeros(bias_shape)) if bias else None
         self.feedback_weight: Tensor | None = None
 
-    # --- the contract ---
+    # --- the interface: every map defines these ---
 
     @property
     @abstractmethod
     def fan_in(self) -> int:
-        """How many inputs one output sums over."""
+        """Number of inputs that one output sums over."""
 
     @property
     @abstractmethod
     def fan_out(self) -> int:
-        """How many outputs one input reaches."""
+        """Number of outputs that one input reaches."""
 
     @abstractmethod
     def apply_weight(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -52,46 +52,46 @@ class LinearMap(nn.Module, ABC):
 
     @abstractmethod
     def pull_back(self, cotangent: Tensor, weight: Tensor, input_shape: torch.Size) -> Tensor:
-        """Return the cotangent at the input for one at the output: the transposed map under ``weight``."""
+        """Return the cotangent at the input for a cotangent at the output: the transposed map under ``weight``."""
 
     @abstractmethod
     def weight_gradient(self, inputs: Tensor, cotangent: Tensor) -> Tensor:
-        """Return the gradient of ``<cotangent, map(inputs)>`` by the weight; shape of the weight."""
+        """Return the gradient of ``<cotangent, map(inputs)>`` with respect to the weight; shape of the weight."""
 
     @abstractmethod
     def bias_gradient(self, cotangent: Tensor) -> Tensor:
-        """Return the gradient of ``<cotangent, map(inputs)>`` by the bias; shape of the bias."""
+        """Return the gradient of ``<cotangent, map(inputs)>`` with respect to the bias; shape of the bias."""
 
-    # --- for maps that have an inverse ---
+    # --- optional: maps that have an inverse ---
 
     def factorize(self, weight: Tensor) -> Factorization:
-        """Return what undoes the map under ``weight``, worked out once for all that is to be undone.
+        """Return the inverse of the map under ``weight``, factorized once for any number of outputs.
 
-        Reads nothing on the host: whether there is an inverse is in the factorization's ``singular``.
+        Does not synchronise with the host: the factorization's ``singular`` tells whether there is an inverse.
 
         Raises:
-            ShapeError: if the map, or one of its shape, has no inverse.
+            ShapeError: if maps of this kind or shape have no inverse.
 
         """
         raise ShapeError(f"a {self.kind} map has no inverse")
 
-    # --- what follows from it ---
+    # --- derived from the interface ---
 
     def backward_through(
         self, inputs: Tensor, cotangent: Tensor, weight: Tensor, needs_input: bool
     ) -> tuple[Tensor | None, Tensor, Tensor | None]:
-        """Return the cotangent at the input through ``weight``, the weight's and the bias's gradient.
+        """Return the cotangent at the input through ``weight``, the weight's gradient and the bias's gradient.
 
-        One call for all three, so that a map whose library offers them fused can override it.
+        One call for all three, so that a map can override it with a fused operation.
         """
         pulled = self.pull_back(cotangent, weight, inputs.shape) if needs_input else None
         bias_gradient = self.bias_gradient(cotangent) if self.bias is not None else None
         return pulled, self.weight_gradient(inputs, cotangent), bias_gradient
 
     def add_gradients(self, inputs: Tensor, cotangent: Tensor) -> None:
-        """Add the weight's and the bias's gradient for a cotangent at the output to ``.grad``, in the weight's type.
+        """Add the weight's and the bias's gradient for a cotangent at the output to ``.grad``, in the weight's dtype.
 
-        A parameter that is frozen gets none.
+        A frozen parameter gets none.
         """
         if self.is_trained:
             with torch.no_grad():
@@ -100,25 +100,25 @@ class LinearMap(nn.Module, ABC):
 
     @property
     def is_trained(self) -> bool:
-        """Whether its weight or its bias is not frozen."""
+        """True unless weight and bias are both frozen."""
         return any(p is not None and p.requires_grad for p in (self.weight, self.bias))
 
     def accumulate(self, weight_gradient: Tensor | None, bias_gradient: Tensor | None) -> None:
-        """Add gradients to ``.grad``, in each parameter's type; one that is frozen gets none."""
+        """Add gradients to ``.grad``, in each parameter's dtype; a frozen parameter gets none."""
         for parameter, gradient in ((self.weight, weight_gradient), (self.bias, bias_gradient)):
             if parameter is not None and gradient is not None and parameter.requires_grad:
                 gradient = gradient.to(parameter.dtype)
                 parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
 
     def draw(self, fill: Callable[[Tensor], object], fill_bias: Callable[[Tensor], object] | None) -> None:
-        """Draw the weight, then the bias if there is one and a way to fill it.
+        """Draw the weight, then the bias if there is one and ``fill_bias`` is given.
 
-        A map whose weight holds several banks of filters draws each for itself, since some schemes (orthogonal) look at
-        a bank as a whole.
+        A map whose weight holds several banks of filters draws each bank separately, since some schemes (orthogonal)
+        depend on a bank as a whole.
 
         Args:
-            fill: overwrites a weight whose first axis counts outputs, the others what one output sums over.
-            fill_bias: overwrites a bias; None leaves it.
+            fill: fills a weight whose first axis is outputs and whose other axes are the inputs of one output.
+            fill_bias: fills a bias; None leaves it unchanged.
 
         """
         fill(self.weight)
@@ -126,14 +126,14 @@ class LinearMap(nn.Module, ABC):
             fill_bias(self.bias)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return the map's output; backward goes through ``feedback_weight`` where one is set."""
+        """Return the map's output; the backward pass uses ``feedback_weight`` if it is set."""
         if self.feedback_weight is None:
             return self.apply_weight(inputs, self.weight, self.bias)
         return through_feedback(inputs, self, self.feedback_weight)
 
 
 def map_kinds() -> frozenset[str]:
-    """Return the kinds of all linear maps that have been defined so far, those of plugins included."""
+    """Return the kinds of all linear maps defined so far, including those of plugins."""
 
     def below(linear_map: type[Any]) -> set[str]:
         found = {derived.kind for derived in linear_map.__subclasses__() if hasattr(derived, "kind")}
@@ -143,7 +143,7 @@ def map_kinds() -> frozenset[str]:
 
 
 def through_feedback(inputs: Tensor, linear_map: LinearMap, feedback_weight: Tensor) -> Tensor:
-    """Return the map's output; its backward is the map's own three operations, through ``feedback_weight``."""
+    """Return the map's output; the backward pass is the map's own operations with ``feedback_weight``."""
     output: Tensor = _ReplacedFeedback.apply(inputs, linear_map.weight, linear_map.bias, feedback_weight, linear_map)
     return output
 
@@ -151,8 +151,8 @@ def through_feedback(inputs: Tensor, linear_map: LinearMap, feedback_weight: Ten
 class _ReplacedFeedback(torch.autograd.Function):
     """Forward through the weight, backward through the feedback weight.
 
-    ``forward`` takes ``ctx`` itself: with a separate ``setup_context`` the same function costs 4 % more of a whole
-    training step on 784-1024-512-10 (torch 2.15, CPU).
+    ``forward`` takes ``ctx`` itself: a separate ``setup_context`` makes a whole training step on 784-1024-512-10 4 %
+    slower (torch 2.15, CPU).
     """
 
     @staticmethod
@@ -167,8 +167,8 @@ class _ReplacedFeedback(torch.autograd.Function):
     def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
         inputs, feedback_weight = ctx.saved_tensors
         if inputs.dtype != cotangent.dtype or feedback_weight.dtype != cotangent.dtype:
-            # Under autocast the cotangent comes in the narrow type while the saved tensors are wide; autograd casts
-            # what is returned back to each input's own type.
+            # Under autocast the cotangent has the low-precision dtype and the saved tensors do not; autograd casts the
+            # results back to each input's dtype.
             inputs, feedback_weight = inputs.to(cotangent.dtype), feedback_weight.to(cotangent.dtype)
         pulled, weight_gradient, bias_gradient = ctx.linear_map.backward_through(
             inputs, cotangent, feedback_weight, ctx.needs_input_grad[0]
@@ -178,17 +178,17 @@ class _ReplacedFeedback(torch.autograd.Function):
 
 @contextmanager
 def replaced_feedback(maps: Mapping[str, LinearMap], feedback_weights: Mapping[str, Tensor]) -> Iterator[None]:
-    """Pull cotangents back through these weights instead of the maps' own, for forward passes within the block.
+    """Use these feedback weights instead of the maps' own weights in backward passes of forward passes in the block.
 
-    Blocks may be nested; what an outer one had set is there again when an inner one ends.
+    Blocks may be nested; when an inner block ends, the outer block's feedback weights are set again.
 
     Args:
         maps: the network's maps by segment name.
-        feedback_weights: by segment name, in the shape of the map's weight; a segment that is not named keeps what it
-            has.
+        feedback_weights: by segment name, each in the shape of the map's weight; a segment that is not named keeps its
+            current feedback weight.
 
     Raises:
-        ShapeError: if a name is not a segment, or a weight has not the shape of its map's; nothing is replaced then.
+        ShapeError: if a name is not a segment, or a shape differs from the map's weight; nothing is replaced then.
     """
     for name, feedback_weight in feedback_weights.items():
         if name not in maps:
@@ -197,7 +197,7 @@ def replaced_feedback(maps: Mapping[str, LinearMap], feedback_weights: Mapping[s
             shapes = f"shape {tuple(feedback_weight.shape)}, its weight {tuple(maps[name].weight.shape)}"
             raise ShapeError(f"feedback weight for '{name}' has {shapes}")
     before = {name: maps[name].feedback_weight for name in feedback_weights}
-    # Past nn.Module's own assignment, which looks for parameters and buffers first: this runs in every step.
+    # Bypasses nn.Module's slower assignment, which looks for parameters and buffers first: this runs every step.
     for name, feedback_weight in feedback_weights.items():
         maps[name].__dict__["feedback_weight"] = feedback_weight
     try:

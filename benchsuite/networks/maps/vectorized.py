@@ -1,12 +1,12 @@
 """Linear maps of vector units: each unit has K components.
 
-A segment that reads the data has weights of its own for every component, the others share theirs over components.
-Activations have shape (batch, K, channels, ...); which of the first two axes varies faster in memory is left to whoever
-makes them, since some products are faster one way and some the other.
+A segment that reads the network's input has separate weights for each component; all others share one weight between
+components. Activations have shape (batch, K, channels, ...). Either of the first two axes may be the faster one in
+memory, since some products are faster one way and some the other.
 
-A cotangent at a map's output that is *structured*, one number a unit times one vector an example (``credit ⊗ error``),
-has cheaper forms of the map's operations. In a vectorized network the exact gradient has this structure too (Clark et
-al. 2021, section 3), so they serve backprop as well as GEVB.
+A cotangent at a map's output is *structured* if it is one number per unit times one vector per example
+(``credit ⊗ error``). The map's operations have cheaper forms for it. In a vectorized network the exact gradient has
+this structure too (Clark et al. 2021, section 3), so these forms serve backprop as well as GEVB.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class VectorMap(LinearMap):
     """A linear map whose outputs are vector units.
 
     Attributes:
-        components: K, components of a unit.
+        components: K, the components per unit.
 
     """
 
@@ -41,15 +41,15 @@ class VectorMap(LinearMap):
         """Return the weight's and the bias's gradient for the cotangent ``credit ⊗ error`` at the output.
 
         Args:
-            inputs: what the map was applied to.
-            credit: one number a unit, shape (batch, channels, ...).
-            error: shape (batch, K).
+            inputs: the inputs of the forward pass.
+            credit: one number per unit, shape (batch, channels, ...).
+            error: output error, shape (batch, K).
 
         """
 
     @abstractmethod
     def pull_back_credit(self, credit: Tensor, weight: Tensor, input_shape: torch.Size) -> Tensor:
-        """Return the credit at the input, one number a unit, for one at the output: both stand before ``⊗ error``.
+        """Return the credit at the input for a credit at the output, one number per unit each, before ``⊗ error``.
 
         Args:
             credit: shape (batch, channels, ...).
@@ -59,14 +59,14 @@ class VectorMap(LinearMap):
         """
 
     def add_structured_gradients(self, inputs: Tensor, credit: Tensor, error: Tensor) -> None:
-        """Add both gradients for ``credit ⊗ error`` to ``.grad``, in its type; a frozen parameter gets none."""
+        """Add both gradients for ``credit ⊗ error`` to ``.grad``, in its dtype; a frozen parameter gets none."""
         if self.is_trained:
             with torch.no_grad():
                 self.accumulate(*self.structured_gradients(inputs.to(credit.dtype), credit, error.to(credit.dtype)))
 
 
 class _SharedOverComponents(VectorMap):
-    """Reads vector units: the same weight for every component; a bias has a value for each."""
+    """A map that reads vector units: one weight for all components, but a bias per component."""
 
     def __init__(self, *sizes: Any, components: int, **options: Any) -> None:
         super().__init__(*sizes, **options)
@@ -75,15 +75,15 @@ class _SharedOverComponents(VectorMap):
             self.bias = nn.Parameter(self.bias.new_zeros(components, *self.bias.shape))
 
     def apply_weight(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        merged, split = _merge(inputs)
+        merged, split = _merge(inputs)  # (batch·K, ...)
         outputs = split(super().apply_weight(merged, weight))  # type: ignore[safe-super]
         if bias is None:
             return outputs
-        # Under autocast the products are narrow; a wide bias would make the activations wide again.
+        # Under autocast the products are low-precision; a float32 bias would turn the activations back to float32.
         return outputs + bias.to(outputs.dtype).view(*bias.shape, *[1] * (outputs.dim() - 1 - bias.dim()))
 
     def pull_back(self, cotangent: Tensor, weight: Tensor, input_shape: torch.Size) -> Tensor:
-        merged, split = _merge(cotangent)
+        merged, split = _merge(cotangent)  # (batch·K, channels, ...)
         inner_shape = torch.Size((len(merged), *input_shape[2:]))
         return split(super().pull_back(merged, weight, inner_shape))  # type: ignore[safe-super]
 
@@ -97,11 +97,12 @@ class _SharedOverComponents(VectorMap):
     def backward_through(
         self, inputs: Tensor, cotangent: Tensor, weight: Tensor, needs_input: bool
     ) -> tuple[Tensor | None, Tensor, Tensor | None]:
-        # Not the map's own fused call: its bias has no components.
+        # Not the ordinary map's fused call, whose bias has no components.
         return LinearMap.backward_through(self, inputs, cotangent, weight, needs_input)
 
     def structured_gradients(self, inputs: Tensor, credit: Tensor, error: Tensor) -> tuple[Tensor, Tensor | None]:
-        # Presynaptic activity with the error first: what is left has one number a unit, K times less.
+        # First contract the presynaptic activity with the error: the result has one number per unit, K times fewer.
+        # (batch, input channels, ...)
         contracted = torch.bmm(error.unsqueeze(1), inputs.flatten(2)).view(len(inputs), *inputs.shape[2:])
         return super().weight_gradient(contracted, credit), self._structured_bias_gradient(credit, error)  # type: ignore[safe-super]
 
@@ -117,9 +118,9 @@ class _SharedOverComponents(VectorMap):
 
 
 class _OfTheData(VectorMap):
-    """Reads the data: its weight's outputs are K banks of channels, one a component, the first bank first.
+    """A map that reads the network's input: its weight has K banks of output channels, one per component, in order.
 
-    The authors' code writes the data K times into an input that is zero elsewhere and multiplies all of it.
+    The authors' code instead writes the data K times into an input that is zero elsewhere and multiplies all of it.
     """
 
     def __init__(self, components: int, *sizes: Any, **options: Any) -> None:
@@ -139,12 +140,12 @@ class _OfTheData(VectorMap):
         return super().bias_gradient(cotangent.flatten(1, 2))  # type: ignore[safe-super]
 
     def structured_gradients(self, inputs: Tensor, credit: Tensor, error: Tensor) -> tuple[Tensor, Tensor | None]:
-        cotangent = torch.einsum("bk,b...->bk...", error, credit)
+        cotangent = torch.einsum("bk,b...->bk...", error, credit)  # (batch, K, channels, ...)
         bias_gradient = None if self.bias is None else self.bias_gradient(cotangent)
         return self.weight_gradient(inputs, cotangent), bias_gradient
 
     def pull_back_credit(self, credit: Tensor, weight: Tensor, input_shape: torch.Size) -> Tensor:
-        # Its input is the data, which has no components to share a weight: nothing below it could take credit.
+        # The input is data, without components that share a weight, and no earlier segment could take credit.
         raise NotImplementedError("a segment that reads the data passes no credit on; see Network.credit_senders")
 
     def _by_component(self, outputs: Tensor) -> Tensor:
@@ -152,10 +153,10 @@ class _OfTheData(VectorMap):
 
 
 class _ExamplesFirst(LocallyConnected2d):
-    """A locally connected map whose outputs have the batch as the slowest axis of memory.
+    """A locally connected map whose outputs have the batch as the slowest axis in memory.
 
-    What follows a vectorized one works on components, in an order that has the batch and the components next to each
-    other: with the batch fastest that took twice the time of a step.
+    Layers after a vectorized map work on components and need the batch axis next to the component axis. With the batch
+    fastest, a step took twice the time.
     """
 
     def apply_weight(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -168,9 +169,9 @@ class _ExamplesFirst(LocallyConnected2d):
     def _by_channel(weight: Tensor, patches: Tensor) -> Tensor:
         """Return the products of all positions as (channels, positions, batch).
 
-        Written there by the product itself where one thread works and nothing needs a graph or another type: that saves
-        a copy of all outputs, which took longer than the product where few inputs are summed (9 inputs: 7 ms instead of
-        19 in all). With several threads torch's batched product is slow at writing with gaps.
+        With one thread, no graph and equal dtypes, the product writes to this layout directly. That saves a copy of all
+        outputs, which took longer than the product if few inputs are summed (9 inputs: 7 ms instead of 19 in all). With
+        several threads torch's batched product is slow at writing to strided memory.
         """
         wants_graph = torch.is_grad_enabled() and (weight.requires_grad or patches.requires_grad)
         other_type = weight.dtype != patches.dtype or torch.is_autocast_enabled(weight.device.type)
@@ -185,46 +186,47 @@ class _ExamplesFirst(LocallyConnected2d):
 
 
 class SharedDense(_SharedOverComponents, Dense):
-    """Fully connected between vector units; weight (units, inputs), bias (K, units)."""
+    """Fully connected map between vector units; weight (units, inputs), bias (K, units)."""
 
 
 class SharedConv2d(_SharedOverComponents, Conv2d):
-    """A convolution of vector units; weight as ``Conv2d``'s, bias (K, channels)."""
+    """Convolution of vector units; weight as in ``Conv2d``, bias (K, channels)."""
 
 
 class SharedLocallyConnected2d(_SharedOverComponents, _ExamplesFirst):
-    """Locally connected vector units; weight as ``LocallyConnected2d``'s, bias (K, channels, height, width)."""
+    """Locally connected map of vector units; weight as in ``LocallyConnected2d``, bias (K, channels, height, width)."""
 
 
 class DenseOfTheData(_OfTheData, Dense):
-    """Fully connected from the data; weight (K·units, inputs), bias (K·units,).
+    """Fully connected map of the network's input; weight (K·units, inputs), bias (K·units,).
 
-    One product for each component, side by side: on a CPU that takes 0.7 of the time of one product with K·units
-    outputs (128 examples, 784 inputs, 10 x 1024 units; torch 2.15), and leaves the components one after the other in
-    memory, as the next map wants them.
+    One batched product with a matrix per component: on a CPU that takes 0.7 of the time of one product with K·units
+    outputs (128 examples, 784 inputs, 10 x 1024 units; torch 2.15). It also leaves the components one after the other
+    in memory, as the next map needs them.
     """
 
     def __init__(self, inputs: int, units: int, components: int, bias: bool = True) -> None:
         super().__init__(components, inputs, components * units, bias=bias)
 
     def apply_weight(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Return each component's ``inputs @ weight.T + bias``, shape (batch, K, units)."""
-        banks = part(weight, 0, (self.components, -1)).transpose(1, 2)
-        repeated = inputs.expand(self.components, *inputs.shape)
+        """Return ``inputs @ weight.T + bias`` per component, shape (batch, K, units)."""
+        banks = part(weight, 0, (self.components, -1)).transpose(1, 2)  # (K, inputs, units)
+        repeated = inputs.expand(self.components, *inputs.shape)  # (K, batch, inputs)
         if bias is None:
             return torch.bmm(repeated, banks).transpose(0, 1)
         return torch.baddbmm(bias.view(self.components, 1, -1), repeated, banks).transpose(0, 1)
 
     def structured_gradients(self, inputs: Tensor, credit: Tensor, error: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return both gradients, formed component by component."""
-        cotangent = error.t().unsqueeze(2) * credit
+        """Return both gradients, computed component by component."""
+        cotangent = error.t().unsqueeze(2) * credit  # (K, batch, units)
+        # (K, units, inputs)
         gradient = torch.bmm(cotangent.transpose(1, 2), inputs.expand(self.components, *inputs.shape))
         bias_gradient = None if self.bias is None else error.t().mm(credit).flatten()
         return gradient.view(self.weight.shape), bias_gradient
 
 
 class Conv2dOfTheData(_OfTheData, Conv2d):
-    """A convolution of the data; weight (K·channels, input channels, kernel, kernel), bias (K·channels,)."""
+    """Convolution of the network's input; weight (K·channels, input channels, kernel, kernel), bias (K·channels,)."""
 
     def __init__(self, input_channels: int, channels: int, components: int, bias: bool = True, **options: int) -> None:
         super().__init__(components, input_channels, components * channels, bias=bias, **options)
@@ -236,11 +238,12 @@ class Conv2dOfTheData(_OfTheData, Conv2d):
         return super().backward_through(inputs, cotangent.flatten(1, 2), weight, needs_input)
 
     def structured_gradients(self, inputs: Tensor, credit: Tensor, error: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return both gradients: each example's for one component, then its error's share for every component."""
+        """Return both gradients: first one gradient per example, then its sum weighted by the error per component."""
         where = {key: self.geometry[key] for key in ("dilation", "padding", "stride")}
         kernel = self.weight.shape[2]
         patches = F.unfold(self._padded(inputs), kernel, **where)
-        # Windows of a stride that does not divide may leave a rest; unfold and conv agree on how many there are.
+        # If the stride does not divide the size, some rows are left over; unfold and conv agree on the windows.
+        # (batch, channels, input channels·kernel²)
         of_examples = torch.bmm(credit.flatten(2), patches.transpose(1, 2))
         gradient = error.t().mm(of_examples.flatten(1)).view(self.weight.shape)
         bias_gradient = None if self.bias is None else error.t().mm(credit.flatten(2).sum(2)).flatten()
@@ -248,7 +251,10 @@ class Conv2dOfTheData(_OfTheData, Conv2d):
 
 
 class LocallyConnected2dOfTheData(_OfTheData, _ExamplesFirst):
-    """Locally connected to the data; weight (positions, K·channels, fan-in), bias (K·channels, height, width)."""
+    """Locally connected map of the network's input.
+
+    Weight (positions, K·channels, fan-in), bias (K·channels, height, width).
+    """
 
     def __init__(self, input_channels: int, channels: int, components: int, bias: bool = True, **options: int) -> None:
         super().__init__(components, input_channels, components * channels, bias=bias, **options)
@@ -259,11 +265,11 @@ VECTOR_MAPS: dict[str, tuple[type[VectorMap], type[VectorMap]]] = {
     Conv2d.kind: (Conv2dOfTheData, SharedConv2d),
     LocallyConnected2d.kind: (LocallyConnected2dOfTheData, SharedLocallyConnected2d),
 }
-"""By the kind of the ordinary map: what reads the data, and what reads vector units."""
+"""By kind of the ordinary map: (map that reads the network's input, map that reads vector units)."""
 
 
 def _merge(vectors: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """Return vector units with batch and components as one axis, and how to part them again; copies only if it must."""
+    """Merge the batch and component axes, and return a function that splits them again; copies only if necessary."""
     batch, components = vectors.shape[:2]
     if vectors.stride(1) > vectors.stride(0):
         merged = vectors.transpose(0, 1).flatten(0, 1)
@@ -272,6 +278,6 @@ def _merge(vectors: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
 
 
 def part(values: Tensor, axis: int, sizes: tuple[int, ...]) -> Tensor:
-    """Return a tensor with one axis parted into several."""
+    """Return a tensor with one axis split into several."""
     parted: Tensor = values.unflatten(axis, sizes)  # type: ignore[no-untyped-call]
     return parted

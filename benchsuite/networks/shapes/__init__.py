@@ -1,1 +1,1 @@
-"""Networks on paper: the shapes, parameters and operations of every segment, worked out without building a tensor."""
+"""Outlines of networks: the shapes, parameters and operations of every segment, computed without tensors."""

@@ -1,4 +1,4 @@
-"""From an architecture spec to the network on paper: layer by layer, with what does not fit together refused."""
+"""Turn an architecture spec into a network's outline, layer by layer; refuse layers that do not fit together."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ SegmentLayer = DenseLayer | Conv2dLayer | LocallyConnected2dLayer
 
 
 def outline(architecture: ChainArchitecture, input_shape: Shape, classes: int) -> ArchitectureOutline:
-    """Work out every layer's shape for examples of ``input_shape`` and add the readout.
+    """Return the outline of a chain for examples of ``input_shape``, with the readout added.
 
     Raises:
-        ShapeError: if a layer leaves nothing, cannot follow the one before, or has no place in a network of this form;
-            names the layer and the shapes.
+        ShapeError: if a layer has an empty output, cannot follow the one before, or is not allowed in a network of this
+            form. The message names the layer and the shapes.
 
     """
     vectorized = architecture.form == "vectorized"
@@ -89,17 +89,17 @@ def _components(architecture: ChainArchitecture, classes: int) -> int:
 
 @dataclass(frozen=True)
 class _Place:
-    """What a layer of the spec gives: where it comes from, its shape, and how to read it."""
+    """The output of a layer of the spec: its node, its shape and its channels."""
 
     node: int
     shape: Shape
     channels: int
     learned: bool
-    """Whether it depends on a segment, and not on the data alone."""
+    """True if it depends on a segment, not only on the network's input."""
 
 
 class _Draft:
-    """An outline being written, node by node."""
+    """An unfinished outline, built node by node."""
 
     def __init__(self, architecture: ChainArchitecture, input_shape: Shape, components: int) -> None:
         self.architecture = architecture
@@ -109,11 +109,11 @@ class _Draft:
         self.nodes: list[SegmentOutline | JointOutline] = []
         self.sources: list[tuple[int, ...]] = []
         self.written = [_Place(DATA, input_shape, input_shape[0], learned=False)]
-        """The data, then what each layer of the spec gives; what is put in between is not in here."""
+        """The network's input, then the output of each layer of the spec; without the nodes added in between."""
         self.segments = 0
 
     def add(self, layer: LayerSpec, position: int, name: str | None = None) -> None:
-        """Add a layer, with a flatten before it where one is needed."""
+        """Add a layer, with a flatten before it if it needs one."""
         before = self.written[-1] if isinstance(layer, SumLayer) else self._read(layer, position)
         if self.invertible:
             require_invertible_layer(layer, position)
@@ -131,7 +131,7 @@ class _Draft:
                 after = self._joint(PassOn(passed_on), after, (passed_on, *after.shape[1:]), (after.node,))
         elif isinstance(layer, SumLayer):
             terms = self._terms(layer, position)
-            # What the data and a segment add up to depends on a segment.
+            # The sum depends on a segment if any of its terms does.
             before = replace(before, learned=any(term.learned for term in terms))
             after = self._joint(layer, before, before.shape, tuple(term.node for term in terms))
         else:
@@ -141,7 +141,7 @@ class _Draft:
         self.written.append(after)
 
     def require_all_read(self) -> None:
-        """Raise ShapeError for a layer whose output goes nowhere: what is before it would never learn of it."""
+        """Raise ShapeError for a layer whose output is never read: the layers before it would get no credit from it."""
         read = {source for sources in self.sources for source in sources}
         for position, place in enumerate(self.written[1:-1], start=1):
             if place.node not in read:
@@ -224,7 +224,7 @@ _SHORT = {"dense": "dense", "conv2d": "conv", "locally_connected2d": "local"}
 
 
 def _sizes(layer: SegmentLayer, shape: Shape, position: int) -> tuple[dict[str, Any], Shape, int, int, int]:
-    """Return the map's options, its output's shape, and how many weights, biases and multiply-adds it has."""
+    """Return the map's options, its output shape, and its numbers of weights, biases and multiply-adds."""
     if isinstance(layer, DenseLayer):
         weights = shape[0] * layer.units
         return {"inputs": shape[0], "units": layer.units}, (layer.units,), weights, layer.units, weights

@@ -1,4 +1,4 @@
-"""Shapes that layers leave, and the padding they take; with what is wrong where nothing is left."""
+"""Output shapes and padding of layers, with errors for layers whose output would be empty."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Shape = tuple[int, ...]
 
 
 def joint_shape(layer: LayerSpec, shape: Shape, position: int) -> Shape:
-    """Return what lies between segments, a sum apart, leaves of one example.
+    """Return the output shape, for one example, of a layer between segments other than a sum.
 
     Raises:
-        ShapeError: if it leaves nothing, or what comes in is no image; names the layer and the shapes.
+        ShapeError: if the output is empty or the input is not an image. The message names the layer and the shapes.
 
     """
     if isinstance(layer, ActivationLayer):
@@ -60,7 +60,7 @@ def _subsampled(layer: SubsampleLayer, shape: Shape, position: int) -> Shape:
 
 
 def conv_shape(layer: Conv2dLayer, shape: Shape, position: int) -> Shape:
-    """Return what a convolution leaves of one example.
+    """Return the output shape of a convolution for one example.
 
     Raises:
         ShapeError: as ``joint_shape``, or if its groups do not divide the channels.
@@ -79,7 +79,7 @@ def conv_shape(layer: Conv2dLayer, shape: Shape, position: int) -> Shape:
 
 
 def locally_connected_shape(layer: LocallyConnected2dLayer, shape: Shape, position: int) -> Shape:
-    """Return what a locally connected layer leaves of one example.
+    """Return the output shape of a locally connected layer for one example.
 
     Raises:
         ShapeError: as ``joint_shape``.
@@ -93,7 +93,7 @@ def locally_connected_shape(layer: LocallyConnected2dLayer, shape: Shape, positi
 
 
 def padding_of(layer: Conv2dLayer | LocallyConnected2dLayer) -> dict[str, int]:
-    """Return the map's arguments: zeros on every side, and where it is odd the one more at the bottom and right."""
+    """Return the map's padding arguments: zeros per side and, if the total is odd, one more at bottom and right."""
     if layer.padding != "same":
         return {"padding": layer.padding}
     around = (layer.dilation if isinstance(layer, Conv2dLayer) else 1) * (layer.kernel - 1)

@@ -1,7 +1,7 @@
-"""The network on paper: shapes, parameters and work of every layer, worked out before torch is needed.
+"""The outline of a network: shapes, parameters and operations of every layer, computed without torch.
 
-The builder builds from an outline, ``plan`` estimates from it, and a rule's needs are checked against it, so all three
-see the same network.
+The builder builds from an outline, ``plan`` estimates from it, and a rule's requirements are checked against it, so
+all three see the same network.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PassOn:
-    """The first so many units or channels go to the next layer; the others, auxiliary ones, go nowhere."""
+    """Pass the first ``outputs`` units or channels to the next layer; the others are auxiliary and not read."""
 
     outputs: int
     kind: ClassVar[str] = "pass_on"
 
 
 AnyJoint = JointLayer | PassOn
-"""What lies between segments."""
+"""A layer between segments."""
 DATA = -1
-"""In a node's sources: what comes from the data and from no node."""
+"""In a node's sources: the network's input instead of a node."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class SegmentOutline:
     map_kind: str
     input_shape: Shape
     output_shape: Shape
-    """Of one example, where credit is placed."""
+    """Output shape of one example, where credit is assigned."""
     map_options: dict[str, Any]
-    """Constructor arguments of the map beside its bias."""
+    """Constructor arguments of the map, except its bias."""
     bias: bool
     norm: str
     norm_order: NormOrder
@@ -52,33 +52,33 @@ class SegmentOutline:
     initialization: Initialization
     parameters: int
     multiply_adds: int
-    """Of the map's forward operation, for one example; all components."""
+    """Multiply-adds of the map's forward operation per example, over all components."""
     input_channels: int = 0
-    """Channels of what comes in, before it was flattened; of a vector its length."""
+    """Channels of the input before flattening; for a vector, its length."""
     reads_data: bool = False
-    """Whether it reads the data and no segment."""
+    """True if it reads the network's input and no segment."""
 
     @property
     def units(self) -> int:
-        """Units of one example's output; in a vectorized network each has several components."""
+        """Number of output units per example; in a vectorized network each has several components."""
         return math.prod(self.output_shape)
 
     @property
     def places(self) -> int:
-        """Positions at which each unit or channel of an output stands; one in a dense segment."""
+        """Number of output positions per unit or channel; one in a dense segment."""
         return math.prod(self.output_shape[1:])
 
 
 @dataclass(frozen=True)
 class JointOutline:
-    """What lies between segments and learns nothing."""
+    """A layer between segments, without parameters."""
 
     layer: AnyJoint
     input_shape: Shape
-    """Of one of its inputs; all terms of a sum have the same."""
+    """Shape of one input; all terms of a sum have the same shape."""
     output_shape: Shape
     reads_vectors: bool = False
-    """Whether what comes in are vector units."""
+    """True if its inputs are vector units."""
 
 
 @dataclass(frozen=True)
@@ -91,38 +91,38 @@ class ArchitectureOutline:
     form: str = "ordinary"
     topology: str = "chain"
     sources: tuple[tuple[int, ...], ...] = ()
-    """For each node the positions of the nodes it reads, or ``DATA``. If not given, each reads the one before."""
+    """Per node, the positions of the nodes it reads, or ``DATA``. If empty, each node reads the one before."""
     components: int = 1
-    """Of a unit: K in a vectorized network."""
+    """Components per unit: K in a vectorized network, else 1."""
     output_code: OutputCode = "one_hot"
     nonnegative: bool = False
-    """Whether weights of segments that do not read the data are held at or above zero."""
+    """True if weights are kept at or above zero in all segments that do not read the network's input."""
     exact_parameters: tuple[str, ...] = ()
-    """In an adopted module, names of what learns and is in no segment: those of norms, then any others. They get the
-    exact gradient of what reaches them under any rule."""
+    """In an adopted module, names of trainable parameters outside segments: first those of norms, then others. Under
+    any rule they train on the exact gradient of the credit that reaches them."""
     further_parameters: int = 0
-    """How many numbers these are."""
+    """Number of values in ``exact_parameters``."""
     unconverted: Unconverted = "refuse"
-    """Whether an adopted module may have such parameters outside norms."""
+    """Treatment of parameters outside segments and norms in an adopted module."""
     make_module: Callable[[], nn.Module] | None = field(default=None, compare=False, repr=False)
-    """Makes the module that is to be adopted, with its own initialisation; None for networks of the suite's layers."""
+    """Creates the module to adopt and initialises it; None for networks of the suite's layers."""
     segments: tuple[SegmentOutline, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         segments = tuple(n for n in self.nodes if isinstance(n, SegmentOutline))
         object.__setattr__(self, "segments", segments)
         if not self.sources:
-            # DATA is the position before the first.
+            # DATA is -1: the position before the first node.
             object.__setattr__(self, "sources", tuple((position - 1,) for position in range(len(self.nodes))))
 
     @property
     def parameters(self) -> int:
-        """Learnable numbers in all."""
+        """Total number of trainable values."""
         return sum(s.parameters for s in self.segments) + self.further_parameters
 
     @property
     def auxiliary(self) -> dict[str, int]:
-        """Of each segment of an invertible network, how many outputs (units or channels, its last) nobody reads."""
+        """Per segment of an invertible network, the number of auxiliary outputs: its last units or channels."""
         if self.form != "invertible":
             return {}
         passed_on = {s.name: s.output_shape[0] for s in self.segments} | {self.segments[-1].name: self.classes}
@@ -133,12 +133,12 @@ class ArchitectureOutline:
 
     @property
     def units_read(self) -> dict[str, int]:
-        """Of each segment, how many units of one example's output are not auxiliary."""
+        """Per segment, the number of output units per example that are not auxiliary."""
         return {s.name: s.units - self.auxiliary.get(s.name, 0) * s.places for s in self.segments}
 
     @property
     def upstream(self) -> dict[str, frozenset[str]]:
-        """For each segment, the segments its input depends on, over any number of steps: where its credit goes."""
+        """Per segment, all segments its input depends on, directly or not: those that its credit reaches."""
         reached: list[frozenset[str]] = []
         found: dict[str, frozenset[str]] = {}
         for node, sources in zip(self.nodes, self.sources, strict=True):

@@ -1,4 +1,4 @@
-"""Layers of an invertible network: each map made square, and what has no inverse refused."""
+"""Layers of an invertible network: make each map square and refuse layers without an inverse."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SquareLayer = DenseLayer | Conv2dLayer
 
 
 def require_mixed_weights(architecture: ChainArchitecture) -> None:
-    """Check what an invertible network's spec says of the network as a whole.
+    """Check the settings of an invertible network that concern the network as a whole.
 
     Raises:
-        ShapeError: if weights shall be held nonnegative, which leaves them no inverse to rely on.
+        ShapeError: if weights are to be nonnegative: such matrices have no reliable inverse.
 
     """
     if architecture.weight_sign != "mixed":
@@ -29,10 +29,10 @@ def require_mixed_weights(architecture: ChainArchitecture) -> None:
 
 
 def require_invertible_layer(layer: LayerSpec, position: int) -> None:
-    """Check that a layer has a place in an invertible network at all.
+    """Check that a layer's kind is allowed in an invertible network.
 
     Raises:
-        ShapeError: if it loses what the inverse needs.
+        ShapeError: if the layer loses information, so that it has no inverse.
 
     """
     if not isinstance(layer, DenseLayer | Conv2dLayer | FlattenLayer):
@@ -43,12 +43,12 @@ def require_invertible_layer(layer: LayerSpec, position: int) -> None:
 
 
 def made_square(layer: SquareLayer, shape: Shape, position: int, is_readout: bool) -> tuple[SquareLayer, int]:
-    """Return the layer with as many outputs as its matrix has columns, and how many of them are passed on.
+    """Return the layer with as many outputs as its matrix has columns, and how many of them the next layer reads.
 
     Args:
-        layer: of the spec.
-        shape: of one example that comes in; flat where the layer is dense.
-        position: of the layer in the spec, from 1.
+        layer: the layer of the spec.
+        shape: input shape of one example; flat if the layer is dense.
+        position: position of the layer in the spec, from 1.
         is_readout: whether the outputs passed on are the logits.
 
     Raises:
@@ -60,7 +60,7 @@ def made_square(layer: SquareLayer, shape: Shape, position: int, is_readout: boo
         if layer.groups > 1:
             raise ShapeError(f"{described}: {layer.groups} groups have no square matrix; use groups: 1")
         if len(shape) != 3:
-            return layer, layer.channels  # what is wrong with it is said where its shape is worked out
+            return layer, layer.channels  # not an image: conv_shape raises the error
         full = shape[0] * layer.kernel**2
         wanted, what, sum_of = layer.channels, "channels", f"{shape[0]} x {layer.kernel} x {layer.kernel}"
     else:
@@ -74,10 +74,10 @@ def made_square(layer: SquareLayer, shape: Shape, position: int, is_readout: boo
 
 
 def require_invertible_segment(described: str, chosen: dict[str, object]) -> None:
-    """Check that a segment's norm, nonlinearity and initial weights leave it an inverse.
+    """Check that a segment's norm, nonlinearity and initial weights allow an inverse.
 
     Raises:
-        ShapeError: if not; says what to use.
+        ShapeError: if not. The message says what to use instead.
 
     """
     if chosen["norm"] != "none":
@@ -96,15 +96,15 @@ def require_invertible_segment(described: str, chosen: dict[str, object]) -> Non
 
 
 def require_square_maps(protocol: ProtocolSpec, outline: ArchitectureOutline, which: str = "this one") -> None:
-    """Check on paper that a protocol's orthogonality regulariser has matrices it can make orthogonal.
+    """Check that a network has square matrices if the protocol has an orthogonality regulariser.
 
     Args:
-        protocol: of the run.
-        outline: a network that is trained by it.
-        which: of the run's networks that is, for the message.
+        protocol: the run's protocol.
+        outline: the outline of a network trained with it.
+        which: name of the network in the message.
 
     Raises:
-        ShapeError: if the network is not invertible: other maps have no square matrix.
+        ShapeError: if the network is not invertible, since its maps then have no square matrices.
 
     """
     if protocol.orthogonality is not None and outline.form != "invertible":

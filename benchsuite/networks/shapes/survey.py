@@ -1,4 +1,4 @@
-"""What a module does with its linear layers in one forward pass: their shapes, and which reads which."""
+"""Record a module's linear layers during one forward pass: their shapes and which layer reads which."""
 
 from __future__ import annotations
 
@@ -15,35 +15,34 @@ from benchsuite.networks.shapes.geometry import Shape
 from benchsuite.networks.shapes.outline import DATA
 
 BATCH = 2
-"""Examples in the trial batch; batch norm in training refuses one."""
+"""Examples in the trial batch; batch norm in training mode refuses a batch of one."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One layer's part in the forward pass."""
+    """One layer's call in the forward pass."""
 
     name: str
     layer: nn.Module
     input_shape: Shape
     output_shape: Shape
-    """Both without the first axis."""
+    """Both shapes are without the batch axis."""
     outputs: int
-    """Numbers it gave, for one example."""
+    """Number of output values per example."""
     sources: tuple[int, ...]
-    """Positions, in the order of calls, of the layers that its input depends on with no other layer between; or
-    ``DATA``."""
+    """Positions, in call order, of the layers its input depends on with no other layer between; or ``DATA``."""
 
 
 def survey(module: nn.Module, layers: Mapping[str, nn.Module], input_shape: Shape) -> tuple[list[Call], int]:
-    """Run a batch of zeros through a module in training mode, and leave no trace in it.
+    """Run a batch of zeros through a module in training mode, and restore the module's state afterwards.
 
     Args:
         module: on any device, also on ``meta``, where nothing is computed.
-        layers: those to watch, by name.
-        input_shape: of one example.
+        layers: the layers to watch, by name.
+        input_shape: shape of one example.
 
     Returns:
-        The layers in the order in which they were called, those that were not left out; and the width of the output.
+        The calls in the order they were made, without layers that were not called; and the width of the output.
 
     Raises:
         AdoptionError: if the module fails on such a batch, calls a layer twice, or does not return one tensor of
@@ -56,7 +55,7 @@ def survey(module: nn.Module, layers: Mapping[str, nn.Module], input_shape: Shap
         def on_forward(_layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             if not inputs:
                 raise TypeError(f"{name} is given its input by keyword; call it as layer(values)")
-            # What is seen is kept: a node of autograd is itself only as long as its tensor lives.
+            # Keep the tensors: an autograd node keeps its identity only while its tensor is alive.
             seen.append((name, inputs[0], output))
 
         return on_forward
@@ -67,7 +66,7 @@ def survey(module: nn.Module, layers: Mapping[str, nn.Module], input_shape: Shap
         with _untouched(module), torch.enable_grad():
             batch = torch.zeros(BATCH, *input_shape, device=first.device, dtype=first.dtype, requires_grad=True)
             logits = module.train()(batch)
-    except Exception as error:  # a stranger's code: whatever it raises is about this batch
+    except Exception as error:  # foreign code may raise anything; it failed on this batch
         shape = (BATCH, *input_shape)
         raise AdoptionError(f"{_kind(module)} fails on a batch of shape {shape}: {error}") from error
     finally:
@@ -86,7 +85,7 @@ def survey(module: nn.Module, layers: Mapping[str, nn.Module], input_shape: Shap
             f"{_kind(module)} calls {', '.join(twice)} more than once in a forward pass; each place needs a layer of "
             "its own, since each has its own credit"
         )
-    # A layer that the module runs without gradients has no node, and gets no credit.
+    # A layer that the module runs without gradients has no autograd node and gets no credit.
     made_by = {o.grad_fn: position for position, (_, _, o) in enumerate(seen) if o.grad_fn is not None}
     calls = [
         Call(
@@ -103,7 +102,7 @@ def survey(module: nn.Module, layers: Mapping[str, nn.Module], input_shape: Shap
 
 
 def _sources(values: Tensor, made_by: Mapping[Any, int]) -> tuple[int, ...]:
-    """Follow autograd's graph back from ``values`` to the layers met first."""
+    """Follow the autograd graph back from ``values`` to the nearest layers on each path."""
     found: set[int] = set()
     waiting, known = [values.grad_fn], {values.grad_fn}
     while waiting:
@@ -123,7 +122,7 @@ def _kind(module: nn.Module) -> str:
 
 @contextmanager
 def _untouched(module: nn.Module) -> Iterator[None]:
-    """Put buffers, modes and torch's global stream back when the block ends."""
+    """Restore buffers, modes and torch's global random state when the block ends."""
     buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
     modes = {part: part.training for part in module.modules()}
     try:

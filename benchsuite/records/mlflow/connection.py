@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import filelock
 
-from benchsuite.errors import StoreError
+from benchsuite.errors import MirrorBusyError, MirrorError
 from benchsuite.records.mlflow.uris import TrackingUri, redact
 
 if TYPE_CHECKING:
@@ -40,14 +40,6 @@ LOCK_TIMEOUT_S = 120.0
 """Longest wait for other processes; creating a fresh database takes 3 s, mirroring a record a tenth of one."""
 RETRY_FOR_S = 30.0
 ENGINE_ATTEMPTS = 3
-
-
-class MirrorError(StoreError):
-    """The mirror in MLflow could not be brought up to date; records are not touched by it."""
-
-
-class MirrorBusyError(MirrorError):
-    """Other processes held the store's lock for too long; trying again later is enough."""
 
 
 def describe(error: BaseException) -> str:

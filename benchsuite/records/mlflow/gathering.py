@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchsuite.records.mlflow.connection import MirrorError, connect, exclusive, reported, retried
+from benchsuite.errors import MirrorError
+from benchsuite.records.mlflow.connection import connect, exclusive, reported, retried
 from benchsuite.records.mlflow.mapping import DIGEST_TAG
 from benchsuite.records.mlflow.mirror import PAGE_SIZE, all_pages
 from benchsuite.records.mlflow.uris import TrackingUri

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from benchsuite.records.mlflow.connection import MirrorError
+from benchsuite.errors import MirrorError
 from benchsuite.records.mlflow.mapping import RUN_ID_TAG
 from benchsuite.records.mlflow.mirror import Mirror
 from benchsuite.records.mlflow.uris import redact

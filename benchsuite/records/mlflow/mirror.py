@@ -15,10 +15,10 @@ from urllib.parse import unquote, urlsplit
 
 import filelock
 
-from benchsuite.records.atomic import write_text_atomically
+from benchsuite.errors import MirrorError
+from benchsuite.files import write_text_atomically
 from benchsuite.records.mlflow.connection import (
     LOCK_TIMEOUT_S,
-    MirrorError,
     connect,
     exclusive,
     import_mlflow,

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchsuite.records.mlflow.connection import MirrorBusyError, MirrorError, describe
+from benchsuite.errors import MirrorBusyError, MirrorError
+from benchsuite.records.mlflow.connection import describe
 from benchsuite.records.mlflow.mapping import MetricPoint, epoch_points
 from benchsuite.records.mlflow.mirror import LiveRun, Mirror
 from benchsuite.records.mlflow.sync import reconcile

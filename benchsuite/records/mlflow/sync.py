@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchsuite.records.mlflow.connection import MirrorError
+from benchsuite.errors import MirrorError
 from benchsuite.records.mlflow.mapping import DIGEST_TAG, RUN_ID_TAG, mirror_digest
 from benchsuite.records.mlflow.mirror import Mirror
 from benchsuite.records.model import RunRecord
 from benchsuite.records.running import alive_run_ids
-from benchsuite.records.store import BrokenRecord, RecordStore
+from benchsuite.records.store import BrokenRecord, RecordStore, record_files
 
 GIVE_UP_AFTER = 3
 """Records that fail one after the other before the store counts as down."""
@@ -60,7 +60,7 @@ def sync(store: RecordStore, tracking_uri: str, progress: Progress | None = None
     broken: list[BrokenRecord] = []
     failed: list[tuple[str, str]] = []
     in_a_row = 0
-    total = sum(1 for _ in store.records_folder.rglob("*.json"))
+    total = len(record_files(store.records_folder))
     for done, found in enumerate(store.read_all(), start=1):
         if isinstance(found, BrokenRecord):
             broken.append(found)

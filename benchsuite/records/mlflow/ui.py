@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
-from benchsuite.records.mlflow.connection import ENVIRONMENT, MirrorError
+from benchsuite.errors import MirrorError
+from benchsuite.records.mlflow.connection import ENVIRONMENT
 from benchsuite.records.mlflow.mapping import TRACK_TAG
 from benchsuite.records.mlflow.ui_server import URI_VARIABLE
 from benchsuite.records.mlflow.uris import TrackingUri, redact

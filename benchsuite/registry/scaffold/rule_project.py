@@ -10,7 +10,8 @@ from pathlib import Path
 from string import Template
 
 from benchsuite.errors import Problem, SpecError
-from benchsuite.registry.catalog import read_catalog
+from benchsuite.files import write_text_atomically
+from benchsuite.registry.manager import installed_registry
 from benchsuite.version import CONTRACT_VERSION
 
 _TEMPLATES = {
@@ -36,6 +37,7 @@ def create_rule_project(name: str, folder: Path) -> list[Path]:
 
     Raises:
         SpecError: if the name cannot be a rule's or is taken, or a file is there already; nothing is written then.
+        StoreError: if the folder cannot be written.
 
     """
     subject = f"new rule '{name}'"
@@ -58,8 +60,7 @@ def create_rule_project(name: str, folder: Path) -> list[Path]:
         message = "is there already; move it away, or give another name or --folder"
         raise SpecError([Problem(message, file=str(path)) for path in there], subject)
     for path, content in contents.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
+        write_text_atomically(path, content)
     return list(contents)
 
 
@@ -70,9 +71,11 @@ def _name_problems(name: str) -> list[str]:
         ]
     if keyword.iskeyword(name):
         return [f"'{name}' is a word of the Python language; call it {name}_rule"]
-    for plugin in read_catalog().plugins:
-        if name in plugin.rules or name == plugin.plugin:
-            return [f"'{name}' is taken by {plugin.distribution} ({plugin.value}); two rules cannot share a name"]
+    registry = installed_registry()
+    claimed = [*registry.conflicts.get(("rule", name), ()), registry.origins.get(("rule", name))]
+    origins = [*registry.plugins.values(), *(failure.origin for failure in registry.failures)]
+    for origin in [*filter(None, claimed), *(each for each in origins if each.plugin == name)]:
+        return [f"'{name}' is taken by {origin.distribution} ({origin.value}); two rules cannot share a name"]
     if find_spec(f"benchsuite_{name}") is not None:
         return [f"the package benchsuite_{name} is installed already; give the rule another name"]
     return []

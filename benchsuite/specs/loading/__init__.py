@@ -1,1 +1,1 @@
-"""From YAML files to checked specs and fully explicit runs; every problem is reported with its place."""
+"""Load YAML files into checked specs and fully explicit runs; every problem is reported with its place."""

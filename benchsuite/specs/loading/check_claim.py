@@ -1,4 +1,4 @@
-"""Whether what a claim names is there: tracks, rules, hyperparameters, metrics, and what its tracks measure."""
+"""Check that a claim's names exist: tracks, rules, hyperparameters and metrics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchsuite.specs.models.claim import WHOLE_NETWORK
 
 
 class Directory(Protocol):
-    """What is asked about rules and diagnostics; the registry is one."""
+    """The rules and diagnostics that a claim may name; the registry implements this."""
 
     @property
     def rules(self) -> Mapping[str, Any]:
@@ -27,12 +27,12 @@ class Directory(Protocol):
 
 
 def check_claim(claim: Node, library: SpecLibrary, directory: Directory) -> list[Problem]:
-    """Return the names in a claim that mean nothing; a comparison with a setting may name what is not here yet.
+    """Return a problem per unknown name in a claim; a comparison with a setting may name things not here yet.
 
     Args:
-        claim: of the right shape.
-        library: where tracks are looked up.
-        directory: which rules and diagnostics there are.
+        claim: the claim, already validated.
+        library: the library to look up tracks in.
+        directory: the known rules and diagnostics.
 
     """
     found: list[Problem] = []

@@ -1,4 +1,4 @@
-"""What is wrong with one spec file, the names that it refers to and every tier and rule of a track included."""
+"""Check one spec file, including the names it refers to and every tier and rule of a track."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchsuite.specs.models.reference import ERRORS_PERCENT
 
 
 def check_file(path: Path, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
-    """Return every problem of one spec file, references, tiers and rule settings included; empty if it is right."""
+    """Return all problems of one spec file, including references, tiers and rule settings; empty if it is valid."""
     try:
         return in_file_order(_check_file(path, library, directory))
     except SpecError as error:
@@ -59,7 +59,7 @@ def _check_suite(node: Node, library: SpecLibrary, directory: RuleDirectory) -> 
 
 
 def _check_reference(node: Node, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
-    """Check the names in entries that have a track; a setting without one may name rules that are not here."""
+    """Check the names in entries that have a track; an entry with a setting may name rules that are not here."""
     problems = []
     metrics = sorted([*ERRORS_PERCENT, *directory.diagnostics])
     known = {"track": library.names("tracks"), "rule": sorted(directory.rules), "metric": metrics}

@@ -1,4 +1,4 @@
-"""From pydantic's errors to problems with a place, the value found and the nearest valid choice."""
+"""Turn pydantic's errors into problems with a place, the value found and the nearest valid choice."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ T = TypeVar("T")
 
 
 def check(adapter: TypeAdapter[T], node: Node, prefix: str = "", shape: Any = None) -> tuple[T | None, list[Problem]]:
-    """Validate a tree.
+    """Validate a spec tree against a model.
 
     Args:
-        adapter: of the model expected.
-        node: what was written.
-        prefix: path of the node in what the person wrote, for messages.
-        shape: the type behind the adapter, for naming the fields it has.
+        adapter: the type adapter of the expected model.
+        node: the tree to validate.
+        prefix: path of the node in the file, for messages.
+        shape: the type behind the adapter, for naming its fields in messages.
 
     Returns:
         The model and no problems, or None and all problems.
@@ -101,7 +101,7 @@ def _named(value: Any) -> str:
 
 
 def _fields_at(shape: Any, location: tuple[Any, ...]) -> set[str]:
-    """Return the names of the fields that the model at a location has."""
+    """Return the field names of the model at a location."""
     shapes = [shape]
     for step in location:
         shapes = [inner for s in shapes for inner in _step(s, step)]

@@ -1,4 +1,4 @@
-"""``--set path=value``: one field changed last, wherever it stands in a spec."""
+"""Overrides ``--set path=value``: change any one field of a spec, after all other changes."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from benchsuite.specs.loading.tree import Mark, Node, from_plain, parse
 
 @dataclass(frozen=True)
 class Override:
-    """One change."""
+    """One changed field."""
 
     path: tuple[str, ...]
     value: Node
     shown: str
-    """As the person typed it."""
+    """The override as typed."""
 
 
 def parse_override(text: str, roots: Iterable[str], example: str) -> Override:
-    """Return what ``path=value`` says.
+    """Parse ``path=value``.
 
     Args:
-        text: as typed.
-        roots: what a path may begin with.
-        example: shown where the form is wrong.
+        text: the override as typed.
+        roots: the first words that a path may have.
+        example: a valid override, shown if the form is wrong.
 
     Raises:
-        SpecError: if it has another form, begins with another word, or its value is not YAML.
+        SpecError: if the form is wrong, the first word is unknown, or the value is not YAML.
 
     """
     path, equals, value = text.partition("=")
@@ -45,10 +45,10 @@ def parse_override(text: str, roots: Iterable[str], example: str) -> Override:
 
 
 def apply_override(node: Node, path: tuple[str, ...], value: Node) -> Node:
-    """Set one entry deep in a tree, making mappings on the way where there are none.
+    """Set one entry deep in a tree, creating missing mappings on the way.
 
     Raises:
-        SpecError: if the path asks a list for an entry that it has not.
+        SpecError: if the path names an entry that a list does not have.
 
     """
     if not path:

@@ -1,4 +1,4 @@
-"""Every spec of one kind, checked: for the kinds that are read as a whole."""
+"""Load and check all specs of one kind."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Documented = TypeVar("Documented", bound=DocumentedSpec)
 
 
 def load_all(library: SpecLibrary, kind: Kind, shape: type[Documented]) -> list[Documented]:
-    """Return all specs of a kind, by name.
+    """Return all specs of a kind, sorted by name.
 
     Args:
-        library: where they are looked up.
+        library: the library to look them up in.
         kind: name of their folder.
-        shape: what they are.
+        shape: model of the specs.
 
     Raises:
-        SpecError: with all problems of the first file that has any.
+        SpecError: with all problems of the first invalid file.
 
     """
     found = []

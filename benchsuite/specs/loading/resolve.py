@@ -1,4 +1,4 @@
-"""From a selection (which track or suite, which rules, seeds, tier and overrides) to fully explicit runs."""
+"""Resolve a selection (track or suite, rules, seeds, tier and overrides) to fully explicit runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchsuite.specs.loading.checking import check
 from benchsuite.specs.loading.kinds import PARTS, SHAPES, adapter_of
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.overrides import Override, apply_override, parse_override
-from benchsuite.specs.loading.targets import find_target
+from benchsuite.specs.loading.targets import Target, find_target
 from benchsuite.specs.loading.tree import Mark, Node, dig
 from benchsuite.specs.models.base import Tier
 from benchsuite.specs.models.hardware import HardwareSpec
@@ -22,7 +22,7 @@ from benchsuite.specs.models.track import RuleSpec, RunSpec, SuiteSpec, TrackSpe
 
 
 class RuleDirectory(Protocol):
-    """What resolving needs to know of rules; the registry is one."""
+    """The rules and diagnostics that resolving needs; the registry implements this."""
 
     @property
     def rules(self) -> Mapping[str, Any]:
@@ -38,25 +38,25 @@ class RuleDirectory(Protocol):
 
 @dataclass(frozen=True)
 class Selection:
-    """What a person asked to run."""
+    """The runs that a user asks for."""
 
     target: str
     """Name of a suite or a track, or the path of such a file."""
     rules: tuple[str, ...] = ()
-    """Names or patterns; the suite's own if empty, all installed for a track."""
+    """Names or patterns of rules. Default: the suite's rules; for a track, all installed rules."""
     tier: Tier | None = None
-    """The suite's own if not given; 'quick' for a track."""
+    """Default: the suite's tier; 'quick' for a track."""
     seeds: tuple[int, ...] = ()
-    """Seed indices; the suite's own if empty, 0 to 2 for a track."""
+    """Seed indices. Default: the suite's seeds; 0 to 2 for a track."""
     overrides: tuple[str, ...] = ()
-    """``path=value``, applied last."""
+    """Overrides ``path=value``, applied last."""
     hardware: str = "auto"
-    """Name of a hardware spec, or the path of one."""
+    """Name of a hardware spec, or the path of its file."""
 
 
 @dataclass(frozen=True)
 class SelectedRun:
-    """One run and how to ask for it again."""
+    """One run and the command that repeats it."""
 
     spec: RunSpec
     command: str
@@ -64,13 +64,13 @@ class SelectedRun:
 
 @dataclass
 class _Tracks:
-    """What a target stands for, before rules and seeds are settled."""
+    """The tracks of a target, before rules and seeds are resolved."""
 
     tracks: dict[str, Node]
     seeds: int
     tier: Tier
     rules: dict[str, dict[str, Mark]] = field(default_factory=dict)
-    """By track, what a suite wants on it and where it says so; nothing for a track alone."""
+    """By track, the rules that a suite runs on it, with their places in the file; empty for a single track."""
 
 
 def resolve(
@@ -78,16 +78,18 @@ def resolve(
     library: SpecLibrary,
     directory: RuleDirectory,
     settle_hardware: Callable[[HardwareSpec], HardwareSpec] = lambda hardware: hardware,
+    target: Target | None = None,
 ) -> list[SelectedRun]:
     """Return every run of a selection, fully explicit, in the order track, seed, rule.
 
-    Seeds come before rules, so that an interrupted suite has complete comparisons rather than one complete rule.
+    Seeds come before rules, so that an interrupted suite has complete comparisons instead of one complete rule.
 
     Args:
-        selection: what was asked for.
-        library: where names are looked up.
-        directory: which rules there are.
-        settle_hardware: replaces 'auto' by what the machine has.
+        selection: the selection to resolve.
+        library: the library to look names up in.
+        directory: the known rules.
+        settle_hardware: replaces 'auto' with the machine's hardware.
+        target: the suite or track of that name, if it has been looked up before.
 
     Raises:
         SpecError: with all problems found, before anything is run.
@@ -96,15 +98,15 @@ def resolve(
     """
     roots = [*PARTS, "hardware", "rules"]
     overrides = [parse_override(text, roots, "protocol.epochs=5") for text in selection.overrides]
-    target = _load_target(selection, library)
-    tier = selection.tier or target.tier
-    rules = _select_rules(selection, target, directory)
-    seeds = selection.seeds or tuple(range(target.seeds))
+    tracks = _tracks_of(target or find_target(selection.target, library), selection, library)
+    tier = selection.tier or tracks.tier
+    rules = _select_rules(selection, tracks, directory)
+    seeds = selection.seeds or tuple(range(tracks.seeds))
     hardware = settle_hardware(_resolve_hardware(selection.hardware, library, overrides))
     problems: list[Problem] = []
     runs: list[SelectedRun] = []
     everything = list(dict.fromkeys(rule for chosen in rules.values() for rule in chosen))
-    for name, track in target.tracks.items():
+    for name, track in tracks.tracks.items():
         _, found = check(adapter_of("tracks"), track, shape=TrackSpec)
         if found:
             problems += found
@@ -127,20 +129,19 @@ def resolve(
 
 
 def load_library_for(target: str, folders: Iterable[Path]) -> SpecLibrary:
-    """Return a library of these folders and, if the target is a file in a library's layout, of the file's own."""
+    """Return a library of these folders, and of the target's folder if it is a file in a library's layout."""
     own = Path(target).resolve().parent
     beside = [own.parent] if Path(target).suffix and own.name in SHAPES else []
     return SpecLibrary([*folders, *beside])
 
 
 def products_of(suite: Node) -> list[tuple[str, Node]]:
-    """Return the products of tracks and rules in a suite, each with the path that leads to it."""
+    """Return the products of tracks and rules in a suite, each with its path in the file."""
     cells = suite.get("cells")
     return [("", suite)] if cells is None else [(f"cells.{i}.", product) for i, product in enumerate(cells.value)]
 
 
-def _load_target(selection: Selection, library: SpecLibrary) -> _Tracks:
-    target = find_target(selection.target, library)
+def _tracks_of(target: Target, selection: Selection, library: SpecLibrary) -> _Tracks:
     match target.kind:
         case "suites":
             return _suite(target.node, library)
@@ -173,8 +174,8 @@ def _suite(node: Node, library: SpecLibrary) -> _Tracks:
 def _select_rules(selection: Selection, target: _Tracks, directory: RuleDirectory) -> dict[str, list[str]]:
     """Return the rules to run on each track.
 
-    What is asked for by name or pattern stands instead of the suite's own; but a rule that the suite has on some tracks
-    stays on those, so that asking for one half of a table does not ask for pairs that make no sense.
+    Rules selected by name or pattern replace the suite's rules. But a rule that the suite runs on some tracks only is
+    kept to those, so that selecting half of a table does not create pairs that make no sense.
     """
     own = {rule: mark for marks in target.rules.values() for rule, mark in marks.items()}
     chosen = _rules_asked_for(selection, own, directory)
@@ -222,7 +223,7 @@ def resolve_parts(
     directory: RuleDirectory,
     rules: Iterable[str],
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """Return dataset, architecture, protocol, diagnostics and rule of one run, or what is wrong with them."""
+    """Return the parts of one run (data set, architecture, protocol and so on, and the rule) and all problems found."""
     tier_changes = dig(track, "tiers", tier)
     settings = _laid_over(dig(track, "rules", rule), dig(tier_changes, "rules", rule))
     problems: list[Problem] = []
@@ -255,7 +256,7 @@ def resolve_parts(
 
 
 def _placed(problem: Problem, config: Node, rule: str) -> Problem:
-    """Give a rule's own complaint the place where its hyperparameter was written."""
+    """Move a rule's problem to the place in the file where its hyperparameter stands."""
     path = (problem.field or "").removeprefix(f"rules.{rule}.config.").split(".")
     steps = list(config.along(tuple(path)))
     mark = steps[-1][1].mark if steps else config.mark

@@ -1,4 +1,4 @@
-"""From a selection that names an experiment to a fully explicit one."""
+"""Resolve a selection that names an experiment to a fully explicit experiment."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ ROOT = "experiment"
 
 @dataclass(frozen=True)
 class SelectedExperiment:
-    """One experiment and how to ask for it again."""
+    """One experiment and the command that repeats it."""
 
     spec: ExperimentSpec
     command: str
 
 
 def resolve_experiment(selection: Selection, target: Target) -> SelectedExperiment:
-    """Return an experiment with the selection's seeds and overrides in it.
+    """Return an experiment with the selection's seeds and overrides applied.
 
     Args:
-        selection: what was asked for.
-        target: what its name stands for, an experiment.
+        selection: the selection to resolve.
+        target: the experiment that it names.
 
     Raises:
         SpecError: with all problems found, before anything is run.

@@ -1,4 +1,4 @@
-"""What the word after ``benchsuite run`` stands for: a suite, a track or an experiment, by name or as a file."""
+"""Find the target of ``benchsuite run``: a suite, a track or an experiment, by name or as a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RUNNABLE: tuple[Kind, ...] = ("suites", "tracks", "experiments")
 
 @dataclass(frozen=True)
 class Target:
-    """A spec that can be run, with all that it extends and refers to laid out."""
+    """A spec that can be run, with everything it extends or refers to merged in."""
 
     kind: Kind
     name: str
@@ -22,7 +22,7 @@ class Target:
 
 
 def find_target(target: str, library: SpecLibrary) -> Target:
-    """Return what a name, or the path of a YAML file, stands for.
+    """Return the spec with a name, or in a YAML file with this path.
 
     Raises:
         SpecError: if there is no such spec, it is of a kind that cannot be run, or two kinds have the name.

@@ -1,7 +1,7 @@
-"""YAML as a tree that remembers where everything stands, through references, merges and overrides.
+"""YAML as a tree that keeps the place of every value through references, merges and overrides.
 
-Reading is bounded in size, depth and expansion, so that no file can exhaust the machine, and follows YAML 1.2 where
-people are caught out by 1.1: ``1e-3`` is a number, ``on`` and ``no`` are words.
+Reading is limited in size, depth and expansion, so that no file can exhaust the machine. It follows YAML 1.2 where 1.1
+surprises people: ``1e-3`` is a number, ``on`` and ``no`` are words.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TAGS = frozenset({"map", "seq", "str", "int", "float", "bool", "null", "merge"})
 
 @dataclass(frozen=True)
 class Mark:
-    """Where something stands; lines and columns count from 1."""
+    """A place in a file; lines and columns count from 1."""
 
     file: str | None
     line: int | None = None
@@ -37,7 +37,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Node:
-    """One value with its place; mappings also know the places of their keys."""
+    """One value with its place; a mapping also has the places of its keys."""
 
     value: Any
     """A scalar, a list of nodes, or a dict of nodes."""
@@ -46,11 +46,11 @@ class Node:
 
     @property
     def is_mapping(self) -> bool:
-        """Whether it is a mapping."""
+        """True if it is a mapping."""
         return isinstance(self.value, dict)
 
     def plain(self) -> Any:
-        """Return the value without places."""
+        """Return the value as plain data, without places."""
         if isinstance(self.value, dict):
             return {k: v.plain() for k, v in self.value.items()}
         if isinstance(self.value, list):
@@ -63,10 +63,10 @@ class Node:
         return found if isinstance(found, Node) else None
 
     def merged(self, over: Node) -> Node:
-        """Return this with ``over`` laid on it: mappings field by field, all else replaced as a whole.
+        """Return this tree with ``over`` merged over it: mappings field by field, everything else replaced.
 
-        A mapping that names another ``kind`` replaces the one below, since the two share no fields; so does one that
-        builds on another spec (``extends``), which says by itself what lies under it.
+        A mapping with another ``kind`` replaces the mapping below it, since the two share no fields. So does a mapping
+        with ``extends``, which names its own base.
         """
         if not (self.is_mapping and over.is_mapping) or over.get("extends"):
             return over
@@ -87,7 +87,7 @@ class Node:
         return Node({**self.value, key: node}, self.mark, {**self.keys, key: node.mark})
 
     def along(self, path: Iterator[Any] | tuple[Any, ...]) -> Iterator[tuple[Any, Node]]:
-        """Yield (step, node) as far as a path can be followed, leaving out steps that name no entry."""
+        """Yield (step, node) along a path, skipping steps that name no entry."""
         node = self
         for step in path:
             is_entry = isinstance(node.value, dict) and step in node.value
@@ -99,7 +99,7 @@ class Node:
 
 
 def from_plain(value: Any, mark: Mark) -> Node:
-    """Return plain data as a tree that stands at one place."""
+    """Return plain data as a tree whose values all have the same place."""
     if isinstance(value, dict):
         return Node({str(k): from_plain(v, mark) for k, v in value.items()}, mark, {str(k): mark for k in value})
     if isinstance(value, list):
@@ -149,14 +149,14 @@ def parse(text: str, file: str | None) -> Node:
 
 
 def dig(node: Node | None, *path: str) -> Node | None:
-    """Return what is at a path of field names, or None where a step of it leads nowhere."""
+    """Return the node at a path of field names, or None if there is none."""
     for step in path:
         node = node.get(step) if node is not None else None
     return node
 
 
 def read(path: Path) -> Node:
-    """Read one YAML file; raises as ``parse`` does, and if the file is missing or too large to be a spec."""
+    """Read one YAML file; raises as ``parse`` does, and if the file is missing or too large for a spec."""
     shown = _shown(path)
     try:
         size = path.stat().st_size
@@ -171,7 +171,7 @@ def read(path: Path) -> Node:
 
 
 def _shown(path: Path) -> str:
-    """Return a path as short as it can be clicked on: relative where it lies below the current folder."""
+    """Return the shortest path that a terminal can open: relative if it is below the current folder."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:
@@ -183,7 +183,7 @@ def _single(mark: Mark, message: str) -> SpecError:
 
 
 class _Converter:
-    """From yaml's nodes to ours, counting as it expands aliases."""
+    """Convert yaml's nodes to ours, counting nodes while it expands aliases."""
 
     def __init__(self, file: str | None) -> None:
         self.file = file
@@ -219,7 +219,7 @@ class _Converter:
         return Node(entries, mark, keys)
 
     def _scalar(self, node: yaml.Node, tag: str) -> Any:
-        # Not yaml's own constructors: those are 1.1's, where 010 is 8 and 1:30 is 90.
+        # Not yaml's own constructors: they follow YAML 1.1, where 010 is 8 and 1:30 is 90.
         text = str(node.value)
         match tag:
             case "bool":

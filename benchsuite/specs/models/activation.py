@@ -1,4 +1,4 @@
-"""Nonlinearities by name, and where their slope is not the usual one."""
+"""Specs of nonlinearities: a name, or a name with a slope."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ ActivationName = Literal[
     "scalar_gate",
     "vector_gate",
 ]
-"""``scalar_gate``: h where t·h > 0, else 0, with t = -1 in even and +1 in odd channels (the GEVB paper's conventional
-counterpart). ``vector_gate``: the vector h where t·h >= 0, else 0, with random t of ±1 in pairs t, -t, one a channel;
+"""``scalar_gate``: h if t·h > 0, else 0, with t = -1 in even and +1 in odd channels (the GEVB paper's conventional
+counterpart). ``vector_gate``: the vector h if t·h >= 0, else 0, with random t of ±1 in pairs t, -t, one per channel;
 for ``form: vectorized``."""
 
 
 class SlopedActivation(SpecModel):
-    """A nonlinearity whose slope is not the one its name alone stands for."""
+    """A nonlinearity with a slope other than its default."""
 
     kind: Literal["leaky_relu", "saturated_linear"]
     slope: float = Field(gt=0)
-    """Below zero (``leaky_relu``; 0.01 by name alone), or between the bounds (``saturated_linear``, that is
-    clip(slope·h, -1, 1); 1 by name alone as in the URFB paper, 0.5 in its authors' code)."""
+    """For ``leaky_relu``, the slope below zero (default 0.01). For ``saturated_linear``, that is clip(slope·h, -1, 1),
+    the slope between the bounds (default 1 as in the URFB paper; 0.5 in its authors' code)."""
 
 
 Activation = Annotated[

@@ -1,7 +1,7 @@
-"""Which network is trained: segments one after the other with what lies between them, ending in a readout.
+"""Architectures: a sequence of segments and of layers between them, ending in a readout.
 
-A *segment* is one linear map with its normalisation and nonlinearity. The readout, a dense map to the classes without a
-nonlinearity, is added by the builder, so that one architecture serves data sets with different numbers of classes.
+A *segment* is one linear map with its normalisation and nonlinearity. The builder adds the readout, a dense map to the
+classes without a nonlinearity, so that one architecture serves data sets with different numbers of classes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NormOrder = Literal["norm_first", "activation_first"]
 
 
 class Initialization(SpecModel):
-    """How weights are drawn, and biases where they do not start at zero."""
+    """Initialisation of weights, and of biases that do not start at zero."""
 
     later_fields = frozenset({"bias", "on_off"})
 
@@ -33,18 +33,18 @@ class Initialization(SpecModel):
         "orthogonal",
         "zeros",
     ] = "torch_default"
-    """``torch_default`` is U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases, as torch.nn has it.
-    ``he_normal_fan_out`` is N(0, 2 / fan_out), as torchvision's ResNets have it."""
+    """``torch_default`` is U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases, as in torch.nn.
+    ``he_normal_fan_out`` is N(0, 2 / fan_out), as in torchvision's ResNets."""
     gain: float = Field(default=1.0, gt=0)
-    """Multiplies what the scheme gives."""
+    """Factor on the values that the scheme draws."""
     on_off: Literal["none", "channels", "adjacent"] = "none"
-    """ON/OFF pairs of the GEVB paper: a matrix of half the size is drawn and unfolded. Where a segment reads the data,
-    units 2k and 2k+1 get it with opposite signs; elsewhere they get its positive and negative parts crosswise, so that
-    all weights are nonnegative and the ON cells compute what the half-size network would. ``channels``: the partners in
-    the input are neighbouring channels, also behind a flatten; ``adjacent``: they are neighbouring inputs, which behind
-    a flatten are pixels (the authors' conventional networks)."""
+    """ON/OFF pairs of the GEVB paper: a matrix of half the size is drawn and unfolded. In a segment that reads the
+    network's input, units 2k and 2k+1 get it with opposite signs. In other segments they get its positive and negative
+    parts crosswise, so that all weights are nonnegative and the ON cells compute what the half-size network would.
+    ``channels``: partners in the input are neighbouring channels, also after a flatten. ``adjacent``: they are
+    neighbouring inputs, which after a flatten are pixels (the authors' conventional networks)."""
     bias: Literal["scheme", "as_weight"] = "scheme"
-    """``scheme``: zero, except under ``torch_default``. ``as_weight``: drawn from the distribution of the weights."""
+    """``scheme``: zero, except for ``torch_default``. ``as_weight``: drawn from the distribution of the weights."""
 
     @model_validator(mode="after")
     def _biases_have_such_a_distribution(self) -> Initialization:
@@ -54,18 +54,18 @@ class Initialization(SpecModel):
 
 
 class SegmentDefaults(SpecModel):
-    """What a segment has unless it says otherwise."""
+    """Default settings of the segments of a chain."""
 
     activation: Activation = "relu"
     bias: bool = True
     norm: Literal["none", "batch"] = "none"
     norm_order: NormOrder = "norm_first"
-    """Whether the norm stands before the nonlinearity or after it (Akrout et al. 2019 put it after)."""
+    """Norm before or after the nonlinearity (Akrout et al. 2019 put it after)."""
     initialization: Initialization = Initialization()
 
 
 class SegmentOptions(Reader):
-    """A segment's own choices; ``None`` takes the chain's default."""
+    """Settings of one segment; ``None`` takes the chain's default."""
 
     activation: Activation | None = None
     bias: bool | None = None
@@ -99,7 +99,7 @@ class Conv2dLayer(SegmentOptions):
 
 
 class LocallyConnected2dLayer(SegmentOptions):
-    """A convolution that shares no weight: every position has filters and biases of its own."""
+    """A convolution without weight sharing: every position has its own filters and biases."""
 
     kind: Literal["locally_connected2d"]
     channels: int = Field(gt=0, le=65_536)
@@ -107,7 +107,7 @@ class LocallyConnected2dLayer(SegmentOptions):
     stride: int = Field(default=1, gt=0)
     padding: Padding = 0
     replicated: bool = False
-    """Start from one filter at every position instead of independent ones, as the URFB authors' code does."""
+    """Start with the same filters at every position instead of independent ones, as the URFB authors' code does."""
 
     @model_validator(mode="after")
     def _same_has_a_size_to_keep(self) -> LocallyConnected2dLayer:
@@ -122,22 +122,22 @@ LayerSpec = Annotated[
 
 
 class ReadoutSpec(SpecModel):
-    """The last segment: a dense map to the classes, without a nonlinearity unless it is asked for."""
+    """The last segment: a dense map to the classes, by default without a nonlinearity."""
 
     later_fields = frozenset({"activation"})
 
     bias: bool | None = None
     initialization: Initialization | None = None
     activation: Activation = "identity"
-    """For ``form: invertible``, whose published code has a nonlinearity at the output too."""
+    """For ``form: invertible`` only: its published code has a nonlinearity at the output too."""
 
 
 class BinaryCode(SpecModel):
-    """Classes are told apart by codes of ±1: the binary digits of their index, lowest first, repeated to the length."""
+    """Codes of ±1 for the classes: the binary digits of the class index, lowest first, repeated up to ``bits``."""
 
     kind: Literal["binary"]
     bits: int = Field(gt=0, le=4096)
-    """Components of the output; at least log2 of the number of classes."""
+    """Length of a code, the components of the output; at least log2 of the number of classes."""
 
 
 OutputCode = Annotated[
@@ -147,21 +147,22 @@ OutputCode = Annotated[
 
 
 class ChainArchitecture(DocumentedSpec):
-    """Layers one after the other, with sums over earlier ones where asked for, then the readout."""
+    """A sequence of layers, with optional sums over earlier layers, then the readout."""
 
     kind: Literal["chain"]
     form: Literal["ordinary", "vectorized", "invertible"] = "ordinary"
-    """``vectorized``: every unit is a vector of K components, one a class or code bit; weights are shared over
-    components but in segments that read the data; the readout is one vector unit (GEVB paper).
-    ``invertible``: every map has a square matrix, as many outputs as one of them reads inputs (a convolution: input
-    channels times kernel area). ``units`` and ``channels`` say how many of the outputs the next layer gets; the others
-    are auxiliary, kept for the inverse only. So it is at the readout, whose first outputs are the logits. Weights start
-    orthogonal unless ``defaults.initialization`` says otherwise (GAIT-prop papers)."""
+    """``vectorized``: every unit is a vector of K components, one per class or code bit. Weights are shared between
+    components, except in segments that read the network's input. The readout is one vector unit (GEVB paper).
+    ``invertible``: every map has a square matrix: as many outputs as one output has inputs (for a convolution: input
+    channels times kernel area). ``units`` and ``channels`` are the numbers of outputs that the next layer reads. The
+    others are auxiliary and kept for the inverse only. The first outputs of the readout are the logits. Weights start
+    orthogonal unless ``defaults.initialization`` is given (GAIT-prop papers)."""
     weight_sign: Literal["mixed", "nonnegative"] = "mixed"
-    """``nonnegative``: after every update, weights of segments that do not read the data are clamped at zero."""
+    """``nonnegative``: after every update, weights are clamped at zero, except in segments that read the network's
+    input."""
     output_code: OutputCode = "one_hot"
-    """For ``form: vectorized``. A class's logit is the product of the output vector with the class's code, so that the
-    class of the nearest code is predicted."""
+    """For ``form: vectorized``. The logit of a class is the product of the output vector with the code of the class, so
+    the class with the nearest code is predicted."""
     defaults: SegmentDefaults = SegmentDefaults()
     layers: tuple[LayerSpec, ...] = Field(max_length=1000)
     readout: ReadoutSpec = ReadoutSpec()
@@ -195,35 +196,36 @@ Unconverted = Literal["refuse", "exact"]
 
 
 class PluginArchitecture(DocumentedSpec):
-    """A network built by a plugin's own builder (hook ``benchsuite_architectures``)."""
+    """A network built by a plugin's builder (hook ``benchsuite_architectures``)."""
 
     kind: Literal["plugin"]
     builder: Name
     options: dict[str, Any] = Field(default_factory=dict)
-    """Handed to the builder as they are."""
+    """Passed to the builder unchanged."""
     unconverted: Unconverted = "refuse"
-    """Where the builder returns a module of its own: what becomes of parameters outside linear maps and norms."""
+    """If the builder returns a torch module: treatment of parameters outside linear maps and norms."""
 
     later_fields = frozenset({"unconverted"})
 
 
 class ResNetArchitecture(DocumentedSpec):
-    """Residual blocks in stages, each after the first at half the size and twice the channels (He et al. 2016)."""
+    """Residual blocks in stages; each new stage has half the size and twice the channels (He et al. 2016)."""
 
     kind: Literal["resnet"]
     block: Literal["basic", "bottleneck"]
-    """Two 3x3 convs; or 1x1, 3x3 (which takes the stride, as in torchvision) and 1x1 to four times the channels."""
+    """``basic``: two 3x3 convs. ``bottleneck``: 1x1, 3x3 (with the stride, as in torchvision) and 1x1 with four times
+    the channels."""
     blocks: tuple[Annotated[int, Field(gt=0, le=200)], ...] = Field(min_length=1, max_length=8)
-    """How many in each stage."""
+    """Number of blocks in each stage."""
     channels: int = Field(gt=0, le=4096)
-    """Of the first stage's 3x3 convs."""
+    """Channels of the 3x3 convs in the first stage."""
     stem: Literal["imagenet", "cifar"]
-    """A 7x7 conv of stride 2 and a max pool; or a 3x3 conv."""
+    """``imagenet``: a 7x7 conv of stride 2 and a max pool. ``cifar``: a 3x3 conv."""
     shortcut: Literal["projection", "subsample"] = "projection"
-    """Where a block changes the shape: a 1x1 conv with a norm, or no weights (options B and A)."""
+    """Shortcut of blocks that change the shape: a 1x1 conv with a norm, or no weights (options B and A)."""
     norm_order: NormOrder = "norm_first"
-    """``norm_first``: conv, norm, ReLU, the last ReLU of a block after the sum. ``activation_first``: conv, ReLU, norm
-    in every segment, and a sum without a nonlinearity (Akrout et al. 2019; where the sum stands is inferred)."""
+    """``norm_first``: conv, norm, ReLU; the last ReLU of a block follows the sum. ``activation_first``: conv, ReLU,
+    norm in every segment, and a sum without a nonlinearity (Akrout et al. 2019; position of the sum inferred)."""
     initialization: Initialization = Initialization(scheme="he_normal_fan_out")
     readout: ReadoutSpec = ReadoutSpec(bias=True, initialization=Initialization())
 
@@ -238,16 +240,16 @@ class ResNetArchitecture(DocumentedSpec):
 
 
 class TorchvisionArchitecture(DocumentedSpec):
-    """A classifier of ``torchvision.models``, its linear maps taken over for rules of the first mechanism."""
+    """A classifier of ``torchvision.models``, adopted so that rules of the first mechanism can train it."""
 
     kind: Literal["torchvision"]
     model: Name
-    """As ``torchvision.models.get_model`` knows it."""
+    """Name for ``torchvision.models.get_model``."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """Handed to it beside ``weights=None`` and the number of classes."""
+    """Further arguments of ``get_model``, besides ``weights=None`` and the number of classes."""
     unconverted: Unconverted = "refuse"
-    """What becomes of parameters outside linear maps and norms, as attention's: refuse the network, or train them by
-    the exact gradient of what reaches them."""
+    """Treatment of parameters outside linear maps and norms, such as attention's: refuse the network, or train them
+    with the exact gradient of the credit that reaches them."""
 
 
 ArchitectureSpec = Annotated[

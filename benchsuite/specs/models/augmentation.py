@@ -1,4 +1,4 @@
-"""What becomes of a training image before the network sees it, drawn anew for each example and epoch."""
+"""Augmentation of training images, drawn anew for each example and epoch."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from benchsuite.specs.models.base import SpecModel
 
 
 class CropAndFlip(SpecModel):
-    """The image shifted at random within a border of zeros, and every other one mirrored; for data on the device."""
+    """Random crop of the zero-padded image and random mirroring; for data held on the device."""
 
     kind: Literal["crop_and_flip"]
     padding: int = Field(default=4, ge=0, le=64)
-    """Pixels of value zero at each edge, before normalisation; the crop has the image's own size."""
+    """Pixels of value zero at each edge, before normalisation; the crop has the image's original size."""
     flip: bool = True
-    """Whether half of the images, drawn at random, are mirrored left to right."""
+    """Mirror each image left to right with probability one half."""
 
 
 class RandomResizedCrop(SpecModel):
-    """A part of the image of random area, shape and place, resized to the network's input; as torchvision's."""
+    """A crop of random area, aspect ratio and position, resized to the network's input; as in torchvision."""
 
     kind: Literal["random_resized_crop"]
     area: tuple[float, float] = (0.08, 1.0)
-    """The part's smallest and largest share of the image."""
+    """Smallest and largest fraction of the image's area in the crop."""
     aspect: tuple[float, float] = (0.75, 1.3333333333333333)
-    """Its smallest and largest width relative to its height."""
+    """Smallest and largest ratio of width to height of the crop."""
     flip: bool = True
-    """Whether half of the images, drawn at random, are mirrored left to right."""
+    """Mirror each image left to right with probability one half."""
 
     @field_validator("area", "aspect")
     @classmethod

@@ -1,4 +1,4 @@
-"""What all specs share: frozen, closed models with a name and prose that never changes a number."""
+"""Base classes of all specs: frozen, closed models, with a name and documentation that is never hashed."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, StringConstraints, model_serializer
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=80)]
-"""How specs, rules and plugins are called: it becomes part of file names and addresses."""
+"""Name of a spec, rule or plugin; used in file names and addresses."""
 
 Tier = Literal["smoke", "quick", "paper"]
-"""How much of a track is run: seconds on a CPU, minutes on a CPU, or the published protocol."""
+"""Size of a run of a track: seconds on a CPU, minutes on a CPU, or the published protocol."""
 
 TIERS: tuple[Tier, ...] = ("smoke", "quick", "paper")
 
 DOCUMENTATION_FIELDS = frozenset({"title", "description", "source"})
-"""Fields for people; left out of the hash, since mending a sentence does not make another experiment."""
+"""Fields for people; left out of the hash, so that correcting a sentence does not change the experiment."""
 
 
 class HashedModel(BaseModel):
-    """Frozen, refuses unknown fields and numbers that are not numbers; what it is written as names a run.
+    """A frozen model that refuses unknown fields, NaN and infinity; the hash of its serialized form identifies a run.
 
-    A field that comes after runs have been recorded changes nothing for those runs while it has its default. So that
-    their hashes stay as they are, such a field is named in ``later_fields``, and written only where it says otherwise.
+    A field that is added after runs have been recorded changes nothing for those runs while it has its default. To keep
+    their hashes, name such a field in ``later_fields``: it is then serialized only if it differs from its default.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
@@ -40,29 +40,29 @@ class HashedModel(BaseModel):
 
 
 class SpecModel(HashedModel):
-    """What every part of a spec is."""
+    """Base class of every part of a spec."""
 
 
 class DocumentedSpec(SpecModel):
-    """A spec with a name of its own and what a reader wants to know of it."""
+    """A spec with a name and documentation."""
 
     name: Name
-    """What other specs and the command call it."""
+    """Name in other specs and in commands."""
     title: str = ""
-    """How tables and pages show it; the name if empty."""
+    """Title in tables and pages; the name if empty."""
     description: str = ""
-    """What it is, and why it is as it is."""
+    """Content of the spec, and the reasons for its choices."""
     source: str = ""
-    """Where it comes from: paper, section, table; says 'inferred' or 'our choice' where it is."""
+    """Origin: paper, section, table; says 'inferred' or 'our choice' if it is."""
 
     @property
     def shown_as(self) -> str:
-        """Return the title, or the name where there is none."""
+        """The title, or the name if there is none."""
         return self.title or self.name
 
 
 def strip_documentation(value: Any) -> Any:
-    """Return plain data without the fields that are there for people only."""
+    """Return plain data without the documentation fields."""
     if isinstance(value, dict):
         return {k: strip_documentation(v) for k, v in value.items() if k not in DOCUMENTATION_FIELDS}
     if isinstance(value, list):
@@ -71,7 +71,7 @@ def strip_documentation(value: Any) -> Any:
 
 
 def named_or_spelt_out(value: Any) -> str:
-    """Return the tag of a choice that is a name alone, or spelt out as a number or a mapping."""
+    """Return the union tag of a value: ``name`` for a string, ``spelt_out`` for a number or mapping."""
     return "name" if isinstance(value, str) else "spelt_out"
 
 

@@ -1,4 +1,4 @@
-"""Claims: statements of papers that records can confirm or not, each with the comparison that decides it, as data."""
+"""Claims: statements of papers, each with the comparison of records that confirms it or not, as data."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ ERRORS = frozenset({"test_error", "train_error"})
 """Metrics of the whole network after the last epoch; fractions, 0 to 1."""
 
 COST = "cost_per_step"
-"""Time of a training step; compared as a ratio, within one hardware class."""
+"""Time per training step; compared as a ratio, within one hardware class."""
 
 WHOLE_NETWORK = ERRORS | {COST}
-"""Metrics that are no diagnostic."""
+"""Metrics that are not diagnostics."""
 
 Direction = Literal["lower", "higher", "equal", "not_higher"]
 ClaimTest = Literal["paired", "welch", "one_sample"]
@@ -24,54 +24,54 @@ MINIMUM_SEEDS = 3
 
 
 class Quantity(SpecModel):
-    """What is measured on one side: a rule on a track, or how far it is from another rule there."""
+    """One side of a comparison: a rule's value on a track, or its difference from another rule's value there."""
 
     track: Name | None = None
-    """The track, where the two sides have different ones; else the comparison's."""
+    """The track, if the two sides have different ones; otherwise the comparison's tracks are used."""
     rule: Name
     config: dict[str, Any] = Field(default_factory=dict)
-    """Hyperparameters in which the rule is other than the track has it."""
+    """Hyperparameters that differ from the track's settings of the rule."""
     minus: Name | None = None
-    """A rule whose value at the same seed is taken off: the side is then a gap, such as that to backprop."""
+    """A rule whose value at the same seed is subtracted: the side is then a gap, such as the gap to backprop."""
     segment: str | None = None
-    """For a diagnostic: its segment, where the two sides have different ones; else the comparison's."""
+    """For a diagnostic: the segment, if the two sides have different ones; else the comparison's segments are used."""
 
 
 class Comparison(SpecModel):
     """One comparison; it holds if it holds on each of its tracks and in each of its segments."""
 
     tracks: tuple[Name, ...] = ()
-    """Where both sides are measured; none where the sides name their own."""
+    """Tracks on which both sides are measured; empty if the sides name their own."""
     setting: str = ""
-    """Instead of tracks: data set and network, where no track has them yet."""
+    """Data set and network in words, instead of tracks, if no track has them yet."""
     metric: Name
     """``test_error`` or ``train_error`` after the last epoch (fractions), ``cost_per_step``, or a diagnostic."""
     segments: tuple[str, ...] = ()
-    """For a diagnostic: the segments; none for the network as a whole."""
+    """For a diagnostic: the segments; empty for the network as a whole."""
     epoch: int | Literal["last"] = Field(default="last", union_mode="left_to_right")
-    """For a diagnostic: measured after so many epochs, 0 before training; ``last``: the last that is a number."""
+    """For a diagnostic: epoch of the measurement, 0 before training; ``last``: the last defined value."""
     left: Quantity
     right: Quantity | None = None
-    """What it is compared with; none if that is ``value``."""
+    """The other side; None if ``value`` is given."""
     value: float | None = None
-    """A fixed number that the left side is compared with, in the metric's unit."""
+    """A fixed number to compare the left side with, in the metric's unit."""
     direction: Direction
-    """What is claimed of left minus right, by its 95 % interval: ``lower``: all of it is below -margin; ``higher``: all
-    is above the margin; ``equal``: within the margin on both sides; ``not_higher``: no part is above the margin."""
+    """The claim about left minus right, by its 95 % interval. ``lower``: all of it is below -margin. ``higher``: all of
+    it is above the margin. ``equal``: it lies within ±margin. ``not_higher``: no part of it is above the margin."""
     margin: float = Field(default=0, ge=0)
-    """In the metric's unit; for a cost, a fraction of the right side's."""
+    """Margin in the metric's unit; for a cost, as a fraction of the right side's cost."""
     test: ClaimTest
-    """The interval: ``paired`` t over seed indices that both sides have, on one track; ``welch`` t, for two tracks or
-    independent runs; ``one_sample`` t against ``value``."""
+    """Method for the interval: ``paired`` t over seed indices that both sides have, on one track; ``welch`` t, for two
+    tracks or independent runs; ``one_sample`` t against ``value``."""
 
     @property
     def sides(self) -> tuple[Quantity, ...]:
-        """Return the side or the two sides that are measured."""
+        """The measured sides: one or two."""
         return (self.left,) if self.right is None else (self.left, self.right)
 
     @property
     def is_diagnostic(self) -> bool:
-        """Return whether the metric is a diagnostic."""
+        """True if the metric is a diagnostic."""
         return self.metric not in WHOLE_NETWORK
 
     @model_validator(mode="after")
@@ -100,16 +100,16 @@ class Comparison(SpecModel):
 
 
 class ClaimSpec(DocumentedSpec):
-    """A statement of a paper, and the comparisons that must all hold for it to be reproduced."""
+    """A statement of a paper; it is reproduced if all its comparisons hold."""
 
     statement: str = Field(min_length=1)
-    """What is claimed, in our own words."""
+    """The claim in our own words."""
     note: str = ""
-    """What a reader must know of how the statement was made into comparisons."""
+    """Notes for readers on how the statement was turned into comparisons."""
     tiers: tuple[Tier, ...] = Field(default=("paper", "quick"), min_length=1)
-    """Where it may be decided; the first of them with enough records decides, and is named beside the verdict."""
+    """Tiers that may decide it; the first with enough records decides, and is named beside the verdict."""
     minimum_seeds: int = Field(default=MINIMUM_SEEDS, ge=MINIMUM_SEEDS)
-    """A side with fewer gives no verdict."""
+    """Seeds that each side needs for a verdict."""
     comparisons: tuple[Comparison, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

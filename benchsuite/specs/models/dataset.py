@@ -1,4 +1,4 @@
-"""Which examples are learned and tested on, and how their pixels become numbers."""
+"""Data sets: the training and test examples, and their normalisation."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from benchsuite.specs.models.base import DocumentedSpec, Name, SpecModel
 
 
 class Normalization(SpecModel):
-    """Inputs become ``(value / 255 - mean) / std`` (``value - mean`` over ``std`` for data that is not uint8)."""
+    """Input normalisation: ``(value / 255 - mean) / std``, or ``(value - mean) / std`` for data that is not uint8."""
 
     mean: tuple[float, ...] = (0.0,)
-    """One number for all channels, or one a channel."""
+    """One number for all channels, or one per channel."""
     std: tuple[float, ...] = (1.0,)
-    """One number for all channels, or one a channel; never zero."""
+    """One number for all channels, or one per channel; never zero."""
 
     @model_validator(mode="after")
     def _no_zero(self) -> Normalization:
@@ -26,102 +26,102 @@ class Normalization(SpecModel):
 
 
 class DatasetBase(DocumentedSpec):
-    """What every data set has, whatever it is read from."""
+    """Fields of every data set."""
 
     normalization: Normalization = Normalization()
-    """Applied on the device, to each batch."""
+    """Normalisation, applied to each batch on the device."""
     train_limit: int | None = Field(default=None, gt=0)
-    """Use only the first so many training examples; for smoke tiers."""
+    """Use only the first training examples, up to this number; for smoke tiers."""
     test_limit: int | None = Field(default=None, gt=0)
-    """Use only the first so many test examples; for smoke tiers."""
+    """Use only the first test examples, up to this number; for smoke tiers."""
 
 
 class ResidentBase(DatasetBase):
-    """What every data set has that is held on the device as a whole."""
+    """Fields of every data set that is held on the device as a whole."""
 
     later_fields = frozenset({"augmentation"})
 
     augmentation: CropAndFlip | None = None
-    """What is drawn anew for each training image and epoch; nothing is, where the network is measured."""
+    """Augmentation drawn anew for each training image and epoch; never used in evaluation."""
 
 
 class DigitsDataset(ResidentBase):
-    """scikit-learn's bundled 8x8 digits: 1,797 real scans, on every machine without a download."""
+    """scikit-learn's bundled 8x8 digits: 1,797 real scans that need no download."""
 
     kind: Literal["digits"]
     test_examples: int = Field(default=360, gt=0, lt=1797)
-    """How many of the examples are held out, stratified by class."""
+    """Number of test examples, held out stratified by class."""
     split_seed: int = Field(default=0, ge=0)
-    """Which examples those are; the same for every run, whatever its seed."""
+    """Seed of the choice of test examples; the same for every run, independent of the run's seed."""
 
 
 class MnistDataset(ResidentBase):
-    """MNIST through torchvision's reader, checked against the canonical files' checksums."""
+    """MNIST through torchvision's reader, verified with the checksums of the published files."""
 
     kind: Literal["mnist"]
 
 
 class CifarDataset(ResidentBase):
-    """CIFAR-10 or CIFAR-100 (fine labels) in torchvision's folders, checked against the published checksums."""
+    """CIFAR-10 or CIFAR-100 (fine labels) in torchvision's folders, verified with the published checksums."""
 
     kind: Literal["cifar10", "cifar100"]
 
 
 class ArraysDataset(ResidentBase):
-    """A user's own arrays: a ``.npz`` with x_train, y_train, x_test and y_test, or four ``.npy`` files so named."""
+    """A user's arrays: a ``.npz`` with x_train, y_train, x_test and y_test, or four ``.npy`` files of these names."""
 
     kind: Literal["arrays"]
     path: str
     """The ``.npz``, or the folder of ``.npy`` files; relative to the data root."""
     classes: int | None = Field(default=None, gt=1)
-    """How many classes there are; the largest label plus one if not given."""
+    """Number of classes; the largest label plus one if not given."""
 
 
 class ImageFolderDataset(ResidentBase):
-    """Folders ``train/<class>/*`` and ``test/<class>/*`` of images, decoded once and resized to one size."""
+    """Image folders ``train/<class>/*`` and ``test/<class>/*``, decoded once and resized to one size."""
 
     kind: Literal["image_folder"]
     path: str
-    """The folder that holds ``train`` and ``test``; relative to the data root."""
+    """The folder with ``train`` and ``test``; relative to the data root."""
     height: int = Field(gt=0, le=1024)
-    """Pixels; images of another size are resized."""
+    """In pixels; images of another size are resized."""
     width: int = Field(gt=0, le=1024)
-    """Pixels; images of another size are resized."""
+    """In pixels; images of another size are resized."""
     channels: Literal[1, 3] = 3
-    """1 for greyscale, 3 for RGB; images of another kind are converted."""
+    """1 for greyscale, 3 for RGB; other images are converted."""
 
 
 class GeneratedImages(SpecModel):
-    """JPEG files made on this machine in ImageNet's folders, so that the whole path can be tried without a download."""
+    """JPEG files generated locally in ImageNet's folder layout, to test the whole pipeline without a download."""
 
     classes: int = Field(default=8, gt=1, le=1000)
     train_images: int = Field(default=24, gt=0)
-    """Of each class."""
+    """Training images per class."""
     test_images: int = Field(default=8, gt=0)
-    """Of each class."""
+    """Test images per class."""
     data_seed: int = Field(default=0, ge=0)
-    """Which images; the same for every run, whatever its seed."""
+    """Seed of the images; the same for every run, independent of the run's seed."""
 
 
 class ImagenetDataset(DatasetBase):
-    """ImageNet (ILSVRC-2012) in its folders: ``train/<wnid>/*.JPEG``, and ``val`` in class folders or flat."""
+    """ImageNet (ILSVRC-2012) as folders: ``train/<wnid>/*.JPEG``, and ``val`` in class folders or flat."""
 
     kind: Literal["imagenet"]
     path: str = "imagenet"
-    """The folder that holds ``train`` and ``val``; relative to the data root."""
+    """The folder with ``train`` and ``val``; relative to the data root."""
     image_size: int = Field(default=224, gt=0, le=1024)
-    """Side in pixels of what the network sees."""
+    """Side in pixels of the network's input."""
     resize: int = Field(default=256, gt=0, le=2048)
-    """Where the network is measured, the shorter side is brought to so many pixels and the middle is cut out."""
+    """In evaluation, resize the shorter side to this number of pixels, then crop the centre."""
     augmentation: RandomResizedCrop | None = RandomResizedCrop(kind="random_resized_crop")
-    """What is drawn anew for each training image and epoch; without, training images are cut as those measured on."""
+    """Augmentation drawn anew for each training image and epoch; if None, crop as in evaluation."""
     stored_side: int | None = Field(default=None, gt=0, le=2048)
-    """Read what `benchsuite data prepare imagenet` made of the files: images whose shorter side has at most so many
-    pixels. They are not the files' own pixels, so it is another data set. None reads the files."""
+    """Read the files made by `benchsuite data prepare imagenet`: images whose shorter side has at most this number of
+    pixels. Their pixels differ from the original files, so it counts as another data set. None reads the originals."""
     decoder: Literal["processes", "device"] = "processes"
-    """Who decodes JPEG: worker processes, with Pillow; or a CUDA device, which rounds otherwise."""
+    """Decoder of JPEG: worker processes with Pillow, or a CUDA device, which rounds differently."""
     sample: GeneratedImages | None = None
-    """Take generated images instead; for smoke and quick tiers."""
+    """Use generated images instead; for smoke and quick tiers."""
 
     @model_validator(mode="after")
     def _crop_fits(self) -> ImagenetDataset:
@@ -133,7 +133,7 @@ class ImagenetDataset(DatasetBase):
 
 
 class SyntheticDataset(ResidentBase):
-    """Seeded random images whose class is a noisy linear function of them: for tests and for speed."""
+    """Seeded random images whose class is a noisy linear function of the pixels; for tests and timing."""
 
     kind: Literal["synthetic"]
     train_examples: int = Field(default=1024, gt=0)
@@ -143,22 +143,22 @@ class SyntheticDataset(ResidentBase):
     width: int = Field(default=8, gt=0)
     classes: int = Field(default=10, gt=1)
     data_seed: int = Field(default=0, ge=0)
-    """Which random data; the same for every run, whatever its seed."""
+    """Seed of the data; the same for every run, independent of the run's seed."""
 
 
 class PluginDataset(ResidentBase):
-    """A data set read by a plugin's own reader (hook ``benchsuite_datasets``)."""
+    """A data set read by a plugin's reader (hook ``benchsuite_datasets``)."""
 
     kind: Literal["plugin"]
     reader: Name
-    """The reader's name."""
+    """Name of the reader."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """Handed to the reader as they are."""
+    """Passed to the reader unchanged."""
 
 
 ResidentDatasetSpec = (
     DigitsDataset | MnistDataset | CifarDataset | ArraysDataset | ImageFolderDataset | SyntheticDataset | PluginDataset
 )
-"""What is read as a whole and held on the device."""
+"""Data sets that are read as a whole and held on the device."""
 
 DatasetSpec = Annotated[ResidentDatasetSpec | ImagenetDataset, Field(discriminator="kind")]

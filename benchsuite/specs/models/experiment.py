@@ -1,6 +1,6 @@
-"""Experiments: fixed studies of what the theory says, which no table of rules could show.
+"""Experiments: fixed studies of theoretical results that a table of rules cannot show.
 
-An experiment names all that goes into it, as a track does, but has no tiers, data sets or choice of rules.
+Like a track, an experiment specifies everything it needs, but it has no tiers, data sets or choice of rules.
 """
 
 from __future__ import annotations
@@ -17,31 +17,32 @@ FeedbackRate = Annotated[float, Field(ge=0, le=1)]
 
 
 class LinearDynamics(DocumentedSpec):
-    """A deep linear network learns one random matrix by gradient flow: URFB at several rates ε against backprop.
+    """Gradient flow of a deep linear network that learns one random matrix: URFB at several rates ε and backprop.
 
-    The inputs are the unit vectors, so that the error is E = T - W_k…W_1 and the flow is Euler's scheme of it.
+    The inputs are the unit vectors, so the error is E = T - W_k…W_1. The flow is integrated with Euler's scheme.
 
     Source: Amit 2019 (URFB), eq. 9 and section 5.1.
     """
 
     kind: Literal["linear_dynamics"]
     dimensions: tuple[Annotated[int, Field(gt=0, le=10_000)], ...] = Field(min_length=3, max_length=100)
-    """Units of the input, of each hidden layer and of the output."""
+    """Numbers of units of the input, each hidden layer and the output."""
     target_standard_deviation: PositiveFloat
-    """Of the entries of the random matrices, one a layer, whose product is T."""
+    """Standard deviation of the entries of the random matrices, one per layer, whose product is T."""
     feedback_rates: tuple[FeedbackRate, ...] = Field(min_length=1, max_length=20)
-    """Each ε to be run: 0 is FRFB, that is feedback alignment, and 1 URFB; W starts at zero."""
+    """The rates ε to run: 0 is FRFB, that is feedback alignment, and 1 is URFB; W starts at zero."""
     feedback_standard_deviation: PositiveFloat
-    """Of the entries of every R at the start, normal."""
+    """Standard deviation of the initial entries of every R, normally distributed."""
     backprop_standard_deviation: PositiveFloat
-    """Of the entries of every W at the start under backprop, normal: at zero it would not move."""
+    """Standard deviation of the initial entries of every W under backprop, normally distributed: zero weights would not
+    change."""
     step_size: PositiveFloat
-    """Δt of Euler's scheme."""
+    """Step size Δt of Euler's scheme."""
     iterations: int = Field(gt=0, le=1_000_000)
     points: int = Field(default=100, gt=0, le=10_000)
-    """How many evenly spaced iterations are measured, beside the start; all if there are fewer."""
+    """Number of evenly spaced iterations to measure, besides the start; all if there are fewer."""
     seeds: tuple[SeedIndex, ...] = Field(default=(0, 1, 2), min_length=1, max_length=1000)
-    """Seed indices; all rates share T and R at the start at one index, and backprop shares T."""
+    """Seed indices; at one index all rates share T and the initial R, and backprop shares T."""
 
     @field_validator("feedback_rates", "seeds")
     @classmethod
@@ -59,10 +60,10 @@ class LinearDynamics(DocumentedSpec):
 
     @property
     def measured_iterations(self) -> tuple[int, ...]:
-        """Return the iterations after which the error is measured, from 0 to the last."""
+        """The iterations after which the error is measured, from 0 to the last."""
         points = min(self.points, self.iterations)
         return tuple(round(i * self.iterations / points) for i in range(points + 1))
 
 
-# A second kind makes this a union discriminated on `kind`, as ArchitectureSpec is; pydantic refuses a union of one.
+# A second kind makes this a union discriminated on `kind`, like ArchitectureSpec; pydantic refuses a union of one.
 ExperimentSpec = LinearDynamics

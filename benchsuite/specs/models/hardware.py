@@ -1,4 +1,4 @@
-"""On what a run is made. The class name is what costs are compared within; what was really used is in the record."""
+"""Hardware of a run. Costs are compared within one hardware class; the record has the hardware actually used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MemoryFormat = Literal["contiguous", "channels_last", "fastest"]
 
 
 class HardwareSpec(DocumentedSpec):
-    """Device, number format and what a run needs of the machine."""
+    """Device, precision and machine requirements of a run."""
 
     later_fields = frozenset(
         {
@@ -26,25 +26,26 @@ class HardwareSpec(DocumentedSpec):
     )
 
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda|cuda:\d+|mps)$")] = "auto"
-    """auto, cpu, cuda, cuda:N or mps. 'auto' is settled when the plan is made: cuda if there is one, else cpu."""
+    """auto, cpu, cuda, cuda:N or mps. 'auto' is resolved when the plan is made: cuda if available, else cpu."""
     precision: Precision = "fp32"
     """fp32; tf32 (matrix products on tensor cores); bf16 (autocast, weights stay fp32)."""
     memory_format: MemoryFormat = "contiguous"
-    """How images lie in memory: ``contiguous``, channel after channel; ``channels_last``, pixel after pixel;
-    ``fastest``, whichever takes less time for this network and rule, measured before training and recorded."""
+    """Memory format of images: ``contiguous``, channel after channel; ``channels_last``, pixel after pixel;
+    ``fastest``, the one that takes less time for this network and rule, measured before training and recorded."""
     threads: int | None = Field(default=None, gt=0, le=1024)
-    """CPU threads of torch; torch's own choice if not given."""
+    """CPU threads of torch; torch's default if not given."""
     memory_gib: float | None = Field(default=None, gt=0)
-    """The run is refused on a device with less memory in all."""
+    """Memory the device needs in total, in GiB; the run is refused on a device with less."""
     sustained_tflops: float | None = Field(default=None, gt=0)
-    """What one device makes of products in training, in 10¹² operations a second; for a plan's hours only."""
+    """Sustained speed of one device for matrix products in training, in 10¹² operations per second; used only to
+    estimate the hours of a plan."""
     world_size: int = Field(default=1, gt=0, le=4096)
-    """Processes that share one run, each with a device of its own; `torchrun` starts them, and says how many."""
+    """Processes that share one run, each with its own device; `torchrun` starts them and sets this number."""
     synchronized_batch_norm: bool = False
-    """Of several processes: batch norms take the statistics of the whole batch, not of each process's part."""
+    """With several processes: compute batch norm statistics over the whole batch instead of each process's part."""
     device_share: float = Field(default=1, gt=0, le=1)
-    """Part of a GPU that one run takes, for an executor that makes several runs at once: 0.25 packs four on one."""
+    """Fraction of a GPU per run, for executors that run several at once: 0.25 packs four runs on one GPU."""
     loader_processes: int | None = Field(default=None, ge=0, le=1024)
-    """Processes that decode images beside each that trains; all cores' worth if not given. Changes no number."""
+    """Processes that decode images per training process; its share of all cores if not given. Changes no results."""
     hardware_class: str = Field(default="", max_length=80)
-    """The board compares costs within one class only; named after the device found if empty."""
+    """Class within which the board compares costs; the name of the device found if empty."""

@@ -1,4 +1,4 @@
-"""What lies between segments and learns nothing: pools, dropout, sums, nonlinearities of a sum."""
+"""Layers between segments, without parameters: pools, dropout, sums, nonlinearities after a sum."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ Padding = Annotated[
     Annotated[Literal["same"], Tag("name")] | Annotated[int, Field(ge=0), Tag("spelt_out")],
     Discriminator(named_or_spelt_out),
 ]
-"""Zeros on all four sides, or ``same``: as many as keep the image's size, an odd one at the bottom and right, as
-TensorFlow has it."""
+"""Zeros on all four sides, or ``same``: as many as keep the image's size; an odd one goes to the bottom and right, as
+in TensorFlow."""
 
 
 def require_stride_one_for_same(padding: Padding, stride: int) -> None:
-    """Raise ValueError where ``same`` would not keep the image's size."""
+    """Raise ValueError if ``same`` would not keep the image's size."""
     if padding == "same" and stride != 1:
         raise ValueError(f"padding 'same' keeps the image's size and needs stride 1, not {stride}; give a number")
 
 
 class Reader(SpecModel):
-    """A layer that reads one earlier layer, mostly the one before it."""
+    """A layer that reads one earlier layer, usually the one before it."""
 
     reads: int = Field(default=1, gt=0)
-    """How many layers back what it reads is. 1 is the layer before; one more than there are layers before is the
-    network's input. What else reads the layers passed over is for a ``sum`` to say."""
+    """Distance to the layer it reads, in layers. 1 is the layer before; one more than the number of earlier layers is
+    the network's input. The skipped layers must be read by something else, such as a ``sum``."""
 
     later_fields = frozenset({"reads"})
 
@@ -37,14 +37,14 @@ class PoolLayer(Reader):
     """Pooling between segments; no learnable weight."""
 
     kind: Literal["max_pool", "average_pool", "zero_padded_max_pool"]
-    """``zero_padded_max_pool``: the first window at the top left corner, zeros at the bottom and right that take part
-    in the maximum, and a window at every stride, so that a size n becomes ceil(n / stride) (the URFB authors' code)."""
+    """``zero_padded_max_pool`` (the URFB authors' code): the first window is at the top left corner, zeros at the
+    bottom and right take part in the maximum, and a window is at every stride: a size n becomes ceil(n / stride)."""
     size: int = Field(gt=0)
     stride: int | None = Field(default=None, gt=0)
-    """The pool's size if not given."""
+    """Step between windows; the pool's size if not given."""
     padding: Padding = 0
-    """Never wins a maximum; counts as zeros in a mean. ``same``, for ``max_pool`` only: as much as makes a size n
-    become ceil(n / stride), an odd one at the bottom and right, as TensorFlow has it."""
+    """Padding never wins a maximum and counts as zeros in a mean. ``same``, for ``max_pool`` only, pads so that a size
+    n becomes ceil(n / stride); an odd one goes to the bottom and right, as in TensorFlow."""
 
     @model_validator(mode="after")
     def _kind_has_this_padding(self) -> PoolLayer:
@@ -56,44 +56,44 @@ class PoolLayer(Reader):
 
 
 class GlobalPoolLayer(Reader):
-    """The mean of each channel over all positions: an image becomes a vector."""
+    """Mean of each channel over all positions: an image becomes a vector."""
 
     kind: Literal["global_average_pool"]
 
 
 class SubsampleLayer(Reader):
-    """Every ``stride``-th position, with channels of zeros added after those there are: a shortcut without weights.
+    """Keep every ``stride``-th position and append channels of zeros: a shortcut without weights.
 
     Source: He et al. 2016, arXiv:1512.03385, option A.
     """
 
     kind: Literal["subsample"]
     channels: int = Field(gt=0, le=65_536)
-    """With the added ones; at least as many as come in."""
+    """Output channels, including the appended ones; at least the number of input channels."""
     stride: int = Field(default=1, gt=0)
 
 
 class ActivationLayer(Reader):
-    """A nonlinearity between segments, as after a sum. Segments have their own."""
+    """A nonlinearity between segments, for example after a sum. Segments have their own."""
 
     kind: Literal["activation"]
     activation: Activation
 
 
 class DropoutLayer(Reader):
-    """Inverted dropout: each value is zeroed with ``probability``, the rest is scaled by 1/(1 - probability)."""
+    """Inverted dropout: zero each value with ``probability``, scale the rest by 1/(1 - probability)."""
 
     kind: Literal["dropout"]
     probability: Probability
 
 
 class SumLayer(SpecModel):
-    """The sum of what earlier layers give, without a nonlinearity; makes a network residual."""
+    """Sum of the outputs of earlier layers, without a nonlinearity; makes a network residual."""
 
     kind: Literal["sum"]
     of: tuple[int, ...] = Field(default=(1, 2), min_length=2)
-    """How many layers back each term is. 1 is the layer before and must be among them; one more than there are layers
-    before is the network's input."""
+    """Distance to each term, in layers. 1 is the layer before and must be among them; one more than the number of
+    earlier layers is the network's input."""
 
     @model_validator(mode="after")
     def _reads_the_layer_before(self) -> SumLayer:
@@ -105,10 +105,10 @@ class SumLayer(SpecModel):
 
 
 class FlattenLayer(Reader):
-    """Image to vector, channel slowest. Put in by the builder where a dense map follows an image."""
+    """Flatten an image to a vector, channel slowest. The builder adds it where a dense map follows an image."""
 
     kind: Literal["flatten"]
 
 
 JointLayer = PoolLayer | GlobalPoolLayer | SubsampleLayer | ActivationLayer | DropoutLayer | FlattenLayer | SumLayer
-"""All of them."""
+"""All layers between segments."""

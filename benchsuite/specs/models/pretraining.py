@@ -1,4 +1,4 @@
-"""A first training whose segments are kept, frozen, in the network of the run proper."""
+"""Pretraining: a first training whose segments are kept, frozen, in the run's network."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from benchsuite.specs.models.protocol import OptimizerSpec
 
 
 class PretrainingSpec(SpecModel):
-    """Train a network, keep some of its segments as they are, and start all others anew.
+    """Train a network, freeze some of its segments, and start all others anew.
 
-    The URFB paper's untied experiments: a convolutional network is trained, its first segment frozen, the rest replaced
-    by locally connected segments and drawn again. Same rule, data and loss in both; on the clock of the run.
+    As in the URFB paper's untied experiments: a convolutional network is trained, its first segment is frozen, and the
+    rest is replaced by newly drawn locally connected segments. Both trainings use the same rule, data and loss, and
+    both count in the run's time.
     """
 
     epochs: int = Field(default=0, ge=0, le=100_000)
-    """Of the first training; 0 for none."""
+    """Epochs of the pretraining; 0 for none."""
     keep: tuple[str, ...] = ()
-    """Segments, by name, that are taken over from it and never change again; of one name and shape in both networks."""
+    """Names of the segments to keep, frozen; they have the same name and shape in both networks."""
     architecture: ArchitectureSpec | None = None
-    """The network of the first training; the run's own if not given."""
+    """Network of the pretraining; the run's network if not given."""
     batch_size: int | None = Field(default=None, gt=0)
-    """Of the first training; the protocol's if not given."""
+    """Batch size of the pretraining; the protocol's if not given."""
     optimizer: OptimizerSpec | None = None
-    """Of the first training; the protocol's if not given."""
+    """Optimizer of the pretraining; the protocol's if not given."""
 
     @model_validator(mode="after")
     def _keeps_what_it_trains(self) -> PretrainingSpec:

@@ -1,4 +1,4 @@
-"""How a network is trained: loss, optimizer, schedule, batches, when to stop and when to measure."""
+"""Training protocols: loss, optimizer, schedule, batches, stopping and evaluation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchsuite.specs.models.base import PositiveFloat, Probability, SpecModel, 
 
 
 class Sgd(SpecModel):
-    """Stochastic gradient descent as ``torch.optim.SGD``: the decay is added to the gradient."""
+    """Stochastic gradient descent as in ``torch.optim.SGD``: weight decay is added to the gradient."""
 
     kind: Literal["sgd"]
     learning_rate: PositiveFloat
@@ -26,7 +26,7 @@ class Sgd(SpecModel):
 
 
 class Adam(SpecModel):
-    """Adam (decay added to the gradient) or AdamW (decay decoupled), as in ``torch.optim``."""
+    """Adam (weight decay added to the gradient) or AdamW (decoupled decay), as in ``torch.optim``."""
 
     kind: Literal["adam", "adamw"]
     learning_rate: PositiveFloat
@@ -40,13 +40,13 @@ OptimizerSpec = Annotated[Sgd | Adam, Field(discriminator="kind")]
 
 
 class ConstantSchedule(SpecModel):
-    """The learning rate stays as it is."""
+    """Constant learning rate."""
 
     kind: Literal["constant"] = "constant"
 
 
 class StepSchedule(SpecModel):
-    """The learning rate is multiplied by ``factor`` when each of ``epochs`` begins (epochs count from 0)."""
+    """Multiply the learning rate by ``factor`` at the start of each of ``epochs`` (counted from 0)."""
 
     kind: Literal["step"]
     epochs: tuple[int, ...] = Field(min_length=1)
@@ -54,7 +54,7 @@ class StepSchedule(SpecModel):
 
 
 class CosineSchedule(SpecModel):
-    """The learning rate falls along half a cosine to ``final_fraction`` of itself over all epochs."""
+    """Lower the learning rate along half a cosine to ``final_fraction`` of its value over all epochs."""
 
     kind: Literal["cosine"]
     final_fraction: float = Field(default=0.0, ge=0, le=1)
@@ -64,12 +64,12 @@ ScheduleSpec = Annotated[ConstantSchedule | StepSchedule | CosineSchedule, Field
 
 
 class EvaluationSpec(SpecModel):
-    """When and on what the network is measured; never on the clock."""
+    """Times and data of evaluation; evaluation never counts as training time."""
 
     every_epochs: int = Field(default=1, gt=0)
-    """Measure after each so many epochs, and always after the last."""
+    """Epochs between evaluations; the last epoch is always evaluated."""
     train_set: bool = True
-    """Also measure on the whole training set, in evaluation mode."""
+    """Also evaluate on the whole training set, in evaluation mode."""
     batch_size: int = Field(default=1000, gt=0)
 
 
@@ -77,11 +77,11 @@ LossName = Literal["cross_entropy", "squared_error", "binary_cross_entropy", "on
 
 
 class OneVersusAllHinge(SpecModel):
-    """The hinge loss with a weight of one's own for the other classes."""
+    """The hinge loss with a chosen weight for the other classes."""
 
     kind: Literal["one_versus_all_hinge"]
     mu: PositiveFloat
-    """Weight of each of the other classes; 1/(classes - 1) by name alone."""
+    """Weight of each of the other classes; 1/(classes - 1) if the loss is given by name only."""
 
 
 LossSpec = Annotated[
@@ -90,48 +90,48 @@ LossSpec = Annotated[
 
 
 class OrthogonalitySpec(SpecModel):
-    """A penalty on the weight matrices of an invertible network; its gradient is added to what the rule leaves."""
+    """Penalty on the weight matrices of an invertible network; its gradient is added to the rule's gradient."""
 
     later_fields = frozenset({"maps"})
 
     kind: Literal["off_diagonal", "identity"]
-    """Of WᵀW: ``off_diagonal``, the sum of squares off the diagonal, which leaves the lengths of columns free (as in
-    GAIT-prop's published code); ``identity``, the sum of squares of WᵀW - I."""
+    """Penalty on WᵀW. ``off_diagonal``: the sum of squares off the diagonal, which leaves the lengths of columns free
+    (as in GAIT-prop's published code). ``identity``: the sum of squares of WᵀW - I."""
     strength: PositiveFloat
-    """What the penalty is multiplied by."""
+    """Factor on the penalty."""
     maps: Literal["all", "inverted"] = "all"
-    """``inverted`` leaves out the maps that read the data: no target is taken through their inverse, and where the data
-    are wide their matrices cost more than all others (two products of the inputs cubed per step)."""
+    """``inverted`` leaves out the maps that read the network's input: no target passes through their inverse, and for
+    wide inputs their matrices cost more than all others (two products of the number of inputs cubed per step)."""
 
 
 class ProtocolSpec(SpecModel):
-    """How a network is trained, the same for every rule of a track unless the paper has it otherwise."""
+    """Training protocol of a track; the same for every rule unless a paper differs."""
 
     later_fields = frozenset({"order", "orthogonality"})
 
     epochs: int = Field(gt=0, le=100_000)
     batch_size: int = Field(gt=0)
     order: Literal["shuffled", "fixed"] = "shuffled"
-    """Whether each epoch goes through the examples in a fresh random order, or in that of the data set."""
+    """``shuffled``: a new random order of the examples in each epoch. ``fixed``: the order of the data set."""
     last_batch: Literal["keep", "drop"] = "keep"
-    """Whether an epoch's last, smaller batch is used. 'drop' gives every step the same shapes."""
+    """Use or skip an epoch's last, smaller batch. 'drop' gives every step the same shapes."""
     loss: LossSpec = "cross_entropy"
-    """``squared_error``: half the squared distance to the one-hot target, summed over classes, batch mean.
-    ``binary_cross_entropy``: of the logits' sigmoids and the one-hot target, summed over classes, batch mean.
-    ``one_versus_all_hinge``: max(1 - x_c, 0) + mu·Σ max(1 + x_i, 0) over the classes i other than c, batch mean."""
+    """All losses are means over the batch. ``squared_error``: half the squared distance to the one-hot target, summed
+    over classes. ``binary_cross_entropy``: of the logits' sigmoids and the one-hot target, summed over classes.
+    ``one_versus_all_hinge``: max(1 - x_c, 0) + mu·Σ max(1 + x_i, 0) over the classes i other than c."""
     optimizer: OptimizerSpec
     schedule: ScheduleSpec = ConstantSchedule()
     orthogonality: OrthogonalitySpec | None = None
-    """Keeps the weight matrices of an invertible network near orthogonal, whatever the rule; before the optimizer, so
-    that it goes through its moments, as in GAIT-prop's published code. On the clock."""
+    """Regulariser that keeps the weight matrices of an invertible network near orthogonal, under any rule. It is added
+    before the optimizer, so that it enters its moments, as in GAIT-prop's published code. Counts as training time."""
     stop_at_zero_train_error: bool = False
-    """Stop after the first measurement with no error on the whole training set (GEVB paper's protocol)."""
+    """Stop after the first evaluation with zero error on the whole training set (GEVB paper's protocol)."""
     timeout_s: float | None = Field(default=None, gt=0)
-    """Give up, with status 'timed_out', once training has been on the clock for so long."""
+    """Stop with status 'timed_out' after this much training time, in seconds."""
     evaluation: EvaluationSpec = EvaluationSpec()
 
     def steps_per_epoch(self, train_examples: int) -> int:
-        """Return how many batches so many examples make."""
+        """Return the number of batches per epoch for this number of examples."""
         full, rest = divmod(train_examples, self.batch_size)
         return full + (1 if rest and (self.last_batch == "keep" or not full) else 0)
 
@@ -143,15 +143,15 @@ class ProtocolSpec(SpecModel):
 
 
 class DiagnosticsSpec(SpecModel):
-    """What is measured of the credit itself, beside errors and losses; never on the clock."""
+    """Diagnostics of the credit to measure, besides errors and losses; they never count as training time."""
 
     later_fields = frozenset({"every_steps"})
 
     names: tuple[str, ...] = ()
-    """Which diagnostics; `benchsuite list diagnostics` shows them."""
+    """Names of the diagnostics; `benchsuite list diagnostics` shows them."""
     every_epochs: int = Field(default=1, gt=0)
-    """Measure before training and then after each so many epochs; expensive ones before training and at the end."""
+    """Epochs between measurements, after one before training; expensive ones run only before and after training."""
     every_steps: int | None = Field(default=None, gt=0)
-    """Within epochs too, after each so many steps since training began; expensive ones are not."""
+    """Steps between further measurements within epochs, counted from the start; not for expensive ones."""
     examples: int = Field(default=128, gt=0)
-    """The fixed batch: the first so many training examples, unshuffled."""
+    """Size of the fixed batch: the first training examples, unshuffled."""

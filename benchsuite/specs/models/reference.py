@@ -1,4 +1,4 @@
-"""Published values: what papers and their authors' code report, to stand beside what is measured here."""
+"""Published values: numbers from papers and their authors' code, to show beside measured values."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from pydantic import Field, model_validator
 from benchsuite.specs.models.base import DocumentedSpec, Name, SpecModel, Tier
 
 ERRORS_PERCENT = frozenset({"test_error_percent", "train_error_percent"})
-"""Metrics that are no diagnostic; written as papers print them, in per cent and not as fractions."""
+"""Metrics that are not diagnostics; given in per cent as papers print them, not as fractions."""
 
 
 class PublishedValue(SpecModel):
-    """One number of a paper: of which rule, under which conditions, how well known."""
+    """One published number: its rule, conditions and uncertainty."""
 
     track: Name | None = None
-    """The track that repeats the published conditions at the file's tier."""
+    """Track that repeats the published conditions at the file's tier."""
     setting: str = ""
-    """Instead of a track: data set and network, where no track has them."""
+    """Data set and network in words, instead of a track, if no track has them."""
     rule: Name
     metric: Name
     """``test_error_percent``, ``train_error_percent``, or a diagnostic by its name."""
     segment: str | None = None
-    """For a diagnostic: the segment it is of; none for the network as a whole."""
+    """For a diagnostic: the segment; None for the network as a whole."""
     epoch: int | Literal["last"] = Field(default="last", union_mode="left_to_right")
-    """Measured after so many epochs, 0 before training; ``last``: after the run's last, early stopping included."""
+    """Epoch of the measurement, 0 before training; ``last``: the run's last epoch, with early stopping."""
     value: float
     relation: Literal["equal", "at_most"] = "equal"
-    """``at_most``: the source says only that it is not above ``value``."""
+    """``at_most``: the source only says that it does not exceed ``value``."""
     spread: float | None = Field(default=None, ge=0)
-    """In the unit of ``value``; none where it is not published."""
+    """Spread in the unit of ``value``; None if it is not published."""
     spread_kind: Literal["standard_deviation", "standard_error"] | None = None
     runs: int | None = Field(default=None, gt=0)
-    """Independent runs behind the value; the file's if not given."""
+    """Number of independent runs behind the value; the file's number if not given."""
     note: str = ""
-    """What a reader must know before comparing."""
+    """Notes that a reader needs before comparing."""
     inferred: bool = False
-    """Whether the assignment to this track, or the value, is our inference and not in so many words in the source."""
+    """True if the value, or its assignment to this track, is our inference and not stated in the source."""
 
     @property
     def is_error(self) -> bool:
-        """Return whether the value is an error in per cent, and not a diagnostic."""
+        """True if the value is an error in per cent, not a diagnostic."""
         return self.metric in ERRORS_PERCENT
 
     @model_validator(mode="after")
@@ -58,12 +58,12 @@ class PublishedValue(SpecModel):
 
 
 class ReferenceSpec(DocumentedSpec):
-    """The values of one source."""
+    """The published values of one source."""
 
     tier: Tier = "paper"
-    """The tier at which its tracks repeat the published conditions."""
+    """Tier at which the tracks repeat the published conditions."""
     runs: int | None = Field(default=None, gt=0)
-    """Independent runs behind each value that does not say otherwise; none where it is not published."""
+    """Default number of independent runs behind each value; None if it is not published."""
     entries: tuple[PublishedValue, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -77,5 +77,5 @@ class ReferenceSpec(DocumentedSpec):
         return self
 
     def runs_of(self, entry: PublishedValue) -> int | None:
-        """Return how many runs are behind a value, or None where that is not published."""
+        """Return the number of runs behind a value, or None if it is not published."""
         return entry.runs or self.runs

@@ -1,4 +1,4 @@
-"""Tracks (what is run), suites (which tracks, rules and seeds) and runs (one of them, fully explicit)."""
+"""Tracks (data set, network, protocol), suites (tracks, rules, seeds) and runs (one run, fully explicit)."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from benchsuite.specs.models.protocol import DiagnosticsSpec, ProtocolSpec
 
 
 class RuleSpec(SpecModel):
-    """A rule by name with its hyperparameters."""
+    """A rule's name and hyperparameters."""
 
     name: Name
     config: dict[str, Any] = Field(default_factory=dict)
-    """Checked against the rule's own Config when the plan is made; there all defaults are filled in."""
+    """Hyperparameters; the plan validates them with the rule's Config and fills in all defaults."""
 
 
 class RuleSettings(SpecModel):
-    """What a track changes for one rule, where its paper has it so; the source belongs in a comment beside it."""
+    """A track's changes for one rule, taken from the rule's paper; cite the source in a comment beside them."""
 
     config: dict[str, Any] = Field(default_factory=dict)
     protocol: dict[str, Any] = Field(default_factory=dict)
 
 
 class TierChanges(SpecModel):
-    """What one tier changes of its track, merged field by field."""
+    """Changes that a tier makes to its track, merged field by field."""
 
     dataset: dict[str, Any] = Field(default_factory=dict)
     architecture: dict[str, Any] = Field(default_factory=dict)
@@ -38,7 +38,7 @@ class TierChanges(SpecModel):
     diagnostics: dict[str, Any] = Field(default_factory=dict)
     pretraining: dict[str, Any] = Field(default_factory=dict)
     rules: dict[Name, RuleSettings] = Field(default_factory=dict)
-    """Per-rule settings of this tier alone, laid over the track's: rates found for 400 epochs are not those for 20."""
+    """Per-rule settings of this tier, merged over the track's: learning rates found for 400 epochs do not suit 20."""
 
 
 class TrackSpec(DocumentedSpec):
@@ -49,22 +49,22 @@ class TrackSpec(DocumentedSpec):
     protocol: ProtocolSpec
     diagnostics: DiagnosticsSpec = DiagnosticsSpec()
     pretraining: PretrainingSpec = PretrainingSpec()
-    """A first training whose segments are kept frozen; none unless its epochs are given."""
+    """A first training whose segments are kept frozen; none if its epochs are 0."""
     rules: dict[Name, RuleSettings] = Field(default_factory=dict)
-    """Per-rule settings; a rule that is not named here runs with the track's."""
+    """Per-rule settings; a rule that is not named here runs with the track's settings."""
     tiers: dict[Tier, TierChanges] = Field(default_factory=dict)
-    """Changes per tier; 'paper' is the track as it stands unless it says otherwise."""
+    """Changes per tier; 'paper' is the unchanged track unless it is given here."""
 
 
 class SuiteCells(SpecModel):
-    """Every one of some tracks with every one of some rules."""
+    """All pairs of these tracks and rules."""
 
     tracks: tuple[Name, ...] = Field(min_length=1)
     rules: tuple[Name, ...] = Field(min_length=1)
 
 
 class SuiteSpec(DocumentedSpec):
-    """Tracks x rules x seeds under one name; where not every rule belongs on every track, a list of such products."""
+    """Tracks x rules x seeds under one name, or a list of such products if not every rule belongs on every track."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -78,11 +78,11 @@ class SuiteSpec(DocumentedSpec):
     tracks: tuple[Name, ...] = Field(default=(), min_length=1)
     rules: tuple[Name, ...] = Field(default=(), min_length=1)
     cells: tuple[SuiteCells, ...] = Field(default=(), min_length=1)
-    """Instead of ``tracks`` and ``rules``. A track that stands in several gets the rules of all of them."""
+    """Used instead of ``tracks`` and ``rules``. A track in several cells gets the rules of all of them."""
     seeds: int = Field(default=3, gt=0, le=1000)
-    """Seed indices 0 to seeds-1; all rules share network and data order at one index."""
+    """Number of seeds: indices 0 to seeds-1. At one index all rules share network and data order."""
     tier: Tier = "quick"
-    """Used unless the command names another."""
+    """Default tier, unless the command names another."""
 
     @model_validator(mode="after")
     def _one_form_and_all_of_it(self) -> SuiteSpec:
@@ -95,7 +95,7 @@ class SuiteSpec(DocumentedSpec):
 
 
 class RunSpec(SpecModel):
-    """One run with nothing left to decide: what is hashed, executed and recorded."""
+    """One run, fully specified; this is hashed, executed and recorded."""
 
     track: Name
     tier: Tier

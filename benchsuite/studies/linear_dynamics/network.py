@@ -31,6 +31,7 @@ from benchsuite.specs.models.architecture import (
 )
 from benchsuite.specs.models.protocol import Sgd
 from benchsuite.training.optimization import make_optimizer
+from benchsuite.training.step import training_step
 
 
 class SquaredErrorToTable(Criterion):
@@ -136,10 +137,7 @@ class LinearDynamics:
 
     def step(self) -> None:
         """Move by Δt: what the harness does with a batch."""
-        self.optimizer.zero_grad(set_to_none=True)
-        self.rule.assign_credit(self.batch)
-        self.optimizer.step()
-        self.rule.after_update()
+        training_step(self.network, self.rule, self.optimizer, self.batch)
 
     def squared_error(self) -> float:
         """Return ‖E‖², the sum over all entries; not finite once the flow has diverged."""

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from benchsuite.credit import ReplacedFeedbackRule
+from benchsuite.credit import DrawnFeedbackConfig, ReplacedFeedbackRule
 from benchsuite.errors import PluginError
 from benchsuite.records.experiment import Trajectory
 from benchsuite.registry.manager import Registry
@@ -82,6 +82,10 @@ def simulate(spec: ExperimentSpec, seed: int, arm: Arm, registry: Registry) -> T
     rule.attach(network, streams["feedback"])
     first: Tensor | None = None
     if arm.feedback_rate is not None:
+        if not isinstance(rule.config, DrawnFeedbackConfig):
+            raise PluginError(
+                f"rule '{arm.rule}' does not say how its feedback weights are drawn, which is needed here"
+            )
         first = rule.config.draw(next(iter(network.maps.values())), streams["unused_feedback"])
     system = LinearDynamics(network, rule, target, spec.step_size, first, arm.feedback_rate or 0.0)
     return _measured(spec, seed, arm, system)

@@ -21,11 +21,10 @@ class DirectRandomTargetProjectionConfig(RuleConfig):
     """Multiplies He's uniform bound, sqrt(6 / units), which the authors' code draws the projections with."""
 
 
-class DirectRandomTargetProjection(Rule):
+class DirectRandomTargetProjection(Rule[DirectRandomTargetProjectionConfig]):
     """Credit at each hidden segment's output is a fixed random vector of the example's class."""
 
     name = "direct_random_target_projection"
-    Config = DirectRandomTargetProjectionConfig
     traits = RuleTraits(
         mechanism="direct_local_credit",
         source="Frenkel, Lefebvre & Bol 2021, Frontiers in Neuroscience 15:629892",

@@ -1,0 +1,64 @@
+"""What rules claim of themselves, held against experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchsuite.api.options import PathLike, Rules, rule_names
+from benchsuite.conformance.audit.rule_audit import audit_rule
+from benchsuite.execution.environment import environment_of
+from benchsuite.files import write_text_atomically
+from benchsuite.records.audit import RuleAudit
+from benchsuite.records.reading import record_text
+from benchsuite.registry import manager
+
+
+def audit(rule: str) -> RuleAudit:
+    """Test by experiment what a rule claims of itself in ``traits``, with its default hyperparameters.
+
+    Args:
+        rule: name of an installed rule.
+
+    Returns:
+        The verdict on each claim with the numbers behind it; ``.failed`` has those that were contradicted.
+
+    Raises:
+        PluginError: if there is no such rule.
+
+    Example:
+        >>> import benchsuite as bs
+        >>> audit = bs.audit("readout_only")
+        >>> [(claim.claim, claim.verdict) for claim in audit.claims if claim.claim == "trains_hidden"]
+        [('trains_hidden', 'confirmed')]
+
+    """
+    (found,) = audit_rules([rule])
+    return found
+
+
+def audit_rules(rules: Rules = None, *, out: PathLike | None = None) -> Iterator[RuleAudit]:
+    """Audit several rules, one after the other.
+
+    Args:
+        rules: names; all that are installed if not given.
+        out: folder to write one JSON file per rule into, for ``build_site``.
+
+    Yields:
+        What was found of each rule, as soon as it is known.
+
+    Raises:
+        PluginError: if one of the rules does not exist; found out before any is audited.
+
+    """
+    registry = manager.installed_registry()
+    chosen = {name: registry.rule(name) for name in rule_names(rules) or sorted(registry.rules)}
+
+    def audits() -> Iterator[RuleAudit]:
+        for name, rule in chosen.items():
+            done = audit_rule(rule, environment_of(registry, name))
+            if out is not None:
+                write_text_atomically(Path(out) / f"{name}.json", record_text(done))
+            yield done
+
+    return audits()

@@ -1,0 +1,140 @@
+"""Claims of papers, and the verdict that records give on each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any, overload
+
+from rich.text import Text
+
+from benchsuite.api.display import Displayed, Part
+from benchsuite.api.options import PathLike, Paths
+from benchsuite.api.records import as_records
+from benchsuite.api.workspace import open_workspace
+from benchsuite.papers.claim_cases import lay_out_claims
+from benchsuite.papers.verdict_model import CaseVerdict, ClaimVerdict
+from benchsuite.papers.verdict_words import gap_words, side_words
+from benchsuite.papers.verdicts import judge
+from benchsuite.records.model import RunRecord
+
+COLOURS = {"reproduced": "green", "not_reproduced": "red", "not_enough_records": "dim"}
+
+
+class ClaimVerdicts(Displayed, Sequence[ClaimVerdict]):
+    """The verdict on each claim, by the claim's name."""
+
+    def __init__(self, verdicts: Iterable[ClaimVerdict]) -> None:
+        self._verdicts = tuple(verdicts)
+
+    def __len__(self) -> int:
+        """Return the number of claims."""
+        return len(self._verdicts)
+
+    @overload
+    def __getitem__(self, index: int) -> ClaimVerdict: ...
+    @overload
+    def __getitem__(self, index: slice) -> ClaimVerdicts: ...
+    def __getitem__(self, index: int | slice) -> ClaimVerdict | ClaimVerdicts:
+        """Return one verdict, or some of them."""
+        return ClaimVerdicts(self._verdicts[index]) if isinstance(index, slice) else self._verdicts[index]
+
+    def __iter__(self) -> Iterator[ClaimVerdict]:
+        """Iterate over the verdicts."""
+        return iter(self._verdicts)
+
+    def __repr__(self) -> str:
+        """Return how many claims have which verdict, in one line."""
+        return f"<ClaimVerdicts: {self._counts()}>"
+
+    def parts(self) -> Sequence[Part]:
+        """Return a line for each claim, the deciding comparisons below it, and the counts."""
+        return [*(part for verdict in self for part in _parts_of(verdict)), self._counts()]
+
+    def _counts(self) -> str:
+        counts = Counter(verdict.words for verdict in self)
+        return ", ".join(f"{count} {words}" for words, count in sorted(counts.items()))
+
+    def as_data(self) -> list[dict[str, Any]]:
+        """Return all as plain data, as ``benchsuite claims --json`` prints it."""
+        return [_as_data(verdict) for verdict in self]
+
+
+def claims(records: Iterable[RunRecord] | PathLike, *, specs: Paths = None) -> ClaimVerdicts:
+    """Judge each claim of the papers by records: reproduced, not reproduced, or not enough records.
+
+    A comparison holds if the whole 95 % interval of the difference lies where the claim says.
+
+    Args:
+        records: of runs, or a folder of records.
+        specs: folders of your own specs, with claims of your own.
+
+    Returns:
+        One verdict per claim, with the numbers and the runs behind it.
+
+    Raises:
+        SpecError: if a claim or a track is wrong.
+
+    Example:
+        >>> import benchsuite as bs
+        >>> verdicts = bs.claims([])
+        >>> {verdict.verdict for verdict in verdicts}
+        {'not_enough_records'}
+
+    """
+    found = as_records(records)
+    cells = {(record.spec.track, record.spec.tier) for record in found}
+    workspace = open_workspace(specs)
+    laid_out = lay_out_claims(workspace.library, workspace.registry, lambda track, tier: (track, tier) in cells)
+    return ClaimVerdicts(judge(laid_out, found))
+
+
+def _parts_of(verdict: ClaimVerdict) -> Iterator[Part]:
+    line = Text()
+    line.append(f"{verdict.words:>18}", style=COLOURS[verdict.verdict])
+    line.append(f"  {verdict.claim.name}: {verdict.claim.title}")
+    if verdict.tier:
+        line.append(f" ({verdict.tier} tier)", style="dim")
+    yield line
+    if verdict.tier:
+        for case in verdict.deciding:
+            yield f"{'':20}{_line(case)}"
+
+
+def _line(case: CaseVerdict) -> str:
+    sides = " against ".join(side_words(case, side) for side in (case.left, case.right) if side)
+    gap = gap_words(case)
+    parts = [case.question, sides, gap and f"gap {gap}", case.reason, *case.notes]
+    return "; ".join(part for part in parts if part)
+
+
+def _as_data(verdict: ClaimVerdict) -> dict[str, Any]:
+    claim = verdict.claim
+    return {
+        "claim": claim.name,
+        "title": claim.title,
+        "statement": claim.statement,
+        "source": claim.source,
+        "verdict": verdict.verdict,
+        "tier": verdict.tier,
+        "cases": [_case_as_data(case) for case in verdict.cases],
+    }
+
+
+def _case_as_data(case: CaseVerdict) -> dict[str, Any]:
+    return {
+        "tier": case.tier,
+        "question": case.question,
+        "metric": case.comparison.metric,
+        "test": case.comparison.test,
+        "direction": case.comparison.direction,
+        "margin": case.comparison.margin,
+        "setting": case.comparison.setting or None,
+        "verdict": case.verdict,
+        "reason": case.reason,
+        "left": case.left and asdict(case.left),
+        "right": case.right and asdict(case.right),
+        "gap": case.gap and asdict(case.gap),
+        "notes": list(case.notes),
+    }

@@ -1,0 +1,216 @@
+"""Data sets: which are on this machine, fetching one, and checking one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from benchsuite.api.display import Displayed, Part
+from benchsuite.api.options import PathLike, Paths
+from benchsuite.api.workspace import Workspace, open_workspace
+from benchsuite.data.availability import availability
+from benchsuite.data.load import load_dataset
+from benchsuite.data.roots import find_data_root
+from benchsuite.data.verification import DatasetContent, check_dataset
+from benchsuite.errors import Problem, SpecError
+from benchsuite.specs.loading.checking import check
+from benchsuite.specs.loading.kinds import adapter_of
+from benchsuite.specs.models.dataset import DatasetSpec
+
+
+@dataclass(frozen=True)
+class DatasetState:
+    """Whether a data set is on this machine.
+
+    Attributes:
+        found: whether a run would find it without a download.
+        detail: where it is, or what is missing and what to do.
+
+    """
+
+    found: bool
+    detail: str
+
+
+class DatasetStates(Displayed, Mapping[str, DatasetState]):
+    """Whether each data set is on this machine, by name."""
+
+    def __init__(self, data_root: Path, states: Mapping[str, DatasetState]) -> None:
+        self.data_root = data_root
+        """Folder of data sets."""
+        self._states = dict(states)
+
+    def __getitem__(self, name: str) -> DatasetState:
+        """Return the state of one data set."""
+        return self._states[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names."""
+        return iter(self._states)
+
+    def __len__(self) -> int:
+        """Return the number of data sets."""
+        return len(self._states)
+
+    def __repr__(self) -> str:
+        """Return how many are here, in one line."""
+        return f"<DatasetStates: {sum(s.found for s in self.values())} of {len(self)} in {self.data_root}>"
+
+    def parts(self) -> Sequence[Part]:
+        """Return a line that says where data sets lie, and a table of states."""
+        table = Table(show_header=False, box=None, pad_edge=False)
+        for name, state in self.items():
+            table.add_row(Text(name), "found" if state.found else "missing", Text(state.detail))
+        return [f"data sets in {self.data_root}", table]
+
+    def as_data(self) -> dict[str, Any]:
+        """Return all as plain data, as ``benchsuite data list --json`` prints it."""
+        return {"data_root": str(self.data_root), "datasets": {name: asdict(state) for name, state in self.items()}}
+
+
+@dataclass(frozen=True)
+class FetchedDataset(DatasetState):
+    """A data set after ``fetch_dataset``.
+
+    Attributes:
+        fetched: whether this call brought anything; False if it was there.
+
+    """
+
+    name: str
+    fetched: bool
+
+
+@dataclass(frozen=True)
+class DatasetReport(Displayed):
+    """A data set, read as a whole.
+
+    Attributes:
+        name: of the data set.
+        problem: what is wrong; empty if all is right.
+        content: what there is; None if it cannot be read.
+
+    """
+
+    name: str
+    problem: str
+    content: DatasetContent | None
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the data set is there and as it should be."""
+        return not self.problem
+
+    def parts(self) -> Sequence[Part]:
+        """Return the lines that the command prints."""
+        content, lines = self.content, []
+        if content is not None:
+            published = {True: "as published", False: "not as published", None: "no checksums are published"}
+            sizes = f"{content.train_examples:,} training and {content.test_examples:,} test examples"
+            shape = "x".join(map(str, content.input_shape))
+            lines = [
+                f"{self.name}: {sizes} of {shape}, {content.classes} classes",
+                f"fingerprint  {content.fingerprint}",
+                f"files        {published[content.canonical]}",
+            ]
+        return [*lines, self.problem or "right"]
+
+    def as_data(self) -> dict[str, Any]:
+        """Return all as plain data, as ``benchsuite data verify --json`` prints it."""
+        content = {"fingerprint": None, "canonical": None} if self.content is None else asdict(self.content)
+        return {"name": self.name, "right": self.is_right, "problem": self.problem, **content}
+
+
+def dataset_states(*, data_root: PathLike | None = None, specs: Paths = None) -> DatasetStates:
+    """Return for every data set whether it is on this machine. No content is read.
+
+    Args:
+        data_root: folder of data sets; ``$BENCHSUITE_DATA`` or the user's cache folder if not given.
+        specs: folders of your own specs.
+
+    Example:
+        >>> import benchsuite as bs
+        >>> bs.dataset_states()["digits"]
+        DatasetState(found=True, detail='comes with scikit-learn')
+
+    """
+    workspace, root = open_workspace(specs), find_data_root(data_root)
+    return DatasetStates(root, {name: _state(name, workspace, root) for name in workspace.library.names("datasets")})
+
+
+def fetch_dataset(name: str, *, data_root: PathLike | None = None, specs: Paths = None) -> FetchedDataset:
+    """Put a data set's files under the data root, as the first run on it would: unpacked, downloaded or generated.
+
+    Args:
+        name: of a data set.
+        data_root: folder of data sets; ``$BENCHSUITE_DATA`` or the user's cache folder if not given.
+        specs: folders of your own specs.
+
+    Raises:
+        SpecError: if there is no such data set, or its spec is wrong.
+        DataError: if it cannot be had.
+
+    """
+    workspace, root = open_workspace(specs), find_data_root(data_root)
+    spec = _spec_named(name, workspace)
+    before = availability(spec, root)
+    load_dataset(spec, root, workspace.registry.datasets)
+    there = availability(spec, root)
+    # What a run would unpack or generate counts as found before, with another detail.
+    return FetchedDataset(there.found, there.detail, name, there != before)
+
+
+def verify_dataset(name: str, *, data_root: PathLike | None = None, specs: Paths = None) -> DatasetReport:
+    """Read a whole data set, check it and work out its fingerprint. Nothing is downloaded.
+
+    Of ImageNet every image is decoded once, by all cores; before that, what was prepared of it is held against the
+    checksums of when it was made.
+
+    Args:
+        name: of a data set.
+        data_root: folder of data sets; ``$BENCHSUITE_DATA`` or the user's cache folder if not given.
+        specs: folders of your own specs.
+
+    Returns:
+        A report: ``.is_right``, ``.problem``, ``.content``.
+
+    Raises:
+        SpecError: if there is no such data set, or its spec is wrong.
+
+    Example:
+        >>> import benchsuite as bs
+        >>> report = bs.verify_dataset("digits")
+        >>> report.is_right, report.content.train_examples
+        (True, 1437)
+
+    """
+    workspace, root = open_workspace(specs), find_data_root(data_root)
+    content, problem = check_dataset(_spec_named(name, workspace), root, workspace.registry.datasets)
+    return DatasetReport(name, problem, content)
+
+
+def _state(name: str, workspace: Workspace, root: Path) -> DatasetState:
+    spec, problems = _read_spec(name, workspace)
+    if spec is None:
+        return DatasetState(found=False, detail=str(problems[0]))
+    there = availability(spec, root)
+    return DatasetState(there.found, there.detail)
+
+
+def _spec_named(name: str, workspace: Workspace) -> DatasetSpec:
+    spec, problems = _read_spec(name, workspace)
+    if spec is None:
+        raise SpecError(problems, subject=f"data set '{name}'")
+    return spec
+
+
+def _read_spec(name: str, workspace: Workspace) -> tuple[DatasetSpec | None, list[Problem]]:
+    try:
+        return check(adapter_of("datasets"), workspace.library.load("datasets", name), shape=DatasetSpec)
+    except SpecError as error:
+        return None, error.problems

@@ -1,0 +1,99 @@
+"""Everything about one rule, track, suite, data set and so on, published values included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchsuite.api.options import Paths
+from benchsuite.api.workspace import Workspace, open_workspace
+from benchsuite.errors import Problem, SpecError, nearest
+from benchsuite.papers.published import load_references
+from benchsuite.registry.manager import Registry
+from benchsuite.specs.loading.library import KINDS, SINGULAR, SpecLibrary
+
+
+def info(name: str, *, specs: Paths = None) -> dict[str, Any]:
+    """Return everything about what is called so, by kind.
+
+    Args:
+        name: of a rule, diagnostic, track, suite, experiment, data set, architecture or hardware.
+        specs: folders of your own specs.
+
+    Returns:
+        Plain data: of a rule its hyperparameters and traits, of a spec its fields and its file, of a track also what
+        papers publish of it.
+
+    Raises:
+        SpecError: if nothing is called so.
+        PluginError: if two plugins provide a rule of that name.
+
+    Example:
+        >>> import benchsuite as bs
+        >>> bs.info("backprop")["rule"]["traits"]["mechanism"]
+        'replaced_feedback'
+
+    """
+    workspace = open_workspace(specs)
+    registry, library = workspace.registry, workspace.library
+    entries = _everything_named(name, workspace)
+    if not entries:
+        known = [*registry.rules, *registry.diagnostics, *(n for kind in KINDS for n in library.names(kind))]
+        raise SpecError([Problem(f"nothing is called '{name}'{nearest(name, known)} (`benchsuite list` shows all)")])
+    return entries
+
+
+def _everything_named(name: str, workspace: Workspace) -> dict[str, Any]:
+    registry, library = workspace.registry, workspace.library
+    entries: dict[str, Any] = {}
+    if name in registry.rules or ("rule", name) in registry.conflicts:
+        entries["rule"] = _rule(name, registry)
+    if name in registry.diagnostics:
+        entries["diagnostic"] = {
+            "summary": registry.diagnostics[name].summary,
+            "from": str(registry.origins["diagnostic", name]),
+        }
+    for kind in KINDS:
+        if name in library.names(kind):
+            try:
+                node = library.load(kind, name)
+            except SpecError as error:
+                entries[SINGULAR[kind]] = {"problems": [str(p) for p in error.problems]}
+                continue
+            entries[SINGULAR[kind]] = {"file": str(library.find(kind, name)), **node.plain()}
+    published = _published(name, library) if name in library.names("tracks") else []
+    if published:
+        entries["published values on"] = published
+    return entries
+
+
+def _published(track: str, library: SpecLibrary) -> list[dict[str, Any]]:
+    """Return what is published of the rules on a track, as the reference specs have it."""
+    return [
+        {
+            **entry.model_dump(mode="json", exclude={"track"}, exclude_defaults=True),
+            "tier": reference.tier,
+            "runs": reference.runs_of(entry),
+            "source": reference.source,
+        }
+        for reference in load_references(library)
+        for entry in reference.entries
+        if entry.track == track
+    ]
+
+
+def _rule(name: str, registry: Registry) -> dict[str, Any]:
+    rule = registry.rule(name)
+    hyperparameters = {
+        field: {
+            "default": info.get_default(call_default_factory=True) if not info.is_required() else "required",
+            "type": str(info.annotation).replace("typing.", ""),
+            "meaning": info.description or "",
+        }
+        for field, info in rule.Config.model_fields.items()
+    }
+    return {
+        "summary": " ".join((rule.__doc__ or "").split()),
+        "from": str(registry.origins["rule", name]),
+        "hyperparameters": hyperparameters or "none",
+        "traits": rule.traits.model_dump(mode="json"),
+    }

@@ -1,0 +1,124 @@
+"""State of this installation: versions, devices, data sets and plugins, with what is wrong."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+from rich.text import Text
+
+from benchsuite.api.datasets import DatasetStates, dataset_states
+from benchsuite.api.display import Displayed, Part
+from benchsuite.api.options import PathLike, Paths
+from benchsuite.registry import manager
+from benchsuite.registry.manager import Registry
+from benchsuite.specs.models.hardware import HardwareSpec
+from benchsuite.training.device import open_device
+
+DEPENDENCIES = ("torch", "torchvision", "pydantic", "pluggy", "mlflow", "numpy", "scikit-learn", "scipy")
+
+
+@dataclass(frozen=True)
+class Installation(Displayed):
+    """What is installed here.
+
+    Attributes:
+        versions: of Python and of the packages that matter.
+        devices: one line per device.
+        datasets: whether each is on this machine.
+        plugins: where each comes from.
+        problems: plugins that were left out, and names that two of them provide.
+
+    """
+
+    versions: Mapping[str, str]
+    devices: Sequence[str]
+    datasets: DatasetStates
+    plugins: Mapping[str, str]
+    problems: Sequence[str]
+
+    def parts(self) -> Sequence[Part]:
+        """Return every section with its title."""
+        states = self.datasets.items()
+        sections = {
+            "versions": [f"{name} {found}" for name, found in self.versions.items()],
+            "devices": self.devices,
+            f"data sets in {self.datasets.data_root}": [
+                f"{'found  ' if state.found else 'missing'} {name}: {state.detail}" for name, state in states
+            ],
+            "plugins": [f"{name}: {origin}" for name, origin in self.plugins.items()],
+            "problems": self.problems or ["none"],
+        }
+        parts: list[Part] = []
+        for title, lines in sections.items():
+            parts += [Text(title, style="bold"), *(f"  {line}" for line in lines)]
+        return parts
+
+    def as_data(self) -> dict[str, Any]:
+        """Return all as plain data, as ``benchsuite doctor --json`` prints it."""
+        return {
+            "versions": dict(self.versions),
+            "devices": list(self.devices),
+            **self.datasets.as_data(),
+            "plugins": dict(self.plugins),
+            "problems": list(self.problems),
+        }
+
+
+def doctor(*, data_root: PathLike | None = None, specs: Paths = None) -> Installation:
+    """Look at versions, devices, data sets and plugins.
+
+    Args:
+        data_root: folder of data sets; ``$BENCHSUITE_DATA`` or the user's cache folder if not given.
+        specs: folders of your own specs.
+
+    Example:
+        >>> import benchsuite as bs
+        >>> installation = bs.doctor()
+        >>> installation.datasets["digits"].found, installation.problems
+        (True, [])
+
+    """
+    registry = manager.installed_registry()
+    return Installation(
+        versions=_versions(),
+        devices=_devices(),
+        datasets=dataset_states(data_root=data_root, specs=specs),
+        plugins={origin.plugin: f"{origin.distribution}, {origin.value}" for origin in registry.plugins.values()},
+        problems=_problems(registry),
+    )
+
+
+def _problems(registry: Registry) -> list[str]:
+    left_out = [f"plugin {f.origin} was left out: {f.reason}" for f in registry.failures]
+    shared = [
+        f"{kind} '{name}' is provided by {' and '.join(str(o) for o in owners)}; uninstall one or rename it"
+        for (kind, name), owners in registry.conflicts.items()
+    ]
+    return left_out + shared
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in ("benchsuite", *DEPENDENCIES):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "missing"
+    return found
+
+
+def _devices() -> list[str]:
+    cpu = open_device(HardwareSpec(name="cpu", device="cpu")).used
+    found = [f"cpu: {cpu.device_name}, {cpu.threads} threads, {cpu.memory_gib:.0f} GiB"]
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            properties = torch.cuda.get_device_properties(index)
+            found.append(f"cuda:{index}: {properties.name}, {properties.total_memory / 2**30:.0f} GiB")
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return found

@@ -1,0 +1,34 @@
+"""A folder of records, reviewed like code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchsuite.api.options import PathLike
+from benchsuite.errors import EmptySelectionError
+from benchsuite.records.lint import LintReport, lint_folder
+
+
+def lint(folder: PathLike) -> LintReport:
+    """Check a folder of records: broken files, names, hashes, duplicates, mixed tracks, missing seeds, dirty code.
+
+    Args:
+        folder: with its subfolders.
+
+    Returns:
+        ``.findings`` by path, ``.records`` read, and ``.is_clean`` if no finding is a problem.
+
+    Raises:
+        EmptySelectionError: if there is no such folder.
+
+    Example:
+        >>> import benchsuite as bs
+        >>> results = bs.run("digits-fc", rules="backprop", seeds=1, tier="smoke")
+        >>> done = bs.export("out")
+        >>> bs.lint("out").records
+        1
+
+    """
+    if not Path(folder).is_dir():
+        raise EmptySelectionError(f"{folder} is not a folder; `benchsuite export --out {folder}` makes one")
+    return lint_folder(Path(folder))

@@ -1,0 +1,273 @@
+"""What there is: rules, tracks, data sets and other specs, diagnostics and plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args, overload
+
+from rich.table import Table
+from rich.text import Text
+
+from benchsuite.api.display import Displayed, Part
+from benchsuite.api.options import Paths
+from benchsuite.api.workspace import Workspace, open_workspace
+from benchsuite.errors import SpecError
+from benchsuite.registry.manager import Origin, PluginFailure, Registry
+from benchsuite.specs.loading.library import Kind
+from benchsuite.specs.loading.tree import read
+
+Section = Literal[
+    "rules",
+    "tracks",
+    "suites",
+    "experiments",
+    "datasets",
+    "architectures",
+    "hardware",
+    "reference",
+    "claims",
+    "diagnostics",
+    "plugins",
+]
+SECTIONS: tuple[Section, ...] = get_args(Section)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing by name.
+
+    Attributes:
+        name: what specs and the command call it.
+        summary: one sentence.
+        origin: the distribution or the file it comes from.
+
+    """
+
+    name: str
+    summary: str
+    origin: str
+
+
+class Listing(Displayed, Sequence[Entry]):
+    """Entries of one kind, by name."""
+
+    def __init__(self, title: str, entries: Iterable[Entry]) -> None:
+        self.title = title
+        self._entries = tuple(entries)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names alone."""
+        return tuple(entry.name for entry in self)
+
+    def __len__(self) -> int:
+        """Return the number of entries."""
+        return len(self._entries)
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+    @overload
+    def __getitem__(self, index: slice) -> Listing: ...
+    def __getitem__(self, index: int | slice) -> Entry | Listing:
+        """Return one entry, or some of them."""
+        return Listing(self.title, self._entries[index]) if isinstance(index, slice) else self._entries[index]
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Iterate over the entries."""
+        return iter(self._entries)
+
+    def __repr__(self) -> str:
+        """Return the names."""
+        return f"<Listing of {self.title}: {', '.join(self.names)}>"
+
+    def parts(self) -> Sequence[Part]:
+        """Return a table of names and summaries."""
+        table = Table(
+            title=self.title, title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False
+        )
+        table.add_column(no_wrap=True)
+        table.add_column()
+        for entry in self:
+            table.add_row(Text("  " + entry.name), Text(entry.summary))
+        if not len(self):
+            table.add_row("  (none)", "")
+        return [table, ""]
+
+    def as_data(self) -> list[dict[str, str]]:
+        """Return the entries as plain data."""
+        return [{"name": e.name, "summary": e.summary, "from": e.origin} for e in self]
+
+
+@dataclass(frozen=True)
+class Overview(Displayed):
+    """Everything there is, and what was left out.
+
+    Attributes:
+        sections: a listing per kind.
+        failures: plugins that were left out, and why.
+        conflicts: names of rules and diagnostics that several plugins provide, so that none of them has it.
+
+    """
+
+    sections: Mapping[Section, Listing]
+    failures: tuple[PluginFailure, ...] = ()
+    conflicts: Mapping[str, tuple[Origin, ...]] = field(default_factory=dict)
+
+    def parts(self) -> Sequence[Part]:
+        """Return every section, and a line for everything that was left out."""
+        shown = [part for listing in self.sections.values() for part in listing.parts()]
+        shown += [f"left out: plugin {f.origin.plugin} ({f.origin.distribution}): {f.reason}" for f in self.failures]
+        for name, owners in self.conflicts.items():
+            both = " and ".join(map(str, owners))
+            shown.append(f"refused: '{name}' is provided by {both}; uninstall one or rename it")
+        return shown
+
+    def as_data(self) -> dict[str, Any]:
+        """Return all as plain data, as ``benchsuite list --json`` prints it."""
+        return {
+            **{section: listing.as_data() for section, listing in self.sections.items()},
+            "failed_plugins": [
+                {"plugin": f.origin.plugin, "distribution": f.origin.distribution, "reason": f.reason}
+                for f in self.failures
+            ],
+            "refused_names": {
+                name: [owner.distribution for owner in owners] for name, owners in self.conflicts.items()
+            },
+        }
+
+
+def list_all(specs: Paths = None, sections: Iterable[Section] = SECTIONS) -> Overview:
+    """List everything there is.
+
+    Args:
+        specs: folders of your own specs.
+        sections: kinds of things; all if not given.
+
+    Returns:
+        A listing per kind in ``.sections``, and what was left out: ``.failures``, ``.conflicts``.
+
+    """
+    workspace = open_workspace(specs)
+    registry = workspace.registry
+    conflicts = {
+        name: tuple(owners)
+        for (kind, name), owners in sorted(registry.conflicts.items())
+        if kind in {"rule", "diagnostic"}
+    }
+    return Overview({s: _listing(s, workspace) for s in sections}, tuple(registry.failures), conflicts)
+
+
+def list_rules() -> Listing:
+    """List the rules of all installed plugins.
+
+    Example:
+        >>> import benchsuite as bs
+        >>> "backprop" in bs.list_rules().names
+        True
+
+    """
+    return _listing("rules", open_workspace())
+
+
+def list_diagnostics() -> Listing:
+    """List the diagnostics of all installed plugins: what can be measured of the credit."""
+    return _listing("diagnostics", open_workspace())
+
+
+def list_plugins() -> Listing:
+    """List all plugins; the summary of one that was left out says why."""
+    return _listing("plugins", open_workspace())
+
+
+def list_tracks(specs: Paths = None) -> Listing:
+    """List the tracks: data set, network and protocol under which rules are compared.
+
+    Args:
+        specs: folders of your own specs.
+
+    Example:
+        >>> import benchsuite as bs
+        >>> "mnist-fc" in bs.list_tracks().names
+        True
+
+    """
+    return _listing("tracks", open_workspace(specs))
+
+
+def list_suites(specs: Paths = None) -> Listing:
+    """List the suites: tracks x rules x seeds under one name."""
+    return _listing("suites", open_workspace(specs))
+
+
+def list_experiments(specs: Paths = None) -> Listing:
+    """List the experiments on theory."""
+    return _listing("experiments", open_workspace(specs))
+
+
+def list_datasets(specs: Paths = None) -> Listing:
+    """List the data sets; ``dataset_states`` says which are on this machine."""
+    return _listing("datasets", open_workspace(specs))
+
+
+def list_architectures(specs: Paths = None) -> Listing:
+    """List the network architectures."""
+    return _listing("architectures", open_workspace(specs))
+
+
+def list_hardware(specs: Paths = None) -> Listing:
+    """List the hardware specs."""
+    return _listing("hardware", open_workspace(specs))
+
+
+def list_references(specs: Paths = None) -> Listing:
+    """List the papers with published values."""
+    return _listing("reference", open_workspace(specs))
+
+
+def list_claims(specs: Paths = None) -> Listing:
+    """List the claims of papers; ``claims`` judges them by records."""
+    return _listing("claims", open_workspace(specs))
+
+
+def _listing(section: Section, workspace: Workspace) -> Listing:
+    registry = workspace.registry
+    match section:
+        case "rules":
+            found = {name: first_paragraph(rule.__doc__) for name, rule in registry.rules.items()}
+        case "diagnostics":
+            found = {name: diagnostic.summary for name, diagnostic in registry.diagnostics.items()}
+        case "plugins":
+            return Listing(section, _plugins(registry))
+        case _:
+            return Listing(section, _specs(section, workspace))
+    kind = section.removesuffix("s")
+    return Listing(section, (Entry(n, found[n], registry.origins[kind, n].distribution) for n in sorted(found)))
+
+
+def _plugins(registry: Registry) -> list[Entry]:
+    states = [(origin, "works") for origin in registry.plugins.values()]
+    states += [(failure.origin, failure.reason) for failure in registry.failures]
+    entries = [Entry(o.plugin, state, f"{o.distribution}, {o.value}") for o, state in states]
+    return sorted(entries, key=lambda entry: entry.name)
+
+
+def _specs(kind: Kind, workspace: Workspace) -> Iterator[Entry]:
+    for spec in workspace.library.entries(kind):
+        yield Entry(spec.name, _title(spec.path), str(spec.path))
+
+
+def first_paragraph(text: str | None) -> str:
+    """Return the first paragraph of a docstring on one line."""
+    return " ".join((text or "").strip().split("\n\n")[0].split())
+
+
+def _title(path: Path) -> str:
+    """Return a spec's description, or its title, on one line."""
+    try:
+        node = read(path)
+    except SpecError as error:
+        return f"broken: {error.problems[0].message}"
+    entries = (node.get(field) for field in ("description", "title"))
+    return next((" ".join(str(entry.value).split()) for entry in entries if entry is not None), "")

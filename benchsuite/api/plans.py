@@ -1,0 +1,202 @@
+"""The dry run: what would be run, what is refused and why, and how much work it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from benchsuite.api.display import Displayed, Part, counted
+from benchsuite.api.options import PathLike, Paths, Rules, Seeds, Settings, Tier, make_selection
+from benchsuite.api.workspace import open_workspace
+from benchsuite.data.roots import find_data_root
+from benchsuite.errors import HardwareError
+from benchsuite.execution.estimate import hours
+from benchsuite.execution.pairs import RefusedPair as RefusedPair
+from benchsuite.execution.plan import PlannedRun, make_plan
+from benchsuite.specs.loading.resolve import resolve
+from benchsuite.specs.models.hardware import HardwareSpec
+from benchsuite.training.device import settle_hardware
+
+
+@dataclass(frozen=True, repr=False)
+class Plan(Displayed):
+    """Every run of a selection with its estimate. Iterating gives all of them, refused ones too, in order of execution.
+
+    Attributes:
+        entries: every run; ``refused`` says why one cannot be made, ``estimate`` what it takes.
+
+    """
+
+    entries: tuple[PlannedRun, ...]
+
+    def __iter__(self) -> Iterator[PlannedRun]:
+        """Iterate over all runs, refused ones too."""
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        """Return the number of runs, refused ones included."""
+        return len(self.entries)
+
+    @property
+    def runs(self) -> tuple[PlannedRun, ...]:
+        """The runs that can be made."""
+        return tuple(entry for entry in self.entries if not entry.refused)
+
+    @property
+    def refused(self) -> tuple[RefusedPair, ...]:
+        """Pairs of rule and network that cannot work, each once, with the reasons."""
+        pairs = ((e.selected.spec.track, e.selected.spec.rule.name, e.refused) for e in self.entries if e.refused)
+        return tuple(RefusedPair(*pair) for pair in dict.fromkeys(pairs))
+
+    @property
+    def hardware(self) -> HardwareSpec:
+        """The hardware that the runs are planned for."""
+        return self.entries[0].selected.spec.hardware
+
+    @property
+    def flops(self) -> float:
+        """Floating-point operations of all runs, evaluation left out."""
+        return sum(entry.estimate.flops_total for entry in self.entries if entry.estimate)
+
+    @property
+    def hours(self) -> float | None:
+        """Hours of all runs one after the other; None unless the hardware spec says ``sustained_tflops``."""
+        known = [found for entry in self.entries if (found := hours_of(entry)) is not None]
+        return None if self.hardware.sustained_tflops is None else sum(known)
+
+    def __repr__(self) -> str:
+        """Return the counts and the work in one line."""
+        runs, refused = counted(len(self.runs), "run"), counted(len(self.refused), "pair")
+        return f"<Plan: {runs}, {refused} refused, {self.flops / 1e15:.3g} PFLOP>"
+
+    def parts(self) -> Sequence[Part]:
+        """Return the table of runs, a line for each refused pair, and the work in all."""
+        table = Table(header_style="dim")
+        for name in ("track", "tier", "rule", "seed", "run"):
+            table.add_column(name)
+        for name in ("parameters", "GFLOP/step", "PFLOP in all", "memory MiB", "hours"):
+            table.add_column(name, justify="right")
+        for entry in self.entries:
+            table.add_row(*_cells(entry))
+        return [table, *(str(pair) for pair in self.refused), *self._totals()]
+
+    def _totals(self) -> list[str]:
+        hardware, count = self.hardware, len(self.runs)
+        refused = len(self.entries) - count
+        totals = [f"{count} runs, {refused} refused, about {self.flops / 1e15:.3g} PFLOP, on {hardware.device}"]
+        if hardware.sustained_tflops is None:
+            totals.append("hours: name hardware with sustained_tflops (`--set hardware.sustained_tflops=0.05`)")
+        else:
+            devices = f"{hardware.world_size} x {hardware.shown_as}" if hardware.world_size > 1 else hardware.shown_as
+            speed = f"{hardware.sustained_tflops:g} TFLOP/s a device"
+            totals.append(f"about {self.hours:,.3g} hours on {devices}, at {speed}")
+        return totals
+
+    def as_data(self) -> list[dict[str, Any]]:
+        """Return the plan as plain data, as ``benchsuite plan --json`` prints it."""
+        return [_as_data(entry) for entry in self.entries]
+
+
+def plan(
+    target: PathLike,
+    *,
+    rules: Rules = None,
+    seeds: Seeds = None,
+    tier: Tier | None = None,
+    set: Settings = None,
+    hardware: PathLike = "auto",
+    data_root: PathLike | None = None,
+    specs: Paths = None,
+) -> Plan:
+    """Plan the runs of a suite or a track without running any.
+
+    Needs neither a download nor the hardware, as long as the specs say the data's shape and ``sustained_tflops``.
+
+    Args:
+        target: name of a suite or a track, or path of such a YAML file.
+        rules: names or patterns; the suite's own if not given, for a track all that are installed.
+        seeds: how many seeds, or which indices; the suite's own if not given, 3 for a track.
+        tier: how much to run, ``"smoke"``, ``"quick"`` or ``"paper"``; the suite's own, or quick for a track.
+        set: fields to override, such as ``{"protocol.epochs": 5}``.
+        hardware: name of a hardware spec, or path of one.
+        data_root: folder of data sets; ``$BENCHSUITE_DATA`` or the user's cache folder if not given.
+        specs: folders of your own specs.
+
+    Returns:
+        The plan: ``.runs``, ``.refused`` (with reasons), ``.flops``, ``.hours``, ``.table()``.
+
+    Raises:
+        SpecError: if a name or a value is wrong; all problems are listed.
+        EmptySelectionError: if no rule matches.
+        DataError: if a data set must be read to know its shape, and cannot.
+
+    Example:
+        >>> import benchsuite as bs
+        >>> plan = bs.plan("digits-fc", rules=["backprop", "gevb"], seeds=2, tier="smoke")
+        >>> len(plan.runs), plan.flops > 0
+        (2, True)
+        >>> print(plan.refused[0])
+        refused: gevb on digits-fc: needs a network of form vectorized, this one is ordinary
+
+    """
+    workspace = open_workspace(specs, target)
+    selection = make_selection(target, rules, seeds, tier, set, hardware)
+    runs = resolve(selection, workspace.library, workspace.registry, _resolve_hardware)
+    return Plan(tuple(make_plan(runs, workspace.registry, find_data_root(data_root))))
+
+
+def hours_of(entry: PlannedRun) -> float | None:
+    """Return the hours of one run; None if it is refused, or the hardware spec does not say ``sustained_tflops``."""
+    hardware = entry.selected.spec.hardware
+    if hardware.sustained_tflops is None or entry.estimate is None:
+        return None
+    return hours(entry.estimate.flops_total, hardware.sustained_tflops, hardware.world_size)
+
+
+def _resolve_hardware(hardware: HardwareSpec) -> HardwareSpec:
+    """Return this machine's hardware, or the spec unchanged if it says how fast hardware is that is not here."""
+    try:
+        return settle_hardware(hardware)
+    except HardwareError:
+        if hardware.sustained_tflops is None:
+            raise
+        return hardware
+
+
+def _cells(entry: PlannedRun) -> list[str | Text]:
+    spec, found = entry.selected.spec, entry.estimate
+    head: list[str | Text] = [Text(spec.track), spec.tier, Text(spec.rule.name), str(spec.seed)]
+    if found is None:
+        return [*head, "[yellow]refused[/]", "", "", "", "", ""]
+    time = hours_of(entry)
+    return [
+        *head,
+        entry.run_id,
+        f"{found.parameters:,}",
+        f"{found.flops_per_step / 1e9:.3f}",
+        f"{found.flops_total / 1e15:.4f}",
+        f"{found.memory_mib:,.0f}",
+        "" if time is None else f"{time:,.3g}",
+    ]
+
+
+def _as_data(entry: PlannedRun) -> dict[str, Any]:
+    found = entry.estimate
+    return {
+        "run_id": entry.run_id,
+        "command": entry.selected.command,
+        "refused": list(entry.refused),
+        "estimate": found
+        and {
+            "parameters": found.parameters,
+            "flops_per_step": found.flops_per_step,
+            "flops_total": found.flops_total,
+            "memory_mib": round(found.memory_mib, 1),
+            "hours": hours_of(entry),
+        },
+        "spec": entry.selected.spec.model_dump(mode="json"),
+    }

@@ -1,0 +1,162 @@
+"""Records of runs, read from folders: as tables, rows and data frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from benchsuite.api.display import Displayed, Part, counted
+from benchsuite.api.frames import Unit, rows_of, to_frame
+from benchsuite.api.options import PathLike, Paths, as_paths, store_folder
+from benchsuite.api.tables import results_table
+from benchsuite.errors import EmptySelectionError
+from benchsuite.records.model import RunRecord, RunStatus
+from benchsuite.records.reading import BrokenRecord
+from benchsuite.records.store import RecordStore, read_folder
+from benchsuite.results.model import TrackTable
+from benchsuite.results.tables import summarize
+from benchsuite.specs.models.base import Tier
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class Records(Displayed, Sequence[RunRecord]):
+    """Records of runs, in the order they were read.
+
+    Args:
+        records: of runs.
+        broken: files that hold no usable record.
+
+    """
+
+    def __init__(self, records: Iterable[RunRecord] = (), broken: Iterable[BrokenRecord] = ()) -> None:
+        self._records = tuple(records)
+        self.broken = tuple(broken)
+        """Files that hold no usable record, with the reason."""
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        return len(self._records)
+
+    @overload
+    def __getitem__(self, index: int) -> RunRecord: ...
+    @overload
+    def __getitem__(self, index: slice) -> Records: ...
+    def __getitem__(self, index: int | slice) -> RunRecord | Records:
+        """Return one record, or some of them."""
+        return Records(self._records[index]) if isinstance(index, slice) else self._records[index]
+
+    def __iter__(self) -> Iterator[RunRecord]:
+        """Iterate over the records."""
+        return iter(self._records)
+
+    def __repr__(self) -> str:
+        """Return the counts in one line."""
+        runs, rules, tracks = (
+            counted(len(n), w) for n, w in ((self, "run"), (self.rules, "rule"), (self.tracks, "track"))
+        )
+        broken = f", {counted(len(self.broken), 'broken file')}" if self.broken else ""
+        return f"<Records: {runs} of {rules} on {tracks}{broken}>"
+
+    @property
+    def tracks(self) -> tuple[str, ...]:
+        """Names of the tracks, sorted."""
+        return tuple(sorted({record.spec.track for record in self}))
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Names of the rules, sorted."""
+        return tuple(sorted({record.spec.rule.name for record in self}))
+
+    @property
+    def tables(self) -> list[TrackTable]:
+        """One table per set of comparable conditions: means over seeds with intervals, ranks, gaps and costs."""
+        return summarize(self)
+
+    def select(
+        self,
+        *,
+        track: str | None = None,
+        rule: str | None = None,
+        tier: Tier | None = None,
+        status: RunStatus | None = None,
+    ) -> Records:
+        """Return the records that fit; names may be patterns such as ``"mnist*"``."""
+        return Records(
+            record
+            for record in self
+            if (track is None or fnmatchcase(record.spec.track, track))
+            and (rule is None or fnmatchcase(record.spec.rule.name, rule))
+            and tier in {None, record.spec.tier}
+            and status in {None, record.status}
+        )
+
+    def parts(self) -> Sequence[Part]:
+        """Return a table per set of comparable conditions."""
+        return [results_table(table) for table in self.tables]
+
+    def rows(self, per: Unit = "runs") -> list[dict[str, Any]]:
+        """Return plain rows: one per run, per epoch of a run (``"epochs"``), or per diagnostic value."""
+        return list(rows_of(self, per))
+
+    def to_frame(self, per: Unit = "runs") -> pandas.DataFrame:
+        """Return the same rows as a pandas data frame.
+
+        Raises:
+            BenchsuiteError: if pandas is not installed.
+
+        """
+        return to_frame(self, per)
+
+
+def load_records(folders: Paths = None, *, store: PathLike | None = None) -> Records:
+    """Read the records of runs in some folders and their subfolders.
+
+    A file that holds no usable record costs itself only: it is listed in ``.broken`` with the reason.
+
+    Args:
+        folders: one or several; the store's own records if not given.
+        store: folder that ``run`` writes to; ``$BENCHSUITE_STORE`` or ``benchsuite-store`` if not given.
+
+    Returns:
+        The records, as a sequence with ``.table()``, ``.to_frame()``, ``.select(…)`` and ``.broken``.
+
+    Raises:
+        EmptySelectionError: if one of the folders does not exist.
+
+    Example:
+        >>> import benchsuite as bs
+        >>> results = bs.run("digits-fc", rules="backprop", seeds=2, tier="smoke")
+        >>> records = bs.load_records()
+        >>> records
+        <Records: 2 runs of 1 rule on 1 track>
+        >>> [record.spec.seed for record in records.select(rule="back*")]
+        [0, 1]
+
+    """
+    chosen = _folders(folders, store)
+    missing = [str(folder) for folder in chosen if not folder.is_dir()]
+    if missing:
+        raise EmptySelectionError(f"no folder {', '.join(missing)}; `benchsuite run quickstart` makes records")
+    return read_records(chosen)
+
+
+def _folders(folders: Paths, store: PathLike | None) -> list[Path]:
+    return as_paths(folders) or [RecordStore(store_folder(store)).records_folder]
+
+
+def read_records(folders: Paths = None, *, store: PathLike | None = None) -> Records:
+    """Read records as ``load_records`` does; a folder that is not there has none."""
+    found = [record for folder in _folders(folders, store) for record in read_folder(folder)]
+    good = (record for record in found if isinstance(record, RunRecord))
+    return Records(good, (record for record in found if isinstance(record, BrokenRecord)))
+
+
+def as_records(given: Iterable[RunRecord] | PathLike) -> Records:
+    """Return records as they are given, or those of a folder."""
+    if isinstance(given, Records):
+        return given
+    return load_records(given) if isinstance(given, str | Path) else Records(given)  # type: ignore[arg-type]

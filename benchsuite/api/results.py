@@ -1,0 +1,121 @@
+"""Results of ``run``: records, tables, and the leaderboard page of the store."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from benchsuite.api.display import Displayed, Part, counted
+from benchsuite.api.frames import Unit
+from benchsuite.api.records import Records
+from benchsuite.api.sites import Warn, build_store_site
+from benchsuite.api.tables import experiment_table
+from benchsuite.api.workspace import Workspace
+from benchsuite.execution.pairs import RefusedPair
+from benchsuite.execution.session import SessionResult
+from benchsuite.records.experiment import ExperimentRecord
+from benchsuite.records.store import RecordStore
+from benchsuite_leaderboard.site import BuildReport
+from benchsuite_leaderboard.study_tables import summarize_experiments
+
+if TYPE_CHECKING:
+    import pandas
+
+FAILED_STATUSES = frozenset({"crashed", "out_of_memory"})
+
+
+@dataclass(frozen=True, repr=False)
+class Results(Displayed):
+    """What came out of a suite, a track or an experiment.
+
+    Attributes:
+        records: of all runs that have one, those from earlier included.
+        experiment: the record, where the target is an experiment.
+        store: where the records are.
+        reused: ids of runs that were finished before and not run again.
+        refused: pairs of rule and network that cannot work; nothing was run for them.
+        interrupted: whether the runs were stopped; calling ``run`` again continues them.
+        is_rank0: False in the processes of a ``torchrun`` that write nothing.
+
+    """
+
+    records: Records
+    store: RecordStore
+    experiment: ExperimentRecord | None = None
+    reused: frozenset[str] = frozenset()
+    refused: tuple[RefusedPair, ...] = ()
+    interrupted: bool = False
+    is_rank0: bool = True
+    is_experiment: bool = False
+    workspace: Workspace | None = field(default=None, repr=False)
+
+    @property
+    def failed(self) -> Records:
+        """Runs that crashed or ran out of memory. Divergence is a result, not a failure."""
+        return Records(record for record in self.records if record.status in FAILED_STATUSES)
+
+    def __repr__(self) -> str:
+        """Return the counts in one line."""
+        if self.is_experiment:
+            done = "interrupted" if self.experiment is None else self.experiment.spec.name
+            return f"<Results: experiment {done}>"
+        states = [f"{len(self.reused)} found from earlier"] if self.reused else []
+        states += [f"{len(self.failed)} failed"] if self.failed else []
+        states += [f"{counted(len(self.refused), 'pair')} refused"] if self.refused else []
+        states += ["interrupted"] if self.interrupted else []
+        return f"<Results: {', '.join([counted(len(self.records), 'run'), *states])}>"
+
+    def parts(self) -> Sequence[Part]:
+        """Return the tables that ``benchsuite run`` prints."""
+        experiments = [] if self.experiment is None else [self.experiment]
+        return [
+            *self.records.parts(),
+            *(experiment_table(table) for table in summarize_experiments(experiments)),
+        ]
+
+    def to_frame(self, per: Unit = "runs") -> pandas.DataFrame:
+        """Return one row per run, per epoch (``"epochs"``) or per diagnostic value, as a pandas data frame.
+
+        Raises:
+            BenchsuiteError: if pandas is not installed.
+
+        """
+        return self.records.to_frame(per)
+
+    def build_site(self, warn: Warn = warnings.warn) -> BuildReport:
+        """Build or renew the leaderboard page of the whole store; ``.index`` is the page to open.
+
+        Args:
+            warn: told what is left out.
+
+        Raises:
+            StoreError: if its folder cannot be written, or holds something else.
+
+        """
+        return build_store_site(self.store, self.workspace, warn)
+
+    def as_data(self) -> dict[str, Any]:
+        """Return all as plain data, as ``benchsuite run --json`` prints it."""
+        if self.experiment is not None:
+            return {"store": str(self.store.root), "experiment": self.experiment.model_dump(mode="json")}
+        return {
+            "store": str(self.store.root),
+            "interrupted": self.interrupted,
+            "refused": [asdict(pair) for pair in self.refused],
+            "records": [record.model_dump(mode="json") for record in self.records],
+        }
+
+
+def results_of_session(made: SessionResult, store: RecordStore, workspace: Workspace, is_rank0: bool) -> Results:
+    """Return the results of a session's runs."""
+    return Results(
+        Records(made.records),
+        store,
+        reused=frozenset(made.reused),
+        refused=made.refused,
+        interrupted=made.interrupted,
+        is_rank0=is_rank0,
+        workspace=workspace,
+    )

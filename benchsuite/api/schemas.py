@@ -1,0 +1,130 @@
+"""JSON Schema of specs and records, as editors use it to complete and check YAML."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import TypeAdapter
+
+from benchsuite.api.options import PathLike
+from benchsuite.errors import Problem, SpecError, nearest
+from benchsuite.files import write_text_atomically
+from benchsuite.records.audit import RuleAudit
+from benchsuite.records.experiment import ExperimentRecord
+from benchsuite.records.model import RunRecord
+from benchsuite.specs.loading.kinds import SHAPES
+from benchsuite.specs.loading.library import SINGULAR
+from benchsuite.specs.models.protocol import ProtocolSpec
+from benchsuite.specs.models.track import RunSpec
+
+SchemaName = Literal[
+    "dataset",
+    "architecture",
+    "protocol",
+    "hardware",
+    "track",
+    "suite",
+    "experiment",
+    "reference",
+    "claim",
+    "run",
+    "record",
+    "experiment_record",
+    "rule_audit",
+]
+
+
+def schemas() -> dict[str, Any]:
+    """Return the JSON Schema of every kind of spec and record, by name.
+
+    Example:
+        >>> import benchsuite as bs
+        >>> sorted(bs.schemas())[:3]
+        ['architecture', 'claim', 'dataset']
+
+    """
+    files = {SINGULAR[kind]: shape for kind, shape in SHAPES.items()}
+    shapes: dict[str, Any] = {
+        **files,
+        "protocol": ProtocolSpec,
+        "run": RunSpec,
+        "record": RunRecord,
+        "experiment_record": ExperimentRecord,
+        "rule_audit": RuleAudit,
+    }
+    found = {name: TypeAdapter(shape).json_schema() for name, shape in shapes.items()}
+    for name in files:
+        _as_written(found[name])
+    track = found["track"]["properties"]
+    first = found["track"]["$defs"]["PretrainingSpec"]["properties"]
+    # In a file, a name stands for a whole spec, and 'extends' for all that is not written.
+    for properties, part in ((track, "dataset"), (track, "architecture"), (first, "architecture")):
+        by_name = {"type": "string", "description": f"Name of a {part} spec."}
+        properties[part] = {"anyOf": [by_name, properties[part], _needs_extends(_partial(properties[part]))]}
+    for name in files:
+        if name != "experiment":
+            found[name] = _may_extend(found[name])
+    return {name: found[name] for name in get_args(SchemaName)}
+
+
+def write_schemas(out: PathLike, names: list[str] | None = None) -> list[Path]:
+    """Write schemas as files ``<name>.schema.json``.
+
+    Args:
+        out: folder; made if it is not there.
+        names: which; all if not given.
+
+    Returns:
+        The files written.
+
+    Raises:
+        SpecError: if there is no schema of a name.
+        StoreError: if the folder cannot be written.
+
+    """
+    found = schemas()
+    unknown = [Problem(f"no schema '{name}'{nearest(name, found)}") for name in names or () if name not in found]
+    if unknown:
+        raise SpecError(unknown)
+    written = []
+    for name in names or found:
+        written.append(Path(out) / f"{name}.schema.json")
+        write_text_atomically(written[-1], json.dumps(found[name], indent=2, sort_keys=True) + "\n")
+    return written
+
+
+def _as_written(found: dict[str, Any]) -> None:
+    """Allow for what the loader adds or takes away: the name (from the file's) and 'extends'."""
+    models = [found, *found.get("$defs", {}).values()]
+    for model in models:
+        properties = model.get("properties", {})
+        if "name" in properties and "title" in properties:
+            model["required"] = [n for n in model.get("required", []) if n != "name"]
+            properties["extends"] = {"type": "string", "description": "Name of a spec of this kind to build on."}
+
+
+def _may_extend(found: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema that also takes a file with 'extends', which may leave any field to the spec it builds on."""
+    definitions = found.pop("$defs", {})
+    partial = {f"Partial{name}": _partial(definition) for name, definition in definitions.items()}
+    return {"anyOf": [found, _needs_extends(_partial(found))], "$defs": {**definitions, **partial}}
+
+
+def _needs_extends(found: dict[str, Any]) -> dict[str, Any]:
+    return {**found, "required": ["extends"]}
+
+
+def _partial(found: Any) -> Any:
+    """Return a copy of a schema in which no field is required, all the way down."""
+    if isinstance(found, list):
+        return [_partial(member) for member in found]
+    if not isinstance(found, dict):
+        return found
+    if isinstance(found.get("$ref"), str):
+        name = found["$ref"].removeprefix("#/$defs/").removeprefix("Partial")
+        return {**found, "$ref": f"#/$defs/Partial{name}"}
+    # Without its 'kind' a mapping may be several of the choices.
+    kept = {key: value for key, value in found.items() if key not in {"required", "discriminator"}}
+    return {"anyOf" if key == "oneOf" else key: _partial(value) for key, value in kept.items()}

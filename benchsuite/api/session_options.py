@@ -1,0 +1,58 @@
+"""How runs are made and where their records go, with the defaults filled in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchsuite.api.executors import ExecutorName
+from benchsuite.api.options import PathLike, named_tracking_uri, store_folder
+from benchsuite.data.roots import find_data_root
+from benchsuite.records.mlflow.connection import prepare_environment
+from benchsuite.records.mlflow.uris import default_tracking_uri
+from benchsuite.records.store import RecordStore
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """How runs are made and where their records go.
+
+    Attributes:
+        store: folder of records, checkpoints and MLflow's mirror.
+        data_root: folder of data sets.
+        tracking_uri: address of MLflow's store; None for no mirror.
+        fresh: ignore finished runs and checkpoints.
+        executor: where runs are made.
+
+    """
+
+    store: RecordStore
+    data_root: Path
+    tracking_uri: str | None
+    fresh: bool
+    executor: ExecutorName
+
+
+def session_options(
+    store: PathLike | None,
+    data_root: PathLike | None,
+    tracking_uri: str | None,
+    fresh: bool,
+    executor: ExecutorName,
+) -> SessionOptions:
+    """Return the options with their defaults filled in. Call it before plugins are loaded.
+
+    Args:
+        store: ``$BENCHSUITE_STORE`` or ``benchsuite-store`` if not given.
+        data_root: ``$BENCHSUITE_DATA`` or the user's cache folder if not given.
+        tracking_uri: ``$BENCHSUITE_TRACKING_URI`` or SQLite in the store if not given; ``"none"`` for no mirror.
+        fresh: ignore finished runs and checkpoints.
+        executor: where runs are made.
+
+    """
+    # Before any plugin can import MLflow: telemetry is decided when it is imported.
+    prepare_environment()
+    records = RecordStore(store_folder(store).resolve())
+    uri = named_tracking_uri(tracking_uri) or default_tracking_uri(records.root)
+    root = find_data_root(None if data_root is None else Path(data_root))
+    return SessionOptions(records, root, None if uri == "none" else uri, fresh, executor)

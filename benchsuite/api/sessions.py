@@ -1,0 +1,48 @@
+"""The runs of one request: made here or on a cluster, mirrored into MLflow, and watched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from benchsuite.api.executors import make_executor
+from benchsuite.api.progress import Progress
+from benchsuite.api.session_options import SessionOptions
+from benchsuite.execution.session import Session, SessionResult
+from benchsuite.records.mlflow.plugin import MlflowRecorder
+from benchsuite.registry.manager import Registry
+from benchsuite.specs.loading.resolve import SelectedRun
+from benchsuite.training.ranks import Ranks
+
+
+def make_runs(
+    runs: list[SelectedRun], registry: Registry, options: SessionOptions, ranks: Ranks, progress: Progress
+) -> SessionResult:
+    """Make all runs that have no final record yet; rank 0 alone shows progress and writes to MLflow."""
+    session = Session(
+        runs,
+        options.store,
+        registry,
+        options.data_root,
+        options.fresh,
+        progress.found,
+        ranks,
+        make_executor(options.executor, ranks),
+    )
+    session.check()
+    if not ranks.leads:
+        return session.execute()
+    with _registered(registry, progress, MlflowRecorder(warn=progress.warn)), progress:
+        progress.start(len(session.runs))
+        return session.execute(options.tracking_uri)
+
+
+@contextmanager
+def _registered(registry: Registry, *watchers: object) -> Iterator[None]:
+    for watcher in watchers:
+        registry.manager.register(watcher)
+    try:
+        yield
+    finally:
+        for watcher in watchers:
+            registry.manager.unregister(watcher)

@@ -1,0 +1,134 @@
+"""The leaderboard site: built from folders of records, and served."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from benchsuite.api.options import PathLike, Paths, as_paths, named_tracking_uri, store_folder
+from benchsuite.api.papers import papers_of
+from benchsuite.api.workspace import Workspace, open_workspace
+from benchsuite.errors import BenchsuiteError, EmptySelectionError
+from benchsuite.records.store import RecordStore, record_files
+from benchsuite_leaderboard import site
+from benchsuite_leaderboard.site import BuildReport
+
+Warn = Callable[[str], None]
+"""Told what is left out of a site."""
+
+
+def build_site(
+    records: Paths = None,
+    out: PathLike | None = None,
+    *,
+    store: PathLike | None = None,
+    audits: Paths = None,
+    specs: Paths = None,
+    mlflow: str | None = None,
+    tracking_uri: str | None = None,
+    fresh: bool = False,
+    warn: Warn = warnings.warn,
+) -> BuildReport:
+    """Build or renew the leaderboard site: static pages that need no server and no network.
+
+    Args:
+        records: folders of records; the store's own if not given.
+        out: folder to write, new, empty or of an earlier build; ``site`` in the store if not given.
+        store: folder that ``run`` writes to; ``$BENCHSUITE_STORE`` or ``benchsuite-store`` if not given.
+        audits: folders that ``audit_rules`` wrote, for the pages of rules.
+        specs: folders of your own specs.
+        mlflow: address where MLflow's pages are served, such as ``http://127.0.0.1:5000``; runs then link into them.
+        tracking_uri: MLflow's store that those pages show; SQLite in the store if not given.
+        fresh: build in full, not only what changed since the last build.
+        warn: told what is left out; ``warnings.warn`` if not given.
+
+    Returns:
+        A report: ``.index`` is the page to open, ``.broken`` the files that hold no usable record.
+
+    Raises:
+        EmptySelectionError: if there are no records.
+        StoreError: if ``out`` is not ours to write to, or cannot be written.
+
+    Example:
+        >>> import benchsuite as bs
+        >>> results = bs.run("digits-fc", rules="backprop", seeds=2, tier="smoke")
+        >>> report = bs.build_site(out="site")
+        >>> report.records, report.index.as_posix().endswith("site/index.html")
+        (2, True)
+
+    """
+    root = store_folder(store)
+    own = RecordStore(root)
+    folders = as_paths(records) or [own.records_folder, own.experiments_folder]
+    if not record_files(*folders):
+        places = ", ".join(str(f) for f in folders)
+        raise EmptySelectionError(f"no records in {places}; `benchsuite run quickstart` makes some")
+    return site.build_site(
+        folders,
+        Path(out or root / "site").resolve(),
+        audits=as_paths(audits),
+        papers=lambda cells: papers_of(cells, open_workspace(specs), warn),
+        mlflow=_mlflow_pages(root, mlflow, named_tracking_uri(tracking_uri), warn),
+        fresh=fresh,
+        processes=os.cpu_count() or 1,
+    )
+
+
+def build_store_site(store: RecordStore, workspace: Workspace | None = None, warn: Warn = warnings.warn) -> BuildReport:
+    """Build or renew a store's own page, with what papers say of its tracks.
+
+    Raises:
+        StoreError: if its folder cannot be written, or holds something else.
+
+    """
+    folders = [store.records_folder, store.experiments_folder]
+    return site.build_site(
+        folders,
+        store.root / "site",
+        papers=lambda cells: papers_of(cells, workspace or open_workspace(), warn),
+        processes=os.cpu_count() or 1,
+    )
+
+
+def serve_site(folder: PathLike, *, port: int = 8000, ready: Callable[[str], None] = print) -> None:
+    """Serve a site on this machine until Ctrl-C.
+
+    Args:
+        folder: of the site.
+        port: to listen on; 0 takes a free one.
+        ready: told the address once it answers.
+
+    Raises:
+        BenchsuiteError: if the port is taken.
+
+    """
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), partial(SimpleHTTPRequestHandler, directory=str(folder)))
+    except OSError as error:
+        raise BenchsuiteError(f"cannot listen on port {port}: {error.strerror}; try --port 0") from error
+    with server:
+        ready(f"http://127.0.0.1:{server.server_address[1]}/")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            return
+
+
+def _mlflow_pages(store: Path, address: str | None, tracking_uri: str | None, warn: Warn) -> dict[str, str]:
+    """Return the address of each run in MLflow; a store that is not there costs the links, not the site."""
+    if address is None or tracking_uri == "none":
+        return {}
+    from benchsuite.errors import MirrorError
+    from benchsuite.records.mlflow.links import mlflow_pages
+    from benchsuite.records.mlflow.uris import default_tracking_uri
+
+    try:
+        return mlflow_pages(tracking_uri or default_tracking_uri(store.resolve()), store, address)
+    except MirrorError as error:
+        warn(f"links into MLflow are left out: {error}")
+        return {}

@@ -1,0 +1,117 @@
+"""Tables for the terminal, from the same rows that the page shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+
+from benchsuite.results.formatting import interval, mean_sd, number, plain_mean_sd, points, status_words
+from benchsuite.results.rows import WAITED
+
+if TYPE_CHECKING:
+    from benchsuite.records.audit import ClaimAudit, RuleAudit
+    from benchsuite.results.model import RuleRow, TrackTable
+    from benchsuite_leaderboard.study_tables import ExperimentTable
+
+AUDIT_COLOURS = {"confirmed": "green", "could_be_stronger": "yellow", "contradicted": "red", "crashed": "red"}
+
+
+def results_table(table: TrackTable) -> Table:
+    """Return one track's results: test error, gap to backprop, cost, and what failed."""
+    data = "" if table.fingerprint is None else f" · data {table.fingerprint[:8]}"
+    title = f"{escape(table.track)} · {escape(table.tier)} · {escape(table.dataset_title)}{data}"
+    shown = Table(title=title, title_justify="left", title_style="bold", header_style="dim", caption_justify="left")
+    shown.add_column("rule")
+    top5 = ("top-5 error %",) if table.has_top5_error else ()
+    for name in ("test error %", *top5, "seeds", "gap to backprop", "train error %", "time per step", "images/s"):
+        shown.add_column(name, justify="right")
+    shown.add_column("remarks")
+    for row in table.rows:
+        shown.add_row(*_cells(row, with_top5=table.has_top5_error))
+    shown.caption = "mean ± sd over seeds; gap in points, paired by seed, with its 95 % interval"
+    if any(row.cost.waited for row in table.rows):
+        shown.caption += f"\nrows without times are of runs that say nothing of them: {WAITED}"
+    return shown
+
+
+def _cells(row: RuleRow, *, with_top5: bool) -> list[str]:
+    failures = ", ".join(f"{count} {status_words(status)}" for status, count in row.failures)
+    mark = {"best": " [green]best[/]", "tie": " [green]tie[/]"}.get(row.standing or "", "")
+    return [
+        escape(row.label),
+        mean_sd(row.test_error) + mark,
+        *([mean_sd(row.top5_error)] if with_top5 else []),
+        str(row.completed) if row.complete else f"{row.completed} of {row.total}",
+        _gap(row),
+        mean_sd(row.train_error),
+        "" if row.cost.ratio is None else f"{row.cost.ratio:.2f}x",
+        "" if row.images_per_s is None else number(row.images_per_s),
+        f"[red]{escape(failures)}[/]" if failures else "",
+    ]
+
+
+def _gap(row: RuleRow) -> str:
+    gap = row.gap.difference
+    if row.is_baseline or gap is None:
+        return "–"
+    within = "" if gap.low is None else f" ({interval(gap, signed=True)})"
+    return points(gap.mean) + within
+
+
+def experiment_table(table: ExperimentTable) -> Table:
+    """Return one experiment's results: the final error, the final correlation of each layer, and what failed."""
+    shown = Table(
+        title=escape(f"{table.name} · {table.title}"),
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        caption_justify="left",
+    )
+    shown.add_column("rule")
+    layers = [f"corr(W{layer}, R{layer}ᵀ)" for layer in range(1, table.layers + 1)]
+    for name in ("log10 of error", *layers, "seeds"):
+        shown.add_column(name, justify="right")
+    shown.add_column("remarks")
+    for row in table.rows:
+        correlations = row.correlations or (None,) * table.layers
+        shown.add_row(
+            escape(row.label),
+            plain_mean_sd(row.error),
+            *(plain_mean_sd(c) for c in correlations),
+            f"{row.completed} of {row.total}" if row.failures else str(row.total),
+            f"[red]{escape('; '.join(row.failures))}[/]" if row.failures else "",
+        )
+    shown.caption = f"after {table.spec['iterations']:,} iterations; the error is ‖E‖²; mean ± sd over completed seeds"
+    return shown
+
+
+def audit_table(done: RuleAudit) -> Table:
+    """Return what an audit found of one rule: each claim, the verdict and the strongest evidence."""
+    shown = Table(
+        title=f"{escape(done.rule)} · {escape(done.environment.rule_distribution)}",
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+    )
+    for column in ("trait", "claimed", "shown", "verdict", "largest value", "where"):
+        shown.add_column(column, justify="right" if column == "largest value" else "left")
+    for claim in done.claims:
+        words = claim.verdict.replace("_", " ")
+        colour = AUDIT_COLOURS.get(claim.verdict, "dim")
+        shown.add_row(
+            claim.claim, _yes_or_no(claim.claimed), _yes_or_no(claim.shown), f"[{colour}]{words}[/]", *_evidence(claim)
+        )
+    return shown
+
+
+def _evidence(claim: ClaimAudit) -> tuple[str, str]:
+    strongest = claim.strongest
+    if strongest is None:
+        return "", escape(claim.reason)
+    return f"{strongest.value:.3g}", escape(f"{strongest.network}: {strongest.where}")
+
+
+def _yes_or_no(value: bool | None) -> str:
+    return "–" if value is None else "yes" if value else "no"

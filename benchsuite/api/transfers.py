@@ -1,0 +1,104 @@
+"""Records out of a store and into one, without loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchsuite.api.options import PathLike, Paths, as_paths, store_folder
+from benchsuite.errors import EmptySelectionError
+from benchsuite.records.model import RunRecord
+from benchsuite.records.reading import BrokenRecord, read_document
+from benchsuite.records.store import RecordStore, record_files
+from benchsuite.records.transfer import Transfer, place_by_track, place_in_store, transfer
+
+
+def export(
+    out: PathLike,
+    *,
+    store: PathLike | None = None,
+    tracks: str | list[str] | None = None,
+    from_mlflow: str | None = None,
+    replace: bool = False,
+) -> Transfer:
+    """Copy a store's records into a folder for review: a folder per track, one file per run.
+
+    Args:
+        out: folder to write to; made if it is not there.
+        store: folder that ``run`` writes to; ``$BENCHSUITE_STORE`` or ``benchsuite-store`` if not given.
+        tracks: only runs of these; all records if not given.
+        from_mlflow: take what this MLflow tracking store holds instead, whoever mirrored to it.
+        replace: overwrite a different record of the same run; it is left as it is if not given.
+
+    Returns:
+        The files ``.written``, ``.unchanged``, in ``.conflicts`` and ``.refused``; ``.complete`` if all are at their
+        place.
+
+    Raises:
+        EmptySelectionError: if there is no such record.
+        StoreError: if ``out`` cannot be written, or the tracking store not be read.
+
+    Example:
+        >>> import benchsuite as bs
+        >>> results = bs.run("digits-fc", rules="backprop", seeds=1, tier="smoke")
+        >>> exported = bs.export("out")
+        >>> [path.parent.name for path in exported.written], exported.complete
+        (['digits-fc'], True)
+
+    """
+    if from_mlflow is None:
+        own = RecordStore(store_folder(store))
+        return _export(
+            record_files(own.records_folder, own.experiments_folder), [], str(own.root), Path(out), tracks, replace
+        )
+    from benchsuite.records.mlflow.gathering import gather_records
+    from benchsuite.records.mlflow.uris import redact
+
+    with TemporaryDirectory() as folder:
+        files, refused = gather_records(from_mlflow, Path(folder))
+        return _export(files, refused, redact(from_mlflow), Path(out), tracks, replace)
+
+
+def _export(
+    files: list[Path],
+    refused: list[BrokenRecord],
+    source: str,
+    out: Path,
+    tracks: str | list[str] | None,
+    replace: bool,
+) -> Transfer:
+    chosen = [tracks] if isinstance(tracks, str) else tracks
+    if chosen:
+        found = ((path, read_document(path)) for path in files)
+        files = [path for path, record in found if isinstance(record, RunRecord) and record.spec.track in chosen]
+    if not files and not refused:
+        of = f" of {', '.join(chosen)}" if chosen else ""
+        raise EmptySelectionError(f"no records{of} in {source}; `benchsuite run quickstart` makes some")
+    done = transfer(files, place_by_track(out), replace=replace)
+    done.refused += refused
+    return done
+
+
+def import_records(sources: Paths, *, store: PathLike | None = None, replace: bool = False) -> Transfer:
+    """Copy records into a store. What is damaged or contradicts itself is refused, and what is there already stays.
+
+    Args:
+        sources: records, or folders of them.
+        store: folder that ``run`` writes to; ``$BENCHSUITE_STORE`` or ``benchsuite-store`` if not given.
+        replace: overwrite a different record of the same run.
+
+    Returns:
+        The files ``.written``, ``.unchanged``, in ``.conflicts`` and ``.refused``.
+
+    Raises:
+        EmptySelectionError: if there are no records.
+        StoreError: if the store cannot be written.
+
+    """
+    paths = as_paths(sources)
+    files = record_files(*paths)
+    if not files:
+        raise EmptySelectionError(f"no records in {', '.join(map(str, paths))}")
+    own = RecordStore(store_folder(store))
+    own.prepare()
+    return transfer(files, place_in_store(own), replace=replace)

@@ -1,0 +1,138 @@
+"""Records checked: whether a file is one, and whether the same run gives the same numbers here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchsuite.api.options import PathLike, Paths, as_paths
+from benchsuite.errors import BenchsuiteError, EmptySelectionError
+from benchsuite.records.checks import inconsistencies
+from benchsuite.records.model import RunRecord
+from benchsuite.records.reading import BrokenRecord, read_document
+from benchsuite.records.store import record_files
+from benchsuite.records.transfer import Record
+
+if TYPE_CHECKING:
+    from benchsuite.records.comparison import Comparison
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found of one file.
+
+    Attributes:
+        path: the file.
+        problems: what is wrong with it as a record.
+        comparison: the record beside one of the same run made again; None where it was not.
+
+    """
+
+    path: Path
+    problems: tuple[str, ...] = ()
+    comparison: Comparison | None = None
+
+    @property
+    def is_right(self) -> bool:
+        """Whether nothing is wrong, and nothing differs where the run was made again."""
+        return not self.problems and not (self.comparison and self.comparison.differences)
+
+    def parts(self) -> list[str]:
+        """Return the lines that the command prints."""
+        if self.problems:
+            return [f"{self.path}: {problem}" for problem in self.problems]
+        found = self.comparison
+        if found is None:
+            return [f"{self.path}: right"]
+        changed = [f"  not the same here: {difference}" for difference in found.changed]
+        differing = [f"  differs: {difference}" for difference in found.differences]
+        held = "every number equal" if found.expects_equality else "final errors within the tolerance"
+        verdict = f"{len(found.differences)} differences" if found.differences else f"confirmed, {held}"
+        return [*changed, *differing, f"{self.path}: run again, {verdict}"]
+
+    def as_data(self) -> dict[str, Any]:
+        """Return all as plain data, as ``benchsuite verify --json`` prints it."""
+        if self.comparison is None:
+            return {"problems": list(self.problems)}
+        return {
+            "problems": list(self.problems),
+            "expected_equal": self.comparison.expects_equality,
+            "changed": [asdict(d) | {"text": str(d)} for d in self.comparison.changed],
+            "differences": [asdict(d) | {"text": str(d)} for d in self.comparison.differences],
+        }
+
+
+def verify(
+    files: Paths,
+    *,
+    rerun: bool = False,
+    error_tolerance: float = 0.01,
+    data_root: PathLike | None = None,
+    on_rerun: Callable[[RunRecord], None] = lambda record: None,
+) -> Iterator[Verification]:
+    """Check records: schema, spec hash, run id, file name, result key, counts; with ``rerun`` also the numbers.
+
+    Args:
+        files: records, or folders of them.
+        rerun: run each record's spec again, in a temporary store, and compare.
+        error_tolerance: how far final errors (fractions) may lie apart where hardware or versions differ; where they do
+            not, every number must be equal.
+        data_root: folder of data sets, for running again.
+        on_rerun: told each record before its run is made again.
+
+    Yields:
+        What was found of each file, as soon as it is known.
+
+    Raises:
+        EmptySelectionError: if there are no records.
+
+    Example:
+        >>> import benchsuite as bs
+        >>> results = bs.run("digits-fc", rules="backprop", seeds=1, tier="smoke")
+        >>> [check.is_right for check in bs.verify(results.store.records_folder)]
+        [True]
+
+    """
+    given = as_paths(files)
+    paths = record_files(*given)
+    if not paths:
+        raise EmptySelectionError(f"no records in {', '.join(map(str, given))}")
+
+    def checks() -> Iterator[Verification]:
+        for path in paths:
+            record = read_document(path)
+            problems = [record.reason] if isinstance(record, BrokenRecord) else inconsistencies(record, path)
+            if problems or isinstance(record, BrokenRecord) or not rerun:
+                yield Verification(path, tuple(problems))
+            else:
+                yield _run_again(path, record, error_tolerance, data_root, on_rerun)
+
+    return checks()
+
+
+def _run_again(
+    path: Path,
+    record: Record,
+    error_tolerance: float,
+    data_root: PathLike | None,
+    on_rerun: Callable[[RunRecord], None],
+) -> Verification:
+    # Imported late: checking alone needs no torch.
+    from benchsuite.data.roots import find_data_root
+    from benchsuite.execution.rerun import rerun
+    from benchsuite.records.comparison import Tolerances, compare
+    from benchsuite.registry import manager
+
+    if not isinstance(record, RunRecord):
+        problem = f"--rerun is for runs; `benchsuite run {record.spec.name} --fresh` makes an experiment again"
+        return Verification(path, (problem,))
+    on_rerun(record)
+    try:
+        new = rerun(record, manager.installed_registry(), find_data_root(data_root))
+    except BenchsuiteError as error:
+        return Verification(path, (f"cannot be run again here: {error}",))
+    if new is None:
+        raise KeyboardInterrupt
+    return Verification(path, comparison=compare(record, new, Tolerances(error=error_tolerance)))

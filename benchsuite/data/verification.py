@@ -1,0 +1,113 @@
+"""A whole data set read and checked: its fingerprint, and what is wrong with its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from benchsuite.data.fingerprint import fingerprint
+from benchsuite.data.imagenet.reader import store_folder
+from benchsuite.data.images.store import damage
+from benchsuite.data.images.streamed import StreamedData, StreamedDataset
+from benchsuite.data.load import load_dataset
+from benchsuite.data.prepared.files import PREPARED
+from benchsuite.data.prepared.prepare import read_manifest
+from benchsuite.data.tensors import DatasetReader, DecodedDataset
+from benchsuite.errors import DataError
+from benchsuite.specs.models.dataset import ArraysDataset, DatasetSpec
+
+
+@dataclass(frozen=True)
+class DatasetContent:
+    """What there is of a data set.
+
+    Attributes:
+        fingerprint: sha256 of the decoded data, or of what stands for it.
+        canonical: whether the files' checksums are the published ones; None where none are published.
+        classes: how many there are.
+        train_examples: how many there are.
+        test_examples: how many there are.
+        input_shape: of one example.
+
+    """
+
+    fingerprint: str
+    canonical: bool | None
+    classes: int
+    train_examples: int
+    test_examples: int
+    input_shape: tuple[int, ...]
+
+
+def check_dataset(
+    spec: DatasetSpec, data_root: Path, readers: Mapping[str, DatasetReader]
+) -> tuple[DatasetContent | None, str]:
+    """Read a whole data set, whatever limits its spec has; nothing is downloaded.
+
+    Args:
+        spec: which data set.
+        data_root: where its files lie.
+        readers: of plugins, by name.
+
+    Returns:
+        What there is, or None if it cannot be read; and what is wrong, empty if all is right.
+
+    """
+    whole = spec.model_copy(update={"train_limit": None, "test_limit": None})
+    try:
+        dataset = load_dataset(whole, data_root, readers, download=False)
+    except DataError as error:
+        return None, str(error)
+    content = DatasetContent(
+        fingerprint=fingerprint(dataset),
+        canonical=dataset.canonical,
+        classes=dataset.classes,
+        train_examples=len(dataset.train_targets),
+        test_examples=len(dataset.test_targets),
+        input_shape=tuple(dataset.input_shape),
+    )
+    if isinstance(dataset, DecodedDataset):
+        return content, _difference_from_archive(whole, content.fingerprint, data_root)
+    return content, _first_damage(dataset, data_root)
+
+
+def _difference_from_archive(spec: DatasetSpec, found: str, data_root: Path) -> str:
+    """Return how a prepared data set differs from what its archive gives; empty for all others."""
+    which = PREPARED.get(spec.path) if isinstance(spec, ArraysDataset) else None
+    if which is None or found == which.fingerprint:
+        return ""
+    made = read_manifest(which, data_root)
+    if made is None or found != made.fingerprint:
+        folder = data_root / which.name
+        return f"{folder} has been changed since it was made; delete the folder and run `{which.command}`"
+    return another_decoder(which.fingerprint, made.decoder)
+
+
+def _first_damage(dataset: StreamedDataset, data_root: Path) -> str:
+    """Return which prepared files have changed, or the first complaint about an image; empty if all is right."""
+    spec = dataset.spec
+    # Whether the files are right is for this machine to say, whatever will decode them.
+    here = replace(dataset, spec=spec.model_copy(update={"decoder": "processes"}))
+    try:
+        if spec.stored_side is not None:
+            changed = damage(store_folder(spec.path, spec.stored_side, data_root))
+            if changed:
+                return changed
+        data = StreamedData(here, torch.device("cpu"))
+        for slices in (data.train_slices(256), data.test_slices(256)):
+            for _ in slices:
+                pass
+    except DataError as error:
+        return str(error)
+    return ""
+
+
+def another_decoder(usual: str, decoder: str) -> str:
+    """Return a sentence that says that a decoder gave other values than usual."""
+    return (
+        f"{decoder} decodes the images to other values than usual (fingerprint {usual[:12]}…): "
+        "results on them stand in tables of their own"
+    )

@@ -1,0 +1,95 @@
+"""A run's checkpoint: what is saved of it now and then, and taken over when it is continued."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any, Literal
+
+from benchsuite.errors import StoreError
+from benchsuite.execution.state import RunState
+from benchsuite.records.model import DiagnosticValue, EpochMetrics, StepDiagnosticValue
+from benchsuite.training.assembly import SegmentStates
+from benchsuite.training.checkpoint import load_checkpoint, save_checkpoint
+from benchsuite.training.trainer import Trainer
+
+logger = logging.getLogger("benchsuite.execution")
+
+# A checkpoint costs a write of the whole state; work lost to a kill is at most this plus one epoch.
+CHECKPOINT_EVERY_S = 5.0
+
+Stage = Literal["pretraining", "run"]
+
+
+def restore(run: RunState) -> dict[str, Any] | None:
+    """Return a run's checkpoint, its progress taken over; None if there is none to go on from."""
+    if run.fresh:
+        if run.ranks.leads:
+            run.checkpoint_path.unlink(missing_ok=True)
+        return None
+    key = run.identity.result_key
+    saved = run.ranks.agree(load_checkpoint(run.checkpoint_path, key) if run.ranks.leads else None)
+    if saved is None:
+        return None
+    progress, clock = run.progress, run.clock
+    progress.epochs = [EpochMetrics.model_validate_json(text) for text in saved["epochs"]]
+    progress.pretraining = [EpochMetrics.model_validate_json(text) for text in saved["pretraining"]]
+    progress.diagnostics = [DiagnosticValue.model_validate_json(text) for text in saved["diagnostics"]]
+    measured = saved["step_diagnostics"]
+    progress.step_diagnostics = [StepDiagnosticValue.model_validate_json(text) for text in measured]
+    progress.resumed = int(saved["resumed"]) + 1
+    clock.spent = dict(saved["spent"])
+    clock.worked = dict(saved["worked"])
+    clock.used = dict(saved["used"])
+    if clock.spent and not clock.used:
+        clock.joules = None  # what was used before is not known, so the sum would not be the run's
+    return saved
+
+
+class PeriodicCheckpoint:
+    """Saves a run after an epoch, if the last time is long enough ago.
+
+    Args:
+        run: what is saved.
+        trainer: what is saved of its network, rule, optimizer and streams.
+        stage: which of the run's trainings this is.
+        kept: segments that the run took over from its pretraining.
+
+    """
+
+    def __init__(self, run: RunState, trainer: Trainer, stage: Stage, kept: SegmentStates) -> None:
+        self.run = run
+        self.trainer = trainer
+        self.stage: Stage = stage
+        self.kept = kept
+        self.last_saved = time.perf_counter()
+
+    def save_if_due(self) -> None:
+        """Write a checkpoint; one that cannot be written costs the chance to continue, not the run."""
+        if not self.run.ranks.agree(time.perf_counter() - self.last_saved > CHECKPOINT_EVERY_S):
+            return
+        try:
+            self._write()
+        except StoreError as error:
+            logger.warning("%s; the run goes on without", error)
+        self.last_saved = time.perf_counter()
+
+    def _write(self) -> None:
+        run, progress, clock = self.run, self.run.progress, self.run.clock
+        content = {
+            "result_key": run.identity.result_key,
+            "stage": self.stage,
+            "channels_last": self.trainer.channels_last,
+            "kept": {name: dict(state) for name, state in self.kept.items()},
+            "trainer": self.trainer.state(),  # gathers from all ranks
+            "pretraining": [e.model_dump_json() for e in progress.pretraining],
+            "epochs": [e.model_dump_json() for e in progress.epochs],
+            "diagnostics": [d.model_dump_json() for d in progress.diagnostics],
+            "step_diagnostics": [d.model_dump_json() for d in progress.step_diagnostics],
+            "resumed": progress.resumed,
+            "spent": clock.spent,
+            "worked": clock.worked,
+            "used": clock.used,
+        }
+        if run.ranks.leads:
+            save_checkpoint(run.checkpoint_path, content)

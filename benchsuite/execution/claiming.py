@@ -1,0 +1,30 @@
+"""Claims on runs: of several commands that share a store, one makes a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from benchsuite.records.running import RunningElsewhereError, marked_running
+from benchsuite.records.store import RecordStore
+from benchsuite.training.ranks import Ranks
+
+
+@contextmanager
+def claimed(run_id: str, store: RecordStore, ranks: Ranks) -> Iterator[None]:
+    """Mark a run as being made for the length of the block, in the name of all ranks.
+
+    Raises:
+        RunningElsewhereError: on every rank, if another live process is at this run.
+
+    """
+    with ExitStack() as claim:
+        taken = False
+        if ranks.leads:
+            try:
+                claim.enter_context(marked_running(store.running_folder, run_id))
+            except RunningElsewhereError:
+                taken = True
+        if ranks.agree(taken):
+            raise RunningElsewhereError(run_id)
+        yield

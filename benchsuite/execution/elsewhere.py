@@ -1,0 +1,47 @@
+"""A session's runs made by an executor, several at a time, in other processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+from benchsuite.execution.endings import Loss
+from benchsuite.execution.events import announce
+from benchsuite.execution.executor import Executor, Place, Tell
+from benchsuite.execution.making import SessionResult, Workshop
+from benchsuite.records.model import RunRecord
+from benchsuite.specs.loading.resolve import SelectedRun
+
+
+def make_elsewhere(workshop: Workshop, executor: Executor, runs: Sequence[SelectedRun], result: SessionResult) -> None:
+    """Have all runs made that have no final record yet, and tell plugins as they end.
+
+    Raises:
+        HardwareError: if there is no place for a run.
+        KeyboardInterrupt: if the command was interrupted; records that were written by then are among the results.
+
+    """
+    tell: Tell = partial(announce, workshop.registry.manager)
+    began = datetime.now(UTC)
+    waiting = [run for run in runs if not workshop.has_record(workshop.run_of(run), result)]
+    place = Place(workshop.store.root, workshop.loader.data_root, workshop.fresh)
+    executor.check(waiting, place)
+    try:
+        for record in executor.make(waiting, place, tell, partial(_record_loss, workshop)):
+            result.records.append(record)
+            if record.status != "completed":
+                tell("benchsuite_run_failed", record=record)
+            tell("benchsuite_run_finished", record=record, path=workshop.store.path_of(record.run_id))
+    except KeyboardInterrupt:
+        ended = {record.run_id for record in result.records}
+        for run in map(workshop.run_of, waiting):
+            left = workshop.store.find(run.id)
+            # Interrupted, or at its end before the interruption reached it.
+            if left and left.run_id not in ended and left.result_key == run.key and left.ended_at >= began:
+                result.records.append(left)
+        raise
+
+
+def _record_loss(workshop: Workshop, selected: SelectedRun, loss: Loss) -> RunRecord:
+    return workshop.run_of(selected, tell=lambda event, **arguments: None).record_loss(loss)

@@ -1,0 +1,60 @@
+"""The end of a run: its record is written, its checkpoint goes, and plugins are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchsuite.execution.checkpointing import restore
+from benchsuite.execution.endings import Loss
+from benchsuite.execution.interruption import interruptions_held
+from benchsuite.execution.record_building import Ending, write_up
+from benchsuite.execution.state import RunState
+from benchsuite.records.model import RunRecord, RunStatus
+from benchsuite.training.device import open_device, unseen_device
+
+FINAL_STATUSES: frozenset[RunStatus] = frozenset({"completed", "diverged", "timed_out", "incompatible"})
+"""Outcomes that another try with the same result key would repeat."""
+
+
+def finish(run: RunState, ending: Ending) -> RunRecord:
+    """Write the record and tell plugins; what interrupts that is let in once the record is there.
+
+    Raises:
+        StoreError: if the record cannot be written.
+
+    """
+    with interruptions_held():
+        record = _record(run, ending)
+        path = run.store.write(record) if run.ranks.leads else None
+    if path is not None:
+        _tell_the_end(run, record, path)
+    return record
+
+
+def finish_lost(run: RunState, loss: Loss) -> RunRecord:
+    """Write the record of a run after the process that was making it is gone, with what that had saved.
+
+    Raises:
+        StoreError: if the record cannot be written.
+
+    """
+    restore(run)
+    run.device = unseen_device(run.spec.hardware)
+    record = _record(run, Ending(loss.status, loss.reason))
+    timing = record.timing.model_copy(update={"peak_memory_mib": None, "peak_memory_source": "the process is gone"})
+    record = record.model_copy(update={"timing": timing})
+    _tell_the_end(run, record, run.store.write(record))
+    return record
+
+
+def _record(run: RunState, ending: Ending) -> RunRecord:
+    device = run.device or open_device(run.spec.hardware, run.ranks)
+    return write_up(run.identity, run.progress, device, run.clock, ending)
+
+
+def _tell_the_end(run: RunState, record: RunRecord, path: Path) -> None:
+    if record.status in FINAL_STATUSES:
+        run.checkpoint_path.unlink(missing_ok=True)
+    if record.status != "completed":
+        run.announce("benchsuite_run_failed", record=record)
+    run.announce("benchsuite_run_finished", record=record, path=path)

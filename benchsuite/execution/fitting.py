@@ -1,0 +1,76 @@
+"""Built-in tracks on which a rule works, to name where it was refused on another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from benchsuite.credit.rule import RuleTraits, incompatibilities
+from benchsuite.data.tensors import DecodedDataset
+from benchsuite.errors import BenchsuiteError, DataError
+from benchsuite.execution.pairs import LaidOutRun
+from benchsuite.execution.plan import describe
+from benchsuite.networks.builder import outline_of
+from benchsuite.registry.manager import Registry
+from benchsuite.specs.loading.checking import check
+from benchsuite.specs.loading.kinds import adapter_of
+from benchsuite.specs.loading.library import SpecLibrary
+from benchsuite.specs.loading.tree import Node, dig
+from benchsuite.specs.models.dataset import DatasetSpec
+
+
+def fitting_tracks(run: LaidOutRun, library: SpecLibrary, registry: Registry, count: int = 3) -> list[str]:
+    """Return a few tracks on which the rule of a refused run works, those of the most similar names first.
+
+    Networks of torchvision and of plugins, whose modules would have to be made, are not looked at, nor data sets that
+    would have to be read.
+
+    Args:
+        run: refused.
+        library: whose tracks are looked through, until there are enough.
+        registry: for plugins' readers of data sets.
+        count: how many to return at most.
+
+    """
+    refused_on = run.selected.spec.track
+    words = set(refused_on.split("-"))
+
+    def distance(name: str) -> tuple[int, int, str]:
+        own = name.split("-")
+        return -len(words.intersection(own)), len(own), name
+
+    candidates = sorted((name for name in library.names("tracks") if name != refused_on), key=distance)
+    return list(islice(_working(run.rule.traits, library, registry, candidates), count))
+
+
+def _working(traits: RuleTraits, library: SpecLibrary, registry: Registry, candidates: list[str]) -> Iterator[str]:
+    for name in candidates:
+        try:
+            track = library.load("tracks", name)
+            if _has_form(track, traits) and _works(track, traits, registry):
+                yield name
+        except BenchsuiteError:
+            continue  # a spec that is wrong, or data that would have to be read, is no answer
+
+
+def _has_form(track: Node, traits: RuleTraits) -> bool:
+    """Return whether a network is of a form that the rule knows; spares laying out the others."""
+    kind, form = dig(track, "architecture", "kind"), dig(track, "architecture", "form")
+    if kind is None or kind.value not in {"chain", "resnet"}:
+        return False
+    return (form.value if form else "ordinary") in traits.forms
+
+
+def _works(track: Node, traits: RuleTraits, registry: Registry) -> bool:
+    parts: list[Any] = [check(adapter_of(part), track.get(part) or track)[0] for part in ("dataset", "architecture")]
+    dataset, architecture = parts
+    if dataset is None or architecture is None:
+        return False
+    data = describe(dataset, registry, Path(), load=_refuse_to_read)
+    return not incompatibilities(traits, outline_of(architecture, data.input_shape, data.classes))
+
+
+def _refuse_to_read(dataset: DatasetSpec) -> DecodedDataset:
+    raise DataError(f"{dataset.name} would have to be read")

@@ -1,0 +1,120 @@
+"""A session's runs made in this process, or in several together, one after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchsuite.execution.allocator import steady_allocator
+from benchsuite.execution.endings import InterruptedRunError
+from benchsuite.execution.executor import Tell
+from benchsuite.execution.loading import DataLoader
+from benchsuite.execution.pairs import LaidOutRun, RefusedPair
+from benchsuite.execution.run import Run
+from benchsuite.records.model import RunRecord
+from benchsuite.records.running import RunningElsewhereError
+from benchsuite.records.store import RecordStore
+from benchsuite.registry.manager import Registry
+from benchsuite.specs.loading.resolve import SelectedRun
+from benchsuite.training.ranks import Ranks
+
+# How often to look whether another process has finished a run that both were asked for.
+POLL_S = 0.5
+
+
+@dataclass
+class SessionResult:
+    """What a command's runs came to."""
+
+    records: list[RunRecord] = field(default_factory=list)
+    """One per run that has one, those found from earlier included."""
+    reused: set[str] = field(default_factory=set)
+    """Ids of runs that were finished before and not run again."""
+    interrupted: bool = False
+    refused: tuple[RefusedPair, ...] = ()
+    """Pairs of rule and network that cannot work, each once; nothing was run for them and there is no record."""
+
+
+class Workshop:
+    """Where a session's runs are made: what all of them share.
+
+    Args:
+        store: of records and checkpoints.
+        registry: for rules and for what plugins contribute.
+        data_root: where data sets lie.
+        fresh: whether earlier records and checkpoints are ignored.
+        on_reuse: told each record that is found from earlier.
+        ranks: the processes that make each run together.
+
+    """
+
+    def __init__(
+        self,
+        store: RecordStore,
+        registry: Registry,
+        data_root: Path,
+        fresh: bool,
+        on_reuse: Callable[[RunRecord], None],
+        ranks: Ranks,
+    ) -> None:
+        self.store = store
+        self.registry = registry
+        self.loader = DataLoader(data_root, registry, ranks)
+        self.fresh = fresh
+        self.on_reuse = on_reuse
+        self.ranks = ranks
+        self._laid_out: dict[str, LaidOutRun] = {}
+
+    def prepare(self, laid_out: Sequence[LaidOutRun]) -> None:
+        """Take over networks on paper, so that none is laid out again."""
+        self._laid_out = {run.selected.command: run for run in laid_out}
+
+    def run_of(self, selected: SelectedRun, again: bool = False, tell: Tell | None = None) -> Run:
+        """Return a run that has not started; ``again`` if another process was at it and its record may be there."""
+        data = self.loader.load(selected.spec.dataset)
+        run = Run(selected, data, self.store, self.registry, self.fresh and not again, self.ranks, tell)
+        known = self._laid_out.get(selected.command)
+        if known is not None and known.selected is selected:
+            run.state.outline = known.outline
+        return run
+
+    def has_record(self, run: Run, result: SessionResult) -> bool:
+        """Return whether a run has its record from earlier, which is then among the results."""
+        earlier = run.earlier_record()
+        if earlier is not None:
+            result.records.append(earlier)
+            result.reused.add(earlier.run_id)
+            self.on_reuse(earlier)
+        return earlier is not None
+
+    def make_all(self, runs: Sequence[SelectedRun], result: SessionResult) -> None:
+        """Find or make the record of every run, waiting for those that another command is at.
+
+        Raises:
+            KeyboardInterrupt: if a run was interrupted; its record is among the results.
+            StoreError: if a record cannot be written.
+
+        """
+        steady_allocator()
+        try:
+            waiting = [run for run in runs if not self._is_done(run, result)]
+            while waiting:
+                # Several commands share a suite: what another is at is waited for, what it left behind is taken.
+                time.sleep(POLL_S)
+                waiting = [run for run in waiting if not self._is_done(run, result, again=True)]
+        except InterruptedRunError as stop:
+            result.records.append(stop.record)
+            raise KeyboardInterrupt from stop
+
+    def _is_done(self, selected: SelectedRun, result: SessionResult, again: bool = False) -> bool:
+        """Find or make one run's record; False if another live process is making it."""
+        run = self.run_of(selected, again)
+        if self.has_record(run, result):
+            return True
+        try:
+            result.records.append(run.execute())
+        except RunningElsewhereError:
+            return False
+        return True

@@ -1,0 +1,37 @@
+"""What is measured of a network after an epoch, off the clock."""
+
+from __future__ import annotations
+
+from benchsuite.execution.state import RunState
+from benchsuite.records.model import EpochMetrics
+from benchsuite.training.trainer import Trainer
+
+
+def is_due(run: RunState, epoch: int) -> bool:
+    """Return whether the protocol evaluates after this epoch."""
+    protocol = run.spec.protocol
+    return epoch % protocol.evaluation.every_epochs == 0 or epoch == protocol.epochs
+
+
+def evaluated(run: RunState, trainer: Trainer, metrics: EpochMetrics) -> EpochMetrics:
+    """Return an epoch's metrics with what is measured on the test set and, if asked for, on the training set."""
+    due = is_due(run, metrics.epoch)
+    with run.clock.measure("evaluation"):
+        test = trainer.evaluate("test") if due else None
+        train = trainer.evaluate("train") if due and run.spec.protocol.evaluation.train_set else None
+    return metrics.model_copy(update={"test": test, "train": train})
+
+
+def lacks_a_measurement(run: RunState, metrics: EpochMetrics) -> bool:
+    """Return whether a loss that was due could not be measured: it was not a finite number."""
+    if not is_due(run, metrics.epoch):
+        return False
+    return metrics.test is None or (metrics.train is None and run.spec.protocol.evaluation.train_set)
+
+
+def has_learned_all(run: RunState) -> bool:
+    """Return whether the protocol says to stop at zero training error, and it is there."""
+    if not run.spec.protocol.stop_at_zero_train_error or not run.progress.epochs:
+        return False
+    train = run.progress.epochs[-1].train
+    return train is not None and train.error == 0

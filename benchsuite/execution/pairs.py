@@ -1,0 +1,119 @@
+"""Pairs of rule and network, looked at on paper before anything starts: what ``plan`` shows and ``run`` goes by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchsuite.credit.rule import Rule, incompatibilities
+from benchsuite.errors import Problem, ShapeError, SpecError
+from benchsuite.networks.run_networks import outline_of_run
+from benchsuite.networks.shapes.outline import ArchitectureOutline
+from benchsuite.registry.manager import Registry
+from benchsuite.specs.loading.resolve import SelectedRun
+from benchsuite.specs.models.dataset import DatasetSpec
+from benchsuite.specs.models.track import RunSpec
+
+if TYPE_CHECKING:
+    from benchsuite.execution.plan import DataShape
+
+
+@dataclass(frozen=True)
+class LaidOutRun:
+    """A run with its network on paper.
+
+    Attributes:
+        selected: the run and its command.
+        data: shape of its data set.
+        rule: class of its rule.
+        outline: its network.
+        refused: why the rule cannot work in the network, one sentence per reason; empty if it can.
+
+    """
+
+    selected: SelectedRun
+    data: DataShape
+    rule: type[Rule]
+    outline: ArchitectureOutline
+    refused: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RefusedPair:
+    """A rule that cannot work on a track.
+
+    Attributes:
+        track: name of the track.
+        rule: name of the rule.
+        reasons: what the rule needs and the network has not, one sentence per reason.
+        fitting: names of a few built-in tracks on which the rule works.
+
+    """
+
+    track: str
+    rule: str
+    reasons: tuple[str, ...]
+    fitting: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return one line: ``refused: gevb on digits-fc: needs …; it works on mnist-fc-vectorized-mixed``."""
+        hint = f"; it works on {', '.join(self.fitting)}" if self.fitting else ""
+        return f"refused: {self.rule} on {self.track}: {'; '.join(self.reasons)}{hint}"
+
+
+def lay_out(
+    runs: Sequence[SelectedRun], registry: Registry, shape_of: Callable[[DatasetSpec], DataShape]
+) -> list[LaidOutRun]:
+    """Return every run with its network on paper and what speaks against its pair of rule and network.
+
+    Args:
+        runs: those of one request; runs that differ in rule or seed alone share an outline.
+        registry: for rules and plugins' architectures.
+        shape_of: tells the shape of a data set; asked once for each.
+
+    Raises:
+        SpecError: if a network cannot be built for its data; names all of them.
+        PluginError: if a rule or an architecture is not installed.
+
+    """
+    shapes: dict[str, DataShape] = {}
+    outlines: dict[str, ArchitectureOutline] = {}
+    problems: dict[str, None] = {}
+    laid_out = []
+    for run in runs:
+        spec = run.spec
+        dataset = spec.dataset.model_dump_json()
+        if dataset not in shapes:
+            shapes[dataset] = shape_of(spec.dataset)
+        data, network = shapes[dataset], _network_key(spec)
+        rule = registry.rule(spec.rule.name)
+        try:
+            if network not in outlines:
+                outlines[network] = outline_of_run(spec, data.input_shape, data.classes, registry.architectures)
+        except ShapeError as error:
+            problems[f"architecture '{spec.architecture.name}' on {spec.dataset.name}: {error}"] = None
+            continue
+        outline = outlines[network]
+        laid_out.append(LaidOutRun(run, data, rule, outline, tuple(incompatibilities(rule.traits, outline))))
+    if problems:
+        raise SpecError([Problem(message) for message in problems])
+    return laid_out
+
+
+def _network_key(spec: RunSpec) -> str:
+    return spec.model_dump_json(include={"dataset", "architecture", "pretraining", "protocol"})
+
+
+def refused_pairs(laid_out: Sequence[LaidOutRun], fitting: Callable[[LaidOutRun], Sequence[str]]) -> list[RefusedPair]:
+    """Return each pair of track and rule that is refused once, whatever its seeds.
+
+    Args:
+        laid_out: all runs of a request.
+        fitting: finds tracks on which a refused run's rule works.
+
+    """
+    first = {(run.selected.spec.track, run.selected.spec.rule.name): run for run in reversed(laid_out) if run.refused}
+    return [
+        RefusedPair(track, rule, run.refused, tuple(fitting(run))) for (track, rule), run in reversed(first.items())
+    ]

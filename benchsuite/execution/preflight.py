@@ -1,0 +1,53 @@
+"""Everything that is checked of a session's runs before the first starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from benchsuite.execution.fitting import fitting_tracks
+from benchsuite.execution.loading import DataLoader
+from benchsuite.execution.pairs import LaidOutRun, RefusedPair, lay_out, refused_pairs
+from benchsuite.execution.plan import describe
+from benchsuite.registry.manager import Registry
+from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
+from benchsuite.specs.loading.resolve import SelectedRun
+from benchsuite.training.ranks import Ranks, require_processes
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What came of the checks.
+
+    Attributes:
+        runs: those that can be made, in order.
+        refused: pairs of rule and network that cannot work, each once.
+
+    """
+
+    runs: tuple[LaidOutRun, ...]
+    refused: tuple[RefusedPair, ...]
+
+
+def check_runs(runs: Sequence[SelectedRun], registry: Registry, loader: DataLoader, ranks: Ranks) -> Preflight:
+    """Lay out every network, leave out refused pairs, and load the data of all other runs.
+
+    Raises:
+        SpecError: if a network cannot be built for its data.
+        DataError: if a data set is missing or damaged.
+        HardwareError: if the processes that are there cannot share the runs.
+        PluginError: if a rule, an architecture or a diagnostic is not installed.
+
+    """
+    shape_of = partial(describe, registry=registry, data_root=loader.data_root, load=loader.load_resident)
+    laid_out = lay_out(runs, registry, shape_of)
+    possible = tuple(run for run in laid_out if not run.refused)
+    for run in possible:
+        spec = run.selected.spec
+        require_processes(spec, ranks, len(loader.load(spec.dataset).dataset.train_targets))
+        for name in spec.diagnostics.names:
+            registry.diagnostic(name)
+    library = SpecLibrary([builtin_folder()])
+    refused = refused_pairs(laid_out, partial(fitting_tracks, library=library, registry=registry))
+    return Preflight(possible, tuple(refused))

@@ -1,0 +1,58 @@
+"""A run's first training, of another network or with another protocol, and what the run proper keeps of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchsuite.data.source import TrainingData
+from benchsuite.execution.checkpointing import PeriodicCheckpoint
+from benchsuite.execution.endings import DivergedError
+from benchsuite.execution.epochs import begin_training, trained_epochs
+from benchsuite.execution.state import RunState
+from benchsuite.networks.builder import require_keepable
+from benchsuite.training.assembly import SegmentStates, assemble
+from benchsuite.training.pretraining import first_parts, kept_segments
+from benchsuite.training.trainer import Trainer
+
+
+def pretrain(run: RunState, data: TrainingData, saved: dict[str, Any] | None) -> SegmentStates:
+    """Train the first network, if there is to be one, and return the segments that are kept of it.
+
+    Args:
+        run: whose spec says what is pretrained.
+        data: on the device.
+        saved: the run's checkpoint, of either stage; None for none.
+
+    Raises:
+        DivergedError: if the loss stopped being a finite number.
+
+    """
+    if not run.spec.pretraining.epochs:
+        return {}
+    if saved and saved["stage"] == "run":
+        states: SegmentStates = saved["kept"]
+        return states
+    with run.clock.measure("setup"):
+        trainer = _set_up_first(run, data)
+    if saved:
+        trainer.load_state(saved["trainer"])
+    else:
+        begin_training(run, trainer)
+    checkpoint = PeriodicCheckpoint(run, trainer, "pretraining", {})
+    for metrics in trained_epochs(run, trainer, run.spec.pretraining.epochs):
+        run.progress.pretraining.append(metrics)
+        trainer.rule.after_epoch()
+        if metrics.running_loss is None:
+            raise DivergedError(f"the training loss was not finite in epoch {metrics.epoch} of the pretraining")
+        checkpoint.save_if_due()
+    return kept_segments(run.spec, trainer)
+
+
+def _set_up_first(run: RunState, data: TrainingData) -> Trainer:
+    spec, dataset = run.spec, run.identity.data.dataset
+    builders = run.registry.architectures
+    require_keepable(spec.pretraining, spec.architecture, dataset.input_shape, dataset.classes, builders)
+    trainer = assemble(first_parts(spec), data, run.opened_device, run.registry, ranks=run.ranks)
+    trainer.warm_up()
+    trainer.set_channels_last(spec.hardware.memory_format == "channels_last")
+    return trainer

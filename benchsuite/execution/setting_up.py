@@ -1,0 +1,67 @@
+"""A run's device, data and trainer, made ready before anything is on the clock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from benchsuite.data.open import open_data
+from benchsuite.data.source import TrainingData
+from benchsuite.execution.state import RunState
+from benchsuite.records.model import NetworkUsed
+from benchsuite.training.assembly import Parts, SegmentStates, assemble
+from benchsuite.training.device import open_device
+from benchsuite.training.memory_format import settle_memory_format
+from benchsuite.training.trainer import Trainer
+
+
+def open_data_on_device(run: RunState) -> TrainingData:
+    """Open the run's device and put the data there, or make ready to bring them."""
+    spec = run.spec
+    run.device = open_device(spec.hardware, run.ranks)
+    run.clock.synchronize = run.device.synchronize
+    run.clock.joules = run.device.energy.joules
+    loaders = spec.hardware.loader_processes
+    return open_data(run.identity.data.dataset, spec.dataset, run.device.torch_device, loaders)
+
+
+def set_up(run: RunState, data: TrainingData | None = None, kept: SegmentStates | None = None) -> Trainer:
+    """Return the trainer of the run proper, and note what its network is."""
+    spec = run.spec
+    data = data or open_data_on_device(run)
+    parts = Parts(spec.architecture, spec.protocol, spec.rule, run.identity.seeds)
+    known = run.outline
+    fits = known is not None and (known.input_shape, known.classes) == (data.input_shape, data.classes)
+    trainer = assemble(parts, data, run.opened_device, run.registry, kept, run.ranks, known if fits else None)
+    network, rule = trainer.network, trainer.rule
+    run.progress.network = NetworkUsed(
+        parameters=sum(p.numel() for p in network.parameters()),
+        feedback_parameters=sum(
+            t.numel() for t in rule.state_dict().values() if isinstance(t, torch.Tensor) and t.is_floating_point()
+        ),
+        segments=tuple(network.segments),
+        taken_over=rule.taken_over,
+    )
+    run.progress.steps_per_epoch = trainer.steps_per_epoch
+    return trainer
+
+
+def lay_out_images(run: RunState, trainer: Trainer, known: bool | None) -> None:
+    """Settle how images lie in memory, and what the record says of it.
+
+    Args:
+        run: whose hardware spec says what is wanted.
+        trainer: warmed up.
+        known: whether images lay pixel after pixel when a run that is continued was begun; None for a new one.
+
+    """
+    device = run.opened_device
+    last, found = settle_memory_format(trainer, run.spec.hardware.memory_format, device.synchronize, known)
+    used = device.used.model_copy(
+        update={
+            "memory_format": "channels_last" if last else "contiguous",
+            "notes": (*device.used.notes, *([found] if found else [])),
+        }
+    )
+    run.device = replace(device, used=used)

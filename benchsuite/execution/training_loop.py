@@ -1,0 +1,75 @@
+"""A run from its data on a device to the last epoch: pretraining, training, and what is measured between."""
+
+from __future__ import annotations
+
+from benchsuite.execution.checkpointing import PeriodicCheckpoint, restore
+from benchsuite.execution.diagnosing import Diagnosis
+from benchsuite.execution.endings import DivergedError
+from benchsuite.execution.epochs import begin_training, trained_epochs
+from benchsuite.execution.measuring import evaluated, has_learned_all, lacks_a_measurement
+from benchsuite.execution.pretraining_loop import pretrain
+from benchsuite.execution.setting_up import lay_out_images, open_data_on_device, set_up
+from benchsuite.execution.state import RunState
+from benchsuite.records.model import EpochMetrics
+from benchsuite.training.assembly import SegmentStates
+from benchsuite.training.device import reset_peak_memory
+from benchsuite.training.trainer import Trainer
+
+
+def make(run: RunState) -> None:
+    """Train a run to its end, from its checkpoint if it has one.
+
+    Raises:
+        TimeBudgetSpentError: when the protocol's time is over.
+        DivergedError: if a loss stopped being a finite number.
+        IncompatibleError: if the rule cannot work in the network.
+
+    """
+    with run.clock.measure("setup"):
+        data = open_data_on_device(run)
+        saved = restore(run)
+    kept = pretrain(run, data, saved)
+    if saved and saved["stage"] != "run":
+        saved = None  # it was the pretraining's
+    with run.clock.measure("setup"):
+        trainer = set_up(run, data, kept)
+        trainer.warm_up()
+        lay_out_images(run, trainer, saved["channels_last"] if saved else None)
+    if saved:
+        trainer.load_state(saved["trainer"])
+    _train(run, trainer, kept)
+
+
+def _train(run: RunState, trainer: Trainer, kept: SegmentStates) -> None:
+    """Train the run proper, measuring after epochs and saving now and then."""
+    run.announce("benchsuite_run_started", run_id=run.identity.run_id, spec=run.spec, resumed_from_epoch=trainer.epoch)
+    reset_peak_memory(run.opened_device.torch_device)
+    diagnosis = Diagnosis(run.spec, run.registry.diagnostic, run.clock, run.progress)
+    if trainer.epoch == 0:
+        begin_training(run, trainer)
+        diagnosis.between_epochs(trainer, at_an_end=True)
+    trainer.between_steps = diagnosis.between_steps(trainer)
+    checkpoint = PeriodicCheckpoint(run, trainer, "run", kept)
+    if has_learned_all(run):
+        return
+    for metrics in trained_epochs(run, trainer, run.spec.protocol.epochs):
+        _end_epoch(run, trainer, diagnosis, evaluated(run, trainer, metrics))
+        checkpoint.save_if_due()
+        if has_learned_all(run):
+            return
+
+
+def _end_epoch(run: RunState, trainer: Trainer, diagnosis: Diagnosis, metrics: EpochMetrics) -> None:
+    """Take down an epoch's metrics, tell them, and look whether and how the run goes on."""
+    run.progress.epochs.append(metrics)
+    run.announce("benchsuite_epoch_finished", run_id=run.identity.run_id, spec=run.spec, metrics=metrics)
+    # Before the loss: a rule knows better why it is not a number any more.
+    trainer.rule.after_epoch()
+    if metrics.running_loss is None:
+        raise DivergedError(f"the training loss was not finite in epoch {metrics.epoch}")
+    if lacks_a_measurement(run, metrics):
+        raise DivergedError(f"the loss was not finite when measured after epoch {metrics.epoch}")
+    wanted = metrics.epoch % run.spec.diagnostics.every_epochs == 0
+    at_the_end = metrics.epoch == run.spec.protocol.epochs or has_learned_all(run)
+    if wanted or at_the_end:
+        diagnosis.between_epochs(trainer, at_the_end)

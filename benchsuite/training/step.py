@@ -1,0 +1,77 @@
+"""One training step, the same wherever a network trains: in a run, a study, the conformance kit and the audits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import torch
+
+from benchsuite.credit.rule import Batch, Rule, StepResult
+from benchsuite.networks.network import Network
+from benchsuite.specs.models.protocol import OrthogonalitySpec
+from benchsuite.training.optimization import lay_out_gradients
+from benchsuite.training.orthogonality import add_orthogonality_gradients
+
+Averaging = Callable[[Batch], AbstractContextManager[None]]
+"""Returns the block in which a rule leaves gradients for one rank's part of a batch; at its end they are those of the
+whole batch, on every rank."""
+
+
+def training_step(
+    network: Network,
+    rule: Rule,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    *,
+    orthogonality: OrthogonalitySpec | None = None,
+    averaging: Averaging | None = None,
+) -> StepResult:
+    """Take one step: gradients from the rule, weights by the optimizer, then what the rule does after an update.
+
+    Reads no tensor's value on the host, so that the step can be captured in a CUDA graph.
+
+    Args:
+        network: in training mode.
+        rule: attached to it.
+        optimizer: of the network's parameters and the feedback weights that the rule learns.
+        batch: inputs (batch, *input_shape) and targets (batch,), laid out as the weights are.
+        orthogonality: the protocol's penalty; None for none.
+        averaging: averages gradients over ranks that share the batch; None for one process.
+
+    Returns:
+        Loss (scalar) and logits (batch, classes) of the forward pass, before the update.
+
+    """
+    result = compute_gradients(network, rule, optimizer, batch, orthogonality=orthogonality, averaging=averaging)
+    update_weights(network, optimizer)
+    rule.after_update()
+    return result
+
+
+def compute_gradients(
+    network: Network,
+    rule: Rule,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    *,
+    orthogonality: OrthogonalitySpec | None = None,
+    averaging: Averaging | None = None,
+) -> StepResult:
+    """Clear gradients and leave those of one step in ``.grad``: the first part of ``training_step``, same arguments."""
+    optimizer.zero_grad(set_to_none=True)
+    if averaging is None:
+        result = rule.assign_credit(batch)
+    else:
+        with averaging(batch):
+            result = rule.assign_credit(batch)
+    if orthogonality is not None:
+        add_orthogonality_gradients(network, orthogonality)
+    return result
+
+
+def update_weights(network: Network, optimizer: torch.optim.Optimizer) -> None:
+    """Move weights by their gradients and put them back into their constraints: the second part of a step."""
+    lay_out_gradients(weight for group in optimizer.param_groups for weight in group["params"])
+    optimizer.step()
+    network.constrain()

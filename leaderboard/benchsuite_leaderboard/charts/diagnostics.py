@@ -1,0 +1,107 @@
+"""The diagnostics of a track's table over training, one small chart per segment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchsuite.results.formatting import axis_title, quantity
+from benchsuite.results.model import RuleRow, SegmentCurve, TrackTable
+from benchsuite_leaderboard.charts.rows import (
+    LINEAR,
+    assign_series,
+    curve_tooltip,
+    curve_values,
+    dash_channel,
+    dots,
+    points_per_line,
+    row_lookup,
+    table_frame,
+    y_channel,
+)
+from benchsuite_leaderboard.charts.vega import Chart, evenly
+
+LEAST_SPAN = {"_deg": 0.01}
+"""What differs by no more is rounding: float32 puts backprop some 1e-6 degrees from itself."""
+
+SMALLEST_WRITTEN_OUT = 1e-4
+"""Ticks of an axis that stays below are written as powers of ten: 4.5e-13, not 0.00000000000045."""
+
+
+@dataclass(frozen=True)
+class DiagnosticCharts:
+    """The small charts of one diagnostic, one a segment."""
+
+    diagnostic: str
+    title: str
+    """Its name in words, with the unit."""
+    charts: tuple[Chart, ...]
+    segments: int
+    """How many segments were measured; more than there are charts in a deep network."""
+
+
+def alignment_charts(table: TrackTable, budget: int) -> list[DiagnosticCharts]:
+    """Draw every diagnostic over epochs, one small chart a segment.
+
+    Args:
+        table: The rows.
+        budget: Points in all; longer curves are thinned out evenly.
+
+    Returns:
+        By diagnostic; empty if none was measured.
+    """
+    series = assign_series(table)
+    found: dict[str, dict[str | None, list[tuple[RuleRow, SegmentCurve]]]] = {}
+    for row in table.rows:
+        for curve in row.diagnostics:
+            found.setdefault(curve.diagnostic, {}).setdefault(curve.segment, []).append((row, curve))
+    chosen = {d: evenly(_in_forward_order(list(s), table.segments)) for d, s in sorted(found.items())}
+    lines = sum(len(found[d][s]) for d, segments in chosen.items() for s in segments)
+    most = points_per_line(budget, lines)
+    groups = []
+    for number, (diagnostic, segments) in enumerate(chosen.items()):
+        charts = []
+        for place, segment in enumerate(segments):
+            curves = found[diagnostic][segment]
+            values = [p for row, c in curves for p in curve_values(c.points, series[row.row_id], most, 1, band=False)]
+            spec = table_frame(series, height=150)
+            spec["layer"] = [
+                {
+                    "data": {"values": values},
+                    "transform": [row_lookup()],
+                    "mark": {"type": "line", "strokeWidth": 1.8, "point": dots(values)},
+                    "encoding": {
+                        **_diagnostic_encoding(diagnostic, values),
+                        **dash_channel(series),
+                        "tooltip": curve_tooltip(quantity(diagnostic), band=False),
+                    },
+                }
+            ]
+            chart_id = f"alignment-{table.table_id}-{number}-{place}"
+            charts.append(Chart(chart_id, segment if segment is not None else "whole network", spec))
+        groups.append(DiagnosticCharts(diagnostic, quantity(diagnostic), tuple(charts), len(found[diagnostic])))
+    return groups
+
+
+def _diagnostic_encoding(diagnostic: str, values: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    encoding = y_channel("m", axis_title(diagnostic), scale=_span(diagnostic, values), limit=140)
+    if 0 < max(abs(v["m"]) for v in values) < SMALLEST_WRITTEN_OUT:
+        encoding["y"]["axis"]["format"] = "~g"
+    return encoding
+
+
+def _span(diagnostic: str, values: Sequence[dict[str, Any]]) -> Mapping[str, Any]:
+    """An axis that starts at zero where all values are the same: its ticks would else be those of rounding."""
+    means = [v["m"] for v in values]
+    least = next((span for ending, span in LEAST_SPAN.items() if diagnostic.endswith(ending)), 0.0)
+    if max(means) - min(means) > least:
+        return LINEAR
+    if max(map(abs, means)) <= least:
+        return {"type": "linear", "domain": [0, 1]}
+    return {"type": "linear", "zero": True}
+
+
+def _in_forward_order(segments: Sequence[str | None], forward: Sequence[str]) -> list[str | None]:
+    place = {name: i for i, name in enumerate(forward)}
+    return sorted(segments, key=lambda s: (s is None, place.get(s or "", len(place)), s or ""))

@@ -1,0 +1,88 @@
+"""What a site is built from: files and records in memory, sorted into runs, experiments, audits and broken files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchsuite.papers.statements import Cells
+from benchsuite.records.audit import RuleAudit
+from benchsuite.records.experiment import ExperimentRecord
+from benchsuite.records.model import RunRecord
+from benchsuite.records.reading import BrokenRecord, read_experiment
+from benchsuite.records.store import read_audits
+from benchsuite_leaderboard.scan import Scan, Seen, scan
+
+RecordSource = Path | RunRecord | ExperimentRecord | BrokenRecord
+"""A folder of records, or a record in memory."""
+
+AuditSource = Path | RuleAudit | BrokenRecord
+"""A folder of what ``benchsuite audit --out`` wrote, or one audit in memory."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that was found."""
+
+    files: Scan
+    runs: Mapping[str, tuple[RunRecord, ...]]
+    """Records in memory, by track."""
+    experiments: tuple[ExperimentRecord, ...]
+    audits: tuple[RuleAudit, ...]
+    broken: tuple[BrokenRecord, ...]
+    """Those that are of no track."""
+
+    @property
+    def tracks(self) -> list[str]:
+        """Return the names of all tracks."""
+        return sorted({*self.files.tracks, *self.runs})
+
+    @property
+    def cells(self) -> Cells:
+        """Return every track with its tiers."""
+        of_files = {(seen.track, seen.tier) for seen in self.files.states.values() if seen.tier is not None}
+        return of_files | {(run.spec.track, run.spec.tier) for runs in self.runs.values() for run in runs}
+
+
+def gather(
+    records: Path | Iterable[RecordSource], audits: Path | Iterable[AuditSource], known: Mapping[str, Seen]
+) -> Inputs:
+    """Find every record and audit; runs in files are left unread where an earlier build knew them.
+
+    Args:
+        records: folders and records.
+        audits: folders and audits.
+        known: what an earlier build saw, by ``path_key``.
+
+    """
+    folders: list[Path] = []
+    runs: dict[str, list[RunRecord]] = {}
+    experiments: list[ExperimentRecord | BrokenRecord] = []
+    broken: list[BrokenRecord] = []
+    for source in [records] if isinstance(records, Path) else records:
+        match source:
+            case RunRecord():
+                runs.setdefault(source.spec.track, []).append(source)
+            case ExperimentRecord():
+                experiments.append(source)
+            case BrokenRecord():
+                broken.append(source)
+            case _:
+                folders.append(source)
+    files = scan(folders, known)
+    experiments += [read_experiment(path) for path in files.experiments]
+    found_audits: list[RuleAudit | BrokenRecord] = []
+    for audit in [audits] if isinstance(audits, Path) else audits:
+        found_audits += read_audits(audit) if isinstance(audit, Path) else [audit]
+    return Inputs(
+        files=files,
+        runs={track: tuple(members) for track, members in runs.items()},
+        experiments=tuple(e for e in experiments if isinstance(e, ExperimentRecord)),
+        audits=tuple(a for a in found_audits if isinstance(a, RuleAudit)),
+        broken=(
+            *broken,
+            *files.broken,
+            *(found for found in (*experiments, *found_audits) if isinstance(found, BrokenRecord)),
+        ),
+    )

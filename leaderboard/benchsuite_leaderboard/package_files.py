@@ -1,0 +1,35 @@
+"""Files that come with the packages: what all pages share, and a hash of the code that makes them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+GENERATOR_PACKAGES = ("benchsuite_leaderboard", "benchsuite.results", "benchsuite.papers")
+
+
+def static_files() -> dict[str, bytes]:
+    """Return what all pages share, by path within the site."""
+    return dict(_walk(resources.files("benchsuite_leaderboard") / "static", "static"))
+
+
+def generator_hash() -> str:
+    """Return a hash of the code that pages come from: pages of another version of it are not ours to keep."""
+    digest = hashlib.sha256()
+    for package in GENERATOR_PACKAGES:
+        for name, content in _walk(resources.files(package), package):
+            if not name.endswith(".pyc"):
+                digest.update(name.encode() + b"\0" + content)
+    return digest.hexdigest()
+
+
+def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
+    """Yield every file below a folder of a package as (path, content)."""
+    for member in sorted(folder.iterdir(), key=lambda m: m.name):
+        name = f"{prefix}/{member.name}"
+        if member.is_dir():
+            yield from _walk(member, name)
+        else:
+            yield name, member.read_bytes()

@@ -1,0 +1,83 @@
+"""The page of claims: every statement with its verdict, its numbers and links to the rows they come from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from jinja2 import Environment
+
+from benchsuite.papers.verdict_model import VERDICT_WORDS, ClaimVerdict
+from benchsuite.papers.verdict_words import gap_words, metric_words, side_words
+from benchsuite.results.model import TrackTable
+from benchsuite_leaderboard.pages.frame import CLAIMS_ADDRESS, Frame
+
+
+def render_claims(
+    environment: Environment, frame: Frame, verdicts: Sequence[ClaimVerdict], tables: Iterable[TrackTable]
+) -> Iterator[tuple[str, str]]:
+    """Yield the page, if there are any claims.
+
+    Args:
+        environment: of the site's templates.
+        frame: what is around every page.
+        verdicts: as ``judge`` gives them.
+        tables: whose rows the numbers are linked to.
+
+    """
+    if verdicts:
+        text = environment.get_template("claims.html.j2").render(
+            frame.variables("claims", ""),
+            counts=verdict_counts(verdicts),
+            decided=[v for _, members in _by_paper(verdicts) for v in members if v.tier],
+            groups=_by_paper(verdicts),
+            places=_places(tables),
+            undecided=_undecided,
+            gap_words=gap_words,
+            metric_words=metric_words,
+            side_words=side_words,
+        )
+        yield CLAIMS_ADDRESS, text
+
+
+def verdict_counts(verdicts: Iterable[ClaimVerdict]) -> list[tuple[str, int]]:
+    """Return how many claims have each verdict, in words; verdicts that none has are left out."""
+    counts = Counter(verdict.verdict for verdict in verdicts)
+    return [(words, counts[verdict]) for verdict, words in VERDICT_WORDS.items() if counts[verdict]]
+
+
+def _by_paper(verdicts: Iterable[ClaimVerdict]) -> list[tuple[str, list[ClaimVerdict]]]:
+    """Group claims by what their source says before its first comma; decided ones first."""
+    groups: dict[str, list[ClaimVerdict]] = {}
+    for verdict in verdicts:
+        groups.setdefault(verdict.claim.source.partition(",")[0].strip(), []).append(verdict)
+    order = list(VERDICT_WORDS)
+    return [
+        (paper, sorted(members, key=lambda v: (order.index(v.verdict), v.claim.name)))
+        for paper, members in sorted(groups.items())
+    ]
+
+
+def _places(tables: Iterable[TrackTable]) -> dict[str, str]:
+    """Return the address of each run's row, within the site."""
+    return {
+        run.run_id: f"tracks/{table.track}.html#row-{row.row_id}"
+        for table in tables
+        for row in table.rows
+        for run in row.runs
+    }
+
+
+def _undecided(verdict: ClaimVerdict) -> list[str]:
+    """Return why a claim is undecided, each reason once, with the tiers it is of unless it is of all."""
+    tiers: dict[str, dict[str, None]] = {}
+    for case in verdict.cases:
+        if case.comparison.setting:
+            line = f"{case.comparison.setting}: {case.reason}"
+        elif case.verdict == "not_enough_records":
+            line = case.reason
+        else:
+            line = f"{case.question}: {VERDICT_WORDS[case.verdict]}"
+        tiers.setdefault(line, {})[case.tier] = None
+    whole = list(verdict.claim.tiers)
+    return [line if list(found) == whole else f"{line} (tier {', '.join(found)})" for line, found in tiers.items()]

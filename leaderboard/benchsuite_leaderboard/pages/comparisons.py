@@ -1,0 +1,57 @@
+"""Rules against each other: average ranks over tracks, and a page for every two rules that share a track."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from jinja2 import Environment
+
+from benchsuite.results.model import TrackTable
+from benchsuite_leaderboard.charts.comparisons import pair_chart, ranking_chart
+from benchsuite_leaderboard.compare import Pair
+from benchsuite_leaderboard.critical_difference import not_told_from, rank_rules
+from benchsuite_leaderboard.downloads.comparisons import pair_data, ranking_data
+from benchsuite_leaderboard.downloads.formats import as_files
+from benchsuite_leaderboard.matrix import rules_of
+from benchsuite_leaderboard.pages.frame import Frame, page_name
+
+
+def render_comparisons(
+    environment: Environment, frame: Frame, tables: Sequence[TrackTable], pairs: Sequence[Pair]
+) -> Iterator[tuple[str, str]]:
+    """Yield the page of rankings, the page of every pair, and their files for download.
+
+    Args:
+        environment: of the site's templates.
+        frame: what is around every page.
+        tables: as ``summarize`` gives them.
+        pairs: as ``pairs_of`` gives them.
+
+    Raises:
+        ValueError: if a rule's name could not safely be a file's name.
+
+    """
+    pages: dict[str, dict[str, str]] = {}
+    for pair in pairs:
+        for one, other in ((pair.left, pair.right), (pair.right, pair.left)):
+            pages.setdefault(page_name("rule", one), {})[other] = pair.address
+    rankings = rank_rules(tables)
+    text = environment.get_template("compare.html.j2").render(
+        frame.variables("compare", ""),
+        rules=rules_of(tables),
+        pairs=pairs,
+        pages=pages,
+        rankings=rankings,
+        by_name={(pair.left, pair.right): pair for pair in pairs},
+        like=not_told_from,
+        drawings=[ranking_chart(ranking) for ranking in rankings],
+    )
+    yield "compare.html", text
+    for ranking in rankings:
+        yield from as_files(ranking_data(ranking), f"downloads/ranking-{ranking.tier}")
+    template = environment.get_template("pair.html.j2")
+    around = frame.variables("compare", "../../")
+    for pair in pairs:
+        download = f"downloads/compare/{pair.left}/{pair.right}"
+        yield pair.address, template.render(around, pair=pair, drawing=pair_chart(pair), download=f"../../{download}")
+        yield from as_files(pair_data(pair), download)

@@ -1,0 +1,51 @@
+"""What every page has around it, and which names may become a page's file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from benchsuite.version import __version__
+
+# As ``benchsuite.specs.models.base.Name``; checked again because it becomes a path.
+PAGE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}")
+
+# About 50 bytes a point: a page with its tables stays well under 1 MB.
+POINTS_A_PAGE = 12_000
+
+CLAIMS_ADDRESS = "claims.html"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What is around a page; the same for all pages of a site, whatever changes within."""
+
+    title: str
+    has_claims: bool
+    has_experiments: bool
+
+    def variables(self, here: str, root: str) -> dict[str, Any]:
+        """Return what ``base.html.j2`` is given.
+
+        Args:
+            here: name of the section that the page belongs to; empty for the front page.
+            root: the way from the page's folder to the site's.
+
+        """
+        nav = [("tracks", "index.html#matrix"), ("rules", "rules.html"), ("compare", "compare.html")]
+        nav += [("claims", CLAIMS_ADDRESS)] if self.has_claims else []
+        nav += [("experiments", "index.html#experiments")] if self.has_experiments else []
+        return {"site_title": self.title, "version": __version__, "nav": nav, "here": here, "root": root}
+
+
+def page_name(what: str, name: str) -> str:
+    """Return a name that may be a file's.
+
+    Raises:
+        ValueError: if it may not.
+
+    """
+    if not PAGE_NAME.fullmatch(name):
+        raise ValueError(f"{what} {name!r}: not a valid name, so no page can be called after it")
+    return name

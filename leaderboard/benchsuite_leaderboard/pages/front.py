@@ -1,0 +1,58 @@
+"""The front page: every rule on every track, what is measured, the claims' verdicts and the studies."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from jinja2 import Environment
+
+from benchsuite.papers.verdict_model import ClaimVerdict
+from benchsuite.records.reading import BrokenRecord
+from benchsuite.results.model import TrackTable
+from benchsuite_leaderboard.downloads.formats import as_files
+from benchsuite_leaderboard.downloads.results import matrix_data, tracks_data
+from benchsuite_leaderboard.matrix import GAP_WORDS, build_matrix
+from benchsuite_leaderboard.pages.claims import verdict_counts
+from benchsuite_leaderboard.pages.frame import Frame
+from benchsuite_leaderboard.pages.studies import study_pages
+from benchsuite_leaderboard.pages.tracks import track_pages
+from benchsuite_leaderboard.study_tables import ExperimentTable
+
+
+def render_front(
+    environment: Environment,
+    frame: Frame,
+    tables: Sequence[TrackTable],
+    broken: Iterable[BrokenRecord],
+    experiments: Iterable[ExperimentTable],
+    claims: Iterable[ClaimVerdict],
+) -> Iterator[tuple[str, str]]:
+    """Yield the front page and the files for download of its tables.
+
+    Args:
+        environment: of the site's templates.
+        frame: what is around every page.
+        tables: as ``summarize`` gives them.
+        broken: files to list as unusable.
+        experiments: as ``summarize_experiments`` gives them.
+        claims: as ``judge`` gives them.
+
+    """
+    # Only the file's own folder and name: where somebody keeps their records is not for publication.
+    listed = [("/".join(b.path.parts[-2:]), b.reason) for b in broken]
+    statuses = Counter(run.status for table in tables for row in table.rows for run in row.runs)
+    matrix = build_matrix(tables)
+    text = environment.get_template("index.html.j2").render(
+        frame.variables("", ""),
+        broken=listed,
+        statuses=sorted(statuses.items()),
+        tracks=track_pages(tables),
+        experiments=study_pages(experiments),
+        claims=verdict_counts(claims),
+        matrix=matrix,
+        gap_words=GAP_WORDS,
+    )
+    yield "index.html", text
+    yield from as_files(matrix_data(matrix), "downloads/matrix")
+    yield from as_files(tracks_data(tables), "downloads/tracks")

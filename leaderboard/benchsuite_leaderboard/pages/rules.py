@@ -1,0 +1,54 @@
+"""The list of rules and each rule's own page: what it declares, what the audit found, and all its results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from jinja2 import Environment
+
+from benchsuite.records.audit import RuleAudit
+from benchsuite.results.model import TrackTable
+from benchsuite_leaderboard.compare import Pair
+from benchsuite_leaderboard.downloads.formats import as_files
+from benchsuite_leaderboard.downloads.results import rule_data
+from benchsuite_leaderboard.downloads.rules import audit_data, rules_data
+from benchsuite_leaderboard.pages.frame import Frame, page_name
+from benchsuite_leaderboard.rules import AUDIT_VERDICTS, CLAIM_WORDS, MECHANISMS, rule_pages
+
+
+def render_rules(
+    environment: Environment,
+    frame: Frame,
+    tables: Sequence[TrackTable],
+    audits: Iterable[RuleAudit],
+    pairs: Sequence[Pair],
+) -> Iterator[tuple[str, str]]:
+    """Yield the list of rules, the page of every rule that was run or audited, and their files for download.
+
+    Args:
+        environment: of the site's templates.
+        frame: what is around every page.
+        tables: as ``summarize`` gives them.
+        audits: what ``benchsuite audit --out`` found of the rules.
+        pairs: as ``pairs_of`` gives them.
+
+    Raises:
+        ValueError: if a rule's name could not safely be a file's name.
+
+    """
+    rules = rule_pages(tables, audits)
+    words = {"claim_words": CLAIM_WORDS, "audit_verdicts": AUDIT_VERDICTS, "mechanisms": MECHANISMS}
+    template = environment.get_template("rules.html.j2")
+    yield "rules.html", template.render(frame.variables("rules", "") | words, rules=rules)
+    yield from as_files(rules_data(rules), "downloads/rules")
+    template = environment.get_template("rule.html.j2")
+    around = frame.variables("rules", "../")
+    for page in rules:
+        page_name("rule", page.name)
+        partners = [
+            (p.right if p.left == page.name else p.left, p.address) for p in pairs if page.name in (p.left, p.right)
+        ]
+        yield page.address, template.render(around | words, page=page, partners=sorted(partners))
+        yield from as_files(rule_data(page.name, page.results), f"downloads/rules/{page.name}")
+        if page.audit:
+            yield from as_files(audit_data(page), f"downloads/audits/{page.name}")

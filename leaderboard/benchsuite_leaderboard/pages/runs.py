@@ -1,0 +1,113 @@
+"""A run's page: its spec, where it was made, its curves, and the command that makes it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Environment
+
+from benchsuite.records.model import RunRecord
+from benchsuite.results.model import RuleRow, SeedRun, TrackTable
+from benchsuite_leaderboard.charts import runs as run_charts
+from benchsuite_leaderboard.charts.vega import Chart
+from benchsuite_leaderboard.pages.frame import Frame
+
+POINTS_A_RUN = 1_500
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """One run, as its template sees it."""
+
+    record: RunRecord
+    run: SeedRun
+    row: RuleRow
+    table: TrackTable
+    earlier: int
+    """Records of the same run that this one replaced."""
+
+    @property
+    def address(self) -> str:
+        """Return the page's path within the site."""
+        return run_address(self.table.track, self.record.run_id)
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """Return the run's spec as plain data."""
+        return self.record.spec.model_dump(mode="json")
+
+    @property
+    def facts(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return what the record says of network, data, machine, versions, clock and seeds; nothing that is unset."""
+        record = self.record
+        parts = [
+            ("Network", record.network),
+            ("Data", record.data),
+            ("Hardware", record.hardware),
+            ("Environment", record.environment),
+            ("Timing", record.timing),
+        ]
+        found = [(name, part.model_dump(mode="json", exclude_none=True)) for name, part in parts if part is not None]
+        return [*found, ("Seeds", record.seeds)]
+
+    @property
+    def hashes(self) -> dict[str, Any]:
+        """Return what names the run and its result."""
+        record = self.record
+        return {
+            "run_id": record.run_id,
+            "spec_hash": record.spec_hash,
+            "result_key": record.result_key,
+            "schema_version": record.schema_version,
+            "started_at": record.started_at.isoformat(),
+            "ended_at": record.ended_at.isoformat(),
+            "resumed": record.resumed,
+        }
+
+    @property
+    def charts(self) -> list[Chart]:
+        """Return the error's and the loss's chart, as far as something was measured."""
+        return run_charts.error_and_loss(self.record, POINTS_A_RUN // 2)
+
+    @property
+    def diagnostics(self) -> list[Chart]:
+        """Return a chart a diagnostic, one line a segment."""
+        return run_charts.diagnostics(self.record, POINTS_A_RUN // 2)
+
+
+def run_address(track: str, run_id: str) -> str:
+    """Return the path of a run's page within the site."""
+    return f"runs/{track}/{run_id}.html"
+
+
+def run_pages(tables: Iterable[TrackTable]) -> Iterator[RunPage]:
+    """Yield a page for every run id; where several records have it, for the one that ended last."""
+    for table in tables:
+        found: dict[str, list[tuple[RuleRow, SeedRun, RunRecord]]] = {}
+        for row in table.rows:
+            for run in row.runs:
+                if run.record is not None:
+                    found.setdefault(run.run_id, []).append((row, run, run.record))
+        for members in found.values():
+            row, run, record = max(members, key=lambda m: (not m[1].superseded, m[2].ended_at.isoformat(), m[0].row_id))
+            yield RunPage(record, run, row, table, len(members) - 1)
+
+
+def render_runs(
+    environment: Environment, frame: Frame, tables: Iterable[TrackTable], mlflow: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Yield the page of every run that has a record.
+
+    Args:
+        environment: of the site's templates.
+        frame: what is around every page.
+        tables: of one track, with its runs' records.
+        mlflow: address of a run's page in MLflow, by run id.
+
+    """
+    template = environment.get_template("run.html.j2")
+    around = frame.variables("tracks", "../../")
+    for page in run_pages(tables):
+        yield page.address, template.render(around, page=page, mlflow=mlflow.get(page.record.run_id))

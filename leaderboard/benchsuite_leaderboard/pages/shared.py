@@ -1,0 +1,50 @@
+"""All pages that depend on several tracks: they are made anew in every build."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from benchsuite.papers.verdict_model import ClaimVerdict
+from benchsuite.records.audit import RuleAudit
+from benchsuite.records.reading import BrokenRecord
+from benchsuite.results.model import TrackTable
+from benchsuite_leaderboard.compare import pairs_of
+from benchsuite_leaderboard.pages.claims import render_claims
+from benchsuite_leaderboard.pages.comparisons import render_comparisons
+from benchsuite_leaderboard.pages.frame import Frame
+from benchsuite_leaderboard.pages.front import render_front
+from benchsuite_leaderboard.pages.rules import render_rules
+from benchsuite_leaderboard.pages.studies import render_studies
+from benchsuite_leaderboard.rendering import template_environment
+from benchsuite_leaderboard.study_tables import ExperimentTable
+
+
+def render_shared(
+    frame: Frame,
+    tables: Sequence[TrackTable],
+    broken: Iterable[BrokenRecord],
+    experiments: Sequence[ExperimentTable],
+    claims: Sequence[ClaimVerdict],
+    audits: Iterable[RuleAudit],
+) -> Iterator[tuple[str, str]]:
+    """Yield (path, text) of every page and download; of the tables, curves and records are not looked at.
+
+    Args:
+        frame: what is around every page.
+        tables: as ``summarize`` gives them, of all tracks.
+        broken: files to list as unusable.
+        experiments: as ``summarize_experiments`` gives them.
+        claims: as ``judge`` gives them.
+        audits: what ``benchsuite audit --out`` found of the rules.
+
+    Raises:
+        ValueError: if a track's, a rule's or an experiment's name could not safely be a file's name.
+
+    """
+    environment = template_environment()
+    yield from render_front(environment, frame, tables, broken, experiments, claims)
+    pairs = list(pairs_of(tables))
+    yield from render_rules(environment, frame, tables, audits, pairs)
+    yield from render_comparisons(environment, frame, tables, pairs)
+    yield from render_claims(environment, frame, claims, tables)
+    yield from render_studies(environment, frame, experiments)

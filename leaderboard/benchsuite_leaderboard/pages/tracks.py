@@ -1,0 +1,72 @@
+"""A track's page with its tables, charts and downloads, and the pages of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Environment
+
+from benchsuite.results.model import TrackTable
+from benchsuite_leaderboard.charts.diagnostics import alignment_charts
+from benchsuite_leaderboard.charts.learning import learning_curves
+from benchsuite_leaderboard.charts.rows import assign_series
+from benchsuite_leaderboard.downloads.formats import as_files
+from benchsuite_leaderboard.downloads.results import track_data
+from benchsuite_leaderboard.pages.frame import POINTS_A_PAGE, Frame, page_name
+from benchsuite_leaderboard.pages.runs import render_runs
+
+
+@dataclass(frozen=True)
+class TrackPage:
+    """One track and its tables, as the templates see it."""
+
+    name: str
+    tables: tuple[TrackTable, ...]
+
+    @property
+    def address(self) -> str:
+        """Return the page's path within the site."""
+        return f"tracks/{self.name}.html"
+
+
+def track_pages(tables: Iterable[TrackTable]) -> list[TrackPage]:
+    """Put together the tables of each track.
+
+    Raises:
+        ValueError: if a track's name could not safely be a file's name.
+
+    """
+    by_track: dict[str, list[TrackTable]] = {}
+    for table in tables:
+        by_track.setdefault(page_name("track", table.track), []).append(table)
+    return [TrackPage(name, tuple(members)) for name, members in sorted(by_track.items())]
+
+
+def render_track(
+    environment: Environment, frame: Frame, track: TrackPage, mlflow: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Yield what depends on one track's records alone: its page, its runs' pages and its downloads.
+
+    Args:
+        environment: of the site's templates.
+        frame: what is around every page.
+        track: with its runs' records.
+        mlflow: address of a run's page in MLflow, by run id.
+
+    """
+    template = environment.get_template("track.html.j2")
+    yield track.address, template.render(frame.variables("tracks", "../"), page=track, **_drawings(track))
+    for table in track.tables:
+        yield from as_files(track_data(table), f"downloads/tracks/{track.name}/{table.table_id}")
+    yield from render_runs(environment, frame, track.tables, mlflow)
+
+
+def _drawings(track: TrackPage) -> Mapping[str, Any]:
+    budget = POINTS_A_PAGE // len(track.tables)
+    return {
+        "series": {t.table_id: assign_series(t) for t in track.tables},
+        "learning": {t.table_id: learning_curves(t, budget // 2) for t in track.tables},
+        "alignment": {t.table_id: alignment_charts(t, budget // 2) for t in track.tables},
+    }

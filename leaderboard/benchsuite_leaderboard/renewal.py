@@ -1,0 +1,129 @@
+"""Decide which tracks are made anew, and make them, in several processes where there is much to do.
+
+A track is kept as an earlier build left it while all that its pages come from is the same: its files' sizes and times,
+the records given in memory, what papers say, the frame, the links, and the code that makes pages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence, Set
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from benchsuite.papers.statements import Papers
+from benchsuite.records.reading import record_text
+from benchsuite.results.grouping import conditions
+from benchsuite.specs.models.track import RunSpec
+from benchsuite.version import __version__
+from benchsuite_leaderboard import scan
+from benchsuite_leaderboard.inputs import Inputs
+from benchsuite_leaderboard.memory import remembered_track, track_memory
+from benchsuite_leaderboard.package_files import generator_hash
+from benchsuite_leaderboard.pages.frame import Frame
+from benchsuite_leaderboard.track_job import RESULT, TrackJob, TrackResult, build_track
+
+
+@dataclass(frozen=True)
+class EarlierSite:
+    """What there is to keep."""
+
+    out: Path
+    files: Set[str]
+    """Of it, by path within the site; none where everything is to be made anew."""
+
+
+def track_jobs(
+    inputs: Inputs, papers: Papers, frame: Frame, mlflow: Mapping[str, str], staging: Path
+) -> Iterator[TrackJob]:
+    """Yield the job of making each track, with the key of all that goes into it.
+
+    Args:
+        inputs: the records.
+        papers: what stands beside them.
+        frame: what is around every page.
+        mlflow: address of a run's page in MLflow, by run id.
+        staging: folder to write pages to.
+
+    """
+    metrics = frozenset(case.comparison.metric for laid_out in papers.claims for case in laid_out.cases)
+    deciding = [(spec.track, conditions(spec)) for spec in _deciding_specs(papers)]
+    around = [frame.title, frame.has_claims, frame.has_experiments]
+    everywhere = _hash([__version__, generator_hash(), papers.fingerprint, around, sorted(mlflow.items())])
+    for track in inputs.tracks:
+        files, given = inputs.files.tracks.get(track, ()), inputs.runs.get(track, ())
+        states = sorted(
+            (scan.path_key(p), inputs.files.states[p].size, inputs.files.states[p].changed_ns) for p in files
+        )
+        yield TrackJob(
+            track=track,
+            key=_hash([everywhere, track, states, sorted(_hash(record_text(record)) for record in given)]),
+            files=files,
+            read={path: inputs.files.read[path] for path in files if path in inputs.files.read},
+            given=given,
+            frame=frame,
+            published=tuple(value for value in papers.published if value.spec.track == track),
+            wanted=frozenset(wanted for name, wanted in deciding if name == track),
+            metrics=metrics,
+            mlflow=mlflow,
+            folder=staging,
+        )
+
+
+def _deciding_specs(papers: Papers) -> Iterator[RunSpec]:
+    """Yield the spec of every run that a claim is decided by."""
+    for laid_out in papers.claims:
+        for case in laid_out.cases:
+            for side in (case.left, case.right):
+                for arm in (side.main, side.minus) if side else ():
+                    if arm and arm.spec:
+                        yield arm.spec
+
+
+def make_tracks(jobs: Sequence[TrackJob], earlier: EarlierSite, processes: int) -> tuple[list[TrackResult], set[str]]:
+    """Make the tracks that changed.
+
+    Args:
+        jobs: of all tracks.
+        earlier: the site as it is.
+        processes: how many to use at most.
+
+    Returns:
+        Every track's result, and the files of the site that stay as they are.
+
+    """
+    results: dict[str, TrackResult] = {}
+    kept: set[str] = set()
+    stale: list[TrackJob] = []
+    for job in jobs:
+        known = remembered_track(earlier.out, job.track) if earlier.files else None
+        if known and known.key == job.key and earlier.files >= set(known.written):
+            results[job.track] = known
+            kept |= {*known.written, track_memory(job.track)}
+        else:
+            stale.append(job)
+    for job, made in zip(stale, _make(stale, processes), strict=True):
+        path = job.folder / track_memory(job.track)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(made)
+        results[job.track] = RESULT.validate_json(made)
+    return [results[job.track] for job in jobs], kept
+
+
+def _make(jobs: Sequence[TrackJob], processes: int) -> list[bytes]:
+    count = min(processes, len(jobs))
+    if count < 2 or sum(job.size for job in jobs) <= scan.FEW_RECORDS:
+        return [build_track(job) for job in jobs]
+    # Not forked: the command may have started threads by now.
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+        # The longest first, so that no process ends long after the others.
+        order = sorted(jobs, key=lambda job: -job.size)
+        futures: dict[str, Future[bytes]] = {job.track: pool.submit(build_track, job) for job in order}
+        return [futures[job.track].result() for job in jobs]
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")).hexdigest()

@@ -1,0 +1,142 @@
+"""Examples of the docs work as printed. The oracles are the library and the command themselves."""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import benchsuite
+from benchsuite.cli.main import run_command
+from benchsuite.registry.manager import installed_registry
+
+from .blocks import FENCED_LANGUAGES, Block, blocks_of, paragraphs_of
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGES = sorted(p for p in DOCS.rglob("*.md") if "decisions" not in p.parts)
+SMALL = {"protocol.epochs": 1, "dataset.train_limit": 320}
+"""What every run of an example is made with, so that all pages take a minute."""
+
+
+def _name(page: Path) -> str:
+    return page.relative_to(DOCS).as_posix()
+
+
+RUNNABLE = [page for page in PAGES if any(block.language != "text" for block in blocks_of(page))]
+
+
+@pytest.fixture
+def small_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Work in a folder of the test, with runs of the smoke tier and no mirror; forget what a page installs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCHSUITE_TRACKING_URI", "none")
+    whole: Callable[..., Any] = benchsuite.run
+
+    def small(*given: Any, **options: Any) -> Any:
+        options["set"] = {**dict(options.get("set") or {}), **SMALL}
+        return whole(*given, **{**options, "tier": "smoke"})
+
+    # Not by monkeypatch: the functions of the package are looked up by name when they are first asked for.
+    monkeypatch.setitem(vars(benchsuite), "run", small)
+    yield
+    installed_registry.cache_clear()
+    for name in [name for name in sys.modules if name.startswith(("docs_example", "benchsuite_my_"))]:
+        del sys.modules[name]
+
+
+@pytest.mark.usefixtures("small_runs")
+@pytest.mark.parametrize("page", RUNNABLE, ids=_name)
+def test_examples_of_a_page_run_in_order(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches an example that a renamed function, option or field has left behind."""
+    names: dict[str, Any] = {"__name__": "docs_example"}
+    for block in blocks_of(page):
+        place = f"{_name(page)}:{block.line}"
+        assert block.language in FENCED_LANGUAGES, f"{place}: '{block.language}' is never run; say sh, python, text …"
+        if block.title:
+            path = Path(block.title)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
+        elif block.language == "yaml":
+            yaml.safe_load(block.text)
+        elif block.language == "toml":
+            tomllib.loads(block.text)
+        elif block.language == "python" and not block.not_run:
+            exec(compile(block.text, place, "exec"), names)  # noqa: S102 (our own pages)
+        elif block.language == "sh" and not block.not_run:
+            _run_shell(block, place, monkeypatch)
+
+
+def _run_shell(block: Block, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for command in block.commands:
+        match command:
+            case ["benchsuite", *arguments]:
+                code = run_command(_small(arguments))
+                assert code == block.exit_code, f"{place}: {' '.join(command)}: exit code {code}"
+            case ["pip", "install", "-e", folder]:
+                _install(Path(folder), monkeypatch)
+            case ["pytest", *arguments]:
+                _run_pytest(arguments, place)
+            case _:
+                pytest.fail(f"{place}: `{' '.join(command)}` is not run; say why with <!-- not run: … -->")
+
+
+def _small(arguments: list[str]) -> list[str]:
+    if arguments[0] != "run":
+        return arguments
+    settings = [word for field, value in SMALL.items() for word in ("--set", f"{field}={value}")]
+    return [*arguments, "--tier", "smoke", *settings]
+
+
+def _install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Install a distribution as ``pip install -e`` does, without a build: its sources and entry points on the path."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    source = (folder / "src").resolve()
+    info = source / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    points = project.get("entry-points", {}).get("benchsuite", {})
+    lines = "".join(f"{name} = {value}\n" for name, value in points.items())
+    (info / "entry_points.txt").write_text(f"[benchsuite]\n{lines}")
+    monkeypatch.syspath_prepend(str(source))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(source), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep))
+    installed_registry.cache_clear()
+
+
+def _run_pytest(arguments: list[str], place: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *arguments],
+        env={k: v for k, v in os.environ.items() if k not in {"PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST"}},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, f"{place}: pytest {' '.join(arguments)}\n{done.stdout[-3000:]}{done.stderr[-1000:]}"
+    assert re.search(r"\d+ passed", done.stdout), place
+
+
+def test_paragraphs_are_short() -> None:
+    """Catches pages that grow back into walls of text; `pytest -s` prints the numbers."""
+    words = {_name(page): paragraphs_of(page) for page in PAGES}
+    for page, counts in words.items():
+        print(f"{page:40} {statistics.median(counts or [0]):5.0f} words in a median paragraph, {sum(counts):5} in all")
+    every = [count for counts in words.values() for count in counts]
+    assert statistics.median(every) < 35
+    assert max(every) <= 90
+
+
+def test_a_reason_stands_with_each_block_that_is_not_run() -> None:
+    """Catches a tag that a typing error has made a comment without effect: the block would be run, or never be."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        tagged = [block for block in blocks_of(page) if block.not_run or block.exit_code]
+        assert len(tagged) == len(re.findall(r"<!-- *(?:not|exit)", text)), _name(page)

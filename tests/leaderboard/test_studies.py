@@ -1,0 +1,157 @@
+"""Oracle: numbers worked out by hand from made records, and the promises of ``build_site``."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from benchsuite.records.store import BrokenRecord
+from benchsuite.results.formatting import plain_mean_sd
+from benchsuite.results.model import Estimate
+from benchsuite_leaderboard.charts.studies import correlation_charts, error_chart, experiment_series
+from benchsuite_leaderboard.site import build_site
+from benchsuite_leaderboard.study_tables import summarize_experiments
+
+from ..built_site import pages_of
+
+LABELS = ["updated_random_feedback, ε = 0", "updated_random_feedback, ε = 1", "backprop"]
+
+
+def test_a_row_is_the_mean_of_logarithms_over_seeds(make_experiment):
+    """Seeds end at 1e-2, 1e-1 and 1; the logarithm of the mean would be -0.43."""
+    (table,) = summarize_experiments([make_experiment()])
+    assert [row.label for row in table.rows] == LABELS
+    first = table.rows[0]
+    assert (first.error.mean, first.error.sd, first.error.n) == pytest.approx((-1.0, 1.0, 3))
+    assert [c.mean for c in first.correlations] == pytest.approx([0.4] * 3)
+    last = first.error_curve[-1]
+    assert (last.epoch, last.mean, last.low, last.high) == pytest.approx((4, -1.0, -2.0, 0.0))
+    assert [p.epoch for p in first.correlation_curves[0]] == [1, 2, 3, 4], "undefined at the start"
+    assert table.rows[2].correlations == ()
+
+
+def test_a_diverged_trajectory_is_counted_and_enters_no_mean(make_experiment):
+    (table,) = summarize_experiments([make_experiment(diverged={(0, 1), (2, 1), (1, 0)})])
+    zero, one, _ = table.rows
+    assert (one.completed, one.total) == (1, 3)
+    reason = "diverged: the error stopped being a finite number in iterations 3 to 4"
+    assert one.failures == (f"seeds 0, 2 {reason}",)
+    assert zero.failures == (f"seed 1 {reason}",)
+    assert (one.error.mean, one.error.sd, one.error.n) == pytest.approx((-3.0, None, 1))
+    assert [p.epoch for p in one.error_curve] == [0, 1, 2, 3, 4]
+
+
+def test_a_row_without_a_completed_seed_has_no_number_and_no_line(make_experiment):
+    record = make_experiment(diverged={(s, r) for s in range(3) for r in (0, 1, None)})
+    (table,) = summarize_experiments([record])
+    assert [row.error for row in table.rows] == [None] * 3
+    assert [set(row.correlations) for row in table.rows] == [{None}, {None}, set()]
+    assert error_chart(table, 1000) is None
+    assert correlation_charts(table, 1000) == []
+    page = pages_of([record])["experiments/a-study.html"]
+    assert page.count("seeds 0, 1, 2 diverged") == 3
+
+
+def test_an_error_of_exactly_zero_has_no_logarithm_and_so_no_mean(make_experiment):
+    """Of one seed alone: a mean over the other two would hide it."""
+    record = make_experiment(ends=((0, 0.1), (1, 0.1)))
+    first, *others = record.trajectories
+    first = first.model_copy(update={"squared_error": (*first.squared_error[:-1], 0.0)})
+    (table,) = summarize_experiments([record.model_copy(update={"trajectories": (first, *others)})])
+    assert table.rows[0].error is None
+    assert [p.epoch for p in table.rows[0].error_curve] == [0, 1, 2, 3]
+    assert table.rows[1].error is not None
+
+
+def test_of_two_records_of_one_experiment_the_later_stands(make_experiment):
+    early = make_experiment(command="early")
+    late = early.model_copy(update={"command": "late", "ended_at": early.ended_at + timedelta(hours=1)})
+    for records in ([early, late], [late, early]):
+        (table,) = summarize_experiments(records)
+        assert table.command == "late"
+
+
+def test_other_settings_are_another_table_on_the_same_page(make_experiment, tmp_path):
+    records = [make_experiment(), make_experiment(step_size=0.2), make_experiment(name="another")]
+    report = build_site(records, tmp_path / "site")
+    assert report.experiments == 3
+    assert {f for f in report.files if f.startswith("experiments/")} == {
+        "experiments/a-study.html",
+        "experiments/another.html",
+    }
+    page = (tmp_path / "site" / "experiments" / "a-study.html").read_text(encoding="utf-8")
+    assert page.count("<section") == 2
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+
+def test_the_start_page_leads_to_each_experiment_and_back(make_experiment, make_seeds, tmp_path):
+    build_site([*make_seeds("backprop", [0.1, 0.2]), make_experiment()], tmp_path / "site")
+    index = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    assert 'href="experiments/a-study.html"' in index
+    assert "<b>1</b> experiment" in index
+    page = (tmp_path / "site" / "experiments" / "a-study.html").read_text(encoding="utf-8")
+    assert 'href="../index.html"' in page
+    assert 'href="../index.html#matrix"' in page
+    for address in re.findall(r'(?:href|src)="(\.\./[^"#]+)', page):
+        assert (tmp_path / "site" / "experiments" / address).resolve().is_file(), address
+
+
+def test_the_same_experiments_give_the_same_bytes_in_any_order(make_experiment, tmp_path):
+    records = [make_experiment(), make_experiment(step_size=0.2)]
+    for folder, given in (("one", records), ("two", records[::-1])):
+        build_site(given, tmp_path / folder)
+    names = ["index.html", "experiments/a-study.html"]
+    one, two = ([(tmp_path / folder / name).read_bytes() for name in names] for folder in ("one", "two"))
+    assert one == two
+
+
+def test_a_broken_experiment_is_listed(tmp_path):
+    report = build_site([BrokenRecord(Path("experiments/a.json"), "empty")], tmp_path / "site")
+    assert (report.experiments, len(report.broken)) == (0, 1)
+    assert "experiments/a.json" in report.index.read_text(encoding="utf-8")
+
+
+def test_a_hostile_record_stays_text(make_experiment):
+    hostile = '</script><img src=x onerror="alert(1)">'
+    record = make_experiment(title=hostile, command=hostile, reason=hostile, diverged={(0, 1)})
+    pages = pages_of([record], title=hostile)
+    for page in (text for name, text in pages.items() if name.endswith(".html")):
+        assert "<img" not in page
+        assert "&lt;img" in page
+
+
+def test_an_unsafe_name_becomes_no_file(make_experiment):
+    record = make_experiment()
+    spec = record.spec.model_copy(update={"name": "../outside"})
+    with pytest.raises(ValueError, match="not a valid name"):
+        pages_of([record.model_copy(update={"spec": spec})])
+
+
+def test_backprop_is_drawn_in_the_texts_colour_and_rates_in_their_own(make_experiment):
+    (table,) = summarize_experiments([make_experiment()])
+    series = experiment_series(table)
+    assert series["backprop"].color == "currentColor"
+    assert len({s.color for s in series.values()}) == 3
+    chart = error_chart(table, 1000)
+    assert chart.spec["encoding"]["color"]["scale"]["domain"] == LABELS
+    assert {v["label"] for v in chart.spec["data"]["values"]} == set(LABELS)
+    charts = correlation_charts(table, 1000)
+    assert [c.title for c in charts] == ["W1 and R1ᵀ", "W2 and R2ᵀ", "W3 and R3ᵀ"]
+    assert {v["label"] for v in charts[0].spec["data"]["values"]} == set(LABELS[:2])
+
+
+@pytest.mark.parametrize(
+    ("estimate", "text"),
+    [
+        (None, "–"),
+        (Estimate(mean=-2.187, n=3, sd=0.571), "\N{MINUS SIGN}2.19 ± 0.57"),
+        (Estimate(mean=-0.001, n=1), "0.00"),
+        (Estimate(mean=0.5, n=1), "0.50"),
+    ],
+)
+def test_a_plain_mean_is_no_percentage(estimate, text):
+    assert plain_mean_sd(estimate) == text
