@@ -2,9 +2,9 @@
 
     python scripts/mutate.py [--jobs N] [--timeout SECONDS] [NAME …]
 
-Works on copies of the checkout in a temporary folder. Runs all named tests on the sound code first, then each sabotage's
-up to the first failure. Exits with 1 if a sabotage survives, or no longer fits the code. All of them take about half an
-hour on two cores.
+Works on copies of the checkout in a temporary folder. Runs all named tests on the sound code first, then those of each
+sabotage up to the first failure. Exits with 1 if a sabotage survives, or no longer fits the code. All of them take
+about half an hour on two cores.
 """
 
 from __future__ import annotations

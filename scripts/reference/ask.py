@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from benchsuite.cli.main import app
 from typer.testing import CliRunner
+
+from benchsuite.cli.main import app
 
 
 def ask(*arguments: str) -> Any:

@@ -13,7 +13,7 @@ import mkdocs_gen_files
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from reference import command, fields, listings, rules  # noqa: E402 (the folder above is not a package)
+from reference import command, fields, listings, rules
 
 pages = {
     "reference/command.md": command.page(),

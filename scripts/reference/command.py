@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import typer
-from benchsuite.cli.main import app
 from typer.cli import get_docs_for_click
+
+from benchsuite.cli.main import app
 
 INTRODUCTION = """# Command
 

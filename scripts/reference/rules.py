@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from benchsuite.registry.manager import installed_registry
 from reference.ask import ask, one_line, table
+
+from benchsuite.registry.manager import installed_registry
 
 
 def pages() -> dict[str, str]:
