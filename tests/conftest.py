@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+# Read when torch is imported, here and in every process that a test starts. The matrices are small, and several workers
+# with a thread for each core would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
@@ -15,6 +22,53 @@ from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
 from . import factories
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+LEFT_OUT = pytest.StashKey[Counter[str]]()
+"""How many tests were left out, by the marker that says why."""
+REASONS = {
+    "full": "beyond the covering set (`pytest -m full` runs them)",
+    "slow": "of minutes (`pytest -m slow` runs them)",
+    "gpu": "without a CUDA device",
+    "browser": "without Chromium and chromedriver on the PATH",
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[LEFT_OUT] = Counter()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what this machine cannot run, rather than skip test after test."""
+    has_browser = any(map(shutil.which, BROWSERS)) and shutil.which("chromedriver")
+    missing = [name for name, there in (("gpu", torch.cuda.is_available()), ("browser", has_browser)) if not there]
+    impossible = [item for item in items if any(item.get_closest_marker(name) for name in missing)]
+    if impossible:
+        config.hook.pytest_deselected(items=impossible)
+        items[:] = [item for item in items if item not in set(impossible)]
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Count what is left out, for the last lines of the report."""
+    for item in items:
+        item.config.stash[LEFT_OUT].update(name for name in REASONS if item.get_closest_marker(name))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let a worker tell the process that reports; each of them has collected all tests."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = dict(session.config.stash[LEFT_OUT])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take from a worker what it has counted."""
+    node.config.stash[LEFT_OUT] |= Counter(getattr(node, "workeroutput", {}).get("left_out", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was left out, so that nobody takes it for tested."""
+    for name, count in config.stash[LEFT_OUT].items():
+        terminalreporter.write_line(f"left out: {count} tests {REASONS[name]}")
 
 
 @pytest.fixture(autouse=True)

@@ -13,12 +13,6 @@ from benchsuite.specs.models.dataset import Normalization
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 
 
-@pytest.fixture(autouse=True)
-def skip_without_gpu(request):
-    if request.node.get_closest_marker("gpu") and not torch.cuda.is_available():
-        pytest.skip("no CUDA device here")
-
-
 def dataset(channels=3, *, floats=False, count=10, shape=(4, 5)):
     generator = torch.Generator().manual_seed(0)
 

@@ -10,7 +10,6 @@ import torch
 from benchsuite.conformance.kit.guards import Surroundings
 from benchsuite.conformance.samples.networks import SampleNetwork
 from benchsuite.conformance.samples.trial import Trial, differing
-from benchsuite.credit.rule import incompatibilities
 from benchsuite.diagnostics.cluster_quality import ClusterQualityOfAuthors
 from benchsuite.diagnostics.conditioning import ConditionNumber, OrthogonalityDeviation
 from benchsuite.diagnostics.contract import Diagnostic
@@ -23,6 +22,8 @@ from benchsuite.diagnostics.update_angle import UpdateAngle
 from benchsuite.diagnostics.update_sign_agreement import UpdateSignAgreement
 from benchsuite.registry.manager import installed_registry
 from benchsuite.testing import SAMPLE_NETWORKS
+
+from ..applicable import possible_pairs
 
 DIAGNOSTICS = (
     CreditAngle,
@@ -52,12 +53,11 @@ UNDEFINED_FOR_BACKPROP = (
 """How names begin of diagnostics that have no number for backprop in an ordinary network."""
 RULES = installed_registry().rules
 SAMPLES = {sample.name: sample for sample in SAMPLE_NETWORKS}
+PAIRS = possible_pairs({name: sample.outline for name, sample in SAMPLES.items()})
 
 
 def started(rule_name: str, sample: SampleNetwork) -> Trial:
     rule = RULES[rule_name]()
-    if reasons := incompatibilities(rule.traits, sample.outline):
-        pytest.skip("; ".join(reasons))
     trial = Trial.start(rule, sample)
     trial.step(sample.batch(0))
     trial.network.eval()
@@ -77,11 +77,11 @@ def everything(trial: Trial) -> dict[str, object]:
     return found
 
 
-@pytest.mark.parametrize("sample", [*SAMPLES.values()], ids=lambda s: s.name)
-@pytest.mark.parametrize("rule_name", sorted(RULES))
+@pytest.mark.parametrize(("rule_name", "sample_name"), PAIRS)
 @pytest.mark.parametrize("with_gradients", [True, False], ids=["with gradients", "without"])
-def test_measuring_leaves_everything_as_it_was_and_repeats_itself(rule_name, sample, with_gradients):
+def test_measuring_leaves_everything_as_it_was_and_repeats_itself(rule_name, sample_name, with_gradients):
     """``with gradients``: those of the last step, which share a tensor where feedback learns."""
+    sample = SAMPLES[sample_name]
     trial = started(rule_name, sample)
     if not with_gradients:
         trial.optimizer.zero_grad(set_to_none=True)
@@ -97,12 +97,10 @@ def test_measuring_leaves_everything_as_it_was_and_repeats_itself(rule_name, sam
 
 
 @pytest.mark.parametrize("frozen", [("dense1",), ("dense2",), ("dense1", "dense2"), ("dense1.map.weight",)])
-@pytest.mark.parametrize("rule_name", sorted(RULES))
+@pytest.mark.parametrize("rule_name", [rule for rule, sample in PAIRS if sample == "dense"])
 @pytest.mark.parametrize("options", [{}, {"norm": "batch"}, {"activation": "softplus"}], ids=str)
 def test_frozen_parameters_are_no_obstacle(attach, rule_name, frozen, options):
     layers = [{"kind": "dense", "units": 7, **options}, {"kind": "dense", "units": 6, **options}]
-    if reasons := incompatibilities(RULES[rule_name].traits, SAMPLES["dense"].outline):
-        pytest.skip("; ".join(reasons))
     rule = attach(rule_name, layers, (20,), frozen=tuple(f"nodes.{name}" for name in frozen))
     batch = SAMPLES["dense"].batch(0, dtype=torch.float64)
     for diagnostic in DIAGNOSTICS:

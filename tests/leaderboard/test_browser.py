@@ -25,11 +25,7 @@ SWITCHES = (
     "--window-size=1400,1000",
 )
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="no chromium on the PATH"),
-    pytest.mark.skipif(not DRIVER, reason="no chromedriver on the PATH"),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
 @pytest.fixture(scope="module")

@@ -40,11 +40,7 @@ KINDS = {
 }
 """One page of each kind; the run's has its id in its name."""
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="no chromium on the PATH"),
-    pytest.mark.skipif(not DRIVER, reason="no chromedriver on the PATH"),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
 def hostile_audit(environment) -> RuleAudit:

@@ -16,6 +16,7 @@ from benchsuite.credit.rule import Batch, Rule
 from benchsuite.networks.builder import build, outline_of
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.networks.network import Network
+from benchsuite.networks.shapes.outline import ArchitectureOutline
 from benchsuite.specs.models.architecture import ChainArchitecture, Conv2dLayer, DenseLayer
 from benchsuite.specs.models.joints import PoolLayer
 
@@ -62,10 +63,13 @@ class Case:
             {"kind": "chain", "name": "drawn", "layers": self.layers, "readout": {"bias": self.readout_bias}}
         )
 
+    def outline(self) -> ArchitectureOutline:
+        """Return the network on paper."""
+        return outline_of(self.architecture, self.input_shape, self.classes)
+
     def network(self) -> Network:
         """Return the network with every parameter drawn, biases and norms included, in training mode."""
-        plan = outline_of(self.architecture, self.input_shape, self.classes)
-        network = build(plan, Generator().manual_seed(self.seed)).to(self.dtype)
+        network = build(self.outline(), Generator().manual_seed(self.seed)).to(self.dtype)
         rng = np.random.default_rng(self.seed)
         with torch.no_grad():
             for segment in network.segments.values():
