@@ -93,7 +93,9 @@ def build_site(
         broken.sort(key=lambda b: (b.path.parts[-2:], b.reason))
         verdicts = judge(papers.claims, [record for result in results for record in result.evidence])
         studies = summarize_studies(inputs.studies)
-        pages = render_shared(frame, tables, broken, studies, verdicts, inputs.audits)
+        # Only the file's own folder and name: where somebody keeps their records is not for publication.
+        listed = [("/".join(b.path.parts[-2:]), b.reason) for b in broken]
+        pages = render_shared(frame, tables, listed, studies, verdicts, inputs.audits)
         files: dict[str, Content] = dict(staged_files(staging))
         files |= {name: text.encode("utf-8", "backslashreplace") for name, text in pages} | static_files()
         files[FILES] = files_to_remember(inputs.files.states)

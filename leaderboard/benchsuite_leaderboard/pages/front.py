@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from jinja2 import Environment
 
 from benchsuite.papers.verdict_model import ClaimVerdict
-from benchsuite.records.reading import BrokenRecord
 from benchsuite.results.model import TrackTable
 from benchsuite_leaderboard.downloads.formats import as_files
 from benchsuite_leaderboard.downloads.results import matrix_data, tracks_data
@@ -24,7 +23,7 @@ def render_front(
     environment: Environment,
     frame: Frame,
     tables: Sequence[TrackTable],
-    broken: Iterable[BrokenRecord],
+    broken: Sequence[tuple[str, str]],
     studies: Iterable[StudyTable],
     claims: Iterable[ClaimVerdict],
 ) -> Iterator[tuple[str, str]]:
@@ -34,18 +33,16 @@ def render_front(
         environment: of the site's templates.
         frame: what is around every page.
         tables: as ``summarize`` gives them.
-        broken: files to list as unusable.
+        broken: files to list as unusable, as (what to call it, reason).
         studies: as ``summarize_studies`` gives them.
         claims: as ``judge`` gives them.
 
     """
-    # Only the file's own folder and name: where somebody keeps their records is not for publication.
-    listed = [("/".join(b.path.parts[-2:]), b.reason) for b in broken]
     statuses = Counter(run.status for table in tables for row in table.rows for run in row.runs)
     matrix = build_matrix(tables)
     text = environment.get_template("index.html.j2").render(
         frame.variables("", ""),
-        broken=listed,
+        broken=broken,
         statuses=sorted(statuses.items()),
         tracks=track_pages(tables),
         studies=study_pages(studies),

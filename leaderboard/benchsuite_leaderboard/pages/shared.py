@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from benchsuite.papers.verdict_model import ClaimVerdict
 from benchsuite.records.audit import RuleAudit
-from benchsuite.records.reading import BrokenRecord
 from benchsuite.results.model import TrackTable
 from benchsuite_leaderboard.compare import pairs_of
 from benchsuite_leaderboard.pages.claims import render_claims
@@ -22,7 +21,7 @@ from benchsuite_leaderboard.study_tables import StudyTable
 def render_shared(
     frame: Frame,
     tables: Sequence[TrackTable],
-    broken: Iterable[BrokenRecord],
+    broken: Sequence[tuple[str, str]],
     studies: Sequence[StudyTable],
     claims: Sequence[ClaimVerdict],
     audits: Iterable[RuleAudit],
@@ -32,7 +31,7 @@ def render_shared(
     Args:
         frame: what is around every page.
         tables: as ``summarize`` gives them, of all tracks.
-        broken: files to list as unusable.
+        broken: files to list as unusable, as (what to call it, reason).
         studies: as ``summarize_studies`` gives them.
         claims: as ``judge`` gives them.
         audits: what ``benchsuite audit --out`` found of the rules.
