@@ -33,7 +33,7 @@ Rules: the contract (``Rule``, ``RuleConfig``, ``RuleTraits``, ``Batch``, ``Step
 weights on the way back (``ReplacedFeedbackRule``, ``LearnedFeedbackRule``, ``FeedbackWeights``,
 ``DrawnFeedbackConfig``); mechanism two, credit handed to every segment (``record_forward``, ``Tape``, ``TargetRule``);
 random numbers that are saved with the run (``RandomStream``, ``normal_noise``); the network that a rule sees
-(``Network``, ``Segment``, ``LinearMap``) and its shapes (``ArchitectureOutline``).
+(``Network``, ``Segment``, ``LinearMap``) and its shapes (``NetworkShapes``).
 
 Data sets: ``DecodedDataset`` is what a ``DatasetReader`` returns, ``DataError`` what it raises.
 
@@ -67,12 +67,12 @@ from benchsuite.credit import (
 )
 from benchsuite.credit.rule import (
     Batch,
+    BatchShard,
     CreditWork,
     LearnedFeedback,
     Rule,
     RuleConfig,
     RuleTraits,
-    Share,
     StepResult,
 )
 from benchsuite.data.tensors import DatasetReader, DecodedDataset
@@ -82,14 +82,14 @@ from benchsuite.networks import (
     NONLINEARITIES,
     AdoptedNetwork,
     ArchitectureBuilder,
-    ArchitectureOutline,
     Criterion,
     LinearMap,
     Network,
+    NetworkShapes,
     Nonlinearity,
     ProbeNorm,
     Segment,
-    SegmentOutline,
+    SegmentShapes,
     adopt,
 )
 from benchsuite.records.model import EpochMetrics, RunRecord
@@ -106,7 +106,7 @@ from benchsuite.specs.models.architecture import (
     SegmentDefaults,
     TorchvisionArchitecture,
 )
-from benchsuite.specs.models.joints import (
+from benchsuite.specs.models.fixed_layers import (
     ActivationLayer,
     DropoutLayer,
     FlattenLayer,
@@ -125,9 +125,9 @@ __all__ = [
     "AdoptedNetwork",
     "AdoptionError",
     "ArchitectureBuilder",
-    "ArchitectureOutline",
     "ArchitectureSpec",
     "Batch",
+    "BatchShard",
     "ChainArchitecture",
     "Conv2dLayer",
     "CreditWork",
@@ -153,6 +153,7 @@ __all__ = [
     "MapKind",
     "Measurement",
     "Network",
+    "NetworkShapes",
     "Nonlinearity",
     "PluginError",
     "PoolLayer",
@@ -170,9 +171,8 @@ __all__ = [
     "ScaleName",
     "Segment",
     "SegmentDefaults",
-    "SegmentOutline",
+    "SegmentShapes",
     "ShapeError",
-    "Share",
     "SingularMapError",
     "StepResult",
     "SubsampleLayer",

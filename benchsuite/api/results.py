@@ -13,7 +13,7 @@ from benchsuite.api.records import Records
 from benchsuite.api.sites import Warn, build_store_site
 from benchsuite.api.tables import experiment_table
 from benchsuite.api.workspace import Workspace
-from benchsuite.execution.pairs import RefusedPair
+from benchsuite.execution.compatibility import RefusedPair
 from benchsuite.execution.session import SessionResult
 from benchsuite.records.experiment import ExperimentRecord
 from benchsuite.records.store import RecordStore

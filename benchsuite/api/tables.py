@@ -38,7 +38,7 @@ def results_table(table: TrackTable) -> Table:
 
 def _cells(row: RuleRow, *, with_top5: bool) -> list[str]:
     failures = ", ".join(f"{count} {status_words(status)}" for status, count in row.failures)
-    mark = {"best": " [green]best[/]", "tie": " [green]tie[/]"}.get(row.standing or "", "")
+    mark = {"best": " [green]best[/]", "tie": " [green]tie[/]"}.get(row.versus_best or "", "")
     return [
         escape(row.label),
         mean_sd(row.test_error) + mark,

@@ -11,8 +11,8 @@ from benchsuite.data.availability import size_on_paper
 from benchsuite.data.images.streamed import StreamedDataset
 from benchsuite.data.load import load_dataset
 from benchsuite.data.tensors import DecodedDataset
+from benchsuite.execution.compatibility import LaidOutRun, lay_out
 from benchsuite.execution.estimate import Estimate, estimate
-from benchsuite.execution.pairs import LaidOutRun, lay_out
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.hashing import run_id
 from benchsuite.specs.loading.resolve import SelectedRun
@@ -61,7 +61,7 @@ def make_plan(runs: list[SelectedRun], registry: Registry, data_root: Path) -> l
 def _estimate(run: LaidOutRun, registry: Registry) -> Estimate:
     spec, data = run.selected.spec, run.data
     config = registry.validated_config(spec.rule.name, spec.rule.config)
-    about = run.outline, run.rule, config, spec.protocol, data.train_examples, data.size_bytes
+    about = run.shapes, run.rule, config, spec.protocol, data.train_examples, data.size_bytes
     return estimate(*about, spec.hardware.world_size)
 
 

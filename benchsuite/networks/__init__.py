@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from benchsuite.networks.network import Network
     from benchsuite.networks.nonlinearity import NONLINEARITIES, Nonlinearity
     from benchsuite.networks.segments import ProbeNorm, Segment
-    from benchsuite.networks.shapes.outline import ArchitectureOutline, SegmentOutline
+    from benchsuite.networks.shapes.network_shapes import NetworkShapes, SegmentShapes
 
 __all__ = [
     "NONLINEARITIES",
     "AdoptedNetwork",
     "ArchitectureBuilder",
-    "ArchitectureOutline",
     "Criterion",
     "LinearMap",
     "Network",
+    "NetworkShapes",
     "Nonlinearity",
     "ProbeNorm",
     "Segment",
-    "SegmentOutline",
+    "SegmentShapes",
     "adopt",
 ]
 
@@ -34,14 +34,14 @@ _MODULES = {
     "NONLINEARITIES": "nonlinearity",
     "AdoptedNetwork": "adoption",
     "ArchitectureBuilder": "builder",
-    "ArchitectureOutline": "shapes.outline",
+    "NetworkShapes": "shapes.outline",
     "Criterion": "criterion",
     "LinearMap": "maps",
     "Network": "network",
     "Nonlinearity": "nonlinearity",
     "ProbeNorm": "segments",
     "Segment": "segments",
-    "SegmentOutline": "shapes.outline",
+    "SegmentShapes": "shapes.outline",
     "adopt": "adoption",
 }
 

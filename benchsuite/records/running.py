@@ -58,7 +58,7 @@ def alive_run_ids(running_folder: Path) -> set[str]:
     return {run_id for run_id in found if _is_alive(running_folder, run_id)}
 
 
-def unclaim(running_folder: Path, run_id: str) -> None:
+def release_lock(running_folder: Path, run_id: str) -> None:
     """Take away the marker and the lock of a process that was making this run and is known to be gone."""
     for path in (_marker_path(running_folder, run_id), _lock_path(running_folder, run_id)):
         path.unlink(missing_ok=True)

@@ -8,11 +8,13 @@ from typing import Any
 from benchsuite.records.model import RunRecord
 from benchsuite.results.final import WAITED
 from benchsuite.results.model import BASELINE_RULE, Cost, Gap
-from benchsuite.results.row_records import Bundle
+from benchsuite.results.row_records import RowRecords
 from benchsuite.results.statistics import median, paired_difference, welch_p_value
 
 
-def gap_to_baseline(bundle: Bundle, bundles: Sequence[Bundle], usual: dict[str, Any], labels: dict[str, str]) -> Gap:
+def gap_to_baseline(
+    bundle: RowRecords, bundles: Sequence[RowRecords], usual: dict[str, Any], labels: dict[str, str]
+) -> Gap:
     """Return a row's test error minus the baseline's, paired by seed, or why there is no difference.
 
     Args:
@@ -39,7 +41,7 @@ def gap_to_baseline(bundle: Bundle, bundles: Sequence[Bundle], usual: dict[str, 
     return Gap(difference, remark, p_value)
 
 
-def cost_of(bundle: Bundle, bundles: Sequence[Bundle], usual: dict[str, Any]) -> Cost:
+def cost_of(bundle: RowRecords, bundles: Sequence[RowRecords], usual: dict[str, Any]) -> Cost:
     """Return the time per step relative to the baseline's, where the two may be compared, or why they may not.
 
     Args:
@@ -74,7 +76,7 @@ def cost_of(bundle: Bundle, bundles: Sequence[Bundle], usual: dict[str, Any]) ->
     return Cost(own / reference, remark)
 
 
-def _baseline_for(bundle: Bundle, bundles: Sequence[Bundle], usual: dict[str, Any]) -> Bundle | None:
+def _baseline_for(bundle: RowRecords, bundles: Sequence[RowRecords], usual: dict[str, Any]) -> RowRecords | None:
     """Return the baseline's row that is most like this one: in its protocol first, then in its hardware."""
     candidates = [b for b in bundles if b.first.spec.rule.name == BASELINE_RULE and b.counted]
     here = bundle.first.hardware

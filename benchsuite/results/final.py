@@ -8,10 +8,10 @@ TOP5_CLASSES = 11
 """Fewest classes with which the top-5 error is shown. Records have it from 6 on, but of 10 classes five are half:
 whoever guesses is right every other time."""
 
-LEAST_PROCESSOR_SHARE = 0.8
+MIN_PROCESSOR_SHARE = 0.8
 """Of one core, that a run on the CPU must have had while it trained for its times to say anything of the rule."""
 
-WAITED = f"they had less than {LEAST_PROCESSOR_SHARE} of a core: the machine was busy, or data came slowly"
+WAITED = f"they had less than {MIN_PROCESSOR_SHARE} of a core: the machine was busy, or data came slowly"
 
 
 def final_error(record: RunRecord) -> float | None:
@@ -36,4 +36,4 @@ def waited_for_processor(record: RunRecord) -> bool:
     timing = record.timing
     if record.hardware.device != "cpu" or timing.train_processor_s is None:
         return False
-    return timing.train_processor_s < LEAST_PROCESSOR_SHARE * timing.train_time_s
+    return timing.train_processor_s < MIN_PROCESSOR_SHARE * timing.train_time_s

@@ -10,7 +10,7 @@ from benchsuite.records.model import RunRecord, RunStatus
 BASELINE_RULE = "backprop"
 """The rule that gaps and costs are relative to."""
 
-Standing = Literal["best", "tie", "behind", "unknown"]
+VersusBest = Literal["best", "tie", "behind", "unknown"]
 """Against the row with the lowest mean: it; no difference shown; a difference shown; too few shared seeds."""
 
 
@@ -179,7 +179,7 @@ class RuleRow:
     rank: int | None = None
     """1 for the lowest mean; None if the row may not be ranked."""
     unranked_reason: str = ""
-    standing: Standing | None = None
+    versus_best: VersusBest | None = None
     """None if the row may not be ranked."""
 
     @property

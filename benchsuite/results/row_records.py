@@ -15,7 +15,7 @@ from benchsuite.results.model import BASELINE_RULE
 
 
 @dataclass(frozen=True)
-class Bundle:
+class RowRecords:
     """The records of one row before anything is computed from them."""
 
     key: str
@@ -65,7 +65,7 @@ class Bundle:
         }
 
 
-def bundle_records(records: Sequence[RunRecord]) -> list[Bundle]:
+def group_rows(records: Sequence[RunRecord]) -> list[RowRecords]:
     """Put together the records that differ in their seed only."""
     found: dict[str, list[RunRecord]] = {}
     for record in records:
@@ -73,10 +73,10 @@ def bundle_records(records: Sequence[RunRecord]) -> list[Bundle]:
         config, protocol = rule.model_dump(mode="json")["config"], plain(record.spec.protocol)
         key = canonical([rule.name, config, protocol, hardware.hardware_class, hardware.precision])
         found.setdefault(key, []).append(record)
-    return [Bundle(key, tuple(members)) for key, members in sorted(found.items())]
+    return [RowRecords(key, tuple(members)) for key, members in sorted(found.items())]
 
 
-def usual_protocol(bundles: Sequence[Bundle]) -> dict[str, Any]:
+def usual_protocol(bundles: Sequence[RowRecords]) -> dict[str, Any]:
     """Return the protocol that most rows have; among equally frequent ones, the baseline's."""
     frequency = Counter(canonical(b.protocol) for b in bundles)
     baseline = {canonical(b.protocol) for b in bundles if b.first.spec.rule.name == BASELINE_RULE}

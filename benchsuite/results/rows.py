@@ -13,7 +13,7 @@ from benchsuite.results.curves import diagnostic_curves, mean_curve, test_curve,
 from benchsuite.results.final import WAITED, final_error, final_top5_error, final_train_error
 from benchsuite.results.grouping import differing_fields, short_hash
 from benchsuite.results.model import Difference, Estimate, Published, RuleRow, SeedRun
-from benchsuite.results.row_records import Bundle, usual_protocol
+from benchsuite.results.row_records import RowRecords, usual_protocol
 from benchsuite.results.statistics import estimate
 from benchsuite.specs.models.track import RunSpec
 
@@ -23,7 +23,7 @@ PublishedLookup = Callable[[RunSpec, Estimate | None], Published | None]
 UNMEASURED = "completed without a test error"
 
 
-def build_rows(bundles: Sequence[Bundle], published_for: PublishedLookup) -> list[RuleRow]:
+def build_rows(bundles: Sequence[RowRecords], published_for: PublishedLookup) -> list[RuleRow]:
     """Compute every row of a table; ranks are given afterwards, by ``ranking.rank_rows``."""
     usual = usual_protocol(bundles)
     labels = _labels(bundles)
@@ -34,7 +34,9 @@ def build_rows(bundles: Sequence[Bundle], published_for: PublishedLookup) -> lis
     ]
 
 
-def _build_row(bundle: Bundle, bundles: Sequence[Bundle], usual: dict[str, Any], labels: dict[str, str]) -> RuleRow:
+def _build_row(
+    bundle: RowRecords, bundles: Sequence[RowRecords], usual: dict[str, Any], labels: dict[str, str]
+) -> RuleRow:
     counted, latest, first = bundle.counted, bundle.latest, bundle.first
     top5_errors = [e for r in counted if (e := final_top5_error(r)) is not None]
     failed = Counter(r.status if r.status != "completed" else UNMEASURED for r in latest if final_error(r) is None)
@@ -97,7 +99,7 @@ def _protocol_differences(protocol: dict[str, Any], usual: dict[str, Any]) -> tu
     return tuple(replace(d, usual=usual_values[d.field]) for d in differing_fields(here, [there]))
 
 
-def _labels(bundles: Sequence[Bundle]) -> dict[str, str]:
+def _labels(bundles: Sequence[RowRecords]) -> dict[str, str]:
     """Name each row by its rule, and by what differs where a rule has several rows."""
     labels = {}
     for bundle in bundles:
@@ -114,8 +116,8 @@ def _mark(difference: Difference) -> str:
     return difference.value.strip('"') if part == "hardware" else f"{name}={difference.value}"
 
 
-def _marks(bundle: Bundle, namesakes: Sequence[Bundle]) -> tuple[Difference, ...]:
-    def identity(b: Bundle) -> dict[str, Any]:
+def _marks(bundle: RowRecords, namesakes: Sequence[RowRecords]) -> tuple[Difference, ...]:
+    def identity(b: RowRecords) -> dict[str, Any]:
         spec, hardware = b.first.spec, b.first.hardware
         config = spec.rule.model_dump(mode="json")["config"]
         machine = {"class": hardware.hardware_class, "precision": hardware.precision}
@@ -124,7 +126,7 @@ def _marks(bundle: Bundle, namesakes: Sequence[Bundle]) -> tuple[Difference, ...
     return differing_fields(identity(bundle), [identity(b) for b in namesakes])
 
 
-def _notes(bundle: Bundle, bundles: Sequence[Bundle], differences: Sequence[Difference]) -> tuple[str, ...]:
+def _notes(bundle: RowRecords, bundles: Sequence[RowRecords], differences: Sequence[Difference]) -> tuple[str, ...]:
     own = ", ".join(f"{d.field.removeprefix('protocol.')} = {d.value} (most rows: {d.usual})" for d in differences)
     notes = [f"its own protocol: {own}"] if own else []
     frequency = Counter(len(b.latest) for b in bundles)

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from benchsuite.conformance.kit.guards import Surroundings
+from benchsuite.conformance.kit.guards import GlobalState
 from benchsuite.conformance.samples.networks import SampleNetwork
 from benchsuite.conformance.samples.trial import Trial, differing
 from benchsuite.diagnostics.cluster_quality import ClusterQualityOfAuthors
@@ -53,7 +53,7 @@ UNDEFINED_FOR_BACKPROP = (
 """How names begin of diagnostics that have no number for backprop in an ordinary network."""
 RULES = installed_registry().rules
 SAMPLES = {sample.name: sample for sample in SAMPLE_NETWORKS}
-PAIRS = possible_pairs({name: sample.outline for name, sample in SAMPLES.items()})
+PAIRS = possible_pairs({name: sample.shapes for name, sample in SAMPLES.items()})
 
 
 def started(rule_name: str, sample: SampleNetwork) -> Trial:
@@ -88,7 +88,7 @@ def test_measuring_leaves_everything_as_it_was_and_repeats_itself(rule_name, sam
     batch = sample.batch(1)
     seen_once = (ClusterQualityOfAuthors,) if sample.name == "conv-norm-dropout" and rule_name == "backprop" else ()
     for diagnostic in (*DIAGNOSTICS, *seen_once):
-        before, surroundings = everything(trial), Surroundings(trial.network, batch)
+        before, surroundings = everything(trial), GlobalState(trial.network, batch)
         first = diagnostic().measure(trial.rule, batch)
         changed = [*differing(before, everything(trial)), *surroundings.changes()]
         assert not changed, diagnostic.name

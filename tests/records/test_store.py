@@ -133,7 +133,7 @@ def test_a_lock_that_is_voided_does_not_block_the_next_try(tmp_path: Path) -> No
     store = RecordStore(tmp_path)
     store.prepare()
     with marked_running(store.running_folder, "abc"):
-        store.unclaim("abc")
+        store.release_lock("abc")
         assert alive_run_ids(store.running_folder) == set()
         with marked_running(store.running_folder, "abc"):
             assert alive_run_ids(store.running_folder) == {"abc"}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchsuite.errors import PluginError, SpecError
-from benchsuite.execution.events import announce
+from benchsuite.execution.events import send_event
 from benchsuite.registry import hookimpl
 from benchsuite.registry.manager import Registry, build_registry
 from benchsuite.registry.sources import rule_source_hash
@@ -219,6 +219,6 @@ def test_an_events_hook_wrapper_is_run_by_pluggy(caplog: pytest.LogCaptureFixtur
     manager = build_registry([]).manager
     manager.register(Wrapping(), "wrapping")
     manager.register(Broken(), "broken")
-    announce(manager, "benchsuite_run_failed", record=None)
+    send_event(manager, "benchsuite_run_failed", record=None)
     assert seen == ["before", "after"]
     assert "broken failed in benchsuite_run_failed: RuntimeError: full disk" in caplog.text

@@ -102,9 +102,9 @@ class SpecLibrary:
         elif named.value != path.stem and SPEC_KINDS[kind].is_named_by_its_file:
             message = f"found '{named.value}', but the file is called '{path.stem}'; make them agree"
             raise SpecError([named.mark.problem(message, "name")], subject=node.mark.file or str(path))
-        return self._lay_out(kind, node, (*chain, path))
+        return self._choose_memory_format(kind, node, (*chain, path))
 
-    def _lay_out(self, kind: Kind, node: Node, chain: tuple[Path, ...]) -> Node:
+    def _choose_memory_format(self, kind: Kind, node: Node, chain: tuple[Path, ...]) -> Node:
         base = node.get("extends")
         if base is not None:
             found = self._load_file(kind, self.find(kind, str(base.value), base.mark, "extends"), chain)
@@ -128,7 +128,7 @@ class SpecLibrary:
             return node.with_entry(part, found)
         if entry.is_mapping:
             own_name = node.get("name")
-            laid_out = self._lay_out(kind, entry, chain)
+            laid_out = self._choose_memory_format(kind, entry, chain)
             if laid_out.get("name") is None and own_name is not None:
                 laid_out = laid_out.with_entry("name", own_name)
             return node.with_entry(part, laid_out)

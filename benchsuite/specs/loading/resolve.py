@@ -77,7 +77,7 @@ def resolve(
     selection: Selection,
     library: SpecLibrary,
     directory: RuleDirectory,
-    settle_hardware: Callable[[HardwareSpec], HardwareSpec] = lambda hardware: hardware,
+    resolve_hardware: Callable[[HardwareSpec], HardwareSpec] = lambda hardware: hardware,
     target: Target | None = None,
 ) -> list[SelectedRun]:
     """Return every run of a selection, fully explicit, in the order track, seed, rule.
@@ -88,7 +88,7 @@ def resolve(
         selection: the selection to resolve.
         library: the library to look names up in.
         directory: the known rules.
-        settle_hardware: replaces 'auto' with the machine's hardware.
+        resolve_hardware: replaces 'auto' with the machine's hardware.
         target: the suite or track of that name, if it has been looked up before.
 
     Raises:
@@ -102,7 +102,7 @@ def resolve(
     tier = selection.tier or tracks.tier
     rules = _select_rules(selection, tracks, directory)
     seeds = selection.seeds or tuple(range(tracks.seeds))
-    hardware = settle_hardware(_resolve_hardware(selection.hardware, library, overrides))
+    hardware = resolve_hardware(_resolve_hardware(selection.hardware, library, overrides))
     problems: list[Problem] = []
     runs: list[SelectedRun] = []
     everything = list(dict.fromkeys(rule for chosen in rules.values() for rule in chosen))

@@ -39,7 +39,7 @@ class DatasetBase(DocumentedSpec):
 class ResidentBase(DatasetBase):
     """Fields of every data set that is held on the device as a whole."""
 
-    later_fields = frozenset({"augmentation"})
+    omit_default_from_hash = frozenset({"augmentation"})
 
     augmentation: CropAndFlip | None = None
     """Augmentation drawn anew for each training image and epoch; never used in evaluation."""

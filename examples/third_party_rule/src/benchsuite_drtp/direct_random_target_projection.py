@@ -25,7 +25,7 @@ class DirectRandomTargetProjection(Rule[DirectRandomTargetProjectionConfig]):
     traits = RuleTraits(
         mechanism="direct_local_credit",
         source="Frenkel, Lefebvre & Bol 2021, Frontiers in Neuroscience 15:629892",
-        least_hidden=1,
+        min_hidden_segments=1,
     )
     projection: Tensor
 
@@ -34,7 +34,7 @@ class DirectRandomTargetProjection(Rule[DirectRandomTargetProjectionConfig]):
         super().attach(network, generator)
         weight = next(network.parameters())
         drawn = []
-        for segment in network.outline.segments[:-1]:
+        for segment in network.shapes.segments[:-1]:
             bound = self.config.gain * (6 / segment.units) ** 0.5
             matrix = torch.empty(network.classes, segment.units, dtype=weight.dtype)
             drawn.append(matrix.uniform_(-bound, bound, generator=generator))
