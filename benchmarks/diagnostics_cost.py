@@ -30,7 +30,7 @@ from benchsuite.diagnostics.feedback_agreement import EqualSignFraction, Feedbac
 from benchsuite.diagnostics.one_step_credit_angle import OneStepCreditAngle
 from benchsuite.diagnostics.update_angle import UpdateAngle
 from benchsuite.errors import DataError
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CrossEntropy
 from benchsuite.registry.manager import installed_registry
 from benchsuite.specs.models.architecture import ChainArchitecture
@@ -79,7 +79,7 @@ def mnist_or_alike(data_root: Path) -> tuple[DecodedDataset, bool]:
 def make_trainer(rule_name: str, layers: list[dict[str, object]], dataset: DecodedDataset) -> Trainer:
     architecture = ChainArchitecture.model_validate({"name": "measured", "kind": "chain", "layers": layers})
     seeds = derive_seeds(0)
-    network = build(outline_of(architecture, dataset.input_shape, dataset.classes), generator(seeds, "init"))
+    network = build(shapes_of(architecture, dataset.input_shape, dataset.classes), generator(seeds, "init"))
     rule = installed_registry().rule(rule_name)()
     rule.attach(network, generator(seeds, "feedback"))
     data = ResidentData(dataset, Normalization(mean=(0.5,), std=(0.5,)), "cpu")

@@ -18,7 +18,7 @@ import torch
 from pairing import paired, quartiles, settle_machine, show, write_json
 
 from benchsuite.credit.rule import Batch
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CrossEntropy
 from benchsuite.networks.network import Network
 from benchsuite.registry.manager import installed_registry
@@ -49,7 +49,7 @@ GOALS = {f"{rule} / autograd, dense": "<= 1.10" for rule in RULES} | {"weight_mi
 def make_network(name: str) -> Network:
     input_shape, layers = NETWORKS[name]
     spec = ChainArchitecture.model_validate({"name": "timed", "kind": "chain", "layers": layers})
-    return build(outline_of(spec, input_shape, 10), torch.Generator().manual_seed(0))
+    return build(shapes_of(spec, input_shape, 10), torch.Generator().manual_seed(0))
 
 
 def ratios(rule_name: str, network_name: str, layout: int, turns: int) -> list[float]:

@@ -23,7 +23,7 @@ from benchsuite.data.resident import ResidentData
 from benchsuite.data.roots import find_data_root
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import DataError
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CrossEntropy
 from benchsuite.registry.manager import installed_registry
 from benchsuite.specs.models.architecture import ChainArchitecture
@@ -56,7 +56,7 @@ def mnist_or_alike(data_root: Path) -> tuple[DecodedDataset, bool]:
 
 def make_trainer(rule_name: str, dataset: DecodedDataset) -> Trainer:
     seeds = derive_seeds(0)
-    network = build(outline_of(ARCHITECTURE, dataset.input_shape, 10), generator(seeds, "init"))
+    network = build(shapes_of(ARCHITECTURE, dataset.input_shape, 10), generator(seeds, "init"))
     rule_type = installed_registry().rule(rule_name)
     rule = rule_type(rule_type.Config())
     rule.attach(network, generator(seeds, "feedback"))

@@ -29,14 +29,14 @@ from benchsuite.credit.rule import Batch
 from benchsuite.data.images.streamed import AHEAD, StreamedData, StreamedDataset
 from benchsuite.data.load import load_dataset
 from benchsuite.data.roots import find_data_root
-from benchsuite.execution.allocator import steady_allocator
+from benchsuite.execution.allocator import keep_freed_memory
 from benchsuite.registry.manager import installed_registry
 from benchsuite.specs.loading.kinds import adapter_of
 from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.specs.models.protocol import ProtocolSpec
 from benchsuite.specs.models.track import RuleSpec
-from benchsuite.training.assembly import Parts, assemble
+from benchsuite.training.build_trainer import TrainingSpecs, assemble
 from benchsuite.training.device import open_device
 from benchsuite.training.seeds import derive_seeds
 from benchsuite.training.trainer import Trainer
@@ -92,14 +92,14 @@ def main() -> None:
     spec = adapter_of("dataset").validate_python({**plain, **asked})
     dataset = load_dataset(spec, root)
     assert isinstance(dataset, StreamedDataset)
-    steady_allocator()
+    keep_freed_memory()
     hardware = HardwareSpec(name="timed", device=given.device, precision=given.precision)
     device, registry = open_device(hardware), installed_registry()
     data = StreamedData(dataset, device.torch_device, given.processes)
     network = SpecLibrary([builtin_folder()]).load("architectures", given.architecture).plain()
     architecture = adapter_of("architecture").validate_python({**network, "name": given.architecture})
     protocol = ProtocolSpec.model_validate({"epochs": 1, "batch_size": batch, "optimizer": SGD})
-    parts = Parts(architecture, protocol, RuleSpec(name="backprop"), derive_seeds(0))
+    parts = TrainingSpecs(architecture, protocol, RuleSpec(name="backprop"), derive_seeds(0))
     trainer = assemble(parts, data, device, registry)
     trainer.set_channels_last(given.memory_format == "channels_last")
     trainer.network.train()

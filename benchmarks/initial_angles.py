@@ -25,7 +25,7 @@ from benchsuite.credit.rule import Batch
 from benchsuite.data.load import load_dataset
 from benchsuite.data.roots import find_data_root
 from benchsuite.errors import DataError
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CrossEntropy
 from benchsuite.networks.network import Network
 from benchsuite.specs.models.architecture import ChainArchitecture
@@ -89,7 +89,7 @@ def nonnegative_network(published: Published, seed: int) -> Network:
             "layers": [{**first, "initialization": on_data}, *others],
         }
     )
-    return build(outline_of(architecture, published.input_shape, 10), Generator().manual_seed(seed))
+    return build(shapes_of(architecture, published.input_shape, 10), Generator().manual_seed(seed))
 
 
 def random_images(shape: tuple[int, ...], examples: int) -> Tensor:

@@ -17,7 +17,7 @@ import torch
 from pairing import paired, quartiles, settle_machine, show, write_json
 
 from benchsuite.credit.rule import Batch, Rule
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CrossEntropy
 from benchsuite.networks.network import Network
 from benchsuite.specs.models.architecture import ChainArchitecture
@@ -64,7 +64,7 @@ def make_network(name: str) -> Network:
             },
         }
     )
-    return build(outline_of(spec, input_shape, 10), torch.Generator().manual_seed(0))
+    return build(shapes_of(spec, input_shape, 10), torch.Generator().manual_seed(0))
 
 
 def ratios(rule_name: str, precision: str, network_name: str, layout: int, turns: int) -> list[float]:

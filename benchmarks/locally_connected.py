@@ -22,7 +22,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from benchsuite.execution.allocator import steady_allocator
+from benchsuite.execution.allocator import keep_freed_memory
 from benchsuite.networks.maps import LocallyConnected2d
 
 # (input channels, size, channels, kernel, stride, padding): the GEVB paper's MNIST and CIFAR10 LC networks.
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--usual-order", action="store_true")
     options = parser.parse_args()
-    steady_allocator()  # as in every run of the harness
+    keep_freed_memory()  # as in every run of the harness
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     print(f"torch {torch.__version__}, {options.threads} threads, batch {options.batch}, {options.rounds} rounds")
@@ -64,24 +64,24 @@ def main() -> None:
     for name, (inputs, size, channels, kernel, stride, padding) in LAYERS.items():
         linear_map = LocallyConnected2d(inputs, channels, kernel, size, size, stride, padding)
         weight = linear_map.weight.detach().normal_()
-        reads_data, positions = name.endswith("LC1"), len(weight)
+        reads_input, positions = name.endswith("LC1"), len(weight)
         x = torch.randn(options.batch, inputs, size, size)
         cotangent = torch.randn_like(linear_map.apply_weight(x, weight).contiguous())
         if not options.usual_order:
-            x, cotangent = x if reads_data else batch_fastest(x), batch_fastest(cotangent)
+            x, cotangent = x if reads_input else batch_fastest(x), batch_fastest(cotangent)
         patches = torch.randn(positions, weight.shape[2], options.batch)
         at_map = torch.randn(positions, channels, options.batch)
 
         def forward(m=linear_map, x=x, w=weight) -> object:  # noqa: ANN001
             return m.apply_weight(x, w)
 
-        def backward(m=linear_map, x=x, c=cotangent, w=weight, passes_on=not reads_data) -> object:  # noqa: ANN001
+        def backward(m=linear_map, x=x, c=cotangent, w=weight, passes_on=not reads_input) -> object:  # noqa: ANN001
             return m.backward_through(x, c, w, passes_on)
 
         def product(w=weight, p=patches) -> object:  # noqa: ANN001
             return torch.bmm(w, p)
 
-        def products_back(w=weight, p=patches, c=at_map, passes_on=not reads_data) -> object:  # noqa: ANN001
+        def products_back(w=weight, p=patches, c=at_map, passes_on=not reads_input) -> object:  # noqa: ANN001
             return torch.bmm(w.transpose(1, 2), c) if passes_on else None, torch.bmm(c, p.transpose(1, 2))
 
         one, two = median_ms(product, options.rounds), median_ms(products_back, options.rounds)

@@ -12,12 +12,12 @@ from pathlib import Path
 import torch
 from torch.utils.benchmark import Timer
 
-from benchsuite.execution.allocator import steady_allocator
+from benchsuite.execution.allocator import keep_freed_memory
 
 
 def settle_machine(*about: str) -> None:
     """Fix the allocator, as every run of the harness does, and print what the figures that follow depend on."""
-    steady = steady_allocator()
+    steady = keep_freed_memory()
     print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     print("; ".join([*about, f"allocator fixed: {steady}"]))
 

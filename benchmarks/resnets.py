@@ -23,7 +23,7 @@ from torchvision.models import get_model
 
 from benchsuite.data.open import open_data
 from benchsuite.data.tensors import DecodedDataset
-from benchsuite.execution.allocator import steady_allocator
+from benchsuite.execution.allocator import keep_freed_memory
 from benchsuite.registry.manager import installed_registry
 from benchsuite.specs.loading.kinds import adapter_of
 from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
@@ -31,7 +31,7 @@ from benchsuite.specs.models.dataset import SyntheticDataset
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.specs.models.protocol import ProtocolSpec
 from benchsuite.specs.models.track import RuleSpec
-from benchsuite.training.assembly import Parts, assemble
+from benchsuite.training.build_trainer import TrainingSpecs, assemble
 from benchsuite.training.device import open_device, peak_memory, reset_peak_memory
 from benchsuite.training.seeds import derive_seeds
 from benchsuite.training.trainer import Trainer
@@ -88,7 +88,9 @@ def make_trainer(name: str, rule: str, hardware: HardwareSpec, batch: int) -> Tr
     labels = torch.randint(classes, (batch,))
     device, registry = open_device(hardware), installed_registry()
     random = DecodedDataset(images, labels, images[:1], labels[:1], classes)
-    parts = Parts(architecture, protocol, RuleSpec(name=rule, config=registry.rule_config(rule, {})), derive_seeds(0))
+    parts = TrainingSpecs(
+        architecture, protocol, RuleSpec(name=rule, config=registry.rule_config(rule, {})), derive_seeds(0)
+    )
     trainer = assemble(parts, open_data(random, data, device.torch_device), device, registry)
     trainer.set_channels_last(hardware.memory_format == "channels_last")
     trainer.network.train()
@@ -142,7 +144,7 @@ def peak_mib(name: str, rule: str, hardware: dict[str, object], batch: int, sent
     """Send (peak memory of three steps less what was held before the network was made, feedback weights), in MiB."""
     spec = HardwareSpec.model_validate(hardware)
     device = open_device(spec).torch_device
-    steady_allocator()
+    keep_freed_memory()
     torch.zeros(1, device=device)
     reset_peak_memory(device)
     before = peak_memory(device)[0] or 0.0

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from benchsuite.credit.rule import Batch, Rule
 from benchsuite.data.load import load_dataset
 from benchsuite.data.resident import ResidentData
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CrossEntropy
 from benchsuite.networks.network import Network
 from benchsuite.specs.models.architecture import ChainArchitecture
@@ -113,7 +113,7 @@ def trainer_of(architecture: ChainArchitecture, rule: Rule) -> Trainer:
         name="alike", kind="synthetic", train_examples=STEPS * BATCH, test_examples=10, height=28, width=28
     )
     dataset, seeds = load_dataset(alike, Path()), derive_seeds(0)
-    network = build(outline_of(architecture, dataset.input_shape, CLASSES), generator(seeds, "init"))
+    network = build(shapes_of(architecture, dataset.input_shape, CLASSES), generator(seeds, "init"))
     rule.attach(network, generator(seeds, "feedback"))
     data = ResidentData(dataset, Normalization(mean=(0.5,), std=(0.5,)), "cpu")
     return Trainer(network, rule, data, PROTOCOL, seeds)
@@ -157,7 +157,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
     settle_machine()
-    network = build(outline_of(VECTORIZED, (INPUTS,), CLASSES), torch.Generator().manual_seed(0))
+    network = build(shapes_of(VECTORIZED, (INPUTS,), CLASSES), torch.Generator().manual_seed(0))
     random = torch.Generator().manual_seed(2)
     inputs = torch.randn(BATCH, INPUTS, generator=random)
     batch = Batch(inputs, torch.randint(CLASSES, (BATCH,), generator=random), CrossEntropy())

@@ -114,7 +114,6 @@ __all__ = [
     "compare",
     "dataset_states",
     "doctor",
-    "errors",
     "export",
     "fetch_dataset",
     "import_records",

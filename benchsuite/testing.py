@@ -15,18 +15,18 @@ pytest; ``benchsuite`` itself does not.
 
 from benchsuite.conformance.kit.cases import only_where, select_covering_set
 from benchsuite.conformance.kit.conformance import RuleConformance
-from benchsuite.conformance.kit.guards import HostReadError, Surroundings, no_host_reads
-from benchsuite.conformance.samples.networks import SAMPLE_NETWORKS, SampleNetwork, UnheardOfMap
+from benchsuite.conformance.kit.guards import GlobalState, HostReadError, no_host_reads
+from benchsuite.conformance.samples.networks import SAMPLE_NETWORKS, CustomMap, SampleNetwork
 from benchsuite.conformance.samples.trial import Trial
 
 __all__ = [
     "SAMPLE_NETWORKS",
+    "CustomMap",
+    "GlobalState",
     "HostReadError",
     "RuleConformance",
     "SampleNetwork",
-    "Surroundings",
     "Trial",
-    "UnheardOfMap",
     "no_host_reads",
     "only_where",
     "select_covering_set",

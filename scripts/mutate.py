@@ -45,7 +45,7 @@ class Sabotage:
 SABOTAGES = (
     Sabotage(
         "a shortcut starts one layer late",
-        "benchsuite/networks/shapes/draft.py",
+        "benchsuite/networks/shapes/infer.py",
         "return self.written[-layer.reads]",
         "return self.written[-1]",
         "tests/networks/test_skips.py",
@@ -87,7 +87,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "a trial batch moves running averages",
-        "benchsuite/networks/shapes/survey.py",
+        "benchsuite/networks/shapes/module_trace.py",
         "buffer.copy_(buffers[name])",
         "pass",
         "tests/networks/test_adoption.py",
@@ -150,7 +150,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "what is kept of a pretraining goes on learning",
-        "benchsuite/training/assembly.py",
+        "benchsuite/training/build_trainer.py",
         "network.freeze(kept or ())",
         "pass",
         "tests/training/test_pretraining.py",
@@ -326,14 +326,14 @@ SABOTAGES = (
     Sabotage(
         "a second signal takes the record of the first",
         "benchsuite/execution/finishing.py",
-        "with interruptions_held():",
+        "with interruptions_deferred():",
         "if True:",
         "tests/execution/test_interruption.py",
     ),
     Sabotage(
         "a crash leaves no record",
         "benchsuite/execution/run.py",
-        "return ending_of_failure(error, self.spec.hardware.device), error",
+        "return ending_from_error(error, self.spec.hardware.device), error",
         "raise",
         "tests/training",
     ),
@@ -640,21 +640,21 @@ SABOTAGES = (
     ),
     Sabotage(
         "an expensive diagnostic is measured all the time",
-        "benchsuite/execution/diagnosing.py",
+        "benchsuite/execution/diagnostics_schedule.py",
         "if at_an_end or not kind.only_at_ends",
         "if True",
         "tests/execution/test_expensive_diagnostics.py",
     ),
     Sabotage(
         "the audit leaves the weight as it is",
-        "benchsuite/conformance/audit/held_responses.py",
+        "benchsuite/conformance/audit/equal_response_weights.py",
         "own.copy_(weight)",
         "own.copy_(before)",
         "tests/conformance/audit",
     ),
     Sabotage(
         "the audit lets responses change with the weight",
-        "benchsuite/conformance/audit/held_responses.py",
+        "benchsuite/conformance/audit/equal_response_weights.py",
         "held: Tensor = apply_weight(inputs, before, bias).detach()",
         "held = through_given.detach()",
         "tests/conformance/audit",
@@ -705,7 +705,7 @@ SABOTAGES = (
     Sabotage(
         "targets in float32 have activations of TF32",
         "benchsuite/credit/targets.py",
-        "if was_exact and not shortens_products(batch.inputs.device):",
+        "if was_exact and not tf32_is_allowed(batch.inputs.device):",
         "if was_exact:",
         "tests/properties/test_target_rules.py",
     ),
@@ -719,7 +719,7 @@ SABOTAGES = (
     Sabotage(
         "gradients are taken in the order of memory",
         "benchsuite/training/step.py",
-        '    lay_out_gradients(weight for group in optimizer.param_groups for weight in group["params"])',
+        '    match_gradient_layouts(weight for group in optimizer.param_groups for weight in group["params"])',
         "    pass",
         "tests/training/test_memory_format.py",
     ),
@@ -732,7 +732,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "what a rule changed after it was sent is not sent again",
-        "benchsuite/training/reduction.py",
+        "benchsuite/training/gradient_averaging.py",
         "bucket.is_late = not bucket.is_as_sent",
         "bucket.is_late = False",
         "tests/training/test_ranks.py",
@@ -777,7 +777,7 @@ SABOTAGES = (
         "benchsuite/credit/targets.py",
         "tape, factorizations = record_forward(self.network, batch), self._factorize()",
         "tape, factorizations = record_forward(self.network, batch), self._factorize()\n"
-        "        self._keep_in_mind(factorizations)",
+        "        self._remember_singular(factorizations)",
         "tests/diagnostics/test_target_distance.py",
     ),
     Sabotage(
@@ -852,7 +852,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "a first training is not looked at",
-        "benchsuite/networks/run_networks.py",
+        "benchsuite/networks/run_shapes.py",
         "if first.epochs and first.architecture is not None:",
         "if False:",
         "tests/training/test_orthogonality.py",
@@ -873,7 +873,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "training goes on in evaluation mode",
-        "benchsuite/execution/diagnosing.py",
+        "benchsuite/execution/diagnostics_schedule.py",
         "trainer.network.train()",
         "pass",
         "tests/execution/test_step_diagnostics.py",
@@ -895,7 +895,7 @@ SABOTAGES = (
     Sabotage(
         "a batch's scale is that of a part",
         "plugins/benchsuite_rules/normalized_gait_prop.py",
-        "keepdim=True), batch.share",
+        "keepdim=True), batch.shard",
         "keepdim=True), None",
         "tests/training/test_ranks.py",
     ),
@@ -1048,7 +1048,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "a table of ten classes shows a top-5 error",
-        "benchsuite/results/rows.py",
+        "benchsuite/results/final.py",
         "record.data.classes < TOP5_CLASSES",
         "False",
         "tests/results/test_tables.py",
@@ -1062,7 +1062,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "a backprop of a busy machine makes every rule look cheap",
-        "benchsuite/results/rows.py",
+        "benchsuite/results/row_records.py",
         "if not waited_for_processor(r)",
         "",
         "tests/results/test_tables.py",

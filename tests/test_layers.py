@@ -19,7 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "networks": GROUND | {"specs"},
     "credit": GROUND | {"networks", "specs"},
     "registry": GROUND | {"credit"},
-    "data": GROUND | {"specs"},
+    "data": GROUND | {"specs", "registry"},
     "diagnostics": GROUND | {"networks", "credit", "registry"},
     "records": GROUND | {"specs", "registry"},
     "results": GROUND | {"specs", "records"},

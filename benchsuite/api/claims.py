@@ -13,7 +13,7 @@ from benchsuite.api.display import Displayed, Part
 from benchsuite.api.options import PathLike, Paths
 from benchsuite.api.records import as_records
 from benchsuite.api.workspace import open_workspace
-from benchsuite.papers.claim_cases import lay_out_claims
+from benchsuite.papers.claim_cases import expand_claims
 from benchsuite.papers.verdict_model import CaseVerdict, ClaimVerdict
 from benchsuite.papers.verdict_words import gap_words, side_words
 from benchsuite.papers.verdicts import judge
@@ -86,7 +86,7 @@ def claims(records: Iterable[RunRecord] | PathLike, *, specs: Paths = None) -> C
     found = as_records(records)
     cells = {(record.spec.track, record.spec.tier) for record in found}
     workspace = open_workspace(specs)
-    laid_out = lay_out_claims(workspace.library, workspace.registry, lambda track, tier: (track, tier) in cells)
+    laid_out = expand_claims(workspace.library, workspace.registry, lambda track, tier: (track, tier) in cells)
     return ClaimVerdicts(judge(laid_out, found))
 
 

@@ -158,9 +158,9 @@ def fetch_dataset(name: str, *, data_root: PathLike | None = None, specs: Paths 
     """
     workspace, root = open_workspace(specs), find_data_root(data_root)
     spec = _spec_named(name, workspace)
-    before = availability(spec, root)
+    before = availability(spec, root, workspace.registry.datasets)
     load_dataset(spec, root, workspace.registry.datasets)
-    there = availability(spec, root)
+    there = availability(spec, root, workspace.registry.datasets)
     # What a run would unpack or generate counts as found before, with another detail.
     return FetchedDataset(there.found, there.detail, name, there != before)
 
@@ -198,7 +198,7 @@ def _state(name: str, workspace: Workspace, root: Path) -> DatasetState:
     spec, problems = _read_spec(name, workspace)
     if spec is None:
         return DatasetState(found=False, detail=str(problems[0]))
-    there = availability(spec, root)
+    there = availability(spec, root, workspace.registry.datasets)
     return DatasetState(there.found, there.detail)
 
 

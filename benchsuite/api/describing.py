@@ -9,7 +9,8 @@ from benchsuite.api.workspace import Workspace, open_workspace
 from benchsuite.errors import Problem, SpecError, nearest
 from benchsuite.papers.published import load_references
 from benchsuite.registry.manager import Registry
-from benchsuite.specs.loading.library import KINDS, SINGULAR, SpecLibrary
+from benchsuite.specs.loading.kinds import KINDS, SINGULAR
+from benchsuite.specs.loading.library import SpecLibrary
 
 
 def info(name: str, *, specs: Paths = None) -> dict[str, Any]:

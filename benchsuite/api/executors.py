@@ -8,7 +8,7 @@ from typing import Literal
 from benchsuite.errors import HardwareError
 from benchsuite.execution.executor import Executor
 from benchsuite.specs.models.hardware import HardwareSpec
-from benchsuite.training.device import settle_hardware
+from benchsuite.training.device import resolve_hardware
 from benchsuite.training.ranks import Ranks
 
 ExecutorName = Literal["local", "ray"]
@@ -18,17 +18,17 @@ ExecutorName = Literal["local", "ray"]
 def hardware_resolver(executor: ExecutorName) -> Callable[[HardwareSpec], HardwareSpec]:
     """Return the function that makes a spec's device explicit where the runs are made."""
     if executor == "local":
-        return settle_hardware
-    from benchsuite.execution.ray_executor import settle_for_cluster
+        return resolve_hardware
+    from benchsuite.execution.ray_executor import resolve_for_cluster
 
-    return settle_for_cluster
+    return resolve_for_cluster
 
 
 def make_executor(name: ExecutorName, ranks: Ranks) -> Executor | None:
     """Return what makes the runs elsewhere; None if they are made here."""
     if name == "local":
         return None
-    if ranks.size > 1:
+    if ranks.world_size > 1:
         raise HardwareError("torchrun shares one run among processes, --executor ray makes many runs: use one of them")
     from benchsuite.execution.ray_executor import RayExecutor
 

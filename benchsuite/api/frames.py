@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from benchsuite.errors import BenchsuiteError, nearest
 from benchsuite.records.model import EpochMetrics, RunRecord
 from benchsuite.results.curves import measured_values
-from benchsuite.results.rows import final_error, final_top5_error, final_train_error
+from benchsuite.results.final import final_error, final_top5_error, final_train_error
 
 if TYPE_CHECKING:
     import pandas

@@ -15,7 +15,7 @@ from benchsuite.api.options import Paths
 from benchsuite.api.workspace import Workspace, open_workspace
 from benchsuite.errors import SpecError
 from benchsuite.registry.manager import Origin, PluginFailure, Registry
-from benchsuite.specs.loading.library import Kind
+from benchsuite.specs.loading.kinds import Kind
 from benchsuite.specs.loading.tree import read
 
 Section = Literal[

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from benchsuite.api.workspace import Workspace
 from benchsuite.errors import SpecError
-from benchsuite.papers.claim_cases import ClaimCases, lay_out_claims
+from benchsuite.papers.claim_cases import ClaimCases, expand_claims
 from benchsuite.papers.published import PublishedError, published_errors
 from benchsuite.papers.statements import Papers
 from benchsuite.specs.models.base import Tier
@@ -30,7 +30,7 @@ def papers_of(cells: set[tuple[str, Tier]], workspace: Workspace, warn: Callable
         return (track, tier) in cells
 
     published = _unless_wrong("published values", warn, lambda: list(published_errors(library, registry, is_wanted)))
-    claims = _unless_wrong("claims", warn, lambda: lay_out_claims(library, registry, is_wanted))
+    claims = _unless_wrong("claims", warn, lambda: expand_claims(library, registry, is_wanted))
     key = hashlib.sha256(_CONTENT.dump_json((published, claims))).hexdigest()
     return Papers(published, claims, key)
 

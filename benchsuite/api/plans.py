@@ -14,12 +14,12 @@ from benchsuite.api.options import PathLike, Paths, Rules, Seeds, Settings, Tier
 from benchsuite.api.workspace import open_workspace
 from benchsuite.data.roots import find_data_root
 from benchsuite.errors import HardwareError
+from benchsuite.execution.compatibility import RefusedPair as RefusedPair
 from benchsuite.execution.estimate import hours
-from benchsuite.execution.pairs import RefusedPair as RefusedPair
 from benchsuite.execution.plan import PlannedRun, make_plan
 from benchsuite.specs.loading.resolve import resolve
 from benchsuite.specs.models.hardware import HardwareSpec
-from benchsuite.training.device import settle_hardware
+from benchsuite.training.device import resolve_hardware
 
 
 @dataclass(frozen=True, repr=False)
@@ -160,7 +160,7 @@ def hours_of(entry: PlannedRun) -> float | None:
 def _resolve_hardware(hardware: HardwareSpec) -> HardwareSpec:
     """Return this machine's hardware, or the spec unchanged if it says how fast hardware is that is not here."""
     try:
-        return settle_hardware(hardware)
+        return resolve_hardware(hardware)
     except HardwareError:
         if hardware.sustained_tflops is None:
             raise

@@ -13,12 +13,12 @@ from benchsuite.api.records import Records
 from benchsuite.api.sites import Warn, build_store_site
 from benchsuite.api.tables import experiment_table
 from benchsuite.api.workspace import Workspace
-from benchsuite.execution.pairs import RefusedPair
+from benchsuite.execution.compatibility import RefusedPair
 from benchsuite.execution.session import SessionResult
 from benchsuite.records.experiment import ExperimentRecord
 from benchsuite.records.store import RecordStore
 from benchsuite_leaderboard.site import BuildReport
-from benchsuite_leaderboard.study_tables import summarize_experiments
+from benchsuite_leaderboard.study_tables import summarize_studies
 
 if TYPE_CHECKING:
     import pandas
@@ -72,7 +72,7 @@ class Results(Displayed):
         experiments = [] if self.experiment is None else [self.experiment]
         return [
             *self.records.parts(),
-            *(experiment_table(table) for table in summarize_experiments(experiments)),
+            *(experiment_table(table) for table in summarize_studies(experiments)),
         ]
 
     def to_frame(self, per: Unit = "runs") -> pandas.DataFrame:

@@ -12,7 +12,7 @@ from benchsuite.api.studies import run_experiment
 from benchsuite.api.workspace import open_workspace
 from benchsuite.specs.loading.resolve import resolve
 from benchsuite.specs.loading.targets import find_target
-from benchsuite.training.ranks import joined_ranks
+from benchsuite.training.ranks import process_group
 
 
 def run(
@@ -84,8 +84,8 @@ def run(
         return run_experiment(selection, found, workspace, options, as_progress(progress))
     resolver = hardware_resolver(executor)
     runs = resolve(selection, workspace.library, workspace.registry, resolver, found)
-    with joined_ranks() as ranks:
+    with process_group() as ranks:
         made = make_runs(runs, workspace.registry, options, ranks, as_progress(progress))
         if made.interrupted:
-            ranks.leave()
-    return results_of_session(made, options.store, workspace, ranks.leads)
+            ranks.abort()
+    return results_of_session(made, options.store, workspace, ranks.is_rank0)

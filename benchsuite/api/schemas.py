@@ -14,8 +14,7 @@ from benchsuite.files import write_text_atomically
 from benchsuite.records.audit import RuleAudit
 from benchsuite.records.experiment import ExperimentRecord
 from benchsuite.records.model import RunRecord
-from benchsuite.specs.loading.kinds import SHAPES
-from benchsuite.specs.loading.library import SINGULAR
+from benchsuite.specs.loading.kinds import SPEC_KINDS
 from benchsuite.specs.models.protocol import ProtocolSpec
 from benchsuite.specs.models.track import RunSpec
 
@@ -45,7 +44,7 @@ def schemas() -> dict[str, Any]:
         ['architecture', 'claim', 'dataset']
 
     """
-    files = {SINGULAR[kind]: shape for kind, shape in SHAPES.items()}
+    files = {kind.singular: kind.model for kind in SPEC_KINDS.values()}
     shapes: dict[str, Any] = {
         **files,
         "protocol": ProtocolSpec,

@@ -30,7 +30,7 @@ def make_runs(
         make_executor(options.executor, ranks),
     )
     session.check()
-    if not ranks.leads:
+    if not ranks.is_rank0:
         return session.execute()
     with _registered(registry, progress, MlflowRecorder(warn=progress.warn)), progress:
         progress.start(len(session.runs))

@@ -12,7 +12,7 @@ from benchsuite.specs.loading.resolve import Selection
 from benchsuite.specs.loading.resolve_experiment import resolve_experiment
 from benchsuite.specs.loading.targets import Target
 from benchsuite.studies.execute import earlier_record, execute
-from benchsuite.training.ranks import launched_size
+from benchsuite.training.ranks import launched_world_size
 
 
 def run_experiment(
@@ -20,7 +20,7 @@ def run_experiment(
 ) -> Results:
     """Run an experiment unless the store has its record; an interrupted one leaves no record."""
     selected = resolve_experiment(selection, target)
-    if launched_size() > 1:
+    if launched_world_size() > 1:
         raise HardwareError("an experiment is made by one process; start it without torchrun")
     record = None if options.fresh else earlier_record(selected, options.store, workspace.registry)
     reused = frozenset() if record is None else frozenset({record.experiment_id})

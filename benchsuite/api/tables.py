@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
+from benchsuite.results.final import WAITED
 from benchsuite.results.formatting import interval, mean_sd, number, plain_mean_sd, points, status_words
-from benchsuite.results.rows import WAITED
 
 if TYPE_CHECKING:
     from benchsuite.records.audit import ClaimAudit, RuleAudit
     from benchsuite.results.model import RuleRow, TrackTable
-    from benchsuite_leaderboard.study_tables import ExperimentTable
+    from benchsuite_leaderboard.study_tables import StudyTable
 
 AUDIT_COLOURS = {"confirmed": "green", "could_be_stronger": "yellow", "contradicted": "red", "crashed": "red"}
 
@@ -38,7 +38,7 @@ def results_table(table: TrackTable) -> Table:
 
 def _cells(row: RuleRow, *, with_top5: bool) -> list[str]:
     failures = ", ".join(f"{count} {status_words(status)}" for status, count in row.failures)
-    mark = {"best": " [green]best[/]", "tie": " [green]tie[/]"}.get(row.standing or "", "")
+    mark = {"best": " [green]best[/]", "tie": " [green]tie[/]"}.get(row.versus_best or "", "")
     return [
         escape(row.label),
         mean_sd(row.test_error) + mark,
@@ -60,7 +60,7 @@ def _gap(row: RuleRow) -> str:
     return points(gap.mean) + within
 
 
-def experiment_table(table: ExperimentTable) -> Table:
+def experiment_table(table: StudyTable) -> Table:
     """Return one experiment's results: the final error, the final correlation of each layer, and what failed."""
     shown = Table(
         title=escape(f"{table.name} · {table.title}"),

@@ -29,7 +29,7 @@ def validate(files: Paths, *, specs: Paths = None) -> dict[str, list[Problem]]:
         >>> _ = file.write_text("{extends: digits-fc, protocol: {epoch: 3}}")
         >>> for problem in bs.validate(file)["mine.yaml"]:
         ...     print(problem)
-        mine.yaml:1:32 protocol.epoch: unknown; did you mean 'epochs'?
+        mine.yaml:1:33 protocol.epoch: unknown; did you mean 'epochs'?
 
     """
     registry = manager.installed_registry()

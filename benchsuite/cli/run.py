@@ -112,7 +112,7 @@ def _show_site(results: Results, store: Path) -> None:
         messages().print(f"[yellow]no {page}:[/] {error}")
         return
     if results.experiment is not None:
-        figure = report.out / "experiments" / f"{results.experiment.spec.name}.html"
+        figure = report.out / "studies" / f"{results.experiment.spec.name}.html"
         record = results.store.experiments_folder / f"{results.experiment.experiment_id}.json"
         console.print(f"\nfigure  {figure}", markup=False, soft_wrap=True)
         console.print(f"record  {record}", markup=False, soft_wrap=True)

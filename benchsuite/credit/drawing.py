@@ -62,7 +62,7 @@ class Drawing(RuleConfig):
     """Convention that gives s of U[-s, s); the standard deviation is then s / √3."""
 
     @property
-    def says_how_large(self) -> bool:
+    def has_scale(self) -> bool:
         """True if one of the three sizes is given."""
         return (self.standard_deviation, self.scale, self.half_width) != (None, None, None)
 
@@ -86,10 +86,10 @@ class DrawnFeedbackConfig(RuleConfig):
     """Differences for maps of one kind. Xiao et al.'s feedback alignment is ``{conv2d: {distribution: normal,
     scale: he_fan_out}, dense: {distribution: uniform, half_width: root_fan_in}}``."""
 
-    later_fields = frozenset({"scale", "half_width", "by_map"})
+    omit_default_from_hash = frozenset({"scale", "half_width", "by_map"})
 
     @model_validator(mode="after")
-    def _is_said_once(self) -> DrawnFeedbackConfig:
+    def _check_scale_given_once(self) -> DrawnFeedbackConfig:
         for kind, drawing in {"": self, **self.by_map}.items():
             at = f"by_map.{kind}: " if kind else ""
             given = [n for n in ("standard_deviation", "scale", "half_width") if getattr(drawing, n) is not None]
@@ -108,7 +108,7 @@ class DrawnFeedbackConfig(RuleConfig):
     def _for(self, kind: str) -> Drawing:
         """Return the settings for a kind of map, with defaults filled in."""
         own = self.by_map.get(kind, Drawing())
-        size = own if own.says_how_large else self
+        size = own if own.has_scale else self
         return Drawing(
             distribution=own.distribution or self.distribution,
             standard_deviation=size.standard_deviation,

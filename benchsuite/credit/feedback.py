@@ -59,7 +59,7 @@ class ReplacedFeedbackRule(Rule[ConfigT]):
     @property
     def taken_over(self) -> tuple[str, ...]:
         """Segments that receive their credit through a feedback weight, directly or over several segments."""
-        upstream = self.network.outline.upstream
+        upstream = self.network.shapes.upstream
         reached = frozenset[str]().union(*(upstream[name] for name in self.feedback.by_segment))
         return tuple(name for name in self.network.segments if name in reached)
 

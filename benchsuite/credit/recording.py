@@ -8,13 +8,13 @@ from benchsuite.credit.vector_tape import record_vector_forward
 from benchsuite.networks.network import Network
 
 
-def record_forward(network: Network, batch: Batch, keep_ways: bool = False) -> Tape:
+def record_forward(network: Network, batch: Batch, keep_links: bool = False) -> Tape:
     """Run a batch forward with every segment's input detached, and compute the output error.
 
     Args:
         network: a network of any form.
         batch: the batch to run forward.
-        keep_ways: whether ``Tape.pull_back_between`` will be called; for chains that are not vectorized.
+        keep_links: whether ``Tape.pull_back_between`` will be called; for chains that are not vectorized.
 
     Returns:
         A ``Tape``; in a vectorized network a ``VectorTape``, whose credit is one number per unit.
@@ -22,4 +22,4 @@ def record_forward(network: Network, batch: Batch, keep_ways: bool = False) -> T
     """
     if network.is_vectorized:
         return record_vector_forward(network, batch)
-    return record_ordinary_forward(network, batch, keep_ways)
+    return record_ordinary_forward(network, batch, keep_links)

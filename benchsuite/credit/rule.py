@@ -20,7 +20,7 @@ What the harness promises, and the conformance kit (``benchsuite.testing``) asks
   ``assign_credit`` and before the optimizer. ``attach``, ``before_training`` and ``after_update`` happen in all of them
   with the same seeds and weights, so feedback weights stay the same everywhere. What must be drawn for each example is
   drawn for the whole batch (``benchsuite.credit.normal_noise``), what is needed of the whole batch is summed with
-  ``batch.share``.
+  ``batch.shard``.
 
 Most rules need no more than one of the two mechanisms in ``benchsuite.credit``: ``ReplacedFeedbackRule`` (backprop with
 other weights on the way back) or ``record_forward`` (credit handed to every segment directly).
@@ -43,7 +43,7 @@ from benchsuite.specs.models.base import HashedModel
 if TYPE_CHECKING:
     from benchsuite.networks.criterion import Criterion
     from benchsuite.networks.network import Network
-    from benchsuite.networks.shapes.outline import ArchitectureOutline
+    from benchsuite.networks.shapes.network_shapes import NetworkShapes
 
 
 class RuleConfig(HashedModel):
@@ -71,7 +71,7 @@ class RuleTraits(BaseModel):
     """Ways segments may be connected."""
     map_kinds: frozenset[str] | None = None
     """Linear maps it works with; None for any that keeps the contract of ``LinearMap``."""
-    least_hidden: int = 0
+    min_hidden_segments: int = 0
     """How many segments there must be before the readout."""
 
     # --- claims ---
@@ -95,19 +95,19 @@ class RuleTraits(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class BatchShard:
     """Which examples of a larger batch these are, where several processes make one run together.
 
     Attributes:
-        first: position of the first of them in the whole batch.
-        whole: how many examples that has.
-        total: sums a tensor over all processes; each must call it as often, in the same order.
+        start: position of the first of them in the whole batch.
+        batch_size: how many examples that has.
+        all_reduce_sum: sums a tensor over all processes; each must call it as often, in the same order.
 
     """
 
-    first: int
-    whole: int
-    total: Callable[[Tensor], Tensor]
+    start: int
+    batch_size: int
+    all_reduce_sum: Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class Batch:
         inputs: shape (batch, *input_shape), normalised.
         targets: class indices, shape (batch,), int64.
         criterion: the loss at the output.
-        share: of the whole batch, or None where this is all of it. A rule whose gradients are means over examples need
+        shard: of the whole batch, or None where this is all of it. A rule whose gradients are means over examples need
             not look; one that draws for each example, or needs a number of the whole batch, does.
 
     """
@@ -126,7 +126,7 @@ class Batch:
     inputs: Tensor
     targets: Tensor
     criterion: Criterion
-    share: Share | None = None
+    shard: BatchShard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,22 +160,23 @@ class LearnedFeedback:
 
 @dataclass(frozen=True, slots=True)
 class CreditWork:
-    """What credit takes beside the forward pass and the weights' gradients, for ``benchsuite plan``.
+    """The work of credit beyond the forward pass and the weights' gradients, for ``benchsuite plan``.
 
     Attributes:
-        per_example: multiply-adds for each example of a batch.
-        per_step: multiply-adds in each step, whatever the batch.
-        kept: numbers kept from step to step: feedback weights.
-        held: numbers held within a step, whatever the batch: factors of matrices, gradients of feedback weights.
-        held_per_example: numbers held within a step for each example, activations of the forward pass aside.
+        per_example: macs per example of a batch.
+        per_step: macs per step, whatever the batch.
+        state_numel: elements kept from step to step: feedback weights.
+        workspace_numel: elements alive within a step, whatever the batch: factors of matrices, gradients of feedback
+            weights.
+        workspace_numel_per_example: elements alive within a step per example, without the forward activations.
 
     """
 
     per_example: float = 0.0
     per_step: float = 0.0
-    kept: float = 0.0
-    held: float = 0.0
-    held_per_example: float = 0.0
+    state_numel: float = 0.0
+    workspace_numel: float = 0.0
+    workspace_numel_per_example: float = 0.0
 
 
 class Rule(nn.Module, ABC, Generic[ConfigT]):
@@ -230,23 +231,23 @@ class Rule(nn.Module, ABC, Generic[ConfigT]):
     def credit_work(
         cls,
         config: ConfigT,  # type: ignore[misc]  # covariant in a parameter: whoever has any Rule validated by its Config
-        outline: ArchitectureOutline,
+        shapes: NetworkShapes,
     ) -> CreditWork:
-        """Return what credit takes in one network, from the outline alone; nothing is built for it.
+        """Return what credit takes in one network, from the shapes alone; nothing is built for it.
 
         Here, by the trait ``mechanism``: each segment pulls its cotangent back once, through a feedback weight unless
         all is exact; or nothing. A rule that does more says so, or its plans are too small.
 
         Args:
             config: of the rule, validated.
-            outline: of a network that the rule works in.
+            shapes: of a network that the rule works in.
 
         """
         if cls.traits.mechanism == "direct_local_credit":
             return CreditWork()
-        senders = [segment for segment in outline.segments if outline.upstream[segment.name]]
-        kept = 0 if cls.traits.hidden_update_is_backprop else sum(segment.parameters for segment in senders)
-        return CreditWork(per_example=sum(segment.multiply_adds for segment in senders), kept=kept)
+        senders = [segment for segment in shapes.segments if shapes.upstream[segment.name]]
+        state_numel = 0 if cls.traits.hidden_update_is_backprop else sum(segment.parameters for segment in senders)
+        return CreditWork(per_example=sum(segment.macs for segment in senders), state_numel=state_numel)
 
     def attach(self, network: Network, generator: Generator) -> None:
         """Take hold of a network; called once. Override to make feedback weights, after ``super().attach``.
@@ -259,7 +260,7 @@ class Rule(nn.Module, ABC, Generic[ConfigT]):
             IncompatibleError: if the network has not what ``traits`` asks for.
 
         """
-        reasons = incompatibilities(self.traits, network.outline)
+        reasons = incompatibilities(self.traits, network.shapes)
         if reasons:
             raise IncompatibleError(self.name, reasons)
         # Past nn.Module's registration: the network is the harness's to move and save, not a part of the rule.
@@ -355,22 +356,22 @@ def parameter_groups(network: Network, rule: Rule, learning_rate: float) -> list
     return [{"params": weights, "lr": learning_rate * rate, "rate": rate} for rate, weights in by_rate.items()]
 
 
-def incompatibilities(traits: RuleTraits, outline: ArchitectureOutline) -> list[str]:
+def incompatibilities(traits: RuleTraits, shapes: NetworkShapes) -> list[str]:
     """Return why a rule cannot work in a network, one sentence a reason; empty if it can."""
     reasons = []
-    if outline.form not in traits.forms:
-        reasons.append(f"needs a network of form {_either(traits.forms)}, this one is {outline.form}")
-    if outline.topology not in traits.topologies:
-        this = _TOPOLOGIES.get(outline.topology, f"a {outline.topology}")
+    if shapes.form not in traits.forms:
+        reasons.append(f"needs a network of form {_either(traits.forms)}, this one is {shapes.form}")
+    if shapes.topology not in traits.topologies:
+        this = _TOPOLOGIES.get(shapes.topology, f"a {shapes.topology}")
         reasons.append(f"needs a {_either(traits.topologies)}, this network is {this}")
     if traits.map_kinds is not None:
-        strange = sorted({s.map_kind for s in outline.segments} - traits.map_kinds)
+        strange = sorted({s.map_kind for s in shapes.segments} - traits.map_kinds)
         if strange:
-            names = ", ".join(s.name for s in outline.segments if s.map_kind in strange)
+            names = ", ".join(s.name for s in shapes.segments if s.map_kind in strange)
             reasons.append(f"has no form for {', '.join(strange)} maps ({names}); it knows {_either(traits.map_kinds)}")
-    hidden = len(outline.segments) - 1
-    if hidden < traits.least_hidden:
-        reasons.append(f"needs at least {traits.least_hidden} hidden segments, this network has {hidden}")
+    hidden = len(shapes.segments) - 1
+    if hidden < traits.min_hidden_segments:
+        reasons.append(f"needs at least {traits.min_hidden_segments} hidden segments, this network has {hidden}")
     return reasons
 
 

@@ -59,6 +59,6 @@ def normal_noise(shape: torch.Size, like: Tensor, generator: Generator, batch: B
         batch: the batch of the examples.
 
     """
-    drawn = torch.Size((batch.share.whole, *shape[1:])) if batch.share else shape
+    drawn = torch.Size((batch.shard.batch_size, *shape[1:])) if batch.shard else shape
     noise = torch.randn(drawn, dtype=like.dtype, device=like.device, generator=generator)  # (batch, ...)
-    return noise[batch.share.first : batch.share.first + shape[0]] if batch.share else noise
+    return noise[batch.shard.start : batch.shard.start + shape[0]] if batch.shard else noise

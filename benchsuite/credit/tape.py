@@ -19,7 +19,7 @@ from benchsuite.networks.network import Network
 from benchsuite.networks.segments import Segment
 
 
-class Way(NamedTuple):
+class Link(NamedTuple):
     """The autograd graph between two segments: the output of the earlier one and the input of the later one."""
 
     output: Tensor
@@ -47,7 +47,7 @@ class Tape:
         logits: Tensor,
         loss: Tensor,
         error: Tensor,
-        ways: Mapping[str, Way] | None = None,
+        ways: Mapping[str, Link] | None = None,
     ) -> None:
         self.network = network
         self.inputs = inputs
@@ -55,7 +55,7 @@ class Tape:
         self.logits = logits
         self.loss = loss
         self.error = error
-        self._ways = ways or {}
+        self._links = ways or {}
 
     def pull_back_between(self, name: str, cotangent: Tensor) -> Tensor:
         """Return the cotangent at the previous segment's output for a cotangent at a segment's input.
@@ -69,9 +69,9 @@ class Tape:
         Raises:
             ShapeError: if the forward pass did not keep this graph, or there is no previous segment.
         """
-        if name not in self._ways:
-            raise ShapeError(f"'{name}': no way to a segment below was kept; record_forward(…, keep_ways=True)")
-        output, received = self._ways[name]
+        if name not in self._links:
+            raise ShapeError(f"'{name}': no way to a segment below was kept; record_forward(…, keep_links=True)")
+        output, received = self._links[name]
         if received is output:
             return cotangent
         (pulled,) = torch.autograd.grad(received, output, cotangent.to(received.dtype))
@@ -121,8 +121,8 @@ class Tape:
         return output
 
     def _is_of_what_is_read(self, name: str, credit: Tensor) -> bool:
-        outline = self.network.outline
-        return self.network.is_invertible and credit.shape == (len(self.logits), outline.units_read[name])
+        shapes = self.network.shapes
+        return self.network.is_invertible and credit.shape == (len(self.logits), shapes.units_read[name])
 
     def _whole(self, name: str, credit: Tensor, output: Tensor) -> Tensor:
         """Return credit for all units of a segment: zero for auxiliary ones, which are last."""
@@ -130,27 +130,27 @@ class Tape:
         return F.pad(credit, (0, missing)) if missing else credit
 
 
-def record_ordinary_forward(network: Network, batch: Batch, keep_ways: bool = False) -> Tape:
+def record_ordinary_forward(network: Network, batch: Batch, keep_links: bool = False) -> Tape:
     """Run a batch forward with every segment's input detached, and compute the output error.
 
     Args:
         network: a network that is not vectorized.
         batch: the batch to run forward.
-        keep_ways: whether ``Tape.pull_back_between`` will be called.
+        keep_links: whether ``Tape.pull_back_between`` will be called.
 
     Raises:
-        ShapeError: if ``keep_ways`` is set for a network that is not a chain: a segment may then have several inputs.
+        ShapeError: if ``keep_links`` is set for a network that is not a chain: a segment may then have several inputs.
     """
-    if keep_ways and network.outline.topology != "chain":
-        raise ShapeError(f"ways between segments are kept in chains, this network is {network.outline.topology}")
+    if keep_links and network.shapes.topology != "chain":
+        raise ShapeError(f"ways between segments are kept in chains, this network is {network.shapes.topology}")
     inputs: dict[str, Tensor] = {}
     outputs: dict[str, Tensor] = {}
-    ways: dict[str, Way] = {}
+    ways: dict[str, Link] = {}
     below: list[Tensor] = []
 
     def visit(name: str, node: nn.Module, *received: Tensor) -> Tensor:
         if not isinstance(node, Segment):
-            with torch.set_grad_enabled(keep_ways):
+            with torch.set_grad_enabled(keep_links):
                 joined: Tensor = node(*received)
             return joined
         (received_here,) = received
@@ -160,9 +160,9 @@ def record_ordinary_forward(network: Network, batch: Batch, keep_ways: bool = Fa
             output: Tensor = node(inputs[name])
         outputs[name] = output
         passed_on = output.detach()
-        if keep_ways:
+        if keep_links:
             if below:
-                ways[name] = Way(below.pop(), received_here)
+                ways[name] = Link(below.pop(), received_here)
             below.append(passed_on.requires_grad_())
         return passed_on
 

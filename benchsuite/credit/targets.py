@@ -21,9 +21,9 @@ from benchsuite.credit.tape import Tape
 from benchsuite.errors import SingularMapError
 from benchsuite.networks.maps import Factorization
 from benchsuite.networks.network import Network
-from benchsuite.networks.products import shortens_products, whole_products
 from benchsuite.networks.segments import Segment
-from benchsuite.networks.shapes.outline import ArchitectureOutline
+from benchsuite.networks.shapes.network_shapes import NetworkShapes
+from benchsuite.networks.tf32 import tf32_is_allowed, without_tf32
 
 Precision = Literal["float32", "float64"]
 
@@ -62,27 +62,27 @@ class TargetRule(Rule[TargetConfigT]):
     def credit_work(
         cls,
         config: TargetConfigT,  # type: ignore[misc]  # as in Rule
-        outline: ArchitectureOutline,
+        shapes: NetworkShapes,
     ) -> CreditWork:
         """Return the work of factorizing each matrix, solving for each output, and repeating the forward pass.
 
         The repetition is counted if targets are in float64, since a run's weights are float32. With TF32 or bf16
         products it happens in float32 too; that is not counted, because the hardware is not known here.
         """
-        senders = [segment for segment in outline.segments if outline.upstream[segment.name]]
+        senders = [segment for segment in shapes.segments if shapes.upstream[segment.name]]
         sizes = [segment.output_shape[0] for segment in senders]
         is_wide = config.precision == "float64"
-        again = sum(segment.multiply_adds for segment in outline.segments) if is_wide else 0
+        again = sum(segment.macs for segment in shapes.segments) if is_wide else 0
         # Two triangular solves per row of outputs cost as much as one product with the matrix.
-        solved = sum(segment.multiply_adds for segment in senders)
+        solved = sum(segment.macs for segment in senders)
         # float64 counts double: the weight, its factors, and the inputs and outputs of the solves.
-        units = sum(segment.units for segment in outline.segments)
+        units = sum(segment.units for segment in shapes.segments)
         return CreditWork(
             per_example=solved + again,
             # A factorization, and two solves of a column to check for an inverse.
             per_step=sum(size**3 / 3 + 2 * size**2 for size in sizes),
-            held=sum(size**2 for size in sizes) * (4 if is_wide else 1),
-            held_per_example=units * (4 if is_wide else 1),
+            workspace_numel=sum(size**2 for size in sizes) * (4 if is_wide else 1),
+            workspace_numel_per_example=units * (4 if is_wide else 1),
         )
 
     def attach(self, network: Network, generator: Generator) -> None:
@@ -138,7 +138,7 @@ class TargetRule(Rule[TargetConfigT]):
 
     def _credit(self, tape: Tape, batch: Batch) -> dict[str, Tensor]:
         factorizations = self._factorize()
-        self._keep_in_mind(factorizations)
+        self._remember_singular(factorizations)
         examples = len(batch.targets)
         return {
             name: difference * _for_each_example(scale / examples, difference)
@@ -177,7 +177,7 @@ class TargetRule(Rule[TargetConfigT]):
         maps = {name: self.network.maps[name] for name in self.network.credit_senders}
         return {name: each.factorize(each.weight.to(self._precision)) for name, each in maps.items()}
 
-    def _keep_in_mind(self, factorizations: Mapping[str, Factorization]) -> None:
+    def _remember_singular(self, factorizations: Mapping[str, Factorization]) -> None:
         """Record which matrices had no inverse."""
         if factorizations:
             # After the first singular matrix everything is NaN, so later steps must not add names.
@@ -192,7 +192,7 @@ def activity_in(network: Network, tape: Tape, batch: Batch, precision: torch.dty
     allowed: TF32 is coarser than the distance between an activation and its target.
     """
     was_exact = all(output.dtype == precision for output in tape.outputs.values())
-    if was_exact and not shortens_products(batch.inputs.device):
+    if was_exact and not tf32_is_allowed(batch.inputs.device):
         return Activity(tape.inputs, tape.outputs)
     activity = Activity({}, {})
 
@@ -206,7 +206,7 @@ def activity_in(network: Network, tape: Tape, batch: Batch, precision: torch.dty
         activity.inputs[name], activity.outputs[name] = inputs, output
         return output
 
-    with whole_products():
+    with without_tf32():
         network.walk(batch.inputs.to(precision), visit)
     return activity
 

@@ -17,7 +17,7 @@ from benchsuite.credit.rule import Batch
 from benchsuite.credit.tape import Tape
 from benchsuite.errors import ShapeError
 from benchsuite.networks.network import Network
-from benchsuite.networks.shapes.outline import DATA
+from benchsuite.networks.shapes.network_shapes import DATA
 from benchsuite.networks.vector_segment import VectorSegment
 
 
@@ -128,7 +128,7 @@ def propagated_credit(tape: VectorTape, feedback_weights: Mapping[str, Tensor]) 
         One number per unit, shape (batch, channels, ...), by segment name; one for the readout.
 
     """
-    network, plan = tape.network, tape.network.outline
+    network, plan = tape.network, tape.network.shapes
     names = [name for name, _ in network.steps()]
     waiting: dict[int, Tensor] = {len(names) - 1: tape.vector_error.new_ones(len(tape.vector_error), 1)}
     credit: dict[str, Tensor] = {}
@@ -147,14 +147,16 @@ def propagated_credit(tape: VectorTape, feedback_weights: Mapping[str, Tensor]) 
                 below = tape.inputs[name][:, 0].shape
                 passed: tuple[Tensor, ...] = (node.map.pull_back_credit(at_map, weight.to(at_map.dtype), below),)
             else:
-                passed = _through_joint(node, arrived, plan.nodes[position].input_shape, len(sources))
+                passed = _through_fixed_layer(node, arrived, plan.nodes[position].input_shape, len(sources))
             for source, part in zip(sources, passed, strict=True):
                 if source != DATA:
                     waiting[source] = waiting[source] + part if source in waiting else part
     return {name: credit[name] for name in network.segments if name in credit}
 
 
-def _through_joint(node: nn.Module, credit: Tensor, input_shape: tuple[int, ...], terms: int) -> tuple[Tensor, ...]:
+def _through_fixed_layer(
+    node: nn.Module, credit: Tensor, input_shape: tuple[int, ...], terms: int
+) -> tuple[Tensor, ...]:
     """Return the credit at each input of a layer between segments; all such layers are linear, equal per component."""
     if terms > 1:
         return (credit,) * terms

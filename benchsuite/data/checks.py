@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from torch import Tensor
 
@@ -16,18 +15,9 @@ from benchsuite.errors import DataError
 SPLITS = ("train", "test")
 
 
-def available_memory_bytes() -> int | None:
-    """Return the available memory in bytes, or None if the system does not report it."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        pass
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return None
+def available_memory_bytes() -> int:
+    """Return the memory in bytes that is available without swapping."""
+    return int(psutil.virtual_memory().available)
 
 
 def require_memory(needed_bytes: int, where: object) -> None:
@@ -41,7 +31,7 @@ def require_memory(needed_bytes: int, where: object) -> None:
         DataError: if less memory is available.
     """
     available = available_memory_bytes()
-    if available is not None and needed_bytes > available:
+    if needed_bytes > available:
         raise DataError(
             f"{where}: needs {needed_bytes / 2**30:.3g} GiB of memory decoded, "
             f"{available / 2**30:.3g} GiB are available; use fewer or smaller examples, or a machine with more memory"

@@ -83,7 +83,7 @@ class Publication:
         remedy = f"put {', '.join(self.missing())} there{self.instead}, or {ANOTHER_ROOT}"
         return DataError(f"{self.title} is not whole in {self.folder}: {reason}; {remedy}")
 
-    def why_not_as_published(self, name: str, content: bytes) -> str | None:
+    def published_mismatch(self, name: str, content: bytes) -> str | None:
         """Return how a file's content differs from the published, or None if it does not."""
         algorithm, _, expected = self.checksums[name].partition(":")
         found = hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()
@@ -103,7 +103,7 @@ class Publication:
             content = path.read_bytes()
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({one_line(error)}); make it readable or delete it") from error
-        wrong = self.why_not_as_published(name, content)
+        wrong = self.published_mismatch(name, content)
         if wrong:
             remedy = "delete the file to download it again, or use kind: arrays for your own data"
             raise DataError(f"{path} {wrong}; {remedy}")
@@ -219,7 +219,7 @@ def _unpack(publication: Publication, package: Package, packed: Path) -> None:
     left = set(package.files)
     unpacked = _members_of_tar if package.name.endswith(".tar.gz") else _content_of_gzip
     for name, content in unpacked(package, packed):
-        if wrong := publication.why_not_as_published(name, content):
+        if wrong := publication.published_mismatch(name, content):
             raise ValueError(wrong if len(package.files) == 1 else f"holds a {name} that {wrong}")
         left.discard(name)
         if not (publication.folder / name).is_file():  # what is there is the reader's to judge, not ours to replace

@@ -9,7 +9,7 @@ import torch
 from benchsuite.data.resident import ResidentData
 from benchsuite.data.source import TrainingData
 from benchsuite.data.tensors import DecodedDataset
-from benchsuite.specs.models.dataset import DatasetSpec, ImagenetDataset
+from benchsuite.specs.models.dataset import DatasetSpec, ResidentBase
 
 if TYPE_CHECKING:
     from benchsuite.data.images.streamed import StreamedDataset
@@ -30,7 +30,7 @@ def open_data(
         DataError: if the spec's normalisation or augmentation does not fit the examples.
     """
     if isinstance(dataset, DecodedDataset):
-        augmentation = None if isinstance(spec, ImagenetDataset) else spec.augmentation
+        augmentation = spec.augmentation if isinstance(spec, ResidentBase) else None
         return ResidentData(dataset, spec.normalization, device, augmentation=augmentation)
     # Imported here because torchvision's transforms take a second to import.
     from benchsuite.data.images.streamed import StreamedData

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -12,6 +13,7 @@ from benchsuite.data.fingerprint import fingerprint
 from benchsuite.data.imagenet.reader import store_folder
 from benchsuite.data.images.store import damage
 from benchsuite.data.images.streamed import StreamedData, StreamedDataset
+from benchsuite.data.kind import DatasetKind
 from benchsuite.data.load import load_dataset
 from benchsuite.data.prepared.files import PREPARED
 from benchsuite.data.prepared.prepare import read_manifest
@@ -43,7 +45,7 @@ class DatasetContent:
 
 
 def check_dataset(
-    spec: DatasetSpec, data_root: Path, readers: Mapping[str, DatasetReader]
+    spec: DatasetSpec, data_root: Path, readers: Mapping[str, DatasetReader | DatasetKind[Any]]
 ) -> tuple[DatasetContent | None, str]:
     """Read a whole data set, whatever limits its spec has; nothing is downloaded.
 

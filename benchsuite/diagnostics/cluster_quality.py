@@ -101,7 +101,7 @@ def _embedded(features: Points) -> Points:
 
 def represented_by(network: Network) -> str | None:
     """Return the last hidden segment whose output is an image, else the last hidden segment, else None."""
-    hidden = network.outline.segments[:-1]
+    hidden = network.shapes.segments[:-1]
     of_images = [segment for segment in hidden if len(segment.output_shape) > 1]
     candidates = of_images or hidden
     return candidates[-1].name if candidates else None

@@ -86,7 +86,7 @@ def with_components(credit: Mapping[str, Tensor], network: Network, batch: Batch
     if not network.is_vectorized:
         return dict(credit)
     error = record_vector_forward(network, batch).vector_error
-    shapes = {segment.name: segment.output_shape for segment in network.outline.segments}
+    shapes = {segment.name: segment.output_shape for segment in network.shapes.segments}
     return {
         name: torch.einsum("bk,b...->bk...", error, value) if value[0].shape == shapes[name] else value
         for name, value in credit.items()

@@ -14,7 +14,7 @@ from benchsuite.registry import hookimpl
 
 BENCHSUITE_CONTRACT = 1
 
-LEAST_SHARE_OF_LARGEST = 32
+MIN_SHARE_OF_LARGEST = 32
 """In units of the dtype's eps: an entry smaller than this times the largest entry has a random sign."""
 
 
@@ -30,7 +30,7 @@ def sign_agreement(assigned: Tensor, exact: Tensor) -> float | None:
 
     """
     size = exact.abs()
-    signed = size > LEAST_SHARE_OF_LARGEST * torch.finfo(exact.dtype).eps * size.max()
+    signed = size > MIN_SHARE_OF_LARGEST * torch.finfo(exact.dtype).eps * size.max()
     count = int(signed.sum())
     if count == 0 or not bool(assigned.isfinite().all() & exact.isfinite().all()):
         return None

@@ -16,7 +16,7 @@ M_MMAP_THRESHOLD = -3
 KEEP_BELOW_BYTES = 1 << 30
 
 
-def steady_allocator() -> bool:
+def keep_freed_memory() -> bool:
     """Fix glibc's thresholds for this process; returns whether that could be done (not on musl, macOS or Windows)."""
     if not sys.platform.startswith("linux"):
         return False

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from benchsuite.errors import StoreError
 from benchsuite.execution.state import RunState
 from benchsuite.records.model import DiagnosticValue, EpochMetrics, StepDiagnosticValue
-from benchsuite.training.assembly import SegmentStates
+from benchsuite.training.build_trainer import SegmentStates
 from benchsuite.training.checkpoint import load_checkpoint, save_checkpoint
 from benchsuite.training.trainer import Trainer
 
@@ -24,11 +24,11 @@ Stage = Literal["pretraining", "run"]
 def restore(run: RunState) -> dict[str, Any] | None:
     """Return a run's checkpoint, its progress taken over; None if there is none to go on from."""
     if run.fresh:
-        if run.ranks.leads:
+        if run.ranks.is_rank0:
             run.checkpoint_path.unlink(missing_ok=True)
         return None
     key = run.identity.result_key
-    saved = run.ranks.agree(load_checkpoint(run.checkpoint_path, key) if run.ranks.leads else None)
+    saved = run.ranks.broadcast_object(load_checkpoint(run.checkpoint_path, key) if run.ranks.is_rank0 else None)
     if saved is None:
         return None
     progress, clock = run.progress, run.clock
@@ -66,7 +66,7 @@ class PeriodicCheckpoint:
 
     def save_if_due(self) -> None:
         """Write a checkpoint; one that cannot be written costs the chance to continue, not the run."""
-        if not self.run.ranks.agree(time.perf_counter() - self.last_saved > CHECKPOINT_EVERY_S):
+        if not self.run.ranks.broadcast_object(time.perf_counter() - self.last_saved > CHECKPOINT_EVERY_S):
             return
         try:
             self._write()
@@ -91,5 +91,5 @@ class PeriodicCheckpoint:
             "worked": clock.worked,
             "used": clock.used,
         }
-        if run.ranks.leads:
+        if run.ranks.is_rank0:
             save_checkpoint(run.checkpoint_path, content)

@@ -11,14 +11,14 @@ from benchsuite.errors import BenchsuiteError, IncompatibleError, SingularMapErr
 from benchsuite.errors import DivergedError as DivergedError
 from benchsuite.errors import InterruptedRunError as InterruptedRunError
 from benchsuite.errors import ProcessLostError as ProcessLostError
-from benchsuite.execution.record_building import Ending
+from benchsuite.execution.record_building import RunEnding
 from benchsuite.records.model import RunStatus
 from benchsuite.specs.models.protocol import ProtocolSpec
 from benchsuite.training.trainer import TimeBudgetSpentError
 
 
 @dataclass(frozen=True)
-class Loss:
+class LostRun:
     """What became of a run whose process is gone."""
 
     reason: str
@@ -36,22 +36,22 @@ def is_allocation_failure(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
-def ending_of_training(error: Exception, protocol: ProtocolSpec) -> Ending | None:
+def ending_of_training(error: Exception, protocol: ProtocolSpec) -> RunEnding | None:
     """Return what a record says of an error that is a result of training; None if it is none."""
     match error:
         case TimeBudgetSpentError():
-            return Ending("timed_out", f"more than {protocol.timeout_s:g} s on the clock")
+            return RunEnding("timed_out", f"more than {protocol.timeout_s:g} s on the clock")
         case DivergedError() | SingularMapError():
-            return Ending("diverged", str(error))
+            return RunEnding("diverged", str(error))
         case IncompatibleError():
-            return Ending("incompatible", "; ".join(error.reasons))
+            return RunEnding("incompatible", "; ".join(error.reasons))
     return None
 
 
-def ending_of_failure(error: Exception, device: str) -> Ending:
+def ending_from_error(error: Exception, device: str) -> RunEnding:
     """Return what a record says of an error that is no result of training; call it where the error is being handled."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or is_allocation_failure(error):
-        return Ending("out_of_memory", f"out of memory on {device}: {first_line(error)}")
+        return RunEnding("out_of_memory", f"out of memory on {device}: {first_line(error)}")
     if isinstance(error, BenchsuiteError):
-        return Ending("crashed", str(error))
-    return Ending("crashed", f"{type(error).__name__}: {first_line(error)}", traceback.format_exc())
+        return RunEnding("crashed", str(error))
+    return RunEnding("crashed", f"{type(error).__name__}: {first_line(error)}", traceback.format_exc())

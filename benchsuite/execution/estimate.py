@@ -1,4 +1,4 @@
-"""Parameters, floating-point operations and memory of a run, from its outline alone."""
+"""Parameters, floating-point operations and memory of a run, from its shapes alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchsuite.credit.rule import Rule, RuleConfig
-from benchsuite.networks.shapes.outline import ArchitectureOutline, SegmentOutline
+from benchsuite.networks.shapes.network_shapes import NetworkShapes, SegmentShapes
 from benchsuite.specs.models.protocol import ProtocolSpec, Sgd
 
 BYTES_PER_NUMBER = 4
@@ -27,7 +27,7 @@ class Estimate:
 
 
 def estimate(
-    outline: ArchitectureOutline,
+    shapes: NetworkShapes,
     rule: type[Rule],
     config: RuleConfig,
     protocol: ProtocolSpec,
@@ -38,7 +38,7 @@ def estimate(
     """Estimate one run.
 
     Args:
-        outline: the network on paper.
+        shapes: the network on paper.
         rule: says what its credit takes, and whether the optimizer has its feedback weights too.
         config: of the rule, validated.
         protocol: batch size, epochs and optimizer.
@@ -47,34 +47,34 @@ def estimate(
         processes: how many share each batch, a device each; memory is one device's.
 
     """
-    forward = sum(s.multiply_adds for s in outline.segments)
-    credit = rule.credit_work(config, outline)
-    trained = outline.segments if rule.traits.trains_hidden else outline.segments[-1:]
-    gradients = sum(s.multiply_adds for s in trained)
+    forward = sum(s.macs for s in shapes.segments)
+    credit = rule.credit_work(config, shapes)
+    trained = shapes.segments if rule.traits.trains_hidden else shapes.segments[-1:]
+    gradients = sum(s.macs for s in trained)
     batch = min(protocol.batch_size, train_examples)
     of_batch = batch * (forward + gradients + credit.per_example)
-    per_step = 2.0 * (of_batch + credit.per_step + _penalty(outline, trained, protocol))
+    per_step = 2.0 * (of_batch + credit.per_step + _penalty(shapes, trained, protocol))
     steps = protocol.epochs * math.ceil(train_examples / batch)
     copies = _optimizer_copies(protocol)
-    activations = math.prod(outline.input_shape) + 2 * sum(s.units for s in outline.segments)
+    activations = math.prod(shapes.input_shape) + 2 * sum(s.units for s in shapes.segments)
     # A feedback weight that learns has moments of its own.
-    feedback = credit.kept * (1 + copies * rule.traits.learns_feedback)
-    numbers = outline.parameters * (2 + copies) + feedback + credit.held
-    numbers += math.ceil(batch / processes) * (activations + credit.held_per_example)
+    feedback = credit.state_numel * (1 + copies * rule.traits.learns_feedback)
+    numbers = shapes.parameters * (2 + copies) + feedback + credit.workspace_numel
+    numbers += math.ceil(batch / processes) * (activations + credit.workspace_numel_per_example)
     return Estimate(
-        parameters=outline.parameters,
+        parameters=shapes.parameters,
         flops_per_step=per_step,
         flops_total=per_step * steps,
         memory_mib=(numbers * BYTES_PER_NUMBER + data_bytes) / 2**20,
     )
 
 
-def _penalty(outline: ArchitectureOutline, trained: Sequence[SegmentOutline], protocol: ProtocolSpec) -> float:
+def _penalty(shapes: NetworkShapes, trained: Sequence[SegmentShapes], protocol: ProtocolSpec) -> float:
     """Return the multiply-adds of the orthogonality penalty's gradient: two products for each matrix it is of."""
     if protocol.orthogonality is None:
         return 0.0
     of_all = protocol.orthogonality.maps == "all"
-    sizes = [s.output_shape[0] for s in trained if of_all or outline.upstream[s.name]]
+    sizes = [s.output_shape[0] for s in trained if of_all or shapes.upstream[s.name]]
     return sum(2.0 * size**3 for size in sizes)
 
 

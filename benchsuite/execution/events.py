@@ -12,7 +12,7 @@ from benchsuite.registry.manager import caller_of_one
 logger = logging.getLogger("benchsuite.events")
 
 
-def announce(manager: pluggy.PluginManager, event: str, **arguments: Any) -> None:
+def send_event(manager: pluggy.PluginManager, event: str, **arguments: Any) -> None:
     """Call every plugin's implementation of an event; one that fails is logged and the others are still called.
 
     pluggy's call of all stops at the first exception, which would let a broken recorder silence the progress display;

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from benchsuite.execution.endings import Loss
+from benchsuite.execution.endings import LostRun
 from benchsuite.records.model import RunRecord
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.specs.models.hardware import HardwareSpec
 
 
-class Tell(Protocol):
+class SendEvent(Protocol):
     """Tells the session's plugins an event of a run; ``events.announce`` with its manager filled in."""
 
     def __call__(self, event: str, **arguments: object) -> None:
@@ -21,7 +21,7 @@ class Tell(Protocol):
 
 
 @dataclass(frozen=True)
-class Place:
+class RunContext:
     """Where those who make the runs find what they need.
 
     Attributes:
@@ -36,7 +36,7 @@ class Place:
     fresh: bool
 
 
-Lost = Callable[[SelectedRun, Loss], RunRecord]
+LostRunHandler = Callable[[SelectedRun, LostRun], RunRecord]
 """Writes the record of a run that could not be brought to an end anywhere, and why."""
 
 
@@ -48,14 +48,16 @@ def threads_of(hardware: HardwareSpec) -> int:
 class Executor(Protocol):
     """Makes runs somewhere else, several at a time."""
 
-    def check(self, runs: Sequence[SelectedRun], place: Place) -> None:
+    def check(self, runs: Sequence[SelectedRun], place: RunContext) -> None:
         """Raise what would keep any of the runs from being made, before the first is started.
 
         Raises:
             HardwareError: if there is no place for a run, or the places cannot see the store.
         """
 
-    def make(self, runs: Sequence[SelectedRun], place: Place, tell: Tell, lost: Lost) -> Iterator[RunRecord]:
+    def make(
+        self, runs: Sequence[SelectedRun], place: RunContext, tell: SendEvent, lost: LostRunHandler
+    ) -> Iterator[RunRecord]:
         """Yield the record of every run as it ends; records are in the store by then.
 
         Told is what happens before a run's end. A ``KeyboardInterrupt`` is passed on after the runs under way have

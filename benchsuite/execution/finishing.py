@@ -5,33 +5,33 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchsuite.execution.checkpointing import restore
-from benchsuite.execution.endings import Loss
-from benchsuite.execution.interruption import interruptions_held
-from benchsuite.execution.record_building import Ending, write_up
+from benchsuite.execution.endings import LostRun
+from benchsuite.execution.interruption import interruptions_deferred
+from benchsuite.execution.record_building import RunEnding, build_record
 from benchsuite.execution.state import RunState
 from benchsuite.records.model import RunRecord, RunStatus
-from benchsuite.training.device import open_device, unseen_device
+from benchsuite.training.device import open_device, unknown_device
 
 FINAL_STATUSES: frozenset[RunStatus] = frozenset({"completed", "diverged", "timed_out", "incompatible"})
 """Outcomes that another try with the same result key would repeat."""
 
 
-def finish(run: RunState, ending: Ending) -> RunRecord:
+def finish(run: RunState, ending: RunEnding) -> RunRecord:
     """Write the record and tell plugins; what interrupts that is let in once the record is there.
 
     Raises:
         StoreError: if the record cannot be written.
 
     """
-    with interruptions_held():
+    with interruptions_deferred():
         record = _record(run, ending)
-        path = run.store.write(record) if run.ranks.leads else None
+        path = run.store.write(record) if run.ranks.is_rank0 else None
     if path is not None:
-        _tell_the_end(run, record, path)
+        _send_run_ended(run, record, path)
     return record
 
 
-def finish_lost(run: RunState, loss: Loss) -> RunRecord:
+def finish_lost(run: RunState, loss: LostRun) -> RunRecord:
     """Write the record of a run after the process that was making it is gone, with what that had saved.
 
     Raises:
@@ -39,22 +39,22 @@ def finish_lost(run: RunState, loss: Loss) -> RunRecord:
 
     """
     restore(run)
-    run.device = unseen_device(run.spec.hardware)
-    record = _record(run, Ending(loss.status, loss.reason))
+    run.device = unknown_device(run.spec.hardware)
+    record = _record(run, RunEnding(loss.status, loss.reason))
     timing = record.timing.model_copy(update={"peak_memory_mib": None, "peak_memory_source": "the process is gone"})
     record = record.model_copy(update={"timing": timing})
-    _tell_the_end(run, record, run.store.write(record))
+    _send_run_ended(run, record, run.store.write(record))
     return record
 
 
-def _record(run: RunState, ending: Ending) -> RunRecord:
+def _record(run: RunState, ending: RunEnding) -> RunRecord:
     device = run.device or open_device(run.spec.hardware, run.ranks)
-    return write_up(run.identity, run.progress, device, run.clock, ending)
+    return build_record(run.identity, run.progress, device, run.clock, ending)
 
 
-def _tell_the_end(run: RunState, record: RunRecord, path: Path) -> None:
+def _send_run_ended(run: RunState, record: RunRecord, path: Path) -> None:
     if record.status in FINAL_STATUSES:
         run.checkpoint_path.unlink(missing_ok=True)
     if record.status != "completed":
-        run.announce("benchsuite_run_failed", record=record)
-    run.announce("benchsuite_run_finished", record=record, path=path)
+        run.send_event("benchsuite_run_failed", record=record)
+    run.send_event("benchsuite_run_finished", record=record, path=path)

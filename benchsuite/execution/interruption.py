@@ -12,7 +12,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def termination_as_interrupt() -> Iterator[None]:
+def sigterm_as_interrupt() -> Iterator[None]:
     """Let SIGTERM end a run as Ctrl-C does: with its state saved and a record."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -30,7 +30,7 @@ def termination_as_interrupt() -> Iterator[None]:
 
 
 @contextmanager
-def interruptions_held() -> Iterator[None]:
+def interruptions_deferred() -> Iterator[None]:
     """Keep Ctrl-C and SIGTERM out of the block; one that came is let in after it.
 
     For what is short and must not be left half done, such as writing a record. Whoever stops a run may send more than

@@ -11,7 +11,7 @@ from benchsuite.execution.record_building import LoadedData
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.hashing import canonical_json
 from benchsuite.specs.models.dataset import DatasetSpec
-from benchsuite.training.ranks import ALONE, Ranks
+from benchsuite.training.ranks import SINGLE_PROCESS, Ranks
 
 
 class DataLoader:
@@ -25,7 +25,9 @@ class DataLoader:
 
     """
 
-    def __init__(self, data_root: Path, registry: Registry, ranks: Ranks = ALONE, keep: int | None = None) -> None:
+    def __init__(
+        self, data_root: Path, registry: Registry, ranks: Ranks = SINGLE_PROCESS, keep: int | None = None
+    ) -> None:
         self.data_root = data_root
         self.registry = registry
         self.ranks = ranks
@@ -44,7 +46,7 @@ class DataLoader:
         if loaded is None:
             while self.keep is not None and len(self._loaded) >= self.keep:
                 del self._loaded[next(iter(self._loaded))]  # the one not asked for the longest
-            with self.ranks.one_by_one():
+            with self.ranks.rank0_first():
                 dataset = load_dataset(spec, self.data_root, self.registry.datasets)
             loaded = LoadedData(dataset, fingerprint(dataset))
         self._loaded[key] = loaded

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchsuite.execution.allocator import steady_allocator
+from benchsuite.execution.allocator import keep_freed_memory
+from benchsuite.execution.compatibility import LaidOutRun, RefusedPair
 from benchsuite.execution.endings import InterruptedRunError
-from benchsuite.execution.executor import Tell
+from benchsuite.execution.executor import SendEvent
 from benchsuite.execution.loading import DataLoader
-from benchsuite.execution.pairs import LaidOutRun, RefusedPair
 from benchsuite.execution.run import Run
 from benchsuite.records.model import RunRecord
 from benchsuite.records.running import RunningElsewhereError
@@ -71,13 +71,13 @@ class Workshop:
         """Take over networks on paper, so that none is laid out again."""
         self._laid_out = {run.selected.command: run for run in laid_out}
 
-    def run_of(self, selected: SelectedRun, again: bool = False, tell: Tell | None = None) -> Run:
+    def run_of(self, selected: SelectedRun, again: bool = False, tell: SendEvent | None = None) -> Run:
         """Return a run that has not started; ``again`` if another process was at it and its record may be there."""
         data = self.loader.load(selected.spec.dataset)
         run = Run(selected, data, self.store, self.registry, self.fresh and not again, self.ranks, tell)
         known = self._laid_out.get(selected.command)
         if known is not None and known.selected is selected:
-            run.state.outline = known.outline
+            run.state.shapes = known.shapes
         return run
 
     def has_record(self, run: Run, result: SessionResult) -> bool:
@@ -97,7 +97,7 @@ class Workshop:
             StoreError: if a record cannot be written.
 
         """
-        steady_allocator()
+        keep_freed_memory()
         try:
             waiting = [run for run in runs if not self._is_done(run, result)]
             while waiting:

@@ -6,28 +6,17 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from benchsuite.data.cifar.files import PUBLISHED
+from benchsuite.data.availability import size_on_paper
+from benchsuite.data.images.streamed import StreamedDataset
 from benchsuite.data.load import load_dataset
-from benchsuite.data.prepared.files import PREPARED
+from benchsuite.data.tensors import DecodedDataset
+from benchsuite.execution.compatibility import LaidOutRun, lay_out
 from benchsuite.execution.estimate import Estimate, estimate
-from benchsuite.execution.pairs import LaidOutRun, lay_out
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.hashing import run_id
 from benchsuite.specs.loading.resolve import SelectedRun
-from benchsuite.specs.models.dataset import (
-    ArraysDataset,
-    CifarDataset,
-    DatasetSpec,
-    DigitsDataset,
-    ImagenetDataset,
-    MnistDataset,
-    SyntheticDataset,
-)
-
-if TYPE_CHECKING:
-    from benchsuite.data.tensors import DecodedDataset
+from benchsuite.specs.models.dataset import DatasetSpec, ResidentBase
 
 
 @dataclass(frozen=True)
@@ -62,15 +51,17 @@ def make_plan(runs: list[SelectedRun], registry: Registry, data_root: Path) -> l
     """
     laid_out = lay_out(runs, registry, lambda dataset: describe(dataset, registry, data_root))
     return [
-        PlannedRun(run.selected, run_id(run.selected.spec), None if run.refused else _estimate(run), run.refused)
+        PlannedRun(
+            run.selected, run_id(run.selected.spec), None if run.refused else _estimate(run, registry), run.refused
+        )
         for run in laid_out
     ]
 
 
-def _estimate(run: LaidOutRun) -> Estimate:
+def _estimate(run: LaidOutRun, registry: Registry) -> Estimate:
     spec, data = run.selected.spec, run.data
-    config = run.rule.Config.model_validate(spec.rule.config)
-    about = run.outline, run.rule, config, spec.protocol, data.train_examples, data.size_bytes
+    config = registry.validated_config(spec.rule.name, spec.rule.config)
+    about = run.shapes, run.rule, config, spec.protocol, data.train_examples, data.size_bytes
     return estimate(*about, spec.hardware.world_size)
 
 
@@ -78,49 +69,28 @@ def describe(
     spec: DatasetSpec,
     registry: Registry,
     data_root: Path,
-    load: Callable[[DatasetSpec], DecodedDataset] | None = None,
+    load: Callable[[DatasetSpec], DecodedDataset | StreamedDataset] | None = None,
 ) -> DataShape:
-    """Return a data set's shape, from the spec alone where that says it, so that a plan needs no download.
+    """Return a data set's shape, from the spec alone if possible, so that a plan needs no download.
 
     Args:
-        spec: which data set.
+        spec: the data set.
         registry: for plugins' readers.
-        data_root: where data sets lie.
-        load: reads a data set whose spec does not say its shape; from ``data_root`` if not given.
+        data_root: folder of data sets.
+        load: reads a data set whose spec does not give its shape; from ``data_root`` if not given.
 
     """
-    match spec:
-        case DigitsDataset():
-            shape, classes, train, test = (1, 8, 8), 10, 1797 - spec.test_examples, spec.test_examples
-        case MnistDataset():
-            shape, classes, train, test = (1, 28, 28), 10, 60_000, 10_000
-        case CifarDataset():
-            files = PUBLISHED[spec.kind]
-            shape, classes, (train, test) = (3, 32, 32), files.classes, files.examples
-        case ArraysDataset() if spec.path in PREPARED:
-            made = PREPARED[spec.path]
-            shape, classes, (train, test) = made.shape, made.classes, made.examples
-        case ImagenetDataset():
-            return _describe_imagenet(spec)
-        case SyntheticDataset():
-            shape, classes = (spec.channels, spec.height, spec.width), spec.classes
-            train, test = spec.train_examples, spec.test_examples
-        case _:
-            dataset = load(spec) if load else load_dataset(spec, data_root, registry.datasets)
-            size = sum(t.numel() * t.element_size() for t in (dataset.train_inputs, dataset.test_inputs))
-            return DataShape(dataset.input_shape, dataset.classes, len(dataset.train_targets), size)
-    train = min(train, spec.train_limit or train)
-    test = min(test, spec.test_limit or test)
-    return DataShape(shape, classes, train, (train + test) * math.prod(shape))
-
-
-IMAGENET = (1_281_167, 50_000)
-"""ILSVRC-2012's images of training and of validation."""
-
-
-def _describe_imagenet(spec: ImagenetDataset) -> DataShape:
-    """Nothing of it lies on the device but the batch at hand."""
-    classes, train = 1000, IMAGENET[0]
-    if spec.sample:
-        classes, train = spec.sample.classes, spec.sample.classes * spec.sample.train_images
-    return DataShape((3, spec.image_size, spec.image_size), classes, min(train, spec.train_limit or train), 0)
+    size = size_on_paper(spec, data_root, registry.datasets)
+    if size is None:
+        dataset = load(spec) if load else load_dataset(spec, data_root, registry.datasets)
+        resident = (
+            sum(t.numel() * t.element_size() for t in (dataset.train_inputs, dataset.test_inputs))
+            if isinstance(dataset, DecodedDataset)
+            else 0
+        )
+        return DataShape(dataset.input_shape, dataset.classes, len(dataset.train_targets), resident)
+    train = min(size.train, spec.train_limit or size.train)
+    test = min(size.test, spec.test_limit or size.test)
+    # A streamed data set has only the current batch on the device.
+    resident = (train + test) * math.prod(size.input_shape) if isinstance(spec, ResidentBase) else 0
+    return DataShape(size.input_shape, size.classes, train, resident)

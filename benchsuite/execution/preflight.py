@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from benchsuite.execution.fitting import fitting_tracks
+from benchsuite.execution.compatibility import LaidOutRun, RefusedPair, lay_out, refused_pairs
 from benchsuite.execution.loading import DataLoader
-from benchsuite.execution.pairs import LaidOutRun, RefusedPair, lay_out, refused_pairs
 from benchsuite.execution.plan import describe
 from benchsuite.registry.manager import Registry
-from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
 from benchsuite.specs.loading.resolve import SelectedRun
-from benchsuite.training.ranks import Ranks, require_processes
+from benchsuite.training.ranks import Ranks, require_world_size
 
 
 @dataclass(frozen=True)
@@ -45,9 +43,18 @@ def check_runs(runs: Sequence[SelectedRun], registry: Registry, loader: DataLoad
     possible = tuple(run for run in laid_out if not run.refused)
     for run in possible:
         spec = run.selected.spec
-        require_processes(spec, ranks, len(loader.load(spec.dataset).dataset.train_targets))
+        require_world_size(spec, ranks, len(loader.load(spec.dataset).dataset.train_targets))
         for name in spec.diagnostics.names:
             registry.diagnostic(name)
+    return Preflight(possible, _refused(laid_out, registry))
+
+
+def _refused(laid_out: Sequence[LaidOutRun], registry: Registry) -> tuple[RefusedPair, ...]:
+    if not any(run.refused for run in laid_out):
+        return ()
+    # Imported and read only where somebody needs to be told.
+    from benchsuite.execution.suggestions import fitting_tracks
+    from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
+
     library = SpecLibrary([builtin_folder()])
-    refused = refused_pairs(laid_out, partial(fitting_tracks, library=library, registry=registry))
-    return Preflight(possible, tuple(refused))
+    return tuple(refused_pairs(laid_out, partial(fitting_tracks, library=library, registry=registry)))

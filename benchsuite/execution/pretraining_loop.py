@@ -9,9 +9,9 @@ from benchsuite.execution.checkpointing import PeriodicCheckpoint
 from benchsuite.execution.endings import DivergedError
 from benchsuite.execution.epochs import begin_training, trained_epochs
 from benchsuite.execution.state import RunState
-from benchsuite.networks.builder import require_keepable
-from benchsuite.training.assembly import SegmentStates, assemble
-from benchsuite.training.pretraining import first_parts, kept_segments
+from benchsuite.networks.builder import require_pretrainable
+from benchsuite.training.build_trainer import SegmentStates, assemble
+from benchsuite.training.pretraining import pretrained_segments, pretraining_specs
 from benchsuite.training.trainer import Trainer
 
 
@@ -45,14 +45,14 @@ def pretrain(run: RunState, data: TrainingData, saved: dict[str, Any] | None) ->
         if metrics.running_loss is None:
             raise DivergedError(f"the training loss was not finite in epoch {metrics.epoch} of the pretraining")
         checkpoint.save_if_due()
-    return kept_segments(run.spec, trainer)
+    return pretrained_segments(run.spec, trainer)
 
 
 def _set_up_first(run: RunState, data: TrainingData) -> Trainer:
     spec, dataset = run.spec, run.identity.data.dataset
     builders = run.registry.architectures
-    require_keepable(spec.pretraining, spec.architecture, dataset.input_shape, dataset.classes, builders)
-    trainer = assemble(first_parts(spec), data, run.opened_device, run.registry, ranks=run.ranks)
+    require_pretrainable(spec.pretraining, spec.architecture, dataset.input_shape, dataset.classes, builders)
+    trainer = assemble(pretraining_specs(spec), data, run.opened_device, run.registry, ranks=run.ranks)
     trainer.warm_up()
     trainer.set_channels_last(spec.hardware.memory_format == "channels_last")
     return trainer

@@ -16,15 +16,15 @@ from queue import Empty
 from typing import TYPE_CHECKING, Any
 
 from benchsuite.errors import BenchsuiteError, HardwareError
-from benchsuite.execution.endings import Loss, first_line
-from benchsuite.execution.executor import Lost, Place, Tell, threads_of
-from benchsuite.execution.ray_worker import look_around, make_run
+from benchsuite.execution.endings import LostRun, first_line
+from benchsuite.execution.executor import LostRunHandler, RunContext, SendEvent, threads_of
+from benchsuite.execution.ray_worker import make_run, probe_machine
 from benchsuite.records.model import RunRecord
 from benchsuite.records.running import alive_run_ids
 from benchsuite.records.store import RecordStore
 from benchsuite.specs.hashing import run_id
 from benchsuite.specs.loading.resolve import SelectedRun
-from benchsuite.specs.models.dataset import ImagenetDataset
+from benchsuite.specs.models.dataset import ResidentBase
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.specs.models.track import RunSpec
 
@@ -38,12 +38,12 @@ RETRIES = 3
 POLL_S = 0.2
 GRACE_S = 120.0
 """How long runs get to write their records after Ctrl-C: an evaluation is not interrupted."""
-LOOK_AROUND_S = 120.0
+PROBE_TIMEOUT_S = 120.0
 GIB = 2**30
 
 
 @dataclass(frozen=True)
-class Need:
+class Resources:
     """What a run reserves of a machine.
 
     Attributes:
@@ -72,7 +72,7 @@ class Need:
         return ", ".join(parts)
 
 
-def need_of(spec: RunSpec) -> Need:
+def resources_for(spec: RunSpec) -> Resources:
     """Return what a run reserves: cores for its threads and for processes that decode, its device or a share of one.
 
     Raises:
@@ -81,7 +81,7 @@ def need_of(spec: RunSpec) -> Need:
 
     """
     hardware = spec.hardware
-    streams = isinstance(spec.dataset, ImagenetDataset)
+    streams = not isinstance(spec.dataset, ResidentBase)
     if streams and hardware.loader_processes is None:
         raise HardwareError(
             f"hardware '{hardware.name}' lets each run decode images on all cores of a machine, where others may "
@@ -99,10 +99,10 @@ def need_of(spec: RunSpec) -> Need:
     on_gpu = hardware.device == "cuda"
     memory = 0 if on_gpu or hardware.memory_gib is None else int(hardware.memory_gib * GIB)
     loaders = hardware.loader_processes or 0 if streams else 0
-    return Need(threads_of(hardware) + loaders, hardware.device_share if on_gpu else 0, memory)
+    return Resources(threads_of(hardware) + loaders, hardware.device_share if on_gpu else 0, memory)
 
 
-def settle_for_cluster(hardware: HardwareSpec) -> HardwareSpec:
+def resolve_for_cluster(hardware: HardwareSpec) -> HardwareSpec:
     """Return a spec whose device is explicit: ``auto`` is cuda where the cluster has a GPU, else cpu.
 
     Raises:
@@ -137,7 +137,7 @@ def connected() -> Any:
 
 
 @dataclass(frozen=True)
-class _Attempt:
+class Attempt:
     """One try at a run."""
 
     selected: SelectedRun
@@ -161,7 +161,7 @@ class RayExecutor:
 
     # --- before the first run ---
 
-    def check(self, runs: Sequence[SelectedRun], place: Place) -> None:
+    def check(self, runs: Sequence[SelectedRun], place: RunContext) -> None:
         """Raise what would keep runs from being made: no machine large enough, or one that does not see the store.
 
         Raises:
@@ -170,19 +170,19 @@ class RayExecutor:
         """
         machines = [node for node in self.ray.nodes() if node["Alive"]]
         # One hardware spec may need more for one data set than for another.
-        for name, need in dict.fromkeys((run.spec.hardware.name, need_of(run.spec)) for run in runs):
+        for name, need in dict.fromkeys((run.spec.hardware.name, resources_for(run.spec)) for run in runs):
             if not any(need.fits(node["Resources"]) for node in machines):
                 there = "; ".join(sorted({_described(node["Resources"]) for node in machines}))
                 raise HardwareError(f"no machine of the cluster has room for hardware '{name}': {need}. There: {there}")
-        self._require_alike(machines, place)
+        self._require_same_environment(machines, place)
 
-    def _require_alike(self, machines: list[dict[str, Any]], place: Place) -> None:
+    def _require_same_environment(self, machines: list[dict[str, Any]], place: RunContext) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         token = place.store / f".looked-for-{uuid.uuid4().hex}"
         token.touch()
         try:
-            task = self.ray.remote(num_cpus=0, max_retries=0)(look_around)
+            task = self.ray.remote(num_cpus=0, max_retries=0)(probe_machine)
             asked = {
                 node["NodeManagerHostname"] + " " + node["NodeID"][:8]: task.options(
                     scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
@@ -194,7 +194,7 @@ class RayExecutor:
             raise HardwareError(f"a machine of the cluster does not answer: {first_line(error)}") from error
         finally:
             token.unlink(missing_ok=True)
-        expected = {**look_around(place.store, place.data_root), "the store": "seen", "data": "seen"}
+        expected = {**probe_machine(place.store, place.data_root), "the store": "seen", "data": "seen"}
         wrong = [
             f"  {machine}: {what} {'is ' if 'seen' in value else ''}{value}, expected {expected[what]}"
             for machine, found in sorted(seen.items())
@@ -208,14 +208,16 @@ class RayExecutor:
     def _seen_by(self, answer: ObjectRef[dict[str, str]]) -> dict[str, str] | None:
         """Return what a machine answers; None if it is gone, of which Ray may know a moment later than it is so."""
         try:
-            found: dict[str, str] = self.ray.get(answer, timeout=LOOK_AROUND_S)
+            found: dict[str, str] = self.ray.get(answer, timeout=PROBE_TIMEOUT_S)
         except (self.ray.exceptions.TaskUnschedulableError, self.ray.exceptions.NodeDiedError):
             return None
         return found
 
     # --- the runs ---
 
-    def make(self, runs: Sequence[SelectedRun], place: Place, tell: Tell, lost: Lost) -> Iterator[RunRecord]:
+    def make(
+        self, runs: Sequence[SelectedRun], place: RunContext, tell: SendEvent, lost: LostRunHandler
+    ) -> Iterator[RunRecord]:
         """Yield records as runs end; a run whose worker is lost goes on elsewhere, from its last checkpoint.
 
         A run that another command is making is asked for again until it has a record.
@@ -226,8 +228,8 @@ class RayExecutor:
         # On this machine: with another that is lost, what all have to tell would be.
         here = NodeAffinitySchedulingStrategy(self.ray.get_runtime_context().get_node_id(), soft=False)
         events = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
-        waiting = [_Attempt(run) for run in runs]
-        pending: dict[ObjectRef[RunRecord | None], _Attempt] = {}
+        waiting = [Attempt(run) for run in runs]
+        pending: dict[ObjectRef[RunRecord | None], Attempt] = {}
         try:
             while waiting or pending:
                 now = time.monotonic()
@@ -235,19 +237,19 @@ class RayExecutor:
                 waiting = [attempt for attempt in waiting if attempt.not_before > now]
                 pending |= {self._submit(attempt, place, events): attempt for attempt in due}
                 ended = self._wait_for_one(list(pending))
-                _pass_on(events, tell)
+                _forward_events(events, tell)
                 for answer in ended:
                     attempt = pending.pop(answer)
                     outcome = self._outcome_of(answer, attempt, place)
-                    if isinstance(outcome, _Attempt):
+                    if isinstance(outcome, Attempt):
                         waiting.append(outcome)
-                    elif isinstance(outcome, Loss):
+                    elif isinstance(outcome, LostRun):
                         yield lost(attempt.selected, outcome)
                     else:
                         yield outcome
         except BaseException:
             self._stop(pending, place)
-            _pass_on(events, tell)
+            _forward_events(events, tell)
             raise
         finally:
             events.shutdown(force=True)
@@ -260,8 +262,8 @@ class RayExecutor:
         ended: list[ObjectRef[RunRecord | None]] = self.ray.wait(answers, num_returns=1, timeout=POLL_S)[0]
         return ended
 
-    def _submit(self, attempt: _Attempt, place: Place, events: Any) -> ObjectRef[RunRecord | None]:
-        need = need_of(attempt.selected.spec)
+    def _submit(self, attempt: Attempt, place: RunContext, events: Any) -> ObjectRef[RunRecord | None]:
+        need = resources_for(attempt.selected.spec)
         # A later try takes what another has saved or finished, also where the command said to start afresh.
         place = replace(place, fresh=place.fresh and attempt.is_first)
         # Ray itself does not try again: it would not know that a lost run's claim on the store is void.
@@ -271,8 +273,8 @@ class RayExecutor:
         return reference
 
     def _outcome_of(
-        self, answer: ObjectRef[RunRecord | None], attempt: _Attempt, place: Place
-    ) -> RunRecord | _Attempt | Loss:
+        self, answer: ObjectRef[RunRecord | None], attempt: Attempt, place: RunContext
+    ) -> RunRecord | Attempt | LostRun:
         """Return the record of a try that ended, the try that is to follow it, or why none is."""
         errors = self.ray.exceptions
         losses = (errors.WorkerCrashedError, errors.NodeDiedError, errors.OwnerDiedError, errors.ObjectLostError)
@@ -281,23 +283,23 @@ class RayExecutor:
         except errors.RayTaskError as error:
             raise (error.cause if isinstance(error.cause, BenchsuiteError) else error) from None
         except errors.OutOfMemoryError as error:
-            self._void_claim(attempt, place)
-            return Loss(f"Ray ended it for want of memory: {first_line(error)}", "out_of_memory")
+            self._release_lock(attempt, place)
+            return LostRun(f"Ray ended it for want of memory: {first_line(error)}", "out_of_memory")
         except losses as error:
-            self._void_claim(attempt, place)
+            self._release_lock(attempt, place)
             if attempt.number >= self.retries:
-                return Loss(f"its worker was lost {attempt.number + 1} times: {first_line(error)}")
+                return LostRun(f"its worker was lost {attempt.number + 1} times: {first_line(error)}")
             logger.warning("a worker was lost (%s); its run goes on elsewhere", first_line(error))
             return replace(attempt, number=attempt.number + 1)
         # Without a record, another command is at it: asked again, the run is found or made.
         return record or replace(attempt, not_before=time.monotonic() + POLL_S)
 
     @staticmethod
-    def _void_claim(attempt: _Attempt, place: Place) -> None:
+    def _release_lock(attempt: Attempt, place: RunContext) -> None:
         """Take back the claim of a process that is gone; from another machine nobody could tell that it is."""
-        RecordStore(place.store).unclaim(run_id(attempt.selected.spec))
+        RecordStore(place.store).release_lock(run_id(attempt.selected.spec))
 
-    def _stop(self, pending: dict[ObjectRef[RunRecord | None], _Attempt], place: Place) -> None:
+    def _stop(self, pending: dict[ObjectRef[RunRecord | None], Attempt], place: RunContext) -> None:
         """Interrupt what is under way and wait until each run has its record; it goes on later from its checkpoint."""
         for answer in pending:
             self.ray.cancel(answer, force=False)
@@ -309,7 +311,7 @@ class RayExecutor:
             time.sleep(POLL_S)
 
 
-def _pass_on(events: Any, tell: Tell) -> None:
+def _forward_events(events: Any, tell: SendEvent) -> None:
     """Tell what workers have reported since the last time."""
     while True:
         try:

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from benchsuite.execution.allocator import steady_allocator
+from benchsuite.execution.allocator import keep_freed_memory
 from benchsuite.execution.endings import InterruptedRunError
-from benchsuite.execution.executor import Place, threads_of
+from benchsuite.execution.executor import RunContext, threads_of
 from benchsuite.execution.loading import DataLoader
 from benchsuite.execution.run import Run
 from benchsuite.records.model import RunRecord
@@ -19,14 +19,14 @@ from benchsuite.records.running import RunningElsewhereError
 from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import installed_registry
 from benchsuite.specs.loading.resolve import SelectedRun
-from benchsuite.training.device import settle_hardware
+from benchsuite.training.device import resolve_hardware
 from benchsuite.version import __version__
 
-EVENTS_PASSED_ON = frozenset({"benchsuite_run_started", "benchsuite_epoch_finished"})
+FORWARDED_EVENTS = frozenset({"benchsuite_run_started", "benchsuite_epoch_finished"})
 """The others follow from the record, which goes back whole."""
 
 
-def make_run(selected: SelectedRun, place: Place, events: Any) -> RunRecord | None:
+def make_run(selected: SelectedRun, place: RunContext, events: Any) -> RunRecord | None:
     """Make one run in this process; None if another live process is at it.
 
     Args:
@@ -39,16 +39,16 @@ def make_run(selected: SelectedRun, place: Place, events: Any) -> RunRecord | No
         DataError: if the data are not here.
 
     """
-    steady_allocator()
+    keep_freed_memory()
     torch.set_num_threads(threads_of(selected.spec.hardware))
-    settle_hardware(selected.spec.hardware)
+    resolve_hardware(selected.spec.hardware)
     registry = installed_registry()
     data = _loader(place.data_root).load(selected.spec.dataset)
 
     passed_on: list[Any] = []
 
     def pass_on(event: str, **arguments: object) -> None:
-        if event in EVENTS_PASSED_ON:
+        if event in FORWARDED_EVENTS:
             # Not `put`, which waits for an answer: a run that is interrupted while it waits gets another exception than
             # KeyboardInterrupt, and would end as crashed.
             passed_on[:] = [events.actor.put_nowait.remote((event, arguments))]
@@ -84,7 +84,7 @@ def was_cancelled() -> bool:
         return False
 
 
-def look_around(token: Path, data_root: Path) -> dict[str, str]:
+def probe_machine(token: Path, data_root: Path) -> dict[str, str]:
     """Return what of this machine has to be as on the others: whether it sees a file of the store, and versions."""
     return {
         "the store": "seen" if token.is_file() else "not seen",

@@ -68,7 +68,7 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class Ending:
+class RunEnding:
     """How a run ended, and why."""
 
     status: RunStatus
@@ -93,7 +93,7 @@ def identify(selected: SelectedRun, data: LoadedData, environment: Environment) 
     )
 
 
-def write_up(identity: Identity, progress: Progress, device: Device, clock: Clock, ending: Ending) -> RunRecord:
+def build_record(identity: Identity, progress: Progress, device: Device, clock: Clock, ending: RunEnding) -> RunRecord:
     """Return the record of a run that has ended now.
 
     Args:

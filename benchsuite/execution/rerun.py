@@ -13,13 +13,7 @@ from benchsuite.records.model import RunRecord
 from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
-from benchsuite.specs.models.dataset import (
-    ArraysDataset,
-    DatasetSpec,
-    ImageFolderDataset,
-    ImagenetDataset,
-    PluginDataset,
-)
+from benchsuite.specs.models.dataset import DatasetSpec, PluginDataset
 
 
 def rerun(record: RunRecord, registry: Registry, data_root: Path) -> RunRecord | None:
@@ -62,11 +56,12 @@ def require_inside(dataset: DatasetSpec) -> None:
             f"{dataset.name}: a plugin's reader would get options out of a record, which may be paths; "
             "run it from its spec instead"
         )
-    if isinstance(dataset, ArraysDataset | ImageFolderDataset | ImagenetDataset):
+    where = getattr(dataset, "path", None)
+    if where is not None:
         # Both kinds: a record may come from the other system.
-        for path in (PurePosixPath(dataset.path), PureWindowsPath(dataset.path)):
-            if path.is_absolute() or path.drive or ".." in path.parts or dataset.path.startswith("~"):
+        for path in (PurePosixPath(where), PureWindowsPath(where)):
+            if path.is_absolute() or path.drive or ".." in path.parts or where.startswith("~"):
                 raise DataError(
-                    f"{dataset.name}: its record has the path {dataset.path!r}, which leaves the data root and is not "
+                    f"{dataset.name}: its record has the path {where!r}, which leaves the data root and is not "
                     "followed; run it from its spec instead"
                 )

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchsuite.execution.claiming import claimed
 from benchsuite.execution.endings import (
     InterruptedRunError,
-    Loss,
+    LostRun,
     ProcessLostError,
-    ending_of_failure,
+    ending_from_error,
     ending_of_training,
 )
-from benchsuite.execution.executor import Tell
+from benchsuite.execution.executor import SendEvent
 from benchsuite.execution.finishing import FINAL_STATUSES, finish, finish_lost
-from benchsuite.execution.record_building import Ending, LoadedData
+from benchsuite.execution.locking import claimed
+from benchsuite.execution.record_building import LoadedData, RunEnding
 from benchsuite.execution.state import RunState, begin
 from benchsuite.execution.training_loop import make
 from benchsuite.records.model import RunRecord
 from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
-from benchsuite.training.ranks import ALONE, Ranks
+from benchsuite.training.ranks import SINGLE_PROCESS, Ranks
 
-INTERRUPTED = Ending("interrupted", "stopped by the person or the system; run again to continue")
+INTERRUPTED = RunEnding("interrupted", "stopped by the person or the system; run again to continue")
 
 
 class Run:
@@ -47,8 +47,8 @@ class Run:
         store: RecordStore,
         registry: Registry,
         fresh: bool = False,
-        ranks: Ranks = ALONE,
-        tell: Tell | None = None,
+        ranks: Ranks = SINGLE_PROCESS,
+        tell: SendEvent | None = None,
     ) -> None:
         self.state: RunState = begin(selected, data, store, registry, fresh, ranks, tell)
         self.spec = selected.spec
@@ -62,8 +62,8 @@ class Run:
     def earlier_record(self) -> RunRecord | None:
         """Return the record of an earlier run of the same key that another try would only repeat."""
         run = self.state
-        found = None if run.fresh or not run.ranks.leads else run.store.find(self.id)
-        return run.ranks.agree(
+        found = None if run.fresh or not run.ranks.is_rank0 else run.store.find(self.id)
+        return run.ranks.broadcast_object(
             found if found and found.result_key == self.key and found.status in FINAL_STATUSES else None
         )
 
@@ -86,12 +86,12 @@ class Run:
             record = finish(self.state, ending)
         if ending is INTERRUPTED:
             raise InterruptedRunError(record)
-        if failure is not None and ranks.size > 1:
+        if failure is not None and ranks.world_size > 1:
             # The others may be waiting for this process; torchrun ends them when it is gone.
             raise ProcessLostError(ranks.rank, record.reason) from failure
         return record
 
-    def record_loss(self, loss: Loss) -> RunRecord:
+    def record_lost_run(self, loss: LostRun) -> RunRecord:
         """Write the record of this run after the process that was making it is gone, with what it had saved.
 
         Raises:
@@ -100,7 +100,7 @@ class Run:
         """
         return finish_lost(self.state, loss)
 
-    def _train_to_an_end(self) -> tuple[Ending, Exception | None]:
+    def _train_to_an_end(self) -> tuple[RunEnding, Exception | None]:
         """Train, and return how that ended and the error that ended it where that is nobody's result."""
         try:
             self._train()
@@ -108,8 +108,8 @@ class Run:
             result = ending_of_training(error, self.spec.protocol)
             if result is not None:
                 return result, None
-            return ending_of_failure(error, self.spec.hardware.device), error
-        return Ending("completed"), None
+            return ending_from_error(error, self.spec.hardware.device), error
+        return RunEnding("completed"), None
 
     def _train(self) -> None:
         make(self.state)

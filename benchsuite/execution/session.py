@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchsuite.execution.elsewhere import make_elsewhere
-from benchsuite.execution.events import announce
+from benchsuite.execution.compatibility import RefusedPair
+from benchsuite.execution.events import send_event
 from benchsuite.execution.executor import Executor
-from benchsuite.execution.interruption import termination_as_interrupt
+from benchsuite.execution.interruption import sigterm_as_interrupt
 from benchsuite.execution.making import SessionResult as SessionResult
 from benchsuite.execution.making import Workshop
-from benchsuite.execution.pairs import RefusedPair
 from benchsuite.execution.preflight import check_runs
+from benchsuite.execution.remote_runs import make_elsewhere
 from benchsuite.records.model import RunRecord
 from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
-from benchsuite.training.ranks import ALONE, Ranks
+from benchsuite.training.ranks import SINGLE_PROCESS, Ranks
 
 
 class Session:
@@ -37,7 +37,7 @@ class Session:
         data_root: Path,
         fresh: bool = False,
         on_reuse: Callable[[RunRecord], None] = lambda record: None,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = SINGLE_PROCESS,
         executor: Executor | None = None,
     ) -> None:
         self.runs = runs
@@ -70,14 +70,14 @@ class Session:
         result = SessionResult(refused=self.refused)
         if not self.runs:
             return result
-        store, manager, leads = self.workshop.store, self.workshop.registry.manager, self.workshop.ranks.leads
+        store, manager, leads = self.workshop.store, self.workshop.registry.manager, self.workshop.ranks.is_rank0
         store.prepare()
         if leads:
             specs = [run.spec for run in self.runs]
             context = {"store": store.root, "tracking_uri": tracking_uri}
-            announce(manager, "benchsuite_session_started", runs=specs, context=context)
+            send_event(manager, "benchsuite_session_started", runs=specs, context=context)
         try:
-            with termination_as_interrupt():
+            with sigterm_as_interrupt():
                 if self.executor is not None:
                     make_elsewhere(self.workshop, self.executor, self.runs, result)
                 else:
@@ -86,5 +86,5 @@ class Session:
             result.interrupted = True
         finally:
             if leads:
-                announce(manager, "benchsuite_session_finished", records=result.records)
+                send_event(manager, "benchsuite_session_finished", records=result.records)
         return result

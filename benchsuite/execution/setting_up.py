@@ -10,9 +10,9 @@ from benchsuite.data.open import open_data
 from benchsuite.data.source import TrainingData
 from benchsuite.execution.state import RunState
 from benchsuite.records.model import NetworkUsed
-from benchsuite.training.assembly import Parts, SegmentStates, assemble
+from benchsuite.training.build_trainer import SegmentStates, TrainingSpecs, assemble
 from benchsuite.training.device import open_device
-from benchsuite.training.memory_format import settle_memory_format
+from benchsuite.training.memory_format import choose_memory_format
 from benchsuite.training.trainer import Trainer
 
 
@@ -30,8 +30,8 @@ def set_up(run: RunState, data: TrainingData | None = None, kept: SegmentStates 
     """Return the trainer of the run proper, and note what its network is."""
     spec = run.spec
     data = data or open_data_on_device(run)
-    parts = Parts(spec.architecture, spec.protocol, spec.rule, run.identity.seeds)
-    known = run.outline
+    parts = TrainingSpecs(spec.architecture, spec.protocol, spec.rule, run.identity.seeds)
+    known = run.shapes
     fits = known is not None and (known.input_shape, known.classes) == (data.input_shape, data.classes)
     trainer = assemble(parts, data, run.opened_device, run.registry, kept, run.ranks, known if fits else None)
     network, rule = trainer.network, trainer.rule
@@ -57,7 +57,7 @@ def lay_out_images(run: RunState, trainer: Trainer, known: bool | None) -> None:
 
     """
     device = run.opened_device
-    last, found = settle_memory_format(trainer, run.spec.hardware.memory_format, device.synchronize, known)
+    last, found = choose_memory_format(trainer, run.spec.hardware.memory_format, device.synchronize, known)
     used = device.used.model_copy(
         update={
             "memory_format": "channels_last" if last else "contiguous",

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from benchsuite.execution.environment import environment_of
-from benchsuite.execution.events import announce
-from benchsuite.execution.executor import Tell
+from benchsuite.execution.events import send_event
+from benchsuite.execution.executor import SendEvent
 from benchsuite.execution.record_building import Identity, LoadedData, Progress, identify
-from benchsuite.networks.shapes.outline import ArchitectureOutline
+from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
@@ -43,12 +43,12 @@ class RunState:
     store: RecordStore
     registry: Registry
     ranks: Ranks
-    tell: Tell
+    tell: SendEvent
     fresh: bool
     progress: Progress = field(default_factory=Progress)
     clock: Clock = field(default_factory=Clock)
     device: Device | None = None
-    outline: ArchitectureOutline | None = None
+    shapes: NetworkShapes | None = None
 
     @property
     def spec(self) -> RunSpec:
@@ -66,9 +66,9 @@ class RunState:
         """Return where this run's state is kept while it is not finished."""
         return self.store.checkpoints_folder / f"{self.identity.run_id}.pt"
 
-    def announce(self, event: str, **arguments: Any) -> None:
+    def send_event(self, event: str, **arguments: Any) -> None:
         """Tell plugins an event, in the process that writes alone."""
-        if self.ranks.leads:
+        if self.ranks.is_rank0:
             self.tell(event, **arguments)
 
 
@@ -79,8 +79,8 @@ def begin(
     registry: Registry,
     fresh: bool,
     ranks: Ranks,
-    tell: Tell | None,
+    tell: SendEvent | None,
 ) -> RunState:
     """Return the state of a run that starts now; plugins are told through the registry's manager if not by ``tell``."""
     identity = identify(selected, data, environment_of(registry, selected.spec.rule.name))
-    return RunState(identity, store, registry, ranks, tell or partial(announce, registry.manager), fresh)
+    return RunState(identity, store, registry, ranks, tell or partial(send_event, registry.manager), fresh)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchsuite.execution.checkpointing import PeriodicCheckpoint, restore
-from benchsuite.execution.diagnosing import Diagnosis
+from benchsuite.execution.diagnostics_schedule import DiagnosticsSchedule
 from benchsuite.execution.endings import DivergedError
 from benchsuite.execution.epochs import begin_training, trained_epochs
 from benchsuite.execution.measuring import evaluated, has_learned_all, lacks_a_measurement
@@ -11,7 +11,7 @@ from benchsuite.execution.pretraining_loop import pretrain
 from benchsuite.execution.setting_up import lay_out_images, open_data_on_device, set_up
 from benchsuite.execution.state import RunState
 from benchsuite.records.model import EpochMetrics
-from benchsuite.training.assembly import SegmentStates
+from benchsuite.training.build_trainer import SegmentStates
 from benchsuite.training.device import reset_peak_memory
 from benchsuite.training.trainer import Trainer
 
@@ -42,9 +42,11 @@ def make(run: RunState) -> None:
 
 def _train(run: RunState, trainer: Trainer, kept: SegmentStates) -> None:
     """Train the run proper, measuring after epochs and saving now and then."""
-    run.announce("benchsuite_run_started", run_id=run.identity.run_id, spec=run.spec, resumed_from_epoch=trainer.epoch)
+    run.send_event(
+        "benchsuite_run_started", run_id=run.identity.run_id, spec=run.spec, resumed_from_epoch=trainer.epoch
+    )
     reset_peak_memory(run.opened_device.torch_device)
-    diagnosis = Diagnosis(run.spec, run.registry.diagnostic, run.clock, run.progress)
+    diagnosis = DiagnosticsSchedule(run.spec, run.registry.diagnostic, run.clock, run.progress)
     if trainer.epoch == 0:
         begin_training(run, trainer)
         diagnosis.between_epochs(trainer, at_an_end=True)
@@ -59,10 +61,10 @@ def _train(run: RunState, trainer: Trainer, kept: SegmentStates) -> None:
             return
 
 
-def _end_epoch(run: RunState, trainer: Trainer, diagnosis: Diagnosis, metrics: EpochMetrics) -> None:
+def _end_epoch(run: RunState, trainer: Trainer, diagnosis: DiagnosticsSchedule, metrics: EpochMetrics) -> None:
     """Take down an epoch's metrics, tell them, and look whether and how the run goes on."""
     run.progress.epochs.append(metrics)
-    run.announce("benchsuite_epoch_finished", run_id=run.identity.run_id, spec=run.spec, metrics=metrics)
+    run.send_event("benchsuite_epoch_finished", run_id=run.identity.run_id, spec=run.spec, metrics=metrics)
     # Before the loss: a rule knows better why it is not a number any more.
     trainer.rule.after_epoch()
     if metrics.running_loss is None:

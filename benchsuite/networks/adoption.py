@@ -15,8 +15,8 @@ from benchsuite.networks.maps import Conv2d, Dense, LinearMap
 from benchsuite.networks.network import Network
 from benchsuite.networks.segments import Dropout, Segment, Spread
 from benchsuite.networks.shapes.geometry import Shape
-from benchsuite.networks.shapes.outline import DATA, ArchitectureOutline, SegmentOutline
-from benchsuite.networks.shapes.survey import Call, survey
+from benchsuite.networks.shapes.module_trace import Call, trace_module
+from benchsuite.networks.shapes.network_shapes import DATA, NetworkShapes, SegmentShapes
 from benchsuite.specs.models.architecture import Initialization, Unconverted
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
@@ -58,15 +58,15 @@ class AdoptedNetwork(Network):
     """A module whose linear layers are segments; the computation between them is known only to autograd.
 
     Rules that work through autograd (the first mechanism) can train it. Rules that hand credit to segments directly
-    cannot. The topology of its outline is ``adopted``.
+    cannot. The topology of its shapes is ``adopted``.
 
     Attributes:
         module: the module, changed in place.
 
     """
 
-    def __init__(self, outline: ArchitectureOutline, module: nn.Module, segments: Mapping[str, Segment]) -> None:
-        super().__init__(outline, [("module", module)])
+    def __init__(self, shapes: NetworkShapes, module: nn.Module, segments: Mapping[str, Segment]) -> None:
+        super().__init__(shapes, [("module", module)])
         self._sources = None
         self.segments = dict(segments)
         self.maps = {name: segment.map for name, segment in segments.items()}
@@ -94,7 +94,7 @@ def adopt(
         classes: required number of logits; any number if not given.
         unconverted: treatment of parameters outside linear layers and norms (attention, embeddings, the module's own
             parameters): 'refuse' the module, or train them with the 'exact' gradient of the credit that reaches them.
-            Their names are in ``outline.exact_parameters``, after those of norms.
+            Their names are in ``shapes.exact_parameters``, after those of norms.
 
     Raises:
         AdoptionError: if the module fails on a batch, calls a layer twice, returns no logits, calls no linear layer, or
@@ -103,7 +103,7 @@ def adopt(
     """
     if type(module) in (nn.Linear, nn.Conv2d):
         module = nn.Sequential(module)
-    plan = outline_of_module(module, input_shape, classes=classes, unconverted=unconverted)
+    plan = shapes_of_module(module, input_shape, classes=classes, unconverted=unconverted)
     layers = dict(module.named_modules())
     segments = {segment.name: AdoptedSegment(_map_of(layers[path])) for segment, path in plan.paths}
     replaced: dict[nn.Module, nn.Module] = {layers[path]: segments[segment.name] for segment, path in plan.paths}
@@ -113,20 +113,20 @@ def adopt(
         for name, child in part._modules.items():
             if child in replaced:
                 part._modules[name] = replaced[child]
-    return AdoptedNetwork(plan.outline, module, segments)
+    return AdoptedNetwork(plan.shapes, module, segments)
 
 
 @dataclass(frozen=True)
-class ModulePlan:
+class AdoptionPlan:
     """The outline of a module, with the path of each segment's layer within the module."""
 
-    outline: ArchitectureOutline
-    paths: tuple[tuple[SegmentOutline, str], ...]
+    shapes: NetworkShapes
+    paths: tuple[tuple[SegmentShapes, str], ...]
 
 
-def outline_of_module(
+def shapes_of_module(
     module: nn.Module, input_shape: Shape, *, classes: int | None = None, unconverted: Unconverted = "refuse"
-) -> ModulePlan:
+) -> AdoptionPlan:
     """Return which layers would become segments and which nodes each reads; the module is not changed.
 
     Raises:
@@ -137,7 +137,7 @@ def outline_of_module(
     if not any(True for _ in module.parameters()):
         raise AdoptionError(f"{kind} has no parameters, so that there is nothing to train")
     linear = {path: part for path, part in module.named_modules() if _is_convertible(part)}
-    calls, width = survey(module, linear, input_shape)
+    calls, width = trace_module(module, linear, input_shape)
     if not calls:
         raise AdoptionError(f"{kind} calls no nn.Linear and no nn.Conv2d, so that no rule has a weight to work on")
     taken = {id(parameter) for call in calls for parameter in call.layer.parameters()}
@@ -151,9 +151,9 @@ def outline_of_module(
     if classes not in (None, width):
         raise AdoptionError(f"{kind} returns {width} logits; the data have {classes} classes")
     names = _names(calls)
-    nodes = [_segment_outline(name, call) for name, call in zip(names, calls, strict=True)]
+    nodes = [_segment_shapes(name, call) for name, call in zip(names, calls, strict=True)]
     ordered = sorted(others, key=lambda other: not other[2])
-    plan = ArchitectureOutline(
+    plan = NetworkShapes(
         input_shape,
         width,
         tuple(nodes),
@@ -162,7 +162,7 @@ def outline_of_module(
         exact_parameters=tuple(name for name, *_ in ordered),
         further_parameters=sum(n for _, n, _ in others),
     )
-    return ModulePlan(plan, tuple(zip(nodes, (call.name for call in calls), strict=True)))
+    return AdoptionPlan(plan, tuple(zip(nodes, (call.name for call in calls), strict=True)))
 
 
 def made_module(make: Callable[[], nn.Module], generator: Generator) -> nn.Module:
@@ -173,9 +173,9 @@ def made_module(make: Callable[[], nn.Module], generator: Generator) -> nn.Modul
         return make()
 
 
-def outline_with(make: Callable[[], nn.Module], plan: ModulePlan, unconverted: Unconverted) -> ArchitectureOutline:
-    """Return the outline of a module that ``build`` creates again with ``make``."""
-    return replace(plan.outline, make_module=make, unconverted=unconverted)
+def shapes_with(make: Callable[[], nn.Module], plan: AdoptionPlan, unconverted: Unconverted) -> NetworkShapes:
+    """Return the shapes of a module that ``build`` creates again with ``make``."""
+    return replace(plan.shapes, make_module=make, unconverted=unconverted)
 
 
 def _is_convertible(layer: nn.Module) -> bool:
@@ -237,9 +237,9 @@ def _plain(sizes: tuple[int, ...]) -> int | tuple[int, int]:
     return height if height == width else (height, width)
 
 
-def _segment_outline(name: str, call: Call) -> SegmentOutline:
+def _segment_shapes(name: str, call: Call) -> SegmentShapes:
     linear_map = _map_of(call.layer)
-    return SegmentOutline(
+    return SegmentShapes(
         name=name,
         map_kind=linear_map.kind,
         input_shape=call.input_shape,
@@ -251,9 +251,9 @@ def _segment_outline(name: str, call: Call) -> SegmentOutline:
         activation="identity",
         initialization=Initialization(),
         parameters=sum(p.numel() for p in linear_map.parameters()),
-        multiply_adds=call.outputs * linear_map.fan_in,
+        macs=call.outputs * linear_map.fan_in,
         input_channels=call.input_shape[0],
-        reads_data=call.sources == (DATA,),
+        reads_input=call.sources == (DATA,),
     )
 
 

@@ -12,13 +12,13 @@ import torch
 from torch import Generator, nn
 
 from benchsuite.errors import PluginError, ShapeError, nearest
-from benchsuite.networks.adoption import adopt, made_module, outline_of_module, outline_with
+from benchsuite.networks.adoption import adopt, made_module, shapes_of_module, shapes_with
 from benchsuite.networks.initialization import initialize
 from benchsuite.networks.maps import Conv2d, Dense, LinearMap, LocallyConnected2d
 from benchsuite.networks.maps.vectorized import VECTOR_MAPS, VectorMap
 from benchsuite.networks.network import Network
 from benchsuite.networks.pooling import AveragePool, MaxPool, PaddedMaxPool
-from benchsuite.networks.resnet import chain_of
+from benchsuite.networks.resnet import expand_resnet
 from benchsuite.networks.segments import (
     Activate,
     Dropout,
@@ -29,10 +29,10 @@ from benchsuite.networks.segments import (
     Subsample,
     Sum,
 )
-from benchsuite.networks.shapes.draft import outline
 from benchsuite.networks.shapes.geometry import Shape
-from benchsuite.networks.shapes.outline import ArchitectureOutline, JointOutline, PassOn, SegmentOutline
-from benchsuite.networks.torchvision_models import torchvision_outline
+from benchsuite.networks.shapes.infer import infer_shapes
+from benchsuite.networks.shapes.network_shapes import FixedLayerShapes, NetworkShapes, SegmentShapes, TakeFirst
+from benchsuite.networks.torchvision_models import torchvision_shapes
 from benchsuite.networks.vector_segment import OverComponents, VectorSegment, draw_gating_vectors
 from benchsuite.specs.models.architecture import (
     ArchitectureSpec,
@@ -40,7 +40,7 @@ from benchsuite.specs.models.architecture import (
     ResNetArchitecture,
     TorchvisionArchitecture,
 )
-from benchsuite.specs.models.joints import (
+from benchsuite.specs.models.fixed_layers import (
     ActivationLayer,
     DropoutLayer,
     FlattenLayer,
@@ -60,12 +60,12 @@ MAP_KINDS: dict[str, Callable[..., LinearMap]] = {
 }
 
 
-def outline_of(
+def shapes_of(
     architecture: ArchitectureSpec,
     input_shape: Shape,
     classes: int,
     builders: Mapping[str, ArchitectureBuilder] | None = None,
-) -> ArchitectureOutline:
+) -> NetworkShapes:
     """Return a network's outline; a spec that names a plugin's builder is passed to that builder.
 
     Raises:
@@ -84,17 +84,17 @@ def outline_of(
         with torch.random.fork_rng(devices=[]):  # the module initialises from the global stream
             built = make()
         if isinstance(built, nn.Module):
-            found = outline_of_module(built, input_shape, classes=classes, unconverted=architecture.unconverted)
-            return outline_with(make, found, architecture.unconverted)
-        return outline_of(built, input_shape, classes)
+            found = shapes_of_module(built, input_shape, classes=classes, unconverted=architecture.unconverted)
+            return shapes_with(make, found, architecture.unconverted)
+        return shapes_of(built, input_shape, classes)
     if isinstance(architecture, TorchvisionArchitecture):
-        return torchvision_outline(architecture, input_shape, classes)
+        return torchvision_shapes(architecture, input_shape, classes)
     if isinstance(architecture, ResNetArchitecture):
-        architecture = chain_of(architecture)
-    return outline(architecture, input_shape, classes)
+        architecture = expand_resnet(architecture)
+    return infer_shapes(architecture, input_shape, classes)
 
 
-def require_keepable(
+def require_pretrainable(
     pretraining: PretrainingSpec,
     architecture: ArchitectureSpec,
     input_shape: Shape,
@@ -111,10 +111,10 @@ def require_keepable(
     if not pretraining.epochs:
         return
     plans = {
-        "the pretraining's network": outline_of(
+        "the pretraining's network": shapes_of(
             pretraining.architecture or architecture, input_shape, classes, builders
         ),
-        "the run's network": outline_of(architecture, input_shape, classes, builders),
+        "the run's network": shapes_of(architecture, input_shape, classes, builders),
     }
     for name in pretraining.keep:
         found = []
@@ -129,11 +129,11 @@ def require_keepable(
             raise ShapeError(f"pretraining.keep: segment '{name}' is not the same in both networks: {maps}")
 
 
-def build(plan: ArchitectureOutline, generator: Generator) -> Network:
-    """Build the network of an outline, drawing weights segment by segment in forward order.
+def build(plan: NetworkShapes, generator: Generator) -> Network:
+    """Build the network of the shapes, drawing weights segment by segment in forward order.
 
     Args:
-        plan: from ``outline_of``.
+        plan: from ``shapes_of``.
         generator: the random stream for initial weights. It is on the CPU, so weights are the same on every device.
 
     """
@@ -142,8 +142,8 @@ def build(plan: ArchitectureOutline, generator: Generator) -> Network:
         return adopt(module, plan.input_shape, classes=plan.classes, unconverted=plan.unconverted)
     nodes: list[tuple[str, nn.Module]] = []
     for position, node in enumerate(plan.nodes):
-        if not isinstance(node, SegmentOutline):
-            nodes.append((f"{node.layer.kind}_{position}", _build_joint(node, _may_overwrite(plan, position))))
+        if not isinstance(node, SegmentShapes):
+            nodes.append((f"{node.layer.kind}_{position}", _build_fixed_layer(node, _may_overwrite(plan, position))))
         elif plan.form == "vectorized":
             nodes.append((node.name, _build_vector_segment(node, plan.components, generator)))
         else:
@@ -151,36 +151,36 @@ def build(plan: ArchitectureOutline, generator: Generator) -> Network:
     return Network(plan, nodes)
 
 
-def _may_overwrite(plan: ArchitectureOutline, position: int) -> bool:
+def _may_overwrite(plan: NetworkShapes, position: int) -> bool:
     """Return whether a joint may overwrite its input: it is a sum that no other node reads, so no gradient needs it."""
     (source, *others) = plan.sources[position]
     before = plan.nodes[source] if source >= 0 else None
-    is_sum = isinstance(before, JointOutline) and isinstance(before.layer, SumLayer)
+    is_sum = isinstance(before, FixedLayerShapes) and isinstance(before.layer, SumLayer)
     return is_sum and not others and sum(sources.count(source) for sources in plan.sources) == 1
 
 
-def _build_segment(node: SegmentOutline, generator: Generator) -> Segment:
+def _build_segment(node: SegmentShapes, generator: Generator) -> Segment:
     linear_map = MAP_KINDS[node.map_kind](**node.map_options, bias=node.bias)
-    initialize(linear_map, node.initialization, generator, node.reads_data, node.input_channels)
+    initialize(linear_map, node.initialization, generator, node.reads_input, node.input_channels)
     norm: nn.Module | None = None
     if node.norm == "batch":
         norm = nn.BatchNorm1d(node.units) if len(node.output_shape) == 1 else nn.BatchNorm2d(node.output_shape[0])
     return Segment(linear_map, node.activation, norm, node.norm_order)
 
 
-def _build_vector_segment(node: SegmentOutline, components: int, generator: Generator) -> VectorSegment:
+def _build_vector_segment(node: SegmentShapes, components: int, generator: Generator) -> VectorSegment:
     of_the_data, shared = VECTOR_MAPS[node.map_kind]
-    make: Callable[..., VectorMap] = of_the_data if node.reads_data else shared
+    make: Callable[..., VectorMap] = of_the_data if node.reads_input else shared
     linear_map = make(**node.map_options, bias=node.bias)
-    initialize(linear_map, node.initialization, generator, node.reads_data, node.input_channels)
+    initialize(linear_map, node.initialization, generator, node.reads_input, node.input_channels)
     gated = node.activation == "vector_gate"
     gating = draw_gating_vectors(node.output_shape[0], components, generator) if gated else None
     return VectorSegment(linear_map, gating)
 
 
-def _build_joint(node: JointOutline, may_overwrite: bool) -> nn.Module:
+def _build_fixed_layer(node: FixedLayerShapes, may_overwrite: bool) -> nn.Module:
     if node.reads_vectors and not isinstance(node.layer, SumLayer):
-        return OverComponents(_build_joint(replace(node, reads_vectors=False), may_overwrite))
+        return OverComponents(_build_fixed_layer(replace(node, reads_vectors=False), may_overwrite))
     layer = node.layer
     if isinstance(layer, ActivationLayer):
         return Activate(layer.activation, may_overwrite)
@@ -194,7 +194,7 @@ def _build_joint(node: JointOutline, may_overwrite: bool) -> nn.Module:
         return Flatten()
     if isinstance(layer, SumLayer):
         return Sum()
-    if isinstance(layer, PassOn):
+    if isinstance(layer, TakeFirst):
         return Leading(layer.outputs)
     return _build_pool(layer, node.input_shape)
 

@@ -20,7 +20,7 @@ def initialize(
     linear_map: LinearMap,
     how: Initialization,
     generator: Generator,
-    reads_data: bool = False,
+    reads_input: bool = False,
     input_channels: int | None = None,
 ) -> None:
     """Draw a map's weight from ``generator``, then its bias if the scheme draws biases; other biases become zero.
@@ -29,7 +29,7 @@ def initialize(
         linear_map: the map to initialise.
         how: the initialisation scheme.
         generator: the random stream, on the CPU.
-        reads_data: whether the map reads the network's input and no segment; for ON/OFF pairs.
+        reads_input: whether the map reads the network's input and no segment; for ON/OFF pairs.
         input_channels: channels of its input before flattening; for ON/OFF pairs of channels.
 
     Source: He et al. 2015 (he_*), Glorot & Bengio 2010 (xavier_*), LeCun et al. 1998 (lecun_normal: N(0, 1/fan_in)),
@@ -37,13 +37,13 @@ def initialize(
     """
     if linear_map.bias is not None:
         nn.init.zeros_(linear_map.bias)
-    halved = how.on_off != "none" and not reads_data
+    halved = how.on_off != "none" and not reads_input
     fill, fill_bias = _fillers(linear_map, how, generator, linear_map.fan_in // 2 if halved else linear_map.fan_in)
     if how.bias == "as_weight":
         fill_bias = fill
     if how.on_off == "none":
         linear_map.draw(fill, fill_bias)
-    elif reads_data:
+    elif reads_input:
         linear_map.draw(partial(_fill_opposite_pairs, fill=fill), fill_bias)
     else:
         channels = input_channels if how.on_off == "channels" else None

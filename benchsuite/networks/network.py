@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from benchsuite.networks.maps import LinearMap
 from benchsuite.networks.segments import Dropout, Segment
-from benchsuite.networks.shapes.outline import DATA, ArchitectureOutline
+from benchsuite.networks.shapes.network_shapes import DATA, NetworkShapes
 from benchsuite.networks.vector_segment import codes_of
 
 
@@ -19,7 +19,7 @@ class Network(nn.Module):
     """A graph of segments with the readout last: a chain, or a graph with sums.
 
     Attributes:
-        outline: shapes, sources and sizes of all nodes.
+        shapes: shapes, sources and sizes of all nodes.
         segments: segments by name, in forward order; the last is the readout.
         maps: linear maps by segment name.
         autocast_dtype: low-precision type for products in the forward pass, or None; set by the harness.
@@ -28,26 +28,26 @@ class Network(nn.Module):
 
     """
 
-    def __init__(self, outline: ArchitectureOutline, nodes: list[tuple[str, nn.Module]]) -> None:
+    def __init__(self, shapes: NetworkShapes, nodes: list[tuple[str, nn.Module]]) -> None:
         super().__init__()
-        self.outline = outline
+        self.shapes = shapes
         self.nodes = nn.ModuleDict(dict(nodes))
         # A plain tuple: iterating over a ModuleDict costs more than small layers do.
         self._steps: tuple[tuple[str, nn.Module], ...] = tuple(self.nodes.items())
         # None for a chain, which needs no outputs of earlier nodes.
-        self._sources = None if outline.topology == "chain" else outline.sources
-        self._done_with = _last_reads(outline.sources)
+        self._sources = None if shapes.topology == "chain" else shapes.sources
+        self._done_with = _last_reads(shapes.sources)
         self.segments: Mapping[str, Segment] = {n: m for n, m in nodes if isinstance(m, Segment)}
         self.maps: Mapping[str, LinearMap] = {n: s.map for n, s in self.segments.items()}
         self.autocast_dtype: torch.dtype | None = None
         self.credit_observer: Callable[[str, Tensor, Tensor], None] | None = None
         self.codes: Tensor | None
-        codes = codes_of(outline.output_code, outline.classes) if outline.form == "vectorized" else None
+        codes = codes_of(shapes.output_code, shapes.classes) if shapes.form == "vectorized" else None
         self.register_buffer("codes", codes)
 
     @property
     def _clamped(self) -> list[Tensor]:
-        if not self.outline.nonnegative:
+        if not self.shapes.nonnegative:
             return []
         weights = [self.maps[name].weight for name in self.credit_senders]
         return [weight for weight in weights if weight.requires_grad]
@@ -65,12 +65,12 @@ class Network(nn.Module):
     @property
     def credit_senders(self) -> tuple[str, ...]:
         """Names of the segments that pass credit to an earlier one: all except those that read only the input."""
-        return tuple(name for name, above in self.outline.upstream.items() if above)
+        return tuple(name for name, above in self.shapes.upstream.items() if above)
 
     @property
     def classes(self) -> int:
         """The number of classes."""
-        return self.outline.classes
+        return self.shapes.classes
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the logits, shape (batch, classes)."""
@@ -115,12 +115,12 @@ class Network(nn.Module):
     @property
     def is_vectorized(self) -> bool:
         """True if units are vectors."""
-        return self.outline.form == "vectorized"
+        return self.shapes.form == "vectorized"
 
     @property
     def is_invertible(self) -> bool:
         """True if every segment has an inverse."""
-        return self.outline.form == "invertible"
+        return self.shapes.form == "invertible"
 
     def decode(self, readout: Tensor) -> Tensor:
         """Return the logits, shape (batch, classes), for the readout's output.
@@ -140,7 +140,7 @@ class Network(nn.Module):
         error of all its outputs, zero for auxiliary ones.
         """
         if self.is_invertible:
-            return F.pad(error, (0, self.outline.segments[-1].units - self.classes))
+            return F.pad(error, (0, self.shapes.segments[-1].units - self.classes))
         return error if self.codes is None else error @ self.codes
 
     @torch.no_grad()

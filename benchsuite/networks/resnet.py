@@ -9,13 +9,13 @@ from benchsuite.specs.models.architecture import (
     ResNetArchitecture,
     SegmentDefaults,
 )
-from benchsuite.specs.models.joints import ActivationLayer, GlobalPoolLayer, PoolLayer, SubsampleLayer, SumLayer
+from benchsuite.specs.models.fixed_layers import ActivationLayer, GlobalPoolLayer, PoolLayer, SubsampleLayer, SumLayer
 
 EXPANSION = {"basic": 1, "bottleneck": 4}
 """Output channels of a block per channel of its 3x3 conv."""
 
 
-def chain_of(architecture: ResNetArchitecture) -> ChainArchitecture:
+def expand_resnet(architecture: ResNetArchitecture) -> ChainArchitecture:
     """Return the same network as a chain: segments in torchvision's order, each block's shortcut after its convs.
 
     Source: He et al. 2016, arXiv:1512.03385; a bottleneck has its stride in the 3x3 conv, as in torchvision.

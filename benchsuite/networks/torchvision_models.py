@@ -9,14 +9,14 @@ import torch
 from torch import nn
 
 from benchsuite.errors import AdoptionError, nearest
-from benchsuite.networks.adoption import outline_of_module, outline_with
+from benchsuite.networks.adoption import shapes_of_module, shapes_with
 from benchsuite.networks.shapes.geometry import Shape
-from benchsuite.networks.shapes.outline import ArchitectureOutline
+from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.specs.models.architecture import TorchvisionArchitecture
 
 
-def torchvision_outline(architecture: TorchvisionArchitecture, input_shape: Shape, classes: int) -> ArchitectureOutline:
-    """Return the outline of a torchvision classifier, without allocating or computing anything.
+def torchvision_shapes(architecture: TorchvisionArchitecture, input_shape: Shape, classes: int) -> NetworkShapes:
+    """Return the shapes of a torchvision classifier, without allocating or computing anything.
 
     Raises:
         AdoptionError: if torchvision has no such classifier or refuses the options, or it cannot be adopted.
@@ -37,8 +37,8 @@ def torchvision_outline(architecture: TorchvisionArchitecture, input_shape: Shap
         module = _without_memory(make)
     except (TypeError, ValueError) as error:
         raise AdoptionError(f"torchvision's {architecture.model} refuses {architecture.options}: {error}") from error
-    plan = outline_of_module(module, input_shape, classes=classes, unconverted=architecture.unconverted)
-    return outline_with(make, plan, architecture.unconverted)
+    plan = shapes_of_module(module, input_shape, classes=classes, unconverted=architecture.unconverted)
+    return shapes_with(make, plan, architecture.unconverted)
 
 
 def _without_memory(make: Callable[[], nn.Module]) -> nn.Module:

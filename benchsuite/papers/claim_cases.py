@@ -1,4 +1,4 @@
-"""Claims laid out: for each comparison, track, segment and tier, the runs that would decide it."""
+"""Claims as runs: for each comparison, track, segment and tier of a claim, the runs that would decide it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def load_claims(library: SpecLibrary) -> list[ClaimSpec]:
     return load_all(library, "claims", ClaimSpec)
 
 
-def lay_out_claims(
+def expand_claims(
     library: SpecLibrary, directory: RuleDirectory, wanted: Callable[[str, Tier], bool]
 ) -> list[ClaimCases]:
     """Return every claim with the runs that would decide it.
@@ -79,11 +79,11 @@ def lay_out_claims(
         SpecError: if a claim or a track is wrong.
 
     """
-    layout = _Layout(library, directory, wanted)
+    layout = _ClaimExpansion(library, directory, wanted)
     return [ClaimCases(claim, tuple(layout.cases(claim))) for claim in load_claims(library)]
 
 
-class _Layout:
+class _ClaimExpansion:
     """Resolves each rule on a track once, however many claims are about it."""
 
     def __init__(self, library: SpecLibrary, directory: RuleDirectory, wanted: Callable[[str, Tier], bool]) -> None:

@@ -1,5 +1,6 @@
-"""Which records a claim is decided by: exactly its conditions, one data fingerprint a track, one hardware class if any.
+"""Choose the records that decide a claim: exactly its conditions, one data fingerprint per track.
 
+One hardware class is preferred to all of them pooled.
 Nothing is averaged over what is missing: a seed that failed, or was not measured, is named, and nothing is decided.
 """
 
@@ -13,9 +14,9 @@ from itertools import product
 
 from benchsuite.papers.claim_cases import Arm, ArmPair
 from benchsuite.records.model import RunRecord
+from benchsuite.results.final import final_error, final_train_error
 from benchsuite.results.formatting import status_words
 from benchsuite.results.grouping import conditions, oldest_first
-from benchsuite.results.rows import final_error, final_train_error
 from benchsuite.specs.models.claim import COST, Comparison
 
 HardwareKey = tuple[str, str]
@@ -120,7 +121,7 @@ def measured(record: RunRecord, comparison: Comparison, segment: str | None) -> 
         case "test_error":
             return final_error(record)
         case "train_error":
-            return final_train_error(record) if record.epochs else None
+            return final_train_error(record)
         case metric if metric == COST:
             return math.log(record.timing.step_time_ms) if record.timing.step_time_ms else None
     values = {

@@ -1,4 +1,4 @@
-"""What is published of a run: the reference specs read from the side of tracks and rules."""
+"""Published test errors, each with the run that would repeat it."""
 
 from __future__ import annotations
 

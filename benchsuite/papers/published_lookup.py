@@ -1,4 +1,4 @@
-"""Published test errors beside measured ones: only where a row repeats the published conditions exactly."""
+"""Find the published test error beside a row: only where the row repeats the published conditions exactly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that papers say of some tracks: what stands beside the results on a site."""
+"""Published values and claims together: all that papers say of some tracks, for a site to show beside its results."""
 
 from __future__ import annotations
 

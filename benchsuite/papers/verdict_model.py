@@ -1,4 +1,4 @@
-"""What became of a claim: plain, frozen data that the page and the terminal both print from."""
+"""The verdict on a claim as plain, frozen data; the site and the terminal both print from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers of claims as a person reads them, each in its metric's unit."""
+"""The numbers behind a verdict as text, each in its metric's unit."""
 
 from __future__ import annotations
 

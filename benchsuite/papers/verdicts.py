@@ -1,4 +1,4 @@
-"""Claims against records: records in, verdicts out, and nothing else looked at."""
+"""Judge claims by records, and by nothing else."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _judge_case(case: Case, minimum: int, index: RecordIndex) -> CaseVerdict:
 
 
 @dataclass(frozen=True)
-class _Attempt:
+class Attempt:
     """A case with one choice of records."""
 
     pool: Pool
@@ -75,7 +75,7 @@ class _Attempt:
     is_enough: bool
 
 
-def _preference(attempt: _Attempt) -> tuple[bool, bool, bool, int]:
+def _preference(attempt: Attempt) -> tuple[bool, bool, bool, int]:
     """Published data before other, one hardware class before several, then most seeds; the first of equals."""
     runs = [record for records in attempt.pool.runs.values() for record in records.values()]
     is_canonical = all(record.data is None or record.data.canonical is not False for record in runs)
@@ -83,17 +83,17 @@ def _preference(attempt: _Attempt) -> tuple[bool, bool, bool, int]:
     return enough, enough and is_canonical, enough and attempt.pool.hardware is not None, attempt.pairs
 
 
-def _try_pool(pool: Pool, case: Case, minimum: int) -> _Attempt:
+def _try_pool(pool: Pool, case: Case, minimum: int) -> Attempt:
     pairs = [pair for pair in (case.left, case.right) if pair]
     sides = tuple((pair, pool.values(pair, case.comparison)) for pair in pairs)
     seeds = [set(values) for _, values in sides]
     is_paired = case.comparison.test == "paired"
     count = len(set.intersection(*seeds)) if is_paired else min(len(s) for s in seeds)
     failures = tuple(text for pair in pairs for text in pool.failures(pair, case.comparison))
-    return _Attempt(pool, sides, count, failures, count >= minimum and not failures)
+    return Attempt(pool, sides, count, failures, count >= minimum and not failures)
 
 
-def _decide(attempt: _Attempt, undecided: CaseVerdict, minimum: int, several: bool) -> CaseVerdict:
+def _decide(attempt: Attempt, undecided: CaseVerdict, minimum: int, several: bool) -> CaseVerdict:
     comparison = undecided.comparison
     shown = [_measured(pair, values, attempt.pool, comparison) for pair, values in attempt.sides]
     base = replace(undecided, left=shown[0], right=shown[1] if len(shown) > 1 else None, notes=_notes(attempt, several))
@@ -172,7 +172,7 @@ def _measured(pair: ArmPair, values: Mapping[int, float], pool: Pool, comparison
     return Measured(label, pair.main.track, estimate(shown), pool.run_ids(pair))
 
 
-def _notes(attempt: _Attempt, several: bool) -> tuple[str, ...]:
+def _notes(attempt: Attempt, several: bool) -> tuple[str, ...]:
     hardware = attempt.pool.hardware
     records = [r for runs in attempt.pool.runs.values() for r in runs.values()]
     notes = []

@@ -61,7 +61,7 @@ class RuleNeeds(RecordModel):
     """Ways segments may be connected, by name."""
     map_kinds: tuple[str, ...] | None
     """Linear maps it works with, by name; None for any."""
-    least_hidden: int
+    min_hidden_segments: int
     """How many segments there must be before the readout."""
     learns_feedback: bool
     """Whether it may have feedback weights that the optimizer updates."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from benchsuite.records.model import RunRecord
+from benchsuite.records.model import RunRecord, SetMetrics
 
 MUST_BE_EQUAL = ("benchsuite", "torch", "numpy", "python", "rule_source_hash")
 """Fields of the environment that must agree before equal numbers are expected."""
@@ -106,10 +106,17 @@ def _walk(path: str, one: Any, other: Any) -> Iterator[ValueDifference]:
 
 
 def _final_errors(recorded: RunRecord, again: RunRecord, tolerances: Tolerances) -> Iterator[ValueDifference]:
-    for name in ("final_test", "final_train"):
-        before, now = getattr(recorded, name), getattr(again, name)
+    names: tuple[tuple[str, Literal["test", "train"]], ...] = (("final_test", "test"), ("final_train", "train"))
+    for name, part in names:
+        before, now = _last_measured(recorded, part), _last_measured(again, part)
         if before is None or now is None:
             if before is not now:
                 yield ValueDifference(name, before and before.error, now and now.error)
         elif abs(before.error - now.error) > tolerances.error:
             yield ValueDifference(f"{name}.error", before.error, now.error, tolerances.error)
+
+
+def _last_measured(record: RunRecord, part: Literal["test", "train"]) -> SetMetrics | None:
+    """Return the last measurement of a run however it ended, which of a completed one is its result."""
+    measured = ((epoch.test if part == "test" else epoch.train) for epoch in reversed(record.epochs))
+    return next((found for found in measured if found is not None), None)

@@ -224,10 +224,18 @@ class RunRecord(RecordModel):
 
     @property
     def final_test(self) -> SetMetrics | None:
-        """Return the last measurement on the test set."""
-        return next((e.test for e in reversed(self.epochs) if e.test), None)
+        """Return what was measured on the test set after the last epoch: the run's result; None unless it completed.
+
+        An earlier measurement is not the result of the run, nor is the last one of a run that was stopped.
+        """
+        return self._last_epoch.test if self._last_epoch else None
 
     @property
     def final_train(self) -> SetMetrics | None:
-        """Return the last measurement on the whole training set."""
-        return next((e.train for e in reversed(self.epochs) if e.train), None)
+        """Return the same of the whole training set; None if it was not measured."""
+        return self._last_epoch.train if self._last_epoch else None
+
+    @property
+    def _last_epoch(self) -> EpochMetrics | None:
+        completed = self.status == "completed"
+        return max(self.epochs, key=lambda e: e.epoch) if completed and self.epochs else None

@@ -1,31 +1,34 @@
-"""Which runs are being made now: the markers that processes leave in ``<store>/running`` while they work.
+"""Runs being made now: a lock that their process holds while it lives, and a marker that says which process it is.
 
-A killed run is so noticed by the next command instead of vanishing, and several commands can share one suite.
+Both are in ``<store>/running``. The system frees ``<run_id>.lock`` however the process ends, so a killed run is noticed
+by the next command instead of vanishing, and several commands can share one suite. ``<run_id>.json`` is for people, and
+decides where a lock cannot: it may not reach from one machine to another, and older versions had none.
 """
 
 from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from benchsuite.errors import RunningElsewhereError as RunningElsewhereError
+from benchsuite.errors import StoreError
+from benchsuite.files import create_text_atomically
 
-# A marker is one short write; an older one that cannot be read is damaged.
-HALF_WRITTEN_FOR_S = 10.0
+# Whoever looks at a lock holds it for a moment; a claim does not fail for that.
+CLAIM_TIMEOUT_S = 0.2
 
 # A process id is given anew after thousands of others; one that began this near to the marker's is the marker's own.
 SAME_START_S = 30.0
 
 
 class RunningMarker(BaseModel):
-    """What a process writes to ``<store>/running/<run_id>.json`` before a run and removes after its record."""
+    """Content of ``<store>/running/<run_id>.json``, which is there from before a run until its record is written."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -33,92 +36,143 @@ class RunningMarker(BaseModel):
     pid: int
     host: str
     process_started_at: float | None = None
-    """Seconds since 1970, from ``process_started_at``; None where the system does not tell."""
+    """Seconds since 1970; None where the system does not tell."""
     started_at: str | float | None = None
+    locked: bool = False
+    """Whether the process holds the run's lock; those of older versions do not, nor do any where there are no locks."""
 
 
 def process_started_at(pid: int) -> float | None:
-    """Return when a process began, in seconds since 1970; None if it is gone or the system does not tell (no /proc)."""
+    """Return when a process began, in seconds since 1970; None if it is gone or the system does not tell."""
+    import psutil
+
     try:
-        after_name = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2]
-        ticks = float(after_name.split()[19])
-        boot = next(
-            float(line.split()[1])
-            for line in Path("/proc/stat").read_text(encoding="ascii").splitlines()
-            if line.startswith("btime ")
-        )
-    except (OSError, ValueError, IndexError, StopIteration):
+        return float(psutil.Process(pid).create_time())
+    except (psutil.Error, ValueError, OverflowError):
         return None
-    return boot + ticks / os.sysconf("SC_CLK_TCK")
-
-
-def is_alive(marker: RunningMarker) -> bool:
-    """Whether the marker's process may still be running; in doubt, and on other hosts, yes."""
-    if marker.host != socket.gethostname() or os.name == "nt":  # on Windows, os.kill(pid, 0) would end the process
-        return True
-    try:
-        os.kill(marker.pid, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    began = process_started_at(marker.pid)
-    if began is None or marker.process_started_at is None:
-        return True
-    return abs(began - marker.process_started_at) < SAME_START_S
-
-
-def marker_path(running_folder: Path, run_id: str) -> Path:
-    """Return where the process that makes a run says so."""
-    return running_folder / f"{run_id}.json"
 
 
 def alive_run_ids(running_folder: Path) -> set[str]:
     """Return the ids of runs that a live process is at."""
-    return {path.stem for path in running_folder.glob("*.json") if _marker_is_alive(path)}
+    found = {path.stem for suffix in (".json", ".lock") for path in running_folder.glob(f"*{suffix}")}
+    return {run_id for run_id in found if _is_alive(running_folder, run_id)}
 
 
-def _marker_is_alive(path: Path) -> bool:
-    try:
-        return is_alive(RunningMarker.model_validate_json(path.read_bytes()))
-    except FileNotFoundError:
-        return False  # the run ended just now
-    except (OSError, ValidationError):
-        return _age_s(path) < HALF_WRITTEN_FOR_S
-
-
-def _age_s(path: Path) -> float:
-    try:
-        return time.time() - path.stat().st_mtime
-    except OSError:
-        return float("inf")
+def release_lock(running_folder: Path, run_id: str) -> None:
+    """Take away the marker and the lock of a process that was making this run and is known to be gone."""
+    for path in (_marker_path(running_folder, run_id), _lock_path(running_folder, run_id)):
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
 def marked_running(running_folder: Path, run_id: str) -> Iterator[None]:
-    """Claim a run for the length of the block; a process that is killed leaves its marker behind.
+    """Claim a run for the length of the block.
 
     Raises:
         RunningElsewhereError: if another live process has claimed it.
+        StoreError: if the folder cannot be written.
     """
-    path = marker_path(running_folder, run_id)
-    if _marker_is_alive(path):
-        raise RunningElsewhereError(run_id)
-    path.unlink(missing_ok=True)
-    marker = RunningMarker(
-        run_id=run_id,
-        pid=os.getpid(),
-        host=socket.gethostname(),
-        process_started_at=process_started_at(os.getpid()),
-        started_at=datetime.now(UTC).isoformat(),
-    )
-    try:
-        # Exclusive creation: of several processes that get here at once, one wins.
-        with path.open("x", encoding="utf-8") as stream:
-            stream.write(marker.model_dump_json() + "\n")
-    except FileExistsError:
-        raise RunningElsewhereError(run_id) from None
-    try:
-        yield
-    finally:
+    path = _marker_path(running_folder, run_id)
+    with _locked(_lock_path(running_folder, run_id)) as locked:
+        there = _read(path)
+        if there and _may_be_alive(there, lock_is_held=False):
+            raise RunningElsewhereError(run_id)
         path.unlink(missing_ok=True)
+        marker = RunningMarker(
+            run_id=run_id,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            process_started_at=process_started_at(os.getpid()),
+            started_at=datetime.now(UTC).isoformat(),
+            locked=locked,
+        )
+        try:
+            # Of several machines that get here at once, each with locks of its own, one wins.
+            create_text_atomically(path, marker.model_dump_json() + "\n")
+        except FileExistsError:
+            raise RunningElsewhereError(run_id) from None
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _marker_path(running_folder: Path, run_id: str) -> Path:
+    return running_folder / f"{run_id}.json"
+
+
+def _lock_path(running_folder: Path, run_id: str) -> Path:
+    return running_folder / f"{run_id}.lock"
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[bool]:
+    """Hold a lock during the block; gives False where the file system has no locks."""
+    from filelock import FileLock, Timeout
+
+    # For whoever may write in the store: a run that one user's killed process left can be another's to go on with.
+    lock = FileLock(path, mode=0o666)
+    try:
+        lock.acquire(timeout=CLAIM_TIMEOUT_S, poll_interval=CLAIM_TIMEOUT_S / 10)
+    except Timeout:
+        raise RunningElsewhereError(path.stem) from None
+    except NotImplementedError:
+        pass
+    except OSError as error:
+        raise StoreError(f"cannot lock {path}: {error.strerror or error}; choose another store") from error
+    try:
+        yield lock.is_locked
+    finally:
+        with suppress(OSError):  # Windows keeps files that are open
+            # Before it is freed: who waits for it sees that it is gone, and makes a new one.
+            path.unlink(missing_ok=True)
+        lock.release()
+
+
+def _is_alive(running_folder: Path, run_id: str) -> bool:
+    marker = _read(_marker_path(running_folder, run_id))
+    held = _is_held(_lock_path(running_folder, run_id))
+    # Without a marker: between taking the lock and writing it, or after the run has ended.
+    return _may_be_alive(marker, lock_is_held=held) if marker else held
+
+
+def _may_be_alive(marker: RunningMarker, *, lock_is_held: bool) -> bool:
+    """Return whether the marker's process may still be running; in doubt, and on other hosts, yes."""
+    if marker.host != socket.gethostname():
+        return True
+    return lock_is_held if marker.locked else _process_is_alive(marker)
+
+
+def _process_is_alive(marker: RunningMarker) -> bool:
+    import psutil
+
+    began = process_started_at(marker.pid)
+    if began is None or marker.process_started_at is None:
+        return bool(0 <= marker.pid < 2**31 and psutil.pid_exists(marker.pid))
+    return abs(began - marker.process_started_at) < SAME_START_S
+
+
+def _is_held(lock: Path) -> bool:
+    """Return whether a process holds the lock; one that nobody holds is taken away."""
+    from filelock import FileLock, Timeout
+
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0, mode=0o666), suppress(OSError):
+            lock.unlink(missing_ok=True)
+    except Timeout:
+        return True
+    except NotImplementedError:
+        return False
+    except OSError:
+        return True  # another user's: in doubt
+    return False
+
+
+def _read(path: Path) -> RunningMarker | None:
+    """Return a marker; None if there is none, or it is damaged."""
+    try:
+        return RunningMarker.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None

@@ -20,7 +20,7 @@ from benchsuite.records.reading import (
     read_record,
     record_text,
 )
-from benchsuite.records.running import marker_path
+from benchsuite.records.running import release_lock
 
 __all__ = [
     "EXPERIMENTS",
@@ -75,9 +75,9 @@ class RecordStore:
         """Return where the record of this run is or would be."""
         return self.records_folder / f"{run_id}.json"
 
-    def unclaim(self, run_id: str) -> None:
-        """Take away the marker of a process that was making this run and is known to be gone."""
-        marker_path(self.running_folder, run_id).unlink(missing_ok=True)
+    def release_lock(self, run_id: str) -> None:
+        """Take back the claim of a process that was making this run and is known to be gone."""
+        release_lock(self.running_folder, run_id)
 
     def write(self, record: RunRecord) -> Path:
         """Write a record in place of an older one of the same run and return its path."""

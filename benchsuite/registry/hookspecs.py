@@ -7,7 +7,7 @@ A plugin is a module that an installed distribution names in its entry points::
 
 The module says which contract it was written for and implements any of the hooks below::
 
-    from benchsuite.registry import hookimpl
+    from benchsuite.plugin import hookimpl
 
     BENCHSUITE_CONTRACT = 1
 
@@ -30,10 +30,12 @@ from benchsuite.registry.markers import hookspec
 
 if TYPE_CHECKING:
     from benchsuite.credit.rule import Rule
+    from benchsuite.data.kind import DatasetKind
     from benchsuite.data.tensors import DatasetReader
     from benchsuite.diagnostics.contract import Diagnostic
     from benchsuite.networks.builder import ArchitectureBuilder
     from benchsuite.records.model import EpochMetrics, RunRecord
+    from benchsuite.specs.models.dataset import PluginDataset
     from benchsuite.specs.models.track import RunSpec
 
 
@@ -62,11 +64,18 @@ def benchsuite_specs() -> Sequence[Path]:
 
 
 @hookspec
-def benchsuite_datasets() -> Mapping[str, DatasetReader]:
+def benchsuite_datasets() -> Mapping[str, DatasetReader | DatasetKind[PluginDataset]]:
     """Return readers of data sets by name, for specs of ``kind: plugin``.
 
     A reader is called as ``reader(options, data_root)`` and returns a ``DecodedDataset``. It may raise ``DataError``
     with what to put where; anything else is reported as this reader's failure, and nothing is run.
+
+    Instead of a function it may be a ``benchsuite.data.kind.DatasetKind``, which also says whether the files are there
+    and how large the data are before they are read, for ``benchsuite data list`` and ``benchsuite plan``::
+
+        return {"my_data": DatasetKind(PluginDataset, read=..., look=..., size=...)}
+
+    The suite's own data sets come in by this hook too (``benchsuite.data.builtin``), so their names are taken.
     """
     raise AssertionError("a specification, never called")
 
@@ -77,7 +86,7 @@ def benchsuite_architectures() -> Mapping[str, ArchitectureBuilder]:
 
     A builder is called as ``builder(options, input_shape, classes)`` and returns an architecture spec of a built-in
     kind: plain data from which the suite estimates, checks compatibility and builds. Or a new ``nn.Module``, drawn from
-    torch's global stream, whose linear layers are taken over (``benchsuite.networks.adopt``); it is called twice then,
+    torch's global stream, whose linear layers are taken over (``benchsuite.plugin.adopt``); it is called twice then,
     once for the network on paper.
     """
     raise AssertionError("a specification, never called")
@@ -85,7 +94,7 @@ def benchsuite_architectures() -> Mapping[str, ArchitectureBuilder]:
 
 @hookspec
 def benchsuite_diagnostics() -> Sequence[type[Diagnostic]]:
-    """Return the diagnostics this plugin provides; see ``benchsuite.diagnostics.contract``."""
+    """Return the diagnostics this plugin provides; see ``benchsuite.plugin.Diagnostic``."""
     raise AssertionError("a specification, never called")
 
 

@@ -8,6 +8,7 @@ plugin by plugin here.
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +24,8 @@ from benchsuite.registry import hookspecs
 from benchsuite.version import CONTRACT_VERSION
 
 if TYPE_CHECKING:
-    from benchsuite.credit.rule import Rule
+    from benchsuite.credit.rule import Rule, RuleConfig
+    from benchsuite.data.kind import DatasetKind
     from benchsuite.data.tensors import DatasetReader
     from benchsuite.diagnostics.contract import Diagnostic
     from benchsuite.networks.builder import ArchitectureBuilder
@@ -63,13 +65,16 @@ class Registry:
     plugins: dict[str, Origin] = field(default_factory=dict)
     failures: list[PluginFailure] = field(default_factory=list)
     rules: dict[str, type[Rule]] = field(default_factory=dict)
-    datasets: dict[str, DatasetReader] = field(default_factory=dict)
+    datasets: dict[str, DatasetReader | DatasetKind[Any]] = field(default_factory=dict)
+    """Built-in kinds by name, and what plugins bring for specs of ``kind: plugin``."""
     architectures: dict[str, ArchitectureBuilder] = field(default_factory=dict)
     diagnostics: dict[str, type[Diagnostic]] = field(default_factory=dict)
     spec_folders: list[tuple[Path, Origin]] = field(default_factory=list)
     origins: dict[tuple[str, str], Origin] = field(default_factory=dict)
     conflicts: dict[tuple[str, str], list[Origin]] = field(default_factory=dict)
     """Names that more than one plugin claims, by (kind, name); nobody gets them."""
+    _configs: dict[tuple[type[RuleConfig], str], RuleConfig] = field(default_factory=dict)
+    """Hyperparameters that were validated, by their class and by what they are as plain data."""
 
     def rule(self, name: str) -> type[Rule]:
         """Return a rule by name.
@@ -111,9 +116,26 @@ class Registry:
 
         model = self.rule(name).Config
         try:
-            return model.model_validate(dict(config)).model_dump(mode="json")
+            validated = model.model_validate(dict(config))
         except ValidationError as error:
             raise SpecError(_config_problems(name, model.model_fields, error)) from None
+        plain = validated.model_dump(mode="json")
+        self._configs[model, json.dumps(plain, sort_keys=True)] = validated
+        return plain
+
+    def validated_config(self, name: str, plain: Mapping[str, Any]) -> RuleConfig:
+        """Return hyperparameters that ``rule_config`` gave as plain data, validated anew only if another process did.
+
+        Raises:
+            PluginError: if there is no such rule.
+            ValidationError: pydantic's, if the data did not come from ``rule_config``.
+
+        """
+        model = self.rule(name).Config
+        key = model, json.dumps(plain, sort_keys=True)
+        if key not in self._configs:
+            self._configs[key] = model.model_validate(dict(plain))
+        return self._configs[key]
 
 
 def _config_problems(rule: str, fields: Iterable[str], error: Any) -> list[Problem]:

@@ -10,7 +10,7 @@ from benchsuite.results.grouping import flatten
 from benchsuite.results.model import Estimate, RuleRow
 
 MINUS = "\N{MINUS SIGN}"
-LONGEST_TEXT = 4000
+MAX_TEXT_CHARACTERS = 4000
 """Characters of a reason or command that a page shows; a record sets no limit of its own."""
 
 UNITS = (("_deg", "°"), ("_ms", "ms"), ("_s", "s"), ("_percent", "%"), ("_mib", "MiB"))
@@ -96,8 +96,8 @@ def shown(text: str) -> str:
     """Return a record's text with control characters made visible, cut where it is longer than a page can use."""
     is_plain = text.replace("\n", " ").isprintable()
     visible = text if is_plain else "".join(map(_visible, text))
-    rest = len(visible) - LONGEST_TEXT
-    return visible if rest <= 0 else f"{visible[:LONGEST_TEXT]} … ({rest} more characters in the record)"
+    rest = len(visible) - MAX_TEXT_CHARACTERS
+    return visible if rest <= 0 else f"{visible[:MAX_TEXT_CHARACTERS]} … ({rest} more characters in the record)"
 
 
 def _visible(character: str) -> str:

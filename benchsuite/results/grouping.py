@@ -1,4 +1,4 @@
-"""Which runs may be compared: the same track, tier, data fingerprint, data set spec and network spec."""
+"""Sort records into groups of comparable runs: of one track, tier, data fingerprint, data set spec and network spec."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def group_records(records: Iterable[RunRecord]) -> list[Group]:
     return sorted(groups, key=lambda g: (g.track, TIERS.index(g.tier), g.key))
 
 
-def tell_apart(groups: Sequence[Group]) -> dict[str, tuple[Difference, ...]]:
+def distinguishing_fields(groups: Sequence[Group]) -> dict[str, tuple[Difference, ...]]:
     """Name the fields in which groups of the same track and tier differ, by the groups' keys."""
     found: dict[str, tuple[Difference, ...]] = {}
     for group in groups:

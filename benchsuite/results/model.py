@@ -1,4 +1,4 @@
-"""What a table is made of: plain, frozen data with numbers as numbers. The site and the terminal both print from it."""
+"""Tables as plain, frozen data with numbers as numbers; the site and the terminal both print from it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchsuite.records.model import RunRecord, RunStatus
 BASELINE_RULE = "backprop"
 """The rule that gaps and costs are relative to."""
 
-Standing = Literal["best", "tie", "behind", "unknown"]
+VersusBest = Literal["best", "tie", "behind", "unknown"]
 """Against the row with the lowest mean: it; no difference shown; a difference shown; too few shared seeds."""
 
 
@@ -84,7 +84,7 @@ class SeedRun:
     train_error: float | None
     """Of the whole training set after the last epoch; None unless completed and measured then."""
     top5_error: float | None
-    """Of the test set after the last epoch; None unless it counts and has classes enough (``rows.TOP5_CLASSES``)."""
+    """Of the test set after the last epoch; None unless it counts and has classes enough (``final.TOP5_CLASSES``)."""
     test_curve: dict[int, float] = field(default_factory=dict)
     """Test error by epoch, whatever the status."""
     record: RunRecord | None = field(default=None, repr=False)
@@ -154,7 +154,7 @@ class RuleRow:
     test_error: Estimate | None
     train_error: Estimate | None
     top5_error: Estimate | None
-    """Of the test set, where all counted runs have it and the data have classes enough (``rows.TOP5_CLASSES``)."""
+    """Of the test set, where all counted runs have it and the data have classes enough (``final.TOP5_CLASSES``)."""
     gap: Gap
     cost: Cost
     step_time_ms: float | None
@@ -179,7 +179,7 @@ class RuleRow:
     rank: int | None = None
     """1 for the lowest mean; None if the row may not be ranked."""
     unranked_reason: str = ""
-    standing: Standing | None = None
+    versus_best: VersusBest | None = None
     """None if the row may not be ranked."""
 
     @property

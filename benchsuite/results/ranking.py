@@ -1,11 +1,11 @@
-"""Who is best, who ties with it, and who may not be ranked at all."""
+"""Rank the rows of a table: the best, those that tie with it, and those that may not be ranked at all."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from benchsuite.results.model import Difference, RuleRow, Standing
+from benchsuite.results.model import Difference, RuleRow, VersusBest
 from benchsuite.results.statistics import paired_difference
 
 
@@ -23,7 +23,7 @@ def rank_rows(rows: Sequence[RuleRow]) -> list[RuleRow]:
     ranked = sorted((r for r in rows if not reasons[r.row_id]), key=_order)
     others = sorted((r for r in rows if reasons[r.row_id]), key=_order)
     means = [_mean(r) for r in ranked]
-    placed = [replace(r, rank=means.index(_mean(r)) + 1, standing=_standing(r, ranked[0])) for r in ranked]
+    placed = [replace(r, rank=means.index(_mean(r)) + 1, versus_best=_versus_best(r, ranked[0])) for r in ranked]
     return placed + [replace(r, unranked_reason=reasons[r.row_id]) for r in others]
 
 
@@ -38,7 +38,7 @@ def _why_not(row: RuleRow, protocols: set[tuple[Difference, ...]]) -> str:
     return ""
 
 
-def _standing(row: RuleRow, best: RuleRow) -> Standing:
+def _versus_best(row: RuleRow, best: RuleRow) -> VersusBest:
     if row is best:
         return "best"
     difference = paired_difference(_errors(row), _errors(best))

@@ -1,4 +1,4 @@
-"""What is said about a handful of seeds: mean, spread, 95 % interval, and paired differences."""
+"""Statistics of a handful of seeds: mean, spread, 95 % interval, and paired differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records to tables: the one computation behind the site and the results that the command prints."""
+"""Turn records into tables, for the site and for the results that the command prints."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from benchsuite.records.model import RunRecord
 from benchsuite.results.curves import segment_order
-from benchsuite.results.grouping import Group, group_records, short_hash, tell_apart
+from benchsuite.results.grouping import Group, distinguishing_fields, group_records, short_hash
 from benchsuite.results.model import (
     BASELINE_RULE,
     Cost,
@@ -18,11 +18,12 @@ from benchsuite.results.model import (
     RuleRow,
     SeedRun,
     SegmentCurve,
-    Standing,
     TrackTable,
+    VersusBest,
 )
 from benchsuite.results.ranking import rank_rows
-from benchsuite.results.rows import PublishedLookup, build_rows, bundle_records, usual_protocol
+from benchsuite.results.row_records import group_rows, usual_protocol
+from benchsuite.results.rows import PublishedLookup, build_rows
 from benchsuite.specs.models.track import RunSpec
 
 __all__ = [
@@ -36,8 +37,8 @@ __all__ = [
     "RuleRow",
     "SeedRun",
     "SegmentCurve",
-    "Standing",
     "TrackTable",
+    "VersusBest",
     "summarize",
 ]
 
@@ -63,12 +64,12 @@ def summarize(records: Iterable[RunRecord], published: PublishedLookup = nothing
         Tables by track, tier and conditions; numbers as numbers, errors as fractions.
     """
     groups = group_records(records)
-    differences = tell_apart(groups)
+    differences = distinguishing_fields(groups)
     return [_build_table(group, differences[group.key], published) for group in groups]
 
 
 def _build_table(group: Group, differences: tuple[Difference, ...], published: PublishedLookup) -> TrackTable:
-    bundles = bundle_records(group.records)
+    bundles = group_rows(group.records)
     data = next((r.data for r in group.records if r.data), None)
     parameters = {r.network.parameters for r in group.records if r.network}
     return TrackTable(

@@ -11,11 +11,11 @@ from pathlib import Path
 import torch
 
 from benchsuite.errors import HardwareError
-from benchsuite.networks.products import shorten_products
+from benchsuite.networks.tf32 import allow_tf32
 from benchsuite.records.model import HardwareUsed
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.training.energy import EnergyMeter, open_energy_meter
-from benchsuite.training.ranks import ALONE, Ranks, launched_size, local_size
+from benchsuite.training.ranks import SINGLE_PROCESS, Ranks, launched_world_size, local_world_size
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Device:
     energy: EnergyMeter
 
 
-def settle_hardware(hardware: HardwareSpec) -> HardwareSpec:
+def resolve_hardware(hardware: HardwareSpec) -> HardwareSpec:
     """Return a spec whose device and number of processes are explicit.
 
     Raises:
         HardwareError: if this machine has not what the spec asks for, with what it has.
 
     """
-    processes = launched_size()
+    processes = launched_world_size()
     if hardware.world_size not in (1, processes) and processes > 1:
         raise HardwareError(
             f"hardware '{hardware.name}' asks for {hardware.world_size} processes, torchrun started {processes}; "
@@ -64,10 +64,10 @@ def settle_hardware(hardware: HardwareSpec) -> HardwareSpec:
                 f"hardware '{hardware.name}' asks for {name}, but each of {processes} processes takes a device of its "
                 "own; say cuda"
             )
-        if processes > 1 and local_size() > count:
+        if processes > 1 and local_world_size() > count:
             raise HardwareError(
-                f"torchrun started {local_size()} processes on this machine, which has {count} CUDA devices; start "
-                "one a device, or use --hardware cpu"
+                f"torchrun started {local_world_size()} processes on this machine, which has {count} CUDA "
+                "devices; start one per device, or use --hardware cpu"
             )
         if index >= count:
             raise HardwareError(
@@ -86,20 +86,20 @@ def settle_hardware(hardware: HardwareSpec) -> HardwareSpec:
     return hardware.model_copy(update={"device": name, "world_size": max(hardware.world_size, processes)})
 
 
-def open_device(hardware: HardwareSpec, ranks: Ranks = ALONE) -> Device:
+def open_device(hardware: HardwareSpec, ranks: Ranks = SINGLE_PROCESS) -> Device:
     """Set threads and precision for this process and return its device; the spec must be settled."""
     device = torch.device(hardware.device)
-    if ranks.size > 1 and device.type == "cuda":
+    if ranks.world_size > 1 and device.type == "cuda":
         device = torch.device("cuda", ranks.local_rank)
     if hardware.threads is not None:
         torch.set_num_threads(hardware.threads)
-    shorten_products(hardware.precision == "tf32")
+    allow_tf32(hardware.precision == "tf32")
     notes = []
     if hardware.precision == "tf32" and device.type != "cuda":
         notes.append(f"tf32 has no effect on {device.type}; products were made in fp32")
-    if ranks.size > 1:
+    if ranks.world_size > 1:
         norms = "of the whole batch" if hardware.synchronized_batch_norm else "of each process's part of the batch"
-        notes.append(f"{ranks.size} processes; batch norms take statistics {norms}")
+        notes.append(f"{ranks.world_size} processes; batch norms take statistics {norms}")
         notes.append("memory and energy are those of the first process's device")
     name, driver = _describe(device)
     threads = torch.get_num_threads()
@@ -112,7 +112,7 @@ def open_device(hardware: HardwareSpec, ranks: Ranks = ALONE) -> Device:
         threads=threads,
         memory_gib=round(_memory_gib(device), 2),
         driver=driver,
-        world_size=ranks.size,
+        world_size=ranks.world_size,
         notes=tuple(notes),
     )
     synchronize: Callable[[], None] = lambda: None  # noqa: E731 - one of three ways to fill the same slot
@@ -121,11 +121,11 @@ def open_device(hardware: HardwareSpec, ranks: Ranks = ALONE) -> Device:
     elif device.type == "mps":
         synchronize = torch.mps.synchronize
     autocast_dtype = torch.bfloat16 if hardware.precision == "bf16" else None
-    synchronizes_norms = hardware.synchronized_batch_norm and ranks.size > 1
+    synchronizes_norms = hardware.synchronized_batch_norm and ranks.world_size > 1
     return Device(device, used, autocast_dtype, synchronizes_norms, synchronize, open_energy_meter(device))
 
 
-def unseen_device(hardware: HardwareSpec) -> Device:
+def unknown_device(hardware: HardwareSpec) -> Device:
     """Return what a record says of a device that nobody has seen; nothing can be made on it."""
     used = HardwareUsed(
         hardware_class=hardware.hardware_class or "not known",

@@ -15,7 +15,7 @@ from benchsuite.training.trainer import Trainer
 TIMED_STEPS = 4
 
 
-def settle_memory_format(
+def choose_memory_format(
     trainer: Trainer, wanted: MemoryFormat, synchronize: Callable[[], None], known: bool | None = None
 ) -> tuple[bool, str]:
     """Put a trainer's network, rule and batches into one form, and leave everything else as it was.
@@ -46,7 +46,7 @@ def settle_memory_format(
             # A map or a rule that takes its numbers in one order only.
             took[last] = float("inf")
             complaint = f" ({str(error).strip().splitlines()[0][:80]})"
-    faster = trainer.ranks.agree(took[True] < took[False])
+    faster = trainer.ranks.broadcast_object(took[True] < took[False])
     trainer.set_channels_last(faster)
     trainer.optimizer.zero_grad(set_to_none=True)
     trainer.load_state(before)

@@ -52,7 +52,7 @@ def make_optimizer(spec: OptimizerSpec, network: Network, rule: Rule) -> torch.o
     )
 
 
-def lay_out_gradients(weights: Iterable[Tensor]) -> None:
+def match_gradient_layouts(weights: Iterable[Tensor]) -> None:
     """Let every gradient lie in memory as its weight does; those that do already stay what they are.
 
     Autograd sees to that for what it accumulates; a rule may leave the transpose of a product. Torch's fused optimizers
@@ -61,11 +61,11 @@ def lay_out_gradients(weights: Iterable[Tensor]) -> None:
     """
     for weight in weights:
         gradient = weight.grad
-        if gradient is not None and gradient.stride() != weight.stride() and not _lie_alike(gradient, weight):
+        if gradient is not None and gradient.stride() != weight.stride() and not _same_layout(gradient, weight):
             weight.grad = torch.empty_like(weight).copy_(gradient)
 
 
-def _lie_alike(gradient: Tensor, weight: Tensor) -> bool:
+def _same_layout(gradient: Tensor, weight: Tensor) -> bool:
     """Whether strides agree but where an axis has one entry, whose stride means nothing."""
     pairs = zip(gradient.stride(), weight.stride(), weight.shape, strict=True)
     return all(own == other for own, other, size in pairs if size > 1)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from benchsuite.specs.models.track import RunSpec
-from benchsuite.training.assembly import Parts, SegmentStates
+from benchsuite.training.build_trainer import SegmentStates, TrainingSpecs
 from benchsuite.training.seeds import derive_seeds
 from benchsuite.training.trainer import Trainer
 
 
-def first_parts(spec: RunSpec) -> Parts:
+def pretraining_specs(spec: RunSpec) -> TrainingSpecs:
     """Return the parts of a run's first training; its random streams are its own."""
     wanted = spec.pretraining
     changes = {
@@ -16,7 +16,7 @@ def first_parts(spec: RunSpec) -> Parts:
         "batch_size": wanted.batch_size or spec.protocol.batch_size,
         "optimizer": wanted.optimizer or spec.protocol.optimizer,
     }
-    return Parts(
+    return TrainingSpecs(
         architecture=wanted.architecture or spec.architecture,
         protocol=spec.protocol.model_copy(update=changes),
         rule=spec.rule,
@@ -24,6 +24,6 @@ def first_parts(spec: RunSpec) -> Parts:
     )
 
 
-def kept_segments(spec: RunSpec, trainer: Trainer) -> SegmentStates:
+def pretrained_segments(spec: RunSpec, trainer: Trainer) -> SegmentStates:
     """Return the state of the segments that the run proper takes over."""
     return {name: trainer.network.segments[name].state_dict() for name in spec.pretraining.keep}

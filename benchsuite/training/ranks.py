@@ -18,14 +18,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from benchsuite.credit.rule import Share
+from benchsuite.credit.rule import BatchShard
 from benchsuite.errors import HardwareError
 from benchsuite.specs.models.track import RunSpec
 
 Value = TypeVar("Value")
 
 # The others wait while the first measures, writes and loads; a lost process is noticed by torchrun at once.
-PATIENCE = timedelta(hours=2)
+PROCESS_GROUP_TIMEOUT = timedelta(hours=2)
 
 
 @dataclass(frozen=True)
@@ -40,78 +40,80 @@ class Ranks:
     """
 
     rank: int = 0
-    size: int = 1
+    world_size: int = 1
     local_rank: int = 0
 
     @property
-    def leads(self) -> bool:
+    def is_rank0(self) -> bool:
         """Whether this process is the one that writes."""
         return self.rank == 0
 
     # --- examples ---
 
-    def part(self, examples: int) -> slice:
+    def local_slice(self, examples: int) -> slice:
         """Return which of a batch's examples are this process's; the first ones have one more where it does not divide.
 
         Args:
             examples: in the whole batch, at least ``size``.
         """
-        each, left = divmod(examples, self.size)
+        each, left = divmod(examples, self.world_size)
         first = self.rank * each + min(self.rank, left)
         return slice(first, first + each + (self.rank < left))
 
-    def share(self, examples: int) -> Share | None:
+    def shard(self, examples: int) -> BatchShard | None:
         """Return what a rule gets to know of the whole batch that its part is of; None where the part is all."""
-        if self.size == 1:
+        if self.world_size == 1:
             return None
-        return Share(first=self.part(examples).start, whole=examples, total=self.total)
+        return BatchShard(
+            start=self.local_slice(examples).start, batch_size=examples, all_reduce_sum=self.all_reduce_sum
+        )
 
     # --- numbers ---
 
-    def total(self, values: Tensor) -> Tensor:
+    def all_reduce_sum(self, values: Tensor) -> Tensor:
         """Return the sum over all processes; the argument is left as it is."""
-        if self.size == 1:
+        if self.world_size == 1:
             return values
         summed = values.detach().clone()
         dist.all_reduce(summed)
         return summed
 
-    def take_the_firsts(self, tensors: Iterable[Tensor]) -> None:
+    def broadcast_from_rank0(self, tensors: Iterable[Tensor]) -> None:
         """Replace tensors by those of the first process: what it measures and saves is what all go on with."""
-        if self.size > 1:
+        if self.world_size > 1:
             for tensor in tensors:
                 dist.broadcast(tensor, src=0)
 
     # --- decisions ---
 
-    def agree(self, value: Value) -> Value:
+    def broadcast_object(self, value: Value) -> Value:
         """Return the first process's value, plain data or tensors on the CPU, everywhere."""
-        if self.size == 1:
+        if self.world_size == 1:
             return value
         values = [value]
         dist.broadcast_object_list(values, src=0, device=torch.device("cpu"))
         return values[0]
 
-    def gather(self, value: Tensor) -> list[Tensor]:
+    def all_gather(self, value: Tensor) -> list[Tensor]:
         """Return every process's tensor, which is small and on the CPU."""
-        if self.size == 1:
+        if self.world_size == 1:
             return [value]
-        values: list[Tensor] = [value] * self.size
+        values: list[Tensor] = [value] * self.world_size
         dist.all_gather_object(values, value)
         return values
 
-    def leave(self) -> None:
-        """Go out of the block of ``joined_ranks`` at once; the others, who may wait for this process, notice it."""
-        if self.size > 1:
+    def abort(self) -> None:
+        """Go out of the block of ``process_group`` at once; the others, who may wait for this process, notice it."""
+        if self.world_size > 1:
             raise _Left
 
     @contextmanager
-    def one_by_one(self) -> Iterator[None]:
+    def rank0_first(self) -> Iterator[None]:
         """Let the first process through the block before the others: what it downloads, they find."""
-        if self.size > 1 and not self.leads:
+        if self.world_size > 1 and not self.is_rank0:
             dist.barrier()
         yield
-        if self.size > 1 and self.leads:
+        if self.world_size > 1 and self.is_rank0:
             dist.barrier()
 
 
@@ -119,32 +121,32 @@ class _Left(Exception):  # noqa: N818 - nothing is wrong
     """Raised by a process that does not wait for the others."""
 
 
-ALONE = Ranks()
+SINGLE_PROCESS = Ranks()
 """A process that makes its runs by itself."""
 
 
-def launched_size() -> int:
+def launched_world_size() -> int:
     """Return how many processes ``torchrun`` has started this one among; 1 where it has not."""
     return int(os.environ.get("WORLD_SIZE", "1")) if dist.is_torchelastic_launched() else 1
 
 
-def local_size() -> int:
+def local_world_size() -> int:
     """Return how many of them are on this machine."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if dist.is_torchelastic_launched() else 1
 
 
 @contextmanager
-def joined_ranks() -> Iterator[Ranks]:
+def process_group() -> Iterator[Ranks]:
     """Meet the other processes that ``torchrun`` started, for the length of the block."""
-    if launched_size() == 1:
-        yield ALONE
+    if launched_world_size() == 1:
+        yield SINGLE_PROCESS
         return
     local_rank = int(os.environ["LOCAL_RANK"])
     backend = "gloo"
-    if torch.cuda.is_available() and dist.is_nccl_available() and torch.cuda.device_count() >= local_size():
+    if torch.cuda.is_available() and dist.is_nccl_available() and torch.cuda.device_count() >= local_world_size():
         torch.cuda.set_device(local_rank)
         backend = "cpu:gloo,cuda:nccl"
-    dist.init_process_group(backend, timeout=PATIENCE)
+    dist.init_process_group(backend, timeout=PROCESS_GROUP_TIMEOUT)
     try:
         yield Ranks(dist.get_rank(), dist.get_world_size(), local_rank)
         # None leaves while another still talks to it: gloo's threads ended a process that did.
@@ -159,7 +161,7 @@ def joined_ranks() -> Iterator[Ranks]:
     dist.destroy_process_group()
 
 
-def require_processes(spec: RunSpec, ranks: Ranks, examples: int) -> None:
+def require_world_size(spec: RunSpec, ranks: Ranks, examples: int) -> None:
     """Refuse a run that these processes cannot make together.
 
     Args:
@@ -173,9 +175,9 @@ def require_processes(spec: RunSpec, ranks: Ranks, examples: int) -> None:
 
     """
     wanted, protocol = spec.hardware.world_size, spec.protocol
-    if wanted != ranks.size:
+    if wanted != ranks.world_size:
         raise HardwareError(
-            f"hardware '{spec.hardware.name}' says {wanted} processes, here is {ranks.size}; start them with "
+            f"hardware '{spec.hardware.name}' says {wanted} processes, here is {ranks.world_size}; start them with "
             f"`torchrun --nproc-per-node {wanted} -m benchsuite run …`"
         )
     batch = min(protocol.batch_size, examples)

@@ -10,7 +10,7 @@ import torch
 from benchsuite.credit.rule import Batch, Rule, StepResult
 from benchsuite.networks.network import Network
 from benchsuite.specs.models.protocol import OrthogonalitySpec
-from benchsuite.training.optimization import lay_out_gradients
+from benchsuite.training.optimization import match_gradient_layouts
 from benchsuite.training.orthogonality import add_orthogonality_gradients
 
 Averaging = Callable[[Batch], AbstractContextManager[None]]
@@ -72,6 +72,6 @@ def compute_gradients(
 
 def update_weights(network: Network, optimizer: torch.optim.Optimizer) -> None:
     """Move weights by their gradients and put them back into their constraints: the second part of a step."""
-    lay_out_gradients(weight for group in optimizer.param_groups for weight in group["params"])
+    match_gradient_layouts(weight for group in optimizer.param_groups for weight in group["params"])
     optimizer.step()
     network.constrain()

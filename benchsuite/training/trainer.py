@@ -22,9 +22,9 @@ from benchsuite.networks.criterion import criterion_of
 from benchsuite.networks.network import Network
 from benchsuite.records.model import SetMetrics
 from benchsuite.specs.models.protocol import ProtocolSpec
+from benchsuite.training.gradient_averaging import GradientAverage
 from benchsuite.training.optimization import learning_rate_at, make_optimizer, set_learning_rate
-from benchsuite.training.ranks import ALONE, Ranks
-from benchsuite.training.reduction import GradientAverage
+from benchsuite.training.ranks import SINGLE_PROCESS, Ranks
 from benchsuite.training.seeds import generator
 from benchsuite.training.step import training_step
 
@@ -52,7 +52,7 @@ class Trainer:
         data: TrainingData,
         protocol: ProtocolSpec,
         seeds: dict[str, int],
-        ranks: Ranks = ALONE,
+        ranks: Ranks = SINGLE_PROCESS,
     ) -> None:
         self.ranks = ranks
         self.network = network
@@ -103,10 +103,10 @@ class Trainer:
         draws = self.data.draw_augmentation(self.augmentation)
         starts = range(0, examples, size)[: self.steps_per_epoch]
         sizes = [min(size, examples - start) for start in starts]
-        own = [self.ranks.part(whole) for whole in sizes]
+        own = [self.ranks.local_slice(whole) for whole in sizes]
         parts = [slice(start + part.start, start + part.stop) for start, part in zip(starts, own, strict=True)]
         for (inputs, targets), whole in zip(self.data.train_batches(order, parts, draws), sizes, strict=True):
-            yield self.laid_out(Batch(inputs, targets, self.criterion, self.ranks.share(whole)))
+            yield self.laid_out(Batch(inputs, targets, self.criterion, self.ranks.shard(whole)))
 
     def set_channels_last(self, last: bool) -> None:
         """Let images lie pixel after pixel from now on, or channel after channel; numbers stay."""
@@ -146,11 +146,11 @@ class Trainer:
 
     def _averaged(self, batch: Batch) -> AbstractContextManager[None]:
         """Let gradients that are left for a part of a batch become those of the whole."""
-        if batch.share is None:
+        if batch.shard is None:
             return nullcontext()
         if self._average is None:
             self._average = GradientAverage(self._learning)
-        return self._average.over(len(batch.targets) / batch.share.whole)
+        return self._average.over(len(batch.targets) / batch.shard.batch_size)
 
     def _step(self, batch: Batch) -> StepResult:
         return training_step(
@@ -196,20 +196,20 @@ class Trainer:
         loss, errors, whole = self._totals(loss_sum, wrong, examples)
         # Running averages of batch norms that each process keeps of its own examples, and rounding in what a rule
         # works out by itself: everybody goes on with what is measured and saved.
-        self.ranks.take_the_firsts(self._tensors())
+        self.ranks.broadcast_from_rank0(self._tensors())
         return EpochSums(loss / whole, errors / whole, int(whole))
 
     def _is_late(self, deadline: float, step: int) -> bool:
         """Whether time is up; several processes ask the first one's clock, now and then."""
-        if self.ranks.size == 1:
+        if self.ranks.world_size == 1:
             return time.perf_counter() > deadline
-        return step % CLOCK_EVERY_STEPS == 0 and self.ranks.agree(time.perf_counter() > deadline)
+        return step % CLOCK_EVERY_STEPS == 0 and self.ranks.broadcast_object(time.perf_counter() > deadline)
 
     def _totals(self, *sums: Tensor | int) -> list[float]:
         """Return sums over all processes, read from the device at once."""
         wide = torch.float64 if _has_float64(self.data) else torch.float32
         values = torch.stack([torch.as_tensor(value, dtype=wide, device=self.data.device) for value in sums])
-        totals: list[float] = self.ranks.total(values).tolist()
+        totals: list[float] = self.ranks.all_reduce_sum(values).tolist()
         return totals
 
     def _tensors(self) -> Iterator[Tensor]:
@@ -221,7 +221,7 @@ class Trainer:
         """Measure on the whole 'train' or 'test' set in evaluation mode; None if the loss is not finite."""
         self.network.eval()
         slices_of = self.data.train_slices if part == "train" else self.data.test_slices
-        slices = slices_of(self.protocol.evaluation.batch_size, self.ranks.rank, self.ranks.size)
+        slices = slices_of(self.protocol.evaluation.batch_size, self.ranks.rank, self.ranks.world_size)
         sums = torch.zeros(3, device=self.data.device, dtype=torch.float64 if _has_float64(self.data) else None)
         examples = 0
         with torch.no_grad():
@@ -247,7 +247,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "order": self.order.get_state(),
             "augmentation": self.augmentation.get_state(),
-            "dropout": self.ranks.gather(self.dropout.get_state()),
+            "dropout": self.ranks.all_gather(self.dropout.get_state()),
             "epoch": self.epoch,
         }
 

@@ -15,8 +15,8 @@ from benchsuite.specs.models.base import TIERS
 from benchsuite_leaderboard.matrix import main_row, rules_of
 
 SIGNIFICANCE = 0.05
-LEAST_RULES = 3
-LEAST_TRACKS = 2
+MIN_RULES = 3
+MIN_TRACKS = 2
 
 STUDENTIZED_RANGE = (
     2.77181,
@@ -133,7 +133,7 @@ def _rank_tier(tier: str, errors: Mapping[str, Mapping[str, float]]) -> Ranking 
         tracks=tuple(tracks),
         critical_difference=distance,
         friedman_p=friedman_p([[errors[rule][track] for track in tracks] for rule in rules]),
-        alike=not_told_apart(ranks, distance),
+        alike=indistinguishable_groups(ranks, distance),
         left_out=tuple((rule, len(errors[rule])) for rule in sorted(set(errors) - set(rules))),
     )
 
@@ -142,9 +142,9 @@ def largest_block(errors: Mapping[str, Mapping[str, float]]) -> tuple[list[str],
     """Return rules and tracks without a gap between them; empty where there are too few of either."""
     order = sorted(errors, key=lambda rule: (-len(errors[rule]), rule))
     best: tuple[list[str], list[str]] = ([], [])
-    for count in range(LEAST_RULES, len(order) + 1):
+    for count in range(MIN_RULES, len(order) + 1):
         shared = sorted(set.intersection(*(set(errors[rule]) for rule in order[:count])))
-        if len(shared) >= LEAST_TRACKS and count * len(shared) >= len(best[0]) * len(best[1]):
+        if len(shared) >= MIN_TRACKS and count * len(shared) >= len(best[0]) * len(best[1]):
             best = (sorted(order[:count]), shared)
     return best
 
@@ -203,7 +203,7 @@ def iman_davenport(chi_squared: float, rules: int, tracks: int) -> float | None:
     return None if math.isnan(rest) or rest <= 1e-12 else (tracks - 1) * chi_squared / rest
 
 
-def not_told_from(ranking: Ranking, rule: str) -> list[str]:
+def indistinguishable_from(ranking: Ranking, rule: str) -> list[str]:
     """Return the rules of a ranking that one of them is not told apart from, the best first."""
     near = dict(ranking.ranks)
     return [
@@ -211,7 +211,7 @@ def not_told_from(ranking: Ranking, rule: str) -> list[str]:
     ]
 
 
-def not_told_apart(ranks: Sequence[tuple[str, float]], distance: float) -> tuple[tuple[str, ...], ...]:
+def indistinguishable_groups(ranks: Sequence[tuple[str, float]], distance: float) -> tuple[tuple[str, ...], ...]:
     """Return the largest runs of rules, the best first, whose first and last rank differ by less than the distance."""
     found: list[tuple[str, ...]] = []
     reached = 0

@@ -1,4 +1,4 @@
-"""What a site is built from: files and records in memory, sorted into runs, experiments, audits and broken files."""
+"""What a site is built from: files and records in memory, sorted into runs, studies, audits and broken files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Inputs:
     files: Scan
     runs: Mapping[str, tuple[RunRecord, ...]]
     """Records in memory, by track."""
-    experiments: tuple[ExperimentRecord, ...]
+    studies: tuple[ExperimentRecord, ...]
     audits: tuple[RuleAudit, ...]
     broken: tuple[BrokenRecord, ...]
     """Those that are of no track."""
@@ -58,31 +58,31 @@ def gather(
     """
     folders: list[Path] = []
     runs: dict[str, list[RunRecord]] = {}
-    experiments: list[ExperimentRecord | BrokenRecord] = []
+    studies: list[ExperimentRecord | BrokenRecord] = []
     broken: list[BrokenRecord] = []
     for source in [records] if isinstance(records, Path) else records:
         match source:
             case RunRecord():
                 runs.setdefault(source.spec.track, []).append(source)
             case ExperimentRecord():
-                experiments.append(source)
+                studies.append(source)
             case BrokenRecord():
                 broken.append(source)
             case _:
                 folders.append(source)
     files = scan(folders, known)
-    experiments += [read_experiment(path) for path in files.experiments]
+    studies += [read_experiment(path) for path in files.studies]
     found_audits: list[RuleAudit | BrokenRecord] = []
     for audit in [audits] if isinstance(audits, Path) else audits:
         found_audits += read_audits(audit) if isinstance(audit, Path) else [audit]
     return Inputs(
         files=files,
         runs={track: tuple(members) for track, members in runs.items()},
-        experiments=tuple(e for e in experiments if isinstance(e, ExperimentRecord)),
+        studies=tuple(e for e in studies if isinstance(e, ExperimentRecord)),
         audits=tuple(a for a in found_audits if isinstance(a, RuleAudit)),
         broken=(
             *broken,
             *files.broken,
-            *(found for found in (*experiments, *found_audits) if isinstance(found, BrokenRecord)),
+            *(found for found in (*studies, *found_audits) if isinstance(found, BrokenRecord)),
         ),
     )

@@ -111,7 +111,7 @@ def shade(gap: float) -> int:
 
 
 def _why_empty(row: RuleRow) -> tuple[str, str]:
-    standing = [run for run in row.runs if not run.superseded]
+    versus_best = [run for run in row.runs if not run.superseded]
     statuses: Sequence[str] = [status for status, _ in row.failures]
     words = ", ".join(status_words(status) for status in statuses)
-    return words or NOT_RUN, next((run.reason for run in standing if run.reason), "")
+    return words or NOT_RUN, next((run.reason for run in versus_best if run.reason), "")

@@ -59,11 +59,11 @@ def _breakable(name: str) -> Markup:
 
 
 def _best_row(table: TrackTable) -> RuleRow | None:
-    return next((row for row in table.rows if row.standing == "best"), None)
+    return next((row for row in table.rows if row.versus_best == "best"), None)
 
 
 def _ties(table: TrackTable) -> list[RuleRow]:
-    return [row for row in table.rows if row.standing == "tie"]
+    return [row for row in table.rows if row.versus_best == "tie"]
 
 
 def _baseline_row(table: TrackTable) -> RuleRow | None:

@@ -51,7 +51,7 @@ def track_jobs(
     """
     metrics = frozenset(case.comparison.metric for laid_out in papers.claims for case in laid_out.cases)
     deciding = [(spec.track, conditions(spec)) for spec in _deciding_specs(papers)]
-    around = [frame.title, frame.has_claims, frame.has_experiments]
+    around = [frame.title, frame.has_claims, frame.has_studies]
     everywhere = _hash([__version__, generator_hash(), papers.fingerprint, around, sorted(mlflow.items())])
     for track in inputs.tracks:
         files, given = inputs.files.tracks.get(track, ()), inputs.runs.get(track, ())

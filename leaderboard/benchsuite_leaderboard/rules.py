@@ -1,4 +1,4 @@
-"""What a rule's page shows: what it needs and claims, what the audit found, and all its results."""
+"""What a rule's page shows: what it needs and declares, what the audit found, and all its results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchsuite.records.audit import ClaimAudit, RuleAudit
 from benchsuite.results.model import BASELINE_RULE, RuleRow, TrackTable
 from benchsuite_leaderboard.matrix import rules_of
 
-CLAIM_WORDS = {
+TRAIT_WORDS = {
     "weight_transport": ("Weight transport", "credit depends on forward weights downstream"),
     "separate_phase": ("Separate phase", "needs a phase beside one forward pass and its credit"),
     "unit_specific_feedback": (
@@ -28,7 +28,7 @@ AUDIT_VERDICTS = {
     "contradicted": "contradicted",
     "could_be_stronger": "could be stronger",
     "not_tested": "not tested",
-    "crashed": "the experiment crashed",
+    "crashed": "the check crashed",
 }
 
 MECHANISMS = {
@@ -54,10 +54,10 @@ class RulePage:
         return f"rules/{self.name}.html"
 
     @property
-    def claims(self) -> dict[str, ClaimAudit]:
-        """Return the audit's findings by trait, in the order of ``CLAIM_WORDS``, others after."""
-        found = {claim.claim: claim for claim in (self.audit.claims if self.audit else ())}
-        return {name: found[name] for name in sorted(found, key=_claim_order)}
+    def traits(self) -> dict[str, ClaimAudit]:
+        """Return the audit's findings by trait, in the order of ``TRAIT_WORDS``, others after."""
+        found = {checked.claim: checked for checked in (self.audit.claims if self.audit else ())}
+        return {name: found[name] for name in sorted(found, key=_trait_order)}
 
     @property
     def runs(self) -> int:
@@ -89,6 +89,6 @@ def rule_pages(tables: Sequence[TrackTable], audits: Iterable[RuleAudit]) -> lis
     return pages
 
 
-def _claim_order(name: str) -> tuple[int, str]:
-    order = list(CLAIM_WORDS)
+def _trait_order(name: str) -> tuple[int, str]:
+    order = list(TRAIT_WORDS)
     return (order.index(name) if name in order else len(order), name)

@@ -41,7 +41,7 @@ class Scan:
     """What is in memory of those files already."""
     broken: tuple[BrokenRecord, ...]
     """Files of which not even the track could be told."""
-    experiments: tuple[Path, ...]
+    studies: tuple[Path, ...]
 
 
 def scan(folders: Iterable[Path], known: Mapping[str, Seen]) -> Scan:
@@ -55,11 +55,11 @@ def scan(folders: Iterable[Path], known: Mapping[str, Seen]) -> Scan:
     found: dict[Path, Seen] = {}
     unknown: dict[Path, tuple[int, int]] = {}
     broken: list[BrokenRecord] = []
-    experiments: list[Path] = []
+    studies: list[Path] = []
     for folder in folders:
         for path in record_files(folder):
             if is_experiments(path, folder):
-                experiments.append(path)
+                studies.append(path)
                 continue
             try:
                 stat = path.stat()
@@ -84,7 +84,7 @@ def scan(folders: Iterable[Path], known: Mapping[str, Seen]) -> Scan:
     for path, seen in sorted(found.items()):
         tracks.setdefault(seen.track, []).append(path)
     by_track = {track: tuple(paths) for track, paths in sorted(tracks.items())}
-    return Scan(by_track, found, read, tuple(broken), tuple(experiments))
+    return Scan(by_track, found, read, tuple(broken), tuple(studies))
 
 
 def path_key(path: Path) -> str:

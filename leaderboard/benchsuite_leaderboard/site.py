@@ -18,7 +18,7 @@ from benchsuite_leaderboard.package_files import static_files
 from benchsuite_leaderboard.pages.frame import Frame
 from benchsuite_leaderboard.pages.shared import render_shared
 from benchsuite_leaderboard.renewal import EarlierSite, make_tracks, track_jobs
-from benchsuite_leaderboard.study_tables import summarize_experiments
+from benchsuite_leaderboard.study_tables import summarize_studies
 
 DEFAULT_TITLE = "Credit assignment leaderboard"
 
@@ -37,8 +37,8 @@ class BuildReport:
     tables: int
     records: int
     """Different records of runs that went in."""
-    experiments: int
-    """Different records of experiments that went in."""
+    studies: int
+    """Different records of studies that went in."""
     statuses: dict[RunStatus, int]
     """How they ended."""
     broken: tuple[BrokenRecord, ...]
@@ -84,7 +84,7 @@ def build_site(
     owned = owned_files(out)
     inputs = gather(records, audits, {} if fresh else remembered_files(out))
     papers = papers if isinstance(papers, Papers) else papers(inputs.cells)
-    frame = Frame(title, bool(papers.claims), bool(inputs.experiments))
+    frame = Frame(title, bool(papers.claims), bool(inputs.studies))
     with staging_folder(out) as staging:
         jobs = list(track_jobs(inputs, papers, frame, mlflow or {}, staging))
         results, kept = make_tracks(jobs, EarlierSite(out, set() if fresh else standing_files(out, owned)), processes)
@@ -92,8 +92,10 @@ def build_site(
         broken = [*inputs.broken, *(BrokenRecord(Path(p), why) for r in results for p, why in r.broken)]
         broken.sort(key=lambda b: (b.path.parts[-2:], b.reason))
         verdicts = judge(papers.claims, [record for result in results for record in result.evidence])
-        experiments = summarize_experiments(inputs.experiments)
-        pages = render_shared(frame, tables, broken, experiments, verdicts, inputs.audits)
+        studies = summarize_studies(inputs.studies)
+        # Only the file's own folder and name: where somebody keeps their records is not for publication.
+        listed = [("/".join(b.path.parts[-2:]), b.reason) for b in broken]
+        pages = render_shared(frame, tables, listed, studies, verdicts, inputs.audits)
         files: dict[str, Content] = dict(staged_files(staging))
         files |= {name: text.encode("utf-8", "backslashreplace") for name, text in pages} | static_files()
         files[FILES] = files_to_remember(inputs.files.states)
@@ -105,7 +107,7 @@ def build_site(
         files=tuple(sorted({*files, *kept})),
         tables=len(tables),
         records=sum(table.runs for table in tables),
-        experiments=len(experiments),
+        studies=len(studies),
         statuses=dict(sorted(statuses.items())),
         broken=tuple(broken),
         rebuilt=tuple(sorted(name[7:-5] for name in files if name.startswith("tracks/"))),

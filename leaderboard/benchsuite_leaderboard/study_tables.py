@@ -1,4 +1,4 @@
-"""From records of experiments to what a page and a terminal show: one row for each rule with its setting."""
+"""Tables of studies, as a page and a terminal show them: one row per rule with its setting."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class TrajectoryRow:
 
 
 @dataclass(frozen=True)
-class ExperimentTable:
-    """One experiment with its settings."""
+class StudyTable:
+    """One study with its settings."""
 
-    experiment_id: str
+    study_id: str
     name: str
     title: str
     description: str
@@ -51,23 +51,23 @@ class ExperimentTable:
     rows: tuple[TrajectoryRow, ...]
 
 
-def summarize_experiments(records: Iterable[ExperimentRecord]) -> list[ExperimentTable]:
-    """Return one table an experiment, by name and then by id; of several records of one, the one that ended last."""
+def summarize_studies(records: Iterable[ExperimentRecord]) -> list[StudyTable]:
+    """Return one table per study, by name and then by id; of several records of one, the one that ended last."""
     latest: dict[str, ExperimentRecord] = {}
     for record in records:
         known = latest.get(record.experiment_id)
         if known is None or (record.ended_at, record.result_key) > (known.ended_at, known.result_key):
             latest[record.experiment_id] = record
     tables = (_table(record) for record in latest.values())
-    return sorted(tables, key=lambda t: (t.name, t.experiment_id))
+    return sorted(tables, key=lambda t: (t.name, t.study_id))
 
 
-def _table(record: ExperimentRecord) -> ExperimentTable:
+def _table(record: ExperimentRecord) -> StudyTable:
     arms: dict[tuple[str, float | None], list[Trajectory]] = {}
     for trajectory in record.trajectories:
         arms.setdefault((trajectory.rule, trajectory.feedback_rate), []).append(trajectory)
-    return ExperimentTable(
-        experiment_id=record.experiment_id,
+    return StudyTable(
+        study_id=record.experiment_id,
         name=record.spec.name,
         title=record.spec.shown_as,
         description=record.spec.description,

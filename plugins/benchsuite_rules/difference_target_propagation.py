@@ -14,7 +14,7 @@ from benchsuite.credit import DrawnFeedbackConfig, FeedbackWeights, RandomStream
 from benchsuite.credit.rule import Batch, CreditWork, LearnedFeedback, Rule, RuleTraits, StepResult
 from benchsuite.networks.network import Network
 from benchsuite.networks.nonlinearity import NONLINEARITIES, Nonlinearity
-from benchsuite.networks.shapes.outline import ArchitectureOutline
+from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.registry import hookimpl
 
 BENCHSUITE_CONTRACT = 1
@@ -63,37 +63,37 @@ class DifferenceTargetPropagation(Rule[DifferenceTargetPropagationConfig]):
         source="Lee, Zhang, Fischer & Bengio 2015, arXiv:1412.7525, algorithm 1, with their code",
         forms=frozenset({"ordinary", "invertible"}),
         # With one hidden segment, all credit comes from the gradient step, as in backprop.
-        least_hidden=2,
+        min_hidden_segments=2,
         weight_transport=True,
         separate_phase=True,
         learns_feedback=True,
     )
 
     @classmethod
-    def credit_work(cls, config: DifferenceTargetPropagationConfig, outline: ArchitectureOutline) -> CreditWork:
+    def credit_work(cls, config: DifferenceTargetPropagationConfig, shapes: NetworkShapes) -> CreditWork:
         """Return the work of targets (each decoder decodes an output and its target) and of learning decoders.
 
         Learning takes a segment's response to noise, its decoding, and a gradient. Without noise the forward pass
         already has the response.
         """
-        *hidden, readout = [s for s in outline.segments if outline.upstream[s.name]]
+        *hidden, readout = [s for s in shapes.segments if shapes.upstream[s.name]]
         decoded = [*hidden, readout] if config.first_target == "decoder" else hidden
-        kept = sum(s.parameters for s in decoded)
+        decoder_numel = sum(s.parameters for s in decoded)
         passes = 5 if config.noise_standard_deviation else 4
-        step = 0 if config.first_target == "decoder" else readout.multiply_adds
+        step = 0 if config.first_target == "decoder" else readout.macs
         widest = max(math.prod(s.input_shape) for s in decoded)
         return CreditWork(
-            per_example=step + passes * sum(s.multiply_adds for s in decoded),
-            kept=kept,
-            held=kept,
-            held_per_example=sum(s.units for s in outline.segments) + 4 * widest,
+            per_example=step + passes * sum(s.macs for s in decoded),
+            state_numel=decoder_numel,
+            workspace_numel=decoder_numel,
+            workspace_numel_per_example=sum(s.units for s in shapes.segments) + 4 * widest,
         )
 
     def attach(self, network: Network, generator: Generator) -> None:
         """Draw V and create the noise stream; c starts at zero."""
         super().attach(network, generator)
         decoded = [n for n in network.credit_senders if self._from_readout or n != network.readout]
-        inputs = {s.name: s.input_shape for s in network.outline.segments}
+        inputs = {s.name: s.input_shape for s in network.shapes.segments}
         self.decoders = FeedbackWeights({n: self.config.draw(network.maps[n], generator) for n in decoded})
         self.offsets = FeedbackWeights(
             {n: network.maps[n].weight.detach().new_zeros(inputs[n][0], *[1] * (len(inputs[n]) - 1)) for n in decoded}
@@ -124,7 +124,7 @@ class DifferenceTargetPropagation(Rule[DifferenceTargetPropagationConfig]):
 
     def assign_credit(self, batch: Batch) -> StepResult:
         """Compute targets from the last hidden segment backwards; in training, compute decoder gradients too."""
-        tape = record_forward(self.network, batch, keep_ways=True)
+        tape = record_forward(self.network, batch, keep_links=True)
         with torch.no_grad():
             share = 1 / (self.config.target_step * len(batch.targets))
             differences = self._descend(tape, batch)
@@ -136,7 +136,7 @@ class DifferenceTargetPropagation(Rule[DifferenceTargetPropagationConfig]):
     @torch.no_grad()
     def target_differences(self, batch: Batch) -> dict[str, Tensor]:
         """Return output minus target of every segment with a target: of the readout only if it has a decoder."""
-        return dict(self._descend(record_forward(self.network, batch, keep_ways=True), batch))
+        return dict(self._descend(record_forward(self.network, batch, keep_links=True), batch))
 
     def _descend(self, tape: Tape, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield (segment, output minus target), from the last segment with a target backwards."""

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from benchsuite.credit import record_forward
 from benchsuite.credit.rule import Batch, CreditWork, Rule, RuleConfig, RuleTraits, StepResult
 from benchsuite.networks.network import Network
-from benchsuite.networks.shapes.outline import ArchitectureOutline
+from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.registry import hookimpl
 
 BENCHSUITE_CONTRACT = 1
@@ -41,23 +41,23 @@ class DirectFeedbackAlignment(Rule[DirectFeedbackAlignmentConfig]):
         mechanism="direct_local_credit",
         source="Nøkland 2016, arXiv:1609.01596; shared matrix after Launay et al. 2020 (TinyDFA)",
         forms=frozenset({"ordinary", "invertible"}),
-        least_hidden=1,
+        min_hidden_segments=1,
         topologies=frozenset({"chain", "residual"}),
     )
 
     feedback_weight: Tensor
 
     @classmethod
-    def credit_work(cls, config: DirectFeedbackAlignmentConfig, outline: ArchitectureOutline) -> CreditWork:
+    def credit_work(cls, config: DirectFeedbackAlignmentConfig, shapes: NetworkShapes) -> CreditWork:
         """Return the work of the projection and the size of its matrix."""
-        units = cls.widths(outline).values()
-        projected = outline.classes * (max(units) if config.matrix == "shared" else sum(units))
-        return CreditWork(per_example=projected, kept=projected)
+        units = cls.widths(shapes).values()
+        projected = shapes.classes * (max(units) if config.matrix == "shared" else sum(units))
+        return CreditWork(per_example=projected, state_numel=projected)
 
     def attach(self, network: Network, generator: Generator) -> None:
         """Draw B: (classes, units of the widest segment) if shared, else the segments' matrices side by side."""
         super().attach(network, generator)
-        units = self.widths(network.outline)
+        units = self.widths(network.shapes)
         shared = self.config.matrix == "shared"
         starts = [0 if shared else sum(list(units.values())[:i]) for i in range(len(units))]
         self.columns = {name: slice(start, start + n) for (name, n), start in zip(units.items(), starts, strict=True)}
@@ -75,9 +75,9 @@ class DirectFeedbackAlignment(Rule[DirectFeedbackAlignmentConfig]):
         self.register_buffer("feedback_weight", matrix)
 
     @classmethod
-    def widths(cls, outline: ArchitectureOutline) -> dict[str, int]:
+    def widths(cls, shapes: NetworkShapes) -> dict[str, int]:
         """Return the number of credit values per example at each point of credit, by segment."""
-        return {segment.name: outline.units_read[segment.name] for segment in outline.segments[:-1]}
+        return {segment.name: shapes.units_read[segment.name] for segment in shapes.segments[:-1]}
 
     @property
     def taken_over(self) -> tuple[str, ...]:

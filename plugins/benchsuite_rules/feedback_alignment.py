@@ -22,7 +22,7 @@ class FeedbackAlignmentConfig(DrawnFeedbackConfig):
     """Probability that a feedback weight is present; the others are always zero. Present weights are not scaled up, so
     feedback as a whole is smaller by a factor of √density."""
 
-    later_fields = DrawnFeedbackConfig.later_fields | {"density"}
+    omit_default_from_hash = DrawnFeedbackConfig.omit_default_from_hash | {"density"}
 
 
 class FeedbackAlignment(ReplacedFeedbackRule[FeedbackAlignmentConfig]):

@@ -12,7 +12,7 @@ from torch.autograd import Function
 
 from benchsuite.credit.rule import Batch, CreditWork, Rule, RuleTraits, StepResult
 from benchsuite.networks.segments import Segment
-from benchsuite.networks.shapes.outline import ArchitectureOutline
+from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.registry import hookimpl
 from benchsuite_rules.direct_feedback_alignment import DirectFeedbackAlignment, DirectFeedbackAlignmentConfig
 
@@ -55,20 +55,20 @@ class LeakyDirectFeedbackAlignment(DirectFeedbackAlignment):
         mechanism="replaced_feedback",
         source="BioTorch (Sanfiz & Akrout 2021, arXiv:2108.13446), its layers of kind dfa; the matrices are drawn as "
         "direct_feedback_alignment draws them",
-        least_hidden=1,
+        min_hidden_segments=1,
         topologies=frozenset({"chain", "residual"}),
     )
 
     @classmethod
-    def widths(cls, outline: ArchitectureOutline) -> dict[str, int]:
+    def widths(cls, shapes: NetworkShapes) -> dict[str, int]:
         """Return the input size per example of each map that passes credit on."""
-        return {s.name: math.prod(s.input_shape) for s in outline.segments if outline.upstream[s.name]}
+        return {s.name: math.prod(s.input_shape) for s in shapes.segments if shapes.upstream[s.name]}
 
     @classmethod
-    def credit_work(cls, config: DirectFeedbackAlignmentConfig, outline: ArchitectureOutline) -> CreditWork:
+    def credit_work(cls, config: DirectFeedbackAlignmentConfig, shapes: NetworkShapes) -> CreditWork:
         """Return the work of the projection and of the cotangents that autograd computes before they are replaced."""
-        projection = super().credit_work(config, outline)
-        pulled = sum(s.multiply_adds for s in outline.segments if outline.upstream[s.name])
+        projection = super().credit_work(config, shapes)
+        pulled = sum(s.macs for s in shapes.segments if shapes.upstream[s.name])
         return replace(projection, per_example=projection.per_example + pulled)
 
     def assign_credit(self, batch: Batch) -> StepResult:

@@ -9,7 +9,7 @@ from torch import Generator, Tensor, nn
 from benchsuite.credit import RandomStream, Tape, normal_noise, record_forward
 from benchsuite.credit.rule import Batch, CreditWork, Rule, RuleConfig, RuleTraits, StepResult
 from benchsuite.networks.network import Network
-from benchsuite.networks.shapes.outline import ArchitectureOutline
+from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.registry import hookimpl
 
 BENCHSUITE_CONTRACT = 1
@@ -57,12 +57,12 @@ class NodePerturbation(Rule[NodePerturbationConfig]):
     )
 
     @classmethod
-    def credit_work(cls, config: NodePerturbationConfig, outline: ArchitectureOutline) -> CreditWork:
+    def credit_work(cls, config: NodePerturbationConfig, shapes: NetworkShapes) -> CreditWork:
         """Return the work of the noisy passes, and the memory of noise and credit of all units."""
         passes = config.samples * (1 + config.two_sided)
-        units = sum(segment.units for segment in outline.segments)
-        forward = sum(segment.multiply_adds for segment in outline.segments)
-        return CreditWork(per_example=passes * forward, held_per_example=2 * units * outline.components)
+        units = sum(segment.units for segment in shapes.segments)
+        forward = sum(segment.macs for segment in shapes.segments)
+        return CreditWork(per_example=passes * forward, workspace_numel_per_example=2 * units * shapes.components)
 
     def attach(self, network: Network, generator: Generator) -> None:
         """Create the noise stream."""
@@ -98,7 +98,7 @@ class NodePerturbation(Rule[NodePerturbationConfig]):
         """Return the credit from one perturbation, with each example's own loss, by segment."""
         shapes = {name: tape.outputs[name].shape for name in self.taken_over}
         noise = self.draw_noise(shapes, tape.logits, generator, batch)
-        for name, unread in self.network.outline.auxiliary.items():
+        for name, unread in self.network.shapes.auxiliary.items():
             if name in noise:
                 noise[name][:, shapes[name][1] - unread :].zero_()
         sd = self.config.standard_deviation

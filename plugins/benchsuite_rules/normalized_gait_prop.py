@@ -52,8 +52,8 @@ class NormalizedGaitProp(TargetRule[NormalizedGaitPropConfig]):
         """Return 1/γ, shape (batch,) or (1,)."""
         squares = difference.flatten(1).square().sum(1)  # (batch,)
         if self.config.scale == "per_batch":
-            total, whole = squares.sum(0, keepdim=True), batch.share
-            squares = whole.total(total) / whole.whole if whole else total / len(squares)
+            total, shard = squares.sum(0, keepdim=True), batch.shard
+            squares = shard.all_reduce_sum(total) / shard.batch_size if shard else total / len(squares)
         distance = squares if self.config.norm == "squared" else squares.sqrt()
         # An example without an error goes nowhere instead of 0/0.
         return distance.clamp_min(torch.finfo(distance.dtype).tiny) / self.config.eta

@@ -46,7 +46,7 @@ class SignSymmetryConfig(RuleConfig):
     """Differences for maps of one kind. With the defaults for the others, Xiao et al.'s code is ``{dense: {scale:
     root_fan_in, distribution: uniform}}``."""
 
-    later_fields = frozenset({"by_map"})
+    omit_default_from_hash = frozenset({"by_map"})
 
     def scale_for(self, linear_map: LinearMap) -> float:
         """Return s for one map."""

@@ -16,7 +16,7 @@ from benchsuite.credit.rule import CreditWork, Rule, RuleTraits
 from benchsuite.networks.maps import LinearMap
 from benchsuite.networks.network import Network
 from benchsuite.networks.segments import ProbeNorm
-from benchsuite.networks.shapes.outline import ArchitectureOutline
+from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.registry import hookimpl
 
 BENCHSUITE_CONTRACT = 1
@@ -142,14 +142,14 @@ class WeightMirror(ReplacedFeedbackRule[WeightMirrorConfig]):
     )
 
     @classmethod
-    def credit_work(cls, config: WeightMirrorConfig, outline: ArchitectureOutline) -> CreditWork:
+    def credit_work(cls, config: WeightMirrorConfig, shapes: NetworkShapes) -> CreditWork:
         """Return the work of credit and of mirroring: a response and a weight gradient per noise sample.
 
         Mirror batches before training are not counted.
         """
-        credit = super().credit_work(config, outline)
+        credit = super().credit_work(config, shapes)
         mirrored = 2 * config.mirror_steps * config.mirror_batch_size * credit.per_example
-        return replace(credit, per_step=mirrored, held=credit.kept)
+        return replace(credit, per_step=mirrored, workspace_numel=credit.state_numel)
 
     def draw_feedback(self, linear_map: LinearMap, generator: Generator) -> Tensor:
         """Return one map's initial feedback weight, independent of its forward weight."""
@@ -159,7 +159,7 @@ class WeightMirror(ReplacedFeedbackRule[WeightMirrorConfig]):
         """Draw B, then the seed of the noise stream."""
         super().attach(network, generator)
         self.stream = RandomStream(generator)
-        self.input_shapes = {segment.name: segment.input_shape for segment in network.outline.segments}
+        self.input_shapes = {segment.name: segment.input_shape for segment in network.shapes.segments}
         self.sizes = {
             name: self.config.standard_deviation_of(network.maps[name]) * weight.numel() ** 0.5
             for name, weight in self.feedback.by_segment.items()
@@ -218,7 +218,7 @@ class WeightMirror(ReplacedFeedbackRule[WeightMirrorConfig]):
         weight = self.feedback.by_segment[name]
         if self.config.reduction == "sum":
             return weight.new_ones(())
-        segment = next(s for s in self.network.outline.segments if s.name == name)
+        segment = next(s for s in self.network.shapes.segments if s.name == name)
         at_input, at_output = weight.new_ones(1, *segment.input_shape), weight.new_ones(1, *segment.output_shape)
         products = self.network.maps[name].weight_gradient(at_input, at_output)
         for axis in range(products.dim()):

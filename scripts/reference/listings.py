@@ -6,21 +6,24 @@ from typing import Any
 
 from reference.ask import ask, one_line, table
 
+from benchsuite.api.workspace import find_specs
+
 
 def tracks_page() -> str:
     """Return the page of tracks and suites."""
     text = """# Tracks
 
-Every built-in track and suite, generated from the spec files. `benchsuite info NAME` prints one in full, with the values
-that papers published for it.
+Every built-in track and suite, generated from the spec files. `benchsuite info NAME` prints one in full, with the
+values that papers published for it.
 
 ## Suites
 
 """
     text += table(("suite", "what it is"), _rows("suites")) + "\n## All tracks\n\n"
     rows = []
+    library = find_specs()
     for entry in ask("list", "tracks", "--json")["tracks"]:
-        track = ask("info", entry["name"], "--json")["track"]
+        track: Any = library.load("tracks", entry["name"]).plain()
         protocol = track.get("protocol", {})
         rows.append(
             (
@@ -39,8 +42,8 @@ def datasets_page() -> str:
     """Return the page of data sets."""
     text = """# Data sets
 
-Every built-in data set, generated from the spec files. Errors on two of them are never compared, however alike their names:
-a data set's fingerprint, the sha256 of its decoded tensors, is in every record.
+Every built-in data set, generated from the spec files. Errors on two of them are never compared, however alike their
+names: a data set's fingerprint, the sha256 of its decoded tensors, is in every record.
 [Get the data](../how-to/data.md) says where the files belong.
 
 """

@@ -33,8 +33,8 @@ def _index(entries: list[dict[str, Any]]) -> str:
         )
     text = """# Rules
 
-Every installed rule, generated from the rules themselves. A rule that cannot work in a network is refused with the reason:
-`benchsuite plan TRACK` shows it before anything runs.
+Every installed rule, generated from the rules themselves. A rule that cannot work in a network is refused with the
+reason: `benchsuite plan TRACK` shows it before anything runs.
 
 """
     return text + table(("rule", "how credit reaches a hidden segment", "mechanism", "networks"), rows)

@@ -20,7 +20,7 @@ def test_an_experiment_prints_its_table_and_builds_its_page(command: Command, tm
     assert done.code == 0, done.err
     for text in ("ε = 0.25", "backprop", "corr(W3, R3ᵀ)", "log10 of error"):
         assert text in done.out
-    page = tmp_path / "benchsuite-store" / "site" / "experiments" / f"{NAME}.html"
+    page = tmp_path / "benchsuite-store" / "site" / "studies" / f"{NAME}.html"
     assert page.is_file()
     assert str(page) in done.out
     assert "10/10" in done.err
@@ -53,7 +53,7 @@ def test_a_run_of_a_track_keeps_the_experiments_page(command: Command, tmp_path:
     command("run", *SMALL)
     command("run", "digits-fc", "--tier", "smoke", "--seeds", "1", "--rules", "backprop")
     site = tmp_path / "benchsuite-store" / "site"
-    assert (site / "experiments" / f"{NAME}.html").is_file()
+    assert (site / "studies" / f"{NAME}.html").is_file()
     assert (site / "tracks" / "digits-fc.html").is_file()
     built = command("leaderboard", "build", "--out", "page", "--json").json
     assert (built["records"], built["experiments"], built["broken"]) == (1, 1, 0)

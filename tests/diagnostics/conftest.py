@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchsuite.credit.rule import Rule
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.models.architecture import ChainArchitecture
 
@@ -31,7 +31,7 @@ def attach(registry: Registry) -> Attach:
     ) -> Rule:
         spec = {"name": "a", "kind": "chain", "layers": layers, **(form or {})}
         architecture = ChainArchitecture.model_validate(spec)
-        network = build(outline_of(architecture, input_shape, classes), torch.Generator().manual_seed(0)).double()
+        network = build(shapes_of(architecture, input_shape, classes), torch.Generator().manual_seed(0)).double()
         for parameter in (p for n, p in network.named_parameters() if n.startswith(frozen or "-")):
             parameter.requires_grad_(False)
         rule_type = registry.rule(name)

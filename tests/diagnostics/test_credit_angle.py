@@ -10,7 +10,7 @@ import torch
 from benchsuite.credit.rule import Batch, Rule
 from benchsuite.diagnostics.angles import mean_angle_deg
 from benchsuite.diagnostics.credit_angle import CreditAngle, PreActivationCreditAngle
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CrossEntropy
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.models.architecture import ChainArchitecture
@@ -28,7 +28,7 @@ def attached(registry: Registry, name: str, layers: list[dict[str, object]] | No
     architecture = ChainArchitecture.model_validate(
         {"name": "a", "kind": "chain", "layers": LAYERS if layers is None else layers}
     )
-    network = build(outline_of(architecture, (1, 6, 6), 4), torch.Generator().manual_seed(0)).double()
+    network = build(shapes_of(architecture, (1, 6, 6), 4), torch.Generator().manual_seed(0)).double()
     rule = registry.rule(name)()
     rule.attach(network, torch.Generator().manual_seed(1))
     network.eval()

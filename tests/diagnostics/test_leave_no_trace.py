@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from benchsuite.conformance.kit.guards import Surroundings
+from benchsuite.conformance.kit.guards import GlobalState
 from benchsuite.conformance.samples.networks import SampleNetwork
 from benchsuite.conformance.samples.trial import Trial, differing
 from benchsuite.diagnostics.cluster_quality import ClusterQualityOfAuthors
@@ -53,7 +53,7 @@ UNDEFINED_FOR_BACKPROP = (
 """How names begin of diagnostics that have no number for backprop in an ordinary network."""
 RULES = installed_registry().rules
 SAMPLES = {sample.name: sample for sample in SAMPLE_NETWORKS}
-OUTLINES = {name: sample.outline for name, sample in SAMPLES.items()}
+SHAPES = {name: sample.shapes for name, sample in SAMPLES.items()}
 # How well a mirror has learned before is nothing to a diagnostic, and takes 300 batches.
 CONFIGS = {"weight_mirror": {"initial_mirror_steps": 5}}
 
@@ -80,7 +80,7 @@ def everything(trial: Trial) -> dict[str, object]:
     return found
 
 
-@pytest.mark.parametrize(("rule_name", "sample_name"), covering_pairs(OUTLINES))
+@pytest.mark.parametrize(("rule_name", "sample_name"), covering_pairs(SHAPES))
 @pytest.mark.parametrize("with_gradients", [True, False], ids=["with gradients", "without"])
 def test_measuring_leaves_everything_as_it_was_and_repeats_itself(rule_name, sample_name, with_gradients):
     """``with gradients``: those of the last step, which share a tensor where feedback learns."""
@@ -91,7 +91,7 @@ def test_measuring_leaves_everything_as_it_was_and_repeats_itself(rule_name, sam
     batch = sample.batch(1)
     seen_once = (ClusterQualityOfAuthors,) if sample.name == "conv-norm-dropout" and rule_name == "backprop" else ()
     for diagnostic in (*DIAGNOSTICS, *seen_once):
-        before, surroundings = everything(trial), Surroundings(trial.network, batch)
+        before, surroundings = everything(trial), GlobalState(trial.network, batch)
         first = diagnostic().measure(trial.rule, batch)
         changed = [*differing(before, everything(trial)), *surroundings.changes()]
         assert not changed, diagnostic.name
@@ -100,7 +100,7 @@ def test_measuring_leaves_everything_as_it_was_and_repeats_itself(rule_name, sam
 
 
 @pytest.mark.parametrize("frozen", [("dense1",), ("dense2",), ("dense1", "dense2"), ("dense1.map.weight",)])
-@pytest.mark.parametrize("rule_name", [rule for rule, _ in possible_pairs({"dense": OUTLINES["dense"]})])
+@pytest.mark.parametrize("rule_name", [rule for rule, _ in possible_pairs({"dense": SHAPES["dense"]})])
 @pytest.mark.parametrize("options", [{}, {"norm": "batch"}, {"activation": "softplus"}], ids=str)
 def test_frozen_parameters_are_no_obstacle(attach, rule_name, frozen, options):
     layers = [{"kind": "dense", "units": 7, **options}, {"kind": "dense", "units": 6, **options}]

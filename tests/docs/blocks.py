@@ -6,6 +6,7 @@ A block that cannot run on any machine is preceded by ``<!-- not run: the reason
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ def paragraphs_of(page: Path) -> list[int]:
     tokens = MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8"))
     inside = [
         token.content
-        for before, token in zip(tokens, tokens[1:], strict=False)
+        for before, token in itertools.pairwise(tokens)
         if before.type == "paragraph_open" and token.type == "inline"
     ]
     return [len(text.split()) for text in inside if not text.startswith(("![", "--8<--"))]

@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ RUNNABLE = [page for page in PAGES if any(block.language != "text" for block in 
 
 
 @pytest.fixture
-def small_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def small_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Work in a folder of the test, with runs of the smoke tier and no mirror; forget what a page installs."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BENCHSUITE_TRACKING_URI", "none")
@@ -107,7 +107,9 @@ def _install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = "".join(f"{name} = {value}\n" for name, value in points.items())
     (info / "entry_points.txt").write_text(f"[benchsuite]\n{lines}")
     monkeypatch.syspath_prepend(str(source))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(source), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(source), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    )
     installed_registry.cache_clear()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchsuite.execution.plan import make_plan
-from benchsuite.networks.builder import outline_of
+from benchsuite.networks.builder import shapes_of
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.check_file import check_file
 from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
@@ -201,7 +201,7 @@ def test_alexnets_track_has_the_sign_symmetry_codes_protocol(registry: Registry)
         residual["backprop"].protocol.optimizer,
     )
     assert runs["sign_symmetry"].rule == residual["sign_symmetry"].rule
-    plan = outline_of(runs["backprop"].architecture, (3, 224, 224), 1000)
+    plan = shapes_of(runs["backprop"].architecture, (3, 224, 224), 1000)
     assert len(plan.segments) == 8
 
 
@@ -295,7 +295,7 @@ def test_a_second_square_track_regularises_backprop_too(registry: Registry, trac
 def test_the_imagenet_track_has_the_published_convs(registry: Registry) -> None:
     """FACTS §4.2, §4.3: 3·9², 24·3², 24·5², 48·3², 48·3², 96·3², 96·3² channels; a weaker regulariser than CIFAR's."""
     runs = paper_runs(registry, "imagenet-gait-conv", GAIT_RULES)
-    plan = outline_of(runs["backprop"].architecture, (3, 224, 224), 1000)
+    plan = shapes_of(runs["backprop"].architecture, (3, 224, 224), 1000)
     assert [s.output_shape[0] for s in plan.segments] == [243, 216, 600, 432, 432, 864, 864, 192 * 7 * 7]
     for name, spec in runs.items():
         assert (spec.protocol.loss, spec.protocol.optimizer.kind) == ("cross_entropy", "adam")

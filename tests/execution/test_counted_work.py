@@ -14,10 +14,10 @@ from torch.utils.flop_counter import flop_registry
 
 from benchsuite.credit.rule import Batch, Rule
 from benchsuite.execution.estimate import estimate
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CrossEntropy
 from benchsuite.networks.maps.factorization import Square
-from benchsuite.networks.shapes.outline import ArchitectureOutline
+from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.registry.manager import installed_registry
 from benchsuite.specs.models.architecture import ChainArchitecture
 from benchsuite.specs.models.protocol import ProtocolSpec
@@ -44,7 +44,7 @@ CONFIGS: dict[str, list[dict[str, Any]]] = {
 """Further hyperparameters that change how much is done."""
 
 
-def outline(name: str, form: str) -> ArchitectureOutline:
+def shapes(name: str, form: str) -> NetworkShapes:
     input_shape, layers = LAYERS[name]
     spec = {
         "name": "counted",
@@ -56,7 +56,7 @@ def outline(name: str, form: str) -> ArchitectureOutline:
             "initialization": {"scheme": "orthogonal"},
         },
     }
-    return outline_of(ChainArchitecture.model_validate(spec), input_shape, 10)
+    return shapes_of(ChainArchitecture.model_validate(spec), input_shape, 10)
 
 
 def protocol(orthogonality: dict[str, Any] | None = None) -> ProtocolSpec:
@@ -120,7 +120,7 @@ def counted_inverses(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
         yield operations
 
 
-def counted(rule: Rule, plan: ArchitectureOutline, how: ProtocolSpec, monkeypatch: pytest.MonkeyPatch) -> float:
+def counted(rule: Rule, plan: NetworkShapes, how: ProtocolSpec, monkeypatch: pytest.MonkeyPatch) -> float:
     network = build(plan, Generator().manual_seed(0))
     rule.attach(network, Generator().manual_seed(1))
     inputs = torch.randn(BATCH, *plan.input_shape, generator=Generator().manual_seed(2))
@@ -133,7 +133,7 @@ def counted(rule: Rule, plan: ArchitectureOutline, how: ProtocolSpec, monkeypatc
     return sum(inverses) + products.total
 
 
-NETWORKS = {f"{layers}-{form}": outline(layers, form) for layers in LAYERS for form in ("ordinary", "invertible")}
+NETWORKS = {f"{layers}-{form}": shapes(layers, form) for layers in LAYERS for form in ("ordinary", "invertible")}
 
 
 @pytest.mark.parametrize(("name", "network"), possible_pairs(NETWORKS))
@@ -150,7 +150,7 @@ def test_a_plan_counts_what_a_step_does(name: str, network: str, monkeypatch: py
 
 
 def test_the_regulariser_is_counted_for_the_maps_it_is_of() -> None:
-    plan, backprop = outline("dense", "invertible"), RULES["backprop"]
+    plan, backprop = shapes("dense", "invertible"), RULES["backprop"]
     sizes = [s.output_shape[0] for s in plan.segments]
     extra = [
         estimate(

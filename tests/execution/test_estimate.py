@@ -10,7 +10,7 @@ from benchsuite.credit.rule import Rule, RuleConfig
 from benchsuite.data.load import load_dataset
 from benchsuite.execution.estimate import estimate, hours
 from benchsuite.execution.plan import describe
-from benchsuite.networks.builder import outline_of
+from benchsuite.networks.builder import shapes_of
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.models.architecture import ChainArchitecture
 from benchsuite.specs.models.dataset import DigitsDataset, SyntheticDataset
@@ -40,14 +40,14 @@ def named(registry: Registry, name: str) -> tuple[type[Rule], RuleConfig]:
     ],
 )
 def test_flops_are_the_products_that_a_rule_makes(registry: Registry, rule: str, products: int) -> None:
-    found = estimate(outline_of(DENSE, (784,), 10), *named(registry, rule), PROTOCOL, 60_000, 0)
+    found = estimate(shapes_of(DENSE, (784,), 10), *named(registry, rule), PROTOCOL, 60_000, 0)
     assert found.flops_per_step == 2 * 128 * products
     assert found.flops_total == found.flops_per_step * 2 * 469
     assert found.parameters == FORWARD + 1024 + 512 + 10
 
 
 def test_memory_counts_data_weights_gradients_and_moments(registry: Registry) -> None:
-    found = estimate(outline_of(DENSE, (784,), 10), *named(registry, "backprop"), PROTOCOL, 60_000, 2**20)
+    found = estimate(shapes_of(DENSE, (784,), 10), *named(registry, "backprop"), PROTOCOL, 60_000, 2**20)
     least = 4 * found.parameters * 4 / 2**20 + 1
     assert least < found.memory_mib < 2 * least
 
@@ -62,7 +62,7 @@ def test_feedback_that_learns_has_the_optimizers_state_and_fixed_feedback_has_no
         {"epochs": 2, "batch_size": 128, "optimizer": {**kinds[optimizer], "learning_rate": 1e-3}}
     )
     memory = {
-        rule: estimate(outline_of(DENSE, (784,), 10), *named(registry, rule), protocol, 60_000, 0).memory_mib
+        rule: estimate(shapes_of(DENSE, (784,), 10), *named(registry, rule), protocol, 60_000, 0).memory_mib
         for rule in ("backprop", "feedback_alignment", "kolen_pollack", "updated_random_feedback")
     }
     feedback_mib = (1024 * 512 + 512 * 10) * 4 / 2**20
@@ -98,7 +98,7 @@ def test_hours_are_operations_over_speed() -> None:
 
 def test_processes_share_a_batchs_activations_only(registry: Registry) -> None:
     backprop = named(registry, "backprop")
-    one, four = (estimate(outline_of(DENSE, (784,), 10), *backprop, PROTOCOL, 60_000, 0, n) for n in (1, 4))
+    one, four = (estimate(shapes_of(DENSE, (784,), 10), *backprop, PROTOCOL, 60_000, 0, n) for n in (1, 4))
     assert one.flops_total == four.flops_total
     activations_mib = 128 * (784 + 2 * (1024 + 512 + 10)) * 4 / 2**20
     assert one.memory_mib - four.memory_mib == pytest.approx(activations_mib * 3 / 4)

@@ -11,7 +11,7 @@ import pytest
 
 from benchsuite.execution import run as run_module
 from benchsuite.execution.endings import InterruptedRunError
-from benchsuite.execution.interruption import interruptions_held, termination_as_interrupt
+from benchsuite.execution.interruption import interruptions_deferred, sigterm_as_interrupt
 from benchsuite.execution.run import Run
 from benchsuite.records.model import RunRecord
 from benchsuite.records.store import RecordStore
@@ -46,11 +46,11 @@ def test_a_signal_waits_for_the_block_and_is_let_in_after_it(number: signal.Sign
     done = []
 
     def hold() -> None:
-        with interruptions_held():
+        with interruptions_deferred():
             signal.raise_signal(number)
             done.append("the whole block")
 
-    with termination_as_interrupt(), pytest.raises(KeyboardInterrupt):
+    with sigterm_as_interrupt(), pytest.raises(KeyboardInterrupt):
         hold()
     assert done
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -61,7 +61,7 @@ def test_a_thread_holds_nothing() -> None:
     before, seen = signal.getsignal(signal.SIGTERM), []
 
     def hold() -> None:
-        with interruptions_held():
+        with interruptions_deferred():
             seen.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=hold)
@@ -75,7 +75,7 @@ def test_a_signal_that_meets_the_record_of_a_finished_run_loses_nothing(
     make_spec: MakeSpec, make_run: MakeRun, store: RecordStore
 ) -> None:
     run = make_run(make_spec())
-    with termination_as_interrupt(), pytest.raises(KeyboardInterrupt):
+    with sigterm_as_interrupt(), pytest.raises(KeyboardInterrupt):
         run.execute()
     record = store.find(run.id)
     assert record is not None
@@ -88,7 +88,7 @@ def test_a_second_signal_does_not_take_the_record_of_the_first(
 ) -> None:
     run = make_run(make_spec())
     run.state.tell = interrupt_in_the_second_epoch
-    with termination_as_interrupt(), pytest.raises(KeyboardInterrupt):
+    with sigterm_as_interrupt(), pytest.raises(KeyboardInterrupt):
         run.execute()
     record = store.find(run.id)
     assert record is not None
@@ -112,7 +112,7 @@ def test_a_signal_that_comes_while_an_error_is_taken_in_is_an_interruption(
         if event == "benchsuite_epoch_finished":
             raise RuntimeError("the other process is gone")
 
-    monkeypatch.setattr(run_module, "ending_of_failure", signalled)
+    monkeypatch.setattr(run_module, "ending_from_error", signalled)
     run = make_run(make_spec())
     run.state.tell = lost
     with pytest.raises(InterruptedRunError):

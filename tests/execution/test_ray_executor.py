@@ -14,8 +14,8 @@ import pytest
 
 from benchsuite.errors import HardwareError
 from benchsuite.execution import ray_worker
-from benchsuite.execution.endings import Loss
-from benchsuite.execution.executor import Place
+from benchsuite.execution.endings import LostRun
+from benchsuite.execution.executor import RunContext
 from benchsuite.execution.run import Run
 from benchsuite.execution.session import Session, SessionResult
 from benchsuite.records.model import RunRecord
@@ -35,7 +35,7 @@ ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 
 from ray.cluster_utils import Cluster  # noqa: E402
 
-from benchsuite.execution.ray_executor import POLL_S, Need, RayExecutor, need_of, settle_for_cluster  # noqa: E402
+from benchsuite.execution.ray_executor import POLL_S, RayExecutor, Resources, resolve_for_cluster, resources_for  # noqa: E402
 
 pytestmark = pytest.mark.xdist_group("ray")
 
@@ -253,7 +253,7 @@ def test_what_no_machine_has_is_refused_before_anything_is_run(
     executor = RayExecutor()
     wide = make_spec(hardware={"name": "wide", "device": "cpu", "threads": 64})
     with pytest.raises(HardwareError, match="no machine of the cluster has room for hardware 'wide': 64 CPU cores"):
-        executor.check([SelectedRun(wide, "")], Place(store.root, store.root, fresh=False))
+        executor.check([SelectedRun(wide, "")], RunContext(store.root, store.root, fresh=False))
     # One hardware spec, for images that 64 processes decode and for data that need none, last.
     (images,) = resolve(
         Selection("imagenet-resnet18", rules=("backprop",), tier="smoke", seeds=(0,)), library, registry
@@ -261,23 +261,23 @@ def test_what_no_machine_has_is_refused_before_anything_is_run(
     hardware = images.spec.hardware.model_copy(update={"device": "cpu", "loader_processes": 64})
     both = [images.spec.model_copy(update={"hardware": hardware}), make_spec(hardware=hardware.model_dump())]
     with pytest.raises(HardwareError, match="65 CPU cores"):
-        executor.check([SelectedRun(spec, "") for spec in both], Place(store.root, store.root, fresh=False))
+        executor.check([SelectedRun(spec, "") for spec in both], RunContext(store.root, store.root, fresh=False))
     fitting = [SelectedRun(make_spec(), "")]
     with pytest.raises(HardwareError, match=r"data is not seen, expected seen(.|\n)*must be the same folders"):
-        executor.check(fitting, Place(store.root, tmp_path / "nowhere", fresh=False))
-    executor.check(fitting, Place(store.root, store.root, fresh=False))
+        executor.check(fitting, RunContext(store.root, tmp_path / "nowhere", fresh=False))
+    executor.check(fitting, RunContext(store.root, store.root, fresh=False))
     assert not [p for p in store.root.iterdir() if p.name.startswith(".looked-for")]
-    assert settle_for_cluster(HardwareSpec(name="auto", device="auto")).device == "cpu"
+    assert resolve_for_cluster(HardwareSpec(name="auto", device="auto")).device == "cpu"
 
 
 def test_runs_reserve_what_their_hardware_says(make_spec: MakeSpec) -> None:
-    def need(**hardware: Any) -> Need:
-        return need_of(make_spec(hardware={"name": "a", **hardware}))
+    def need(**hardware: Any) -> Resources:
+        return resources_for(make_spec(hardware={"name": "a", **hardware}))
 
-    assert need(device="cpu") == Need(1, 0, 0)
-    assert need(device="cpu", threads=4, memory_gib=2, loader_processes=3) == Need(4, 0, 2 * 2**30)
+    assert need(device="cpu") == Resources(1, 0, 0)
+    assert need(device="cpu", threads=4, memory_gib=2, loader_processes=3) == Resources(4, 0, 2 * 2**30)
     shared = need(device="cuda", memory_gib=20, device_share=0.25)
-    assert shared == Need(1, 0.25, 0)
+    assert shared == Resources(1, 0.25, 0)
     assert shared.fits({"CPU": 1, "GPU": 1})
     assert not shared.fits({"CPU": 1})
 
@@ -290,7 +290,7 @@ def test_hardware_that_ray_cannot_share_out_is_refused(
     make_spec: MakeSpec, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(HardwareError, match=message):
-        need_of(make_spec(hardware={"name": "odd", "device": "cuda", **changes}))
+        resources_for(make_spec(hardware={"name": "odd", "device": "cuda", **changes}))
 
 
 def test_processes_that_decode_images_are_reserved_too(registry: Registry) -> None:
@@ -298,9 +298,9 @@ def test_processes_that_decode_images_are_reserved_too(registry: Registry) -> No
     library = SpecLibrary([builtin_folder()])
     (run,) = resolve(Selection("imagenet-resnet18", rules=("backprop",), tier="smoke", seeds=(0,)), library, registry)
     with pytest.raises(HardwareError, match=r"hardware\.loader_processes=8"):
-        need_of(run.spec)
+        resources_for(run.spec)
     hardware = run.spec.hardware.model_copy(update={"device": "cuda", "threads": 2, "loader_processes": 6})
-    assert need_of(run.spec.model_copy(update={"hardware": hardware})) == Need(8, 1, 0)
+    assert resources_for(run.spec.model_copy(update={"hardware": hardware})) == Resources(8, 1, 0)
 
 
 def test_the_record_of_a_loss_needs_no_device_and_no_checkpoint(
@@ -308,10 +308,10 @@ def test_the_record_of_a_loss_needs_no_device_and_no_checkpoint(
 ) -> None:
     """Catches a machine without a GPU that cannot write down what became of a run on one."""
     run = make_run(make_spec(hardware={"name": "cuda", "device": "cuda"}))
-    record = run.record_loss(Loss("its worker was lost 4 times: gone"))
+    record = run.record_lost_run(LostRun("its worker was lost 4 times: gone"))
     assert (record.status, record.hardware.device, record.epochs) == ("crashed", "cuda", ())
     assert run.state.store.find(run.id) == record
-    killed = run.record_loss(Loss("Ray ended it for want of memory", "out_of_memory"))
+    killed = run.record_lost_run(LostRun("Ray ended it for want of memory", "out_of_memory"))
     assert (killed.status, killed.reason) == ("out_of_memory", "Ray ended it for want of memory")
 
 
@@ -332,7 +332,7 @@ def test_an_interruption_that_is_lost_in_the_worker_is_noticed_after_the_epoch(
     """Catches a run that goes on to its end after Ctrl-C, because a callback swallowed the KeyboardInterrupt."""
     heard = Heard()
     monkeypatch.setattr(ray_worker, "was_cancelled", lambda: len(heard.events) == 3)
-    record = ray_worker.make_run(SelectedRun(make_spec(), ""), Place(store.root, store.root, fresh=False), heard)
+    record = ray_worker.make_run(SelectedRun(make_spec(), ""), RunContext(store.root, store.root, fresh=False), heard)
     assert record is not None
     assert (record.status, len(record.epochs)) == ("interrupted", 2)
     assert not list(store.running_folder.iterdir())
@@ -344,10 +344,10 @@ class Stopped:
     def __init__(self, make_run: Callable[..., Run]) -> None:
         self.make_run = make_run
 
-    def check(self, runs: Any, place: Place) -> None:
+    def check(self, runs: Any, place: RunContext) -> None:
         """Find nothing wrong."""
 
-    def make(self, runs: Any, place: Place, tell: Any, lost: Any) -> Iterator[RunRecord]:
+    def make(self, runs: Any, place: RunContext, tell: Any, lost: Any) -> Iterator[RunRecord]:
         self.make_run(runs[0].spec).execute()
         raise KeyboardInterrupt
         yield

@@ -15,7 +15,7 @@ import torch
 from torch import Generator
 
 from benchsuite.credit.rule import Batch
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.specs.models.architecture import ChainArchitecture
 from benchsuite_rules.backprop import Backprop
@@ -43,7 +43,7 @@ def _angle(rule, depth, dtype, seed):
         "readout": {"activation": LEAKY},
         "defaults": {"activation": LEAKY, "initialization": {"scheme": "orthogonal"}},
     }
-    plan = outline_of(ChainArchitecture.model_validate(spec), (256,), 10)
+    plan = shapes_of(ChainArchitecture.model_validate(spec), (256,), 10)
     network = build(plan, Generator().manual_seed(seed)).to(dtype)
     generator = Generator().manual_seed(100 + seed)
     inputs = torch.randn(32, 256, generator=generator, dtype=FLOAT64).to(dtype)

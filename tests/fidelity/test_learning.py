@@ -13,12 +13,12 @@ from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.resolve import Selection, resolve
-from benchsuite.training.device import settle_hardware
+from benchsuite.training.device import resolve_hardware
 
 
 def run(selection: Selection, library: SpecLibrary, registry: Registry, tmp_path: Path, data: Path) -> list[RunRecord]:
     session = Session(
-        resolve(selection, library, registry, settle_hardware), RecordStore(tmp_path / "store"), registry, data
+        resolve(selection, library, registry, resolve_hardware), RecordStore(tmp_path / "store"), registry, data
     )
     session.check()
     return session.execute().records

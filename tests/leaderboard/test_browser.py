@@ -136,10 +136,10 @@ def test_a_phone_scrolls_the_table_and_not_the_page(page):
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_an_experiments_charts_are_drawn(page):
+def test_a_studys_charts_are_drawn(page):
     """Last, since it leaves the page that the tests above share."""
     address = page.current_url
-    page.get(address.replace("tracks/digits-fc", "experiments/a-study"))
+    page.get(address.replace("tracks/digits-fc", "studies/a-study"))
     wait_until(page, "document.querySelectorAll('.chart[data-drawn=yes]').length === 4")
     assert page.execute_script("return document.querySelectorAll('.chart-problem').length") == 0
     assert page.execute_script("return window.broken") is None

@@ -36,7 +36,7 @@ KINDS = {
     "compare": "compare.html",
     "pair": "compare/backprop/fa.html",
     "run": "",
-    "experiment": "experiments/a-study.html",
+    "study": "studies/a-study.html",
 }
 """One page of each kind; the run's has its id in its name."""
 
@@ -60,7 +60,7 @@ def hostile_audit(environment) -> RuleAudit:
         forms=(HOSTILE,),
         topologies=(),
         map_kinds=(HOSTILE,),
-        least_hidden=1,
+        min_hidden_segments=1,
         learns_feedback=True,
     )
     return RuleAudit(rule="fa", summary=HOSTILE, needs=needs, environment=environment, claims=(claim,))

@@ -13,7 +13,7 @@ from benchsuite.results.tables import summarize
 from benchsuite_leaderboard.charts.diagnostics import alignment_charts
 from benchsuite_leaderboard.charts.learning import learning_curves
 from benchsuite_leaderboard.charts.rows import assign_series
-from benchsuite_leaderboard.charts.vega import MOST_SEGMENTS
+from benchsuite_leaderboard.charts.vega import MAX_SEGMENTS
 
 
 @given(st.integers(0, 400), st.integers(2, 60))
@@ -51,7 +51,7 @@ def test_a_deep_network_shows_evenly_spaced_segments_and_says_of_how_many(make_r
     deep = [angle.model_copy(update={"segment": f"s{i:02}"}) for i in range(50)]
     (table,) = summarize([make_record("rule", 0, 0.1, diagnostics=deep)])
     (group,) = alignment_charts(table, 1000)
-    assert (len(group.charts), group.segments) == (MOST_SEGMENTS, 50)
+    assert (len(group.charts), group.segments) == (MAX_SEGMENTS, 50)
     assert (group.charts[0].title, group.charts[-1].title) == ("s00", "s49")
 
 

@@ -14,10 +14,10 @@ from benchsuite_leaderboard.critical_difference import (
     friedman_p,
     friedman_statistic,
     iman_davenport,
+    indistinguishable_from,
+    indistinguishable_groups,
     largest_block,
     nemenyi_distance,
-    not_told_apart,
-    not_told_from,
     rank_rules,
 )
 
@@ -72,7 +72,7 @@ def test_rules_are_ranked_over_the_tracks_that_all_have(make_record, make_seeds)
     assert ranking.tracks == ("t1", "t2", "t3")
     assert ranking.left_out == (("rare", 1),), "a rule with a failed seed has no place on its track"
     assert ranking.alike == (("backprop", "fa"), ("fa", "dfa"))
-    assert not_told_from(ranking, "fa") == ["backprop", "dfa"]
+    assert indistinguishable_from(ranking, "fa") == ["backprop", "dfa"]
 
 
 def test_equal_errors_share_a_rank(make_seeds):
@@ -99,5 +99,5 @@ def test_the_block_has_no_hole(covered):
 
 def test_sets_that_are_not_told_apart_are_the_largest_ones():
     ranks = (("a", 1.0), ("b", 1.8), ("c", 2.5), ("d", 5.0))
-    assert not_told_apart(ranks, 1.0) == (("a", "b"), ("b", "c"))
-    assert not_told_apart(ranks, 2.0) == (("a", "b", "c"),)
+    assert indistinguishable_groups(ranks, 1.0) == (("a", "b"), ("b", "c"))
+    assert indistinguishable_groups(ranks, 2.0) == (("a", "b", "c"),)

@@ -33,7 +33,7 @@ def audit_of(make_record):
             forms=("vectorized",),
             topologies=("chain",),
             map_kinds=None,
-            least_hidden=1,
+            min_hidden_segments=1,
             learns_feedback=False,
         )
         environment = make_record().environment.model_copy(update={"rule_source_hash": source})

@@ -172,7 +172,7 @@ def test_folders_and_records_in_memory_give_the_same_pages(records, make_experim
     for found in (one, two, three):
         found.pop(".benchsuite-site")  # lists what is remembered too
     assert one == two == three
-    assert any(name.startswith("experiments/") for name in one)
+    assert any(name.startswith("studies/") for name in one)
 
 
 def test_a_record_in_memory_that_changed_makes_its_track_anew(make_record, make_seeds, tmp_path):

@@ -11,9 +11,9 @@ import pytest
 from benchsuite.records.store import BrokenRecord
 from benchsuite.results.formatting import plain_mean_sd
 from benchsuite.results.model import Estimate
-from benchsuite_leaderboard.charts.studies import correlation_charts, error_chart, experiment_series
+from benchsuite_leaderboard.charts.studies import correlation_charts, error_chart, study_series
 from benchsuite_leaderboard.site import build_site
-from benchsuite_leaderboard.study_tables import summarize_experiments
+from benchsuite_leaderboard.study_tables import summarize_studies
 
 from ..built_site import pages_of
 
@@ -22,7 +22,7 @@ LABELS = ["updated_random_feedback, ε = 0", "updated_random_feedback, ε = 1", 
 
 def test_a_row_is_the_mean_of_logarithms_over_seeds(make_experiment):
     """Seeds end at 1e-2, 1e-1 and 1; the logarithm of the mean would be -0.43."""
-    (table,) = summarize_experiments([make_experiment()])
+    (table,) = summarize_studies([make_experiment()])
     assert [row.label for row in table.rows] == LABELS
     first = table.rows[0]
     assert (first.error.mean, first.error.sd, first.error.n) == pytest.approx((-1.0, 1.0, 3))
@@ -34,7 +34,7 @@ def test_a_row_is_the_mean_of_logarithms_over_seeds(make_experiment):
 
 
 def test_a_diverged_trajectory_is_counted_and_enters_no_mean(make_experiment):
-    (table,) = summarize_experiments([make_experiment(diverged={(0, 1), (2, 1), (1, 0)})])
+    (table,) = summarize_studies([make_experiment(diverged={(0, 1), (2, 1), (1, 0)})])
     zero, one, _ = table.rows
     assert (one.completed, one.total) == (1, 3)
     reason = "diverged: the error stopped being a finite number in iterations 3 to 4"
@@ -46,12 +46,12 @@ def test_a_diverged_trajectory_is_counted_and_enters_no_mean(make_experiment):
 
 def test_a_row_without_a_completed_seed_has_no_number_and_no_line(make_experiment):
     record = make_experiment(diverged={(s, r) for s in range(3) for r in (0, 1, None)})
-    (table,) = summarize_experiments([record])
+    (table,) = summarize_studies([record])
     assert [row.error for row in table.rows] == [None] * 3
     assert [set(row.correlations) for row in table.rows] == [{None}, {None}, set()]
     assert error_chart(table, 1000) is None
     assert correlation_charts(table, 1000) == []
-    page = pages_of([record])["experiments/a-study.html"]
+    page = pages_of([record])["studies/a-study.html"]
     assert page.count("seeds 0, 1, 2 diverged") == 3
 
 
@@ -60,58 +60,58 @@ def test_an_error_of_exactly_zero_has_no_logarithm_and_so_no_mean(make_experimen
     record = make_experiment(ends=((0, 0.1), (1, 0.1)))
     first, *others = record.trajectories
     first = first.model_copy(update={"squared_error": (*first.squared_error[:-1], 0.0)})
-    (table,) = summarize_experiments([record.model_copy(update={"trajectories": (first, *others)})])
+    (table,) = summarize_studies([record.model_copy(update={"trajectories": (first, *others)})])
     assert table.rows[0].error is None
     assert [p.epoch for p in table.rows[0].error_curve] == [0, 1, 2, 3]
     assert table.rows[1].error is not None
 
 
-def test_of_two_records_of_one_experiment_the_later_stands(make_experiment):
+def test_of_two_records_of_one_study_the_later_stands(make_experiment):
     early = make_experiment(command="early")
     late = early.model_copy(update={"command": "late", "ended_at": early.ended_at + timedelta(hours=1)})
     for records in ([early, late], [late, early]):
-        (table,) = summarize_experiments(records)
+        (table,) = summarize_studies(records)
         assert table.command == "late"
 
 
 def test_other_settings_are_another_table_on_the_same_page(make_experiment, tmp_path):
     records = [make_experiment(), make_experiment(step_size=0.2), make_experiment(name="another")]
     report = build_site(records, tmp_path / "site")
-    assert report.experiments == 3
-    assert {f for f in report.files if f.startswith("experiments/")} == {
-        "experiments/a-study.html",
-        "experiments/another.html",
+    assert report.studies == 3
+    assert {f for f in report.files if f.startswith("studies/")} == {
+        "studies/a-study.html",
+        "studies/another.html",
     }
-    page = (tmp_path / "site" / "experiments" / "a-study.html").read_text(encoding="utf-8")
+    page = (tmp_path / "site" / "studies" / "a-study.html").read_text(encoding="utf-8")
     assert page.count("<section") == 2
     ids = re.findall(r' id="([^"]+)"', page)
     assert len(ids) == len(set(ids))
 
 
-def test_the_start_page_leads_to_each_experiment_and_back(make_experiment, make_seeds, tmp_path):
+def test_the_start_page_leads_to_each_study_and_back(make_experiment, make_seeds, tmp_path):
     build_site([*make_seeds("backprop", [0.1, 0.2]), make_experiment()], tmp_path / "site")
     index = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
-    assert 'href="experiments/a-study.html"' in index
-    assert "<b>1</b> experiment" in index
-    page = (tmp_path / "site" / "experiments" / "a-study.html").read_text(encoding="utf-8")
+    assert 'href="studies/a-study.html"' in index
+    assert "<b>1</b> study" in index
+    page = (tmp_path / "site" / "studies" / "a-study.html").read_text(encoding="utf-8")
     assert 'href="../index.html"' in page
     assert 'href="../index.html#matrix"' in page
     for address in re.findall(r'(?:href|src)="(\.\./[^"#]+)', page):
-        assert (tmp_path / "site" / "experiments" / address).resolve().is_file(), address
+        assert (tmp_path / "site" / "studies" / address).resolve().is_file(), address
 
 
-def test_the_same_experiments_give_the_same_bytes_in_any_order(make_experiment, tmp_path):
+def test_the_same_studies_give_the_same_bytes_in_any_order(make_experiment, tmp_path):
     records = [make_experiment(), make_experiment(step_size=0.2)]
     for folder, given in (("one", records), ("two", records[::-1])):
         build_site(given, tmp_path / folder)
-    names = ["index.html", "experiments/a-study.html"]
+    names = ["index.html", "studies/a-study.html"]
     one, two = ([(tmp_path / folder / name).read_bytes() for name in names] for folder in ("one", "two"))
     assert one == two
 
 
-def test_a_broken_experiment_is_listed(tmp_path):
+def test_a_broken_study_is_listed(tmp_path):
     report = build_site([BrokenRecord(Path("experiments/a.json"), "empty")], tmp_path / "site")
-    assert (report.experiments, len(report.broken)) == (0, 1)
+    assert (report.studies, len(report.broken)) == (0, 1)
     assert "experiments/a.json" in report.index.read_text(encoding="utf-8")
 
 
@@ -132,8 +132,8 @@ def test_an_unsafe_name_becomes_no_file(make_experiment):
 
 
 def test_backprop_is_drawn_in_the_texts_colour_and_rates_in_their_own(make_experiment):
-    (table,) = summarize_experiments([make_experiment()])
-    series = experiment_series(table)
+    (table,) = summarize_studies([make_experiment()])
+    series = study_series(table)
     assert series["backprop"].color == "currentColor"
     assert len({s.color for s in series.values()}) == 3
     chart = error_chart(table, 1000)

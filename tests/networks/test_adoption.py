@@ -16,7 +16,7 @@ from benchsuite.credit.rule import Batch
 from benchsuite.errors import AdoptionError, IncompatibleError
 from benchsuite.execution.estimate import estimate
 from benchsuite.networks.adoption import AdoptedNetwork, adopt
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.networks.maps import Conv2d, Dense
 from benchsuite.networks.segments import Dropout
@@ -107,14 +107,14 @@ def test_backprop_in_an_adopted_module_is_autograd_on_it():
 
 def test_the_outline_of_an_adopted_module():
     """Would catch a dependency missed across a gate or a skip, and sizes of another axis than a layer works on."""
-    plan = adopt(_odd(), SHAPE).outline
+    plan = adopt(_odd(), SHAPE).shapes
     assert [s.name for s in plan.segments] == ["stem", "block_depthwise", "block_gate", "mix", "head"]
     assert plan.topology == "adopted"
     assert plan.sources == ((-1,), (0,), (1,), (0, 2), (3,))
     assert plan.upstream["mix"] == {"stem", "block_depthwise", "block_gate"}
     assert [s.output_shape for s in plan.segments] == [(8, 12, 5), (16, 12, 5), (8,), (12, 5, 6), (5,)]
-    assert [s.reads_data for s in plan.segments] == [True, False, False, False, False]
-    assert [s.multiply_adds for s in plan.segments] == [8 * 60 * 15, 16 * 60 * 9, 8 * 16, 60 * 6 * 8, 30]
+    assert [s.reads_input for s in plan.segments] == [True, False, False, False, False]
+    assert [s.macs for s in plan.segments] == [8 * 60 * 15, 16 * 60 * 9, 8 * 16, 60 * 6 * 8, 30]
     assert plan.parameters == sum(p.numel() for p in Odd().parameters())
     assert plan.exact_parameters == ("norm.weight", "norm.bias")
 
@@ -307,7 +307,7 @@ def test_what_cannot_be_adopted_is_refused_by_name_and_left_as_it_was(module, me
 
 def test_unconverted_parameters_may_be_trained_exactly_and_are_named():
     network = adopt(Own(), (4,), unconverted="exact")
-    assert network.outline.exact_parameters[:3] == ("scale", "spare.weight", "spare.bias")
+    assert network.shapes.exact_parameters[:3] == ("scale", "spare.weight", "spare.bias")
     assert isinstance(network.module.spare, nn.Linear)
     rule = installed_registry().rule("feedback_alignment")()
     rule.attach(network, Generator())
@@ -342,14 +342,14 @@ def test_a_subclass_is_not_taken_for_what_it_derives_from():
     ],
 )
 def test_torchvisions_classifiers_by_name(model, options, size):
-    """Would catch an outline other than of the network built, and one that consumes or shifts a random stream."""
+    """Would catch the shapes other than of the network built, and one that consumes or shifts a random stream."""
     spec = TorchvisionArchitecture(kind="torchvision", name="asked", model=model, options=options)
     torch.manual_seed(7)
     state = torch.get_rng_state()
-    plan = outline_of(spec, (3, size, size), 4)
+    plan = shapes_of(spec, (3, size, size), 4)
     network = build(plan, Generator().manual_seed(2))
     assert torch.equal(torch.get_rng_state(), state)
-    assert network.outline == plan
+    assert network.shapes == plan
     assert plan.parameters == sum(p.numel() for p in network.parameters())
     again = build(plan, Generator().manual_seed(2))
     for one, other in zip(network.state_dict().values(), again.state_dict().values(), strict=True):
@@ -373,22 +373,22 @@ def test_impossible_torchvision_networks_are_refused(changes, message):
     spec = {"kind": "torchvision", "name": "asked", "model": "resnet18", **changes}
     size = 224 if "vit" in spec["model"] else 64
     with pytest.raises(AdoptionError, match=message):
-        outline_of(TorchvisionArchitecture.model_validate(spec), (3, size, size), 4)
+        shapes_of(TorchvisionArchitecture.model_validate(spec), (3, size, size), 4)
 
 
 def test_a_plugins_builder_may_return_a_module():
     spec = PluginArchitecture(kind="plugin", name="theirs", builder="odd", options={})
     builders = {"odd": lambda _options, _shape, _classes: Odd()}
-    plan = outline_of(spec, SHAPE, 5, builders)
+    plan = shapes_of(spec, SHAPE, 5, builders)
     one, other = (build(plan, Generator().manual_seed(4)) for _ in range(2))
     assert plan.topology == "adopted"
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
     with pytest.raises(AdoptionError, match="returns 5 logits; the data have 9 classes"):
-        outline_of(spec, SHAPE, 9, builders)
+        shapes_of(spec, SHAPE, 9, builders)
 
 
 def test_an_estimate_counts_the_norms_of_an_adopted_module():
-    plan = adopt(_odd(), SHAPE).outline
+    plan = adopt(_odd(), SHAPE).shapes
     protocol = ProtocolSpec.model_validate(
         {"epochs": 1, "batch_size": 2, "optimizer": {"kind": "sgd", "learning_rate": 0.1}}
     )

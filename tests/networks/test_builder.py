@@ -5,7 +5,7 @@ import torch
 from torch import Generator, nn
 
 from benchsuite.errors import PluginError
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.maps import Conv2d, Dense
 from benchsuite.networks.nonlinearity import NONLINEARITIES
 from benchsuite.networks.pooling import AveragePool, MaxPool
@@ -26,7 +26,7 @@ def _spec(layers, **chain):
 
 
 def _build(layers, input_shape=(2, 12, 12), classes=3, seed=0, **chain):
-    return build(outline_of(_spec(layers, **chain), input_shape, classes), Generator().manual_seed(seed))
+    return build(shapes_of(_spec(layers, **chain), input_shape, classes), Generator().manual_seed(seed))
 
 
 def test_nodes_stand_in_the_order_of_the_spec_with_a_flatten_where_the_image_ends():
@@ -123,7 +123,7 @@ def test_a_plugins_builder_is_given_options_shape_and_classes():
         return _spec([{"kind": "dense", "units": options["width"]}])
 
     plugin = PluginArchitecture(kind="plugin", name="theirs", builder="funnel", options={"width": 9})
-    plan = outline_of(plugin, (4,), 2, {"funnel": builder})
+    plan = shapes_of(plugin, (4,), 2, {"funnel": builder})
     assert asked == {"options": {"width": 9}, "input_shape": (4,), "classes": 2}
     assert plan.segments[0].units == 9
 
@@ -132,4 +132,4 @@ def test_an_unknown_builder_is_refused_with_the_nearest_name():
     """Would catch a KeyError without the architecture's name."""
     plugin = PluginArchitecture(kind="plugin", name="theirs", builder="funel")
     with pytest.raises(PluginError, match=r"'theirs'.*'funel'.*did you mean 'funnel'"):
-        outline_of(plugin, (4,), 2, {"funnel": lambda *_: _spec([])})
+        shapes_of(plugin, (4,), 2, {"funnel": lambda *_: _spec([])})

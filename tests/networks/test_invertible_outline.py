@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from torch import Generator
 
 from benchsuite.errors import ShapeError
-from benchsuite.networks.builder import build, outline_of
-from benchsuite.networks.shapes.outline import JointOutline
+from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.shapes.network_shapes import FixedLayerShapes
 from benchsuite.specs.models.architecture import ChainArchitecture
 
 LEAKY = {"kind": "leaky_relu", "slope": 0.1}
@@ -26,14 +26,14 @@ def _conv(channels, kernel, **options):
 def _plan(layers, input_shape=(2, 8, 8), classes=10, **chain):
     defaults = {"activation": LEAKY, "initialization": {"scheme": "orthogonal"}, **chain.pop("defaults", {})}
     spec = {"kind": "chain", "name": "asked", "form": "invertible", "layers": layers, "defaults": defaults, **chain}
-    return outline_of(ChainArchitecture.model_validate(spec), input_shape, classes)
+    return shapes_of(ChainArchitecture.model_validate(spec), input_shape, classes)
 
 
 def test_weights_start_orthogonal_unless_asked_otherwise():
     """Would catch an author's network in which GAIT-prop is not backprop from the first step, and nobody says why."""
     spec = {"kind": "chain", "name": "asked", "form": "invertible", "layers": [_dense(12, activation=LEAKY)]}
     chain = ChainArchitecture.model_validate(spec)
-    network = build(outline_of(chain, (12,), 10), Generator().manual_seed(0))
+    network = build(shapes_of(chain, (12,), 10), Generator().manual_seed(0))
     for linear_map in network.maps.values():
         torch.testing.assert_close(linear_map.weight @ linear_map.weight.t(), torch.eye(12))
     for asked in ({"bias": False}, {"initialization": {"scheme": "he_normal"}}):
@@ -60,7 +60,7 @@ def test_the_imagenet_chain_has_its_channels():
     layers = [_conv(channels, kernel, stride=stride, padding=kernel // 2) for kernel, channels, stride in kernels]
     plan = _plan(layers, (3, 224, 224), classes=1000)
     assert [s.output_shape[0] for s in plan.segments[:-1]] == [243, 216, 600, 432, 432, 864, 864]
-    assert [n.output_shape[0] for n in plan.nodes if isinstance(n, JointOutline) and n.layer.kind == "pass_on"] == [
+    assert [n.output_shape[0] for n in plan.nodes if isinstance(n, FixedLayerShapes) and n.layer.kind == "pass_on"] == [
         24,
         24,
         48,
@@ -93,7 +93,7 @@ def test_a_layer_reads_the_first_outputs_and_no_others():
 
 
 def test_a_layer_that_passes_on_everything_has_nothing_behind_it():
-    assert [type(n).__name__ for n in _plan([_dense(12)], (12,)).nodes] == ["SegmentOutline"] * 2
+    assert [type(n).__name__ for n in _plan([_dense(12)], (12,)).nodes] == ["SegmentShapes"] * 2
 
 
 def test_orthogonal_kernels_are_orthogonal_as_squares():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.maps import LocallyConnected2d
 from benchsuite.networks.memory_order import by_position, examples_first, flattened, is_batch_fastest
 from benchsuite.networks.pooling import AveragePool, MaxPool, PaddedMaxPool
@@ -101,7 +101,7 @@ def test_a_locally_connected_layer_reads_both_orders_and_leaves_the_batch_fastes
 def test_a_network_keeps_the_batch_fastest_from_one_locally_connected_layer_to_the_next() -> None:
     """Would catch a joint that copies activations back to the usual order, which no number would show."""
     spec = ChainArchitecture.model_validate({"kind": "chain", "name": "local", "layers": LAYERS})
-    network = build(outline_of(spec, (1, 12, 10), 10), torch.Generator().manual_seed(0))
+    network = build(shapes_of(spec, (1, 12, 10), 10), torch.Generator().manual_seed(0))
     seen: dict[str, list[bool]] = {}
     for name, node in network.steps():
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Generator
 
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.segments import Dropout
 from benchsuite.specs.models.architecture import ChainArchitecture
 
@@ -20,7 +20,7 @@ LAYERS = [
 @pytest.fixture
 def network():
     spec = ChainArchitecture.model_validate({"kind": "chain", "name": "asked", "layers": LAYERS})
-    return build(outline_of(spec, (1, 6, 6), 4), Generator().manual_seed(0))
+    return build(shapes_of(spec, (1, 6, 6), 4), Generator().manual_seed(0))
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_every_dropout_gets_the_one_stream(network):
 def test_state_survives_a_round_trip(network, inputs):
     """Would catch a part of the network outside its state: a resumed run would not be the same run."""
     spec = ChainArchitecture.model_validate({"kind": "chain", "name": "asked", "layers": LAYERS})
-    other = build(outline_of(spec, (1, 6, 6), 4), Generator().manual_seed(99))
+    other = build(shapes_of(spec, (1, 6, 6), 4), Generator().manual_seed(99))
     other.load_state_dict(network.state_dict())
     assert torch.equal(other.eval()(inputs), network.eval()(inputs))
 

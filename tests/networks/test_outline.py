@@ -4,18 +4,18 @@ import dataclasses
 
 import pytest
 
-from benchsuite.networks.shapes.draft import outline
-from benchsuite.networks.shapes.outline import JointOutline, SegmentOutline
+from benchsuite.networks.shapes.infer import infer_shapes
+from benchsuite.networks.shapes.network_shapes import FixedLayerShapes, SegmentShapes
 from benchsuite.specs.models.architecture import ChainArchitecture
 
 
 def _outline(layers, input_shape=(3, 6, 6), classes=4):
     spec = ChainArchitecture.model_validate({"kind": "chain", "name": "asked", "layers": layers})
-    return outline(spec, input_shape, classes)
+    return infer_shapes(spec, input_shape, classes)
 
 
 def test_every_node_receives_what_the_one_before_gives():
-    """Would catch an outline that is right node by node and does not fit together."""
+    """Would catch the shapes that is right node by node and does not fit together."""
     plan = _outline(
         [
             {"kind": "conv2d", "channels": 2, "kernel": 3},
@@ -35,7 +35,7 @@ def test_only_segments_count_as_segments_and_the_readout_is_the_last():
     """Would catch a pool counted as a hidden layer in a rule's requirements."""
     plan = _outline([{"kind": "max_pool", "size": 2}, {"kind": "dense", "units": 5}])
     assert [s.name for s in plan.segments] == ["dense1", "readout"]
-    assert {type(n) for n in plan.nodes} == {SegmentOutline, JointOutline}
+    assert {type(n) for n in plan.nodes} == {SegmentShapes, FixedLayerShapes}
 
 
 def test_an_explicit_flatten_is_not_doubled():

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator
 
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.specs.models.architecture import ChainArchitecture
 
 
 def _network(*layers, shape, **defaults):
     spec = {"kind": "chain", "name": "asked", "layers": layers, "defaults": {"activation": "identity", **defaults}}
-    return build(outline_of(ChainArchitecture.model_validate(spec), shape, 3), Generator().manual_seed(0)).double()
+    return build(shapes_of(ChainArchitecture.model_validate(spec), shape, 3), Generator().manual_seed(0)).double()
 
 
 def _images(height, width, channels=2, seed=0):
@@ -58,7 +58,7 @@ def test_zero_padded_pool_is_its_windows_one_by_one(height, width, size, stride)
     expected = _pooled(x, size, stride, [(0, size), (0, size)], 0.0)
     node = network.steps()[0][1]
     np.testing.assert_array_equal(node(x).numpy(), expected)
-    assert network.outline.nodes[0].output_shape == expected.shape[1:]
+    assert network.shapes.nodes[0].output_shape == expected.shape[1:]
 
 
 @deterministic
@@ -70,7 +70,7 @@ def test_same_max_pool_is_tensorflows(height, width, size, stride):
     expected = _pooled(x, size, stride, [_same(height, size, stride), _same(width, size, stride)], -np.inf)
     node = network.steps()[0][1]
     np.testing.assert_array_equal(node(x).numpy(), expected)
-    assert network.outline.nodes[0].output_shape == expected.shape[1:]
+    assert network.shapes.nodes[0].output_shape == expected.shape[1:]
 
 
 def test_credit_of_a_zero_that_won_goes_nowhere():
@@ -89,7 +89,7 @@ def test_same_convolution_pads_as_tensorflow_does(kind, kernel):
     """Would catch an even kernel shifted by a pixel: TensorFlow pads the odd one at the bottom and right."""
     layer = {"kind": kind, "channels": 3, "kernel": kernel, "padding": "same"}
     network, x = _network(layer, shape=(2, 5, 6), bias=False), _images(5, 6)
-    segment, paper = next(iter(network.segments.values())), network.outline.segments[0]
+    segment, paper = next(iter(network.segments.values())), network.shapes.segments[0]
     edges = [_same(n, kernel, 1) for n in (5, 6)]
     padded = np.pad(x.numpy(), ((0, 0), (0, 0), *edges))
     weight = segment.map.weight.detach().numpy()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator
 
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.maps import Conv2d, LocallyConnected2d
 from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
 from benchsuite.specs.models.architecture import ChainArchitecture
@@ -29,7 +29,7 @@ def _spec(name):
 )
 def test_urfb_networks_have_the_published_number_of_weights(name, weights, topology):
     """Would catch a pool or a padding of another convention: the first dense segment's inputs count positions."""
-    plan = outline_of(_spec(name), *CIFAR10)
+    plan = shapes_of(_spec(name), *CIFAR10)
     assert plan.parameters == weights
     assert plan.topology == topology
     assert not any(segment.bias for segment in plan.segments)
@@ -79,7 +79,7 @@ def _untied(positions, channels, inputs, kernel):
 )
 def test_untied_networks_have_a_filter_for_every_position(name, weights):
     """Would catch a conv left tied, or untied at another size than the tied network has there."""
-    assert outline_of(_spec(name), *CIFAR10).parameters == weights
+    assert shapes_of(_spec(name), *CIFAR10).parameters == weights
 
 
 @pytest.mark.parametrize("name", ["urfb-simpnet", "urfb-deepnet-s", "urfb-deepernet", "urfb-deepnet"])
@@ -89,7 +89,7 @@ def test_an_untied_network_starts_as_its_tied_one(name):
     Drops, which the untied simpnet has not, are off.
     """
     tied, untied = (
-        build(outline_of(_spec(n), *CIFAR10), Generator().manual_seed(0)).eval() for n in (name, f"{name}-lc")
+        build(shapes_of(_spec(n), *CIFAR10), Generator().manual_seed(0)).eval() for n in (name, f"{name}-lc")
     )
     x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(untied(x), tied(x), rtol=1e-4, atol=1e-5)
@@ -105,7 +105,7 @@ def test_the_untied_simpnet_has_no_drops():
 @pytest.mark.parametrize(("name", "inputs", "units"), [("mirror-fc-500", 784, 500), ("mirror-fc-1000", 3072, 1000)])
 def test_mirror_networks_are_the_codes(name, inputs, units):
     """Would catch the sigmoid on the logits, or weights and biases of another spread than N(0, 1/(n_in + n_out))."""
-    plan = outline_of(_spec(name), (inputs,), 10)
+    plan = shapes_of(_spec(name), (inputs,), 10)
     assert [s.output_shape for s in plan.segments] == [(units,), (10,)]
     assert [s.activation for s in plan.segments] == ["sigmoid", "identity"]
     network = build(plan, Generator().manual_seed(0))
@@ -119,12 +119,12 @@ def test_deepernet_with_the_papers_kernel_has_its_count():
     """Would catch the 2x2 conv in another place than the one in which paper and code differ."""
     plain = _spec("urfb-deepernet").model_dump()
     plain["layers"] = [{**x, "kernel": 3} if x.get("channels") == 128 else x for x in plain["layers"]]
-    assert outline_of(ChainArchitecture.model_validate(plain), *CIFAR10).parameters == 1_322_040
+    assert shapes_of(ChainArchitecture.model_validate(plain), *CIFAR10).parameters == 1_322_040
 
 
 def test_deepnet_s_is_pooled_to_the_sizes_of_the_code():
     """Would catch sizes rounded down where TensorFlow rounds up: 32, 11, 6, 3."""
-    plan = outline_of(_spec("urfb-deepnet-s"), *CIFAR10)
+    plan = shapes_of(_spec("urfb-deepnet-s"), *CIFAR10)
     assert [s.output_shape[1] for s in plan.segments if len(s.output_shape) == 3] == [32, 32, 11, 11, 6, 6]
     assert plan.segments[-2].input_shape == (3 * 3 * 64,)
 
@@ -144,7 +144,7 @@ def test_our_deepnet_is_what_the_text_leaves_of_it():
 @pytest.mark.parametrize("name", ["urfb-simpnet", "urfb-deepernet", "urfb-deepnet-s", "urfb-deepnet"])
 def test_urfb_networks_run_and_every_weight_gets_a_gradient(name):
     """Would catch a network right on paper only."""
-    network = build(outline_of(_spec(name), *CIFAR10), Generator().manual_seed(0)).eval()
+    network = build(shapes_of(_spec(name), *CIFAR10), Generator().manual_seed(0)).eval()
     logits = network(torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1)))
     assert logits.shape == (2, 10)
     logits.square().sum().backward()
@@ -172,7 +172,7 @@ GEVB_NETWORKS = [
 
 def _gevb(data, net, family, sign):
     spec = _spec(f"gevb-{data}-{net}-{family}-{sign}")
-    return spec, outline_of(spec, *(((1, 28, 28), 10) if data == "mnist" else CIFAR10))
+    return spec, shapes_of(spec, *(((1, 28, 28), 10) if data == "mnist" else CIFAR10))
 
 
 def _without_biases(spec):
@@ -185,7 +185,7 @@ def test_gevb_networks_have_the_weights_of_their_code(data, net, family, sign):
     """Would catch a first segment without its K copies, a readout of another kind, or Table 4's 512 units for 256."""
     spec, plan = _gevb(data, net, family, sign)
     shape = (1, 28, 28) if data == "mnist" else (3, 32, 32)
-    weights = outline_of(_without_biases(spec), shape, 10).parameters
+    weights = shapes_of(_without_biases(spec), shape, 10).parameters
     assert weights == GEVB_WEIGHTS[data, net][family == "conventional"]
     assert all(segment.bias for segment in plan.segments)
     assert (plan.form, plan.nonnegative) == (
@@ -235,14 +235,14 @@ def test_the_first_segment_of_a_gevb_network_has_the_spread_of_the_pixels_not_of
 
 def test_lenet_5_has_the_number_of_parameters_everybody_counts():
     """Would catch a padding or a pool that leaves another size before the dense segments: 400 inputs."""
-    plan = outline_of(_spec("lenet5"), (1, 28, 28), 10)
+    plan = shapes_of(_spec("lenet5"), (1, 28, 28), 10)
     assert plan.parameters == 61_706
     assert [s.output_shape for s in plan.segments] == [(6, 28, 28), (16, 10, 10), (120,), (84,), (10,)]
 
 
 def test_alexnet_is_torchvisions_with_norms_for_biases():
     """Oracle: torchvision's AlexNet, 61,100,840 parameters; a norm has two for a channel, a bias had one."""
-    plan = outline_of(_spec("alexnet-norm"), (3, 224, 224), 1000)
+    plan = shapes_of(_spec("alexnet-norm"), (3, 224, 224), 1000)
     channels = [64, 192, 384, 256, 256, 4096, 4096]
     assert [s.output_shape[0] for s in plan.segments[:-1]] == channels
     assert plan.parameters == 61_100_840 + sum(channels)
@@ -252,7 +252,7 @@ def test_alexnet_is_torchvisions_with_norms_for_biases():
 @pytest.mark.parametrize(("name", "tied"), [("target-imagenet-conv", True), ("target-imagenet-lc", False)])
 def test_the_target_papers_imagenet_network(name, tied):
     """Would catch widths that are not halved, or a size rounded down where TensorFlow's SAME rounds up."""
-    plan = outline_of(_spec(name), (3, 224, 224), 1000)
+    plan = shapes_of(_spec(name), (3, 224, 224), 1000)
     sizes = [s.output_shape for s in plan.segments[:-1]]
     assert sizes == [(24, 56, 56), (24, 28, 28), (48, 28, 28), (48, 14, 14), (96, 14, 14), (96, 7, 7), (192, 7, 7)]
     fans = [243, 216, 600, 432, 432, 864, 864]  # FACTS §4.2, what one unit sums over

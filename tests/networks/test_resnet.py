@@ -7,8 +7,8 @@ import torch
 from torch import Generator, nn
 from torchvision.models import get_model
 
-from benchsuite.networks.builder import build, outline_of
-from benchsuite.networks.resnet import chain_of
+from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.resnet import expand_resnet
 from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
 from benchsuite.specs.models.architecture import ResNetArchitecture
 
@@ -19,7 +19,7 @@ def _spec(name):
 
 
 def _ours(name, size=64, classes=7):
-    return build(outline_of(_spec(name), (3, size, size), classes), Generator().manual_seed(0)).double()
+    return build(shapes_of(_spec(name), (3, size, size), classes), Generator().manual_seed(0)).double()
 
 
 def _theirs(name, classes=7):
@@ -78,7 +78,7 @@ def test_with_torchvisions_weights_outputs_and_gradients_are_torchvisions(name, 
 @pytest.mark.parametrize("order", ["", "-norm-last"])
 def test_imagenet_networks_have_the_published_number_of_parameters(name, parameters, order):
     """torchvision's documentation; the place of a norm changes none of its channels."""
-    assert outline_of(_spec(name + order), (3, 224, 224), 1000).parameters == parameters
+    assert shapes_of(_spec(name + order), (3, 224, 224), 1000).parameters == parameters
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_imagenet_networks_have_the_published_number_of_parameters(name, paramet
 )
 def test_cifar_networks_have_the_published_number_of_parameters(name, parameters, convs):
     """0.27, 0.46 and 0.85 million in He et al. 2016, Table 6; would catch a shortcut with weights, or a block more."""
-    plan = outline_of(_spec(name), (3, 32, 32), 10)
+    plan = shapes_of(_spec(name), (3, 32, 32), 10)
     assert plan.parameters == parameters
     assert [s.map_kind for s in plan.segments] == ["conv2d"] * convs + ["dense"]
     assert [s.output_shape for s in plan.segments[-3:]] == [(64, 8, 8), (64, 8, 8), (10,)]
@@ -108,7 +108,7 @@ def test_a_cifar_shortcut_is_the_subsampled_image_with_channels_of_zeros():
 def test_with_the_norm_last_what_a_sum_adds_is_normalised_and_no_relu_follows(name):
     """Would catch the norm before the ReLU under the other name, a ReLU on what the norm gave, a bare projection."""
     network = _ours(name).train()
-    plan = network.outline
+    plan = network.shapes
     assert not any(n.startswith("activation") for n, _ in network.steps())
     x = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     with network.observed() as outputs, torch.no_grad():
@@ -137,7 +137,7 @@ def test_by_hand_a_block_with_the_norm_last():
         stem="cifar",
         norm_order="activation_first",
     )
-    network = build(outline_of(spec, (3, 6, 6), 3), Generator().manual_seed(0)).double().train()
+    network = build(shapes_of(spec, (3, 6, 6), 3), Generator().manual_seed(0)).double().train()
     x = torch.randn(5, 3, 6, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     with network.untracked():
         found = network(x)
@@ -180,5 +180,5 @@ def test_networks_too_large_to_write_out_are_refused(changes, message):
 
 def test_the_largest_network_allowed_can_be_written_out():
     spec = {"kind": "resnet", "name": "asked", "block": "bottleneck", "blocks": [75, 75], "channels": 2}
-    chain = chain_of(ResNetArchitecture.model_validate({**spec, "stem": "cifar"}))
+    chain = expand_resnet(ResNetArchitecture.model_validate({**spec, "stem": "cifar"}))
     assert sum(layer.kind == "sum" for layer in chain.layers) == 150

@@ -7,7 +7,7 @@ import torch
 
 from benchsuite.credit import record_forward
 from benchsuite.credit.rule import Batch
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.networks.nonlinearity import nonlinearity_of
 from benchsuite.specs.models.architecture import ChainArchitecture
@@ -69,7 +69,7 @@ def _network(seed=0):
         {"kind": "dense", "units": 6},
     ]
     spec = {"kind": "chain", "name": "gated", "layers": layers, "defaults": defaults}
-    plan = outline_of(ChainArchitecture.model_validate(spec), (2, 6, 6), 3)
+    plan = shapes_of(ChainArchitecture.model_validate(spec), (2, 6, 6), 3)
     return build(plan, torch.Generator().manual_seed(seed)).double()
 
 

@@ -13,10 +13,10 @@ from torch import Generator
 from benchsuite.credit import record_forward
 from benchsuite.credit.rule import Batch
 from benchsuite.errors import ShapeError
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.networks.segments import Activate
-from benchsuite.networks.shapes.outline import JointOutline
+from benchsuite.networks.shapes.network_shapes import FixedLayerShapes
 from benchsuite.specs.models.architecture import ChainArchitecture
 from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.gevb import GlobalErrorVectorBroadcasting
@@ -40,7 +40,7 @@ def _spec(layers, **chain):
 
 
 def _outline(layers, input_shape=(2, 6, 6), **chain):
-    return outline_of(_spec(layers, **chain), input_shape, 4)
+    return shapes_of(_spec(layers, **chain), input_shape, 4)
 
 
 def _network(layers, **given):
@@ -59,9 +59,9 @@ def test_a_layer_reads_what_it_says():
     first = s["conv1"](x)
     joined = (s["conv3"](s["conv2"](first)) + s["conv4"](first)).relu()
     torch.testing.assert_close(network(x), s["readout"](joined.mean((2, 3))), rtol=0, atol=0)
-    assert network.outline.sources == ((-1,), (0,), (1,), (0,), (3, 2), (4,), (5,), (6,))
-    assert network.outline.upstream["conv4"] == {"conv1"}
-    assert network.outline.topology == "residual"
+    assert network.shapes.sources == ((-1,), (0,), (1,), (0,), (3, 2), (4,), (5,), (6,))
+    assert network.shapes.upstream["conv4"] == {"conv1"}
+    assert network.shapes.topology == "residual"
 
 
 def test_a_joint_reads_what_it_says_and_may_read_the_data():
@@ -71,7 +71,7 @@ def test_a_joint_reads_what_it_says_and_may_read_the_data():
     shortcut = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 0, 4))
     expected = network.segments["readout"]((network.segments["conv1"](x) + shortcut).flatten(1))
     torch.testing.assert_close(network(x), expected, rtol=0, atol=0)
-    assert not network.outline.segments[-1].reads_data
+    assert not network.shapes.segments[-1].reads_input
     assert network.credit_senders == ("readout",)
 
 
@@ -141,7 +141,7 @@ def test_a_forward_pass_forgets_what_nobody_reads_any_more():
 
 def test_global_average_pooling_is_the_mean_and_gives_a_vector():
     network, x = _network([_conv(), GLOBAL, {"kind": "dense", "units": 3}]), _batch().inputs
-    assert [node.output_shape for node in network.outline.nodes] == [(4, 6, 6), (4,), (3,), (4,)]
+    assert [node.output_shape for node in network.shapes.nodes] == [(4, 6, 6), (4,), (3,), (4,)]
     pooled = network.nodes["global_average_pool_1"](x)
     torch.testing.assert_close(pooled, F.adaptive_avg_pool2d(x, 1).flatten(1))
 
@@ -199,5 +199,5 @@ def test_what_is_not_said_is_not_written():
 
 
 def test_joints_keep_their_place_in_the_outline():
-    kinds = [node.layer.kind for node in _outline([*BLOCK, GLOBAL]).nodes if isinstance(node, JointOutline)]
+    kinds = [node.layer.kind for node in _outline([*BLOCK, GLOBAL]).nodes if isinstance(node, FixedLayerShapes)]
     assert kinds == ["sum", "activation", "global_average_pool"]

@@ -10,7 +10,7 @@ from benchsuite.credit import ReplacedFeedbackRule, record_forward
 from benchsuite.credit.rule import Batch
 from benchsuite.errors import ShapeError
 from benchsuite.execution.estimate import estimate
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.specs.models.architecture import ChainArchitecture
 from benchsuite.specs.models.protocol import ProtocolSpec
@@ -30,7 +30,7 @@ LAYERS = [_conv(), _conv(), SUM, POOL, _conv(), SUM]
 
 def _outline(layers=LAYERS, input_shape=(2, 6, 6), classes=4):
     spec = ChainArchitecture.model_validate({"kind": "chain", "name": "asked", "layers": layers})
-    return outline_of(spec, input_shape, classes)
+    return shapes_of(spec, input_shape, classes)
 
 
 def _network(layers=LAYERS, **shape):

@@ -11,7 +11,7 @@ from torch import Generator
 
 from benchsuite.credit import record_forward
 from benchsuite.credit.rule import Batch
-from benchsuite.networks.builder import MAP_KINDS, build, outline_of
+from benchsuite.networks.builder import MAP_KINDS, build, shapes_of
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.networks.maps.vectorized import VECTOR_MAPS, VectorMap
 from benchsuite.networks.pooling import AveragePool
@@ -34,7 +34,7 @@ def _network(layers, input_shape=(2, 8, 8), classes=10, seed=0, **chain):
         "defaults": {"activation": "vector_gate"},
         **chain,
     }
-    plan = outline_of(ChainArchitecture.model_validate(spec), input_shape, classes)
+    plan = shapes_of(ChainArchitecture.model_validate(spec), input_shape, classes)
     return build(plan, Generator().manual_seed(seed))
 
 

@@ -6,8 +6,8 @@ import pytest
 from torch import Generator
 
 from benchsuite.errors import ShapeError
-from benchsuite.networks.builder import build, outline_of
-from benchsuite.networks.shapes.outline import JointOutline
+from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.shapes.network_shapes import FixedLayerShapes
 from benchsuite.specs.models.architecture import ChainArchitecture
 
 MNIST, CIFAR10 = (1, 28, 28), (3, 32, 32)
@@ -32,7 +32,7 @@ def _plan(layers, input_shape=(2, 8, 8), classes=10, **chain):
     form = chain.pop("form", "vectorized")
     defaults = {"activation": "vector_gate" if form == "vectorized" else "relu", **chain.pop("defaults", {})}
     spec = {"kind": "chain", "name": "asked", "form": form, "layers": layers, "defaults": defaults, **chain}
-    return outline_of(ChainArchitecture.model_validate(spec), input_shape, classes)
+    return shapes_of(ChainArchitecture.model_validate(spec), input_shape, classes)
 
 
 # --- sizes ------------------------------------------------------------------------------------------------------------
@@ -95,14 +95,14 @@ def test_counts_and_shapes_are_those_of_the_network_that_is_built():
 def test_work_counts_every_component_once():
     """Would catch the expanded input's products with zeros counted, or the other components forgotten."""
     plan = _plan([_dense(8), _dense(6)], (20,), classes=5)
-    assert [s.multiply_adds for s in plan.segments] == [5 * 20 * 8, 5 * 8 * 6, 5 * 6]
+    assert [s.macs for s in plan.segments] == [5 * 20 * 8, 5 * 8 * 6, 5 * 6]
 
 
 def test_pools_of_the_data_know_that_they_read_no_vectors():
     """Would catch the data's pool applied to components that are not there yet."""
     plan = _plan([POOL, CONV, POOL, _dense(6)])
-    assert [n.reads_vectors for n in plan.nodes if isinstance(n, JointOutline)] == [False, True, True]
-    assert [s.reads_data for s in plan.segments] == [True, False, False]
+    assert [n.reads_vectors for n in plan.nodes if isinstance(n, FixedLayerShapes)] == [False, True, True]
+    assert [s.reads_input for s in plan.segments] == [True, False, False]
 
 
 def test_channels_are_remembered_behind_a_flatten():
@@ -114,7 +114,7 @@ def test_channels_are_remembered_behind_a_flatten():
 def test_a_chain_without_layers_is_a_readout_that_reads_the_data():
     """Would catch a readout that expects vector units where there are none."""
     plan = _plan([], (20,), classes=3)
-    assert plan.segments[0].reads_data
+    assert plan.segments[0].reads_input
     assert plan.parameters == 3 * 20 + 3
 
 

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from benchsuite.credit.rule import Batch, Rule
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.networks.network import Network
-from benchsuite.networks.shapes.outline import ArchitectureOutline
+from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.specs.models.architecture import ChainArchitecture, Conv2dLayer, DenseLayer
-from benchsuite.specs.models.joints import PoolLayer
+from benchsuite.specs.models.fixed_layers import PoolLayer
 
 from .reference import LOSSES, Array, Geometry, Learned, Pooling, Trace, run_forward
 
@@ -63,13 +63,13 @@ class Case:
             {"kind": "chain", "name": "drawn", "layers": self.layers, "readout": {"bias": self.readout_bias}}
         )
 
-    def outline(self) -> ArchitectureOutline:
+    def shapes(self) -> NetworkShapes:
         """Return the network on paper."""
-        return outline_of(self.architecture, self.input_shape, self.classes)
+        return shapes_of(self.architecture, self.input_shape, self.classes)
 
     def network(self) -> Network:
         """Return the network with every parameter drawn, biases and norms included, in training mode."""
-        network = build(self.outline(), Generator().manual_seed(self.seed)).to(self.dtype)
+        network = build(self.shapes(), Generator().manual_seed(self.seed)).to(self.dtype)
         rng = np.random.default_rng(self.seed)
         with torch.no_grad():
             for segment in network.segments.values():

@@ -30,7 +30,7 @@ class VectorLayer:
         gating: t, shape (channels, K); None for linear units.
         places: for each position which input units it reads, shape (positions, fan_in); one past the last is a zero.
         output_shape: (channels, ...).
-        reads_data: whether its input is to be expanded.
+        reads_input: whether its input is to be expanded.
         feedback: what credit goes back through, in the weights' shape; the weights if not given.
 
     """
@@ -41,7 +41,7 @@ class VectorLayer:
     gating: Array | None
     places: Places
     output_shape: tuple[int, ...]
-    reads_data: bool = False
+    reads_input: bool = False
     feedback: Array | None = None
 
 
@@ -130,7 +130,7 @@ def run_vector_forward(nodes: Sequence[Node], data: Array, components: int) -> V
         elif isinstance(node, AveragePool):
             values.append(_pool(before, node))
         else:
-            values.append(_apply(node, expand(before, components) if node.reads_data else before, trace))
+            values.append(_apply(node, expand(before, components) if node.reads_input else before, trace))
         trace.shapes.append(values[-1].shape)
     trace.output = values[-1].reshape(len(data), components)
     return trace
@@ -218,7 +218,7 @@ def exact_cotangents(trace: VectorTrace, error: Array) -> dict[str, Array]:
             send(place - 1, _pool_back(cotangent, trace.shapes[place - 2], node))
         else:
             found[node.name] = cotangent.reshape(*cotangent.shape[:2], *trace.gates[node.name].shape[1:])
-            if not node.reads_data:
+            if not node.reads_input:
                 send(place - 1, _pull_back(node, trace, found[node.name]).reshape(trace.shapes[place - 2]))
     return found
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from benchsuite.credit.rule import Batch, Rule
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.networks.network import Network
 from benchsuite.specs.models.architecture import ChainArchitecture
@@ -43,7 +43,7 @@ class SquareCase:
                 "initialization": {"scheme": self.scheme},
             },
         }
-        plan = outline_of(ChainArchitecture.model_validate(spec), self.input_shape, CLASSES)
+        plan = shapes_of(ChainArchitecture.model_validate(spec), self.input_shape, CLASSES)
         generator = Generator().manual_seed(self.seed)
         network = build(plan, generator).to(dtype)
         with torch.no_grad():
@@ -72,7 +72,7 @@ class SquareCase:
 
 
 @st.composite
-def square_cases(draw: st.DrawFn, scheme: str = "lecun_normal", least_hidden: int = 0) -> SquareCase:
+def square_cases(draw: st.DrawFn, scheme: str = "lecun_normal", min_hidden_segments: int = 0) -> SquareCase:
     """Dense towers, or one or two convolutions with overlaps, gaps and padding before them."""
     slope = draw(st.sampled_from([0.3, 0.5, 0.8]))
     readout = draw(st.sampled_from(["identity", {"kind": "leaky_relu", "slope": slope}]))
@@ -103,7 +103,7 @@ def square_cases(draw: st.DrawFn, scheme: str = "lecun_normal", least_hidden: in
     else:
         width = draw(st.integers(4, 9))
         input_shape = (width,)
-    for _ in range(draw(st.integers(least_hidden, 3))):
+    for _ in range(draw(st.integers(min_hidden_segments, 3))):
         width = draw(st.integers(CLASSES, width))
         layers.append({"kind": "dense", "units": width})
     return SquareCase(tuple(layers), input_shape, slope, readout, scheme, draw(st.integers(0, 2**20)))

@@ -13,7 +13,7 @@ from torch import Generator
 
 from benchsuite.credit.rule import Batch
 from benchsuite.networks.adoption import adopt
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.networks.maps import Conv2d, replaced_feedback
 from benchsuite.registry.manager import installed_registry
@@ -49,7 +49,7 @@ def _network(geometry):
     conv = {"kind": "conv2d", "kernel": 3, "activation": "tanh", "bias": True}
     layers = [{**conv, "channels": 4, "padding": 1}, {**conv, **GEOMETRIES[geometry]}, {"kind": "global_average_pool"}]
     spec = ChainArchitecture.model_validate({"kind": "chain", "name": "asked", "layers": layers})
-    return build(outline_of(spec, (2, 9, 8), 3), Generator().manual_seed(0))
+    return build(shapes_of(spec, (2, 9, 8), 3), Generator().manual_seed(0))
 
 
 def _batch(dtype, size=7):

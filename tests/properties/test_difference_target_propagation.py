@@ -13,7 +13,7 @@ from torch import Generator
 from benchsuite.credit import record_forward
 from benchsuite.credit.rule import Batch
 from benchsuite.errors import ShapeError
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.specs.models.architecture import ChainArchitecture
 from benchsuite_rules.backprop import Backprop
@@ -34,7 +34,7 @@ IMAGES = (
 def a_network(layers, input_shape, seed=0, form="ordinary", **defaults):
     spec = {"kind": "chain", "name": "drawn", "layers": layers, "defaults": defaults, "form": form}
     generator = Generator().manual_seed(seed)
-    plan = outline_of(ChainArchitecture.model_validate(spec), input_shape, CLASSES)
+    plan = shapes_of(ChainArchitecture.model_validate(spec), input_shape, CLASSES)
     network = build(plan, generator).double()
     with torch.no_grad():
         for linear_map in network.maps.values():
@@ -283,7 +283,7 @@ def test_ways_are_kept_where_they_are_asked_for_alone():
     with pytest.raises(ShapeError, match="no way to a segment below was kept"):
         tape.pull_back_between("dense2", tape.inputs["dense2"])
     assert not any(values.requires_grad for values in (*tape.inputs.values(), tape.logits))
-    kept = record_forward(network, batch, keep_ways=True)
+    kept = record_forward(network, batch, keep_links=True)
     assert not any(values.requires_grad for values in (*kept.inputs.values(), kept.logits, kept.error))
     with pytest.raises(ShapeError, match="'dense1'"):
         kept.pull_back_between("dense1", batch.inputs)

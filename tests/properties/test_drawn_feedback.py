@@ -10,7 +10,7 @@ from benchsuite.credit import DrawnFeedbackConfig
 from benchsuite.errors import SpecError
 from benchsuite.networks.maps import LinearMap, map_kinds
 from benchsuite.registry.manager import installed_registry
-from benchsuite.testing import UnheardOfMap
+from benchsuite.testing import CustomMap
 from benchsuite_rules.feedback_alignment import FeedbackAlignment
 from benchsuite_rules.kolen_pollack import KolenPollack
 from benchsuite_rules.sign_symmetry import SignSymmetry
@@ -142,10 +142,10 @@ def test_a_contradiction_is_refused_before_anything_runs(config, field, says):
 
 
 def test_any_map_that_has_been_defined_has_a_kind_to_draw_for():
-    assert {"dense", "conv2d", "locally_connected2d", UnheardOfMap.kind} <= map_kinds()
-    assert DrawnFeedbackConfig(by_map={UnheardOfMap.kind: {"scale": "one"}}).by_map
+    assert {"dense", "conv2d", "locally_connected2d", CustomMap.kind} <= map_kinds()
+    assert DrawnFeedbackConfig(by_map={CustomMap.kind: {"scale": "one"}}).by_map
 
-    class Derived(UnheardOfMap):
+    class Derived(CustomMap):
         kind = "derived_from_a_plugins"
 
     assert issubclass(Derived, LinearMap)

@@ -239,7 +239,7 @@ READOUT_CASES = {
 
 EXACT_READOUTS = [
     (name, kind)
-    for name, kind in possible_pairs({kind: case.outline() for kind, case in READOUT_CASES.items()})
+    for name, kind in possible_pairs({kind: case.shapes() for kind, case in READOUT_CASES.items()})
     if installed_registry().rule(name).traits.readout_update_is_backprop
 ]
 

@@ -37,7 +37,7 @@ def test_reference_gradients_are_the_slopes_of_the_loss(case):
     rng = np.random.default_rng(case.seed)
 
     def run():
-        return run_vector_forward(nodes, x, case.outline.components)
+        return run_vector_forward(nodes, x, case.shapes.components)
 
     def loss():
         return cross_entropy_at(run().output @ codes.T, targets)[0]

@@ -17,7 +17,7 @@ from torch import Generator
 
 from benchsuite.credit import propagated_credit, record_forward
 from benchsuite.credit.rule import Batch
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.specs.models.architecture import ChainArchitecture
 from benchsuite_rules.backprop import Backprop
@@ -40,7 +40,7 @@ def _network(layers, input_shape, classes=10, seed=0, **chain):
         "defaults": {"activation": "vector_gate", "initialization": PAIRS},
         **chain,
     }
-    plan = outline_of(ChainArchitecture.model_validate(spec), input_shape, classes)
+    plan = shapes_of(ChainArchitecture.model_validate(spec), input_shape, classes)
     return build(plan, Generator().manual_seed(seed)).double()
 
 
@@ -51,7 +51,7 @@ def _dense(*units, inputs, seed=0, weight_sign="nonnegative", **chain):
 
 def _batch(network, size, seed=0):
     generator = Generator().manual_seed(seed)
-    inputs = torch.randn(size, *network.outline.input_shape, generator=generator, dtype=torch.float64)
+    inputs = torch.randn(size, *network.shapes.input_shape, generator=generator, dtype=torch.float64)
     return Batch(inputs, torch.arange(size) % network.classes, CRITERIA["cross_entropy"])
 
 
@@ -214,7 +214,7 @@ def test_angles_at_initialization_shrink_with_the_root_of_the_width():
 
 def _half(network, layers):
     """Return the mixed-sign network of the ON units alone: half the size, the very weights the pairs were made of."""
-    plan = network.outline
+    plan = network.shapes
     halves = [{**layer, key: layer[key] // 2} for layer in layers for key in ("units", "channels") if key in layer]
     halved = [halves.pop(0) if {"units", "channels"} & set(layer) else layer for layer in layers]
     defaults = {"activation": "vector_gate", "initialization": {"scheme": "zeros"}}
@@ -222,7 +222,7 @@ def _half(network, layers):
     with torch.no_grad():
         for segment in plan.segments:
             weight, own = network.maps[segment.name].weight, half.segments[segment.name]
-            if segment.reads_data:
+            if segment.reads_input:
                 axis = 1 if segment.map_kind == "locally_connected2d" else 0
                 drawn = weight.unflatten(axis, (-1, 2)).select(axis + 1, 0)
             else:

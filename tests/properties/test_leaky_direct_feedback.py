@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from benchsuite.credit.rule import Batch, Rule
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.networks.network import Network
 from benchsuite.specs.models.architecture import ChainArchitecture
@@ -24,7 +24,7 @@ RESIDUAL = [DENSE, DENSE, {"kind": "sum", "of": [1, 2]}]
 def network_of(layers: list[dict[str, Any]]) -> Network:
     defaults = {"activation": "tanh"}
     spec = ChainArchitecture.model_validate({"name": "a", "kind": "chain", "layers": layers, "defaults": defaults})
-    return build(outline_of(spec, (6,), 4), Generator().manual_seed(0)).double()
+    return build(shapes_of(spec, (6,), 4), Generator().manual_seed(0)).double()
 
 
 def some_batch() -> Batch:

@@ -53,7 +53,7 @@ def _cosine(a, b):
 # A bias before a norm has a gradient of zero; that of a rule that draws noise is rounding alone, without a direction.
 PAIRS = [
     pair
-    for pair in possible_pairs({name: case.outline() for name, case in CASES.items()})
+    for pair in possible_pairs({name: case.shapes() for name, case in CASES.items()})
     if pair != ("node_perturbation", "conv-norm")
 ]
 

@@ -18,7 +18,7 @@ from torch import Generator, Tensor
 from benchsuite.credit import RandomStream
 from benchsuite.credit.rule import Batch
 from benchsuite.diagnostics.observe import assigned_credit
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.networks.network import Network
 from benchsuite.specs.models.architecture import ChainArchitecture
@@ -51,7 +51,7 @@ def network_of(
 ) -> Network:
     defaults = {"activation": activation}
     spec = {"kind": "chain", "name": "drawn", "layers": layers, "defaults": defaults, **options}
-    network = build(outline_of(ChainArchitecture.model_validate(spec), shape, 3), Generator().manual_seed(1)).double()
+    network = build(shapes_of(ChainArchitecture.model_validate(spec), shape, 3), Generator().manual_seed(1)).double()
     network.set_dropout_generator(Generator().manual_seed(2))
     return network
 

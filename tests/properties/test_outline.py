@@ -12,20 +12,20 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from benchsuite.errors import ShapeError
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.specs.models.architecture import ChainArchitecture, Conv2dLayer, DenseLayer, LocallyConnected2dLayer
-from benchsuite.specs.models.joints import PoolLayer
+from benchsuite.specs.models.fixed_layers import PoolLayer
 
 from .chains import conv_chains, dense_chains, deterministic, local_chains, slid
 
 
 def _outline(layers, input_shape=(1, 8, 8), classes=10, **chain):
     spec = {"kind": "chain", "name": "drawn", "layers": layers, **chain}
-    return outline_of(ChainArchitecture.model_validate(spec), input_shape, classes)
+    return shapes_of(ChainArchitecture.model_validate(spec), input_shape, classes)
 
 
 def _hold_outline(case):
-    plan = outline_of(case.architecture, case.input_shape, case.classes)
+    plan = shapes_of(case.architecture, case.input_shape, case.classes)
     network = build(plan, Generator().manual_seed(0)).double().eval()
     assert plan.parameters == sum(p.numel() for p in network.parameters())
     for segment in plan.segments:
@@ -85,8 +85,8 @@ def _work_by_hand(case):
 @given(case=st.one_of(conv_chains(), local_chains()))
 def test_multiply_adds_count_the_products_of_every_sum(case):
     """Would catch costs that ignore groups or stride, on which budgets and cost columns rest."""
-    plan = outline_of(case.architecture, case.input_shape, case.classes)
-    assert [s.multiply_adds for s in plan.segments] == list(_work_by_hand(case))
+    plan = shapes_of(case.architecture, case.input_shape, case.classes)
+    assert [s.macs for s in plan.segments] == list(_work_by_hand(case))
 
 
 def test_multiply_adds_of_known_layers():
@@ -102,7 +102,7 @@ def test_multiply_adds_of_known_layers():
         ],
         input_shape=(1, 28, 28),
     )
-    assert [s.multiply_adds for s in plan.segments] == [117_600, 240_000, 48_000, 10_080, 840]
+    assert [s.macs for s in plan.segments] == [117_600, 240_000, 48_000, 10_080, 840]
     assert [s.parameters for s in plan.segments] == [156, 2_416, 48_120, 10_164, 850]
     assert plan.parameters == 61_706  # LeNet-5 as everyone counts it
     assert [s.output_shape for s in plan.segments] == [(6, 28, 28), (16, 10, 10), (120,), (84,), (10,)]

@@ -93,7 +93,7 @@ def _relative_gaps(rule, case, criterion):
 
 
 @deterministic
-@given(case=square_cases(scheme="orthogonal", least_hidden=1), criterion=st.sampled_from(sorted(TARGETS)))
+@given(case=square_cases(scheme="orthogonal", min_hidden_segments=1), criterion=st.sampled_from(sorted(TARGETS)))
 def test_with_orthogonal_weights_and_a_small_step_gait_prop_is_backprop(case, criterion):
     """In direction and size: away from a kink the differences are exactly linear, so nothing but rounding is left."""
     # Differences are γ to the depth, 1e-8 here, of which float64 knows eight digits; deeper they are rounding.
@@ -102,7 +102,7 @@ def test_with_orthogonal_weights_and_a_small_step_gait_prop_is_backprop(case, cr
 
 
 @deterministic
-@given(case=square_cases(scheme="orthogonal", least_hidden=1), criterion=st.sampled_from(sorted(TARGETS)))
+@given(case=square_cases(scheme="orthogonal", min_hidden_segments=1), criterion=st.sampled_from(sorted(TARGETS)))
 def test_with_orthogonal_weights_and_a_small_step_normalized_gait_prop_is_backprop(case, criterion):
     """At every depth: differences have the length η everywhere."""
     rule = NormalizedGaitProp(NormalizedGaitProp.Config(eta=1e-7))

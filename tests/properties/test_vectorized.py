@@ -167,9 +167,9 @@ def test_structured_forms_are_the_dense_forms(case, components_slowest, seed):
         return torch.randn(*shape, dtype=torch.float64, generator=generator)
 
     error = normal(*tape.vector_error.shape)
-    for segment in case.outline.segments:
+    for segment in case.shapes.segments:
         linear_map, inputs = network.maps[segment.name], tape.inputs[segment.name]
-        if not segment.reads_data:
+        if not segment.reads_input:
             inputs = _in_order(inputs, components_slowest)
         credit = normal(*tape.outputs[segment.name][:, 0].shape)
         cotangent = _in_order(error.view(*error.shape, *[1] * (credit.dim() - 1)) * credit.unsqueeze(1), not seed % 2)
@@ -181,7 +181,7 @@ def test_structured_forms_are_the_dense_forms(case, components_slowest, seed):
             assert_near(bias_gradient, linear_map.bias_gradient(cotangent), what=segment.name)
         assert_near(linear_map(inputs), linear_map(inputs.contiguous()))
         feedback = normal(*linear_map.weight.shape)
-        if segment.reads_data:
+        if segment.reads_input:
             with pytest.raises(NotImplementedError):
                 linear_map.pull_back_credit(credit, feedback, inputs.shape)
         else:
@@ -315,5 +315,5 @@ def test_the_expanded_input_is_never_made(rule_type, layer, input_shape):
     rule = attached(rule_type(), network)
     with _largest() as largest:
         rule.assign_credit(batch)
-    expanded = batch.inputs.numel() * case.outline.components
+    expanded = batch.inputs.numel() * case.shapes.components
     assert batch.inputs.numel() <= largest.numbers < expanded / 2

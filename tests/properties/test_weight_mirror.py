@@ -108,7 +108,7 @@ def test_a_linear_segments_feedback_grows_by_rate_times_variance_times_weight(ca
 
 def products(rule, name, samples):
     """Count by autograd: the derivative of the summed output for inputs of one by each weight."""
-    segment = next(s for s in rule.network.outline.segments if s.name == name)
+    segment = next(s for s in rule.network.shapes.segments if s.name == name)
     ones = torch.ones(samples, *segment.input_shape, dtype=torch.float64)
     probe = torch.zeros_like(weight(rule, name), requires_grad=True)
     return torch.autograd.grad(rule.network.maps[name].apply_weight(ones, probe).sum(), probe)[0]

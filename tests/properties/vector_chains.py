@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from benchsuite.credit.rule import Batch
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.networks.network import Network
-from benchsuite.networks.shapes.outline import ArchitectureOutline, SegmentOutline
+from benchsuite.networks.shapes.network_shapes import NetworkShapes, SegmentShapes
 from benchsuite.specs.models.architecture import ChainArchitecture
-from benchsuite.specs.models.joints import PoolLayer, SumLayer
+from benchsuite.specs.models.fixed_layers import PoolLayer, SumLayer
 
 from .chains import as_array, assert_near
 from .gevb_reference import (
@@ -63,20 +63,20 @@ class VectorCase:
         )
 
     @property
-    def outline(self) -> ArchitectureOutline:
+    def shapes(self) -> NetworkShapes:
         """The network on paper."""
-        return outline_of(self.architecture, self.input_shape, self.classes)
+        return shapes_of(self.architecture, self.input_shape, self.classes)
 
     def network(self) -> Network:
         """Return the network in float64 with every parameter drawn, biases too."""
-        plan = self.outline
+        plan = self.shapes
         network = build(plan, Generator().manual_seed(self.seed)).double()
         rng = np.random.default_rng(self.seed)
         with torch.no_grad():
             for segment in plan.segments:
                 linear_map = network.maps[segment.name]
                 drawn = rng.normal(0, linear_map.fan_in**-0.5, linear_map.weight.shape)
-                signed = self.nonnegative and not segment.reads_data
+                signed = self.nonnegative and not segment.reads_input
                 linear_map.weight.copy_(torch.from_numpy(np.abs(drawn) if signed else drawn))
                 if linear_map.bias is not None:
                     linear_map.bias.copy_(torch.from_numpy(rng.normal(0, 0.3, linear_map.bias.shape)))
@@ -98,7 +98,7 @@ class VectorCase:
         )
 
 
-def laid_out(values: Any, segment: SegmentOutline, components: int) -> Array:
+def laid_out(values: Any, segment: SegmentShapes, components: int) -> Array:
     """Return a weight, or a gradient by one, as the reference has it: (1 or positions, channels, fan_in).
 
     Channels of groups become zeros in a full matrix; where data are read, the expanded input's columns are the banks of
@@ -115,14 +115,14 @@ def laid_out(values: Any, segment: SegmentOutline, components: int) -> Array:
             first = channel // (channels // groups) * of_a_group
             full[channel, first : first + of_a_group] = w[channel]
         w = full.reshape(1, channels, -1)
-    if not segment.reads_data:
+    if not segment.reads_input:
         return w
     positions, banks, fan_in = w.shape
     by_component = w.reshape(positions, components, banks // components, fan_in)
     return by_component.transpose(0, 2, 1, 3).reshape(positions, banks // components, -1)
 
 
-def bias_laid_out(values: Any, segment: SegmentOutline, components: int) -> Array:
+def bias_laid_out(values: Any, segment: SegmentShapes, components: int) -> Array:
     """Return a bias, or a gradient by one, as the reference has it: (channels, K, 1 or positions); zeros for none."""
     channels = segment.output_shape[0]
     if values is None:
@@ -132,7 +132,7 @@ def bias_laid_out(values: Any, segment: SegmentOutline, components: int) -> Arra
 
 def vector_counterpart(case: VectorCase, network: Network, feedback: dict[str, Any] | None = None) -> list[Node]:
     """Return the network's layers for the reference: structure from the spec, numbers from the parameters."""
-    plan = case.outline
+    plan = case.shapes
     segments = iter(plan.segments)
     nodes: list[Node] = []
     for layer in [*case.architecture.layers, None]:
@@ -145,9 +145,9 @@ def vector_counterpart(case: VectorCase, network: Network, feedback: dict[str, A
     return nodes
 
 
-def _vector_layer(segment: SegmentOutline, network: Network, components: int, feedback: dict[str, Any]) -> VectorLayer:
+def _vector_layer(segment: SegmentShapes, network: Network, components: int, feedback: dict[str, Any]) -> VectorLayer:
     owner, options = network.segments[segment.name], segment.map_options
-    times = components if segment.reads_data else 1
+    times = components if segment.reads_input else 1
     if segment.map_kind == "dense":
         places = np.arange(options["inputs"] * times)[None]
     else:
@@ -172,7 +172,7 @@ def _vector_layer(segment: SegmentOutline, network: Network, components: int, fe
         as_array(gating),
         places,
         segment.output_shape,
-        segment.reads_data,
+        segment.reads_input,
         None if back is None else laid_out(back, segment, components),
     )
 
@@ -183,7 +183,7 @@ def vector_trace(
     """Return the reference's forward pass, logits, loss and error at the output vector for the case's batch."""
     batch = case.data()
     nodes = vector_counterpart(case, network, feedback)
-    trace = run_vector_forward(nodes, as_array(batch.inputs), case.outline.components)
+    trace = run_vector_forward(nodes, as_array(batch.inputs), case.shapes.components)
     codes = case.codes()
     logits = trace.output @ codes.T
     loss, error = cross_entropy_at(logits, batch.targets.numpy())
@@ -192,8 +192,8 @@ def vector_trace(
 
 def assert_vector_gradients(case: VectorCase, network: Network, expected: dict[str, LayerGradient]) -> None:
     """Hold the gradients on all parameters against the reference's."""
-    components = case.outline.components
-    for segment in case.outline.segments:
+    components = case.shapes.components
+    for segment in case.shapes.segments:
         linear_map, target = network.maps[segment.name], expected[segment.name]
         assert linear_map.weight.grad is not None, f"{segment.name} got no gradient"
         present = laid_out(torch.ones_like(linear_map.weight), segment, components)

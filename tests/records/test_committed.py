@@ -18,7 +18,7 @@ RECORDS = sorted(set(FOLDER.rglob("*.json")) - set(EXPERIMENTS))
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_a_committed_records_run_still_has_its_name(path: Path) -> None:
-    """Catches a field that was added to a spec without being named in ``later_fields``."""
+    """Catches a field that was added to a spec without being named in ``omit_default_from_hash``."""
     record = RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
     assert spec_hash(record.spec) == record.spec_hash
     assert path.stem == run_id(record.spec) == record.run_id
@@ -38,7 +38,7 @@ class Grown(HashedModel):
     later: int = 3
     several: tuple[int, ...] = ()
 
-    later_fields = frozenset({"later", "several"})
+    omit_default_from_hash = frozenset({"later", "several"})
 
 
 def test_a_later_field_is_written_only_where_it_says_otherwise() -> None:

@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ import pytest
 from benchsuite.errors import StoreError
 from benchsuite.files import write_text_atomically
 from benchsuite.records.running import (
-    HALF_WRITTEN_FOR_S,
     RunningElsewhereError,
     alive_run_ids,
     marked_running,
@@ -90,35 +88,119 @@ def test_a_claimed_run_is_refused_to_others_until_the_block_ends(tmp_path: Path)
     assert not list(tmp_path.iterdir())
 
 
-def test_the_mark_of_a_dead_process_does_not_block(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
+CLAIMS_AND_WAITS = """
+import sys, time
+from pathlib import Path
+from benchsuite.records.running import marked_running
+
+with marked_running(Path(sys.argv[1]), "abc"):
+    print("claimed", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_killed_process_gives_its_run_back(tmp_path: Path) -> None:
+    """Catches a claim that outlives its process, and one that is given up while the process lives."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", CLAIMS_AND_WAITS, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
-    mark = {"run_id": "abc", "pid": int(done.stdout), "host": socket.gethostname(), "process_started_at": 1.0}
-    (tmp_path / "abc.json").write_text(json.dumps(mark))
+    try:
+        assert process.stdout
+        assert process.stdout.readline() == "claimed\n"
+        assert alive_run_ids(tmp_path) == {"abc"}
+        with pytest.raises(RunningElsewhereError), marked_running(tmp_path, "abc"):
+            pass
+    finally:
+        process.kill()
+        process.communicate()
+    assert list(tmp_path.glob("abc.json")), "nobody would see that it was killed"
+    assert alive_run_ids(tmp_path) == set()
+    with marked_running(tmp_path, "abc"):
+        assert alive_run_ids(tmp_path) == {"abc"}
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_locked_run_is_alive_whatever_its_process_id_says(tmp_path: Path) -> None:
+    """Containers number processes anew: one with this host's name may be at a run under a number unknown here."""
+    with marked_running(tmp_path, "abc"):
+        marker = json.loads((tmp_path / "abc.json").read_text())
+        (tmp_path / "abc.json").write_text(json.dumps(marker | {"pid": dead_pid(), "process_started_at": 1.0}))
+        assert alive_run_ids(tmp_path) == {"abc"}
+
+
+def test_a_lock_that_is_voided_does_not_block_the_next_try(tmp_path: Path) -> None:
+    """Catches a lost machine's run that nobody can take up: its lock may be held until the file server gives it up."""
+    store = RecordStore(tmp_path)
+    store.prepare()
+    with marked_running(store.running_folder, "abc"):
+        store.release_lock("abc")
+        assert alive_run_ids(store.running_folder) == set()
+        with marked_running(store.running_folder, "abc"):
+            assert alive_run_ids(store.running_folder) == {"abc"}
+
+
+def test_without_locks_the_process_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches runs that cannot be made at all, or made twice at once, on a file system that has no locks."""
+
+    def none_here(*_arguments: object, **_options: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr("filelock.FileLock.acquire", none_here)
+    with marked_running(tmp_path, "abc"):
+        assert alive_run_ids(tmp_path) == {"abc"}
+        with pytest.raises(RunningElsewhereError), marked_running(tmp_path, "abc"):
+            pass
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "abc.json").write_text(mark(pid=dead_pid(), process_started_at=1.0))
+    assert alive_run_ids(tmp_path) == set()
+
+
+def dead_pid() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def mark(**fields: object) -> str:
+    """Return a marker as versions without locks wrote it."""
+    return json.dumps({"run_id": "abc", "pid": os.getpid(), "host": socket.gethostname()} | fields)
+
+
+def test_an_older_versions_mark_of_a_dead_process_does_not_block(tmp_path: Path) -> None:
+    (tmp_path / "abc.json").write_text(mark(pid=dead_pid(), process_started_at=1.0))
     assert alive_run_ids(tmp_path) == set()
     with marked_running(tmp_path, "abc"):
         pass
+    assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system does not tell when a process began")
+def test_an_older_version_that_is_at_a_run_keeps_it(tmp_path: Path) -> None:
+    """Catches an update under a long training, whose run the next command would make a second time."""
+    (tmp_path / "abc.json").write_text(mark(process_started_at=process_started_at(os.getpid())))
+    assert alive_run_ids(tmp_path) == {"abc"}
+    with pytest.raises(RunningElsewhereError), marked_running(tmp_path, "abc"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["abc.json"]
+
+
 def test_a_later_process_with_the_same_number_is_not_taken_for_the_dead_one(tmp_path: Path) -> None:
     began = process_started_at(os.getpid())
     assert began is not None
-    mark = {"run_id": "abc", "pid": os.getpid(), "host": socket.gethostname(), "process_started_at": began - 3600}
-    (tmp_path / "abc.json").write_text(json.dumps(mark))
+    (tmp_path / "abc.json").write_text(mark(process_started_at=began - 3600))
     assert alive_run_ids(tmp_path) == set()
 
 
 def test_a_mark_of_another_host_counts_as_alive(tmp_path: Path) -> None:
-    (tmp_path / "abc.json").write_text(json.dumps({"run_id": "abc", "pid": 1, "host": "elsewhere"}))
+    (tmp_path / "abc.json").write_text(mark(pid=1, host="elsewhere", locked=True))
     assert alive_run_ids(tmp_path) == {"abc"}
+    with pytest.raises(RunningElsewhereError), marked_running(tmp_path, "abc"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["abc.json"]
 
 
-def test_an_unreadable_mark_blocks_only_while_it_may_be_half_written(tmp_path: Path) -> None:
-    path = tmp_path / "abc.json"
-    path.write_text("{")
-    assert alive_run_ids(tmp_path) == {"abc"}
-    long_ago = time.time() - 2 * HALF_WRITTEN_FOR_S
-    os.utime(path, (long_ago, long_ago))
+@pytest.mark.parametrize("content", ["{", mark(pid=-1), mark(pid=10**30)])
+def test_a_damaged_mark_does_not_block(tmp_path: Path, content: str) -> None:
+    (tmp_path / "abc.json").write_text(content)
     assert alive_run_ids(tmp_path) == set()
+    with marked_running(tmp_path, "abc"):
+        pass

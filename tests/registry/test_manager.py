@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import pytest
 
 from benchsuite.errors import PluginError, SpecError
+from benchsuite.execution.events import send_event
+from benchsuite.registry import hookimpl
 from benchsuite.registry.manager import Registry, build_registry
 from benchsuite.registry.sources import rule_source_hash
 from benchsuite.version import CONTRACT_VERSION
@@ -157,7 +160,9 @@ def benchsuite_diagnostics():
     registry = plugins.registry()
     assert registry.failures == []
     assert registry.diagnostic("count").summary == "How many."
-    assert set(registry.datasets) == set(registry.architectures) == {"own"}
+    assert set(registry.architectures) == {"own"}
+    assert registry.origins["dataset", "own"].plugin == "all"
+    assert registry.origins["dataset", "mnist"].plugin == "datasets"
     assert [folder for folder, _ in registry.spec_folders] == [tmp_path]
 
 
@@ -176,3 +181,44 @@ def test_the_source_hash_follows_the_rules_own_modules(plugins: Plugins, registr
     hashes = {rule_source_hash(found.rule(name)) for name in ("mine", "changed", "backprop", "feedback_alignment")}
     assert len(hashes) == 4
     assert rule_source_hash(registry.rule("backprop")) == rule_source_hash(found.rule("backprop"))
+
+
+def test_an_optional_hook_of_a_later_version_is_let_through(plugins: Plugins) -> None:
+    """Catches a plugin refused for a hook that it marks as one this version need not have."""
+    later = "\n@hookimpl(optionalhook=True)\ndef benchsuite_later():\n    return None\n"
+    plugins.add("good", GOOD + later)
+    assert plugins.registry().failures == []
+
+
+def test_a_misspelt_hook_is_held_against_its_own_plugin_only(plugins: Plugins) -> None:
+    """Catches a plugin that is refused for a name which one before it got wrong."""
+    plugins.add("a_wrong", GOOD.replace("def benchsuite_rules", "def benchsuite_rulez"))
+    plugins.add("b_right", GOOD)
+    registry = plugins.registry()
+    assert [failure.origin.plugin for failure in registry.failures] == ["a_wrong"]
+    assert registry.rule("mine").name == "mine"
+
+
+def test_an_events_hook_wrapper_is_run_by_pluggy(caplog: pytest.LogCaptureFixture) -> None:
+    """Catches a wrapper that is called as a plain function: its generator would be thrown away unrun."""
+    seen: list[str] = []
+
+    class Wrapping:
+        @hookimpl(wrapper=True)
+        def benchsuite_run_failed(self, record: object) -> Iterator[None]:
+            seen.append("before")
+            result = yield
+            seen.append("after")
+            return result
+
+    class Broken:
+        @hookimpl
+        def benchsuite_run_failed(self) -> None:
+            raise RuntimeError("full disk")
+
+    manager = build_registry([]).manager
+    manager.register(Wrapping(), "wrapping")
+    manager.register(Broken(), "broken")
+    send_event(manager, "benchsuite_run_failed", record=None)
+    assert seen == ["before", "after"]
+    assert "broken failed in benchsuite_run_failed: RuntimeError: full disk" in caplog.text

@@ -37,7 +37,7 @@ def test_only_completed_runs_enter_a_mean_and_every_run_shows(make_record, outco
         assert row.test_error is None
         assert row.train_error is None
     if len(good) < len(outcomes):
-        assert (row.rank, row.standing) == (None, None)
+        assert (row.rank, row.versus_best) == (None, None)
 
 
 @pytest.mark.parametrize("status", FAILED)
@@ -45,11 +45,11 @@ def test_incomplete_rule_gets_no_rank_even_with_the_lowest_mean(make_record, mak
     lucky = [*make_seeds("lucky", [0.01, 0.01]), make_record("lucky", 2, 0.9, status=status, reason="why")]
     (table,) = summarize([*lucky, *make_seeds("steady", [0.2, 0.21, 0.22])])
     row = row_of(table, "lucky")
-    assert (row.rank, row.standing, row.complete) == (None, None, False)
+    assert (row.rank, row.versus_best, row.complete) == (None, None, False)
     assert row.unranked_reason == "incomplete: 2 of 3 seeds"
     assert row.failures == ((status, 1),)
     assert [r.label for r in table.rows] == ["steady", "lucky"]
-    assert (table.rows[0].rank, table.rows[0].standing) == (1, "best")
+    assert (table.rows[0].rank, table.rows[0].versus_best) == (1, "best")
 
 
 def test_a_completed_run_without_a_test_error_after_its_last_epoch_does_not_count(make_record):
@@ -89,7 +89,7 @@ def test_ties_are_those_whose_paired_interval_includes_zero(make_seeds):
             *make_seeds("elsewhere", [0.9, 0.9], tier="smoke"),
         ]
     )[1:]
-    assert [(r.label, r.rank, r.standing) for r in table.rows] == [
+    assert [(r.label, r.rank, r.versus_best) for r in table.rows] == [
         ("best", 1, "best"),
         ("close", 2, "tie"),
         ("far", 3, "behind"),
@@ -98,7 +98,7 @@ def test_ties_are_those_whose_paired_interval_includes_zero(make_seeds):
 
 def test_a_row_that_beats_the_best_on_their_shared_seeds_is_not_called_behind(make_seeds):
     (table,) = summarize([*make_seeds("best", [0.30, 0.31, 0.0, 0.0]), *make_seeds("short", [0.20, 0.21])])
-    assert [(r.label, r.standing) for r in table.rows] == [("best", "best"), ("short", "unknown")]
+    assert [(r.label, r.versus_best) for r in table.rows] == [("best", "best"), ("short", "unknown")]
 
 
 def test_fewer_seeds_than_most_rows_are_noted(make_seeds):

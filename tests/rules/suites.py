@@ -27,7 +27,7 @@ BUILT_IN = {
 SETTINGS: dict[str, dict[str, Any]] = {
     "difference_target_propagation": {"draws_noise": True},
     # Its credit is a difference of two losses, each rounded where activations are: 0.89 in one vectorized network.
-    "node_perturbation": {"least_bf16_cosine": 0.75, "draws_noise": True},
+    "node_perturbation": {"min_bf16_cosine": 0.75, "draws_noise": True},
     # Its 300 mirror batches before training took two fifths of all suites' time. They matter to learning alone.
     "weight_mirror": {"config": WeightMirror.Config(initial_mirror_steps=5), "learning_config": WeightMirror.Config()},
 }
@@ -113,7 +113,7 @@ class TestSignSymmetryWithExactReadout(RuleConformance):
 
     rule = SignSymmetry
     config = SignSymmetry.Config(exact_readout=True)
-    networks = tuple(sample for sample in SAMPLE_NETWORKS if len(sample.outline.segments) > 2)
+    networks = tuple(sample for sample in SAMPLE_NETWORKS if len(sample.shapes.segments) > 2)
 
 
 class TestTwoSidedNodePerturbationInSeveralSamples(RuleConformance):
@@ -132,7 +132,7 @@ class TestNodePerturbationOfTheReadoutToo(RuleConformance):
     rule = _WithPerturbedReadout
     config = NodePerturbation.Config(exact_readout=False)
     draws_noise = True
-    least_bf16_cosine = 0.75  # as with the exact readout; 0.82 in one vectorized network
+    min_bf16_cosine = 0.75  # as with the exact readout; 0.82 in one vectorized network
 
 
 VARIANTS: list[type[RuleConformance]] = [

@@ -7,7 +7,7 @@ import torch
 from torch import Generator
 
 from benchsuite.credit.rule import Batch
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.registry.manager import installed_registry
 from benchsuite.specs.models.architecture import ChainArchitecture
@@ -34,7 +34,7 @@ CHAINS = {
 def _outline(layers, bias):
     defaults = {"bias": bias, "activation": "saturated_linear", "initialization": {"scheme": "xavier_uniform"}}
     spec = {"kind": "chain", "name": "asked", "layers": layers, "defaults": defaults}
-    return outline_of(ChainArchitecture.model_validate(spec), (2, 5, 5), 4)
+    return shapes_of(ChainArchitecture.model_validate(spec), (2, 5, 5), 4)
 
 
 def _network(layers, bias):

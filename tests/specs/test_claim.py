@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchsuite.networks.builder import outline_of
-from benchsuite.papers.claim_cases import ClaimCases, lay_out_claims, load_claims
+from benchsuite.networks.builder import shapes_of
+from benchsuite.papers.claim_cases import ClaimCases, expand_claims, load_claims
 from benchsuite.registry.manager import Registry, installed_registry
 from benchsuite.specs.loading.check_file import check_file
 from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
@@ -23,7 +23,7 @@ OF_ALL = {"update_angle_deg"}
 
 @pytest.fixture(scope="module")
 def laid_out() -> list[ClaimCases]:
-    return lay_out_claims(SpecLibrary([builtin_folder()]), installed_registry(), lambda *_: True)
+    return expand_claims(SpecLibrary([builtin_folder()]), installed_registry(), lambda *_: True)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -74,9 +74,9 @@ def test_every_claim_asks_for_what_its_tracks_measure(laid_out: list[ClaimCases]
                         continue
                     assert comparison.metric in spec.diagnostics.names, claim.claim.name
                     shape = (1, 28, 28) if arm.track.startswith("mnist") else (3, 32, 32)
-                    outline = outline_of(spec.architecture, shape, 10, registry.architectures)
+                    shapes = shapes_of(spec.architecture, shape, 10, registry.architectures)
                     assert pair is not None
-                    measured = {s.name for s in outline.segments} | ({None} if comparison.metric in OF_ALL else set())
+                    measured = {s.name for s in shapes.segments} | ({None} if comparison.metric in OF_ALL else set())
                     assert pair.segment in measured, claim.claim.name
                     if isinstance(comparison.epoch, int):
                         assert comparison.epoch % spec.diagnostics.every_epochs == 0
@@ -90,7 +90,7 @@ def test_claims_of_one_track_share_its_resolved_runs(laid_out: list[ClaimCases])
 
 
 def test_nothing_is_resolved_for_tracks_without_records(registry: Registry, library: SpecLibrary) -> None:
-    for claim in lay_out_claims(library, registry, lambda *_: False):
+    for claim in expand_claims(library, registry, lambda *_: False):
         for case in claim.cases:
             assert case.left is None or case.left.main.missing == f"no records of {case.left.main.track}"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchsuite.networks.builder import outline_of
+from benchsuite.networks.builder import shapes_of
 from benchsuite.papers.published import load_references, published_errors
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.check_file import check_file
@@ -100,7 +100,7 @@ def test_every_angle_is_of_a_hidden_segment_of_its_network_and_none_is_left_out(
     for track in sorted({str(e.track) for e in entries["gevb-angles"]}):
         (run,) = resolve(Selection(track, rules=("backprop",), tier="paper", seeds=(0,)), library, registry)
         shape = (1, 28, 28) if track.startswith("mnist") else (3, 32, 32)
-        hidden = [s.name for s in outline_of(run.spec.architecture, shape, 10).segments[:-1]]
+        hidden = [s.name for s in shapes_of(run.spec.architecture, shape, 10).segments[:-1]]
         for epoch in (0, 10, 100, "last"):
             named = [e.segment for e in entries["gevb-angles"] if (e.track, e.epoch) == (track, epoch)]
             assert named == hidden, (track, epoch)

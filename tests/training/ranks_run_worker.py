@@ -14,14 +14,14 @@ from typing import Any
 from benchsuite.data.fingerprint import fingerprint
 from benchsuite.data.load import load_dataset
 from benchsuite.execution import checkpointing
-from benchsuite.execution.interruption import termination_as_interrupt
+from benchsuite.execution.interruption import sigterm_as_interrupt
 from benchsuite.execution.record_building import LoadedData
 from benchsuite.execution.run import Run
 from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import installed_registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.specs.models.track import RunSpec
-from benchsuite.training.ranks import joined_ranks
+from benchsuite.training.ranks import process_group
 from benchsuite.training.trainer import Trainer
 
 # Dropout, batch norms with averages of their own, noise and Adam's moments: all of it has to come back.
@@ -87,7 +87,7 @@ def main(store: Path, how: str) -> None:
     checkpointing.CHECKPOINT_EVERY_S = 0.0
     train_epoch = Trainer.train_epoch
     # As a session has it: torchrun ends the others of a lost process by SIGTERM, before or after they notice the loss.
-    with termination_as_interrupt(), joined_ranks() as ranks:
+    with sigterm_as_interrupt(), process_group() as ranks:
 
         def stopped(self: Trainer, deadline: float | None = None) -> object:
             if self.epoch == 2 and how == "killed":

@@ -16,10 +16,10 @@ from benchsuite.data.load import load_dataset
 from benchsuite.data.resident import ResidentData
 from benchsuite.registry.manager import installed_registry
 from benchsuite.specs.models.track import RunSpec
-from benchsuite.training import reduction
-from benchsuite.training.assembly import Parts, assemble
+from benchsuite.training import gradient_averaging
+from benchsuite.training.build_trainer import TrainingSpecs, assemble
 from benchsuite.training.device import open_device
-from benchsuite.training.ranks import ALONE, Ranks, joined_ranks
+from benchsuite.training.ranks import SINGLE_PROCESS, Ranks, process_group
 from benchsuite.training.seeds import derive_seeds
 
 CONV = {
@@ -108,7 +108,7 @@ def spec_of(case: str) -> RunSpec:
     )
 
 
-def train(case: str, ranks: Ranks = ALONE) -> dict[str, Any]:
+def train(case: str, ranks: Ranks = SINGLE_PROCESS) -> dict[str, Any]:
     """Train one case in float64 and return what it came to."""
     spec, registry = spec_of(case), installed_registry()
     dataset = load_dataset(spec.dataset, Path())
@@ -117,7 +117,7 @@ def train(case: str, ranks: Ranks = ALONE) -> dict[str, Any]:
     data = ResidentData(dataset, normalization, device.torch_device, torch.float64, augmentation=augmentation)
     torch.set_default_dtype(torch.float64)
     try:
-        parts = Parts(spec.architecture, spec.protocol, spec.rule, derive_seeds(0))
+        parts = TrainingSpecs(spec.architecture, spec.protocol, spec.rule, derive_seeds(0))
         trainer = assemble(parts, data, device, registry, ranks=ranks)
     finally:
         torch.set_default_dtype(torch.float32)
@@ -139,8 +139,8 @@ def main(folder: Path) -> None:
 
     Gradients go in small pieces; saved too is how many of them were sent while autograd was at others.
     """
-    Ranks.take_the_firsts = lambda self, tensors: None  # type: ignore[method-assign]
-    reduction.BUCKET_BYTES = 1000
+    Ranks.broadcast_from_rank0 = lambda self, tensors: None  # type: ignore[method-assign]
+    gradient_averaging.BUCKET_BYTES = 1000
     during_backward = 0
     all_reduce = dist.all_reduce
 
@@ -151,7 +151,7 @@ def main(folder: Path) -> None:
 
     dist.all_reduce = counted
     ended: dict[str, Any] = {}
-    with joined_ranks() as ranks:
+    with process_group() as ranks:
         for case in CASES:
             during_backward = 0
             ended[case] = train(case, ranks)

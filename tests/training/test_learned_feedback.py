@@ -13,7 +13,7 @@ from benchsuite.conformance.kit.guards import no_host_reads
 from benchsuite.credit.rule import Rule
 from benchsuite.execution.run import Run
 from benchsuite.execution.setting_up import set_up
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.seeds import generator
 from benchsuite.training.trainer import Trainer
@@ -47,7 +47,7 @@ def make_trainer(make_spec: MakeSpec, make_run: MakeRun) -> Callable[..., Traine
         schedule = {"kind": "step", "epochs": [1, 3], "factor": 0.5}
         run = make_run(make_spec(protocol={"optimizer": optimizer, "schedule": schedule}))
         data = set_up(run.state).data
-        network = build(outline_of(run.spec.architecture, (1, 4, 4), 7), generator(run.state.identity.seeds, "init"))
+        network = build(shapes_of(run.spec.architecture, (1, 4, 4), 7), generator(run.state.identity.seeds, "init"))
         rule = make_rule()
         rule.attach(network, generator(run.state.identity.seeds, "feedback"))
         return Trainer(network, rule, data, run.spec.protocol, run.state.identity.seeds)

@@ -12,7 +12,7 @@ from benchsuite.credit.rule import Batch, StepResult
 from benchsuite.execution.run import Run
 from benchsuite.execution.setting_up import set_up
 from benchsuite.specs.models.track import RunSpec
-from benchsuite.training.memory_format import settle_memory_format
+from benchsuite.training.memory_format import choose_memory_format
 from benchsuite.training.trainer import Trainer
 
 MakeSpec = Callable[..., RunSpec]
@@ -142,7 +142,7 @@ def test_the_faster_form_is_taken_and_nothing_else_changes(
 
     monkeypatch.setattr(trainer.rule, "assign_credit", timed)
     monkeypatch.setattr("time.perf_counter", lambda: next(clock) + slow["ticks"])
-    last, found = settle_memory_format(trainer, "fastest", lambda: None)
+    last, found = choose_memory_format(trainer, "fastest", lambda: None)
     monkeypatch.undo()
     assert last == trainer.channels_last == faster
     assert "ms contiguous" in found
@@ -157,5 +157,5 @@ def test_the_faster_form_is_taken_and_nothing_else_changes(
 
 def test_a_run_that_is_continued_keeps_its_form(make_spec: MakeSpec, make_run: MakeRun) -> None:
     trainer = trainer_of(make_spec, make_run)
-    assert settle_memory_format(trainer, "fastest", lambda: None, known=True) == (True, "")
+    assert choose_memory_format(trainer, "fastest", lambda: None, known=True) == (True, "")
     assert trainer.channels_last

@@ -11,7 +11,7 @@ import torch
 from benchsuite.credit.rule import Rule
 from benchsuite.data.load import load_dataset
 from benchsuite.data.resident import ResidentData
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.seeds import derive_seeds, generator
 from benchsuite.training.trainer import Trainer
@@ -35,7 +35,7 @@ def _trainer(make_spec: MakeSpec, rule: Rule, optimizer: dict[str, Any]) -> Trai
     spec = make_spec(architecture=ARCHITECTURE, protocol={"optimizer": optimizer})
     seeds = derive_seeds(0)
     dataset = load_dataset(spec.dataset, ".", {})  # synthetic: nothing is read
-    network = build(outline_of(spec.architecture, dataset.input_shape, dataset.classes), generator(seeds, "init"))
+    network = build(shapes_of(spec.architecture, dataset.input_shape, dataset.classes), generator(seeds, "init"))
     rule.attach(network, generator(seeds, "feedback"))
     return Trainer(network, rule, ResidentData(dataset, spec.dataset.normalization, "cpu"), spec.protocol, seeds)
 

@@ -18,7 +18,7 @@ from benchsuite.execution.plan import make_plan
 from benchsuite.execution.record_building import LoadedData
 from benchsuite.execution.run import Run
 from benchsuite.execution.session import Session
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.shapes.square import require_square_maps
 from benchsuite.records.store import RecordStore, read_record
 from benchsuite.registry.manager import build_registry
@@ -48,7 +48,7 @@ def _trainer(make_spec: MakeSpec, rule: Rule, orthogonality: dict[str, Any] | No
     spec = make_spec(architecture=ARCHITECTURE, protocol={"optimizer": optimizer, "orthogonality": orthogonality})
     seeds = derive_seeds(0)
     dataset = load_dataset(spec.dataset, ".", {})  # synthetic: nothing is read
-    network = build(outline_of(spec.architecture, dataset.input_shape, dataset.classes), generator(seeds, "init"))
+    network = build(shapes_of(spec.architecture, dataset.input_shape, dataset.classes), generator(seeds, "init"))
     rule.attach(network, generator(seeds, "feedback"))
     return Trainer(network, rule, ResidentData(dataset, spec.dataset.normalization, "cpu"), spec.protocol, seeds)
 
@@ -98,7 +98,7 @@ def test_kinds_differ_in_what_they_leave_free() -> None:
 def _network_of_lengths(lengths: tuple[float, ...]) -> Any:
     units = len(lengths)
     spec = {"kind": "chain", "name": "square", **ARCHITECTURE, "layers": [{"kind": "dense", "units": units}]}
-    network = build(outline_of(ChainArchitecture.model_validate(spec), (units,), 3), torch.Generator().manual_seed(0))
+    network = build(shapes_of(ChainArchitecture.model_validate(spec), (units,), 3), torch.Generator().manual_seed(0))
     with torch.no_grad():
         network.maps["dense1"].weight.copy_(torch.diag(torch.tensor(lengths)))
     return network
@@ -140,7 +140,7 @@ def test_a_feedback_weight_that_learns_follows_the_rules_gradient_alone(make_spe
 
 def test_a_network_without_square_matrices_is_refused(make_spec: MakeSpec) -> None:
     spec = make_spec(protocol={"orthogonality": {"kind": "identity", "strength": 1.0}})
-    plan = outline_of(spec.architecture, (1, 4, 4), 7)
+    plan = shapes_of(spec.architecture, (1, 4, 4), 7)
     with pytest.raises(ShapeError, match="needs a network of form invertible, this one is ordinary"):
         require_square_maps(spec.protocol, plan)
 

@@ -10,7 +10,7 @@ import torch
 from benchsuite.errors import ShapeError
 from benchsuite.execution import checkpointing
 from benchsuite.execution.run import Run
-from benchsuite.networks.builder import require_keepable
+from benchsuite.networks.builder import require_pretrainable
 from benchsuite.records.model import RunRecord
 from benchsuite.specs.hashing import spec_hash
 from benchsuite.specs.models.track import RunSpec
@@ -160,7 +160,7 @@ def test_pretraining_is_part_of_a_runs_name_and_its_absence_is_not(make_spec: Ma
 def test_what_does_not_fit_is_refused_on_paper(pretrained: MakeSpec, pretraining: dict, message: str) -> None:
     spec = pretrained(pretraining=pretraining)
     with pytest.raises(ShapeError, match=message):
-        require_keepable(spec.pretraining, spec.architecture, (1, 4, 4), 7)
+        require_pretrainable(spec.pretraining, spec.architecture, (1, 4, 4), 7)
 
 
 @pytest.mark.parametrize(

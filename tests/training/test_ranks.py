@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from benchsuite.errors import HardwareError
-from benchsuite.training.ranks import ALONE, Ranks, require_processes
+from benchsuite.training.ranks import SINGLE_PROCESS, Ranks, require_world_size
 from benchsuite.training.seeds import derive_seeds, generator
 
 from .ranks_worker import CASES, spec_of, train
@@ -103,15 +103,15 @@ def test_a_batch_with_fewer_examples_than_processes_is_refused() -> None:
     spec = spec_of("backprop")  # 161 examples in batches of 64: the last has 33
     of_40 = spec.model_copy(update={"hardware": spec.hardware.model_copy(update={"world_size": 40})})
     with pytest.raises(HardwareError, match="a batch of 33 cannot be shared by 40 processes"):
-        require_processes(of_40, Ranks(0, 40), 161)
-    require_processes(spec, ALONE, 161)
+        require_world_size(of_40, Ranks(0, 40), 161)
+    require_world_size(spec, SINGLE_PROCESS, 161)
 
 
 def test_a_run_for_several_processes_is_not_made_by_one() -> None:
     spec = spec_of("backprop")
     of_two = spec.model_copy(update={"hardware": spec.hardware.model_copy(update={"world_size": 2})})
     with pytest.raises(HardwareError, match="torchrun --nproc-per-node 2 -m benchsuite run"):
-        require_processes(of_two, ALONE, 161)
+        require_world_size(of_two, SINGLE_PROCESS, 161)
 
 
 RUN = ("-m", "benchsuite", "run", "digits-conv", "--tier", "smoke", "--seed", "0", "--hardware", "cpu")

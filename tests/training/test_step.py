@@ -73,7 +73,7 @@ def test_a_step_is_gradients_then_weights_then_the_rule(monkeypatch: pytest.Monk
 
 def test_a_step_adds_the_penalty_to_what_the_rule_left() -> None:
     """Catches a penalty that is dropped, or added before gradients are cleared."""
-    sample = next(s for s in SAMPLE_NETWORKS if len(s.outline.segments) > 1)
+    sample = next(s for s in SAMPLE_NETWORKS if len(s.shapes.segments) > 1)
     plain, penalised = (Trial.start(Backprop(), sample, dtype=torch.float64) for _ in range(2))
     batch = sample.batch(0, dtype=torch.float64)
     how = OrthogonalitySpec(kind="off_diagonal", strength=0.5)

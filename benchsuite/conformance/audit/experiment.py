@@ -38,7 +38,7 @@ class Experiment:
 
     def audit(self, make_rule: MakeRule, traits: RuleTraits, networks: Sequence[SampleNetwork]) -> ClaimAudit:
         """Run the experiment in every network that the rule works in, and hold the claim against it."""
-        compatible = [sample for sample in networks if not incompatibilities(traits, sample.outline)]
+        compatible = [sample for sample in networks if not incompatibilities(traits, sample.shapes)]
         observations: list[Observation] = []
         try:
             for sample in compatible:

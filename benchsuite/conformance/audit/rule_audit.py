@@ -62,7 +62,7 @@ def _needs(traits: RuleTraits) -> RuleNeeds:
         forms=tuple(sorted(traits.forms)),
         topologies=tuple(sorted(traits.topologies)),
         map_kinds=None if traits.map_kinds is None else tuple(sorted(traits.map_kinds)),
-        least_hidden=traits.least_hidden,
+        min_hidden_segments=traits.min_hidden_segments,
         learns_feedback=traits.learns_feedback,
     )
 

@@ -53,7 +53,7 @@ def _credit_by_target(trial: Trial, sample: SampleNetwork) -> dict[str, Tensor]:
     for shift in range(sample.classes):
         shifted = replace(batch, targets=(batch.targets + shift) % sample.classes)
         for name, credit in with_components(assigned_credit(rule, shifted, "output"), network, shifted).items():
-            components = network.outline.components if network.is_vectorized else 1
+            components = network.shapes.components if network.is_vectorized else 1
             recorded.setdefault(name, []).append(credit.reshape(len(credit), components, -1).transpose(1, 2))
     network.train()
     rule.train()

@@ -15,8 +15,8 @@ from typing import Any, Literal
 import torch
 from torch import Generator, Tensor
 
+from benchsuite.conformance.audit.equal_response_weights import equal_response_weight, equal_response_weights
 from benchsuite.conformance.audit.experiment import Experiment, MakeRule, largest, relative_change
-from benchsuite.conformance.audit.held_responses import another_weight, held_responses
 from benchsuite.conformance.samples import SampleNetwork, Trial
 from benchsuite.credit.rule import Batch
 from benchsuite.errors import InconclusiveError
@@ -52,12 +52,12 @@ class _Change:
         if moment != self.moment:
             return nullcontext()
         linear_map = network.maps[self.segment]
-        return held_responses(linear_map, another_weight(linear_map, seed=5))
+        return equal_response_weights(linear_map, equal_response_weight(linear_map, seed=5))
 
 
 def observe(make_rule: MakeRule, sample: SampleNetwork) -> Observation | None:
     """Return the largest change of an upstream update, over all segments that pass credit on and all moments."""
-    below = {name: upstream for name, upstream in sample.outline.upstream.items() if upstream}
+    below = {name: upstream for name, upstream in sample.shapes.upstream.items() if upstream}
     reference = _train(make_rule, sample, None, [])
     changes = {
         f"{name} at {moment}": _change_of_updates(make_rule, sample, _Change(name, moment), upstream, reference)

@@ -86,8 +86,8 @@ def _cover(check: str, suites: Sequence[Suite], turn: int) -> dict[Suite, frozen
     uses: Counter[str] = Counter()
     chosen: dict[Suite, set[str]] = {suite: set() for suite in suites}
     for suite in sorted(suites, key=lambda suite: len(cases[suite])):
-        for form in dict.fromkeys(sample.outline.form for sample in cases[suite]):
-            names = [sample.name for sample in cases[suite] if sample.outline.form == form]
+        for form in dict.fromkeys(sample.shapes.form for sample in cases[suite]):
+            names = [sample.name for sample in cases[suite] if sample.shapes.form == form]
             # Begun elsewhere for each check: else a suite would see the same network in all of them.
             name = min(_rotated(names, turn), key=uses.__getitem__)
             uses[name] += 1

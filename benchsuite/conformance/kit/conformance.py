@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from benchsuite.conformance.kit.claim_checks import ClaimChecks
 from benchsuite.conformance.kit.credit_checks import CreditChecks
 from benchsuite.conformance.kit.learning_checks import LearningChecks
 from benchsuite.conformance.kit.state_checks import StateChecks
+from benchsuite.conformance.kit.trait_checks import TraitChecks
 
 
-class RuleConformance(CreditChecks, StateChecks, ClaimChecks, LearningChecks):
+class RuleConformance(CreditChecks, StateChecks, TraitChecks, LearningChecks):
     """Every check of the contract, on every sample network that the rule can work in.
 
     What cannot apply to the rule is not collected, so a skip or a failure always means something.

@@ -134,10 +134,10 @@ class CreditChecks(ConformanceSettings):
         )
         seen = cosine(wide.values(), [narrow[n] for n in wide])
         require(
-            seen >= self.least_bf16_cosine,
-            asks=f"the bfloat16 update has a cosine of at least {self.least_bf16_cosine} with the float32 update",
+            seen >= self.min_bf16_cosine,
+            asks=f"the bfloat16 update has a cosine of at least {self.min_bf16_cosine} with the float32 update",
             seen=f"cosine {seen:.3f}",
-            remedy="keep losses, errors and sums over the batch in float32, or set least_bf16_cosine if the rule's "
+            remedy="keep losses, errors and sums over the batch in float32, or set min_bf16_cosine if the rule's "
             "update takes signs",
         )
 

@@ -26,7 +26,7 @@ _HOOKS = (
 )
 
 
-class Surroundings:
+class GlobalState:
     """Everything outside a rule that it could change, as it is at one moment.
 
     Weights, flags, modes and hooks of the network, the batch, and the process's own settings and random streams.
@@ -176,4 +176,4 @@ def synchronization_is_an_error() -> Iterator[None]:
         torch.cuda.set_sync_debug_mode(before)
 
 
-__all__ = ["HostReadError", "Surroundings", "no_host_reads", "synchronization_is_an_error"]
+__all__ = ["GlobalState", "HostReadError", "no_host_reads", "synchronization_is_an_error"]

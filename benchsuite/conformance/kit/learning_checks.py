@@ -21,7 +21,7 @@ class LearningChecks(ConformanceSettings):
 
     def test_learns_digits(self) -> None:
         """Catches credit of the wrong sign or scale, which every check of form lets through."""
-        refusals = self.refusals(self.digits_network.outline)
+        refusals = self.refusals(self.digits_network.shapes)
         require(
             not refusals,
             asks="a network in which the rule learns scikit-learn's digits",

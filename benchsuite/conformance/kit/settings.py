@@ -12,7 +12,7 @@ from benchsuite.conformance.kit.cases import NOT_APPLICABLE, applies, checks_on_
 from benchsuite.conformance.samples.networks import DIGITS_NETWORKS, SAMPLE_NETWORKS, SampleNetwork
 from benchsuite.conformance.samples.trial import Trial
 from benchsuite.credit.rule import Batch, Rule, RuleConfig, incompatibilities
-from benchsuite.networks.shapes.outline import ArchitectureOutline
+from benchsuite.networks.shapes.network_shapes import NetworkShapes
 
 
 class ConformanceSettings:
@@ -48,7 +48,7 @@ class ConformanceSettings:
     learning_epochs: ClassVar[int] = 20
     """Passes over the 1,297 training digits, in batches of 64."""
 
-    least_bf16_cosine: ClassVar[float] = 0.9
+    min_bf16_cosine: ClassVar[float] = 0.9
     """Least cosine between the bfloat16 and the float32 update of the whole network; lower it for sign-like updates."""
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -95,7 +95,7 @@ class ConformanceSettings:
     def needs(cls) -> list[str]:
         """Return the respects in which the rule cannot handle every network."""
         traits = cls.rule.traits
-        optional = {"map_kind": traits.map_kinds is not None, "least_hidden": traits.least_hidden > 0}
+        optional = {"map_kind": traits.map_kinds is not None, "min_hidden_segments": traits.min_hidden_segments > 0}
         return ["form", "topology", *(need for need, stated in optional.items() if stated)]
 
     def start(
@@ -126,18 +126,18 @@ class ConformanceSettings:
     @classmethod
     def compatible(cls) -> list[SampleNetwork]:
         """Return the networks the rule says it can work in."""
-        return [s for s in cls.networks if not incompatibilities(cls.rule.traits, s.outline)]
+        return [s for s in cls.networks if not incompatibilities(cls.rule.traits, s.shapes)]
 
     @property
     def digits_network(self) -> SampleNetwork:
         """The network that is trained on scikit-learn's digits."""
         if self.learning_network is not None:
             return self.learning_network
-        return next((n for n in DIGITS_NETWORKS if not self.refusals(n.outline)), DIGITS_NETWORKS[0])
+        return next((n for n in DIGITS_NETWORKS if not self.refusals(n.shapes)), DIGITS_NETWORKS[0])
 
-    def refusals(self, outline: ArchitectureOutline) -> list[str]:
+    def refusals(self, shapes: NetworkShapes) -> list[str]:
         """Return why the rule's traits rule a network out."""
-        return incompatibilities(self.rule.traits, outline)
+        return incompatibilities(self.rule.traits, shapes)
 
 
 def batches(sample: SampleNetwork, count: int, start: int = 0, dtype: torch.dtype = torch.float32) -> list[Batch]:

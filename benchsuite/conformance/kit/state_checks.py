@@ -7,7 +7,7 @@ import pickle
 import torch
 from torch import Tensor
 
-from benchsuite.conformance.kit.guards import Surroundings
+from benchsuite.conformance.kit.guards import GlobalState
 from benchsuite.conformance.kit.settings import ConformanceSettings, batches, require
 from benchsuite.conformance.samples.networks import SampleNetwork
 from benchsuite.conformance.samples.trial import differing
@@ -87,7 +87,7 @@ class StateChecks(ConformanceSettings):
         self._require_unchanged("before_training", surroundings)
         for position in range(2):
             batch = sample.batch(position)
-            surroundings = Surroundings(trial.network, batch)
+            surroundings = GlobalState(trial.network, batch)
             trial.compute_gradients(batch)
             self._require_unchanged("assign_credit", surroundings)
             trial.update_weights()
@@ -160,7 +160,7 @@ class StateChecks(ConformanceSettings):
         trial.network.eval()
         trial.rule.eval()
         batch = sample.batch(2)
-        before, surroundings = trial.state(), Surroundings(trial.network, batch)
+        before, surroundings = trial.state(), GlobalState(trial.network, batch)
         with torch.no_grad():
             trial.network(batch.inputs)
         filled = [f"{n} got a gradient" for n, p in trial.network.named_parameters() if p.grad is not None]
@@ -222,12 +222,12 @@ class StateChecks(ConformanceSettings):
             remedy="keep no tensors between calls beside the rule's saved state",
         )
 
-    def _surroundings(self, network: Network, batch: Batch) -> Surroundings:
+    def _surroundings(self, network: Network, batch: Batch) -> GlobalState:
         """Return what must be the same wherever a rule does anything but carry data through the network."""
         keeps_weights = not self.rule.traits.changes_forward_weights
-        return Surroundings(network, batch, with_weights=keeps_weights, with_averages=True)
+        return GlobalState(network, batch, with_weights=keeps_weights, with_averages=True)
 
-    def _require_unchanged(self, caller: str, surroundings: Surroundings) -> None:
+    def _require_unchanged(self, caller: str, surroundings: GlobalState) -> None:
         changes = surroundings.changes()
         require(
             not changes,

@@ -1,16 +1,16 @@
 """Small networks with their data, and a rule attached to one: what the conformance kit and the audit both work on."""
 
 from benchsuite.conformance.samples.against_backprop import Agreement, agreement_with_backprop
-from benchsuite.conformance.samples.networks import DIGITS_NETWORKS, SAMPLE_NETWORKS, SampleNetwork, UnheardOfMap
+from benchsuite.conformance.samples.networks import DIGITS_NETWORKS, SAMPLE_NETWORKS, CustomMap, SampleNetwork
 from benchsuite.conformance.samples.trial import Trial, cosine, differing
 
 __all__ = [
     "DIGITS_NETWORKS",
     "SAMPLE_NETWORKS",
     "Agreement",
+    "CustomMap",
     "SampleNetwork",
     "Trial",
-    "UnheardOfMap",
     "agreement_with_backprop",
     "cosine",
     "differing",

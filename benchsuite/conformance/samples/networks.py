@@ -10,15 +10,15 @@ import torch
 from torch import Generator, Tensor, nn
 
 from benchsuite.credit.rule import Batch
-from benchsuite.networks.adoption import adopt, made_module, outline_of_module
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.adoption import adopt, made_module, shapes_of_module
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.networks.initialization import initialize
 from benchsuite.networks.maps import LinearMap
 from benchsuite.networks.network import Network
 from benchsuite.networks.segments import Segment
 from benchsuite.networks.shapes.geometry import Shape
-from benchsuite.networks.shapes.outline import ArchitectureOutline, SegmentOutline
+from benchsuite.networks.shapes.network_shapes import NetworkShapes, SegmentShapes
 from benchsuite.specs.models.architecture import ChainArchitecture, Initialization
 
 
@@ -43,23 +43,23 @@ class SampleNetwork:
         return self.architecture.name
 
     @cached_property
-    def outline(self) -> ArchitectureOutline:
+    def shapes(self) -> NetworkShapes:
         """The network on paper; worked out once, as every test that is collected asks for it."""
-        return self._lay_out()
+        return self._choose_memory_format()
 
-    def _lay_out(self) -> ArchitectureOutline:
-        return outline_of(self.architecture, self.input_shape, self.classes)
+    def _choose_memory_format(self) -> NetworkShapes:
+        return shapes_of(self.architecture, self.input_shape, self.classes)
 
     @property
     def mixes_examples(self) -> bool:
         """Whether an example's activations depend on the rest of the batch, or on chance."""
         layers = self.architecture.layers
-        normed = any(segment.norm != "none" for segment in self.outline.segments)
+        normed = any(segment.norm != "none" for segment in self.shapes.segments)
         return normed or any(layer.kind == "dropout" for layer in layers)
 
     def build(self, generator: Generator) -> Network:
         """Return the network with weights drawn from ``generator``."""
-        return build(self.outline, generator)
+        return build(self.shapes, generator)
 
     def batch(
         self, position: int, size: int = 12, dtype: torch.dtype = torch.float32, criterion: str = "cross_entropy"
@@ -71,14 +71,14 @@ class SampleNetwork:
         return Batch(inputs, targets, CRITERIA[criterion])
 
 
-class UnheardOfMap(LinearMap):
+class CustomMap(LinearMap):
     """Every unit sums over two inputs at fixed places: neither dense nor convolutional, and its weight is (units, 2).
 
     It implements the abstract contract of ``LinearMap`` and no more, so a rule that says ``map_kinds=None`` must work
     with it.
     """
 
-    kind = "unheard_of"
+    kind = "custom"
     places: Tensor
 
     def __init__(self, inputs: int, units: int, bias: bool = True) -> None:
@@ -117,26 +117,26 @@ class UnheardOfMap(LinearMap):
 
 
 @dataclass(frozen=True)
-class _WithUnheardOfMap(SampleNetwork):
-    """The architecture's network in which the segment ``dense2`` has an ``UnheardOfMap``."""
+class _WithCustomMap(SampleNetwork):
+    """The architecture's network in which the segment ``dense2`` has an ``CustomMap``."""
 
-    def _lay_out(self) -> ArchitectureOutline:
-        ordinary = super()._lay_out()
+    def _choose_memory_format(self) -> NetworkShapes:
+        ordinary = super()._choose_memory_format()
         nodes = [
-            replace(node, map_kind=UnheardOfMap.kind)
-            if isinstance(node, SegmentOutline) and node.name == "dense2"
+            replace(node, map_kind=CustomMap.kind)
+            if isinstance(node, SegmentShapes) and node.name == "dense2"
             else node
             for node in ordinary.nodes
         ]
         return replace(ordinary, nodes=tuple(nodes))
 
     def build(self, generator: Generator) -> Network:
-        plan = self.outline
-        paper = next(s for s in plan.segments if s.map_kind == UnheardOfMap.kind)
-        strange = UnheardOfMap(**paper.map_options, bias=paper.bias)
+        plan = self.shapes
+        paper = next(s for s in plan.segments if s.map_kind == CustomMap.kind)
+        strange = CustomMap(**paper.map_options, bias=paper.bias)
         initialize(strange, Initialization(), generator)
         segment = Segment(strange, paper.activation, None, paper.norm_order)
-        ordinary = build(super()._lay_out(), generator)
+        ordinary = build(super()._choose_memory_format(), generator)
         return Network(plan, [(n, segment if n == paper.name else node) for n, node in ordinary.steps()])
 
 
@@ -161,8 +161,8 @@ class _Gated(nn.Module):
 class _Adopted(SampleNetwork):
     """A module that the suite has not built."""
 
-    def _lay_out(self) -> ArchitectureOutline:
-        return outline_of_module(made_module(_Gated, Generator()), self.input_shape, classes=self.classes).outline
+    def _choose_memory_format(self) -> NetworkShapes:
+        return shapes_of_module(made_module(_Gated, Generator()), self.input_shape, classes=self.classes).shapes
 
     def build(self, generator: Generator) -> Network:
         return adopt(made_module(_Gated, generator), self.input_shape, classes=self.classes)
@@ -272,7 +272,7 @@ SAMPLE_NETWORKS: tuple[SampleNetwork, ...] = (
     ),
     _Adopted(_chain("adopted"), (2, 6, 6)),
     SampleNetwork(_chain("locally-connected", _local(4), _AVERAGE_POOL, _local(6, stride=2)), (2, 6, 6)),
-    _WithUnheardOfMap(_chain("unheard-of-map", _dense(16, "tanh"), _dense(12, "tanh"), _dense(10, "tanh")), (20,)),
+    _WithCustomMap(_chain("unheard-of-map", _dense(16, "tanh"), _dense(12, "tanh"), _dense(10, "tanh")), (20,)),
     SampleNetwork(
         _vectorized("vectorized-dense", _dense(16, "vector_gate"), _dense(12, "vector_gate"), nonnegative=True), (20,)
     ),

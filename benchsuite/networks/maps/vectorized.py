@@ -117,7 +117,7 @@ class _SharedOverComponents(VectorMap):
         return super().pull_back(credit, weight, input_shape)  # type: ignore[safe-super]
 
 
-class _OfTheData(VectorMap):
+class _InputMap(VectorMap):
     """A map that reads the network's input: its weight has K banks of output channels, one per component, in order.
 
     The authors' code instead writes the data K times into an input that is zero elsewhere and multiplies all of it.
@@ -197,7 +197,7 @@ class SharedLocallyConnected2d(_SharedOverComponents, _ExamplesFirst):
     """Locally connected map of vector units; weight as in ``LocallyConnected2d``, bias (K, channels, height, width)."""
 
 
-class DenseOfTheData(_OfTheData, Dense):
+class InputDense(_InputMap, Dense):
     """Fully connected map of the network's input; weight (K·units, inputs), bias (K·units,).
 
     One batched product with a matrix per component: on a CPU that takes 0.7 of the time of one product with K·units
@@ -225,7 +225,7 @@ class DenseOfTheData(_OfTheData, Dense):
         return gradient.view(self.weight.shape), bias_gradient
 
 
-class Conv2dOfTheData(_OfTheData, Conv2d):
+class InputConv2d(_InputMap, Conv2d):
     """Convolution of the network's input; weight (K·channels, input channels, kernel, kernel), bias (K·channels,)."""
 
     def __init__(self, input_channels: int, channels: int, components: int, bias: bool = True, **options: int) -> None:
@@ -250,7 +250,7 @@ class Conv2dOfTheData(_OfTheData, Conv2d):
         return gradient, bias_gradient
 
 
-class LocallyConnected2dOfTheData(_OfTheData, _ExamplesFirst):
+class InputLocallyConnected2d(_InputMap, _ExamplesFirst):
     """Locally connected map of the network's input.
 
     Weight (positions, K·channels, fan-in), bias (K·channels, height, width).
@@ -261,9 +261,9 @@ class LocallyConnected2dOfTheData(_OfTheData, _ExamplesFirst):
 
 
 VECTOR_MAPS: dict[str, tuple[type[VectorMap], type[VectorMap]]] = {
-    Dense.kind: (DenseOfTheData, SharedDense),
-    Conv2d.kind: (Conv2dOfTheData, SharedConv2d),
-    LocallyConnected2d.kind: (LocallyConnected2dOfTheData, SharedLocallyConnected2d),
+    Dense.kind: (InputDense, SharedDense),
+    Conv2d.kind: (InputConv2d, SharedConv2d),
+    LocallyConnected2d.kind: (InputLocallyConnected2d, SharedLocallyConnected2d),
 }
 """By kind of the ordinary map: (map that reads the network's input, map that reads vector units)."""
 

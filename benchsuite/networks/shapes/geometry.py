@@ -6,7 +6,7 @@ import math
 
 from benchsuite.errors import ShapeError
 from benchsuite.specs.models.architecture import Conv2dLayer, LayerSpec, LocallyConnected2dLayer
-from benchsuite.specs.models.joints import (
+from benchsuite.specs.models.fixed_layers import (
     ActivationLayer,
     DropoutLayer,
     FlattenLayer,
@@ -18,7 +18,7 @@ from benchsuite.specs.models.joints import (
 Shape = tuple[int, ...]
 
 
-def joint_shape(layer: LayerSpec, shape: Shape, position: int) -> Shape:
+def fixed_layer_shape(layer: LayerSpec, shape: Shape, position: int) -> Shape:
     """Return the output shape, for one example, of a layer between segments other than a sum.
 
     Raises:
@@ -63,7 +63,7 @@ def conv_shape(layer: Conv2dLayer, shape: Shape, position: int) -> Shape:
     """Return the output shape of a convolution for one example.
 
     Raises:
-        ShapeError: as ``joint_shape``, or if its groups do not divide the channels.
+        ShapeError: as ``fixed_layer_shape``, or if its groups do not divide the channels.
 
     """
     described = f"conv {layer.kernel}x{layer.kernel} stride {layer.stride}"
@@ -82,7 +82,7 @@ def locally_connected_shape(layer: LocallyConnected2dLayer, shape: Shape, positi
     """Return the output shape of a locally connected layer for one example.
 
     Raises:
-        ShapeError: as ``joint_shape``.
+        ShapeError: as ``fixed_layer_shape``.
 
     """
     described = f"locally connected {layer.kernel}x{layer.kernel} stride {layer.stride}"

@@ -6,9 +6,9 @@ import math
 
 from benchsuite.errors import ShapeError
 from benchsuite.networks.shapes.geometry import Shape
-from benchsuite.networks.shapes.outline import ArchitectureOutline
+from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.specs.models.architecture import ChainArchitecture, Conv2dLayer, DenseLayer, LayerSpec
-from benchsuite.specs.models.joints import FlattenLayer
+from benchsuite.specs.models.fixed_layers import FlattenLayer
 from benchsuite.specs.models.protocol import ProtocolSpec
 
 SquareLayer = DenseLayer | Conv2dLayer
@@ -42,7 +42,7 @@ def require_invertible_layer(layer: LayerSpec, position: int) -> None:
         )
 
 
-def made_square(layer: SquareLayer, shape: Shape, position: int, is_readout: bool) -> tuple[SquareLayer, int]:
+def require_square_layer(layer: SquareLayer, shape: Shape, position: int, is_readout: bool) -> tuple[SquareLayer, int]:
     """Return the layer with as many outputs as its matrix has columns, and how many of them the next layer reads.
 
     Args:
@@ -95,19 +95,19 @@ def require_invertible_segment(described: str, chosen: dict[str, object]) -> Non
         raise ShapeError(f"{described}: ON/OFF pairs make the matrix singular; use initialization.on_off: none")
 
 
-def require_square_maps(protocol: ProtocolSpec, outline: ArchitectureOutline, which: str = "this one") -> None:
+def require_square_maps(protocol: ProtocolSpec, shapes: NetworkShapes, which: str = "this one") -> None:
     """Check that a network has square matrices if the protocol has an orthogonality regulariser.
 
     Args:
         protocol: the run's protocol.
-        outline: the outline of a network trained with it.
+        shapes: the shapes of a network trained with it.
         which: name of the network in the message.
 
     Raises:
         ShapeError: if the network is not invertible, since its maps then have no square matrices.
 
     """
-    if protocol.orthogonality is not None and outline.form != "invertible":
+    if protocol.orthogonality is not None and shapes.form != "invertible":
         raise ShapeError(
-            f"protocol.orthogonality needs a network of form invertible, {which} is {outline.form}; leave it out"
+            f"protocol.orthogonality needs a network of form invertible, {which} is {shapes.form}; leave it out"
         )

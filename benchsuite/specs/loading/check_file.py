@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchsuite.errors import Problem, SpecError, in_file_order, nearest
-from benchsuite.specs.loading.check_claim import check_claim
+from benchsuite.specs.loading.check_claim import Directory
 from benchsuite.specs.loading.checking import check
-from benchsuite.specs.loading.kinds import SHAPES, adapter_of
-from benchsuite.specs.loading.library import SpecLibrary, guess_kind
+from benchsuite.specs.loading.kinds import KINDS, SPEC_KINDS, adapter_of, guess_kind
+from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.resolve import RuleDirectory, products_of, resolve_parts
 from benchsuite.specs.loading.tree import Node, dig, read
 from benchsuite.specs.models.reference import ERRORS_PERCENT
@@ -26,26 +26,15 @@ def _check_file(path: Path, library: SpecLibrary, directory: RuleDirectory) -> l
     node = read(path)
     kind = guess_kind(path, node)
     if kind is None:
-        kinds = ", ".join(SHAPES)
+        kinds = ", ".join(KINDS)
         return [node.mark.problem(f"cannot tell what it specifies; put it into a folder named one of {kinds}")]
     laid_out = library.load_file(kind, path)
-    _, problems = check(adapter_of(kind), laid_out, shape=SHAPES[kind])
-    if problems:
-        return problems
-    match kind:
-        case "suites":
-            return _check_suite(laid_out, library, directory)
-        case "tracks":
-            return _check_track(laid_out, directory)
-        case "reference":
-            return _check_reference(laid_out, library, directory)
-        case "claims":
-            return check_claim(laid_out, library, directory)
-        case _:
-            return []
+    _, problems = check(adapter_of(kind), laid_out, shape=SPEC_KINDS[kind].model)
+    return problems or SPEC_KINDS[kind].check(laid_out, library, directory)
 
 
-def _check_suite(node: Node, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
+def check_suite(node: Node, library: SpecLibrary, directory: Directory) -> list[Problem]:
+    """Check the names of tracks and rules."""
     problems = []
     known = {"tracks": library.names("tracks"), "rules": sorted(directory.rules)}
     for prefix, product in products_of(node):
@@ -58,7 +47,7 @@ def _check_suite(node: Node, library: SpecLibrary, directory: RuleDirectory) -> 
     return problems
 
 
-def _check_reference(node: Node, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
+def check_reference(node: Node, library: SpecLibrary, directory: Directory) -> list[Problem]:
     """Check the names in entries that have a track; an entry with a setting may name rules that are not here."""
     problems = []
     metrics = sorted([*ERRORS_PERCENT, *directory.diagnostics])
@@ -79,7 +68,8 @@ def _unknown(part: str, name: str, known: list[str]) -> str:
     return f"no {part[:-1]} '{name}'{nearest(name, known)} (`benchsuite list {part}` shows all {len(known)})"
 
 
-def _check_track(node: Node, directory: RuleDirectory) -> list[Problem]:
+def check_track(node: Node, _library: SpecLibrary, directory: Directory) -> list[Problem]:
+    """Check every tier with every rule that the track has settings for."""
     tiers = node.get("tiers")
     places = {"rules": node.get("rules")}
     for tier in tiers.value if tiers else []:

@@ -105,14 +105,14 @@ def _fields_at(shape: Any, location: tuple[Any, ...]) -> set[str]:
     shapes = [shape]
     for step in location:
         shapes = [inner for s in shapes for inner in _step(s, step)]
-    return {name for s in shapes for model in _models(s) for name in model.model_fields}
+    return {name for s in shapes for model in models_of(s) for name in model.model_fields}
 
 
 def _step(shape: Any, step: Any) -> Iterator[Any]:
-    for model in _models(shape):
+    for model in models_of(shape):
         if step in model.model_fields:
             yield model.model_fields[step].annotation
-        elif _tag_of(model, step):
+        elif step in tags_of(model):
             yield model
     origin = get_origin(_bare(shape))
     if isinstance(step, int) and origin in {list, tuple}:
@@ -121,18 +121,20 @@ def _step(shape: Any, step: Any) -> Iterator[Any]:
         yield get_args(_bare(shape))[1]
 
 
-def _tag_of(model: type[BaseModel], tag: Any) -> bool:
+def tags_of(model: type[BaseModel]) -> tuple[Any, ...]:
+    """Return what may stand after ``kind:`` where a model is one choice of several."""
     kind = model.model_fields.get("kind")
-    return kind is not None and get_origin(kind.annotation) is Literal and tag in get_args(kind.annotation)
+    return get_args(kind.annotation) if kind is not None and get_origin(kind.annotation) is Literal else ()
 
 
-def _models(shape: Any) -> Iterator[type[BaseModel]]:
+def models_of(shape: Any) -> Iterator[type[BaseModel]]:
+    """Return the models that a type is a choice of."""
     shape = _bare(shape)
     if isinstance(shape, type) and issubclass(shape, BaseModel):
         yield shape
     elif get_origin(shape) in {Union, types.UnionType}:
         for inner in get_args(shape):
-            yield from _models(inner)
+            yield from models_of(inner)
 
 
 def _bare(shape: Any) -> Any:

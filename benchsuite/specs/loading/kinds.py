@@ -1,13 +1,19 @@
-"""Which model each part of a run and each kind of spec file is checked against."""
+"""Every kind of spec file, in one table: its folder, what messages call it, its model, and who checks the names in it.
+
+A new kind of spec is a line here (and its folder in ``Kind``, which type checkers need spelt out).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter
 
-from benchsuite.specs.loading.library import Kind
+from benchsuite.specs.loading.checking import models_of, tags_of
 from benchsuite.specs.models.architecture import ArchitectureSpec
 from benchsuite.specs.models.claim import ClaimSpec
 from benchsuite.specs.models.dataset import DatasetSpec
@@ -18,6 +24,75 @@ from benchsuite.specs.models.protocol import DiagnosticsSpec, ProtocolSpec
 from benchsuite.specs.models.reference import ReferenceSpec
 from benchsuite.specs.models.track import SuiteSpec, TrackSpec
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchsuite.errors import Problem
+    from benchsuite.specs.loading.check_claim import Directory
+    from benchsuite.specs.loading.library import SpecLibrary
+    from benchsuite.specs.loading.tree import Node
+
+Kind = Literal["datasets", "architectures", "hardware", "tracks", "suites", "experiments", "reference", "claims"]
+"""A kind of spec, by the name of its folder."""
+
+Checker = Callable[["Node", "SpecLibrary", "Directory"], list["Problem"]]
+"""Returns what is wrong with the names in a spec that fits its model."""
+
+
+@dataclass(frozen=True)
+class SpecKind:
+    """One kind of spec file.
+
+    Attributes:
+        singular: what messages and schemas call one.
+        model: what a file has to fit.
+        is_named_by_its_file: whether ``name`` must be the file's, because commands look it up by that.
+        check: checks what the model cannot: names of tracks, rules, metrics.
+    """
+
+    singular: str
+    model: Any
+    is_named_by_its_file: bool = True
+    check: Checker = lambda _node, _library, _directory: []
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """Names of the fields that a file of this kind may have."""
+        return frozenset(name for model in models_of(self.model) for name in model.model_fields)
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """What may stand after ``kind:`` in a file of this kind; empty if it has no such field."""
+        return frozenset(tag for model in models_of(self.model) for tag in tags_of(model))
+
+
+def _checked_by(module: str, function: str) -> Checker:
+    """Return a checker that is imported when it is first called: checkers resolve specs, which takes this table."""
+
+    def check(node: Node, library: SpecLibrary, directory: Directory) -> list[Problem]:
+        found: list[Problem] = getattr(import_module(f"benchsuite.specs.loading.{module}"), function)(
+            node, library, directory
+        )
+        return found
+
+    return check
+
+
+SPEC_KINDS: dict[Kind, SpecKind] = {
+    "datasets": SpecKind("dataset", DatasetSpec, is_named_by_its_file=False),
+    "architectures": SpecKind("architecture", ArchitectureSpec, is_named_by_its_file=False),
+    "hardware": SpecKind("hardware", HardwareSpec, is_named_by_its_file=False),
+    "tracks": SpecKind("track", TrackSpec, check=_checked_by("check_file", "check_track")),
+    "suites": SpecKind("suite", SuiteSpec, check=_checked_by("check_file", "check_suite")),
+    "experiments": SpecKind("experiment", ExperimentSpec),
+    "reference": SpecKind("reference", ReferenceSpec, check=_checked_by("check_file", "check_reference")),
+    "claims": SpecKind("claim", ClaimSpec, check=_checked_by("check_claim", "check_claim")),
+}
+"""By the name of their folder."""
+
+KINDS: tuple[Kind, ...] = tuple(SPEC_KINDS)
+SINGULAR: dict[Kind, str] = {folder: kind.singular for folder, kind in SPEC_KINDS.items()}
+
 PARTS: dict[str, Any] = {
     "dataset": DatasetSpec,
     "architecture": ArchitectureSpec,
@@ -25,21 +100,30 @@ PARTS: dict[str, Any] = {
     "diagnostics": DiagnosticsSpec,
     "pretraining": PretrainingSpec,
 }
-
-SHAPES: dict[Kind, Any] = {
-    "datasets": DatasetSpec,
-    "architectures": ArchitectureSpec,
-    "hardware": HardwareSpec,
-    "tracks": TrackSpec,
-    "suites": SuiteSpec,
-    "experiments": ExperimentSpec,
-    "reference": ReferenceSpec,
-    "claims": ClaimSpec,
-}
+"""Models of the parts of a run."""
 
 
 @cache
 def adapter_of(kind: str) -> TypeAdapter[Any]:
     """Return the validator of a part of a run or of a kind of spec file; built once, since building costs."""
-    shape = PARTS.get(kind) or {str(name): shape for name, shape in SHAPES.items()}[kind]
-    return TypeAdapter(shape)
+    models: dict[str, Any] = {str(folder): each.model for folder, each in SPEC_KINDS.items()}
+    return TypeAdapter(PARTS.get(kind) or models[kind])
+
+
+def guess_kind(path: Path, node: Node) -> Kind | None:
+    """Return which kind of spec a file holds: by its folder's name, else by its ``kind`` and its fields.
+
+    Of the kinds that know its ``kind``, or of all if none does, it is the one that knows most of its fields; None if
+    several know as many.
+    """
+    if path.parent.name in SPEC_KINDS:
+        return path.parent.name
+    if not node.is_mapping:
+        return None
+    written = frozenset(node.value)
+    tag = node.get("kind")
+    tagged = [folder for folder, kind in SPEC_KINDS.items() if tag is not None and tag.value in kind.tags]
+    known = {folder: len(written & SPEC_KINDS[folder].fields) for folder in tagged or KINDS}
+    most = max(known.values())
+    best = [folder for folder, count in known.items() if count == most]
+    return best[0] if most and len(best) == 1 else None

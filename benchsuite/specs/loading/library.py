@@ -11,32 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 from benchsuite.errors import Problem, SpecError, nearest
+from benchsuite.specs.loading.kinds import KINDS, SINGULAR, SPEC_KINDS, Kind
 from benchsuite.specs.loading.tree import Mark, Node, read
-
-Kind = Literal["datasets", "architectures", "hardware", "tracks", "suites", "experiments", "reference", "claims"]
-KINDS: tuple[Kind, ...] = (
-    "datasets",
-    "architectures",
-    "hardware",
-    "tracks",
-    "suites",
-    "experiments",
-    "reference",
-    "claims",
-)
-SINGULAR: dict[Kind, str] = {
-    "datasets": "dataset",
-    "architectures": "architecture",
-    "hardware": "hardware",
-    "tracks": "track",
-    "suites": "suite",
-    "experiments": "experiment",
-    "reference": "reference",
-    "claims": "claim",
-}
 
 SPECS_VARIABLE = "BENCHSUITE_SPECS"
 
@@ -121,12 +99,12 @@ class SpecLibrary:
         named = node.get("name")
         if named is None:
             node = node.with_entry("name", Node(path.stem, node.mark))
-        elif named.value != path.stem and kind in {"tracks", "suites", "experiments", "reference", "claims"}:
+        elif named.value != path.stem and SPEC_KINDS[kind].is_named_by_its_file:
             message = f"found '{named.value}', but the file is called '{path.stem}'; make them agree"
             raise SpecError([named.mark.problem(message, "name")], subject=node.mark.file or str(path))
-        return self._lay_out(kind, node, (*chain, path))
+        return self._choose_memory_format(kind, node, (*chain, path))
 
-    def _lay_out(self, kind: Kind, node: Node, chain: tuple[Path, ...]) -> Node:
+    def _choose_memory_format(self, kind: Kind, node: Node, chain: tuple[Path, ...]) -> Node:
         base = node.get("extends")
         if base is not None:
             found = self._load_file(kind, self.find(kind, str(base.value), base.mark, "extends"), chain)
@@ -150,45 +128,8 @@ class SpecLibrary:
             return node.with_entry(part, found)
         if entry.is_mapping:
             own_name = node.get("name")
-            laid_out = self._lay_out(kind, entry, chain)
+            laid_out = self._choose_memory_format(kind, entry, chain)
             if laid_out.get("name") is None and own_name is not None:
                 laid_out = laid_out.with_entry("name", own_name)
             return node.with_entry(part, laid_out)
         return node
-
-
-def guess_kind(path: Path, node: Node) -> Kind | None:
-    """Return which kind of spec a file holds, by its folder's name or by the fields that only one kind has."""
-    if path.parent.name in KINDS:
-        return path.parent.name
-    if not node.is_mapping:
-        return None
-    marks: dict[str, Kind] = {
-        "tracks": "suites",
-        "cells": "suites",
-        "entries": "reference",
-        "comparisons": "claims",
-        "protocol": "tracks",
-        "device": "hardware",
-        "layers": "architectures",
-        "builder": "architectures",
-        "reader": "datasets",
-        "normalization": "datasets",
-    }
-    for field, kind in marks.items():
-        if field in node.value:
-            return kind
-    own_kind = node.get("kind")
-    if own_kind is not None and own_kind.value == "linear_dynamics":
-        return "experiments"
-    if own_kind is not None and own_kind.value in {
-        "digits",
-        "mnist",
-        "cifar10",
-        "cifar100",
-        "arrays",
-        "image_folder",
-        "synthetic",
-    }:
-        return "datasets"
-    return "tracks" if "dataset" in node.value or "architecture" in node.value else None

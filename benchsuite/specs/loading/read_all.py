@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from benchsuite.errors import SpecError
 from benchsuite.specs.loading.checking import check
-from benchsuite.specs.loading.kinds import adapter_of
-from benchsuite.specs.loading.library import Kind, SpecLibrary
+from benchsuite.specs.loading.kinds import Kind, adapter_of
+from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.models.base import DocumentedSpec
 
 Documented = TypeVar("Documented", bound=DocumentedSpec)

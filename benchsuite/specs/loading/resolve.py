@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from benchsuite.errors import EmptySelectionError, PluginError, Problem, SpecError, nearest
 from benchsuite.specs.loading.checking import check
-from benchsuite.specs.loading.kinds import PARTS, SHAPES, adapter_of
+from benchsuite.specs.loading.kinds import PARTS, SPEC_KINDS, adapter_of
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.overrides import Override, apply_override, parse_override
 from benchsuite.specs.loading.targets import Target, find_target
@@ -77,7 +77,7 @@ def resolve(
     selection: Selection,
     library: SpecLibrary,
     directory: RuleDirectory,
-    settle_hardware: Callable[[HardwareSpec], HardwareSpec] = lambda hardware: hardware,
+    resolve_hardware: Callable[[HardwareSpec], HardwareSpec] = lambda hardware: hardware,
     target: Target | None = None,
 ) -> list[SelectedRun]:
     """Return every run of a selection, fully explicit, in the order track, seed, rule.
@@ -88,7 +88,7 @@ def resolve(
         selection: the selection to resolve.
         library: the library to look names up in.
         directory: the known rules.
-        settle_hardware: replaces 'auto' with the machine's hardware.
+        resolve_hardware: replaces 'auto' with the machine's hardware.
         target: the suite or track of that name, if it has been looked up before.
 
     Raises:
@@ -102,7 +102,7 @@ def resolve(
     tier = selection.tier or tracks.tier
     rules = _select_rules(selection, tracks, directory)
     seeds = selection.seeds or tuple(range(tracks.seeds))
-    hardware = settle_hardware(_resolve_hardware(selection.hardware, library, overrides))
+    hardware = resolve_hardware(_resolve_hardware(selection.hardware, library, overrides))
     problems: list[Problem] = []
     runs: list[SelectedRun] = []
     everything = list(dict.fromkeys(rule for chosen in rules.values() for rule in chosen))
@@ -131,7 +131,7 @@ def resolve(
 def load_library_for(target: str, folders: Iterable[Path]) -> SpecLibrary:
     """Return a library of these folders, and of the target's folder if it is a file in a library's layout."""
     own = Path(target).resolve().parent
-    beside = [own.parent] if Path(target).suffix and own.name in SHAPES else []
+    beside = [own.parent] if Path(target).suffix and own.name in SPEC_KINDS else []
     return SpecLibrary([*folders, *beside])
 
 

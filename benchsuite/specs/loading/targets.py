@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchsuite.errors import Problem, SpecError, nearest
-from benchsuite.specs.loading.library import SINGULAR, Kind, SpecLibrary, guess_kind
+from benchsuite.specs.loading.kinds import SINGULAR, Kind, guess_kind
+from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.tree import Node, read
 
 RUNNABLE: tuple[Kind, ...] = ("suites", "tracks", "experiments")

@@ -12,7 +12,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from benchsuite.specs.models.activation import Activation
 from benchsuite.specs.models.base import DocumentedSpec, Name, SpecModel, named_or_spelt_out
-from benchsuite.specs.models.joints import JointLayer, Padding, Reader, require_stride_one_for_same
+from benchsuite.specs.models.fixed_layers import FixedLayer, Padding, Reader, require_stride_one_for_same
 
 NormOrder = Literal["norm_first", "activation_first"]
 
@@ -20,7 +20,7 @@ NormOrder = Literal["norm_first", "activation_first"]
 class Initialization(SpecModel):
     """Initialisation of weights, and of biases that do not start at zero."""
 
-    later_fields = frozenset({"bias", "on_off"})
+    omit_default_from_hash = frozenset({"bias", "on_off"})
 
     scheme: Literal[
         "torch_default",
@@ -116,7 +116,7 @@ class LocallyConnected2dLayer(SegmentOptions):
 
 
 LayerSpec = Annotated[
-    DenseLayer | Conv2dLayer | LocallyConnected2dLayer | JointLayer,
+    DenseLayer | Conv2dLayer | LocallyConnected2dLayer | FixedLayer,
     Field(discriminator="kind"),
 ]
 
@@ -124,7 +124,7 @@ LayerSpec = Annotated[
 class ReadoutSpec(SpecModel):
     """The last segment: a dense map to the classes, by default without a nonlinearity."""
 
-    later_fields = frozenset({"activation"})
+    omit_default_from_hash = frozenset({"activation"})
 
     bias: bool | None = None
     initialization: Initialization | None = None
@@ -167,7 +167,7 @@ class ChainArchitecture(DocumentedSpec):
     layers: tuple[LayerSpec, ...] = Field(max_length=1000)
     readout: ReadoutSpec = ReadoutSpec()
 
-    later_fields = frozenset({"form", "weight_sign", "output_code"})
+    omit_default_from_hash = frozenset({"form", "weight_sign", "output_code"})
 
     @model_validator(mode="before")
     @classmethod
@@ -205,7 +205,7 @@ class PluginArchitecture(DocumentedSpec):
     unconverted: Unconverted = "refuse"
     """If the builder returns a torch module: treatment of parameters outside linear maps and norms."""
 
-    later_fields = frozenset({"unconverted"})
+    omit_default_from_hash = frozenset({"unconverted"})
 
 
 class ResNetArchitecture(DocumentedSpec):

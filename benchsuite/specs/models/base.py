@@ -22,18 +22,19 @@ class HashedModel(BaseModel):
     """A frozen model that refuses unknown fields, NaN and infinity; the hash of its serialized form identifies a run.
 
     A field that is added after runs have been recorded changes nothing for those runs while it has its default. To keep
-    their hashes, name such a field in ``later_fields``: it is then serialized only if it differs from its default.
+    their hashes, name such a field in ``omit_default_from_hash``: it is then serialized only if it differs from its
+    default.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
-    later_fields: ClassVar[frozenset[str]] = frozenset()
+    omit_default_from_hash: ClassVar[frozenset[str]] = frozenset()
 
     @model_serializer(mode="wrap")
     def _leave_out_later_fields_at_their_default(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = write(self)
         fields = type(self).model_fields
-        for name in self.later_fields:
+        for name in self.omit_default_from_hash:
             if getattr(self, name) == fields[name].get_default(call_default_factory=True):
                 written.pop(name, None)
         return written

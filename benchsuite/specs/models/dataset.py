@@ -39,7 +39,7 @@ class DatasetBase(DocumentedSpec):
 class ResidentBase(DatasetBase):
     """Fields of every data set that is held on the device as a whole."""
 
-    later_fields = frozenset({"augmentation"})
+    omit_default_from_hash = frozenset({"augmentation"})
 
     augmentation: CropAndFlip | None = None
     """Augmentation drawn anew for each training image and epoch; never used in evaluation."""
@@ -162,3 +162,5 @@ ResidentDatasetSpec = (
 """Data sets that are read as a whole and held on the device."""
 
 DatasetSpec = Annotated[ResidentDatasetSpec | ImagenetDataset, Field(discriminator="kind")]
+"""Every kind of data set. Records hold these specs, so they are read where no plugin is installed: the kinds are fixed,
+and data sets of plugins are of ``kind: plugin``. What is read for each kind is in ``benchsuite.data.builtin``."""

@@ -15,7 +15,7 @@ MemoryFormat = Literal["contiguous", "channels_last", "fastest"]
 class HardwareSpec(DocumentedSpec):
     """Device, precision and machine requirements of a run."""
 
-    later_fields = frozenset(
+    omit_default_from_hash = frozenset(
         {
             "synchronized_batch_norm",
             "device_share",

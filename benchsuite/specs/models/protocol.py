@@ -92,7 +92,7 @@ LossSpec = Annotated[
 class OrthogonalitySpec(SpecModel):
     """Penalty on the weight matrices of an invertible network; its gradient is added to the rule's gradient."""
 
-    later_fields = frozenset({"maps"})
+    omit_default_from_hash = frozenset({"maps"})
 
     kind: Literal["off_diagonal", "identity"]
     """Penalty on WᵀW. ``off_diagonal``: the sum of squares off the diagonal, which leaves the lengths of columns free
@@ -107,7 +107,7 @@ class OrthogonalitySpec(SpecModel):
 class ProtocolSpec(SpecModel):
     """Training protocol of a track; the same for every rule unless a paper differs."""
 
-    later_fields = frozenset({"order", "orthogonality"})
+    omit_default_from_hash = frozenset({"order", "orthogonality"})
 
     epochs: int = Field(gt=0, le=100_000)
     batch_size: int = Field(gt=0)
@@ -145,7 +145,7 @@ class ProtocolSpec(SpecModel):
 class DiagnosticsSpec(SpecModel):
     """Diagnostics of the credit to measure, besides errors and losses; they never count as training time."""
 
-    later_fields = frozenset({"every_steps"})
+    omit_default_from_hash = frozenset({"every_steps"})
 
     names: tuple[str, ...] = ()
     """Names of the diagnostics; `benchsuite list diagnostics` shows them."""

@@ -108,4 +108,4 @@ class RunSpec(SpecModel):
     hardware: HardwareSpec
     seed: int = Field(ge=0, lt=2**31)
 
-    later_fields = frozenset({"pretraining"})
+    omit_default_from_hash = frozenset({"pretraining"})

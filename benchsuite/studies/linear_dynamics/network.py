@@ -19,7 +19,7 @@ from torch import Generator, Tensor
 
 from benchsuite.credit import ReplacedFeedbackRule
 from benchsuite.credit.rule import Batch
-from benchsuite.networks.builder import build, outline_of
+from benchsuite.networks.builder import build, shapes_of
 from benchsuite.networks.criterion import Criterion
 from benchsuite.networks.network import Network
 from benchsuite.specs.models.architecture import (
@@ -85,7 +85,7 @@ def linear_network(dimensions: Sequence[int], standard_deviation: float | None, 
         layers=tuple(layers),
         readout=ReadoutSpec(bias=False, initialization=drawn[-1]),
     )
-    return build(outline_of(architecture, (dimensions[0],), dimensions[-1]), generator).double()
+    return build(shapes_of(architecture, (dimensions[0],), dimensions[-1]), generator).double()
 
 
 def _initialization(standard_deviation: float | None, fan_in: int) -> Initialization:

@@ -3,7 +3,7 @@
 import torch
 from benchsuite_drtp import DirectRandomTargetProjection
 
-from benchsuite.credit.rule import Batch
+from benchsuite.plugin import Batch
 from benchsuite.testing import SAMPLE_NETWORKS, RuleConformance, Trial
 
 

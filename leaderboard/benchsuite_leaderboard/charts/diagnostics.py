@@ -22,7 +22,7 @@ from benchsuite_leaderboard.charts.rows import (
 )
 from benchsuite_leaderboard.charts.vega import Chart, evenly
 
-LEAST_SPAN = {"_deg": 0.01}
+MIN_SPAN = {"_deg": 0.01}
 """What differs by no more is rounding: float32 puts backprop some 1e-6 degrees from itself."""
 
 SMALLEST_WRITTEN_OUT = 1e-4
@@ -94,7 +94,7 @@ def _diagnostic_encoding(diagnostic: str, values: Sequence[dict[str, Any]]) -> d
 def _span(diagnostic: str, values: Sequence[dict[str, Any]]) -> Mapping[str, Any]:
     """An axis that starts at zero where all values are the same: its ticks would else be those of rounding."""
     means = [v["m"] for v in values]
-    least = next((span for ending, span in LEAST_SPAN.items() if diagnostic.endswith(ending)), 0.0)
+    least = next((span for ending, span in MIN_SPAN.items() if diagnostic.endswith(ending)), 0.0)
     if max(means) - min(means) > least:
         return LINEAR
     if max(map(abs, means)) <= least:

@@ -1,4 +1,4 @@
-"""Charts of an experiment as Vega-Lite specs: error and correlations over iterations."""
+"""Charts of a study as Vega-Lite specs: error and correlations over iterations."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from benchsuite.results.curves import thin
 from benchsuite.results.model import BASELINE_RULE, CurvePoint
 from benchsuite_leaderboard.charts.vega import BASELINE_COLOR, DASHES, PALETTE, Chart, Series, frame_size
-from benchsuite_leaderboard.study_tables import ExperimentTable
+from benchsuite_leaderboard.study_tables import StudyTable
 
 
-def experiment_series(table: ExperimentTable) -> dict[str, Series]:
-    """Give every row, by its label, a colour that its place in the experiment settles; the baseline has the text's."""
+def study_series(table: StudyTable) -> dict[str, Series]:
+    """Give every row, by its label, a colour that its place in the study settles; the baseline has the text's."""
     series: dict[str, Series] = {}
     others = 0
     for row in table.rows:
@@ -25,7 +25,7 @@ def experiment_series(table: ExperimentTable) -> dict[str, Series]:
     return series
 
 
-def error_chart(table: ExperimentTable, budget: int) -> Chart | None:
+def error_chart(table: StudyTable, budget: int) -> Chart | None:
     """Draw log10 of the squared error over iterations: mean line and smallest-to-largest band per row.
 
     Args:
@@ -39,10 +39,10 @@ def error_chart(table: ExperimentTable, budget: int) -> Chart | None:
     if not curves:
         return None
     spec = _spec(table, curves, budget, "log₁₀ ‖E‖²", height=320)
-    return Chart(f"error-{table.experiment_id}", "Error over iterations", spec)
+    return Chart(f"error-{table.study_id}", "Error over iterations", spec)
 
 
-def correlation_charts(table: ExperimentTable, budget: int) -> list[Chart]:
+def correlation_charts(table: StudyTable, budget: int) -> list[Chart]:
     """Draw the correlation of W and R over iterations, one small chart a layer on one scale; arguments as above."""
     charts = []
     by_layer = [
@@ -55,19 +55,19 @@ def correlation_charts(table: ExperimentTable, budget: int) -> list[Chart]:
     for layer, curves in enumerate(drawn, start=1):
         if curves:
             spec = _spec(table, curves, budget // table.layers, "correlation", height=170, domain=domain)
-            charts.append(Chart(f"correlation-{table.experiment_id}-{layer}", f"W{layer} and R{layer}ᵀ", spec))
+            charts.append(Chart(f"correlation-{table.study_id}-{layer}", f"W{layer} and R{layer}ᵀ", spec))
     return charts
 
 
 def _spec(
-    table: ExperimentTable,
+    table: StudyTable,
     curves: dict[str, tuple[CurvePoint, ...]],
     budget: int,
     title: str,
     height: int,
     domain: list[float] | None = None,
 ) -> dict[str, Any]:
-    series = experiment_series(table)
+    series = study_series(table)
     most = max(4, min(200, budget // len(curves)))
     values = [v for label, curve in curves.items() for v in _values(label, thin(curve, most))]
     scale: dict[str, Any] = {"zero": False} if domain is None else {"domain": domain}

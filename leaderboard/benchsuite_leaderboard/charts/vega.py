@@ -12,7 +12,7 @@ DASHES: tuple[list[int], ...] = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2])
 # The baseline takes the colour of the text, whatever the theme.
 BASELINE_COLOR = "currentColor"
 
-MOST_SEGMENTS = 12
+MAX_SEGMENTS = 12
 """Small charts per diagnostic; of deeper networks evenly spaced segments are shown."""
 
 
@@ -54,7 +54,7 @@ def short(value: float) -> float:
 
 def evenly(segments: Sequence[str | None]) -> list[str | None]:
     """Return as many segments as there is room for, evenly spaced, the first and the last among them."""
-    if len(segments) <= MOST_SEGMENTS:
+    if len(segments) <= MAX_SEGMENTS:
         return list(segments)
-    step = (len(segments) - 1) / (MOST_SEGMENTS - 1)
-    return [segments[round(i * step)] for i in range(MOST_SEGMENTS)]
+    step = (len(segments) - 1) / (MAX_SEGMENTS - 1)
+    return [segments[round(i * step)] for i in range(MAX_SEGMENTS)]

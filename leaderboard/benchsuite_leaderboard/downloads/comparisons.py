@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchsuite.results.formatting import mean_sd, p_value, points
 from benchsuite_leaderboard.compare import Pair
-from benchsuite_leaderboard.critical_difference import Ranking, not_told_from
+from benchsuite_leaderboard.critical_difference import Ranking, indistinguishable_from
 from benchsuite_leaderboard.downloads.formats import DataTable
 
 
@@ -48,7 +48,7 @@ def ranking_data(ranking: Ranking) -> DataTable:
             len(ranking.tracks),
             ranking.critical_difference,
             ranking.friedman_p,
-            " ".join(not_told_from(ranking, rule)) or None,
+            " ".join(indistinguishable_from(ranking, rule)) or None,
         )
         for rule, rank in ranking.ranks
     )

@@ -156,7 +156,7 @@ def tracks_data(tables: Iterable[TrackTable]) -> DataTable:
             best.test_error.mean if best and best.test_error else None,
         )
         for t in tables
-        for best in [next((row for row in t.rows if row.standing == "best"), None)]
+        for best in [next((row for row in t.rows if row.versus_best == "best"), None)]
     )
     printed = tuple(
         (

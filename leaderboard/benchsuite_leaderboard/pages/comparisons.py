@@ -9,7 +9,7 @@ from jinja2 import Environment
 from benchsuite.results.model import TrackTable
 from benchsuite_leaderboard.charts.comparisons import pair_chart, ranking_chart
 from benchsuite_leaderboard.compare import Pair
-from benchsuite_leaderboard.critical_difference import not_told_from, rank_rules
+from benchsuite_leaderboard.critical_difference import indistinguishable_from, rank_rules
 from benchsuite_leaderboard.downloads.comparisons import pair_data, ranking_data
 from benchsuite_leaderboard.downloads.formats import as_files
 from benchsuite_leaderboard.matrix import rules_of
@@ -43,7 +43,7 @@ def render_comparisons(
         pages=pages,
         rankings=rankings,
         by_name={(pair.left, pair.right): pair for pair in pairs},
-        like=not_told_from,
+        like=indistinguishable_from,
         drawings=[ranking_chart(ranking) for ranking in rankings],
     )
     yield "compare.html", text

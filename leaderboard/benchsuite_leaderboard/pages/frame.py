@@ -23,7 +23,7 @@ class Frame:
 
     title: str
     has_claims: bool
-    has_experiments: bool
+    has_studies: bool
 
     def variables(self, here: str, root: str) -> dict[str, Any]:
         """Return what ``base.html.j2`` is given.
@@ -35,7 +35,7 @@ class Frame:
         """
         nav = [("tracks", "index.html#matrix"), ("rules", "rules.html"), ("compare", "compare.html")]
         nav += [("claims", CLAIMS_ADDRESS)] if self.has_claims else []
-        nav += [("experiments", "index.html#experiments")] if self.has_experiments else []
+        nav += [("studies", "index.html#studies")] if self.has_studies else []
         return {"site_title": self.title, "version": __version__, "nav": nav, "here": here, "root": root}
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from jinja2 import Environment
 
 from benchsuite.papers.verdict_model import ClaimVerdict
-from benchsuite.records.reading import BrokenRecord
 from benchsuite.results.model import TrackTable
 from benchsuite_leaderboard.downloads.formats import as_files
 from benchsuite_leaderboard.downloads.results import matrix_data, tracks_data
@@ -17,15 +16,15 @@ from benchsuite_leaderboard.pages.claims import verdict_counts
 from benchsuite_leaderboard.pages.frame import Frame
 from benchsuite_leaderboard.pages.studies import study_pages
 from benchsuite_leaderboard.pages.tracks import track_pages
-from benchsuite_leaderboard.study_tables import ExperimentTable
+from benchsuite_leaderboard.study_tables import StudyTable
 
 
 def render_front(
     environment: Environment,
     frame: Frame,
     tables: Sequence[TrackTable],
-    broken: Iterable[BrokenRecord],
-    experiments: Iterable[ExperimentTable],
+    broken: Sequence[tuple[str, str]],
+    studies: Iterable[StudyTable],
     claims: Iterable[ClaimVerdict],
 ) -> Iterator[tuple[str, str]]:
     """Yield the front page and the files for download of its tables.
@@ -34,21 +33,19 @@ def render_front(
         environment: of the site's templates.
         frame: what is around every page.
         tables: as ``summarize`` gives them.
-        broken: files to list as unusable.
-        experiments: as ``summarize_experiments`` gives them.
+        broken: files to list as unusable, as (what to call it, reason).
+        studies: as ``summarize_studies`` gives them.
         claims: as ``judge`` gives them.
 
     """
-    # Only the file's own folder and name: where somebody keeps their records is not for publication.
-    listed = [("/".join(b.path.parts[-2:]), b.reason) for b in broken]
     statuses = Counter(run.status for table in tables for row in table.rows for run in row.runs)
     matrix = build_matrix(tables)
     text = environment.get_template("index.html.j2").render(
         frame.variables("", ""),
-        broken=listed,
+        broken=broken,
         statuses=sorted(statuses.items()),
         tracks=track_pages(tables),
-        experiments=study_pages(experiments),
+        studies=study_pages(studies),
         claims=verdict_counts(claims),
         matrix=matrix,
         gap_words=GAP_WORDS,

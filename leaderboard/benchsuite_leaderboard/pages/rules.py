@@ -13,7 +13,7 @@ from benchsuite_leaderboard.downloads.formats import as_files
 from benchsuite_leaderboard.downloads.results import rule_data
 from benchsuite_leaderboard.downloads.rules import audit_data, rules_data
 from benchsuite_leaderboard.pages.frame import Frame, page_name
-from benchsuite_leaderboard.rules import AUDIT_VERDICTS, CLAIM_WORDS, MECHANISMS, rule_pages
+from benchsuite_leaderboard.rules import AUDIT_VERDICTS, MECHANISMS, TRAIT_WORDS, rule_pages
 
 
 def render_rules(
@@ -37,7 +37,7 @@ def render_rules(
 
     """
     rules = rule_pages(tables, audits)
-    words = {"claim_words": CLAIM_WORDS, "audit_verdicts": AUDIT_VERDICTS, "mechanisms": MECHANISMS}
+    words = {"trait_words": TRAIT_WORDS, "audit_verdicts": AUDIT_VERDICTS, "mechanisms": MECHANISMS}
     template = environment.get_template("rules.html.j2")
     yield "rules.html", template.render(frame.variables("rules", "") | words, rules=rules)
     yield from as_files(rules_data(rules), "downloads/rules")

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from benchsuite.papers.verdict_model import ClaimVerdict
 from benchsuite.records.audit import RuleAudit
-from benchsuite.records.reading import BrokenRecord
 from benchsuite.results.model import TrackTable
 from benchsuite_leaderboard.compare import pairs_of
 from benchsuite_leaderboard.pages.claims import render_claims
@@ -16,14 +15,14 @@ from benchsuite_leaderboard.pages.front import render_front
 from benchsuite_leaderboard.pages.rules import render_rules
 from benchsuite_leaderboard.pages.studies import render_studies
 from benchsuite_leaderboard.rendering import template_environment
-from benchsuite_leaderboard.study_tables import ExperimentTable
+from benchsuite_leaderboard.study_tables import StudyTable
 
 
 def render_shared(
     frame: Frame,
     tables: Sequence[TrackTable],
-    broken: Iterable[BrokenRecord],
-    experiments: Sequence[ExperimentTable],
+    broken: Sequence[tuple[str, str]],
+    studies: Sequence[StudyTable],
     claims: Sequence[ClaimVerdict],
     audits: Iterable[RuleAudit],
 ) -> Iterator[tuple[str, str]]:
@@ -32,19 +31,19 @@ def render_shared(
     Args:
         frame: what is around every page.
         tables: as ``summarize`` gives them, of all tracks.
-        broken: files to list as unusable.
-        experiments: as ``summarize_experiments`` gives them.
+        broken: files to list as unusable, as (what to call it, reason).
+        studies: as ``summarize_studies`` gives them.
         claims: as ``judge`` gives them.
         audits: what ``benchsuite audit --out`` found of the rules.
 
     Raises:
-        ValueError: if a track's, a rule's or an experiment's name could not safely be a file's name.
+        ValueError: if a track's, a rule's or a study's name could not safely be a file's name.
 
     """
     environment = template_environment()
-    yield from render_front(environment, frame, tables, broken, experiments, claims)
+    yield from render_front(environment, frame, tables, broken, studies, claims)
     pairs = list(pairs_of(tables))
     yield from render_rules(environment, frame, tables, audits, pairs)
     yield from render_comparisons(environment, frame, tables, pairs)
     yield from render_claims(environment, frame, claims, tables)
-    yield from render_studies(environment, frame, experiments)
+    yield from render_studies(environment, frame, studies)

@@ -52,7 +52,7 @@ def test_every_built_in_rule_passes_its_own_claims(name):
     assert verdicts == expected
 
 
-@pytest.mark.parametrize("sample", [s for s in SAMPLES.values() if s.outline.segments[1:]], ids=lambda s: s.name)
+@pytest.mark.parametrize("sample", [s for s in SAMPLES.values() if s.shapes.segments[1:]], ids=lambda s: s.name)
 def test_backprop_is_the_control_and_shows_transport_in_every_network(sample):
     """Were it ever not to, no other rule's clean row would mean anything."""
     control = WEIGHT_TRANSPORT.audit(Backprop, Backprop.traits, [sample])
@@ -61,7 +61,7 @@ def test_backprop_is_the_control_and_shows_transport_in_every_network(sample):
     assert control.strongest.where.endswith("at assign_credit")
 
 
-@pytest.mark.parametrize("sample", [s for s in SAMPLES.values() if s.outline.segments[1:]], ids=lambda s: s.name)
+@pytest.mark.parametrize("sample", [s for s in SAMPLES.values() if s.shapes.segments[1:]], ids=lambda s: s.name)
 def test_fixed_feedback_shows_none_in_any_network(sample):
     assert WEIGHT_TRANSPORT.audit(FeedbackAlignment, FeedbackAlignment.traits, [sample]).strongest.value < 1e-12
 

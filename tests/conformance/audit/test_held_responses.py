@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator
 
-from benchsuite.conformance.audit.held_responses import another_weight, held_responses
+from benchsuite.conformance.audit.equal_response_weights import equal_response_weight, equal_response_weights
 from benchsuite.conformance.samples import SAMPLE_NETWORKS, Trial
 from benchsuite.networks.maps import Dense
 from benchsuite_rules.backprop import Backprop
@@ -24,11 +24,11 @@ def _dense() -> Dense:
 
 def test_responses_are_the_old_weights_to_the_last_bit_and_cotangents_see_the_new_one():
     linear_map = _dense()
-    other = another_weight(linear_map, seed=1)
+    other = equal_response_weight(linear_map, seed=1)
     inputs = torch.randn(4, 5, dtype=torch.float64, generator=Generator().manual_seed(2), requires_grad=True)
     cotangent = torch.randn(4, 3, dtype=torch.float64, generator=Generator().manual_seed(3))
     expected = linear_map(inputs).detach()
-    with held_responses(linear_map, other):
+    with equal_response_weights(linear_map, other):
         assert torch.equal(linear_map.weight, other)
         output = linear_map(inputs)
         output.backward(cotangent)
@@ -39,16 +39,16 @@ def test_responses_are_the_old_weights_to_the_last_bit_and_cotangents_see_the_ne
 
 def test_what_goes_through_another_weight_is_not_held():
     linear_map = _dense()
-    feedback = another_weight(linear_map, seed=4)
+    feedback = equal_response_weight(linear_map, seed=4)
     inputs = torch.randn(4, 5, dtype=torch.float64, generator=Generator().manual_seed(2))
-    with held_responses(linear_map, another_weight(linear_map, seed=1)):
+    with equal_response_weights(linear_map, equal_response_weight(linear_map, seed=1)):
         torch.testing.assert_close(linear_map.apply_weight(inputs, feedback), inputs @ feedback.t(), rtol=0, atol=1e-14)
 
 
 def test_the_map_is_as_it_was_afterwards_also_after_an_error():
     linear_map = _dense()
     before = linear_map.weight.detach().clone()
-    with pytest.raises(RuntimeError), held_responses(linear_map, another_weight(linear_map, seed=1)):
+    with pytest.raises(RuntimeError), equal_response_weights(linear_map, equal_response_weight(linear_map, seed=1)):
         raise RuntimeError
     assert torch.equal(linear_map.weight, before)
     assert "apply_weight" not in linear_map.__dict__
@@ -56,7 +56,7 @@ def test_the_map_is_as_it_was_afterwards_also_after_an_error():
 
 def test_another_weight_is_as_long_as_the_first_and_has_other_signs():
     linear_map = _dense()
-    other = another_weight(linear_map, seed=1)
+    other = equal_response_weight(linear_map, seed=1)
     torch.testing.assert_close(other.norm(), linear_map.weight.detach().norm())
     assert (other.sign() != linear_map.weight.sign()).any()
 
@@ -70,12 +70,12 @@ def test_holding_responses_gives_the_gradients_of_a_change_that_the_batch_cannot
         logits = held.network(batch.inputs).detach()
     activities = outputs[{"dense2": "dense1", "readout": "dense2"}[segment]].detach()
     linear_map = unheld.network.maps[segment]
-    unseen = another_weight(linear_map, seed=6)
+    unseen = equal_response_weight(linear_map, seed=6)
     unseen = unseen - unseen @ activities.t() @ torch.linalg.pinv(activities.t())
     with torch.no_grad():
         linear_map.weight += unseen
     torch.testing.assert_close(unheld.network(batch.inputs).detach(), logits, rtol=1e-12, atol=1e-12)
-    with held_responses(held.network.maps[segment], linear_map.weight.detach()):
+    with equal_response_weights(held.network.maps[segment], linear_map.weight.detach()):
         found = held.gradients(batch)
     for name, expected in unheld.gradients(batch).items():
         torch.testing.assert_close(found[name], expected, rtol=1e-9, atol=1e-12)
@@ -90,6 +90,6 @@ def test_every_kind_of_map_can_be_held(sample):
     expected = network(batch.inputs)
     for linear_map in network.maps.values():
         network.set_dropout_generator(Generator().manual_seed(3))
-        with held_responses(linear_map, another_weight(linear_map, seed=1)):
+        with equal_response_weights(linear_map, equal_response_weight(linear_map, seed=1)):
             # To the last bit at the map; a sum over what lies otherwise in memory may round otherwise.
             torch.testing.assert_close(network(batch.inputs), expected, rtol=0, atol=1e-15)

@@ -43,7 +43,7 @@ def _collected(suite, check) -> dict[str, bool]:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_an_authors_suite_runs_on_every_network_that_the_rule_can_work_in(rule):
     """Would catch a kit that became quick for an outside author by checking less."""
-    possible = [s.name for s in SAMPLE_NETWORKS if not incompatibilities(rule.traits, s.outline)]
+    possible = [s.name for s in SAMPLE_NETWORKS if not incompatibilities(rule.traits, s.shapes)]
     assert _collected(_suite(rule), EVERYWHERE) == dict.fromkeys(possible, False)
 
 
@@ -69,7 +69,7 @@ def test_a_check_that_an_author_has_taken_out_stays_out():
 def test_refusals_are_asked_for_in_the_respects_that_a_rule_states():
     assert _suite(FeedbackAlignment).needs() == ["form", "topology"]
     assert _suite(GaitProp).needs()[:2] == ["form", "topology"]
-    assert ("least_hidden" in _suite(GaitProp).needs()) == (GaitProp.traits.least_hidden > 0)
+    assert ("min_hidden_segments" in _suite(GaitProp).needs()) == (GaitProp.traits.min_hidden_segments > 0)
 
 
 @pytest.mark.parametrize("check", [EVERYWHERE, HIDDEN_CLAIM, TWICE_OVER])
@@ -82,7 +82,7 @@ def test_a_covering_set_has_every_form_of_every_suite_and_every_network_of_every
         cases = _collected(suite, check)
         assert set(cases) == {sample.name for sample in suite.cases(check)}, "the rest is marked, not lost"
         by_default = {name for name, beyond in cases.items() if not beyond}
-        forms = {sample.name: sample.outline.form for sample in suite.cases(check)}
+        forms = {sample.name: sample.shapes.form for sample in suite.cases(check)}
         assert {forms[name] for name in by_default} == set(forms.values())
         covered |= by_default
     assert covered == {sample.name for suite in suites for sample in suite.cases(check)}

@@ -497,7 +497,7 @@ class ClaimsTheReadoutToo(FeedbackAlignment):
 @caught_by(REFUSES, "accepted", need="form")
 @caught_by(REFUSES, "accepted", need="topology")
 @caught_by(REFUSES, "accepted", need="map_kind")
-@caught_by(REFUSES, "accepted", need="least_hidden")
+@caught_by(REFUSES, "accepted", need="min_hidden_segments")
 class AcceptsAnything(DirectFeedbackAlignment):
     traits = _claiming(DirectFeedbackAlignment, map_kinds=frozenset({"dense", "conv2d"}))
 
@@ -524,8 +524,8 @@ class FitsNowhere(FeedbackAlignment):
 @caught_by(RuleConformance.test_says_how_much_work_it_takes, "numbers from zero up")
 class SavesWork(FeedbackAlignment):
     @classmethod
-    def credit_work(cls, config, outline):
-        return CreditWork(per_example=-sum(segment.multiply_adds for segment in outline.segments))
+    def credit_work(cls, config, shapes):
+        return CreditWork(per_example=-sum(segment.macs for segment in shapes.segments))
 
 
 @caught_by(RuleConformance.test_learns_digits, "sign of the credit")

@@ -10,7 +10,7 @@ import torch
 
 from benchsuite.conformance.kit.guards import HostReadError, no_host_reads
 from benchsuite.networks.maps import replaced_feedback
-from benchsuite.testing import SAMPLE_NETWORKS, UnheardOfMap
+from benchsuite.testing import SAMPLE_NETWORKS, CustomMap
 
 
 @pytest.mark.parametrize("sample", SAMPLE_NETWORKS, ids=lambda s: s.name)
@@ -30,9 +30,9 @@ def test_pulling_back_through_the_forward_weight_is_autograd(sample):
 
 
 def test_sample_networks_have_between_them_everything_a_rule_may_meet():
-    nodes = [node for sample in SAMPLE_NETWORKS for node in sample.outline.nodes]
-    segments = [s for sample in SAMPLE_NETWORKS for s in sample.outline.segments]
-    assert {"dense", "conv2d", "locally_connected2d", UnheardOfMap.kind} == {s.map_kind for s in segments}
+    nodes = [node for sample in SAMPLE_NETWORKS for node in sample.shapes.nodes]
+    segments = [s for sample in SAMPLE_NETWORKS for s in sample.shapes.segments]
+    assert {"dense", "conv2d", "locally_connected2d", CustomMap.kind} == {s.map_kind for s in segments}
     assert {"norm_first", "activation_first"} == {s.norm_order for s in segments if s.norm == "batch"}
     assert {True, False} == {s.bias for s in segments}
     joints = {node.layer.kind for node in nodes if hasattr(node, "layer")}
@@ -46,15 +46,15 @@ def test_sample_networks_have_between_them_everything_a_rule_may_meet():
         "activation",
         "pass_on",
     }
-    assert {"chain", "residual", "adopted"} == {sample.outline.topology for sample in SAMPLE_NETWORKS}
+    assert {"chain", "residual", "adopted"} == {sample.shapes.topology for sample in SAMPLE_NETWORKS}
     assert any(s.map_options.get("groups", 1) > 1 for s in segments)
-    assert {"ordinary", "vectorized", "invertible"} == {sample.outline.form for sample in SAMPLE_NETWORKS}
-    vectorized = [sample.outline for sample in SAMPLE_NETWORKS if sample.outline.form == "vectorized"]
+    assert {"ordinary", "vectorized", "invertible"} == {sample.shapes.form for sample in SAMPLE_NETWORKS}
+    vectorized = [sample.shapes for sample in SAMPLE_NETWORKS if sample.shapes.form == "vectorized"]
     assert {"dense", "conv2d", "locally_connected2d"} <= {s.map_kind for plan in vectorized for s in plan.segments}
     assert {"chain", "residual"} == {plan.topology for plan in vectorized}
     assert {True, False} == {plan.nonnegative for plan in vectorized}
     assert any(plan.components != plan.classes for plan in vectorized)
-    assert {0, 1, 2, 3, 4} == {len(sample.outline.segments) - 1 for sample in SAMPLE_NETWORKS}
+    assert {0, 1, 2, 3, 4} == {len(sample.shapes.segments) - 1 for sample in SAMPLE_NETWORKS}
 
 
 READS = {

@@ -111,13 +111,15 @@ def test_run_of_a_live_process_is_left_alone(store, mirror, make_record):
 
 
 def test_markers_are_alive_unless_their_process_is_known_to_be_gone(store, dead_pid):
+    """Of versions that held no locks."""
     mark(store, "aa")
     mark(store, "ab", process_started_at=None)
     mark(store, "ac", host="another-host", pid=dead_pid)
     mark(store, "ba", pid=dead_pid)
     mark(store, "bb", process_started_at=time.time() - 1e6)  # the process id was given to another process
-    (store.running_folder / "ad.json").write_text("not a marker")
-    assert alive_run_ids(store.running_folder) == {"aa", "ab", "ac", "ad"}
+    mark(store, "bc", locked=True)  # the process is there, but has given its lock back
+    (store.running_folder / "bd.json").write_text("not a marker")
+    assert alive_run_ids(store.running_folder) == {"aa", "ab", "ac"}
 
 
 def test_process_start_is_now_for_a_new_process():

@@ -6,10 +6,7 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
-from benchsuite.credit import record_forward
-from benchsuite.credit.rule import Batch, Rule, RuleConfig, RuleTraits, StepResult
-from benchsuite.networks.network import Network
-from benchsuite.registry import hookimpl
+from benchsuite.plugin import Batch, Network, Rule, RuleConfig, RuleTraits, StepResult, hookimpl, record_forward
 
 BENCHSUITE_CONTRACT = 1
 
@@ -28,7 +25,7 @@ class DirectRandomTargetProjection(Rule[DirectRandomTargetProjectionConfig]):
     traits = RuleTraits(
         mechanism="direct_local_credit",
         source="Frenkel, Lefebvre & Bol 2021, Frontiers in Neuroscience 15:629892",
-        least_hidden=1,
+        min_hidden_segments=1,
     )
     projection: Tensor
 
@@ -37,7 +34,7 @@ class DirectRandomTargetProjection(Rule[DirectRandomTargetProjectionConfig]):
         super().attach(network, generator)
         weight = next(network.parameters())
         drawn = []
-        for segment in network.outline.segments[:-1]:
+        for segment in network.shapes.segments[:-1]:
             bound = self.config.gain * (6 / segment.units) ** 0.5
             matrix = torch.empty(network.classes, segment.units, dtype=weight.dtype)
             drawn.append(matrix.uniform_(-bound, bound, generator=generator))

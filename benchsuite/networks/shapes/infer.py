@@ -7,13 +7,26 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from benchsuite.errors import ShapeError
-from benchsuite.networks.shapes.geometry import Shape, conv_shape, joint_shape, locally_connected_shape, padding_of
-from benchsuite.networks.shapes.outline import DATA, AnyJoint, ArchitectureOutline, JointOutline, PassOn, SegmentOutline
+from benchsuite.networks.shapes.geometry import (
+    Shape,
+    conv_shape,
+    fixed_layer_shape,
+    locally_connected_shape,
+    padding_of,
+)
+from benchsuite.networks.shapes.network_shapes import (
+    DATA,
+    AnyFixedLayer,
+    FixedLayerShapes,
+    NetworkShapes,
+    SegmentShapes,
+    TakeFirst,
+)
 from benchsuite.networks.shapes.square import (
-    made_square,
     require_invertible_layer,
     require_invertible_segment,
     require_mixed_weights,
+    require_square_layer,
 )
 from benchsuite.specs.models.architecture import (
     BinaryCode,
@@ -24,7 +37,7 @@ from benchsuite.specs.models.architecture import (
     LocallyConnected2dLayer,
     SegmentDefaults,
 )
-from benchsuite.specs.models.joints import (
+from benchsuite.specs.models.fixed_layers import (
     FlattenLayer,
     GlobalPoolLayer,
     PoolLayer,
@@ -36,8 +49,8 @@ from benchsuite.specs.models.joints import (
 SegmentLayer = DenseLayer | Conv2dLayer | LocallyConnected2dLayer
 
 
-def outline(architecture: ChainArchitecture, input_shape: Shape, classes: int) -> ArchitectureOutline:
-    """Return the outline of a chain for examples of ``input_shape``, with the readout added.
+def infer_shapes(architecture: ChainArchitecture, input_shape: Shape, classes: int) -> NetworkShapes:
+    """Return the shapes of a chain for examples of ``input_shape``, with the readout added.
 
     Raises:
         ShapeError: if a layer has an empty output, cannot follow the one before, or is not allowed in a network of this
@@ -48,7 +61,7 @@ def outline(architecture: ChainArchitecture, input_shape: Shape, classes: int) -
     if architecture.form == "invertible":
         require_mixed_weights(architecture)
     components = _components(architecture, classes) if vectorized else 1
-    draft = _Draft(architecture, input_shape, components)
+    draft = _ShapeInference(architecture, input_shape, components)
     for position, layer in enumerate(architecture.layers, start=1):
         draft.add(layer, position)
     readout = DenseLayer(
@@ -62,7 +75,7 @@ def outline(architecture: ChainArchitecture, input_shape: Shape, classes: int) -
     draft.add(readout, len(architecture.layers) + 1, name="readout")
     draft.require_all_read()
     is_residual = any(isinstance(layer, SumLayer) for layer in architecture.layers)
-    return ArchitectureOutline(
+    return NetworkShapes(
         input_shape,
         classes,
         tuple(draft.nodes),
@@ -98,7 +111,7 @@ class _Place:
     """True if it depends on a segment, not only on the network's input."""
 
 
-class _Draft:
+class _ShapeInference:
     """An unfinished outline, built node by node."""
 
     def __init__(self, architecture: ChainArchitecture, input_shape: Shape, components: int) -> None:
@@ -106,7 +119,7 @@ class _Draft:
         self.vectorized = architecture.form == "vectorized"
         self.invertible = architecture.form == "invertible"
         self.components = components
-        self.nodes: list[SegmentOutline | JointOutline] = []
+        self.nodes: list[SegmentShapes | FixedLayerShapes] = []
         self.sources: list[tuple[int, ...]] = []
         self.written = [_Place(DATA, input_shape, input_shape[0], learned=False)]
         """The network's input, then the output of each layer of the spec; without the nodes added in between."""
@@ -119,25 +132,27 @@ class _Draft:
             require_invertible_layer(layer, position)
         if isinstance(layer, DenseLayer | Conv2dLayer | LocallyConnected2dLayer):
             if isinstance(layer, DenseLayer) and len(before.shape) > 1:
-                before = self._joint(FlattenLayer(kind="flatten"), before, (math.prod(before.shape),), (before.node,))
+                before = self._fixed_layer(
+                    FlattenLayer(kind="flatten"), before, (math.prod(before.shape),), (before.node,)
+                )
             self.segments += 1
             passed_on = None
             if self.invertible and not isinstance(layer, LocallyConnected2dLayer):
-                layer, passed_on = made_square(layer, before.shape, position, is_readout=name == "readout")
+                layer, passed_on = require_square_layer(layer, before.shape, position, is_readout=name == "readout")
             segment = self._segment(name or f"{_SHORT[layer.kind]}{self.segments}", layer, before, position)
             self._append(segment, (before.node,))
             after = _Place(len(self.nodes) - 1, segment.output_shape, segment.output_shape[0], learned=True)
             if passed_on is not None and passed_on < after.channels and name != "readout":
-                after = self._joint(PassOn(passed_on), after, (passed_on, *after.shape[1:]), (after.node,))
+                after = self._fixed_layer(TakeFirst(passed_on), after, (passed_on, *after.shape[1:]), (after.node,))
         elif isinstance(layer, SumLayer):
             terms = self._terms(layer, position)
             # The sum depends on a segment if any of its terms does.
             before = replace(before, learned=any(term.learned for term in terms))
-            after = self._joint(layer, before, before.shape, tuple(term.node for term in terms))
+            after = self._fixed_layer(layer, before, before.shape, tuple(term.node for term in terms))
         else:
             if self._is_vector(before):
                 _require_a_vector_form(layer, position)
-            after = self._joint(layer, before, joint_shape(layer, before.shape, position), (before.node,))
+            after = self._fixed_layer(layer, before, fixed_layer_shape(layer, before.shape, position), (before.node,))
         self.written.append(after)
 
     def require_all_read(self) -> None:
@@ -161,12 +176,12 @@ class _Draft:
     def _is_vector(self, place: _Place) -> bool:
         return self.vectorized and place.learned
 
-    def _append(self, node: SegmentOutline | JointOutline, sources: tuple[int, ...]) -> None:
+    def _append(self, node: SegmentShapes | FixedLayerShapes, sources: tuple[int, ...]) -> None:
         self.nodes.append(node)
         self.sources.append(sources)
 
-    def _joint(self, layer: AnyJoint, before: _Place, shape: Shape, sources: tuple[int, ...]) -> _Place:
-        self._append(JointOutline(layer, before.shape, shape, self._is_vector(before)), sources)
+    def _fixed_layer(self, layer: AnyFixedLayer, before: _Place, shape: Shape, sources: tuple[int, ...]) -> _Place:
+        self._append(FixedLayerShapes(layer, before.shape, shape, self._is_vector(before)), sources)
         channels = before.channels if isinstance(layer, FlattenLayer) else shape[0]
         return replace(before, node=len(self.nodes) - 1, shape=shape, channels=channels)
 
@@ -190,32 +205,32 @@ class _Draft:
             )
         return terms
 
-    def _segment(self, name: str, layer: SegmentLayer, before: _Place, position: int) -> SegmentOutline:
+    def _segment(self, name: str, layer: SegmentLayer, before: _Place, position: int) -> SegmentShapes:
         own = {k: getattr(layer, k) for k in SegmentDefaults.model_fields}
         chosen = {k: getattr(self.architecture.defaults, k) if v is None else v for k, v in own.items()}
-        options, output_shape, weights, biases, multiply_adds = _sizes(layer, before.shape, position)
+        options, output_shape, weights, biases, macs = _sizes(layer, before.shape, position)
         if self.vectorized:
             _require_a_vector_segment(layer, name, chosen, before, position)
             options["components"] = self.components
             weights *= 1 if before.learned else self.components
             biases *= self.components
-            multiply_adds *= self.components
+            macs *= self.components
         elif chosen["activation"] == "vector_gate":
             raise ShapeError(f"layer {position}: activation vector_gate is for form: vectorized")
         elif self.invertible:
             require_invertible_segment(f"layer {position}, {layer.kind}", chosen)
         _require_pairs(layer, name, chosen, before, position, self.architecture)
         parameters = weights + biases * bool(chosen["bias"]) + 2 * output_shape[0] * (chosen["norm"] == "batch")
-        return SegmentOutline(
+        return SegmentShapes(
             name=name,
             map_kind=layer.kind,
             input_shape=before.shape,
             output_shape=output_shape,
             map_options=options,
             parameters=parameters,
-            multiply_adds=multiply_adds,
+            macs=macs,
             input_channels=before.channels,
-            reads_data=not before.learned,
+            reads_input=not before.learned,
             **chosen,
         )
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from benchsuite.networks.builder import ArchitectureBuilder, outline_of, require_keepable
+from benchsuite.networks.builder import ArchitectureBuilder, require_pretrainable, shapes_of
 from benchsuite.networks.shapes.geometry import Shape
-from benchsuite.networks.shapes.outline import ArchitectureOutline
+from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.networks.shapes.square import require_square_maps
 from benchsuite.specs.models.track import RunSpec
 
 
-def outline_of_run(
+def shapes_of_run(
     spec: RunSpec, input_shape: Shape, classes: int, builders: Mapping[str, ArchitectureBuilder] | None = None
-) -> ArchitectureOutline:
-    """Return the outline of the run's network; the pretraining's network is checked too.
+) -> NetworkShapes:
+    """Return the shapes of the run's network; the pretraining's network is checked too.
 
     Raises:
         ShapeError: if layers do not fit together, a regulariser finds no square matrices in one of the networks, or a
@@ -23,10 +23,10 @@ def outline_of_run(
 
     """
     where = input_shape, classes, builders
-    outline = outline_of(spec.architecture, *where)
-    require_square_maps(spec.protocol, outline)
+    shapes = shapes_of(spec.architecture, *where)
+    require_square_maps(spec.protocol, shapes)
     first = spec.pretraining
     if first.epochs and first.architecture is not None:
-        require_square_maps(spec.protocol, outline_of(first.architecture, *where), "the pretraining's network")
-    require_keepable(first, spec.architecture, *where)
-    return outline
+        require_square_maps(spec.protocol, shapes_of(first.architecture, *where), "the pretraining's network")
+    require_pretrainable(first, spec.architecture, *where)
+    return shapes

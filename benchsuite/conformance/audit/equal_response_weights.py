@@ -12,7 +12,7 @@ from benchsuite.networks.maps import LinearMap
 
 
 @contextmanager
-def held_responses(linear_map: LinearMap, weight: Tensor) -> Iterator[None]:
+def equal_response_weights(linear_map: LinearMap, weight: Tensor) -> Iterator[None]:
     """Give a map another weight for the block, and let it go on responding as it did.
 
     Whatever is applied through the map's own weight, data or noise, gets the response of before; whoever reads the
@@ -48,7 +48,7 @@ def held_responses(linear_map: LinearMap, weight: Tensor) -> Iterator[None]:
             own.copy_(before)
 
 
-def another_weight(linear_map: LinearMap, seed: int) -> Tensor:
+def equal_response_weight(linear_map: LinearMap, seed: int) -> Tensor:
     """Return a weight of the map's shape and size that has nothing else in common with it: other signs included."""
     own = linear_map.weight.detach()
     drawn = torch.randn(own.shape, dtype=own.dtype, generator=torch.Generator().manual_seed(seed))

@@ -1,6 +1,6 @@
 """The outline of a network: shapes, parameters and operations of every layer, computed without torch.
 
-The builder builds from an outline, ``plan`` estimates from it, and a rule's requirements are checked against it, so
+The builder builds from the shapes, ``plan`` estimates from it, and a rule's requirements are checked against it, so
 all three see the same network.
 """
 
@@ -14,28 +14,28 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from benchsuite.networks.shapes.geometry import Shape
 from benchsuite.specs.models.activation import Activation
 from benchsuite.specs.models.architecture import Initialization, NormOrder, OutputCode, Unconverted
-from benchsuite.specs.models.joints import JointLayer
+from benchsuite.specs.models.fixed_layers import FixedLayer
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 @dataclass(frozen=True)
-class PassOn:
+class TakeFirst:
     """Pass the first ``outputs`` units or channels to the next layer; the others are auxiliary and not read."""
 
     outputs: int
     kind: ClassVar[str] = "pass_on"
 
 
-AnyJoint = JointLayer | PassOn
+AnyFixedLayer = FixedLayer | TakeFirst
 """A layer between segments."""
 DATA = -1
 """In a node's sources: the network's input instead of a node."""
 
 
 @dataclass(frozen=True)
-class SegmentOutline:
+class SegmentShapes:
     """One segment: a linear map with its norm and nonlinearity."""
 
     name: str
@@ -51,11 +51,11 @@ class SegmentOutline:
     activation: Activation
     initialization: Initialization
     parameters: int
-    multiply_adds: int
+    macs: int
     """Multiply-adds of the map's forward operation per example, over all components."""
     input_channels: int = 0
     """Channels of the input before flattening; for a vector, its length."""
-    reads_data: bool = False
+    reads_input: bool = False
     """True if it reads the network's input and no segment."""
 
     @property
@@ -70,10 +70,10 @@ class SegmentOutline:
 
 
 @dataclass(frozen=True)
-class JointOutline:
+class FixedLayerShapes:
     """A layer between segments, without parameters."""
 
-    layer: AnyJoint
+    layer: AnyFixedLayer
     input_shape: Shape
     """Shape of one input; all terms of a sum have the same shape."""
     output_shape: Shape
@@ -82,12 +82,12 @@ class JointOutline:
 
 
 @dataclass(frozen=True)
-class ArchitectureOutline:
+class NetworkShapes:
     """A whole network: nodes in forward order, the readout last."""
 
     input_shape: Shape
     classes: int
-    nodes: tuple[SegmentOutline | JointOutline, ...]
+    nodes: tuple[SegmentShapes | FixedLayerShapes, ...]
     form: str = "ordinary"
     topology: str = "chain"
     sources: tuple[tuple[int, ...], ...] = ()
@@ -106,10 +106,10 @@ class ArchitectureOutline:
     """Treatment of parameters outside segments and norms in an adopted module."""
     make_module: Callable[[], nn.Module] | None = field(default=None, compare=False, repr=False)
     """Creates the module to adopt and initialises it; None for networks of the suite's layers."""
-    segments: tuple[SegmentOutline, ...] = field(init=False)
+    segments: tuple[SegmentShapes, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        segments = tuple(n for n in self.nodes if isinstance(n, SegmentOutline))
+        segments = tuple(n for n in self.nodes if isinstance(n, SegmentShapes))
         object.__setattr__(self, "segments", segments)
         if not self.sources:
             # DATA is -1: the position before the first node.
@@ -127,7 +127,11 @@ class ArchitectureOutline:
             return {}
         passed_on = {s.name: s.output_shape[0] for s in self.segments} | {self.segments[-1].name: self.classes}
         for node, after in zip(self.nodes, self.nodes[1:], strict=False):
-            if isinstance(node, SegmentOutline) and isinstance(after, JointOutline) and isinstance(after.layer, PassOn):
+            if (
+                isinstance(node, SegmentShapes)
+                and isinstance(after, FixedLayerShapes)
+                and isinstance(after.layer, TakeFirst)
+            ):
                 passed_on[node.name] = after.layer.outputs
         return {s.name: s.output_shape[0] - passed_on[s.name] for s in self.segments}
 
@@ -143,7 +147,7 @@ class ArchitectureOutline:
         found: dict[str, frozenset[str]] = {}
         for node, sources in zip(self.nodes, self.sources, strict=True):
             above = frozenset[str]().union(*(reached[source] for source in sources if source != DATA))
-            if isinstance(node, SegmentOutline):
+            if isinstance(node, SegmentShapes):
                 found[node.name] = above
                 above |= {node.name}
             reached.append(above)

@@ -20,11 +20,11 @@ def claimed(run_id: str, store: RecordStore, ranks: Ranks) -> Iterator[None]:
     """
     with ExitStack() as claim:
         taken = False
-        if ranks.leads:
+        if ranks.is_rank0:
             try:
                 claim.enter_context(marked_running(store.running_folder, run_id))
             except RunningElsewhereError:
                 taken = True
-        if ranks.agree(taken):
+        if ranks.broadcast_object(taken):
             raise RunningElsewhereError(run_id)
         yield

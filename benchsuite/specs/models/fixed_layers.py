@@ -30,7 +30,7 @@ class Reader(SpecModel):
     """Distance to the layer it reads, in layers. 1 is the layer before; one more than the number of earlier layers is
     the network's input. The skipped layers must be read by something else, such as a ``sum``."""
 
-    later_fields = frozenset({"reads"})
+    omit_default_from_hash = frozenset({"reads"})
 
 
 class PoolLayer(Reader):
@@ -110,5 +110,5 @@ class FlattenLayer(Reader):
     kind: Literal["flatten"]
 
 
-JointLayer = PoolLayer | GlobalPoolLayer | SubsampleLayer | ActivationLayer | DropoutLayer | FlattenLayer | SumLayer
+FixedLayer = PoolLayer | GlobalPoolLayer | SubsampleLayer | ActivationLayer | DropoutLayer | FlattenLayer | SumLayer
 """All layers between segments."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from benchsuite.errors import AdoptionError
 from benchsuite.networks.shapes.geometry import Shape
-from benchsuite.networks.shapes.outline import DATA
+from benchsuite.networks.shapes.network_shapes import DATA
 
 BATCH = 2
 """Examples in the trial batch; batch norm in training mode refuses a batch of one."""
@@ -33,7 +33,7 @@ class Call:
     """Positions, in call order, of the layers its input depends on with no other layer between; or ``DATA``."""
 
 
-def survey(module: nn.Module, layers: Mapping[str, nn.Module], input_shape: Shape) -> tuple[list[Call], int]:
+def trace_module(module: nn.Module, layers: Mapping[str, nn.Module], input_shape: Shape) -> tuple[list[Call], int]:
     """Run a batch of zeros through a module in training mode, and restore the module's state afterwards.
 
     Args:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from benchsuite.execution.endings import Loss
-from benchsuite.execution.events import announce
-from benchsuite.execution.executor import Executor, Place, Tell
+from benchsuite.execution.endings import LostRun
+from benchsuite.execution.events import send_event
+from benchsuite.execution.executor import Executor, RunContext, SendEvent
 from benchsuite.execution.making import SessionResult, Workshop
 from benchsuite.records.model import RunRecord
 from benchsuite.specs.loading.resolve import SelectedRun
@@ -22,10 +22,10 @@ def make_elsewhere(workshop: Workshop, executor: Executor, runs: Sequence[Select
         KeyboardInterrupt: if the command was interrupted; records that were written by then are among the results.
 
     """
-    tell: Tell = partial(announce, workshop.registry.manager)
+    tell: SendEvent = partial(send_event, workshop.registry.manager)
     began = datetime.now(UTC)
     waiting = [run for run in runs if not workshop.has_record(workshop.run_of(run), result)]
-    place = Place(workshop.store.root, workshop.loader.data_root, workshop.fresh)
+    place = RunContext(workshop.store.root, workshop.loader.data_root, workshop.fresh)
     executor.check(waiting, place)
     try:
         for record in executor.make(waiting, place, tell, partial(_record_loss, workshop)):
@@ -43,5 +43,5 @@ def make_elsewhere(workshop: Workshop, executor: Executor, runs: Sequence[Select
         raise
 
 
-def _record_loss(workshop: Workshop, selected: SelectedRun, loss: Loss) -> RunRecord:
-    return workshop.run_of(selected, tell=lambda event, **arguments: None).record_loss(loss)
+def _record_loss(workshop: Workshop, selected: SelectedRun, loss: LostRun) -> RunRecord:
+    return workshop.run_of(selected, tell=lambda event, **arguments: None).record_lost_run(loss)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchsuite.data.source import TrainingData
-from benchsuite.networks.builder import build, outline_of
-from benchsuite.networks.shapes.outline import ArchitectureOutline
+from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.networks.shapes.square import require_square_maps
 from benchsuite.networks.synchronized_norm import synchronize_norms
 from benchsuite.registry.manager import Registry
@@ -16,7 +16,7 @@ from benchsuite.specs.models.architecture import ArchitectureSpec
 from benchsuite.specs.models.protocol import ProtocolSpec
 from benchsuite.specs.models.track import RuleSpec
 from benchsuite.training.device import Device
-from benchsuite.training.ranks import ALONE, Ranks
+from benchsuite.training.ranks import SINGLE_PROCESS, Ranks
 from benchsuite.training.seeds import generator
 from benchsuite.training.trainer import Trainer
 
@@ -25,7 +25,7 @@ SegmentStates = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Parts:
+class TrainingSpecs:
     """What a trainer is made of."""
 
     architecture: ArchitectureSpec
@@ -35,13 +35,13 @@ class Parts:
 
 
 def assemble(
-    parts: Parts,
+    parts: TrainingSpecs,
     data: TrainingData,
     device: Device,
     registry: Registry,
     kept: SegmentStates | None = None,
-    ranks: Ranks = ALONE,
-    outline: ArchitectureOutline | None = None,
+    ranks: Ranks = SINGLE_PROCESS,
+    shapes: NetworkShapes | None = None,
 ) -> Trainer:
     """Build a network, attach its rule, and move both to the device.
 
@@ -50,24 +50,23 @@ def assemble(
         data: on the device.
         device: where to.
         registry: for the rule and for plugins' architectures.
-        kept: segments that take over a state and are frozen; they fit, see ``require_keepable``.
+        kept: segments that take over a state and are frozen; they fit, see ``require_pretrainable``.
         ranks: the processes that make the run together.
-        outline: the network on paper, checked, where it was laid out for these data before.
+        shapes: the network on paper, checked, where it was laid out for these data before.
 
     Raises:
         IncompatibleError: if the rule cannot work in the network.
         ShapeError: if the protocol's regulariser cannot.
 
     """
-    if outline is None:
-        outline = outline_of(parts.architecture, data.input_shape, data.classes, registry.architectures)
-        require_square_maps(parts.protocol, outline)
-    network = build(outline, generator(parts.seeds, "init"))
+    if shapes is None:
+        shapes = shapes_of(parts.architecture, data.input_shape, data.classes, registry.architectures)
+        require_square_maps(parts.protocol, shapes)
+    network = build(shapes, generator(parts.seeds, "init"))
     for name, state in (kept or {}).items():
         network.segments[name].load_state_dict(dict(state))
     network.freeze(kept or ())
-    rule_type = registry.rule(parts.rule.name)
-    rule = rule_type(rule_type.Config.model_validate(parts.rule.config))
+    rule = registry.rule(parts.rule.name)(registry.validated_config(parts.rule.name, parts.rule.config))
     rule.attach(network, generator(parts.seeds, "feedback"))
     network.autocast_dtype = device.autocast_dtype
     network.to(device.torch_device)

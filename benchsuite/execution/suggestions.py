@@ -10,9 +10,9 @@ from typing import Any
 from benchsuite.credit.rule import RuleTraits, incompatibilities
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import BenchsuiteError, DataError
-from benchsuite.execution.pairs import LaidOutRun
+from benchsuite.execution.compatibility import LaidOutRun
 from benchsuite.execution.plan import describe
-from benchsuite.networks.builder import outline_of
+from benchsuite.networks.builder import shapes_of
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.checking import check
 from benchsuite.specs.loading.kinds import adapter_of
@@ -69,7 +69,7 @@ def _works(track: Node, traits: RuleTraits, registry: Registry) -> bool:
     if dataset is None or architecture is None:
         return False
     data = describe(dataset, registry, Path(), load=_refuse_to_read)
-    return not incompatibilities(traits, outline_of(architecture, data.input_shape, data.classes))
+    return not incompatibilities(traits, shapes_of(architecture, data.input_shape, data.classes))
 
 
 def _refuse_to_read(dataset: DatasetSpec) -> DecodedDataset:

@@ -15,12 +15,12 @@ from benchsuite.conformance.samples.networks import SAMPLE_NETWORKS, SampleNetwo
 from benchsuite.credit.rule import RuleConfig, RuleTraits
 from benchsuite.errors import IncompatibleError
 from benchsuite.networks.network import Network
-from benchsuite.networks.shapes.outline import ArchitectureOutline
+from benchsuite.networks.shapes.network_shapes import NetworkShapes
 
-_UNHEARD_OF = "unheard_of"
+_CUSTOM = "custom"
 
 
-class ClaimChecks(ConformanceSettings):
+class TraitChecks(ConformanceSettings):
     """Checks on what a rule says of itself."""
 
     def test_says_what_every_rule_must_say(self) -> None:
@@ -52,22 +52,22 @@ class ClaimChecks(ConformanceSettings):
         require(
             bool(self.compatible()),
             asks="at least one network to check on",
-            seen=[f"{s.name}: {'; '.join(self.refusals(s.outline))}" for s in self.networks],
+            seen=[f"{s.name}: {'; '.join(self.refusals(s.shapes))}" for s in self.networks],
             remedy="set `networks = [SampleNetwork(...)]` on the conformance class",
         )
 
     def test_says_how_much_work_it_takes(self, sample: SampleNetwork) -> None:
         """Catches an estimate that reads the network, or that a hyperparameter makes fail: plans come before runs."""
-        found = self.rule.credit_work(self.make_rule().config, sample.outline)
+        found = self.rule.credit_work(self.make_rule().config, sample.shapes)
         numbers = {field.name: getattr(found, field.name) for field in fields(found)}
         require(
             all(0 <= number < float("inf") for number in numbers.values()),
             asks="credit_work returns a CreditWork of numbers from zero up",
             seen=numbers,
-            remedy="work them out from the outline's segments: multiply_adds, parameters, units",
+            remedy="work them out from the shapes's segments: macs, parameters, units",
         )
 
-    @only_where(lambda suite, sample: suite.rule.traits.trains_hidden and len(sample.outline.segments) > 1)
+    @only_where(lambda suite, sample: suite.rule.traits.trains_hidden and len(sample.shapes.segments) > 1)
     def test_hidden_updates_are_backprop_exactly_where_claimed(self, sample: SampleNetwork) -> None:
         """Catches backprop under another name, and a claim of exactness that does not hold."""
         traits = self.rule.traits
@@ -157,7 +157,7 @@ class ClaimChecks(ConformanceSettings):
     def _stated(self, need: str) -> object:
         traits = self.rule.traits
         stated = {"form": traits.forms, "topology": traits.topologies, "map_kind": traits.map_kinds}
-        return stated.get(need, traits.least_hidden)
+        return stated.get(need, traits.min_hidden_segments)
 
     def _impossible(self, need: str) -> Network:
         """Return a network that the rule's traits rule out in one respect, which is one of ``needs``."""
@@ -166,9 +166,9 @@ class ClaimChecks(ConformanceSettings):
             return sample.build(Generator().manual_seed(1))
         sample = (self.compatible() or SAMPLE_NETWORKS)[-1]
         network = sample.build(Generator().manual_seed(1))
-        if need == "least_hidden":
+        if need == "min_hidden_segments":
             return SAMPLE_NETWORKS[0].build(Generator().manual_seed(1))
-        network.outline = _declared(network.outline, need)
+        network.shapes = _declared(network.shapes, need)
         return network
 
     def _against_backprop(self, sample: SampleNetwork) -> dict[str, Agreement]:
@@ -176,5 +176,5 @@ class ClaimChecks(ConformanceSettings):
         return agreement_with_backprop(trial, sample.batch(0, dtype=torch.float64))
 
 
-def _declared(outline: ArchitectureOutline, need: str) -> ArchitectureOutline:
-    return replace(outline, form=_UNHEARD_OF) if need == "form" else replace(outline, topology=_UNHEARD_OF)
+def _declared(shapes: NetworkShapes, need: str) -> NetworkShapes:
+    return replace(shapes, form=_CUSTOM) if need == "form" else replace(shapes, topology=_CUSTOM)

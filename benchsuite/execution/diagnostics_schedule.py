@@ -20,7 +20,7 @@ Values = dict[tuple[str, str | None], float | None]
 """What was measured, by diagnostic and segment."""
 
 
-class Diagnosis:
+class DiagnosticsSchedule:
     """Measures what a run's spec asks for and adds it to the run's progress."""
 
     def __init__(

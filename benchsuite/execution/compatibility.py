@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from benchsuite.credit.rule import Rule, incompatibilities
 from benchsuite.errors import Problem, ShapeError, SpecError
-from benchsuite.networks.run_networks import outline_of_run
-from benchsuite.networks.shapes.outline import ArchitectureOutline
+from benchsuite.networks.run_shapes import shapes_of_run
+from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.specs.models.dataset import DatasetSpec
@@ -27,7 +27,7 @@ class LaidOutRun:
         selected: the run and its command.
         data: shape of its data set.
         rule: class of its rule.
-        outline: its network.
+        shapes: its network.
         refused: why the rule cannot work in the network, one sentence per reason; empty if it can.
 
     """
@@ -35,7 +35,7 @@ class LaidOutRun:
     selected: SelectedRun
     data: DataShape
     rule: type[Rule]
-    outline: ArchitectureOutline
+    shapes: NetworkShapes
     refused: tuple[str, ...]
 
 
@@ -68,7 +68,7 @@ def lay_out(
     """Return every run with its network on paper and what speaks against its pair of rule and network.
 
     Args:
-        runs: those of one request; runs that differ in rule or seed alone share an outline.
+        runs: those of one request; runs that differ in rule or seed alone share the shapes.
         registry: for rules and plugins' architectures.
         shape_of: tells the shape of a data set; asked once for each.
 
@@ -77,25 +77,25 @@ def lay_out(
         PluginError: if a rule or an architecture is not installed.
 
     """
-    shapes: dict[str, DataShape] = {}
-    outlines: dict[str, ArchitectureOutline] = {}
+    data_shapes: dict[str, DataShape] = {}
+    all_shapes: dict[str, NetworkShapes] = {}
     problems: dict[str, None] = {}
     laid_out = []
     for run in runs:
         spec = run.spec
         dataset = spec.dataset.model_dump_json()
-        if dataset not in shapes:
-            shapes[dataset] = shape_of(spec.dataset)
-        data, network = shapes[dataset], _network_key(spec)
+        if dataset not in data_shapes:
+            data_shapes[dataset] = shape_of(spec.dataset)
+        data, network = data_shapes[dataset], _network_key(spec)
         rule = registry.rule(spec.rule.name)
         try:
-            if network not in outlines:
-                outlines[network] = outline_of_run(spec, data.input_shape, data.classes, registry.architectures)
+            if network not in all_shapes:
+                all_shapes[network] = shapes_of_run(spec, data.input_shape, data.classes, registry.architectures)
         except ShapeError as error:
             problems[f"architecture '{spec.architecture.name}' on {spec.dataset.name}: {error}"] = None
             continue
-        outline = outlines[network]
-        laid_out.append(LaidOutRun(run, data, rule, outline, tuple(incompatibilities(rule.traits, outline))))
+        shapes = all_shapes[network]
+        laid_out.append(LaidOutRun(run, data, rule, shapes, tuple(incompatibilities(rule.traits, shapes))))
     if problems:
         raise SpecError([Problem(message) for message in problems])
     return laid_out

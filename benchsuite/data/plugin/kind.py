@@ -1,0 +1,38 @@
+"""``kind: plugin``: a reader, or a whole kind of data set, from the hook ``benchsuite_datasets``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchsuite.data.kind import Access, Availability, DatasetKind, DatasetSize
+from benchsuite.specs.models.dataset import PluginDataset
+
+if TYPE_CHECKING:
+    from benchsuite.data.tensors import DecodedDataset
+
+
+def _read(spec: PluginDataset, access: Access) -> DecodedDataset:
+    from benchsuite.data.plugin.reader import read_with_plugin
+
+    return read_with_plugin(spec, access)
+
+
+def _look(spec: PluginDataset, access: Access) -> Availability:
+    own = own_kind(spec, access)
+    if own is not None:
+        return own.look(spec, access)
+    return Availability(True, f"read by a plugin's reader '{spec.reader}', which is not asked before a run")
+
+
+def _size(spec: PluginDataset, access: Access) -> DatasetSize | None:
+    own = own_kind(spec, access)
+    return None if own is None else own.size(spec, access)
+
+
+def own_kind(spec: PluginDataset, access: Access) -> DatasetKind[PluginDataset] | None:
+    """Return the kind that a plugin brings under the reader's name; None if it brings a function or nothing."""
+    found = access.datasets.get(spec.reader)
+    return found if isinstance(found, DatasetKind) and found.spec is PluginDataset else None
+
+
+KIND = DatasetKind(PluginDataset, _read, _look, _size)

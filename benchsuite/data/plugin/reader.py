@@ -1,0 +1,51 @@
+"""Data sets read by a plugin: call its reader and report its errors as the plugin's."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from benchsuite.data.checks import one_line
+from benchsuite.data.kind import Access, DatasetKind
+from benchsuite.data.tensors import DecodedDataset
+from benchsuite.errors import DataError, nearest
+from benchsuite.specs.models.dataset import PluginDataset
+
+
+def read_with_plugin(spec: PluginDataset, access: Access) -> DecodedDataset:
+    """Call the reader that a spec names.
+
+    Args:
+        spec: the reader's name and options; the reader gets a copy of the options.
+        access: the data root, passed to the reader, and everything that plugins bring.
+
+    Raises:
+        DataError: raised by the reader, unchanged; or an error that names the reader, if it is unknown, fails or
+            returns something else.
+    """
+    reader = access.datasets.get(spec.reader)
+    if isinstance(reader, DatasetKind) and reader.spec is not PluginDataset:
+        raise DataError(f"'{spec.reader}' is a kind of data set and no plugin's reader; write kind: {spec.reader}")
+    if reader is None:
+        names = [name for name, found in access.datasets.items() if _is_of_a_plugin(found)]
+        known = ", ".join(sorted(names)) or "none"
+        raise DataError(f"no reader '{spec.reader}'{nearest(spec.reader, names)} (installed plugins bring: {known})")
+    try:
+        if isinstance(reader, DatasetKind):
+            dataset: Any = reader.read(spec.model_copy(deep=True), access)
+        else:
+            dataset = reader(copy.deepcopy(spec.options), access.data_root)
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(f"reader '{spec.reader}' of a plugin failed: {one_line(error)}; tell its author") from error
+    if not isinstance(dataset, DecodedDataset):
+        found = type(dataset).__name__
+        raise DataError(
+            f"reader '{spec.reader}' of a plugin returned {found}, expected DecodedDataset; tell its author"
+        )
+    return dataset
+
+
+def _is_of_a_plugin(found: object) -> bool:
+    return not isinstance(found, DatasetKind) or found.spec is PluginDataset

@@ -1,0 +1,192 @@
+"""The one import of a plugin: what authors of rules, data sets, architectures and diagnostics need.
+
+A plugin is a module that an installed distribution names among its entry points::
+
+    [project.entry-points.benchsuite]
+    my_rule = "my_package.my_rule"
+
+and that says which contract it was written for and implements some hooks::
+
+    from benchsuite.plugin import ReplacedFeedbackRule, Rule, RuleTraits, hookimpl
+
+    BENCHSUITE_CONTRACT = 1
+
+
+    class MyRule(ReplacedFeedbackRule):
+        name = "my_rule"
+        traits = RuleTraits(mechanism="replaced_feedback", source="where it is published")
+
+        def draw_feedback(self, linear_map, generator):
+            return linear_map.weight.detach().clone().normal_(0.0, 0.1, generator=generator)
+
+
+    @hookimpl
+    def benchsuite_rules() -> list[type[Rule]]:
+        return [MyRule]
+
+``benchsuite new rule my_rule`` writes such a distribution with tests. All hooks are documented in
+``benchsuite.registry.hookspecs``; the tests of a rule derive from ``benchsuite.testing.RuleConformance``.
+
+Every plugin: ``hookimpl`` marks a hook, ``CONTRACT_VERSION`` is the newest ``BENCHSUITE_CONTRACT``.
+
+Rules: the contract (``Rule``, ``RuleConfig``, ``RuleTraits``, ``Batch``, ``StepResult``, …); mechanism one, other
+weights on the way back (``ReplacedFeedbackRule``, ``LearnedFeedbackRule``, ``FeedbackWeights``,
+``DrawnFeedbackConfig``); mechanism two, credit handed to every segment (``record_forward``, ``Tape``, ``TargetRule``);
+random numbers that are saved with the run (``RandomStream``, ``normal_noise``); the network that a rule sees
+(``Network``, ``Segment``, ``LinearMap``) and its shapes (``NetworkShapes``).
+
+Data sets: ``DecodedDataset`` is what a ``DatasetReader`` returns, ``DataError`` what it raises.
+
+Architectures: an ``ArchitectureBuilder`` returns a spec (``ChainArchitecture`` of ``DenseLayer``, ``Conv2dLayer``, …)
+or an ``nn.Module``, which is taken over as ``adopt`` does.
+
+Diagnostics: ``Diagnostic`` and what it returns, a ``Measurement``.
+
+Events: ``RunSpec``, ``EpochMetrics`` and ``RunRecord`` are what the hooks on events get.
+"""
+
+from benchsuite.credit import (
+    Distribution,
+    DrawnFeedbackConfig,
+    FeedbackWeights,
+    LearnedFeedbackRule,
+    MapKind,
+    Precision,
+    RandomStream,
+    ReplacedFeedbackRule,
+    ScaleName,
+    Tape,
+    TargetConfig,
+    TargetRule,
+    VectorTape,
+    normal_noise,
+    propagated_credit,
+    record_forward,
+    record_vector_forward,
+    scale_of,
+)
+from benchsuite.credit.rule import (
+    Batch,
+    BatchShard,
+    CreditWork,
+    LearnedFeedback,
+    Rule,
+    RuleConfig,
+    RuleTraits,
+    StepResult,
+)
+from benchsuite.data.tensors import DatasetReader, DecodedDataset
+from benchsuite.diagnostics.contract import Diagnostic, Measurement
+from benchsuite.errors import AdoptionError, DataError, IncompatibleError, PluginError, ShapeError, SingularMapError
+from benchsuite.networks import (
+    NONLINEARITIES,
+    AdoptedNetwork,
+    ArchitectureBuilder,
+    Criterion,
+    LinearMap,
+    Network,
+    NetworkShapes,
+    Nonlinearity,
+    ProbeNorm,
+    Segment,
+    SegmentShapes,
+    adopt,
+)
+from benchsuite.records.model import EpochMetrics, RunRecord
+from benchsuite.registry import hookimpl
+from benchsuite.specs.models.architecture import (
+    ArchitectureSpec,
+    ChainArchitecture,
+    Conv2dLayer,
+    DenseLayer,
+    Initialization,
+    LocallyConnected2dLayer,
+    ReadoutSpec,
+    ResNetArchitecture,
+    SegmentDefaults,
+    TorchvisionArchitecture,
+)
+from benchsuite.specs.models.fixed_layers import (
+    ActivationLayer,
+    DropoutLayer,
+    FlattenLayer,
+    GlobalPoolLayer,
+    PoolLayer,
+    SubsampleLayer,
+    SumLayer,
+)
+from benchsuite.specs.models.track import RunSpec
+from benchsuite.version import CONTRACT_VERSION
+
+__all__ = [
+    "CONTRACT_VERSION",
+    "NONLINEARITIES",
+    "ActivationLayer",
+    "AdoptedNetwork",
+    "AdoptionError",
+    "ArchitectureBuilder",
+    "ArchitectureSpec",
+    "Batch",
+    "BatchShard",
+    "ChainArchitecture",
+    "Conv2dLayer",
+    "CreditWork",
+    "Criterion",
+    "DataError",
+    "DatasetReader",
+    "DecodedDataset",
+    "DenseLayer",
+    "Diagnostic",
+    "Distribution",
+    "DrawnFeedbackConfig",
+    "DropoutLayer",
+    "EpochMetrics",
+    "FeedbackWeights",
+    "FlattenLayer",
+    "GlobalPoolLayer",
+    "IncompatibleError",
+    "Initialization",
+    "LearnedFeedback",
+    "LearnedFeedbackRule",
+    "LinearMap",
+    "LocallyConnected2dLayer",
+    "MapKind",
+    "Measurement",
+    "Network",
+    "NetworkShapes",
+    "Nonlinearity",
+    "PluginError",
+    "PoolLayer",
+    "Precision",
+    "ProbeNorm",
+    "RandomStream",
+    "ReadoutSpec",
+    "ReplacedFeedbackRule",
+    "ResNetArchitecture",
+    "Rule",
+    "RuleConfig",
+    "RuleTraits",
+    "RunRecord",
+    "RunSpec",
+    "ScaleName",
+    "Segment",
+    "SegmentDefaults",
+    "SegmentShapes",
+    "ShapeError",
+    "SingularMapError",
+    "StepResult",
+    "SubsampleLayer",
+    "SumLayer",
+    "Tape",
+    "TargetConfig",
+    "TargetRule",
+    "TorchvisionArchitecture",
+    "VectorTape",
+    "adopt",
+    "hookimpl",
+    "normal_noise",
+    "propagated_credit",
+    "record_forward",
+    "record_vector_forward",
+    "scale_of",
+]

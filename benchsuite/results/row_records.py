@@ -1,0 +1,87 @@
+"""The records of one row: the seeds of one rule, one configuration, one protocol and one hardware class."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from benchsuite.records.model import RunRecord
+from benchsuite.results.final import final_error, waited_for_processor
+from benchsuite.results.grouping import canonical, plain
+from benchsuite.results.model import BASELINE_RULE
+
+
+@dataclass(frozen=True)
+class RowRecords:
+    """The records of one row before anything is computed from them."""
+
+    key: str
+    records: tuple[RunRecord, ...]
+    """By seed, then by when they ended."""
+
+    @property
+    def first(self) -> RunRecord:
+        """Return a record to read from what all of them share."""
+        return self.records[0]
+
+    @cached_property
+    def latest(self) -> list[RunRecord]:
+        """Return the record that stands for each seed: the one that ended last."""
+        return list({r.spec.seed: r for r in self.records}.values())
+
+    @cached_property
+    def counted(self) -> list[RunRecord]:
+        """Return the records whose numbers may enter a mean."""
+        return [r for r in self.latest if final_error(r) is not None]
+
+    @cached_property
+    def timed(self) -> list[RunRecord]:
+        """Return the counted records whose times may be compared: not those that had to wait for the processor."""
+        return [r for r in self.counted if not waited_for_processor(r)]
+
+    @cached_property
+    def protocol(self) -> dict[str, Any]:
+        """Return the protocol all runs of the row share."""
+        return plain(self.first.spec.protocol)
+
+    @cached_property
+    def test_errors(self) -> dict[int, float]:
+        """Return the final test error by seed index."""
+        return {r.spec.seed: e for r in self.counted if (e := final_error(r)) is not None}
+
+    @cached_property
+    def conditions(self) -> dict[str, Any]:
+        """Return what must be equal for two costs to be comparable."""
+        hardware = [r.hardware for r in self.counted] or [self.first.hardware]
+        return {
+            "hardware class": hardware[0].hardware_class,
+            "precision": hardware[0].precision,
+            "threads": sorted({h.threads for h in hardware}),
+            "processes": sorted({h.world_size for h in hardware}),
+            "batch size": self.first.spec.protocol.batch_size,
+        }
+
+
+def group_rows(records: Sequence[RunRecord]) -> list[RowRecords]:
+    """Put together the records that differ in their seed only."""
+    found: dict[str, list[RunRecord]] = {}
+    for record in records:
+        rule, hardware = record.spec.rule, record.hardware
+        config, protocol = rule.model_dump(mode="json")["config"], plain(record.spec.protocol)
+        key = canonical([rule.name, config, protocol, hardware.hardware_class, hardware.precision])
+        found.setdefault(key, []).append(record)
+    return [RowRecords(key, tuple(members)) for key, members in sorted(found.items())]
+
+
+def usual_protocol(bundles: Sequence[RowRecords]) -> dict[str, Any]:
+    """Return the protocol that most rows have; among equally frequent ones, the baseline's."""
+    frequency = Counter(canonical(b.protocol) for b in bundles)
+    baseline = {canonical(b.protocol) for b in bundles if b.first.spec.rule.name == BASELINE_RULE}
+    return min((b.protocol for b in bundles), key=lambda p: _preference(canonical(p), frequency, baseline))
+
+
+def _preference(protocol: str, frequency: Counter[str], baseline: set[str]) -> tuple[int, bool, str]:
+    return -frequency[protocol], protocol not in baseline, protocol
