@@ -14,5 +14,5 @@ RECORD_SCHEMA_VERSION = 1
 EXPERIMENT_SCHEMA_VERSION = 1
 """The layout of an ``ExperimentRecord`` on disk."""
 
-AUDIT_SCHEMA_VERSION = 1
+AUDIT_SCHEMA_VERSION = 2
 """Of ``RuleAudit``."""

@@ -846,7 +846,7 @@ SABOTAGES = (
     Sabotage(
         "a plan counts the regulariser for every map",
         "benchsuite/execution/estimate.py",
-        "if of_all or outline.upstream[s.name]",
+        "if of_all or shapes.upstream[s.name]",
         "",
         "tests/execution/test_counted_work.py",
     ),

@@ -70,7 +70,7 @@ class RuleNeeds(RecordModel):
 class RuleAudit(RecordModel):
     """All claims of one rule, with its default hyperparameters."""
 
-    schema_version: Literal[1] = AUDIT_SCHEMA_VERSION  # type: ignore[assignment]
+    schema_version: Literal[2] = AUDIT_SCHEMA_VERSION  # type: ignore[assignment]
     rule: Name
     summary: str = ""
     """The first paragraph of what its class says of itself."""

@@ -15,13 +15,23 @@ Document = dict[str, Any]
 Steps = Mapping[int, Callable[[Document], Document]]
 """By version: the function that gives a document of that version the next version's layout."""
 
+
+def _rename_least_hidden(audit: Document) -> Document:
+    """Give ``needs.least_hidden`` of an audit its later name, ``min_hidden_segments``."""
+    needs = audit.get("needs")
+    if not isinstance(needs, dict) or "least_hidden" not in needs:
+        return audit
+    renamed = {"min_hidden_segments" if name == "least_hidden" else name: value for name, value in needs.items()}
+    return audit | {"needs": renamed}
+
+
 RUN_STEPS: Steps = {}
 """Of runs; version 1 is the first."""
 
 EXPERIMENT_STEPS: Steps = {}
 """Of experiments; version 1 is the first."""
 
-AUDIT_STEPS: Steps = {}
+AUDIT_STEPS: Steps = {1: _rename_least_hidden}
 """Of audits; version 1 is the first."""
 
 

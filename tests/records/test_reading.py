@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchsuite.records import reading
+from benchsuite.records.audit import RuleAudit
 from benchsuite.records.migration import migrate
 from benchsuite.records.model import RunRecord
-from benchsuite.records.reading import MAX_DEPTH, BrokenRecord, read_document, read_record, record_text
+from benchsuite.records.reading import MAX_DEPTH, BrokenRecord, read_audit, read_document, read_record, record_text
 
 
 def depth_of(value: Any) -> int:
@@ -128,3 +129,13 @@ def test_steps_are_taken_one_after_the_other() -> None:
 def test_a_version_that_is_none_is_told(version: object) -> None:
     with pytest.raises(ValueError, match="schema_version"):
         migrate({"schema_version": version}, 3, {0: lambda d: d})
+
+
+def test_an_audit_of_version_1_is_read_with_the_later_name_of_its_field() -> None:
+    """Catches a rename that makes every committed audit unreadable, or loses what the rule needs."""
+    folder = Path(__file__).resolve().parents[2] / "leaderboard" / "audits"
+    old = json.loads((folder / "difference_target_propagation.json").read_text(encoding="utf-8"))
+    assert old["schema_version"] == 1
+    audit = read_audit(folder / "difference_target_propagation.json")
+    assert isinstance(audit, RuleAudit)
+    assert audit.needs.min_hidden_segments == old["needs"]["least_hidden"] == 2
