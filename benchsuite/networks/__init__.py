@@ -34,14 +34,14 @@ _MODULES = {
     "NONLINEARITIES": "nonlinearity",
     "AdoptedNetwork": "adoption",
     "ArchitectureBuilder": "builder",
-    "NetworkShapes": "shapes.outline",
+    "NetworkShapes": "shapes.network_shapes",
     "Criterion": "criterion",
     "LinearMap": "maps",
     "Network": "network",
     "Nonlinearity": "nonlinearity",
     "ProbeNorm": "segments",
     "Segment": "segments",
-    "SegmentShapes": "shapes.outline",
+    "SegmentShapes": "shapes.network_shapes",
     "adopt": "adoption",
 }
 
