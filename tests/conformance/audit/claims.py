@@ -6,6 +6,18 @@ from typing import Any
 
 from benchsuite.conformance.samples import SAMPLE_NETWORKS
 from benchsuite.credit.rule import Rule
+from benchsuite_rules.weight_mirror import WeightMirror, WeightMirrorConfig
+
+
+class BriefMirrorConfig(WeightMirrorConfig):
+    """With 5 mirror batches before training instead of 300: claims are of how a rule learns, not of how well."""
+
+    initial_mirror_steps: int = 5
+
+
+class BriefWeightMirror(WeightMirror):
+    Config = BriefMirrorConfig
+
 
 SAMPLES = {sample.name: sample for sample in SAMPLE_NETWORKS}
 

@@ -16,7 +16,7 @@ from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.difference_target_propagation import DifferenceTargetPropagation
 from benchsuite_rules.feedback_alignment import FeedbackAlignment
 
-from .claims import SAMPLES
+from .claims import SAMPLES, BriefWeightMirror
 
 REGISTRY = installed_registry()
 BUILT_IN = sorted(
@@ -34,11 +34,12 @@ NETWORKS = tuple(
         "invertible-tower",
     )
 )
+BRIEF = {"weight_mirror": BriefWeightMirror}
 COULD_BE_STRONGER = {("updated_random_feedback", "changes_forward_weights"): "its masks, at a connectivity below one"}
 
 
 def audited(name: str, networks=NETWORKS) -> RuleAudit:
-    return audit_rule(REGISTRY.rule(name), environment_of(REGISTRY, name), networks)
+    return audit_rule(BRIEF.get(name) or REGISTRY.rule(name), environment_of(REGISTRY, name), networks)
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

@@ -15,9 +15,8 @@ from benchsuite_rules.feedback_alignment import FeedbackAlignment
 from benchsuite_rules.node_perturbation import NodePerturbation
 from benchsuite_rules.sign_symmetry import SignSymmetry
 from benchsuite_rules.updated_random_feedback import UpdatedRandomFeedback
-from benchsuite_rules.weight_mirror import WeightMirror
 
-from .claims import SAMPLES, claiming, verdict
+from .claims import SAMPLES, BriefWeightMirror, claiming, verdict
 
 
 def _copy_weights(rule):
@@ -120,11 +119,6 @@ class ForgetsByItsOwnWeight(FeedbackAlignment):
         for linear_map in self.network.maps.values():
             linear_map.weight.grad.add_(linear_map.weight.detach(), alpha=0.1)
         return result
-
-
-class BriefWeightMirror(WeightMirror):
-    def __init__(self, config=None):
-        super().__init__(WeightMirror.Config(initial_mirror_steps=5))
 
 
 class SparseFeedback(UpdatedRandomFeedback):

@@ -13,6 +13,7 @@ import pytest
 from benchsuite.errors import SpecError
 from benchsuite.registry.manager import build_registry
 from benchsuite.registry.scaffold import create_rule_project
+from benchsuite.testing import SAMPLE_NETWORKS
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,9 @@ def _run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_generated_rule_passes_the_conformance_kit(project):
-    result = _run("pytest", "-q", "-p", "no:cacheprovider", cwd=project)
+    """On two networks, and in whatever takes none; a rule of another distribution goes through all of them."""
+    elsewhere = " or ".join(s.name for s in SAMPLE_NETWORKS if s.name not in {"dense", "conv"})
+    result = _run("pytest", "-q", "-p", "no:cacheprovider", "-k", f"not ({elsewhere})", cwd=project)
     assert result.returncode == 0, result.stdout + result.stderr
     assert " passed" in result.stdout
 

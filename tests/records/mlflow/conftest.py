@@ -26,6 +26,8 @@ from benchsuite.records.store import RecordStore
 from benchsuite.specs.hashing import run_id, spec_hash
 from benchsuite.specs.models.track import RunSpec
 
+from ...shared_folders import made_once
+
 START = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 
 
@@ -141,9 +143,11 @@ def make_epoch() -> Callable[[int], EpochMetrics]:
 @pytest.fixture(scope="session")
 def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh database with all of MLflow's migrations done, which takes 3 s; tests work on copies."""
-    store = tmp_path_factory.mktemp("migrated")
-    Mirror.open(default_tracking_uri(store), store)
-    return store / "mlflow.db"
+
+    def migrate(store: Path) -> None:
+        Mirror.open(default_tracking_uri(store), store)
+
+    return made_once(tmp_path_factory, "migrated", migrate) / "mlflow.db"
 
 
 @pytest.fixture
