@@ -18,7 +18,7 @@ ReplaceOption = Annotated[
 
 
 def export(
-    out: Annotated[Path, typer.Option("--out", help="Folder to write to: a folder a track, and one of experiments.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to: one folder per track, and one of experiments.")],
     store: StoreOption = DEFAULT_STORE,
     tracks: Annotated[
         list[str] | None, typer.Option("--track", help="Only runs of this track; may be given several times.")
@@ -34,7 +34,7 @@ def export(
     replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Copy a store's records into a folder for review, one file a run. A different record there is left as it is."""
+    """Copy a store's records into a folder for review, one file per run. A different record there is left as it is."""
     from benchsuite.api.transfers import export
 
     done = export(out, store=store, tracks=tracks, from_mlflow=from_mlflow, replace=replace)

@@ -159,7 +159,7 @@ def _check_targets(header: _Header, place: str) -> None:
         hint = "; take .argmax(1) of one-hot labels" if len(header.shape) == 2 and header.shape[1] > 1 else ""
         raise DataError(f"{place}: has shape {header.shape}, expected (examples,){hint or '; flatten it'}")
     if header.shape[0] == 0:
-        raise DataError(f"{place}: is empty; it needs one label an example")
+        raise DataError(f"{place}: is empty; it needs one label per example")
 
 
 def _read_values(source: _Source, name: str) -> NDArray[Any]:

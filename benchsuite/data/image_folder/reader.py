@@ -79,7 +79,7 @@ def _list_classes(folder: Path) -> list[str]:
     entries = _entries(folder)
     strays = [p.name for p in entries if not p.is_dir()]
     if strays:
-        raise DataError(f"{folder}: found the file {strays[0]}, expected one folder a class; move it into its class")
+        raise DataError(f"{folder}: found the file {strays[0]}, expected one folder per class; move it into its class")
     if len(entries) < 2:
         raise DataError(f"{folder}: found {len(entries)} classes, expected at least 2 folders, one a class")
     return [p.name for p in entries]

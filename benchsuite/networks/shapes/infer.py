@@ -278,7 +278,7 @@ def _require_a_vector_form(layer: LayerSpec, position: int) -> None:
         return
     raise ShapeError(
         f"layer {position}, {layer.kind}: treats components of a vector unit differently, so that credit would not be "
-        "one number a unit; a vectorized network has average_pool, flatten and sum between its segments"
+        "one number per unit; a vectorized network has average_pool, flatten and sum between its segments"
     )
 
 

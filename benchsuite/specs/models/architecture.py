@@ -182,7 +182,7 @@ class ChainArchitecture(DocumentedSpec):
     @model_validator(mode="after")
     def _codes_are_for_vectors(self) -> ChainArchitecture:
         if self.form != "vectorized" and self.output_code != "one_hot":
-            raise ValueError(f"output_code is for form: vectorized; an {self.form} network has one output a class")
+            raise ValueError(f"output_code is for form: vectorized; an {self.form} network has one output per class")
         return self
 
     @model_validator(mode="after")
