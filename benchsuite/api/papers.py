@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import TypeVar
 
-from pydantic import TypeAdapter
-
 from benchsuite.api.workspace import Workspace
 from benchsuite.errors import SpecError
-from benchsuite.papers.claim_cases import ClaimCases, expand_claims
-from benchsuite.papers.published import PublishedError, published_errors
+from benchsuite.papers.claim_cases import expand_claims
+from benchsuite.papers.published import published_errors
 from benchsuite.papers.statements import Papers
 from benchsuite.specs.models.base import Tier
 
 Found = TypeVar("Found")
-
-_CONTENT: TypeAdapter[tuple[list[PublishedError], list[ClaimCases]]] = TypeAdapter(
-    tuple[list[PublishedError], list[ClaimCases]]
-)
 
 
 def papers_of(cells: set[tuple[str, Tier]], workspace: Workspace, warn: Callable[[str], None]) -> Papers:
@@ -31,8 +24,7 @@ def papers_of(cells: set[tuple[str, Tier]], workspace: Workspace, warn: Callable
 
     published = _unless_wrong("published values", warn, lambda: list(published_errors(library, registry, is_wanted)))
     claims = _unless_wrong("claims", warn, lambda: expand_claims(library, registry, is_wanted))
-    key = hashlib.sha256(_CONTENT.dump_json((published, claims))).hexdigest()
-    return Papers(published, claims, key)
+    return Papers(published, claims)
 
 
 def _unless_wrong(what: str, warn: Callable[[str], None], lay_out: Callable[[], list[Found]]) -> list[Found]:

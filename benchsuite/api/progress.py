@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from benchsuite.execution.pairs import RefusedPair
 from benchsuite.records.experiment import ExperimentRecord, Trajectory
 from benchsuite.records.model import EpochMetrics, RunRecord
 from benchsuite.registry import hookimpl
@@ -32,6 +33,9 @@ class Progress:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Stop showing."""
+
+    def refused(self, pair: RefusedPair) -> None:
+        """Take note of a rule that cannot work on a track, before any run starts."""
 
     def start(self, total: int) -> None:
         """Take note of how many runs there will be."""
@@ -81,6 +85,10 @@ class ProgressDisplay(Progress):
         """Stop drawing and leave the terminal as it was."""
         if self.total:
             self.bars.stop()
+
+    def refused(self, pair: RefusedPair) -> None:
+        """Print one line."""
+        self._line(f"benchsuite: {pair}")
 
     def start(self, total: int) -> None:
         """Start drawing the bar of all runs."""

@@ -68,7 +68,11 @@ class Results(Displayed):
         return f"<Results: {', '.join([counted(len(self.records), 'run'), *states])}>"
 
     def parts(self) -> Sequence[Part]:
-        """Return the tables that ``benchsuite run`` prints."""
+        """Return the tables, and a line for each refused pair."""
+        return [*self.tables(), *map(str, self.refused)]
+
+    def tables(self) -> Sequence[Part]:
+        """Return the tables that ``benchsuite run`` prints on stdout."""
         experiments = [] if self.experiment is None else [self.experiment]
         return [
             *self.records.parts(),

@@ -32,6 +32,10 @@ def make_runs(
     session.check()
     if not ranks.is_rank0:
         return session.execute()
+    for pair in session.refused:
+        progress.refused(pair)
+    if not session.runs:
+        return session.execute()
     with _registered(registry, progress, MlflowRecorder(warn=progress.warn)), progress:
         progress.start(len(session.runs))
         return session.execute(options.tracking_uri)

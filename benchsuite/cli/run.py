@@ -90,12 +90,10 @@ def _print(results: Results, store: Path, as_json: bool) -> None:
         again = shlex.join(["benchsuite", *sys.argv[1:]])
         sys.stderr.write(f"benchsuite: interrupted; nothing was recorded, start again with: {again}\n")
         return
-    for pair in results.refused:
-        sys.stderr.write(f"benchsuite: {pair}\n")
     if as_json:
         print_json(results.as_data())
     elif results.records or results.experiment is not None:
-        show(results.parts())
+        show(results.tables())
         _show_site(results, store)
     if results.interrupted:
         again = shlex.join(["benchsuite", *(a for a in sys.argv[1:] if a != "--fresh")])

@@ -91,6 +91,26 @@ def test_a_crash_is_a_result_and_an_interruption_is_told(monkeypatch: pytest.Mon
     assert not smoke("feedback_alignment").interrupted
 
 
+def test_a_refused_pair_is_told_before_anything_starts() -> None:
+    """Catches a refusal that only the command tells, and a record of what was never possible."""
+    told: list[str] = []
+
+    class Told(bs.Progress):
+        def refused(self, pair: bs.RefusedPair) -> None:
+            told.append(f"{pair.rule} on {pair.track}")
+
+        def start(self, total: int) -> None:
+            told.append(f"start {total}")
+
+    results = smoke(["gevb", "backprop"], seeds=2, progress=Told())
+    assert told == ["gevb on digits-fc", "start 2"]
+    assert {record.spec.rule.name for record in results.records} == {"backprop"}
+    assert [(pair.track, pair.rule) for pair in results.refused] == [("digits-fc", "gevb")]
+    assert "refused: gevb on digits-fc: needs a network of form vectorized" in results.table()
+    nothing = smoke("gevb", progress=Told())
+    assert (len(nothing.records), len(nothing.refused), told[2:]) == (0, 1, ["gevb on digits-fc"])
+
+
 def test_wrong_requests_are_the_suites_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a KeyError where a message was due."""
     for error, act in (
