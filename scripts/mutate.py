@@ -1074,6 +1074,62 @@ SABOTAGES = (
         "(e.train_time_s for e in epochs)",
         "tests/results/test_curves.py",
     ),
+    Sabotage(
+        "two rules are compared across machines",
+        "benchsuite/api/comparisons.py",
+        "if row.hardware_class != other.hardware_class:",
+        "if False:",
+        "tests/api/test_comparisons.py",
+    ),
+    Sabotage(
+        "two rules are compared on other data",
+        "benchsuite/api/comparisons.py",
+        "if table is not other_table:",
+        "if False:",
+        "tests/api/test_comparisons.py",
+    ),
+    Sabotage(
+        "the sides of a comparison are swapped",
+        "benchsuite/api/comparisons.py",
+        "difference = paired_difference(row.test_errors, other.test_errors)",
+        "difference = paired_difference(other.test_errors, row.test_errors)",
+        "tests/api/test_comparisons.py",
+    ),
+    Sabotage(
+        "seed indices are taken for a number of seeds",
+        "benchsuite/api/options.py",
+        "indices = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)",
+        "indices = tuple(range(seeds)) if isinstance(seeds, int) else tuple(range(len(tuple(seeds))))",
+        "tests/api/test_plans.py",
+    ),
+    Sabotage(
+        "refused runs are among those of a plan",
+        "benchsuite/api/plans.py",
+        "return tuple(entry for entry in self.entries if not entry.refused)",
+        "return self.entries",
+        "tests/api/test_plans.py",
+    ),
+    Sabotage(
+        "progress stays registered after its runs",
+        "benchsuite/api/sessions.py",
+        "            registry.manager.unregister(watcher)",
+        "            pass",
+        "tests/api/test_runs.py",
+    ),
+    Sabotage(
+        "the environment's store is ignored",
+        "benchsuite/api/options.py",
+        "Path(given or os.environ.get(STORE_VARIABLE) or DEFAULT_STORE)",
+        "Path(given or DEFAULT_STORE)",
+        "tests/api/test_runs.py",
+    ),
+    Sabotage(
+        "a diverged run has a training error in a data frame",
+        "benchsuite/api/frames.py",
+        'final_train_error(record) if record.status == "completed" and record.epochs else None',
+        "final_train_error(record) if record.epochs else None",
+        "tests/api/test_records.py",
+    ),
 )
 
 
