@@ -229,7 +229,7 @@ class Rule(nn.Module, ABC, Generic[ConfigT]):
     @classmethod
     def credit_work(
         cls,
-        config: ConfigT,  # type: ignore[misc]  # covariant in a parameter: whoever has any Rule validated by its Config
+        config: ConfigT,  # type: ignore[misc]  # covariant in a parameter; safe: callers validate config with Config
         shapes: NetworkShapes,
     ) -> CreditWork:
         """Return the work of credit in one network, from its shapes alone; nothing is built for it.

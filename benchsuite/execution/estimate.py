@@ -38,7 +38,7 @@ def estimate(
     """Estimate one run.
 
     Args:
-        shapes: the network on paper.
+        shapes: shapes of the network.
         rule: gives the work of its credit, and if the optimizer also updates its feedback weights.
         config: of the rule, validated.
         protocol: batch size, epochs and optimizer.
