@@ -1,8 +1,8 @@
-"""Every exception of ours that one module raises and another catches, in one tree.
+"""Tree of the suite's exceptions that one module raises and another catches.
 
-Each says what was wrong, where, what was expected and what to do. The command turns a ``BenchsuiteError`` into its
-message and its exit code instead of a traceback. Any other exception that escapes, and any ``ControlFlowError``, is a
-bug of ours (exit code 3)::
+Each message says what was wrong, where, what was expected and what to do. For a ``BenchsuiteError`` the command prints
+the message and returns the exit code, without a traceback. Any other exception that escapes, and any
+``ControlFlowError``, is a bug of the suite (exit code 3)::
 
     BenchsuiteError
     ├── SpecError               a spec, an override or a selection is wrong
@@ -12,21 +12,21 @@ bug of ours (exit code 3)::
     ├── HardwareError           the machine lacks what is asked for
     ├── PluginError             a plugin or a rule cannot be used
     ├── StoreError              a result store cannot be read or written
-    │   └── MirrorError         the mirror in MLflow could not be brought up to date
+    │   └── MirrorError         the mirror in MLflow could not be updated
     │       └── MirrorBusyError     its lock was held for too long
     ├── ShapeError              tensors or layers do not fit together
     │   └── AdoptionError       a module cannot be taken over as a network
     ├── SingularMapError        a weight matrix had no inverse
-    ├── ProcessLostError        one of several processes could not go on
+    ├── ProcessLostError        one of several processes could not continue
     ├── HostReadError           a rule read a tensor's value on the host (also an AssertionError, for pytest)
     └── ControlFlowError        raised to stop a run or a measurement; always caught inside the suite
         ├── DivergedError           a loss stopped being finite
-        ├── TimeBudgetSpentError    the protocol's time is over
-        ├── InterruptedRunError     somebody asked to stop
-        ├── RunningElsewhereError   another process is at this run
+        ├── TimeBudgetSpentError    the protocol's time budget is over
+        ├── InterruptedRunError     the person or the system asked to stop
+        ├── RunningElsewhereError   another process is making this run
         └── InconclusiveError       an experiment of the audit cannot see how a rule works
 
-``except BenchsuiteError`` takes all of them. Where control flow may pass through, catch ``ControlFlowError`` first.
+``except BenchsuiteError`` catches all of them. Where control flow may pass through, catch ``ControlFlowError`` first.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class BenchsuiteError(Exception):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a request: where it stands and what is wrong there."""
+    """One problem in a request: its place and a message."""
 
     message: str
     file: str | None = None
@@ -69,7 +69,7 @@ class Problem:
 
 
 def in_file_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Return problems as one meets them reading the files from the top."""
+    """Return problems sorted by file, line and column."""
     return sorted(problems, key=lambda p: (p.file or "", p.line or 0, p.column or 0))
 
 
@@ -117,11 +117,11 @@ class StoreError(BenchsuiteError):
 
 
 class MirrorError(StoreError):
-    """The mirror in MLflow could not be brought up to date; records are not touched by it."""
+    """The mirror in MLflow could not be updated; records are not affected."""
 
 
 class MirrorBusyError(MirrorError):
-    """Other processes held the store's lock for too long; trying again later is enough."""
+    """Other processes held the store's lock for too long; try again later."""
 
 
 class ShapeError(BenchsuiteError):
@@ -133,7 +133,7 @@ class AdoptionError(ShapeError):
 
 
 class SingularMapError(BenchsuiteError):
-    """A rule that inverts segments met weights that have no inverse; ``segments`` names them in forward order."""
+    """A rule that inverts weights found some without an inverse; ``segments`` names their segments in forward order."""
 
     def __init__(self, segments: Iterable[str]) -> None:
         self.segments = list(segments)
@@ -145,7 +145,7 @@ class SingularMapError(BenchsuiteError):
 
 
 class ProcessLostError(BenchsuiteError):
-    """One of several processes could not go on, so none of them can; torchrun ends the others."""
+    """One of several processes could not continue, so none of them can; torchrun ends the others."""
 
     exit_code = 1
 
@@ -154,11 +154,11 @@ class ProcessLostError(BenchsuiteError):
 
 
 class HostReadError(BenchsuiteError, AssertionError):
-    """A tensor's value was asked for on the host."""
+    """A tensor's value was read on the host."""
 
 
 class ControlFlowError(BenchsuiteError):
-    """Base of what is raised to stop a run or a measurement, and caught inside the suite; escaping, it is a bug."""
+    """Base of exceptions that stop a run or measurement, always caught inside the suite; one that escapes is a bug."""
 
     exit_code = 3
 
@@ -168,11 +168,11 @@ class DivergedError(ControlFlowError):
 
 
 class TimeBudgetSpentError(ControlFlowError):
-    """The protocol's ``timeout_s`` is over."""
+    """The protocol's time budget, ``timeout_s``, is over."""
 
 
 class InterruptedRunError(ControlFlowError):
-    """The person or the system asked to stop; carries the record."""
+    """The person or the system asked to stop the run; ``record`` is the run's record."""
 
     def __init__(self, record: RunRecord) -> None:
         super().__init__(record.run_id)
@@ -180,7 +180,7 @@ class InterruptedRunError(ControlFlowError):
 
 
 class RunningElsewhereError(ControlFlowError):
-    """Another live process is at this run."""
+    """Another live process is making this run."""
 
 
 class InconclusiveError(ControlFlowError):

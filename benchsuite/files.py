@@ -1,4 +1,4 @@
-"""Files written in one step: a reader, or a crash at any moment, finds the old content or the new, never a part."""
+"""Atomic writing of files: after a crash at any moment, and for any reader, a file has its old or its new content."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import IO
 from benchsuite.errors import StoreError
 
 TEMPORARY_FILES = ".*.tmp"
-"""Glob of the names that files have while they are written. A killed process leaves such a file behind."""
+"""Glob of temporary files, used while content is written. A killed process leaves such a file behind."""
 
 
 @contextmanager
 def replaced_atomically(path: Path) -> Iterator[IO[bytes]]:
-    """Give a stream whose content takes the file's place when the block ends without an exception.
+    """Open a stream whose content replaces the file when the block ends without an exception.
 
-    Folders above the file are created.
+    Missing parent folders are created.
 
     Raises:
-        StoreError: if the folder cannot be written; the old file is then untouched.
+        StoreError: if the folder cannot be written; the old file is then unchanged.
     """
-    # Not tempfile: its files are private to the user, and stores and sites are there to be shared.
+    # Not tempfile: its files are private to the user, but stores and sites are shared.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,26 +48,26 @@ def write_bytes_atomically(path: Path, content: bytes) -> None:
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """Replace a file's content by a text, as UTF-8; raises as ``replaced_atomically`` does."""
+    """Replace a file's content by a text in UTF-8; raises as ``replaced_atomically`` does."""
     write_bytes_atomically(path, text.encode())
 
 
 def create_text_atomically(path: Path, text: str) -> None:
-    """Write a text to a file that does not exist yet, whole or not at all.
+    """Write a text to a file that does not exist yet, completely or not at all.
 
     Raises:
-        FileExistsError: if the file exists, also if another process created it just now; it is untouched.
+        FileExistsError: if the file exists, also if another process has just created it; it is unchanged.
         StoreError: if the folder cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     write_text_atomically(temporary, text)
     try:
-        # A rename would replace what came in between; a link does not.
+        # A rename would replace a file that another process has just created; a link does not.
         os.link(temporary, path)
     except FileExistsError:
         raise
     except OSError as error:
-        # Some file systems have no links: there, a moment between looking and renaming is left.
+        # Some file systems have no links; there another process can still create the file between check and rename.
         if path.exists():
             raise FileExistsError(str(path)) from error
         try:

@@ -1,11 +1,11 @@
-"""The version of the distribution and of the two interfaces that others build on."""
+"""Versions of the distribution, of the plugin contract and of the record schemas."""
 
 __version__ = "0.1.0"
 
 CONTRACT_VERSION = 1
 """The contract between the suite and a plugin (``benchsuite.credit.rule``, ``benchsuite.registry.hookspecs``).
 
-A plugin says which one it was written for with a module-level ``BENCHSUITE_CONTRACT``.
+A plugin states the version it was written for with a module-level ``BENCHSUITE_CONTRACT``.
 """
 
 RECORD_SCHEMA_VERSION = 1
@@ -15,4 +15,4 @@ EXPERIMENT_SCHEMA_VERSION = 1
 """The layout of an ``ExperimentRecord`` on disk."""
 
 AUDIT_SCHEMA_VERSION = 2
-"""Of ``RuleAudit``."""
+"""The layout of a ``RuleAudit`` on disk."""

@@ -1,29 +1,27 @@
 """The contract of a credit-assignment rule.
 
-A rule decides credit and nothing else. Data, loss, optimizer, schedule, constraints, seeds, checkpoints and metrics are
-the harness's, so that they are equal for all rules. Once before the first batch of a run the harness calls
-``before_training``. For each batch it clears all gradients, calls ``assign_credit``, steps the optimizer and calls
-``after_update``; after each epoch, ``after_epoch``.
+A rule computes credit and nothing else. The harness does the rest (data, loss, optimizer, schedule, constraints, seeds,
+checkpoints and metrics), so that it is equal for all rules. The harness calls ``before_training`` once, before the
+first batch of a run. For each batch it clears all gradients, calls ``assign_credit``, steps the optimizer and calls
+``after_update``. After each epoch it calls ``after_epoch``.
 
-What the harness promises, and the conformance kit (``benchsuite.testing``) asks for in return:
+The harness promises the following, and the conformance kit (``benchsuite.testing``) checks that a rule does its part:
 
 - Diagnostics and evaluation put network and rule into evaluation mode. ``assign_credit`` then changes no state and
-  draws from no stream.
-- A run is saved as ``state_dict()`` and resumed by ``attach`` with any seed and then ``load_state_dict``: everything
-  that later steps depend on is in buffers or ``get_extra_state``, as tensors and plain data. A generator that is drawn
-  from after ``attach`` belongs there too.
-- Feedback weights have the type of the weight they stand for, and move with the rule.
-- Feedback weights that learn are named in ``learned_feedback``; the harness's one optimizer updates them beside the
-  forward weights, at the same moment and in the same way.
+  draws from no random stream.
+- A run is saved as ``state_dict()`` and resumed by ``attach`` with any seed and then ``load_state_dict``. So everything
+  that later steps depend on is in buffers or ``get_extra_state``, as tensors and plain data. A generator that the rule
+  draws from after ``attach`` belongs there too.
+- Feedback weights have the dtype of the weight they stand for, and move with the rule.
+- Learned feedback weights are listed in ``learned_feedback``. The harness's one optimizer updates them together with
+  the forward weights, at the same moment and in the same way.
+- Several processes may share a run, each with its part of every batch. Gradients are averaged over ranks after
+  ``assign_credit`` and before the optimizer step. ``attach``, ``before_training`` and ``after_update`` run on all ranks
+  with the same seeds and weights, so feedback weights stay equal on all ranks. Draw random numbers per example for the
+  whole batch (``benchsuite.credit.normal_noise``); sum a quantity of the whole batch with ``batch.shard``.
 
-- A run may be made by several processes, each with its part of every batch. Gradients are averaged over them after
-  ``assign_credit`` and before the optimizer. ``attach``, ``before_training`` and ``after_update`` happen in all of them
-  with the same seeds and weights, so feedback weights stay the same everywhere. What must be drawn for each example is
-  drawn for the whole batch (``benchsuite.credit.normal_noise``), what is needed of the whole batch is summed with
-  ``batch.shard``.
-
-Most rules need no more than one of the two mechanisms in ``benchsuite.credit``: ``ReplacedFeedbackRule`` (backprop with
-other weights on the way back) or ``record_forward`` (credit handed to every segment directly).
+Most rules need only one of the two mechanisms in ``benchsuite.credit``: ``ReplacedFeedbackRule`` (backprop with other
+weights in the backward pass) or ``record_forward`` (credit given to every segment directly).
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, cast, get_arg
 
 from pydantic import BaseModel, ConfigDict
 from torch import Generator, Tensor, nn
-from typing_extensions import TypeVar  # Python 3.13's, which knows defaults
+from typing_extensions import TypeVar  # from Python 3.13, with defaults
 
 from benchsuite.errors import IncompatibleError
 from benchsuite.specs.models.base import HashedModel
@@ -47,61 +45,61 @@ if TYPE_CHECKING:
 
 
 class RuleConfig(HashedModel):
-    """A rule's hyperparameters: frozen, closed, every field with a default or required by name."""
+    """A rule's hyperparameters: frozen, no unknown fields, every field with a default or required by name."""
 
 
 ConfigT = TypeVar("ConfigT", bound=RuleConfig, default=RuleConfig, covariant=True)
-"""The hyperparameters of a rule; covariant, so that every rule is a ``Rule``."""
+"""Type of a rule's hyperparameters; covariant, so that every rule is a ``Rule``."""
 
 
 class RuleTraits(BaseModel):
-    """What a rule needs of a network, and what it claims of itself. Conformance kit and audit test the claims."""
+    """Requirements of a rule on a network, and claims about the rule, which conformance kit and audit test."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     mechanism: Literal["replaced_feedback", "direct_local_credit"]
-    """How credit reaches a segment: autograd through other weights, or handed over directly."""
+    """The way credit reaches a segment: autograd through other weights, or given directly."""
     source: str
-    """Where the rule is published."""
+    """Publication of the rule."""
 
     # --- needs ---
     forms: frozenset[str] = frozenset({"ordinary"})
-    """Kinds of units it works with."""
+    """Forms of network units that the rule works with."""
     topologies: frozenset[str] = frozenset({"chain"})
-    """Ways segments may be connected."""
+    """Network topologies that the rule works with."""
     map_kinds: frozenset[str] | None = None
-    """Linear maps it works with; None for any that keeps the contract of ``LinearMap``."""
+    """Kinds of linear maps that the rule works with; None for any that keeps the contract of ``LinearMap``."""
     min_hidden_segments: int = 0
-    """How many segments there must be before the readout."""
+    """Minimum number of segments before the readout."""
 
     # --- claims ---
     trains_hidden: bool = True
-    """Whether segments before the readout learn."""
+    """True if segments before the readout learn."""
     hidden_update_is_backprop: bool = False
-    """Whether segments before the readout get exactly backprop's gradient."""
+    """True if segments before the readout get exactly backprop's gradient."""
     readout_update_is_backprop: bool = True
-    """Whether the readout gets exactly backprop's gradient."""
+    """True if the readout gets exactly backprop's gradient."""
     weight_transport: bool = False
-    """Whether credit depends on the forward weights downstream of a segment by another way than the activities they
-    cause, be it through signs of them or copies."""
+    """True if credit depends on the forward weights downstream of a segment in any way except through the activities
+    they cause, for example through their signs or copies of them."""
     separate_phase: bool = False
-    """Whether it needs a phase beside one forward pass and the credit that follows."""
+    """True if the rule needs a phase in addition to one forward pass and the credit that follows."""
     unit_specific_feedback: bool = True
-    """Whether what is fed back tells units of one segment apart; a unit's own gate or noise is not fed back."""
+    """True if the feedback differs between units of one segment; a unit's own gate or noise is not feedback."""
     learns_feedback: bool = False
-    """Whether it may name feedback weights in ``learned_feedback``: the optimizer then keeps state for them too."""
+    """True if the rule may list weights in ``learned_feedback``; the optimizer then keeps state for them too."""
     changes_forward_weights: bool = False
-    """Whether it may change forward weights itself, in ``attach`` (a mask) or ``after_update`` (a decay)."""
+    """True if the rule may change forward weights itself, in ``attach`` (a mask) or ``after_update`` (a decay)."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchShard:
-    """Which examples of a larger batch these are, where several processes make one run together.
+    """Place of one rank's examples in the whole batch, if several processes share a run.
 
     Attributes:
-        start: position of the first of them in the whole batch.
-        batch_size: how many examples that has.
-        all_reduce_sum: sums a tensor over all processes; each must call it as often, in the same order.
+        start: position of this rank's first example in the whole batch.
+        batch_size: number of examples in the whole batch.
+        all_reduce_sum: sums a tensor over all ranks; all must call it equally often, in the same order.
 
     """
 
@@ -112,14 +110,15 @@ class BatchShard:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a rule gets to see of a training step.
+    """Input of one training step for a rule.
 
     Attributes:
         inputs: shape (batch, *input_shape), normalised.
         targets: class indices, shape (batch,), int64.
         criterion: the loss at the output.
-        shard: of the whole batch, or None where this is all of it. A rule whose gradients are means over examples need
-            not look; one that draws for each example, or needs a number of the whole batch, does.
+        shard: place of these examples in the whole batch; None if they are the whole batch. A rule whose gradients are
+            means over examples can ignore it. A rule that draws random numbers per example, or needs a quantity of the
+            whole batch, must use it.
 
     """
 
@@ -131,7 +130,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What a rule reports of a training step; both without a graph.
+    """Result of one training step; both tensors are detached from the graph.
 
     Attributes:
         loss: mean over the batch, a scalar tensor on the device. Never read on the host within an epoch.
@@ -148,8 +147,8 @@ class LearnedFeedback:
     """A feedback weight that the harness's optimizer updates.
 
     Attributes:
-        weight: a buffer of the rule; its ``.grad`` is left by ``assign_credit`` like a parameter's, and may be the very
-            tensor that a forward weight has as its own: no optimizer of the harness writes into gradients.
+        weight: a buffer of the rule. ``assign_credit`` sets its ``.grad`` like a parameter's. The gradient may be the
+            same tensor as a forward weight's gradient: no optimizer of the harness writes into gradients.
         rate: its learning rate as a multiple of the protocol's, above zero.
 
     """
@@ -160,14 +159,14 @@ class LearnedFeedback:
 
 @dataclass(frozen=True, slots=True)
 class CreditWork:
-    """The work of credit beyond the forward pass and the weights' gradients, for ``benchsuite plan``.
+    """Work of credit in addition to the forward pass and the weight gradients, for ``benchsuite plan``.
 
     Attributes:
         per_example: macs per example of a batch.
-        per_step: macs per step, whatever the batch.
-        state_numel: elements kept from step to step: feedback weights.
-        workspace_numel: elements alive within a step, whatever the batch: factors of matrices, gradients of feedback
-            weights.
+        per_step: macs per step, independent of the batch size.
+        state_numel: elements kept between steps: feedback weights.
+        workspace_numel: elements alive within a step, independent of the batch size: factors of matrices, gradients of
+            feedback weights.
         workspace_numel_per_example: elements alive within a step per example, without the forward activations.
 
     """
@@ -192,10 +191,10 @@ class Rule(nn.Module, ABC, Generic[ConfigT]):
     """
 
     name: ClassVar[str]
-    """What specs and the command call it."""
+    """Name of the rule in specs and in the command."""
     Config: ClassVar[type[RuleConfig]] = RuleConfig
-    """The class of its hyperparameters: the one in brackets, unless a rule that extends another's says ``Config = …``.
-    Defaults are those that produced the published numbers."""
+    """Class of the hyperparameters: the one in brackets, unless a rule that extends another rule sets ``Config = …``.
+    Its defaults are the values that gave the published numbers."""
     traits: ClassVar[RuleTraits]
 
     def __init_subclass__(cls, **arguments: Any) -> None:
@@ -221,8 +220,8 @@ class Rule(nn.Module, ABC, Generic[ConfigT]):
     def assign_credit(self, batch: Batch) -> StepResult:
         """Run the network forward and leave ``.grad`` on every parameter that should be updated.
 
-        Gradients are None when this is called, and may be left in any order of memory. Must not read a tensor's value
-        on the host: that stalls a GPU.
+        Gradients are None when this is called, and may be left in any memory format. Must not read a tensor's value on
+        the host: that stalls a GPU.
         """
 
     # --- to extend where needed ---
@@ -230,17 +229,19 @@ class Rule(nn.Module, ABC, Generic[ConfigT]):
     @classmethod
     def credit_work(
         cls,
-        config: ConfigT,  # type: ignore[misc]  # covariant in a parameter: whoever has any Rule validated by its Config
+        config: ConfigT,  # type: ignore[misc]  # covariant in a parameter; safe: callers validate config with Config
         shapes: NetworkShapes,
     ) -> CreditWork:
-        """Return what credit takes in one network, from the shapes alone; nothing is built for it.
+        """Return the work of credit in one network, from its shapes alone; nothing is built for it.
 
-        Here, by the trait ``mechanism``: each segment pulls its cotangent back once, through a feedback weight unless
-        all is exact; or nothing. A rule that does more says so, or its plans are too small.
+        The default depends on the trait ``mechanism``. With ``replaced_feedback``, each segment that has segments
+        upstream passes its gradient back once, through a feedback weight unless the gradient is exactly backprop's.
+        With ``direct_local_credit`` there is no work. A rule that does more overrides this; otherwise its plans are too
+        small.
 
         Args:
             config: of the rule, validated.
-            shapes: of a network that the rule works in.
+            shapes: of a network that the rule can work in.
 
         """
         if cls.traits.mechanism == "direct_local_credit":
@@ -250,72 +251,72 @@ class Rule(nn.Module, ABC, Generic[ConfigT]):
         return CreditWork(per_example=sum(segment.macs for segment in senders), state_numel=state_numel)
 
     def attach(self, network: Network, generator: Generator) -> None:
-        """Take hold of a network; called once. Override to make feedback weights, after ``super().attach``.
+        """Attach the rule to a network; called once. Override to make feedback weights, after ``super().attach``.
 
         Args:
-            network: on the CPU, its weights drawn.
-            generator: the feedback stream, on the CPU; the only source of randomness for feedback weights.
+            network: on the CPU, with its initial weights.
+            generator: random stream of feedback, on the CPU; the only source of randomness for feedback weights.
 
         Raises:
-            IncompatibleError: if the network has not what ``traits`` asks for.
+            IncompatibleError: if the network lacks what ``traits`` asks for.
 
         """
         reasons = incompatibilities(self.traits, network.shapes)
         if reasons:
             raise IncompatibleError(self.name, reasons)
-        # Past nn.Module's registration: the network is the harness's to move and save, not a part of the rule.
+        # Not registered as a submodule: the harness moves and saves the network; it is not part of the rule.
         self.__dict__["network"] = network
 
     def before_training(self) -> None:
-        """Do what the rule is defined to do before it sees any data: mirror, tune feedback weights. On the clock.
+        """Do the rule's work before training, such as mirroring or tuning feedback weights. On the clock.
 
-        Called once per run, on the device and in training mode, before the first diagnostics; not again when the run is
-        resumed, so all that it leaves behind is in the rule's saved state. Gradients are recorded: work under
+        Called once per run, on the device and in training mode, before the first diagnostics. Not called again when the
+        run is resumed, so all its results must be in the rule's saved state. Autograd records: work under
         ``torch.no_grad()``.
         """
 
     def after_update(self) -> None:
-        """Follow the optimizer's step: copy signs, mirror, move feedback weights. On the clock.
+        """Do the rule's work after the optimizer's step: copy signs, mirror, move feedback weights. On the clock.
 
-        The gradients of the step are still there, and gradients are recorded: work under ``torch.no_grad()``. Forward
-        weights are the optimizer's, constraints on them the harness's; a rule whose definition has it otherwise says so
-        with ``traits.changes_forward_weights``.
+        The gradients of the step are still set, and autograd records: work under ``torch.no_grad()``. Only the
+        optimizer changes forward weights, and only the harness applies constraints to them. A rule that is defined
+        otherwise sets ``traits.changes_forward_weights``.
         """
 
     def after_epoch(self) -> None:
-        """Look at what an epoch left on the device; may read values on the host.
+        """Check the rule's state after an epoch; may read values on the host.
 
-        Called after each epoch, and where the time budget ends one early.
+        Called after each epoch, also after one that the time budget ends early.
 
         Raises:
-            SingularMapError: if the rule could not go on; the run then ends as diverged.
+            SingularMapError: if the rule cannot continue; the run then ends as diverged.
         """
 
     @property
     def learned_feedback(self) -> Iterable[LearnedFeedback]:
-        """Feedback weights for the optimizer; asked for once, after ``attach`` and the move to the device."""
+        """Feedback weights for the optimizer; read once, after ``attach`` and the move to the device."""
         return ()
 
     @property
     def feedback_weights(self) -> Mapping[str, Tensor]:
-        """What credit passes back through instead of a segment's own weight, by segment, each in that weight's shape.
+        """Present feedback weights that replace segments' own weights, by segment, each in the shape of that weight.
 
-        As they are now, for diagnostics to compare with the forward weights. A segment whose own weight is used, or
-        whose feedback has no such shape (a matrix from the output error), is left out.
+        Diagnostics compare them with the forward weights. Leave out a segment whose own weight is used, or whose
+        feedback weight has another shape (a matrix from the output error).
         """
         return {}
 
     def target_differences(self, batch: Batch) -> Mapping[str, Tensor]:
-        """Return how far segments are from their targets: output less target, by segment, in the output's shape.
+        """Return output minus target of each segment that has a target, by segment, in the output's shape.
 
-        For diagnostics, which ask in evaluation mode: like ``assign_credit`` then, it changes no state and draws from
-        no stream. In the numbers' type that targets are worked out in. Empty for a rule that has no targets.
+        Diagnostics call this in evaluation mode: like ``assign_credit`` there, it changes no state and draws from no
+        random stream. The dtype is the one in which targets are computed. Empty for a rule without targets.
         """
         return {}
 
     @property
     def taken_over(self) -> tuple[str, ...]:
-        """Segments whose credit is not backprop's, in forward order. Reported in the record."""
+        """Names of the segments whose credit is not backprop's, in forward order; written to the record."""
         return ()
 
     if TYPE_CHECKING:
@@ -323,10 +324,10 @@ class Rule(nn.Module, ABC, Generic[ConfigT]):
 
 
 def _config_in_brackets(rule: type[Rule]) -> type[RuleConfig] | None:
-    """Return the config class that a rule's own base is subscripted with; None if it is not.
+    """Return the config class in the brackets of a rule's base class; None without brackets.
 
     Raises:
-        TypeError: if what stands in brackets is no config class.
+        TypeError: if the argument in brackets is not a config class.
 
     """
     for base in rule.__dict__.get("__orig_bases__", ()):
@@ -334,7 +335,7 @@ def _config_in_brackets(rule: type[Rule]) -> type[RuleConfig] | None:
         if not (isinstance(origin, type) and issubclass(origin, Rule)):
             continue
         (argument,) = get_args(base)
-        # A mechanism that leaves it to its rules has the least that they may say.
+        # A type variable, in a mechanism that leaves the config to its rules: its bound is the most general config.
         found = argument.__bound__ if hasattr(argument, "__bound__") else argument
         if not (isinstance(found, type) and issubclass(found, RuleConfig)):
             raise TypeError(
@@ -345,10 +346,10 @@ def _config_in_brackets(rule: type[Rule]) -> type[RuleConfig] | None:
 
 
 def parameter_groups(network: Network, rule: Rule, learning_rate: float) -> list[dict[str, Any]]:
-    """Return what an optimizer gets of a network and its rule: one group for each learning rate.
+    """Return the optimizer's parameter groups for a network and its rule, one per learning rate.
 
-    Each group keeps its ``rate``, so that a schedule sets ``lr`` to the protocol's rate times it. Feedback weights of
-    rate one share the network's group and with it the optimizer's one pass over memory.
+    Each group stores its ``rate``; a schedule sets ``lr`` to the protocol's learning rate times ``rate``. Feedback
+    weights with rate 1 are in the network's group, so that the optimizer makes one pass over memory for both.
     """
     by_rate: dict[float, list[Tensor]] = {1.0: list(network.parameters())}
     for learned in rule.learned_feedback:
@@ -357,7 +358,7 @@ def parameter_groups(network: Network, rule: Rule, learning_rate: float) -> list
 
 
 def incompatibilities(traits: RuleTraits, shapes: NetworkShapes) -> list[str]:
-    """Return why a rule cannot work in a network, one sentence a reason; empty if it can."""
+    """Return the reasons why a rule cannot work in a network, one sentence per reason; empty if it can."""
     reasons = []
     if shapes.form not in traits.forms:
         reasons.append(f"needs a network of form {_either(traits.forms)}, this one is {shapes.form}")
@@ -376,7 +377,7 @@ def incompatibilities(traits: RuleTraits, shapes: NetworkShapes) -> list[str]:
 
 
 _TOPOLOGIES = {"adopted": "an adopted module, in which autograd alone knows what lies between its maps"}
-"""How a refusal describes what its name does not say."""
+"""Descriptions, in refusals, of topologies whose names do not explain themselves."""
 
 
 def _either(names: frozenset[str]) -> str:

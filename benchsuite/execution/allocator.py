@@ -1,8 +1,8 @@
-"""glibc's allocator, kept from handing large blocks back to the system between steps.
+"""Settings of glibc's allocator that keep large freed blocks in the process between steps.
 
-By default glibc maps blocks above a moving threshold afresh and unmaps them when freed. A training step then pays for
-zeroed pages that the step before had just given back, and how much it pays depends on what was freed earlier in the
-process: ratios between rules move by a third. Fixed thresholds keep the blocks.
+By default glibc maps every block above a moving threshold anew and unmaps it when it is freed. A training step then
+pays for zeroed pages that the step before has just given back to the system. How much it pays depends on what was freed
+earlier in the process: ratios of step times between rules move by a third. Fixed thresholds keep the blocks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ KEEP_BELOW_BYTES = 1 << 30
 
 
 def keep_freed_memory() -> bool:
-    """Fix glibc's thresholds for this process; returns whether that could be done (not on musl, macOS or Windows)."""
+    """Fix glibc's thresholds for this process; return True if that was possible (not on musl, macOS or Windows)."""
     if not sys.platform.startswith("linux"):
         return False
     try:

@@ -1,4 +1,4 @@
-"""A run's checkpoint: what is saved of it now and then, and taken over when it is continued."""
+"""Save a run's checkpoint periodically, and restore it when the run is resumed."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from benchsuite.training.trainer import Trainer
 
 logger = logging.getLogger("benchsuite.execution")
 
-# A checkpoint costs a write of the whole state; work lost to a kill is at most this plus one epoch.
+# A checkpoint writes the whole state. A killed run loses at most this time plus one epoch.
 CHECKPOINT_EVERY_S = 5.0
 
 Stage = Literal["pretraining", "run"]
 
 
 def restore(run: RunState) -> dict[str, Any] | None:
-    """Return a run's checkpoint, its progress taken over; None if there is none to go on from."""
+    """Restore a run's progress from its checkpoint and return the checkpoint; None if there is none to resume from."""
     if run.fresh:
         if run.ranks.is_rank0:
             run.checkpoint_path.unlink(missing_ok=True)
@@ -42,18 +42,18 @@ def restore(run: RunState) -> dict[str, Any] | None:
     clock.worked = dict(saved["worked"])
     clock.used = dict(saved["used"])
     if clock.spent and not clock.used:
-        clock.joules = None  # what was used before is not known, so the sum would not be the run's
+        clock.joules = None  # energy used before is not known, so the sum would be too low
     return saved
 
 
 class PeriodicCheckpoint:
-    """Saves a run after an epoch, if the last time is long enough ago.
+    """Periodic saving of a run, after an epoch, when the last save is ``CHECKPOINT_EVERY_S`` ago.
 
     Args:
-        run: what is saved.
-        trainer: what is saved of its network, rule, optimizer and streams.
-        stage: which of the run's trainings this is.
-        kept: segments that the run took over from its pretraining.
+        run: the run to save.
+        trainer: holds the network, rule, optimizer and random streams to save.
+        stage: pretraining, or the run's main training.
+        kept: states of the segments that the run took over from its pretraining.
 
     """
 
@@ -65,7 +65,7 @@ class PeriodicCheckpoint:
         self.last_saved = time.perf_counter()
 
     def save_if_due(self) -> None:
-        """Write a checkpoint; one that cannot be written costs the chance to continue, not the run."""
+        """Write a checkpoint if one is due; if it cannot be written, warn and let the run continue."""
         if not self.run.ranks.broadcast_object(time.perf_counter() - self.last_saved > CHECKPOINT_EVERY_S):
             return
         try:

@@ -1,4 +1,4 @@
-"""Pairs of rule and network, looked at on paper before anything starts: what ``plan`` shows and ``run`` goes by."""
+"""Compatibility of rules and networks, checked from shapes alone before anything starts, for ``plan`` and ``run``."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LaidOutRun:
-    """A run with its network on paper.
+    """A run with the shapes of its network.
 
     Attributes:
         selected: the run and its command.
         data: shape of its data set.
         rule: class of its rule.
-        shapes: its network.
-        refused: why the rule cannot work in the network, one sentence per reason; empty if it can.
+        shapes: shapes of its network.
+        refused: reasons why the rule cannot work in the network, one sentence each; empty if it can.
 
     """
 
@@ -46,7 +46,7 @@ class RefusedPair:
     Attributes:
         track: name of the track.
         rule: name of the rule.
-        reasons: what the rule needs and the network has not, one sentence per reason.
+        reasons: what the rule needs and the network lacks, one sentence per reason.
         fitting: names of a few built-in tracks on which the rule works.
 
     """
@@ -65,15 +65,15 @@ class RefusedPair:
 def lay_out(
     runs: Sequence[SelectedRun], registry: Registry, shape_of: Callable[[DatasetSpec], DataShape]
 ) -> list[LaidOutRun]:
-    """Return every run with its network on paper and what speaks against its pair of rule and network.
+    """Return every run with the shapes of its network and the reasons why its rule cannot work in it, if any.
 
     Args:
-        runs: those of one request; runs that differ in rule or seed alone share the shapes.
-        registry: for rules and plugins' architectures.
-        shape_of: tells the shape of a data set; asked once for each.
+        runs: all runs of one request; runs that differ only in rule or seed share the shapes.
+        registry: provides rules and plugins' architectures.
+        shape_of: returns the shape of a data set; called once for each.
 
     Raises:
-        SpecError: if a network cannot be built for its data; names all of them.
+        SpecError: if networks cannot be built for their data; names all of them.
         PluginError: if a rule or an architecture is not installed.
 
     """
@@ -106,7 +106,7 @@ def _network_key(spec: RunSpec) -> str:
 
 
 def refused_pairs(laid_out: Sequence[LaidOutRun], fitting: Callable[[LaidOutRun], Sequence[str]]) -> list[RefusedPair]:
-    """Return each pair of track and rule that is refused once, whatever its seeds.
+    """Return each refused pair of track and rule once, for all its seeds together.
 
     Args:
         laid_out: all runs of a request.

@@ -1,4 +1,4 @@
-"""When a run's diagnostics are measured: between epochs, and between steps if that is asked for; never on the clock."""
+"""Schedule of a run's diagnostics: between epochs, and between steps if the spec asks for it; never on the clock."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from benchsuite.diagnostics.contract import Diagnostic
 
 Values = dict[tuple[str, str | None], float | None]
-"""What was measured, by diagnostic and segment."""
+"""Measured values, by diagnostic and segment."""
 
 
 class DiagnosticsSchedule:
-    """Measures what a run's spec asks for and adds it to the run's progress."""
+    """Measurement of the diagnostics in a run's spec; values are added to the run's progress."""
 
     def __init__(
         self, spec: RunSpec, find: Callable[[str], type[Diagnostic]], clock: Clock, progress: Progress
@@ -37,7 +37,7 @@ class DiagnosticsSchedule:
         return {name: kind for name, kind in kinds.items() if at_an_end or not kind.only_at_ends}
 
     def between_epochs(self, trainer: Trainer, at_an_end: bool) -> None:
-        """Measure; expensive diagnostics before training and at its end alone."""
+        """Measure the diagnostics that are due; expensive ones only before training and at its end."""
         due = self._due(at_an_end)
         with self.clock.measure("diagnostics"):
             self.progress.diagnostics += [
@@ -46,7 +46,7 @@ class DiagnosticsSchedule:
             ]
 
     def between_steps(self, trainer: Trainer) -> Callable[[int], None] | None:
-        """Return what is to be done after each step but an epoch's last, told how many there were; None for nothing."""
+        """Return the function to call after each step except an epoch's last, with the step count; None for none."""
         every = self.wanted.every_steps
         if every is None or not (due := self._due(at_an_end=False)):
             return None

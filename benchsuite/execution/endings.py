@@ -1,4 +1,4 @@
-"""The ways in which a run stops before its end, and what is told of them."""
+"""Early endings of a run, and the status and reason that its record gives."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from benchsuite.training.trainer import TimeBudgetSpentError
 
 @dataclass(frozen=True)
 class LostRun:
-    """What became of a run whose process is gone."""
+    """Status and reason of a run whose process was lost."""
 
     reason: str
     status: RunStatus = "crashed"
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its kind where it has none."""
+    """Return the first line of an error's message, or its class name if the message is empty."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def is_allocation_failure(error: Exception) -> bool:
-    """Whether torch could not have the memory it asked for."""
+    """Return True if torch failed to allocate memory."""
     # torch's CPU allocator raises a plain RuntimeError.
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def ending_of_training(error: Exception, protocol: ProtocolSpec) -> RunEnding | None:
-    """Return what a record says of an error that is a result of training; None if it is none."""
+    """Return the ending for an error that is a result of training, such as divergence; None for any other error."""
     match error:
         case TimeBudgetSpentError():
             return RunEnding("timed_out", f"more than {protocol.timeout_s:g} s on the clock")
@@ -49,7 +49,7 @@ def ending_of_training(error: Exception, protocol: ProtocolSpec) -> RunEnding | 
 
 
 def ending_from_error(error: Exception, device: str) -> RunEnding:
-    """Return what a record says of an error that is no result of training; call it where the error is being handled."""
+    """Return the ending for any other error; call it inside the ``except`` block, for the traceback."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or is_allocation_failure(error):
         return RunEnding("out_of_memory", f"out of memory on {device}: {first_line(error)}")
     if isinstance(error, BenchsuiteError):

@@ -1,4 +1,4 @@
-"""Versions and origins that can change numbers."""
+"""Versions and code origins that can change a run's numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchsuite.version import __version__
 
 @cache
 def git_state() -> tuple[str | None, bool | None]:
-    """Return commit and dirtiness of the suite's own checkout, or None for an installed wheel."""
+    """Return the commit of the suite's own checkout and if it has changes; None for both in an installed wheel."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None, None
@@ -50,7 +50,7 @@ def versions() -> Versions:
 
 
 def environment_of(registry: Registry, rule_name: str) -> Environment:
-    """Return what a run of this rule depends on beside its spec and its data."""
+    """Return the environment that a run of this rule depends on, apart from its spec and its data."""
     return Environment(
         **versions().model_dump(),
         rule_distribution=registry.origins["rule", rule_name].distribution,

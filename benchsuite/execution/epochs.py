@@ -1,4 +1,4 @@
-"""The loop that a run's pretraining and its training share: epochs on the clock, each with its sums and its time."""
+"""Epoch loop shared by a run's pretraining and its main training: trains on the clock and yields metrics."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from benchsuite.training.trainer import Trainer
 
 
 def begin_training(run: RunState, trainer: Trainer) -> None:
-    """Let the rule do, on the clock, what it does before the first batch."""
+    """Call the rule's ``before_training``, on the clock."""
     with run.clock.measure("train"):
         trainer.begin()
 
 
 def trained_epochs(run: RunState, trainer: Trainer, epochs: int) -> Iterator[EpochMetrics]:
-    """Train up to so many epochs, and yield the running loss, error and time of each as it ends.
+    """Train until the trainer has done ``epochs`` epochs; yield running loss, error and time as each ends.
 
     Raises:
-        TimeBudgetSpentError: when the protocol's time is over; the epoch then does not count.
+        TimeBudgetSpentError: when the protocol's time budget is over; the epoch then does not count.
 
     """
     while trainer.epoch < epochs:
         learning_rate = trainer.learning_rate
         with run.clock.measure("train"):
             sums = trainer.train_epoch(_deadline(run))
-        # What a rule did before training is in the first epoch's time.
+        # The first epoch's time includes the rule's work before training.
         before = sum(e.train_time_s for e in (*run.progress.pretraining, *run.progress.epochs))
         train_time = run.clock.spent["train"] - before
         yield EpochMetrics(
@@ -41,6 +41,6 @@ def trained_epochs(run: RunState, trainer: Trainer, epochs: int) -> Iterator[Epo
 
 
 def _deadline(run: RunState) -> float | None:
-    """Return when the run's time on the clock is over, on ``time.perf_counter``; None for no limit."""
+    """Return the time of ``time.perf_counter`` at which the run's time budget is over; None for no limit."""
     limit = run.spec.protocol.timeout_s
     return None if limit is None else time.perf_counter() + limit - run.clock.spent.get("train", 0.0)

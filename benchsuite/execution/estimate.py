@@ -1,4 +1,4 @@
-"""Parameters, floating-point operations and memory of a run, from its shapes alone."""
+"""Estimate a run's parameters, floating-point operations and memory from shapes alone."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ BYTES_PER_NUMBER = 4
 
 @dataclass(frozen=True)
 class Estimate:
-    """What one run would take; a plan, not a measurement."""
+    """Estimated cost of one run; not a measurement."""
 
     parameters: int
     flops_per_step: float
-    """Of forward, credit and weight gradients; a multiply and an add count as two."""
+    """Forward pass, credit and weight gradients; a multiply and an add count as two operations."""
     flops_total: float
     """Over all epochs, evaluation left out."""
     memory_mib: float
@@ -38,13 +38,13 @@ def estimate(
     """Estimate one run.
 
     Args:
-        shapes: the network on paper.
-        rule: says what its credit takes, and whether the optimizer has its feedback weights too.
+        shapes: shapes of the network.
+        rule: gives the work of its credit, and if the optimizer also updates its feedback weights.
         config: of the rule, validated.
         protocol: batch size, epochs and optimizer.
-        train_examples: how many there are.
-        data_bytes: size of the data set as it lies on the device.
-        processes: how many share each batch, a device each; memory is one device's.
+        train_examples: number of training examples.
+        data_bytes: size of the data set on the device.
+        processes: number of processes that share each batch, one device each; memory is that of one device.
 
     """
     forward = sum(s.macs for s in shapes.segments)
@@ -57,7 +57,7 @@ def estimate(
     steps = protocol.epochs * math.ceil(train_examples / batch)
     copies = _optimizer_copies(protocol)
     activations = math.prod(shapes.input_shape) + 2 * sum(s.units for s in shapes.segments)
-    # A feedback weight that learns has moments of its own.
+    # A learned feedback weight has its own momentum or moments in the optimizer.
     feedback = credit.state_numel * (1 + copies * rule.traits.learns_feedback)
     numbers = shapes.parameters * (2 + copies) + feedback + credit.workspace_numel
     numbers += math.ceil(batch / processes) * (activations + credit.workspace_numel_per_example)
@@ -70,7 +70,7 @@ def estimate(
 
 
 def _penalty(shapes: NetworkShapes, trained: Sequence[SegmentShapes], protocol: ProtocolSpec) -> float:
-    """Return the multiply-adds of the orthogonality penalty's gradient: two products for each matrix it is of."""
+    """Return the macs of the orthogonality penalty's gradient: two matrix products per penalised matrix."""
     if protocol.orthogonality is None:
         return 0.0
     of_all = protocol.orthogonality.maps == "all"
@@ -79,7 +79,7 @@ def _penalty(shapes: NetworkShapes, trained: Sequence[SegmentShapes], protocol: 
 
 
 def hours(flops: float, tflops: float, processes: int = 1) -> float:
-    """Return how long so many operations take on devices that sustain ``tflops`` each, evaluation left out."""
+    """Return the hours that ``flops`` operations take on devices that sustain ``tflops`` each, without evaluation."""
     return flops / (tflops * 1e12 * processes) / 3600
 
 

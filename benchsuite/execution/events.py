@@ -1,4 +1,4 @@
-"""Telling plugins what happens, so that none of them can stop a run."""
+"""Send events to plugins so that no plugin can stop a run."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ logger = logging.getLogger("benchsuite.events")
 
 
 def send_event(manager: pluggy.PluginManager, event: str, **arguments: Any) -> None:
-    """Call every plugin's implementation of an event; one that fails is logged and the others are still called.
+    """Call every plugin's implementation of an event; log one that fails, and still call the others.
 
-    pluggy's call of all stops at the first exception, which would let a broken recorder silence the progress display;
-    so it is asked to call plugin by plugin, in its own order.
+    pluggy's call of all implementations stops at the first exception: a broken recorder would silence the progress
+    display. So pluggy is asked to call one plugin at a time, in its own order.
     """
     plugins = {each.plugin_name: each.plugin for each in reversed(getattr(manager.hook, event).get_hookimpls())}
     for name, plugin in plugins.items():

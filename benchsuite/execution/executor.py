@@ -1,4 +1,4 @@
-"""Where a session's runs are made if not in its own process."""
+"""Interface of executors, which make a session's runs in other processes."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from benchsuite.specs.models.hardware import HardwareSpec
 
 
 class SendEvent(Protocol):
-    """Tells the session's plugins an event of a run; ``events.announce`` with its manager filled in."""
+    """Function that sends an event to the session's plugins: ``events.send_event`` with its manager filled in."""
 
     def __call__(self, event: str, **arguments: object) -> None:
-        """Tell one event."""
+        """Send one event."""
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """Where those who make the runs find what they need.
+    """Folders and settings that an executor's workers need.
 
     Attributes:
-        store: folder of records and checkpoints, the same for all.
-        data_root: where data sets lie.
-        fresh: whether finished runs and checkpoints are ignored.
+        store: folder of records and checkpoints, the same for all workers.
+        data_root: folder of data sets.
+        fresh: True to ignore finished runs and checkpoints.
 
     """
 
@@ -37,29 +37,29 @@ class RunContext:
 
 
 LostRunHandler = Callable[[SelectedRun, LostRun], RunRecord]
-"""Writes the record of a run that could not be brought to an end anywhere, and why."""
+"""Writes the record, with the reason, of a run that no worker could finish."""
 
 
 def threads_of(hardware: HardwareSpec) -> int:
-    """Return how many threads torch gets, for which cores are reserved: one where the spec leaves it open."""
+    """Return the number of torch threads, one reserved core each; 1 if the spec does not set it."""
     return hardware.threads or 1
 
 
 class Executor(Protocol):
-    """Makes runs somewhere else, several at a time."""
+    """Maker of runs in other processes or on other machines, several at a time."""
 
     def check(self, runs: Sequence[SelectedRun], place: RunContext) -> None:
-        """Raise what would keep any of the runs from being made, before the first is started.
+        """Check that every run can be made, before the first starts.
 
         Raises:
-            HardwareError: if there is no place for a run, or the places cannot see the store.
+            HardwareError: if no machine has room for a run, or a machine cannot see the store.
         """
 
     def make(
         self, runs: Sequence[SelectedRun], place: RunContext, tell: SendEvent, lost: LostRunHandler
     ) -> Iterator[RunRecord]:
-        """Yield the record of every run as it ends; records are in the store by then.
+        """Yield the record of every run as it ends; the record is in the store by then.
 
-        Told is what happens before a run's end. A ``KeyboardInterrupt`` is passed on after the runs under way have
+        ``tell`` gets the events before a run's end. A ``KeyboardInterrupt`` is raised again after the started runs have
         written their records.
         """

@@ -1,4 +1,4 @@
-"""The end of a run: its record is written, its checkpoint goes, and plugins are told."""
+"""Finish a run: write its record, delete its checkpoint and tell plugins."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from benchsuite.records.model import RunRecord, RunStatus
 from benchsuite.training.device import open_device, unknown_device
 
 FINAL_STATUSES: frozenset[RunStatus] = frozenset({"completed", "diverged", "timed_out", "incompatible"})
-"""Outcomes that another try with the same result key would repeat."""
+"""Statuses that another run with the same result key would repeat."""
 
 
 def finish(run: RunState, ending: RunEnding) -> RunRecord:
-    """Write the record and tell plugins; what interrupts that is let in once the record is there.
+    """Write the record and tell plugins; an interruption waits until the record is written.
 
     Raises:
         StoreError: if the record cannot be written.
@@ -32,7 +32,7 @@ def finish(run: RunState, ending: RunEnding) -> RunRecord:
 
 
 def finish_lost(run: RunState, loss: LostRun) -> RunRecord:
-    """Write the record of a run after the process that was making it is gone, with what that had saved.
+    """Write the record of a run whose process was lost, from what that process had saved.
 
     Raises:
         StoreError: if the record cannot be written.

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: what they end, and when they have to wait."""
+"""Handling of Ctrl-C and SIGTERM during runs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does: with its state saved and a record."""
+    """Make SIGTERM end a run as Ctrl-C does: with its state saved and a record."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     try:
         before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not the main thread: signals are somebody else's
+    except ValueError:  # not the main thread, which alone may set handlers
         yield
         return
     try:
@@ -31,16 +31,16 @@ def sigterm_as_interrupt() -> Iterator[None]:
 
 @contextmanager
 def interruptions_deferred() -> Iterator[None]:
-    """Keep Ctrl-C and SIGTERM out of the block; one that came is let in after it.
+    """Hold back Ctrl-C and SIGTERM during the block; a signal that came is raised after it.
 
-    For what is short and must not be left half done, such as writing a record. Whoever stops a run may send more than
-    one signal, and the second would meet it there.
+    For short work that must not stop halfway, such as writing a record. A person or a scheduler may send a second
+    signal while the first is still being handled.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     came: list[int] = []
-    # A handler that was not set by Python cannot be put back, so it stays.
+    # A handler that was not set by Python cannot be restored, so it is left in place.
     before = {number: handler for number in STOPPING if (handler := signal.getsignal(number)) is not None}
     for number in before:
         signal.signal(number, lambda number, _frame: came.append(number))

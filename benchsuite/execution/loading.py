@@ -1,4 +1,4 @@
-"""Data sets of runs, each read once per process and kept with its fingerprint."""
+"""Load data sets of runs once per process, with their fingerprints."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from benchsuite.training.ranks import SINGLE_PROCESS, Ranks
 
 
 class DataLoader:
-    """Reads data sets, and keeps those read last.
+    """Loader of data sets with a cache of those used last.
 
     Args:
-        data_root: where their files lie.
-        registry: for plugins' readers.
-        ranks: rank 0 reads first, so that the others find what it downloads.
-        keep: how many are kept; None for all.
+        data_root: folder of their files.
+        registry: provides plugins' readers.
+        ranks: rank 0 reads first, so that the others find what it downloaded.
+        keep: number of data sets in the cache; None for all.
 
     """
 
@@ -45,7 +45,7 @@ class DataLoader:
         loaded = self._loaded.pop(key, None)
         if loaded is None:
             while self.keep is not None and len(self._loaded) >= self.keep:
-                del self._loaded[next(iter(self._loaded))]  # the one not asked for the longest
+                del self._loaded[next(iter(self._loaded))]  # the least recently used
             with self.ranks.rank0_first():
                 dataset = load_dataset(spec, self.data_root, self.registry.datasets)
             loaded = LoadedData(dataset, fingerprint(dataset))
@@ -53,7 +53,7 @@ class DataLoader:
         return loaded
 
     def load_resident(self, spec: DatasetSpec) -> DecodedDataset:
-        """Return the tensors of a data set that is read whole; raises as ``load`` does."""
+        """Return the tensors of a data set that is held in memory; raises as ``load`` does."""
         dataset = self.load(spec).dataset
-        assert isinstance(dataset, DecodedDataset)  # noqa: S101 - of images in files the spec says the shape
+        assert isinstance(dataset, DecodedDataset)  # noqa: S101 - for images in files the spec gives the shape
         return dataset

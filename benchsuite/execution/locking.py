@@ -1,4 +1,4 @@
-"""Claims on runs: of several commands that share a store, one makes a run."""
+"""Locks on runs: of several commands that share a store, only one makes a run at a time."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from benchsuite.training.ranks import Ranks
 
 @contextmanager
 def claimed(run_id: str, store: RecordStore, ranks: Ranks) -> Iterator[None]:
-    """Mark a run as being made for the length of the block, in the name of all ranks.
+    """Lock a run for the length of the block, on behalf of all ranks.
 
     Raises:
-        RunningElsewhereError: on every rank, if another live process is at this run.
+        RunningElsewhereError: on every rank, if another live process is making this run.
 
     """
     with ExitStack() as claim:

@@ -1,4 +1,4 @@
-"""A session's runs made in this process, or in several together, one after the other."""
+"""Make a session's runs one after the other, in this process or in several ranks together."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.training.ranks import Ranks
 
-# How often to look whether another process has finished a run that both were asked for.
+# Seconds between checks if another process has finished a run that both were asked for.
 POLL_S = 0.5
 
 
 @dataclass
 class SessionResult:
-    """What a command's runs came to."""
+    """Result of a session: records and refused pairs."""
 
     records: list[RunRecord] = field(default_factory=list)
-    """One per run that has one, those found from earlier included."""
+    """One per run that has a record, including earlier records that were found in the store."""
     reused: set[str] = field(default_factory=set)
-    """Ids of runs that were finished before and not run again."""
+    """Ids of runs that had a final record already and were not run again."""
     interrupted: bool = False
     refused: tuple[RefusedPair, ...] = ()
-    """Pairs of rule and network that cannot work, each once; nothing was run for them and there is no record."""
+    """Pairs of rule and network that cannot work, each once; they were not run and have no record."""
 
 
 class Workshop:
-    """Where a session's runs are made: what all of them share.
+    """Resources that all of a session's runs share, and the loop that makes them.
 
     Args:
-        store: of records and checkpoints.
-        registry: for rules and for what plugins contribute.
-        data_root: where data sets lie.
-        fresh: whether earlier records and checkpoints are ignored.
-        on_reuse: told each record that is found from earlier.
-        ranks: the processes that make each run together.
+        store: records and checkpoints.
+        registry: provides rules and everything else that plugins contribute.
+        data_root: folder of data sets.
+        fresh: True to ignore earlier records and checkpoints.
+        on_reuse: called with each earlier record that is reused.
+        ranks: the processes that share each run.
 
     """
 
@@ -68,11 +68,11 @@ class Workshop:
         self._laid_out: dict[str, LaidOutRun] = {}
 
     def prepare(self, laid_out: Sequence[LaidOutRun]) -> None:
-        """Take over networks on paper, so that none is laid out again."""
+        """Store the shapes of networks that are known already, so that they are not worked out again."""
         self._laid_out = {run.selected.command: run for run in laid_out}
 
     def run_of(self, selected: SelectedRun, again: bool = False, tell: SendEvent | None = None) -> Run:
-        """Return a run that has not started; ``again`` if another process was at it and its record may be there."""
+        """Return a run that has not started; ``again`` if another process was making it, so a record may exist now."""
         data = self.loader.load(selected.spec.dataset)
         run = Run(selected, data, self.store, self.registry, self.fresh and not again, self.ranks, tell)
         known = self._laid_out.get(selected.command)
@@ -81,7 +81,7 @@ class Workshop:
         return run
 
     def has_record(self, run: Run, result: SessionResult) -> bool:
-        """Return whether a run has its record from earlier, which is then among the results."""
+        """Return True if a run has an earlier record; the record is then added to the results."""
         earlier = run.earlier_record()
         if earlier is not None:
             result.records.append(earlier)
@@ -90,7 +90,7 @@ class Workshop:
         return earlier is not None
 
     def make_all(self, runs: Sequence[SelectedRun], result: SessionResult) -> None:
-        """Find or make the record of every run, waiting for those that another command is at.
+        """Find or make the record of every run; wait for runs that another command is making.
 
         Raises:
             KeyboardInterrupt: if a run was interrupted; its record is among the results.
@@ -101,7 +101,7 @@ class Workshop:
         try:
             waiting = [run for run in runs if not self._is_done(run, result)]
             while waiting:
-                # Several commands share a suite: what another is at is waited for, what it left behind is taken.
+                # Several commands may share a suite: wait for another command's runs; make what it left unfinished.
                 time.sleep(POLL_S)
                 waiting = [run for run in waiting if not self._is_done(run, result, again=True)]
         except InterruptedRunError as stop:

@@ -1,4 +1,4 @@
-"""What is measured of a network after an epoch, off the clock."""
+"""Evaluation of a network after an epoch, off the clock."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from benchsuite.training.trainer import Trainer
 
 
 def is_due(run: RunState, epoch: int) -> bool:
-    """Return whether the protocol evaluates after this epoch."""
+    """Return True if the protocol evaluates after this epoch."""
     protocol = run.spec.protocol
     return epoch % protocol.evaluation.every_epochs == 0 or epoch == protocol.epochs
 
 
 def evaluated(run: RunState, trainer: Trainer, metrics: EpochMetrics) -> EpochMetrics:
-    """Return an epoch's metrics with what is measured on the test set and, if asked for, on the training set."""
+    """Return an epoch's metrics with those of the test set and, if the protocol asks for it, the training set."""
     due = is_due(run, metrics.epoch)
     with run.clock.measure("evaluation"):
         test = trainer.evaluate("test") if due else None
@@ -23,14 +23,14 @@ def evaluated(run: RunState, trainer: Trainer, metrics: EpochMetrics) -> EpochMe
 
 
 def lacks_a_measurement(run: RunState, metrics: EpochMetrics) -> bool:
-    """Return whether a loss that was due could not be measured: it was not a finite number."""
+    """Return True if an evaluation that was due has no metrics, because the loss was not finite."""
     if not is_due(run, metrics.epoch):
         return False
     return metrics.test is None or (metrics.train is None and run.spec.protocol.evaluation.train_set)
 
 
 def has_learned_all(run: RunState) -> bool:
-    """Return whether the protocol says to stop at zero training error, and it is there."""
+    """Return True if the protocol stops at zero training error and the last epoch has reached it."""
     if not run.spec.protocol.stop_at_zero_train_error or not run.progress.epochs:
         return False
     train = run.progress.epochs[-1].train

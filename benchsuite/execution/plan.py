@@ -1,4 +1,4 @@
-"""The dry run: every run with its estimate, every refused pair with its reasons."""
+"""Plan of the runs, made without training: estimates, and reasons for refused pairs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from benchsuite.specs.models.dataset import DatasetSpec, ResidentBase
 
 @dataclass(frozen=True)
 class DataShape:
-    """What planning needs to know of a data set."""
+    """Shape and size of a data set, as planning needs them."""
 
     input_shape: tuple[int, ...]
     classes: int
@@ -31,14 +31,14 @@ class DataShape:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run with what it would take, or why it is refused."""
+    """One run with its estimated cost, or the reasons why it is refused."""
 
     selected: SelectedRun
     run_id: str
     estimate: Estimate | None
-    """None where the run is refused."""
+    """None if the run is refused."""
     refused: tuple[str, ...]
-    """Why the rule cannot work in the network; empty if it can."""
+    """Reasons why the rule cannot work in the network; empty if it can."""
 
 
 def make_plan(runs: list[SelectedRun], registry: Registry, data_root: Path) -> list[PlannedRun]:
@@ -46,7 +46,7 @@ def make_plan(runs: list[SelectedRun], registry: Registry, data_root: Path) -> l
 
     Raises:
         SpecError: if a network cannot be built for its data.
-        DataError: if a data set must be read to know its shape, and cannot.
+        DataError: if a data set must be read to know its shape, and cannot be read.
 
     """
     laid_out = lay_out(runs, registry, lambda dataset: describe(dataset, registry, data_root))
@@ -75,9 +75,9 @@ def describe(
 
     Args:
         spec: the data set.
-        registry: for plugins' readers.
+        registry: provides plugins' readers.
         data_root: folder of data sets.
-        load: reads a data set whose spec does not give its shape; from ``data_root`` if not given.
+        load: reads a data set whose spec does not give its shape; None to read it from ``data_root``.
 
     """
     size = size_on_paper(spec, data_root, registry.datasets)

@@ -1,4 +1,4 @@
-"""Everything that is checked of a session's runs before the first starts."""
+"""Checks of all of a session's runs before the first starts."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from benchsuite.training.ranks import Ranks, require_world_size
 
 @dataclass(frozen=True)
 class Preflight:
-    """What came of the checks.
+    """Result of the checks.
 
     Attributes:
-        runs: those that can be made, in order.
+        runs: runs that can be made, in order.
         refused: pairs of rule and network that cannot work, each once.
 
     """
@@ -29,12 +29,12 @@ class Preflight:
 
 
 def check_runs(runs: Sequence[SelectedRun], registry: Registry, loader: DataLoader, ranks: Ranks) -> Preflight:
-    """Lay out every network, leave out refused pairs, and load the data of all other runs.
+    """Work out every network's shapes, leave out refused pairs, and load the data of all other runs.
 
     Raises:
         SpecError: if a network cannot be built for its data.
         DataError: if a data set is missing or damaged.
-        HardwareError: if the processes that are there cannot share the runs.
+        HardwareError: if the session's processes cannot share the runs.
         PluginError: if a rule, an architecture or a diagnostic is not installed.
 
     """
@@ -52,7 +52,7 @@ def check_runs(runs: Sequence[SelectedRun], registry: Registry, loader: DataLoad
 def _refused(laid_out: Sequence[LaidOutRun], registry: Registry) -> tuple[RefusedPair, ...]:
     if not any(run.refused for run in laid_out):
         return ()
-    # Imported and read only where somebody needs to be told.
+    # Imported and read only if a pair is refused.
     from benchsuite.execution.suggestions import fitting_tracks
     from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
 

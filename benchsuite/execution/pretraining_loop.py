@@ -1,4 +1,4 @@
-"""A run's first training, of another network or with another protocol, and what the run proper keeps of it."""
+"""Pretraining of a run, of another network or with another protocol, and the segments that it passes on."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from benchsuite.training.trainer import Trainer
 
 
 def pretrain(run: RunState, data: TrainingData, saved: dict[str, Any] | None) -> SegmentStates:
-    """Train the first network, if there is to be one, and return the segments that are kept of it.
+    """Pretrain if the spec asks for it, and return the states of the segments that the main training keeps.
 
     Args:
-        run: whose spec says what is pretrained.
+        run: its spec says what is pretrained.
         data: on the device.
-        saved: the run's checkpoint, of either stage; None for none.
+        saved: the run's checkpoint, of pretraining or main training; None if there is none.
 
     Raises:
         DivergedError: if the loss stopped being a finite number.

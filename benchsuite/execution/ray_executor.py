@@ -1,7 +1,7 @@
-"""Runs on the machines of a Ray cluster, each wherever there is room for it.
+"""Executor that makes runs on the machines of a Ray cluster, each on a machine with room for it.
 
-Every machine has to see the store: records and checkpoints are written where the run is made, so that a run whose
-machine is lost goes on from its last checkpoint on another one.
+Every machine must see the store. A run writes its record and checkpoints there itself, so that a run whose machine is
+lost continues from its last checkpoint on another machine.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ if TYPE_CHECKING:
 logger = logging.getLogger("benchsuite.execution")
 
 RETRIES = 3
-"""Times that a run goes on elsewhere after the worker or the machine that made it was lost."""
+"""Number of times that a run continues elsewhere after its worker or machine was lost."""
 POLL_S = 0.2
 GRACE_S = 120.0
-"""How long runs get to write their records after Ctrl-C: an evaluation is not interrupted."""
+"""Time for runs to write their records after Ctrl-C: an evaluation is not interrupted."""
 PROBE_TIMEOUT_S = 120.0
 GIB = 2**30
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What a run reserves of a machine.
+    """Resources that a run reserves on a machine.
 
     Attributes:
         cores: whole CPU cores.
-        gpus: GPUs, or the part of one that ``hardware.device_share`` says.
-        memory: bytes of the machine's memory, 0 where the hardware spec says nothing or means a GPU's.
+        gpus: number of GPUs, or the fraction of one that ``hardware.device_share`` gives.
+        memory: bytes of the machine's memory; 0 if the hardware spec gives none or means a GPU's memory.
 
     """
 
@@ -58,12 +58,12 @@ class Resources:
     memory: int
 
     def fits(self, resources: dict[str, float]) -> bool:
-        """Return whether a machine with these resources has room for it when nothing else is on it."""
+        """Return True if an otherwise empty machine with these resources has room for the run."""
         has = (resources.get("CPU", 0), resources.get("GPU", 0), resources.get("memory", 0))
         return all(wanted <= there for wanted, there in zip((self.cores, self.gpus, self.memory), has, strict=True))
 
     def __str__(self) -> str:
-        """Return it as messages show it."""
+        """Return the text that messages show."""
         parts = [f"{self.cores} CPU cores"]
         if self.gpus:
             parts.append(f"{self.gpus:g} GPUs")
@@ -73,10 +73,10 @@ class Resources:
 
 
 def resources_for(spec: RunSpec) -> Resources:
-    """Return what a run reserves: cores for its threads and for processes that decode, its device or a share of one.
+    """Return what a run reserves: cores for its threads and its decoding processes, and its device or a share of one.
 
     Raises:
-        HardwareError: if the hardware spec names one of a machine's devices, or several processes, or leaves open how
+        HardwareError: if the hardware spec names a device by number, asks for several processes, or does not say how
             many processes decode images.
 
     """
@@ -103,10 +103,10 @@ def resources_for(spec: RunSpec) -> Resources:
 
 
 def resolve_for_cluster(hardware: HardwareSpec) -> HardwareSpec:
-    """Return a spec whose device is explicit: ``auto`` is cuda where the cluster has a GPU, else cpu.
+    """Return a spec whose device is explicit: ``auto`` becomes cuda if the cluster has a GPU, else cpu.
 
     Raises:
-        HardwareError: if there is no Ray, or it cannot be reached.
+        HardwareError: if Ray is not installed, or the cluster does not answer.
 
     """
     ray = connected()
@@ -116,7 +116,7 @@ def resolve_for_cluster(hardware: HardwareSpec) -> HardwareSpec:
 
 
 def connected() -> Any:
-    """Return Ray, connected to the cluster of ``RAY_ADDRESS``, to one that runs here, or to one it starts here.
+    """Return the ``ray`` module, connected to the cluster of ``RAY_ADDRESS``, a local one, or one that it starts here.
 
     Raises:
         HardwareError: if Ray is not installed, or the cluster does not answer.
@@ -128,7 +128,7 @@ def connected() -> Any:
         raise HardwareError("--executor ray needs Ray, which is not installed: pip install 'benchsuite[ray]'") from None
     if not ray.is_initialized():
         try:
-            # Workers' output stays in Ray's logs: what a run has to say is in its record.
+            # Workers' output stays in Ray's logs; all results of a run are in its record.
             ray.init(log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
         except (ConnectionError, RuntimeError, ValueError) as error:
             where = os.environ.get("RAY_ADDRESS", "this machine")
@@ -142,18 +142,18 @@ class Attempt:
 
     selected: SelectedRun
     number: int = 0
-    """How many workers were lost with it before."""
+    """Number of workers that were lost with this run before."""
     not_before: float = 0.0
-    """On the clock of ``time.monotonic``: another command is at the run, and is given time to end it."""
+    """Time of ``time.monotonic`` before which not to try: another command is making the run."""
 
     @property
     def is_first(self) -> bool:
-        """Whether nothing of this run is there yet but what the command said to leave aside."""
+        """True if this session has not started the run before, and no other command was seen making it."""
         return not self.number and not self.not_before
 
 
 class RayExecutor:
-    """Makes runs as tasks of a Ray cluster; see ``Executor``."""
+    """Executor whose runs are tasks of a Ray cluster; see ``Executor``."""
 
     def __init__(self, retries: int = RETRIES) -> None:
         self.retries = retries
@@ -162,10 +162,10 @@ class RayExecutor:
     # --- before the first run ---
 
     def check(self, runs: Sequence[SelectedRun], place: RunContext) -> None:
-        """Raise what would keep runs from being made: no machine large enough, or one that does not see the store.
+        """Check that a machine is large enough for each run, and that all machines see the store and have our versions.
 
         Raises:
-            HardwareError: saying which machine, what it has, and what was expected.
+            HardwareError: if not; names the machine, what it has, and what was expected.
 
         """
         machines = [node for node in self.ray.nodes() if node["Alive"]]
@@ -206,7 +206,7 @@ class RayExecutor:
             raise HardwareError("\n".join(["machines of the cluster differ:", *wrong, f"  {folders}"]))
 
     def _seen_by(self, answer: ObjectRef[dict[str, str]]) -> dict[str, str] | None:
-        """Return what a machine answers; None if it is gone, of which Ray may know a moment later than it is so."""
+        """Return a machine's answer; None if the machine is gone, which Ray may notice a moment later."""
         try:
             found: dict[str, str] = self.ray.get(answer, timeout=PROBE_TIMEOUT_S)
         except (self.ray.exceptions.TaskUnschedulableError, self.ray.exceptions.NodeDiedError):
@@ -218,14 +218,14 @@ class RayExecutor:
     def make(
         self, runs: Sequence[SelectedRun], place: RunContext, tell: SendEvent, lost: LostRunHandler
     ) -> Iterator[RunRecord]:
-        """Yield records as runs end; a run whose worker is lost goes on elsewhere, from its last checkpoint.
+        """Yield records as runs end; a run whose worker is lost continues elsewhere, from its last checkpoint.
 
-        A run that another command is making is asked for again until it has a record.
+        A run that another command is making is submitted again until it has a record.
         """
         from ray.util.queue import Queue
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        # On this machine: with another that is lost, what all have to tell would be.
+        # The queue is on this machine: if another machine held it and was lost, all events would be lost.
         here = NodeAffinitySchedulingStrategy(self.ray.get_runtime_context().get_node_id(), soft=False)
         events = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
         waiting = [Attempt(run) for run in runs]
@@ -255,7 +255,7 @@ class RayExecutor:
             events.shutdown(force=True)
 
     def _wait_for_one(self, answers: list[ObjectRef[RunRecord | None]]) -> list[ObjectRef[RunRecord | None]]:
-        """Return the one that ends next, or nothing after a moment."""
+        """Return the task that ends next in a list, or an empty list after ``POLL_S`` seconds."""
         if not answers:
             time.sleep(POLL_S)
             return []
@@ -264,9 +264,9 @@ class RayExecutor:
 
     def _submit(self, attempt: Attempt, place: RunContext, events: Any) -> ObjectRef[RunRecord | None]:
         need = resources_for(attempt.selected.spec)
-        # A later try takes what another has saved or finished, also where the command said to start afresh.
+        # A later attempt uses what an earlier one saved or finished, also if the command said to start afresh.
         place = replace(place, fresh=place.fresh and attempt.is_first)
-        # Ray itself does not try again: it would not know that a lost run's claim on the store is void.
+        # No retries by Ray: it does not know that a lost run's lock in the store must be released first.
         options = {"num_cpus": need.cores, "num_gpus": need.gpus, "memory": need.memory, "max_retries": 0}
         task = self.ray.remote(**{key: value for key, value in options.items() if key != "memory" or value})(make_run)
         reference: ObjectRef[RunRecord | None] = task.remote(attempt.selected, place, events)
@@ -275,7 +275,7 @@ class RayExecutor:
     def _outcome_of(
         self, answer: ObjectRef[RunRecord | None], attempt: Attempt, place: RunContext
     ) -> RunRecord | Attempt | LostRun:
-        """Return the record of a try that ended, the try that is to follow it, or why none is."""
+        """Return the record of an attempt that ended, the next attempt, or the reason why there is none."""
         errors = self.ray.exceptions
         losses = (errors.WorkerCrashedError, errors.NodeDiedError, errors.OwnerDiedError, errors.ObjectLostError)
         try:
@@ -291,19 +291,19 @@ class RayExecutor:
                 return LostRun(f"its worker was lost {attempt.number + 1} times: {first_line(error)}")
             logger.warning("a worker was lost (%s); its run goes on elsewhere", first_line(error))
             return replace(attempt, number=attempt.number + 1)
-        # Without a record, another command is at it: asked again, the run is found or made.
+        # Without a record, another command is making the run: the next attempt finds its record or makes the run.
         return record or replace(attempt, not_before=time.monotonic() + POLL_S)
 
     @staticmethod
     def _release_lock(attempt: Attempt, place: RunContext) -> None:
-        """Take back the claim of a process that is gone; from another machine nobody could tell that it is."""
+        """Release the lock of a lost process; another machine could not tell that the process is gone."""
         RecordStore(place.store).release_lock(run_id(attempt.selected.spec))
 
     def _stop(self, pending: dict[ObjectRef[RunRecord | None], Attempt], place: RunContext) -> None:
-        """Interrupt what is under way and wait until each run has its record; it goes on later from its checkpoint."""
+        """Interrupt pending runs and wait until each has its record; a later command resumes it from its checkpoint."""
         for answer in pending:
             self.ray.cancel(answer, force=False)
-        # A task may count as cancelled before its worker has written; a run's claim goes after its record.
+        # Ray may call a task cancelled before its worker has written; the lock goes only after the record is written.
         ids = {run_id(attempt.selected.spec) for attempt in pending.values()}
         folder = RecordStore(place.store).running_folder
         deadline = time.monotonic() + GRACE_S
@@ -312,7 +312,7 @@ class RayExecutor:
 
 
 def _forward_events(events: Any, tell: SendEvent) -> None:
-    """Tell what workers have reported since the last time."""
+    """Send the events that workers have put in the queue since the last call."""
     while True:
         try:
             event, arguments = events.get_nowait()

@@ -1,4 +1,4 @@
-"""What a Ray worker does: make one run, and tell the machine the command was given on what happens."""
+"""Tasks of a Ray worker: make one run and forward its events to the machine of the command."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from benchsuite.training.device import resolve_hardware
 from benchsuite.version import __version__
 
 FORWARDED_EVENTS = frozenset({"benchsuite_run_started", "benchsuite_epoch_finished"})
-"""The others follow from the record, which goes back whole."""
+"""Events that the worker sends; the command's process makes the others from the record, which is returned whole."""
 
 
 def make_run(selected: SelectedRun, place: RunContext, events: Any) -> RunRecord | None:
-    """Make one run in this process; None if another live process is at it.
+    """Make one run in this process and return its record; None if another live process is making it.
 
     Args:
-        selected: which run.
-        place: the store and the data.
-        events: a queue to which (event, arguments) is put.
+        selected: the run and its command.
+        place: folders of the store and of data sets.
+        events: a queue that gets (event, arguments).
 
     Raises:
-        HardwareError: if this machine has not what the run's hardware spec asks for.
-        DataError: if the data are not here.
+        HardwareError: if this machine lacks what the run's hardware spec asks for.
+        DataError: if the data set is missing or damaged on this machine.
 
     """
     keep_freed_memory()
@@ -49,11 +49,11 @@ def make_run(selected: SelectedRun, place: RunContext, events: Any) -> RunRecord
 
     def pass_on(event: str, **arguments: object) -> None:
         if event in FORWARDED_EVENTS:
-            # Not `put`, which waits for an answer: a run that is interrupted while it waits gets another exception than
-            # KeyboardInterrupt, and would end as crashed.
+            # Not `put`, which waits for an answer: an interruption during the wait raises another exception than
+            # KeyboardInterrupt, and the run would end as crashed.
             passed_on[:] = [events.actor.put_nowait.remote((event, arguments))]
             if was_cancelled():
-                # A KeyboardInterrupt that comes while a callback of the interpreter runs is lost there.
+                # A KeyboardInterrupt that arrives during a callback of the interpreter is lost, so raise it here.
                 raise KeyboardInterrupt
 
     run = Run(selected, data, RecordStore(place.store), registry, place.fresh, tell=pass_on)
@@ -67,7 +67,7 @@ def make_run(selected: SelectedRun, place: RunContext, events: Any) -> RunRecord
     except RunningElsewhereError:
         return None
     if passed_on:
-        # What was told comes before the record; one worker's calls arrive in order.
+        # Events must arrive before the record; the calls of one worker arrive in order.
         import ray
 
         ray.wait(passed_on)
@@ -75,17 +75,17 @@ def make_run(selected: SelectedRun, place: RunContext, events: Any) -> RunRecord
 
 
 def was_cancelled() -> bool:
-    """Return whether the task that this process is at was cancelled; no if nobody can tell."""
+    """Return True if this process's task was cancelled; False if that is not known."""
     import ray
 
     try:
         return bool(ray.get_runtime_context().is_canceled())
-    except (AttributeError, RuntimeError):  # an older Ray, or no worker
+    except (AttributeError, RuntimeError):  # an older Ray, or not in a worker
         return False
 
 
 def probe_machine(token: Path, data_root: Path) -> dict[str, str]:
-    """Return what of this machine has to be as on the others: whether it sees a file of the store, and versions."""
+    """Return what must be equal on all machines: access to the store and the data, and versions."""
     return {
         "the store": "seen" if token.is_file() else "not seen",
         "data": "seen" if data_root.is_dir() else "not seen",
@@ -97,5 +97,5 @@ def probe_machine(token: Path, data_root: Path) -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def _loader(data_root: Path) -> DataLoader:
-    # A worker makes run after run, mostly of the same track.
+    # Cached: a worker makes many runs, mostly of the same track.
     return DataLoader(data_root, installed_registry(), keep=2)

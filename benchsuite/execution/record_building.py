@@ -1,4 +1,4 @@
-"""What a run has to show, and its record."""
+"""Build a run's record from its identity, its progress and how it ended."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoadedData:
-    """A data set, in memory or in files, with its identity."""
+    """A data set, in memory or in files, with its fingerprint."""
 
     dataset: DecodedDataset | StreamedDataset
     fingerprint: str
@@ -41,7 +41,7 @@ class LoadedData:
 
 @dataclass
 class Progress:
-    """What a run has to show so far."""
+    """Metrics and diagnostics of a run so far."""
 
     epochs: list[EpochMetrics] = field(default_factory=list)
     pretraining: list[EpochMetrics] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Identity:
-    """What is known of a run before it starts."""
+    """Facts about a run that are known before it starts."""
 
     spec: RunSpec
     command: str
@@ -69,7 +69,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class RunEnding:
-    """How a run ended, and why."""
+    """Status with which a run ended, and the reason."""
 
     status: RunStatus
     reason: str = ""
@@ -77,7 +77,7 @@ class RunEnding:
 
 
 def identify(selected: SelectedRun, data: LoadedData, environment: Environment) -> Identity:
-    """Return a run's names and seeds; it starts now."""
+    """Return a run's ids, keys and seeds, with the present time as its start."""
     spec = selected.spec
     whole = spec_hash(spec)
     return Identity(
@@ -94,14 +94,14 @@ def identify(selected: SelectedRun, data: LoadedData, environment: Environment) 
 
 
 def build_record(identity: Identity, progress: Progress, device: Device, clock: Clock, ending: RunEnding) -> RunRecord:
-    """Return the record of a run that has ended now.
+    """Return the record of a run, with the present time as its end.
 
     Args:
-        identity: which run.
-        progress: what it has to show.
-        device: what it was made on.
-        clock: what time and energy went into.
-        ending: how it ended.
+        identity: the run's ids, seeds and origins.
+        progress: its metrics and diagnostics.
+        device: the device it ran on.
+        clock: its time and energy per purpose.
+        ending: its status and the reason.
 
     """
     dataset = identity.data.dataset

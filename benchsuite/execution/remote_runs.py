@@ -1,4 +1,4 @@
-"""A session's runs made by an executor, several at a time, in other processes."""
+"""Make a session's runs through an executor, several at a time, in other processes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from benchsuite.specs.loading.resolve import SelectedRun
 
 
 def make_elsewhere(workshop: Workshop, executor: Executor, runs: Sequence[SelectedRun], result: SessionResult) -> None:
-    """Have all runs made that have no final record yet, and tell plugins as they end.
+    """Let the executor make all runs without a final record, and tell plugins as they end.
 
     Raises:
-        HardwareError: if there is no place for a run.
-        KeyboardInterrupt: if the command was interrupted; records that were written by then are among the results.
+        HardwareError: if no machine has room for a run.
+        KeyboardInterrupt: if the command was interrupted; the records written until then are among the results.
 
     """
     tell: SendEvent = partial(send_event, workshop.registry.manager)
@@ -37,7 +37,7 @@ def make_elsewhere(workshop: Workshop, executor: Executor, runs: Sequence[Select
         ended = {record.run_id for record in result.records}
         for run in map(workshop.run_of, waiting):
             left = workshop.store.find(run.id)
-            # Interrupted, or at its end before the interruption reached it.
+            # Interrupted, or finished before the interruption reached it.
             if left and left.run_id not in ended and left.result_key == run.key and left.ended_at >= began:
                 result.records.append(left)
         raise

@@ -1,4 +1,4 @@
-"""A recorded run made again, from nothing but its record and what is installed here."""
+"""Run a record's spec again, from the record and the installed code alone."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from benchsuite.specs.models.dataset import DatasetSpec, PluginDataset
 
 
 def rerun(record: RunRecord, registry: Registry, data_root: Path) -> RunRecord | None:
-    """Run a record's spec again in a store that is thrown away afterwards.
+    """Run a record's spec again in a temporary store that is deleted afterwards.
 
     Args:
-        record: whose spec is run, seed and hardware included.
-        registry: where the rule is taken from; nothing of the record is executed.
-        data_root: where data sets lie.
+        record: its spec is run, including seed and hardware.
+        registry: provides the rule; no code from the record is executed.
+        data_root: folder of data sets.
 
     Returns:
         The new record, or None if it was interrupted.
 
     Raises:
-        DataError: if the data is missing, or its spec leads out of the data root.
+        DataError: if the data set is missing, or its path leaves the data root.
         PluginError: if the rule is not installed.
         HardwareError: if this machine lacks what the spec asks for.
 
@@ -41,7 +41,7 @@ def rerun(record: RunRecord, registry: Registry, data_root: Path) -> RunRecord |
         session = Session([selected], store, registry, data_root, fresh=True)
         session.check()
         if session.refused:
-            # Earlier versions made a record of what is refused now before anything starts.
+            # Earlier versions wrote a record for pairs that are now refused before anything starts.
             data = DataLoader(data_root, registry).load(record.spec.dataset)
             store.prepare()
             return Run(selected, data, store, registry, fresh=True).execute()
@@ -50,7 +50,7 @@ def rerun(record: RunRecord, registry: Registry, data_root: Path) -> RunRecord |
 
 
 def require_inside(dataset: DatasetSpec) -> None:
-    """Raise DataError if a record's data would be looked for anywhere but under the data root."""
+    """Raise DataError if a record's data would be read from outside the data root."""
     if isinstance(dataset, PluginDataset) and dataset.options:
         raise DataError(
             f"{dataset.name}: a plugin's reader would get options out of a record, which may be paths; "
@@ -58,7 +58,7 @@ def require_inside(dataset: DatasetSpec) -> None:
         )
     where = getattr(dataset, "path", None)
     if where is not None:
-        # Both kinds: a record may come from the other system.
+        # Paths of both systems: a record from Windows may be rerun on Linux, and the reverse.
         for path in (PurePosixPath(where), PureWindowsPath(where)):
             if path.is_absolute() or path.drive or ".." in path.parts or where.startswith("~"):
                 raise DataError(

@@ -1,4 +1,4 @@
-"""One run from its spec to its record. However it ends, there is a record."""
+"""Make one run from its spec to its record; every run that starts ends with a record."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ INTERRUPTED = RunEnding("interrupted", "stopped by the person or the system; run
 
 
 class Run:
-    """One run being made: claimed, trained, and always ended in a record.
+    """One run: locked, trained, and always ended with a record.
 
     Args:
         selected: the run and its command.
         data: its data set.
-        store: where its record and its checkpoint go.
-        registry: for its rule and for what plugins contribute.
-        fresh: whether its earlier record and its checkpoint are ignored.
-        ranks: the processes that make it together.
-        tell: tells plugins an event; the registry's manager if not given.
+        store: for its record and its checkpoint.
+        registry: provides its rule and everything else that plugins contribute.
+        fresh: True to ignore its earlier record and its checkpoint.
+        ranks: the processes that share it.
+        tell: sends an event to plugins; None to send through the registry's manager.
 
     """
 
@@ -56,11 +56,11 @@ class Run:
 
     @property
     def checkpoint_path(self) -> Path:
-        """Where this run's state is kept while it is not finished."""
+        """Path of this run's checkpoint while the run is not finished."""
         return self.state.checkpoint_path
 
     def earlier_record(self) -> RunRecord | None:
-        """Return the record of an earlier run of the same key that another try would only repeat."""
+        """Return the final record of an earlier run with the same result key; None if none, or if ``fresh``."""
         run = self.state
         found = None if run.fresh or not run.ranks.is_rank0 else run.store.find(self.id)
         return run.ranks.broadcast_object(
@@ -68,31 +68,31 @@ class Run:
         )
 
     def execute(self) -> RunRecord:
-        """Train to the end, or to whatever stops it, and write the record.
+        """Train until the run ends or is stopped, and write the record.
 
         Raises:
             InterruptedRunError: on Ctrl-C or SIGTERM, after the record has been written.
             StoreError: if the record cannot be written.
-            RunningElsewhereError: if another live process is at this run.
-            ProcessLostError: if several processes were at it and one failed, after the record has been written.
+            RunningElsewhereError: if another live process is making this run.
+            ProcessLostError: if one of several ranks failed, after the record has been written.
 
         """
         ranks = self.state.ranks
         with claimed(self.id, self.state.store, ranks):
             try:
                 ending, failure = self._train_to_an_end()
-            except KeyboardInterrupt:  # of training, or of what is done about another end
+            except KeyboardInterrupt:  # during training, or while another ending was handled
                 ending, failure = INTERRUPTED, None
             record = finish(self.state, ending)
         if ending is INTERRUPTED:
             raise InterruptedRunError(record)
         if failure is not None and ranks.world_size > 1:
-            # The others may be waiting for this process; torchrun ends them when it is gone.
+            # The other ranks may wait for this one; torchrun ends them when this process is gone.
             raise ProcessLostError(ranks.rank, record.reason) from failure
         return record
 
     def record_lost_run(self, loss: LostRun) -> RunRecord:
-        """Write the record of this run after the process that was making it is gone, with what it had saved.
+        """Write the record of this run after its process was lost, from what that process had saved.
 
         Raises:
             StoreError: if the record cannot be written.
@@ -101,7 +101,7 @@ class Run:
         return finish_lost(self.state, loss)
 
     def _train_to_an_end(self) -> tuple[RunEnding, Exception | None]:
-        """Train, and return how that ended and the error that ended it where that is nobody's result."""
+        """Train; return the ending, and the error if it is not a result of training."""
         try:
             self._train()
         except Exception as error:

@@ -1,4 +1,4 @@
-"""All runs of one command: checked before the first starts, and each that can be made ends in a record."""
+"""Session of one command: checks all runs before the first starts, then makes each that is possible."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from benchsuite.training.ranks import SINGLE_PROCESS, Ranks
 
 
 class Session:
-    """Runs a list of selected runs: one after the other in this process or in several together, or by an executor.
+    """Runs of one command, made one after the other (in this process or by several ranks) or by an executor.
 
     Attributes:
-        runs: what is to be run; after ``check`` without the refused pairs.
+        runs: the selected runs; after ``check`` without the refused pairs.
         refused: pairs of rule and network that cannot work, each once; known after ``check``.
 
     """
@@ -46,11 +46,11 @@ class Session:
         self.workshop = Workshop(store, registry, data_root, fresh, on_reuse, ranks)
 
     def check(self) -> None:
-        """Lay out every network, refuse impossible pairs and load the others' data, so that nothing is half run.
+        """Work out all networks' shapes, refuse impossible pairs and load the other runs' data, before anything starts.
 
         Raises:
             DataError: if a data set is missing or damaged.
-            HardwareError: if the processes that are there cannot share the runs.
+            HardwareError: if the session's processes cannot share the runs.
             SpecError: if a network cannot be built for its data, or a diagnostic does not exist.
 
         """

@@ -1,4 +1,4 @@
-"""A run's device, data and trainer, made ready before anything is on the clock."""
+"""Set up a run's device, data and trainer before the clock measures training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchsuite.training.trainer import Trainer
 
 
 def open_data_on_device(run: RunState) -> TrainingData:
-    """Open the run's device and put the data there, or make ready to bring them."""
+    """Open the run's device and move the data there, or prepare to stream them."""
     spec = run.spec
     run.device = open_device(spec.hardware, run.ranks)
     run.clock.synchronize = run.device.synchronize
@@ -27,7 +27,7 @@ def open_data_on_device(run: RunState) -> TrainingData:
 
 
 def set_up(run: RunState, data: TrainingData | None = None, kept: SegmentStates | None = None) -> Trainer:
-    """Return the trainer of the run proper, and note what its network is."""
+    """Return the trainer of the main training, and note facts about its network for the record."""
     spec = run.spec
     data = data or open_data_on_device(run)
     parts = TrainingSpecs(spec.architecture, spec.protocol, spec.rule, run.identity.seeds)
@@ -48,12 +48,12 @@ def set_up(run: RunState, data: TrainingData | None = None, kept: SegmentStates 
 
 
 def lay_out_images(run: RunState, trainer: Trainer, known: bool | None) -> None:
-    """Settle how images lie in memory, and what the record says of it.
+    """Choose the memory format of images, and note it for the record.
 
     Args:
-        run: whose hardware spec says what is wanted.
+        run: its hardware spec gives the wanted format.
         trainer: warmed up.
-        known: whether images lay pixel after pixel when a run that is continued was begun; None for a new one.
+        known: for a resumed run, True if it was started with channels last; None for a new run.
 
     """
     device = run.opened_device

@@ -1,4 +1,4 @@
-"""What the parts of one run share: what it is, what it has to show so far, and where it says so."""
+"""State of one run, shared by the modules that make it: identity, progress, clock, device and store."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class RunState:
     """One run, from before it starts until its record is written.
 
     Attributes:
-        identity: its names, seeds and origins.
-        store: where its record and its checkpoint go.
-        registry: for its rule and for what plugins contribute.
-        ranks: the processes that make it together.
-        tell: tells plugins an event.
-        fresh: whether its checkpoint is ignored.
-        progress: what it has to show.
-        clock: where its time and energy went.
+        identity: its ids, keys, seeds and origins.
+        store: for its record and its checkpoint.
+        registry: provides its rule and everything else that plugins contribute.
+        ranks: the processes that share it.
+        tell: sends an event to plugins.
+        fresh: True to ignore its checkpoint.
+        progress: its metrics and diagnostics so far.
+        clock: its time and energy per purpose.
         device: None until it is opened.
-        outline: its network on paper, where that was laid out before; for data of the same shape.
+        shapes: its network's shapes if they are already known; used only for data of the same shape.
 
     """
 
@@ -52,22 +52,22 @@ class RunState:
 
     @property
     def spec(self) -> RunSpec:
-        """Return what is run."""
+        """Return the run's spec."""
         return self.identity.spec
 
     @property
     def opened_device(self) -> Device:
-        """Return the device; only after it was opened."""
-        assert self.device is not None  # noqa: S101 - set by open_data_on_device, before anything asks
+        """Return the device; may be called only after it was opened."""
+        assert self.device is not None  # noqa: S101 - set by open_data_on_device, which runs first
         return self.device
 
     @property
     def checkpoint_path(self) -> Path:
-        """Return where this run's state is kept while it is not finished."""
+        """Return the path of this run's checkpoint while the run is not finished."""
         return self.store.checkpoints_folder / f"{self.identity.run_id}.pt"
 
     def send_event(self, event: str, **arguments: Any) -> None:
-        """Tell plugins an event, in the process that writes alone."""
+        """Send an event to plugins, on rank 0 only."""
         if self.ranks.is_rank0:
             self.tell(event, **arguments)
 
@@ -81,6 +81,6 @@ def begin(
     ranks: Ranks,
     tell: SendEvent | None,
 ) -> RunState:
-    """Return the state of a run that starts now; plugins are told through the registry's manager if not by ``tell``."""
+    """Return the state of a run that starts now; without ``tell``, events go through the registry's manager."""
     identity = identify(selected, data, environment_of(registry, selected.spec.rule.name))
     return RunState(identity, store, registry, ranks, tell or partial(send_event, registry.manager), fresh)

@@ -1,4 +1,4 @@
-"""Built-in tracks on which a rule works, to name where it was refused on another."""
+"""Suggestions of built-in tracks on which a rule works, for messages that refuse it on another track."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from benchsuite.specs.models.dataset import DatasetSpec
 
 
 def fitting_tracks(run: LaidOutRun, library: SpecLibrary, registry: Registry, count: int = 3) -> list[str]:
-    """Return a few tracks on which the rule of a refused run works, those of the most similar names first.
+    """Return a few tracks on which the rule of a refused run works, those with the most similar names first.
 
-    Networks of torchvision and of plugins, whose modules would have to be made, are not looked at, nor data sets that
-    would have to be read.
+    Skipped are networks of torchvision and of plugins, whose modules would have to be built, and data sets that would
+    have to be read.
 
     Args:
-        run: refused.
-        library: whose tracks are looked through, until there are enough.
-        registry: for plugins' readers of data sets.
-        count: how many to return at most.
+        run: the refused run.
+        library: its tracks are searched until enough are found.
+        registry: provides plugins' readers of data sets.
+        count: maximum number to return.
 
     """
     refused_on = run.selected.spec.track
@@ -52,11 +52,11 @@ def _working(traits: RuleTraits, library: SpecLibrary, registry: Registry, candi
             if _has_form(track, traits) and _works(track, traits, registry):
                 yield name
         except BenchsuiteError:
-            continue  # a spec that is wrong, or data that would have to be read, is no answer
+            continue  # skip a track with an invalid spec, or whose data would have to be read
 
 
 def _has_form(track: Node, traits: RuleTraits) -> bool:
-    """Return whether a network is of a form that the rule knows; spares laying out the others."""
+    """Return True if the rule supports the network's form; avoids working out the shapes of other networks."""
     kind, form = dig(track, "architecture", "kind"), dig(track, "architecture", "form")
     if kind is None or kind.value not in {"chain", "resnet"}:
         return False

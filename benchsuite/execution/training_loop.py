@@ -1,4 +1,4 @@
-"""A run from its data on a device to the last epoch: pretraining, training, and what is measured between."""
+"""Training of a run up to its last epoch: pretraining, main training, evaluation and diagnostics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def make(run: RunState) -> None:
     """Train a run to its end, from its checkpoint if it has one.
 
     Raises:
-        TimeBudgetSpentError: when the protocol's time is over.
+        TimeBudgetSpentError: when the protocol's time budget is over.
         DivergedError: if a loss stopped being a finite number.
         IncompatibleError: if the rule cannot work in the network.
 
@@ -30,7 +30,7 @@ def make(run: RunState) -> None:
         saved = restore(run)
     kept = pretrain(run, data, saved)
     if saved and saved["stage"] != "run":
-        saved = None  # it was the pretraining's
+        saved = None  # it was saved during pretraining
     with run.clock.measure("setup"):
         trainer = set_up(run, data, kept)
         trainer.warm_up()
@@ -41,7 +41,7 @@ def make(run: RunState) -> None:
 
 
 def _train(run: RunState, trainer: Trainer, kept: SegmentStates) -> None:
-    """Train the run proper, measuring after epochs and saving now and then."""
+    """Do the run's main training: evaluate after epochs and save checkpoints periodically."""
     run.send_event(
         "benchsuite_run_started", run_id=run.identity.run_id, spec=run.spec, resumed_from_epoch=trainer.epoch
     )
@@ -62,10 +62,10 @@ def _train(run: RunState, trainer: Trainer, kept: SegmentStates) -> None:
 
 
 def _end_epoch(run: RunState, trainer: Trainer, diagnosis: DiagnosticsSchedule, metrics: EpochMetrics) -> None:
-    """Take down an epoch's metrics, tell them, and look whether and how the run goes on."""
+    """Store and send an epoch's metrics, stop the run if it diverged, and measure diagnostics that are due."""
     run.progress.epochs.append(metrics)
     run.send_event("benchsuite_epoch_finished", run_id=run.identity.run_id, spec=run.spec, metrics=metrics)
-    # Before the loss: a rule knows better why it is not a number any more.
+    # Before the check of the loss: the rule gives a better reason why it is not finite.
     trainer.rule.after_epoch()
     if metrics.running_loss is None:
         raise DivergedError(f"the training loss was not finite in epoch {metrics.epoch}")

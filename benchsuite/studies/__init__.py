@@ -1,1 +1,1 @@
-"""Experiments: the suite's own rules and networks in settings where the theory says what must come out."""
+"""Experiments with the suite's own rules and networks in settings whose result is known from theory."""

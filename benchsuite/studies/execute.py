@@ -1,4 +1,4 @@
-"""One experiment from its spec to its record, or to the record that it has already."""
+"""Run one experiment and write its record, or find the record that it has already."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchsuite.studies.linear_dynamics.simulate import RULES, arms_of, simulate
 
 
 def earlier_record(selected: SelectedExperiment, store: RecordStore, registry: Registry) -> ExperimentRecord | None:
-    """Return the store's record of an experiment if nothing that can change its numbers has changed since."""
+    """Return an experiment's record from the store; None if anything that can change its numbers has changed since."""
     found = store.find_experiment(experiment_id(selected.spec))
     key = experiment_result_key(experiment_hash(selected.spec), rules_used(registry), versions())
     return found if found is not None and found.result_key == key else None
@@ -34,12 +34,12 @@ def execute(
 
     Args:
         selected: the experiment and its command.
-        store: where the record goes.
-        registry: where rules are taken from.
-        on_trajectory: told each trajectory and the seconds it took, as it ends.
+        store: for the record.
+        registry: provides the rules.
+        on_trajectory: called with each trajectory and its time in seconds, as it ends.
 
     Raises:
-        StoreError: if the record cannot be written; found out before anything is run.
+        StoreError: if the record cannot be written; checked before anything is run.
         PluginError: if a rule is not installed.
 
     """
@@ -73,7 +73,7 @@ def execute(
 
 
 def rules_used(registry: Registry) -> dict[str, RuleUsed]:
-    """Return where the rules that experiments run come from; raises PluginError if one is not installed."""
+    """Return the source and distribution of the rules in experiments; raises PluginError if one is not installed."""
     return {
         name: RuleUsed(
             source_hash=rule_source_hash(registry.rule(name)), distribution=registry.origins["rule", name].distribution

@@ -1,1 +1,1 @@
-"""What happens in a step and in an epoch: one step function, the loop, seeds, clock, checkpoints and devices."""
+"""Training: one step function, the epoch loop, seeds, clock, checkpoints and devices."""

@@ -1,4 +1,4 @@
-"""From a network, a protocol and a rule on paper to a trainer on a device."""
+"""Build a trainer on a device from the specs of a network, a protocol and a rule."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from benchsuite.training.seeds import generator
 from benchsuite.training.trainer import Trainer
 
 SegmentStates = Mapping[str, Mapping[str, Any]]
-"""State of segments by name."""
+"""State dicts of segments, by segment name."""
 
 
 @dataclass(frozen=True)
 class TrainingSpecs:
-    """What a trainer is made of."""
+    """Specs and seeds that a trainer is built from."""
 
     architecture: ArchitectureSpec
     protocol: ProtocolSpec
@@ -46,17 +46,17 @@ def assemble(
     """Build a network, attach its rule, and move both to the device.
 
     Args:
-        parts: on paper.
+        parts: specs and seeds.
         data: on the device.
-        device: where to.
-        registry: for the rule and for plugins' architectures.
-        kept: segments that take over a state and are frozen; they fit, see ``require_pretrainable``.
-        ranks: the processes that make the run together.
-        shapes: the network on paper, checked, where it was laid out for these data before.
+        device: the network and the rule are moved to it.
+        registry: provides the rule and plugins' architectures.
+        kept: states of segments that are loaded and frozen; ``require_pretrainable`` has checked that they fit.
+        ranks: the processes that share the run.
+        shapes: the network's checked shapes if they are already known for these data; None to work them out.
 
     Raises:
         IncompatibleError: if the rule cannot work in the network.
-        ShapeError: if the protocol's regulariser cannot.
+        ShapeError: if the protocol's regulariser cannot work in the network.
 
     """
     if shapes is None:

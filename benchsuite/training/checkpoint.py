@@ -1,4 +1,4 @@
-"""Checkpoints: complete, atomic, and only continued by the run that wrote them."""
+"""Complete checkpoints, written atomically and resumed only by the run that wrote them."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from benchsuite.errors import StoreError
 from benchsuite.files import replaced_atomically
 
 LAYOUT = 4
-"""Which entries a checkpoint has, and how each is built; raised whenever one that is there could not be continued."""
+"""Version of a checkpoint's entries and their format; raised whenever an older checkpoint could not be resumed."""
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write so that a crash at any moment leaves the old checkpoint or the new one.
+    """Write a checkpoint atomically: a crash at any moment leaves the old one or the new one.
 
     Raises:
-        StoreError: if it cannot be written; the old one is then untouched.
+        StoreError: if it cannot be written; the old one is then unchanged.
     """
     try:
         with replaced_atomically(path) as stream:
             torch.save({"layout": LAYOUT, **content}, stream)
     except RuntimeError as error:
-        # How torch's zip writer reports a full disk.
+        # torch's zip writer reports a full disk as a RuntimeError.
         raise StoreError(f"cannot write checkpoint {path}: {error}") from error
 
 
 def load_checkpoint(path: Path, result_key: str) -> dict[str, Any] | None:
-    """Return a checkpoint's content, or None if there is none that this run may continue.
+    """Return a checkpoint's content, or None if there is none that this run may resume.
 
-    A damaged file counts as none, and so does one of another result key (other code, other data) or of another
-    version's layout: such a run begins anew. Loaded without unpickling code.
+    A damaged file counts as none. So does a file with another result key (other code, other data) or with the layout
+    of another version. The run then starts from the beginning. No code is unpickled.
     """
     if not path.is_file():
         return None

@@ -1,7 +1,7 @@
-"""What is on the clock and what is not.
+"""Measurement of time and energy by purpose.
 
-On it: training steps and everything a rule needs (feedback updates, mirror phases), and moving each batch into place.
-Off it: reading data, building, warm-up, compilation, evaluation, diagnostics, checkpoints, logging.
+On the clock: training steps, everything a rule needs (feedback updates, mirror phases), and moving each batch into
+place. Off the clock: reading data, building, warm-up, compilation, evaluation, diagnostics, checkpoints, logging.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Clock:
-    """Adds up wall time, processor time and energy by purpose, waiting for the device at both ends of each stretch.
+    """Sums of wall time, CPU time and energy per purpose; synchronizes the device before and after each measurement.
 
     Attributes:
-        synchronize: waits until the device has done all it was given; does nothing on a CPU.
-        joules: the device's counter of energy; None where there is none.
-        spent: seconds by purpose.
-        worked: seconds of this process on processors, all threads together, by purpose.
-        used: joules by purpose; empty without a counter.
+        synchronize: waits until the device has finished all its work; does nothing on a CPU.
+        joules: the device's energy counter; None if it has none.
+        spent: wall time in seconds, per purpose.
+        worked: CPU time of this process in seconds, summed over threads, per purpose.
+        used: energy in joules, per purpose; empty without a counter.
 
     """
 
@@ -33,7 +33,7 @@ class Clock:
 
     @contextmanager
     def measure(self, purpose: str) -> Iterator[None]:
-        """Add what the block takes to a purpose, also when it raises."""
+        """Add the time and energy of the block to a purpose, also when the block raises."""
         self.synchronize()
         counter = self.joules
         before = counter() if counter else 0.0
@@ -50,7 +50,7 @@ class Clock:
 
     @contextmanager
     def apart(self, purpose: str, within: str) -> Iterator[None]:
-        """Add what the block takes to a purpose and take it from another, within whose stretch the block lies."""
+        """Add the time and energy of the block to ``purpose``, and take them off ``within``, measured around it."""
         before = [(sums, sums.get(purpose, 0.0)) for sums in (self.spent, self.worked, self.used)]
         try:
             with self.measure(purpose):

@@ -1,4 +1,4 @@
-"""From a hardware spec to a device that is ready, and what it really is."""
+"""Set up the device that a hardware spec asks for, and describe it for the record."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Device:
     """A device set up as a hardware spec asks.
 
     Attributes:
-        torch_device: for tensors.
-        used: what goes into the record.
-        autocast_dtype: narrow type for products, or None.
-        synchronizes_norms: whether batch norms shall see the batches of all processes.
-        synchronize: waits until the device has done all it was given.
-        energy: counts what it uses.
+        torch_device: the device of all tensors.
+        used: description for the record.
+        autocast_dtype: low-precision type of matrix products, or None.
+        synchronizes_norms: True if batch norm takes its statistics over the batches of all ranks.
+        synchronize: waits until the device has finished all its work.
+        energy: the device's energy meter.
 
     """
 
@@ -41,10 +41,10 @@ class Device:
 
 
 def resolve_hardware(hardware: HardwareSpec) -> HardwareSpec:
-    """Return a spec whose device and number of processes are explicit.
+    """Return a spec whose device and world size are explicit.
 
     Raises:
-        HardwareError: if this machine has not what the spec asks for, with what it has.
+        HardwareError: if this machine lacks what the spec asks for; the message says what it has.
 
     """
     processes = launched_world_size()
@@ -87,7 +87,7 @@ def resolve_hardware(hardware: HardwareSpec) -> HardwareSpec:
 
 
 def open_device(hardware: HardwareSpec, ranks: Ranks = SINGLE_PROCESS) -> Device:
-    """Set threads and precision for this process and return its device; the spec must be settled."""
+    """Set threads and precision for this process and return its device; the spec must be resolved."""
     device = torch.device(hardware.device)
     if ranks.world_size > 1 and device.type == "cuda":
         device = torch.device("cuda", ranks.local_rank)
@@ -115,7 +115,7 @@ def open_device(hardware: HardwareSpec, ranks: Ranks = SINGLE_PROCESS) -> Device
         world_size=ranks.world_size,
         notes=tuple(notes),
     )
-    synchronize: Callable[[], None] = lambda: None  # noqa: E731 - one of three ways to fill the same slot
+    synchronize: Callable[[], None] = lambda: None  # noqa: E731 - one of three values of the same variable
     if device.type == "cuda":
         synchronize = lambda: torch.cuda.synchronize(device)  # noqa: E731
     elif device.type == "mps":
@@ -126,7 +126,7 @@ def open_device(hardware: HardwareSpec, ranks: Ranks = SINGLE_PROCESS) -> Device
 
 
 def unknown_device(hardware: HardwareSpec) -> Device:
-    """Return what a record says of a device that nobody has seen; nothing can be made on it."""
+    """Return a placeholder for a device that is not known, for the record of a lost run; nothing can run on it."""
     used = HardwareUsed(
         hardware_class=hardware.hardware_class or "not known",
         device=hardware.device,
@@ -140,7 +140,7 @@ def unknown_device(hardware: HardwareSpec) -> Device:
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Start measuring peak memory afresh, as far as the platform allows."""
+    """Reset the peak memory counter, as far as the platform allows."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     else:
@@ -151,7 +151,7 @@ def reset_peak_memory(device: torch.device) -> None:
 
 
 def peak_memory(device: torch.device) -> tuple[float | None, str]:
-    """Return the peak since the last reset in MiB, and what was measured."""
+    """Return the peak memory in MiB since the last reset, and the name of what was measured."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20, "the device's allocator"
     try:

@@ -1,6 +1,6 @@
-"""What a device has used of energy, from counters that the hardware keeps.
+"""Energy used by a device, read from hardware counters.
 
-They count all that the device does, for whomever: on a shared machine the figure is too high for one run.
+A counter covers everything the device does, for all processes: on a shared machine the number is too high for one run.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ MICRO, MILLI = 1e-6, 1e-3
 
 @dataclass(frozen=True)
 class EnergyMeter:
-    """A counter of energy, if there is one.
+    """An energy counter, if the device has one.
 
     Attributes:
-        joules: returns the energy used since some moment in the past; None where nothing counts it.
-        source: what counts, or why nothing does.
+        joules: returns the energy used since a fixed moment in the past; None if there is no counter.
+        source: name of the counter, or the reason why there is none.
 
     """
 
@@ -31,7 +31,7 @@ class EnergyMeter:
 
 
 def open_energy_meter(device: torch.device, powercap: Path = POWERCAP) -> EnergyMeter:
-    """Return the meter of a device: NVML's for CUDA, that of the processor packages (RAPL) for the CPU."""
+    """Return a device's energy meter: NVML for CUDA, the processor packages' counters (RAPL) for the CPU."""
     if device.type == "cuda":
         return _of_gpu(device)
     if device.type == "cpu":
@@ -46,7 +46,7 @@ def _of_gpu(device: torch.device) -> EnergyMeter:
         return EnergyMeter(None, "NVML's Python package (nvidia-ml-py) is not installed")
     try:
         pynvml.nvmlInit()
-        # By its identifier: CUDA_VISIBLE_DEVICES renumbers torch's devices, not NVML's.
+        # By UUID: CUDA_VISIBLE_DEVICES renumbers torch's devices, but not NVML's.
         handle: Any = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}".encode())
         pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
     except pynvml.NVMLError as error:
@@ -57,7 +57,7 @@ def _of_gpu(device: torch.device) -> EnergyMeter:
 
 
 class _Package:
-    """One processor package, whose counter starts anew at its end."""
+    """One processor package; its counter wraps around at the end of its range."""
 
     def __init__(self, folder: Path) -> None:
         self.counter = folder / "energy_uj"
@@ -69,7 +69,7 @@ class _Package:
         return int(self.counter.read_text())
 
     def microjoules(self) -> int:
-        """Return what was used since the counter was opened; correct if asked before it has gone round once."""
+        """Return the energy used since the counter was opened; must be called at least once per wrap of the counter."""
         now = self._read()
         self.total += now - self.last if now >= self.last else now + self.range - self.last
         self.last = now
@@ -77,7 +77,7 @@ class _Package:
 
 
 def _of_packages(powercap: Path) -> EnergyMeter:
-    # One colon: `intel-rapl:0` is a package, `intel-rapl:0:0` a part of it. AMD's stand under the same name.
+    # One colon: `intel-rapl:0` is a package, `intel-rapl:0:0` a part of it. AMD processors use the same name.
     folders = sorted(f for f in powercap.glob("intel-rapl:*") if f.name.count(":") == 1)
     if not folders:
         return EnergyMeter(None, "the processor shows no counter")

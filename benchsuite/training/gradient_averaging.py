@@ -1,7 +1,7 @@
-"""Gradients of several processes become those of the whole batch, sent while autograd is still at the others.
+"""Average gradients over ranks in buckets, overlapping communication with the backward pass.
 
 Half of the rules fill ``.grad`` themselves, or change it after backward. So nothing is written into a gradient before
-the rule is done: what goes on its way during backward is a copy, and what the rule changed afterwards is sent again.
+the rule is done: during backward a copy is sent, and if the rule changes a gradient afterwards, it is sent again.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-# As torch's DistributedDataParallel: one piece is sent while the next is being worked out, and copies stay small.
+# As in torch's DistributedDataParallel: one bucket is sent while the next is computed, and copies stay small.
 BUCKET_BYTES = 25 * 2**20
 
 
 class _Bucket:
-    """Weights whose gradients are sent as one piece.
+    """Weights whose gradients are sent in one message.
 
     Attributes:
-        weights: of one type, on one device.
-        is_late: whether a gradient was changed after autograd had left it, in this step or an earlier one; then the
-            bucket waits for the rule's end. The same in all processes, which do the same.
+        weights: all of one dtype and on one device.
+        is_late: True if a gradient was changed after autograd had accumulated it, in this step or an earlier one. The
+            bucket is then sent only when the rule is done. Equal on all ranks, because all do the same.
     """
 
     def __init__(self, weights: list[Tensor]) -> None:
@@ -36,25 +36,25 @@ class _Bucket:
         self.sent: tuple[Tensor, dist.Work] | None = None
 
     def note(self, weight: Tensor) -> None:
-        """Take note that autograd has left a weight's gradient; a second time means that it had not before."""
+        """Note that autograd has accumulated a weight's gradient; a second call means that the first was too early."""
         self.is_late |= id(weight) in self.arrived
         if weight.grad is not None:
-            # Torch counts what is done to a tensor in place, which is how a change is noticed.
+            # torch counts in-place changes of a tensor in `_version`; a different count shows a change.
             self.arrived[id(weight)] = weight.grad, weight.grad._version
 
     @property
     def is_complete(self) -> bool:
-        """Whether autograd has left the gradient of every weight."""
+        """True if autograd has accumulated the gradient of every weight."""
         return len(self.arrived) == len(self.weights)
 
     @property
     def gradients(self) -> list[Tensor]:
-        """As autograd left them, in the order of the weights."""
+        """Gradients as autograd left them, in the order of the weights."""
         return [self.arrived[id(weight)][0] for weight in self.weights]
 
     @property
     def is_as_sent(self) -> bool:
-        """Whether every gradient is the tensor that was sent, and nothing was done to it since."""
+        """True if every gradient is still the tensor that was sent, and has not been changed since."""
         versions = [self.arrived[id(weight)][1] for weight in self.weights]
         return not self.is_late and all(
             weight.grad is gradient and gradient._version == version
@@ -63,34 +63,34 @@ class _Bucket:
 
 
 class GradientAverage:
-    """Averages what each of several processes left in ``.grad`` for its part of a batch.
+    """Average of the gradients that the ranks left in ``.grad``, each for its part of a batch.
 
-    Autograd tells when it has left a weight's gradient; once all of a bucket have theirs, a copy goes on its way.
-    Buckets go in one order everywhere, the last weights' first, as backward comes to them. What autograd had no part in
-    follows when the rule is done.
+    A hook tells when autograd has accumulated a weight's gradient. Once a bucket has all its gradients, a copy of them
+    is sent. All ranks send buckets in the same order, the last weights' first, as backward reaches them. Gradients that
+    autograd had no part in are sent when the rule is done.
     """
 
     def __init__(self, weights: Iterable[Tensor]) -> None:
-        """Take hold of all that an optimizer moves, in the same order in every process."""
+        """Register hooks on all weights that the optimizer updates, given in the same order on every rank."""
         self._weights = list(weights)
         leaves = [weight for weight in reversed(self._weights) if weight.requires_grad]
         self._buckets = [_Bucket(alike) for alike in _pieces(leaves)]
         self._bucket_of = {id(weight): bucket for bucket in self._buckets for weight in bucket.weights}
         self._next = 0
         self._fraction: float | None = None
-        # Weak, so that weights do not keep alive what holds them.
+        # A weak reference, so that the weights' hooks do not keep this object alive.
         tell = partial(_tell, weakref.ref(self))
         for weight in leaves:
             weight.register_post_accumulate_grad_hook(tell)  # type: ignore[no-untyped-call]
 
     @contextmanager
     def over(self, fraction: float) -> Iterator[None]:
-        """Replace the gradients that the block leaves by those of the whole batch, in place, at its end.
+        """Replace the gradients that the block leaves by those of the whole batch, in place, when the block ends.
 
-        Weights that have one gradient tensor between them keep it so; those without one are passed over.
+        Weights that share one gradient tensor still share it afterwards; weights without a gradient are skipped.
 
         Args:
-            fraction: this process's share of the batch's examples, since gradients are of means over examples.
+            fraction: this rank's share of the batch's examples, because gradients are of means over examples.
 
         """
         self._fraction = fraction
@@ -100,11 +100,11 @@ class GradientAverage:
         finally:
             self._next, self._fraction = 0, None
             for bucket in self._buckets:
-                # Copies of all gradients, which nobody needs any more.
+                # Frees the copies of all gradients, which are not needed any more.
                 bucket.arrived, bucket.sent = {}, None
 
     def arrive(self, weight: Tensor) -> None:
-        """Take note that autograd has left a weight's gradient, and send what is complete."""
+        """Note that autograd has accumulated a weight's gradient, and send the buckets that are complete."""
         if self._fraction is None:
             return
         self._bucket_of[id(weight)].note(weight)
@@ -117,7 +117,7 @@ class GradientAverage:
             self._next += 1
 
     def _finish(self, fraction: float) -> None:
-        """Take in what is under way, and average the rest."""
+        """Receive what was sent during backward, and average all other gradients."""
         averaged = self._receive()
         gradients = {id(weight.grad): weight.grad for weight in self._weights if weight.grad is not None}
         rest = [gradient for key, gradient in gradients.items() if key not in averaged]
@@ -127,7 +127,7 @@ class GradientAverage:
             _put_back(flat, piece)
 
     def _receive(self) -> set[int]:
-        """Take in what was sent during backward; return which gradients are those of the whole batch now."""
+        """Receive what was sent during backward; return the ids of gradients that are now those of the whole batch."""
         averaged: set[int] = set()
         for bucket in self._buckets:
             if bucket.sent is None:
@@ -148,9 +148,9 @@ def _tell(average: weakref.ref[GradientAverage], weight: Tensor) -> None:
 
 
 def _send(gradients: Sequence[Tensor], fraction: float) -> tuple[Tensor, dist.Work]:
-    """Set off the sum over all processes of a copy of gradients; return where it arrives, and what to wait for."""
+    """Start an all-reduce of a flat copy of gradients; return that copy and the handle to wait on."""
     with torch.no_grad():
-        flat = torch.cat([gradient.reshape(-1) for gradient in gradients]).mul_(fraction)
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients]).mul_(fraction)  # (total elements,)
     return flat, dist.all_reduce(flat, async_op=True)
 
 
@@ -160,7 +160,7 @@ def _put_back(flat: Tensor, gradients: Sequence[Tensor]) -> None:
 
 
 def _pieces(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    """Group tensors of one kind into pieces of about ``BUCKET_BYTES``, in order."""
+    """Group tensors of one dtype and device into pieces of about ``BUCKET_BYTES``, in order."""
     for _, alike in groupby(tensors, key=lambda t: (t.dtype, t.device)):
         piece: list[Tensor] = []
         size = 0

@@ -1,4 +1,4 @@
-"""How images lie in memory while a network trains: channel after channel, or pixel after pixel."""
+"""Choice of the memory format of images during training: contiguous or channels last."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from benchsuite.specs.models.hardware import MemoryFormat
 from benchsuite.training.step import compute_gradients
 from benchsuite.training.trainer import Trainer
 
-# Steps timed in each form, the best of which counts: what else a machine does makes a step slower only.
+# Steps timed per format. The fastest counts: other work on the machine can only make a step slower.
 TIMED_STEPS = 4
 
 
 def choose_memory_format(
     trainer: Trainer, wanted: MemoryFormat, synchronize: Callable[[], None], known: bool | None = None
 ) -> tuple[bool, str]:
-    """Put a trainer's network, rule and batches into one form, and leave everything else as it was.
+    """Put a trainer's network, rule and batches into one memory format, and leave everything else as it was.
 
     Args:
         trainer: set up, its warm-up done.
-        wanted: by the hardware spec.
+        wanted: the format that the hardware spec asks for.
         synchronize: waits for the device.
-        known: whether images lay pixel after pixel when a run that is continued was begun; None for a new one.
+        known: for a resumed run, True if it was started with channels last; None for a new run.
 
     Returns:
-        Whether they do now, and how that was found out; nothing where the spec says it.
+        True if the format is now channels last, and the measured times; an empty text if nothing was measured.
 
     """
     if wanted != "fastest" or known is not None:
@@ -43,7 +43,7 @@ def choose_memory_format(
         try:
             took[last] = _step_time_s(trainer, batch, synchronize)
         except RuntimeError as error:
-            # A map or a rule that takes its numbers in one order only.
+            # A map or a rule that accepts only one memory format.
             took[last] = float("inf")
             complaint = f" ({str(error).strip().splitlines()[0][:80]})"
     faster = trainer.ranks.broadcast_object(took[True] < took[False])
@@ -64,6 +64,6 @@ def _step_time_s(trainer: Trainer, batch: Batch, synchronize: Callable[[], None]
         start = time.perf_counter()
         compute_gradients(trainer.network, trainer.rule, trainer.optimizer, batch)
         synchronize()
-        if turn:  # the first one chooses kernels
+        if turn:  # the first one selects kernels
             best = min(best, time.perf_counter() - start)
     return best

@@ -1,4 +1,4 @@
-"""Optimizers and learning rates: torch's own, the same for every rule."""
+"""torch's optimizers and learning rate schedules, the same for every rule."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from benchsuite.specs.models.protocol import (
     StepSchedule,
 )
 
-# Devices whose kernels update all of a parameter in one pass over memory.
+# Devices for which torch has fused optimizers: one pass over memory per parameter.
 FUSED_DEVICES = frozenset({"cpu", "cuda"})
 
 
 def make_optimizer(spec: OptimizerSpec, network: Network, rule: Rule) -> torch.optim.Optimizer:
-    """Return torch's optimizer of a spec over a network and the feedback weights its rule learns.
+    """Return the spec's torch optimizer for a network's parameters and the feedback weights that its rule learns.
 
-    Fused where torch has it so for their device. Elsewhere parameter by parameter: torch's ``foreach`` SGD with
+    Fused if torch supports that on their device. Otherwise one parameter at a time: torch's ``foreach`` SGD with
     Nesterov momentum writes into ``.grad`` (torch 2.15), which a weight and its feedback weight may share.
     """
     groups = parameter_groups(network, rule, spec.learning_rate)
@@ -53,11 +53,11 @@ def make_optimizer(spec: OptimizerSpec, network: Network, rule: Rule) -> torch.o
 
 
 def match_gradient_layouts(weights: Iterable[Tensor]) -> None:
-    """Let every gradient lie in memory as its weight does; those that do already stay what they are.
+    """Give every gradient the memory layout of its weight; a gradient that has it already stays the same tensor.
 
-    Autograd sees to that for what it accumulates; a rule may leave the transpose of a product. Torch's fused optimizers
-    go through both in the order of memory: on a CPU they would give each weight another one's gradient without a word
-    (torch 2.15).
+    Autograd does so for the gradients that it accumulates, but a rule may leave the transpose of a product. torch's
+    fused optimizers read both in memory order: on a CPU they would silently give each weight the gradient of another
+    one (torch 2.15).
     """
     for weight in weights:
         gradient = weight.grad
@@ -66,7 +66,7 @@ def match_gradient_layouts(weights: Iterable[Tensor]) -> None:
 
 
 def _same_layout(gradient: Tensor, weight: Tensor) -> bool:
-    """Whether strides agree but where an axis has one entry, whose stride means nothing."""
+    """Return True if all strides agree; those of axes with one entry have no meaning and are ignored."""
     pairs = zip(gradient.stride(), weight.stride(), weight.shape, strict=True)
     return all(own == other for own, other, size in pairs if size > 1)
 
@@ -86,6 +86,6 @@ def learning_rate_at(protocol: ProtocolSpec, epoch: int) -> float:
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
-    """Set the protocol's rate; each group takes its multiple of it."""
+    """Set the protocol's learning rate; each parameter group gets its own multiple of it."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate * group["rate"]

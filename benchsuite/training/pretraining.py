@@ -1,4 +1,4 @@
-"""A run's first training: what it is made of, and what it leaves to the run proper."""
+"""Specs of a run's pretraining, and the segments that it passes on to the main training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchsuite.training.trainer import Trainer
 
 
 def pretraining_specs(spec: RunSpec) -> TrainingSpecs:
-    """Return the parts of a run's first training; its random streams are its own."""
+    """Return the specs of a run's pretraining, which has random streams of its own."""
     wanted = spec.pretraining
     changes = {
         "epochs": wanted.epochs,
@@ -25,5 +25,5 @@ def pretraining_specs(spec: RunSpec) -> TrainingSpecs:
 
 
 def pretrained_segments(spec: RunSpec, trainer: Trainer) -> SegmentStates:
-    """Return the state of the segments that the run proper takes over."""
+    """Return the states of the segments that the main training takes over."""
     return {name: trainer.network.segments[name].state_dict() for name in spec.pretraining.keep}

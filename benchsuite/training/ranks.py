@@ -1,8 +1,8 @@
-"""Several processes that make one run together, one device each, as ``torchrun`` starts them.
+"""Data-parallel runs: several processes started by ``torchrun``, one device each.
 
-Every process has the whole network and its part of each batch. What a rule left in ``.grad`` is averaged over all of
-them before the optimizer sees it, whatever way it got there, so rules know nothing of it. The first process alone reads
-and writes checkpoints, records and what plugins are told.
+Every rank has the whole network and its part of each batch. The gradients that a rule left in ``.grad`` are averaged
+over all ranks before the optimizer step, however they were made, so rules need no code for it. Only rank 0 reads and
+writes checkpoints and records, and sends events to plugins.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from benchsuite.specs.models.track import RunSpec
 
 Value = TypeVar("Value")
 
-# The others wait while the first measures, writes and loads; a lost process is noticed by torchrun at once.
+# The other ranks wait while rank 0 evaluates, writes and loads. torchrun notices a lost process at once.
 PROCESS_GROUP_TIMEOUT = timedelta(hours=2)
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """One process among those that make the runs.
+    """Place of this process among the processes that share the runs.
 
     Attributes:
-        rank: which one this is, from 0; over all machines.
-        size: how many there are.
-        local_rank: which one on this machine; it takes the CUDA device of that number.
+        rank: index of this process over all machines, from 0.
+        world_size: number of processes over all machines.
+        local_rank: index of this process on its machine; it uses the CUDA device of that number.
 
     """
 
@@ -45,23 +45,23 @@ class Ranks:
 
     @property
     def is_rank0(self) -> bool:
-        """Whether this process is the one that writes."""
+        """True if this process is rank 0, the only one that writes."""
         return self.rank == 0
 
     # --- examples ---
 
     def local_slice(self, examples: int) -> slice:
-        """Return which of a batch's examples are this process's; the first ones have one more where it does not divide.
+        """Return the slice of a batch that this rank gets; if the batch does not divide, the first ranks get one more.
 
         Args:
-            examples: in the whole batch, at least ``size``.
+            examples: number in the whole batch, at least ``world_size``.
         """
         each, left = divmod(examples, self.world_size)
         first = self.rank * each + min(self.rank, left)
         return slice(first, first + each + (self.rank < left))
 
     def shard(self, examples: int) -> BatchShard | None:
-        """Return what a rule gets to know of the whole batch that its part is of; None where the part is all."""
+        """Return this rank's place in a batch of so many examples, for the rule; None for a single process."""
         if self.world_size == 1:
             return None
         return BatchShard(
@@ -71,7 +71,7 @@ class Ranks:
     # --- numbers ---
 
     def all_reduce_sum(self, values: Tensor) -> Tensor:
-        """Return the sum over all processes; the argument is left as it is."""
+        """Return the sum over all ranks; the argument is unchanged."""
         if self.world_size == 1:
             return values
         summed = values.detach().clone()
@@ -79,7 +79,7 @@ class Ranks:
         return summed
 
     def broadcast_from_rank0(self, tensors: Iterable[Tensor]) -> None:
-        """Replace tensors by those of the first process: what it measures and saves is what all go on with."""
+        """Broadcast rank 0's tensors so that every rank continues from what is evaluated and saved."""
         if self.world_size > 1:
             for tensor in tensors:
                 dist.broadcast(tensor, src=0)
@@ -87,7 +87,7 @@ class Ranks:
     # --- decisions ---
 
     def broadcast_object(self, value: Value) -> Value:
-        """Return the first process's value, plain data or tensors on the CPU, everywhere."""
+        """Return rank 0's value (plain data or CPU tensors) on every rank."""
         if self.world_size == 1:
             return value
         values = [value]
@@ -95,7 +95,7 @@ class Ranks:
         return values[0]
 
     def all_gather(self, value: Tensor) -> list[Tensor]:
-        """Return every process's tensor, which is small and on the CPU."""
+        """Return the tensors of all ranks, by rank; for small tensors on the CPU."""
         if self.world_size == 1:
             return [value]
         values: list[Tensor] = [value] * self.world_size
@@ -103,13 +103,13 @@ class Ranks:
         return values
 
     def abort(self) -> None:
-        """Go out of the block of ``process_group`` at once; the others, who may wait for this process, notice it."""
+        """Leave the block of ``process_group`` at once; other ranks that wait for this one notice it."""
         if self.world_size > 1:
             raise _Left
 
     @contextmanager
     def rank0_first(self) -> Iterator[None]:
-        """Let the first process through the block before the others: what it downloads, they find."""
+        """Run the block on rank 0 first, then on the others, so that they find what rank 0 downloaded."""
         if self.world_size > 1 and not self.is_rank0:
             dist.barrier()
         yield
@@ -117,27 +117,27 @@ class Ranks:
             dist.barrier()
 
 
-class _Left(Exception):  # noqa: N818 - nothing is wrong
-    """Raised by a process that does not wait for the others."""
+class _Left(Exception):  # noqa: N818 - not an error
+    """Raised by a rank that leaves without waiting for the others."""
 
 
 SINGLE_PROCESS = Ranks()
-"""A process that makes its runs by itself."""
+"""Ranks of a process that runs alone."""
 
 
 def launched_world_size() -> int:
-    """Return how many processes ``torchrun`` has started this one among; 1 where it has not."""
+    """Return the world size that ``torchrun`` started; 1 without torchrun."""
     return int(os.environ.get("WORLD_SIZE", "1")) if dist.is_torchelastic_launched() else 1
 
 
 def local_world_size() -> int:
-    """Return how many of them are on this machine."""
+    """Return the number of processes that ``torchrun`` started on this machine; 1 without torchrun."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if dist.is_torchelastic_launched() else 1
 
 
 @contextmanager
 def process_group() -> Iterator[Ranks]:
-    """Meet the other processes that ``torchrun`` started, for the length of the block."""
+    """Join the process group of the processes that ``torchrun`` started, for the length of the block."""
     if launched_world_size() == 1:
         yield SINGLE_PROCESS
         return
@@ -149,10 +149,10 @@ def process_group() -> Iterator[Ranks]:
     dist.init_process_group(backend, timeout=PROCESS_GROUP_TIMEOUT)
     try:
         yield Ranks(dist.get_rank(), dist.get_world_size(), local_rank)
-        # None leaves while another still talks to it: gloo's threads ended a process that did.
+        # No rank leaves while another still communicates with it: gloo's threads killed a process that did.
         dist.barrier()
     except BaseException as error:
-        # NCCL's end waits for the others, who may be waiting for this process, and torchrun for it to end.
+        # Destroying an NCCL group waits for the other ranks. They may wait for this one, and torchrun for its end.
         if backend == "gloo":
             dist.destroy_process_group()
         if isinstance(error, _Left):
@@ -162,16 +162,16 @@ def process_group() -> Iterator[Ranks]:
 
 
 def require_world_size(spec: RunSpec, ranks: Ranks, examples: int) -> None:
-    """Refuse a run that these processes cannot make together.
+    """Refuse a run that these ranks cannot share.
 
     Args:
         spec: the run.
-        ranks: the processes that are there.
-        examples: of training.
+        ranks: the processes of this session.
+        examples: number of training examples.
 
     Raises:
-        HardwareError: if they are not as many as the run's hardware spec says, or a batch has fewer examples than there
-            are processes.
+        HardwareError: if the world size is not that of the run's hardware spec, or a batch has fewer examples than
+            there are ranks.
 
     """
     wanted, protocol = spec.hardware.world_size, spec.protocol

@@ -1,7 +1,7 @@
-"""Independent random streams from one seed index.
+"""Independent random streams derived from one seed index.
 
-All rules share the initial network and the order of examples at one index, so comparisons between rules are paired; a
-rule that draws more feedback weights than another shifts nothing else.
+At one index all rules share the initial network and the order of examples, so comparisons between rules are paired. A
+rule that draws more feedback weights than another changes no other stream.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ AXES: tuple[Axis, ...] = ("init", "feedback", "order", "dropout", "augmentation"
 
 
 def derive_seeds(seed: int, stage: str = "") -> dict[str, int]:
-    """Return one 63-bit seed an axis; a hash, so that neighbouring indices, axes and stages of a run share nothing."""
+    """Return one 63-bit seed per axis, by a hash: neighbouring indices, axes and stages of a run are independent."""
     return {axis: derive_seed(f"{stage}/{axis}" if stage else axis, seed) for axis in AXES}
 
 
@@ -27,10 +27,11 @@ def derive_seed(stream: str, seed: int) -> int:
 
 
 def generator(seeds: dict[str, int], axis: Axis, on: device | str = "cpu", rank: int = 0) -> Generator:
-    """Return a fresh stream of one axis. All but dropout's live on the CPU, so a device draws the same numbers.
+    """Return a new random generator of one axis.
 
-    Of several processes that share a run each has a stream of its own where a rank is given: those of dropout, which
-    draws for the examples at hand. Everything else is drawn for the whole batch by all of them alike.
+    All but dropout's are on the CPU, so that the numbers do not depend on the device. With a ``rank``, each rank has a
+    stream of its own: that is for dropout, which draws for the rank's own examples. Every other stream is drawn for the
+    whole batch, equally on all ranks.
     """
     seed = seeds[axis] if rank == 0 else derive_seed(f"rank {rank}", seeds[axis])
     return Generator(device=on).manual_seed(seed)

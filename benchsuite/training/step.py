@@ -14,8 +14,8 @@ from benchsuite.training.optimization import match_gradient_layouts
 from benchsuite.training.orthogonality import add_orthogonality_gradients
 
 Averaging = Callable[[Batch], AbstractContextManager[None]]
-"""Returns the block in which a rule leaves gradients for one rank's part of a batch; at its end they are those of the
-whole batch, on every rank."""
+"""Returns a context manager around the rule's work on one rank's part of a batch; when it exits, gradients are those of
+the whole batch, on every rank."""
 
 
 def training_step(
@@ -27,7 +27,7 @@ def training_step(
     orthogonality: OrthogonalitySpec | None = None,
     averaging: Averaging | None = None,
 ) -> StepResult:
-    """Take one step: gradients from the rule, weights by the optimizer, then what the rule does after an update.
+    """Take one training step: the rule sets gradients, the optimizer updates weights, the rule's ``after_update`` runs.
 
     Reads no tensor's value on the host, so that the step can be captured in a CUDA graph.
 
@@ -35,7 +35,7 @@ def training_step(
         network: in training mode.
         rule: attached to it.
         optimizer: of the network's parameters and the feedback weights that the rule learns.
-        batch: inputs (batch, *input_shape) and targets (batch,), laid out as the weights are.
+        batch: inputs (batch, *input_shape) and targets (batch,), in the weights' memory format.
         orthogonality: the protocol's penalty; None for none.
         averaging: averages gradients over ranks that share the batch; None for one process.
 
@@ -58,7 +58,7 @@ def compute_gradients(
     orthogonality: OrthogonalitySpec | None = None,
     averaging: Averaging | None = None,
 ) -> StepResult:
-    """Clear gradients and leave those of one step in ``.grad``: the first part of ``training_step``, same arguments."""
+    """Clear gradients, then compute those of one step: the first half of ``training_step``, with the same arguments."""
     optimizer.zero_grad(set_to_none=True)
     if averaging is None:
         result = rule.assign_credit(batch)
@@ -71,7 +71,7 @@ def compute_gradients(
 
 
 def update_weights(network: Network, optimizer: torch.optim.Optimizer) -> None:
-    """Move weights by their gradients and put them back into their constraints: the second part of a step."""
+    """Step the optimizer and apply the constraints on weights: the second half of ``training_step``."""
     match_gradient_layouts(weight for group in optimizer.param_groups for weight in group["params"])
     optimizer.step()
     network.constrain()

@@ -1,6 +1,6 @@
-"""The training loop: one network, one rule, one data set on one device; or a part of each batch on each of several.
+"""The training loop of one network with one rule on one data set, on one device or data-parallel on several.
 
-Nothing in an epoch reads a tensor's value on the host. Sums stay on the device and are read once, when it ends.
+Within an epoch no tensor's value is read on the host. Sums stay on the device and are read once, at the epoch's end.
 """
 
 from __future__ import annotations
@@ -28,22 +28,23 @@ from benchsuite.training.ranks import SINGLE_PROCESS, Ranks
 from benchsuite.training.seeds import generator
 from benchsuite.training.step import training_step
 
-# Agreeing takes a message between processes, which a step should not wait for.
+# With several ranks, rank 0's clock is broadcast; not every step should wait for that message.
 CLOCK_EVERY_STEPS = 16
 
 
 @dataclass(frozen=True)
 class EpochSums:
-    """What an epoch added up, read from the device once."""
+    """Results of an epoch, read from the device once."""
 
     loss: float
     """Mean over examples; may be NaN or infinite."""
     error: float
+    """Fraction of examples that were misclassified, 0 to 1."""
     examples: int
 
 
 class Trainer:
-    """A network, its rule and its optimizer, with the random streams that training draws from."""
+    """A network, its rule and its optimizer, with the random streams of training."""
 
     def __init__(
         self,
@@ -67,33 +68,33 @@ class Trainer:
         self.dropout = generator(seeds, "dropout", data.device, ranks.rank)
         network.set_dropout_generator(self.dropout)
         self.channels_last = False
-        """Whether images lie pixel after pixel in memory; set before training."""
+        """True if images are in channels-last format; set before training."""
         self.between_steps: Callable[[int], None] | None = None
-        """Told after each step but an epoch's last how many there were in it. What it does is not training: a deadline
-        moves on by the time it takes, and it leaves network and rule in training mode."""
+        """Called after each step except an epoch's last, with the number of steps taken in the epoch. Its time is not
+        training time: a deadline moves by it. It must leave network and rule in training mode."""
         self.epoch = 0
-        """Epochs finished."""
+        """Number of finished epochs."""
 
     @property
     def _learning(self) -> Iterator[Tensor]:
-        """All that the optimizer moves, forward weights first."""
+        """All tensors that the optimizer updates, forward weights first."""
         return (weight for group in self.optimizer.param_groups for weight in group["params"])
 
     @property
     def learning_rate(self) -> float:
-        """The rate of the epoch to come."""
+        """Learning rate of the next epoch."""
         return learning_rate_at(self.protocol, self.epoch)
 
     @property
     def steps_per_epoch(self) -> int:
-        """How many batches an epoch has."""
+        """Number of batches per epoch."""
         return self.protocol.steps_per_epoch(self.data.train_examples)
 
     def batches(self) -> Iterator[Batch]:
-        """Yield an epoch's batches, in a fresh random order unless the protocol keeps that of the data set.
+        """Yield an epoch's batches, in a new random order unless the protocol keeps the order of the data set.
 
-        All have one shape but the last, which is smaller where ``last_batch`` is 'keep' and the sizes do not divide.
-        Of several processes each gets its part of every batch.
+        All batches have one shape, except that the last is smaller if ``last_batch`` is 'keep' and the batch size does
+        not divide the number of examples. With several ranks, each gets its part of every batch.
         """
         examples, size = self.data.train_examples, self.protocol.batch_size
         if self.protocol.order == "fixed":
@@ -109,7 +110,7 @@ class Trainer:
             yield self.laid_out(Batch(inputs, targets, self.criterion, self.ranks.shard(whole)))
 
     def set_channels_last(self, last: bool) -> None:
-        """Let images lie pixel after pixel from now on, or channel after channel; numbers stay."""
+        """Change the memory format of images and weights to channels last or contiguous; values stay the same."""
         if last == self.channels_last:
             return
         self.channels_last = last
@@ -117,19 +118,19 @@ class Trainer:
         for module in (self.network, self.rule):
             for tensor in (*module.parameters(), *module.buffers()):
                 if tensor.dim() == 4:
-                    # Not module.to, which puts another tensor in a buffer's place: optimizer and maps have this one.
+                    # Not module.to, which replaces buffers by new tensors: optimizer and maps hold these ones.
                     tensor.data = tensor.data.contiguous(memory_format=form)
 
     def laid_out(self, batch: Batch) -> Batch:
-        """Return a batch whose images lie as the network's weights do."""
+        """Return the batch with its images in the memory format of the network's weights."""
         if not self.channels_last or batch.inputs.dim() != 4:
             return batch
         return replace(batch, inputs=batch.inputs.contiguous(memory_format=torch.channels_last))
 
     def warm_up(self) -> None:
-        """Take one step and undo it, so that lazy imports, libraries' set-up and first kernels are off the clock.
+        """Take one step and undo it, so that lazy imports, library set-up and first kernel launches are off the clock.
 
-        On a CPU, torch's first optimizer step alone imports modules for seconds.
+        On a CPU, the imports of torch's first optimizer step alone take seconds.
         """
         before = copy.deepcopy(self.state())
         self.network.train()
@@ -139,13 +140,13 @@ class Trainer:
         self.load_state(before)
 
     def begin(self) -> None:
-        """Let the rule do what it does before the first batch of a run."""
+        """Call the rule's ``before_training``, before the first batch of a run."""
         self.network.train()
         self.rule.train()
         self.rule.before_training()
 
     def _averaged(self, batch: Batch) -> AbstractContextManager[None]:
-        """Let gradients that are left for a part of a batch become those of the whole."""
+        """Return the block in which gradients of this rank's part of a batch are averaged over all ranks."""
         if batch.shard is None:
             return nullcontext()
         if self._average is None:
@@ -184,7 +185,7 @@ class Trainer:
             wrong.add_(count_wrong(result.logits, batch.targets))
             examples += len(batch.targets)
             if deadline is not None and self._is_late(deadline, step):
-                # What made the rule unable to go on is a better reason than the clock.
+                # If the rule cannot go on, its error is a better reason than the time budget.
                 self.rule.after_epoch()
                 raise TimeBudgetSpentError
             if self.between_steps is not None and step + 1 < self.steps_per_epoch:
@@ -194,31 +195,31 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         self.epoch += 1
         loss, errors, whole = self._totals(loss_sum, wrong, examples)
-        # Running averages of batch norms that each process keeps of its own examples, and rounding in what a rule
-        # works out by itself: everybody goes on with what is measured and saved.
+        # Batch norms' running averages differ between ranks, because each sees its own examples; so does rounding in
+        # what a rule computes. From here all ranks continue with rank 0's tensors, which are evaluated and saved.
         self.ranks.broadcast_from_rank0(self._tensors())
         return EpochSums(loss / whole, errors / whole, int(whole))
 
     def _is_late(self, deadline: float, step: int) -> bool:
-        """Whether time is up; several processes ask the first one's clock, now and then."""
+        """Return True if the deadline has passed; several ranks ask rank 0's clock, every few steps."""
         if self.ranks.world_size == 1:
             return time.perf_counter() > deadline
         return step % CLOCK_EVERY_STEPS == 0 and self.ranks.broadcast_object(time.perf_counter() > deadline)
 
     def _totals(self, *sums: Tensor | int) -> list[float]:
-        """Return sums over all processes, read from the device at once."""
+        """Return sums over all ranks, read from the device in one transfer."""
         wide = torch.float64 if _has_float64(self.data) else torch.float32
         values = torch.stack([torch.as_tensor(value, dtype=wide, device=self.data.device) for value in sums])
         totals: list[float] = self.ranks.all_reduce_sum(values).tolist()
         return totals
 
     def _tensors(self) -> Iterator[Tensor]:
-        """All that network and rule consist of; a tensor that both have comes once from each."""
+        """Yield all tensors of network and rule; a tensor that both have is yielded twice."""
         for module in (self.network, self.rule):
             yield from (value for value in module.state_dict().values() if isinstance(value, Tensor))
 
     def evaluate(self, part: str) -> SetMetrics | None:
-        """Measure on the whole 'train' or 'test' set in evaluation mode; None if the loss is not finite."""
+        """Evaluate on the whole 'train' or 'test' set, in evaluation mode; None if the loss is not finite."""
         self.network.eval()
         slices_of = self.data.train_slices if part == "train" else self.data.test_slices
         slices = slices_of(self.protocol.evaluation.batch_size, self.ranks.rank, self.ranks.world_size)
@@ -226,7 +227,7 @@ class Trainer:
         examples = 0
         with torch.no_grad():
             for inputs, targets in slices:
-                logits = self.network(self.laid_out(Batch(inputs, targets, self.criterion)).inputs)
+                logits = self.network(self.laid_out(Batch(inputs, targets, self.criterion)).inputs)  # (batch, classes)
                 sums[0] += self.criterion.summed(logits, targets)
                 sums[1] += count_wrong(logits, targets)
                 if self.data.classes > 5:
@@ -240,7 +241,7 @@ class Trainer:
         return SetMetrics(loss=loss, error=wrong, top5_error=top5, examples=examples)
 
     def state(self) -> dict[str, Any]:
-        """Return everything that training depends on, for a checkpoint."""
+        """Return everything that later training depends on, for a checkpoint."""
         return {
             "network": self.network.state_dict(),
             "rule": self.rule.state_dict(),
@@ -252,7 +253,7 @@ class Trainer:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state that ``state`` returned, in a trainer made from the same spec."""
+        """Load a state that ``state`` returned, in a trainer built from the same spec."""
         self.network.load_state_dict(state["network"])
         self.rule.load_state_dict(state["rule"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -263,16 +264,16 @@ class Trainer:
 
 
 def count_wrong(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return how many examples' largest output is not their class, on the device.
+    """Return the number of examples whose largest output is not their class, as a tensor on the device.
 
-    An output that is not a number counts as wrong: argmax would take it for the largest.
+    An example with a NaN output counts as wrong: argmax would take the NaN for the largest.
     """
-    top, predicted = logits.max(1)
+    top, predicted = logits.max(1)  # (batch,)
     return ((predicted != targets) | top.isnan()).sum()
 
 
 def count_wrong_top5(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return how many examples' class is not among the five largest outputs, on the device."""
+    """Return the number of examples whose class is not among the five largest outputs, as a tensor on the device."""
     return (logits.topk(5, 1).indices != targets.unsqueeze(1)).all(1).sum()
 
 

@@ -1,10 +1,11 @@
-"""A deep linear network that learns one matrix, stepped by the suite's own rules.
+"""A deep linear network that learns one matrix, trained by the suite's own rules.
 
-With the unit vectors as inputs and half the squared error, plain gradient descent is Euler's scheme of the flow
+With the unit vectors as inputs and half the squared error as loss, plain gradient descent is Euler's method for the
+flow
 
     dW_l/dt = (R_{l+1} … R_k E) (W_{l-1} … W_1)^T,    dR_l/dt = ε (dW_l/dt)^T,    E = T - W_k … W_1,
 
-so that what is simulated is what a rule does in training, and not a formula beside it.
+so the simulation runs the training step of the rule itself, not a separate formula.
 
 Source: Amit 2019 (URFB), eq. 9 and section 5.1.
 """
@@ -35,10 +36,10 @@ from benchsuite.training.step import training_step
 
 
 class SquaredErrorToTable(Criterion):
-    """Half the squared distance to a row of a table, summed over outputs: regression with class indices as row numbers.
+    """Half the squared distance to a row of a table, summed over outputs: regression with class indices as rows.
 
     Attributes:
-        table: what the network should say, shape (rows, outputs).
+        table: target outputs, shape (rows, outputs).
 
     """
 
@@ -46,13 +47,13 @@ class SquaredErrorToTable(Criterion):
         self.table = table
 
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean over the batch."""
+        """Return the mean loss over the batch."""
         return self.summed(logits, targets) / len(targets)
 
     def loss_and_error(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mean loss and its gradient by the logits."""
+        """Return the mean loss and its gradient with respect to the logits."""
         with torch.no_grad():
-            difference = logits - self.table[targets]
+            difference = logits - self.table[targets]  # (batch, outputs)
             return 0.5 * difference.square().sum() / len(targets), difference.div_(len(targets))
 
     def summed(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -61,7 +62,7 @@ class SquaredErrorToTable(Criterion):
 
     def per_example(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return each example's loss."""
-        return 0.5 * (logits - self.table[targets]).square().sum(1)
+        return 0.5 * (logits - self.table[targets]).square().sum(1)  # (batch,)
 
 
 def linear_network(dimensions: Sequence[int], standard_deviation: float | None, generator: Generator) -> Network:
@@ -69,8 +70,8 @@ def linear_network(dimensions: Sequence[int], standard_deviation: float | None, 
 
     Args:
         dimensions: units of the input, of each hidden layer and of the output.
-        standard_deviation: of the weights, normal; None for weights of zero.
-        generator: the stream for initial weights.
+        standard_deviation: of the normally distributed weights; None for zero weights.
+        generator: random stream of the initial weights.
 
     """
     drawn = [_initialization(standard_deviation, fan_in) for fan_in in dimensions[:-1]]
@@ -96,17 +97,17 @@ def _initialization(standard_deviation: float | None, fan_in: int) -> Initializa
 
 
 class LinearDynamics:
-    """A linear network on its way to one matrix.
+    """A linear network while it learns one matrix.
 
-    ``first_feedback`` stands for R_1, which has nothing to pass credit to and so is none of the rule's: it is followed
-    as R_1(0) + ε (W_1 - W_1(0))^T.
+    ``first_feedback`` stands for R_1. There is no segment below it to pass credit to, so the rule does not have it; it
+    is computed as R_1(0) + ε (W_1 - W_1(0))^T.
 
     Args:
-        network: from ``linear_network``, what ``rule`` is attached to.
-        rule: with its weights as they are at the start.
+        network: from ``linear_network``, with ``rule`` attached.
+        rule: with its feedback weights as they are at the start.
         target: T^T, shape (inputs, outputs), float64.
         step_size: Δt.
-        first_feedback: R_1(0)^T, in the shape of the first weight; None leaves correlations out.
+        first_feedback: R_1(0)^T, in the shape of the first weight; None to leave out correlations.
         feedback_rate: ε of R_1.
 
     """
@@ -124,7 +125,7 @@ class LinearDynamics:
         self.rule = rule
         inputs = torch.eye(len(target), dtype=target.dtype)
         self.batch = Batch(inputs, torch.arange(len(target)), SquaredErrorToTable(target))
-        # Criteria are means over the batch, the flow's error is the sum.
+        # The criterion is a mean over the batch, the flow's error a sum: the rate is multiplied by the batch size.
         self.optimizer = make_optimizer(Sgd(kind="sgd", learning_rate=step_size * len(target)), network, rule)
         self._first_feedback = first_feedback
         self._feedback_rate = feedback_rate
@@ -132,11 +133,11 @@ class LinearDynamics:
 
     @property
     def weights(self) -> list[Tensor]:
-        """Return W_1 to W_k as they are now."""
+        """Return the present W_1 to W_k."""
         return [linear_map.weight.detach() for linear_map in self.network.maps.values()]
 
     def step(self) -> None:
-        """Move by Δt: what the harness does with a batch."""
+        """Move by Δt, with the same training step as a run."""
         training_step(self.network, self.rule, self.optimizer, self.batch)
 
     def squared_error(self) -> float:
@@ -145,7 +146,7 @@ class LinearDynamics:
             return 2 * float(self.batch.criterion.summed(self.network(self.batch.inputs), self.batch.targets))
 
     def correlations(self) -> tuple[float | None, ...]:
-        """Return the Pearson correlation of W_l with R_l^T for each l from 1; empty without a first feedback weight."""
+        """Return the Pearson correlation of W_l with R_l^T for each l from 1; empty without ``first_feedback``."""
         if self._first_feedback is None:
             return ()
         first = self._first_feedback + self._feedback_rate * (self.weights[0] - self._first_start)
@@ -154,11 +155,11 @@ class LinearDynamics:
 
 
 def correlation(first: Tensor, second: Tensor) -> float | None:
-    """Return the Pearson correlation of two matrices' entries; None where one of them is constant or not finite."""
+    """Return the Pearson correlation of two matrices' entries; None if one of them is constant or not finite."""
     centered = [t.flatten() - t.mean() for t in (first, second)]
     sizes = [float(t.abs().max()) for t in centered]
     if not all(0 < size < math.inf for size in sizes):
         return None
-    # By the largest entry first: squares of tiny entries are too small for a float, of huge ones too large.
+    # Divided by the largest entry first: squares of tiny entries underflow, squares of huge ones overflow.
     a, b = (t / size for t, size in zip(centered, sizes, strict=True))
     return max(-1.0, min(1.0, float(a @ b / (a.norm() * b.norm()))))

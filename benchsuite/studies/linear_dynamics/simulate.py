@@ -1,4 +1,4 @@
-"""All trajectories of a ``linear_dynamics`` experiment at one seed: what is drawn, what is run, what is measured."""
+"""Simulation of one trajectory of a ``linear_dynamics`` experiment: its arms, random streams and measurements."""
 
 from __future__ import annotations
 
@@ -35,28 +35,28 @@ class Arm:
     feedback_rate: float | None
     config: Mapping[str, Any]
     weight_standard_deviation: float | None
-    """None starts from zero."""
+    """Of the initial weights; None for zero weights."""
 
 
 def arms_of(spec: ExperimentSpec) -> list[Arm]:
-    """Return what is compared: each ε in the spec's order, then backprop."""
+    """Return the arms that are compared: one per ε in the spec's order, then backprop."""
     drawn = {"distribution": "normal", "standard_deviation": spec.feedback_standard_deviation}
     learned = [Arm(LEARNED_FEEDBACK_RULE, rate, {**drawn, "feedback_rate": rate}, None) for rate in spec.feedback_rates]
     return [*learned, Arm(EXACT_RULE, None, {}, spec.backprop_standard_deviation)]
 
 
 def stream_seeds(seed: int) -> dict[str, int]:
-    """Return the seed of each stream; none is shared with a run's at the same index."""
+    """Return the seed of each stream; a run with the same seed index has other seeds."""
     return {stream: derive_seed(f"linear_dynamics/{stream}", seed) for stream in STREAMS}
 
 
 def draw_target(spec: ExperimentSpec, generator: Generator) -> Tensor:
-    """Return T^T, the product of one random matrix a layer, shape (inputs, outputs), float64."""
+    """Return T^T, the product of one random matrix per layer, shape (inputs, outputs), float64."""
     factors = [
         torch.empty(rows, columns, dtype=torch.float64).normal_(0, spec.target_standard_deviation, generator=generator)
         for rows, columns in pairwise(spec.dimensions)
     ]
-    return reduce(torch.matmul, factors)
+    return reduce(torch.matmul, factors)  # (inputs, outputs)
 
 
 def simulate(spec: ExperimentSpec, seed: int, arm: Arm, registry: Registry) -> Trajectory:
@@ -66,10 +66,10 @@ def simulate(spec: ExperimentSpec, seed: int, arm: Arm, registry: Registry) -> T
         spec: the experiment.
         seed: the seed index.
         arm: from ``arms_of``.
-        registry: where the rule is taken from.
+        registry: provides the rule.
 
     Raises:
-        PluginError: if the rule is not installed, or works by another mechanism than it did.
+        PluginError: if the rule is not installed, or does not replace and draw feedback weights by its config.
 
     """
     streams = {name: Generator().manual_seed(value) for name, value in stream_seeds(seed).items()}
