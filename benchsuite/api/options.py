@@ -1,4 +1,4 @@
-"""Arguments that several functions of the library share, and what they stand for."""
+"""Types and meanings of arguments that several functions of the library share."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def make_selection(
     """Return what the arguments of ``plan`` and ``run`` select.
 
     Raises:
-        SpecError: if a seed or a setting has a value that none can have.
+        SpecError: if a seed or a setting has an invalid value.
 
     """
     return Selection(

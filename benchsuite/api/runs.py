@@ -1,4 +1,4 @@
-"""Runs of a suite, a track or an experiment: the command's own path."""
+"""Run a suite, a track or an experiment; ``benchsuite run`` calls the same function."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run(
 
     Everything is checked before the first run starts. Runs that are finished already are not made again, and
     interrupted ones continue where they stopped. A run that diverges or crashes is a result with that status, not an
-    exception. Ctrl-C saves the state and returns what there is, with ``interrupted`` set.
+    exception. Ctrl-C saves the state and returns the results so far, with ``interrupted`` set.
 
     Args:
         target: name of a suite, a track or an experiment, or path of such a YAML file.
