@@ -1,4 +1,4 @@
-"""``benchsuite export`` and ``benchsuite import``: records out of a store and into one, without loss."""
+"""``benchsuite export`` and ``benchsuite import``: copy records out of a store and into one, without loss."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def export(
     replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Copy a store's records into a folder for review, one file a run. A different record there is left as it is."""
+    """Copy a store's records into a folder for review, one file per run. A different record there is left as it is."""
     from benchsuite.api.transfers import export
 
     done = export(out, store=store, tracks=tracks, from_mlflow=from_mlflow, replace=replace)
