@@ -20,7 +20,7 @@ class Experiment:
 
     Attributes:
         claim: name of the trait.
-        measure: what is measured, in words.
+        measure: the measured quantity, in words.
         threshold: if the measured value exceeds it in any network, the trait's value is ``above``; else it is not.
         above: value of the trait above the threshold.
         weaker: the value of the trait that claims less, so that it is no failure if more is shown; None if both say

@@ -71,7 +71,7 @@ def _least_specificity(draws: list[Tensor]) -> float:
 
 
 def specificity(draws: list[Tensor]) -> float:
-    """Return how far credit tells units apart by what is fed back, from 0 to 1.
+    """Return the specificity of credit, from 0 to 1: how far feedback distinguishes units.
 
     One if the error reaches units in more than one pattern. Zero if the one pattern is the same for all units that get
     any credit. Else the share of the pattern that recurs in other draws, for the same example or for all. That is one
@@ -101,7 +101,7 @@ def specificity(draws: list[Tensor]) -> float:
 
 
 def _is_uniform(patterns: Tensor) -> bool:
-    """Return whether every pattern is the same for all units at which it is not zero."""
+    """Return True if every pattern is the same for all units at which it is not zero."""
     on = patterns.abs() > _ROUNDING
     mean = (patterns * on).sum(1, keepdim=True) / on.sum(1, keepdim=True).clamp(min=1)
     return bool(((patterns - mean).abs() * on <= _ROUNDING).all())
