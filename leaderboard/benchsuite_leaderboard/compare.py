@@ -25,7 +25,7 @@ class PairLine:
 
     @property
     def better(self) -> str:
-        """Return which side has the lower error: ``left``, ``right``, or nothing if the interval includes zero."""
+        """Return the side with the lower error: ``left``, ``right``, or nothing if the interval includes zero."""
         found = self.difference
         if found is None or found.low is None or found.high is None:
             return ""

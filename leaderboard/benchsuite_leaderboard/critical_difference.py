@@ -169,7 +169,7 @@ def friedman_p(errors: Sequence[Sequence[float]]) -> float | None:
     """Return the p-value that all rules are alike.
 
     Args:
-        errors: one sequence a rule, of its errors by track.
+        errors: one sequence per rule, of its errors by track.
 
     """
     from scipy.special import fdtrc
@@ -183,7 +183,7 @@ def friedman_statistic(errors: Sequence[Sequence[float]]) -> float:
     """Return Friedman's chi-squared, corrected for ties; NaN if all rules are tied on every track.
 
     Args:
-        errors: one sequence a rule, of its errors by track.
+        errors: one sequence per rule, of its errors by track.
 
     """
     rules, tracks = len(errors), len(errors[0])

@@ -40,7 +40,7 @@ def error_and_loss(record: RunRecord, budget: int) -> list[Chart]:
 
 
 def diagnostics(record: RunRecord, budget: int) -> list[Chart]:
-    """Draw every diagnostic over epochs, one line a segment in forward order; arguments as above."""
+    """Draw every diagnostic over epochs, one line per segment in forward order; arguments as above."""
     found: dict[str, dict[str | None, dict[float, float]]] = {}
     for diagnostic, segment, epoch, value in measured_values(record):
         found.setdefault(diagnostic, {}).setdefault(segment, {})[epoch] = value

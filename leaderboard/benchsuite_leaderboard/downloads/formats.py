@@ -90,7 +90,7 @@ def to_json(table: DataTable) -> str:
 
 
 def to_latex(table: DataTable) -> str:
-    """Return a LaTeX ``table`` with horizontal rules of booktabs, the only package it needs."""
+    """Return a LaTeX ``table`` with the line commands of booktabs, the only package it needs."""
     lines = [_latex_row(row) for row in table.printed_rows]
     return "\n".join(
         [

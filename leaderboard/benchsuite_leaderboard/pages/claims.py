@@ -69,7 +69,7 @@ def _places(tables: Iterable[TrackTable]) -> dict[str, str]:
 
 
 def _undecided(verdict: ClaimVerdict) -> list[str]:
-    """Return why a claim is undecided, each reason once, with its tiers unless it applies to all."""
+    """Return the reasons why a claim is undecided, each once, with its tiers unless it applies to all."""
     tiers: dict[str, dict[str, None]] = {}
     for case in verdict.cases:
         if case.comparison.setting:
