@@ -22,7 +22,7 @@ class Displayed:
     """Base class of results that can be shown as a table; ``parts`` returns its content."""
 
     def parts(self) -> Sequence[Part]:
-        """Return what the command prints, in order."""
+        """Return the parts that the command prints, in order."""
         raise NotImplementedError
 
     def table(self) -> str:

@@ -40,9 +40,9 @@ def run(
     Args:
         target: name of a suite, a track or an experiment, or path of such a YAML file.
         rules: names or patterns; the suite's own if not given, for a track all that are installed.
-        seeds: how many seeds, or which indices; the suite's own if not given, 3 for a track. All rules share network,
+        seeds: number of seeds, or seed indices; the suite's own if not given, 3 for a track. All rules share network,
             data order and dropout at one seed index.
-        tier: how much to run, ``"smoke"``, ``"quick"`` or ``"paper"``; the suite's own, or quick for a track.
+        tier: amount of work, ``"smoke"``, ``"quick"`` or ``"paper"``; the suite's own, or quick for a track.
         set: fields to override, such as ``{"protocol.epochs": 5}``.
         hardware: name of a hardware spec, or path of one.
         store: folder of records, checkpoints and MLflow's mirror; ``$BENCHSUITE_STORE`` or ``benchsuite-store`` if not
