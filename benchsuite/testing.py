@@ -1,4 +1,4 @@
-"""The conformance kit: a pytest suite that checks whether a rule keeps the contract of ``benchsuite.credit.rule``.
+"""The conformance kit: a pytest suite that checks that a rule keeps the contract of ``benchsuite.credit.rule``.
 
 In the tests of a rule's author::
 
@@ -9,7 +9,7 @@ In the tests of a rule's author::
         rule = MyRule
 
 That is all; ``pytest`` then runs every check on every sample network that the rule can work in. ``RuleConformance``
-says what can be set; ``select_covering_set`` keeps the tests of a package with many rules short. This package imports
+lists the settings; ``select_covering_set`` keeps the tests of a package with many rules short. This package imports
 pytest; ``benchsuite`` itself does not.
 """
 

@@ -1,4 +1,4 @@
-"""What rules claim of themselves, held against experiments."""
+"""Audits: test by experiment what rules claim in ``traits``."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from benchsuite.registry import manager
 
 
 def audit(rule: str) -> RuleAudit:
-    """Test by experiment what a rule claims of itself in ``traits``, with its default hyperparameters.
+    """Test by experiment what a rule claims in ``traits``, with its default hyperparameters.
 
     Args:
         rule: name of an installed rule.
 
     Returns:
-        The verdict on each claim with the numbers behind it; ``.failed`` has those that were contradicted.
+        The verdict on each claim with its numbers; ``.failed`` holds the contradicted claims.
 
     Raises:
         PluginError: if there is no such rule.
@@ -41,14 +41,14 @@ def audit_rules(rules: Rules = None, *, out: PathLike | None = None) -> Iterator
     """Audit several rules, one after the other.
 
     Args:
-        rules: names; all that are installed if not given.
-        out: folder to write one JSON file per rule into, for ``build_site``.
+        rules: names of rules; all installed rules if not given.
+        out: folder to write one JSON file per rule to, for ``build_site``.
 
     Yields:
-        What was found of each rule, as soon as it is known.
+        The audit of each rule, as soon as it is done.
 
     Raises:
-        PluginError: if one of the rules does not exist; found out before any is audited.
+        PluginError: if one of the rules does not exist; raised before any is audited.
 
     """
     registry = manager.installed_registry()

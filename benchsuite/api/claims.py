@@ -1,4 +1,4 @@
-"""Claims of papers, and the verdict that records give on each."""
+"""Judge claims of papers by records."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COLOURS = {"reproduced": "green", "not_reproduced": "red", "not_enough_records":
 
 
 class ClaimVerdicts(Displayed, Sequence[ClaimVerdict]):
-    """The verdict on each claim, by the claim's name."""
+    """Verdicts on claims, sorted by the claim's name."""
 
     def __init__(self, verdicts: Iterable[ClaimVerdict]) -> None:
         self._verdicts = tuple(verdicts)
@@ -45,7 +45,7 @@ class ClaimVerdicts(Displayed, Sequence[ClaimVerdict]):
         return iter(self._verdicts)
 
     def __repr__(self) -> str:
-        """Return how many claims have which verdict, in one line."""
+        """Return the number of claims per verdict, in one line."""
         return f"<ClaimVerdicts: {self._counts()}>"
 
     def parts(self) -> Sequence[Part]:
@@ -67,11 +67,11 @@ def claims(records: Iterable[RunRecord] | PathLike, *, specs: Paths = None) -> C
     A comparison holds if the whole 95 % interval of the difference lies where the claim says.
 
     Args:
-        records: of runs, or a folder of records.
-        specs: folders of your own specs, with claims of your own.
+        records: records of runs, or a folder of records.
+        specs: folders of your own specs, with your own claims.
 
     Returns:
-        One verdict per claim, with the numbers and the runs behind it.
+        One verdict per claim, with its numbers and runs.
 
     Raises:
         SpecError: if a claim or a track is wrong.

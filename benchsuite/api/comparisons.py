@@ -1,4 +1,4 @@
-"""Two rules compared on every track that both were run on: paired differences, and why where there is none."""
+"""Compare two rules on every track that both were run on: paired differences, or reasons for none."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class ComparedRows:
         table: the track, tier, data and network.
         left: the first rule's row; ``.test_error`` is its mean over seeds.
         right: the second rule's row.
-        difference: test error of the left less the right, as a fraction, paired by seed, with its 95 % interval.
-        p_value: of Welch's t-test on all seeds of both; None where one has a single seed, or no spread.
+        difference: test error of left minus right, as a fraction, paired by seed, with its 95 % interval.
+        p_value: of Welch's t-test on all seeds of both; None if one has a single seed, or no spread.
 
     """
 
@@ -43,7 +43,7 @@ class ComparedRows:
 
     @property
     def better(self) -> Better:
-        """The side with the lower error, where the whole interval says so."""
+        """The side with the lower error, if the whole interval is on that side."""
         low, high = self.difference.low, self.difference.high
         if low is None or high is None or low <= 0 <= high:
             return "undecided"
@@ -51,7 +51,7 @@ class ComparedRows:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What a reader must know: seeds that failed and are in no number."""
+        """Remarks for the reader: seeds that failed and are not in the numbers."""
         return tuple(
             f"{row.label}: {row.completed} of {row.total} seeds" for row in (self.left, self.right) if not row.complete
         )
@@ -59,14 +59,14 @@ class ComparedRows:
 
 @dataclass(frozen=True)
 class NotCompared:
-    """A track on which both rules were run, but not so that they can be compared.
+    """A track on which both rules were run, but under conditions that cannot be compared.
 
     Attributes:
         track: name of the track.
         tier: tier of the runs.
         left: label of the first rule's row.
-        right: label of the second rule's row that is most like it.
-        reasons: what differs.
+        right: label of the second rule's most similar row.
+        reasons: differences that prevent the comparison.
 
     """
 
@@ -83,13 +83,13 @@ class NotCompared:
 
 @dataclass(frozen=True, repr=False)
 class RuleComparison(Displayed):
-    """Two rules on all tracks that both were run on. Iterating gives the compared pairs of rows.
+    """Comparison of two rules on all tracks that both were run on. Iterate over it for the compared pairs of rows.
 
     Attributes:
         left: name of the first rule.
         right: name of the second.
         rows: pairs of rows, by track and tier.
-        not_compared: the others, with reasons.
+        not_compared: the other pairs, with reasons.
 
     """
 
@@ -146,13 +146,13 @@ def compare(
 ) -> RuleComparison:
     """Compare two rules on every track that both were run on.
 
-    Runs are compared only where data, network, protocol, hardware class and precision are the same. At one seed index
-    all rules share the network and the order of examples, so differences are taken seed by seed.
+    Runs are compared only where data, network, protocol, hardware class and precision are the same. At one seed index,
+    all rules share the network and the order of examples, so differences are paired by seed.
 
     Args:
-        records: of runs, or a folder of records.
+        records: records of runs, or a folder of records.
         left: name of the first rule.
-        right: name of the second rule, which is taken off the first.
+        right: name of the second rule; its error is subtracted from the first's.
         own_protocols: also compare rules that were trained by different protocols; some tracks give a rule its own
             learning rate or regulariser.
 
@@ -190,7 +190,7 @@ def compare(
 def _compare_on_track(
     tables: Sequence[TrackTable], left: str, right: str, own_protocols: bool
 ) -> Iterator[ComparedRows | NotCompared]:
-    """Yield what becomes of each row of the left rule; nothing where one of the rules was not run on the track."""
+    """Yield the comparison of each row of the left rule, or the reasons for none; nothing if one rule has no row."""
     others = [(table, row) for table in tables for row in table.rows if row.rule == right]
     if not others:
         return
@@ -208,7 +208,7 @@ def _compare_on_track(
 def _obstacles(
     table: TrackTable, row: RuleRow, other_table: TrackTable, other: RuleRow, own_protocols: bool
 ) -> list[str]:
-    """Return what keeps two rows from being compared; empty if nothing does."""
+    """Return the reasons why two rows cannot be compared; empty if they can."""
     found = []
     if table is not other_table:
         fields = ", ".join(difference.field for difference in table.differences)

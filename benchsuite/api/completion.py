@@ -1,4 +1,4 @@
-"""Names that the shell completes; answered without importing torch, since completion must be quick."""
+"""Complete names for the shell; without importing torch, since completion must be fast."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from benchsuite.specs.loading.targets import RUNNABLE
 
 
 def complete_target(incomplete: str) -> list[str]:
-    """Return the suites, tracks and experiments that a word may become; loads no plugin."""
+    """Return the suites, tracks and experiments that complete a word; loads no plugin."""
     library = find_specs()
     return [name for kind in RUNNABLE for name in library.names(kind) if name.startswith(incomplete)]
 
 
 def complete_rule(incomplete: str) -> list[str]:
-    """Return the rules that a word may become, by the names of their plugins; loads no plugin."""
+    """Return the rules that complete a word, by the names of their plugins; loads no plugin."""
     points = entry_points(group="benchsuite")
-    # A plugin is named as its rule is. The suite's own diagnostics are plugins too.
+    # A plugin has the name of its rule. The suite's own diagnostics are plugins too.
     names = {point.name for point in points if not point.value.startswith("benchsuite.")}
     return sorted(name for name in names if name.startswith(incomplete))

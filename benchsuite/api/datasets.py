@@ -1,4 +1,4 @@
-"""Data sets: which are on this machine, fetching one, and checking one."""
+"""Data sets: list those on this machine, fetch one, verify one."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from benchsuite.specs.models.dataset import DatasetSpec
 
 @dataclass(frozen=True)
 class DatasetState:
-    """Whether a data set is on this machine.
+    """Availability of a data set on this machine.
 
     Attributes:
-        found: whether a run would find it without a download.
-        detail: where it is, or what is missing and what to do.
+        found: True if a run would find it without a download.
+        detail: its place, or the missing files and what to do.
 
     """
 
@@ -38,7 +38,7 @@ class DatasetState:
 
 
 class DatasetStates(Displayed, Mapping[str, DatasetState]):
-    """Whether each data set is on this machine, by name."""
+    """Availability of each data set on this machine, by name."""
 
     def __init__(self, data_root: Path, states: Mapping[str, DatasetState]) -> None:
         self.data_root = data_root
@@ -58,11 +58,11 @@ class DatasetStates(Displayed, Mapping[str, DatasetState]):
         return len(self._states)
 
     def __repr__(self) -> str:
-        """Return how many are here, in one line."""
+        """Return the number of data sets found, in one line."""
         return f"<DatasetStates: {sum(s.found for s in self.values())} of {len(self)} in {self.data_root}>"
 
     def parts(self) -> Sequence[Part]:
-        """Return a line that says where data sets lie, and a table of states."""
+        """Return a line with the folder of data sets, and a table of states."""
         table = Table(show_header=False, box=None, pad_edge=False)
         for name, state in self.items():
             table.add_row(Text(name), "found" if state.found else "missing", Text(state.detail))
@@ -78,7 +78,7 @@ class FetchedDataset(DatasetState):
     """A data set after ``fetch_dataset``.
 
     Attributes:
-        fetched: whether this call brought anything; False if it was there.
+        fetched: True if this call fetched files; False if they were there already.
 
     """
 
@@ -88,12 +88,12 @@ class FetchedDataset(DatasetState):
 
 @dataclass(frozen=True)
 class DatasetReport(Displayed):
-    """A data set, read as a whole.
+    """Result of reading and checking a whole data set.
 
     Attributes:
-        name: of the data set.
-        problem: what is wrong; empty if all is right.
-        content: what there is; None if it cannot be read.
+        name: name of the data set.
+        problem: description of the problem; empty if there is none.
+        content: description of the content; None if it cannot be read.
 
     """
 
@@ -103,7 +103,7 @@ class DatasetReport(Displayed):
 
     @property
     def is_right(self) -> bool:
-        """Whether the data set is there and as it should be."""
+        """True if the data set is present and correct."""
         return not self.problem
 
     def parts(self) -> Sequence[Part]:
@@ -127,7 +127,7 @@ class DatasetReport(Displayed):
 
 
 def dataset_states(*, data_root: PathLike | None = None, specs: Paths = None) -> DatasetStates:
-    """Return for every data set whether it is on this machine. No content is read.
+    """Return the availability of every data set on this machine. No content is read.
 
     Args:
         data_root: folder of data sets; ``$BENCHSUITE_DATA`` or the user's cache folder if not given.
@@ -147,13 +147,13 @@ def fetch_dataset(name: str, *, data_root: PathLike | None = None, specs: Paths 
     """Put a data set's files under the data root, as the first run on it would: unpacked, downloaded or generated.
 
     Args:
-        name: of a data set.
+        name: name of a data set.
         data_root: folder of data sets; ``$BENCHSUITE_DATA`` or the user's cache folder if not given.
         specs: folders of your own specs.
 
     Raises:
         SpecError: if there is no such data set, or its spec is wrong.
-        DataError: if it cannot be had.
+        DataError: if it cannot be fetched.
 
     """
     workspace, root = open_workspace(specs), find_data_root(data_root)
@@ -161,15 +161,15 @@ def fetch_dataset(name: str, *, data_root: PathLike | None = None, specs: Paths 
     before = availability(spec, root, workspace.registry.datasets)
     load_dataset(spec, root, workspace.registry.datasets)
     there = availability(spec, root, workspace.registry.datasets)
-    # What a run would unpack or generate counts as found before, with another detail.
+    # Files that a run would unpack or generate already count as found, with another detail.
     return FetchedDataset(there.found, there.detail, name, there != before)
 
 
 def verify_dataset(name: str, *, data_root: PathLike | None = None, specs: Paths = None) -> DatasetReport:
-    """Read a whole data set, check it and work out its fingerprint. Nothing is downloaded.
+    """Read a whole data set, check it and compute its fingerprint. Nothing is downloaded.
 
-    Of ImageNet every image is decoded once, by all cores; before that, what was prepared of it is held against the
-    checksums of when it was made.
+    For ImageNet, every image is decoded once, on all cores; before that, prepared packs are checked against the
+    checksums from when they were made.
 
     Args:
         name: of a data set.

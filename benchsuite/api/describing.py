@@ -1,4 +1,4 @@
-"""Everything about one rule, track, suite, data set and so on, published values included."""
+"""Describe one rule, track, suite, data set and so on, including published values."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from benchsuite.specs.loading.library import SpecLibrary
 
 
 def info(name: str, *, specs: Paths = None) -> dict[str, Any]:
-    """Return everything about what is called so, by kind.
+    """Return everything about the things of one name, by kind.
 
     Args:
-        name: of a rule, diagnostic, track, suite, experiment, data set, architecture or hardware.
+        name: name of a rule, diagnostic, track, suite, experiment, data set, architecture or hardware.
         specs: folders of your own specs.
 
     Returns:
-        Plain data: of a rule its hyperparameters and traits, of a spec its fields and its file, of a track also what
-        papers publish of it.
+        Plain data: hyperparameters and traits of a rule, fields and file of a spec, for a track also the values that
+        papers publish.
 
     Raises:
-        SpecError: if nothing is called so.
+        SpecError: if nothing has this name.
         PluginError: if two plugins provide a rule of that name.
 
     Example:
@@ -68,7 +68,7 @@ def _everything_named(name: str, workspace: Workspace) -> dict[str, Any]:
 
 
 def _published(track: str, library: SpecLibrary) -> list[dict[str, Any]]:
-    """Return what is published of the rules on a track, as the reference specs have it."""
+    """Return the published values of rules on a track, from the reference specs."""
     return [
         {
             **entry.model_dump(mode="json", exclude={"track"}, exclude_defaults=True),

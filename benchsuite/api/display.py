@@ -1,4 +1,4 @@
-"""Results as text, as HTML for notebooks, and as what the command prints in colour: all from the same parts."""
+"""Show results as plain text, as HTML in notebooks, and in colour on the terminal, from the same parts."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Part = Table | Text | str
 """A table, a line with colours, or a plain line."""
 
 WIDTH = 200
-"""Columns of a table as text, at most; a pipe has no width of its own."""
+"""Most characters per line of a table as text; a pipe has no width of its own."""
 
 HTML = '<pre style="white-space:pre;overflow-x:auto;line-height:normal;font-family:monospace">{code}</pre>'
 
 
 class Displayed:
-    """Base of results that have a table; ``parts`` says what is in it."""
+    """Base class of results that can be shown as a table; ``parts`` returns its content."""
 
     def parts(self) -> Sequence[Part]:
-        """Return what the command prints, in order."""
+        """Return the parts that the command prints, in order."""
         raise NotImplementedError
 
     def table(self) -> str:

@@ -1,4 +1,4 @@
-"""State of this installation: versions, devices, data sets and plugins, with what is wrong."""
+"""Check this installation: versions, devices, data sets and plugins, with their problems."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ DEPENDENCIES = ("torch", "torchvision", "pydantic", "pluggy", "mlflow", "numpy",
 
 @dataclass(frozen=True)
 class Installation(Displayed):
-    """What is installed here.
+    """State of this installation.
 
     Attributes:
-        versions: of Python and of the packages that matter.
+        versions: versions of Python and of important packages.
         devices: one line per device.
-        datasets: whether each is on this machine.
-        plugins: where each comes from.
-        problems: plugins that were left out, and names that two of them provide.
+        datasets: availability of each data set on this machine.
+        plugins: origin of each plugin.
+        problems: plugins that were left out, and names that two plugins provide.
 
     """
 
@@ -70,7 +70,7 @@ class Installation(Displayed):
 
 
 def doctor(*, data_root: PathLike | None = None, specs: Paths = None) -> Installation:
-    """Look at versions, devices, data sets and plugins.
+    """Check versions, devices, data sets and plugins.
 
     Args:
         data_root: folder of data sets; ``$BENCHSUITE_DATA`` or the user's cache folder if not given.

@@ -1,4 +1,4 @@
-"""Where runs are made: here, or on a Ray cluster."""
+"""Choose where runs are made: in this process, or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchsuite.training.device import resolve_hardware
 from benchsuite.training.ranks import Ranks
 
 ExecutorName = Literal["local", "ray"]
-"""Here, one after the other, or on a Ray cluster, many at once."""
+"""``local``: here, one after the other. ``ray``: on a Ray cluster, many at once."""
 
 
 def hardware_resolver(executor: ExecutorName) -> Callable[[HardwareSpec], HardwareSpec]:
@@ -25,7 +25,7 @@ def hardware_resolver(executor: ExecutorName) -> Callable[[HardwareSpec], Hardwa
 
 
 def make_executor(name: ExecutorName, ranks: Ranks) -> Executor | None:
-    """Return what makes the runs elsewhere; None if they are made here."""
+    """Return the executor that makes the runs elsewhere; None if they are made here."""
     if name == "local":
         return None
     if ranks.world_size > 1:

@@ -1,4 +1,4 @@
-"""Records as rows of plain values, and as pandas data frames where pandas is installed."""
+"""Convert records to rows of plain values, and to pandas data frames if pandas is installed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas
 
 Unit = Literal["runs", "epochs", "diagnostics"]
-"""One row per run, per epoch of a run, or per measured number about its credit."""
+"""One row per run, per epoch of a run, or per value of a diagnostic."""
 
 IDENTITY: Mapping[str, Callable[[RunRecord], Any]] = {
     "run_id": lambda record: record.run_id,
@@ -24,7 +24,7 @@ IDENTITY: Mapping[str, Callable[[RunRecord], Any]] = {
     "rule": lambda record: record.spec.rule.name,
     "seed": lambda record: record.spec.seed,
 }
-"""Columns that all rows begin with."""
+"""First columns of all rows."""
 
 RUN: Mapping[str, Callable[[RunRecord], Any]] = {
     **IDENTITY,
@@ -53,7 +53,7 @@ RUN: Mapping[str, Callable[[RunRecord], Any]] = {
     "ended_at": lambda record: record.ended_at,
     "command": lambda record: record.command,
 }
-"""Columns of a row per run; final errors are those that tables count."""
+"""Columns of a row per run; final errors are those in the tables."""
 
 EPOCH: Mapping[str, Callable[[EpochMetrics], Any]] = {
     "epoch": lambda metrics: metrics.epoch,
@@ -69,7 +69,7 @@ EPOCH: Mapping[str, Callable[[EpochMetrics], Any]] = {
 """Columns of a row per epoch, after those of ``IDENTITY``."""
 
 DIAGNOSTIC = ("diagnostic", "segment", "epoch", "value")
-"""Columns of a row per measured number, after those of ``IDENTITY``; epochs are fractional between steps."""
+"""Columns of a row per diagnostic value, after those of ``IDENTITY``; epochs are fractional between steps."""
 
 COLUMNS: Mapping[Unit, tuple[str, ...]] = {
     "runs": tuple(RUN),

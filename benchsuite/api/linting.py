@@ -1,4 +1,4 @@
-"""A folder of records, reviewed like code."""
+"""Lint a folder of records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def lint(folder: PathLike) -> LintReport:
     """Check a folder of records: broken files, names, hashes, duplicates, mixed tracks, missing seeds, dirty code.
 
     Args:
-        folder: with its subfolders.
+        folder: folder of records; its subfolders are checked too.
 
     Returns:
         ``.findings`` by path, ``.records`` read, and ``.is_clean`` if no finding is a problem.

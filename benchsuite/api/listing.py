@@ -1,4 +1,4 @@
-"""What there is: rules, tracks, data sets and other specs, diagnostics and plugins."""
+"""List rules, tracks, data sets and other specs, diagnostics and plugins."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ SECTIONS: tuple[Section, ...] = get_args(Section)
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing by name.
+    """One entry of a listing.
 
     Attributes:
-        name: what specs and the command call it.
+        name: its name in specs and on the command line.
         summary: one sentence.
         origin: the distribution or the file it comes from.
 
@@ -51,7 +51,7 @@ class Entry:
 
 
 class Listing(Displayed, Sequence[Entry]):
-    """Entries of one kind, by name."""
+    """Entries of one kind, sorted by name."""
 
     def __init__(self, title: str, entries: Iterable[Entry]) -> None:
         self.title = title
@@ -59,7 +59,7 @@ class Listing(Displayed, Sequence[Entry]):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names alone."""
+        """Names of the entries."""
         return tuple(entry.name for entry in self)
 
     def __len__(self) -> int:
@@ -102,12 +102,12 @@ class Listing(Displayed, Sequence[Entry]):
 
 @dataclass(frozen=True)
 class Overview(Displayed):
-    """Everything there is, and what was left out.
+    """Listings of all kinds, and the plugins and names that were left out.
 
     Attributes:
         sections: a listing per kind.
         failures: plugins that were left out, and why.
-        conflicts: names of rules and diagnostics that several plugins provide, so that none of them has it.
+        conflicts: names of rules and diagnostics that several plugins provide; none of them gets the name.
 
     """
 
@@ -139,14 +139,14 @@ class Overview(Displayed):
 
 
 def list_all(specs: Paths = None, sections: Iterable[Section] = SECTIONS) -> Overview:
-    """List everything there is.
+    """List entries of every kind.
 
     Args:
         specs: folders of your own specs.
-        sections: kinds of things; all if not given.
+        sections: kinds of entries; all if not given.
 
     Returns:
-        A listing per kind in ``.sections``, and what was left out: ``.failures``, ``.conflicts``.
+        A listing per kind in ``.sections``; plugins and names that were left out in ``.failures`` and ``.conflicts``.
 
     """
     workspace = open_workspace(specs)
@@ -172,7 +172,7 @@ def list_rules() -> Listing:
 
 
 def list_diagnostics() -> Listing:
-    """List the diagnostics of all installed plugins: what can be measured of the credit."""
+    """List the diagnostics of all installed plugins, which measure credit."""
     return _listing("diagnostics", open_workspace())
 
 

@@ -1,4 +1,4 @@
-"""MLflow: brought up to date with the records of a store, and its pages served."""
+"""MLflow: mirror the records of a store, and serve MLflow's pages."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def serve_mlflow(
         track: open this track's page.
         host: address to listen on.
         port: port to listen on; 0 takes a free one.
-        open_browser: open the page.
-        ready: told where the pages are, and what they show.
+        open_browser: open the page in a browser.
+        ready: called with the pages' address and what they show.
 
     Raises:
         EmptySelectionError: if the store has no mirror.

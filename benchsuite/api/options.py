@@ -1,4 +1,4 @@
-"""Arguments that several functions of the library share, and what they stand for."""
+"""Types and meanings of arguments that several functions of the library share."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Rules = str | Iterable[str] | None
 """Names or patterns of rules, in a list or separated by commas."""
 
 Seeds = int | Iterable[int] | None
-"""How many seeds, counted from index 0, or which seed indices."""
+"""Number of seeds, counted from index 0, or a list of seed indices."""
 
 Settings = Mapping[str, Any] | Iterable[str] | None
 """Overrides: ``{"protocol.epochs": 5}``, or texts as the command takes them, ``["protocol.epochs=5"]``."""
@@ -72,10 +72,10 @@ def make_selection(
     settings: Settings = None,
     hardware: PathLike = "auto",
 ) -> Selection:
-    """Return what the arguments of ``plan`` and ``run`` select.
+    """Return the selection that the arguments of ``plan`` and ``run`` describe.
 
     Raises:
-        SpecError: if a seed or a setting has a value that none can have.
+        SpecError: if a seed or a setting has an invalid value.
 
     """
     return Selection(

@@ -1,4 +1,4 @@
-"""What papers say beside the pages of a site: published values and claims, laid out for the tracks with records."""
+"""Find the published values and claims of papers that a site shows beside its records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Found = TypeVar("Found")
 
 
 def papers_of(cells: set[tuple[str, Tier]], workspace: Workspace, warn: Callable[[str], None]) -> Papers:
-    """Return published values and claims for these tracks and tiers; a wrong spec costs them, with a warning."""
+    """Return published values and claims for these tracks and tiers; none, with a warning, if a spec is wrong."""
     library, registry = workspace.library, workspace.registry
 
     def is_wanted(track: str, tier: Tier) -> bool:

@@ -1,4 +1,4 @@
-"""The dry run: what would be run, what is refused and why, and how much work it is."""
+"""Plan runs without making any: the runs, the refused pairs with reasons, and the work."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from benchsuite.training.device import resolve_hardware
 
 @dataclass(frozen=True, repr=False)
 class Plan(Displayed):
-    """Every run of a selection with its estimate. Iterating gives all of them, refused ones too, in order of execution.
+    """Every run of a selection with its estimate. Iterate over all, refused ones too, in order of execution.
 
     Attributes:
-        entries: every run; ``refused`` says why one cannot be made, ``estimate`` what it takes.
+        entries: every run; its ``refused`` has the reasons why it cannot be made, its ``estimate`` the work.
 
     """
 
@@ -59,12 +59,12 @@ class Plan(Displayed):
 
     @property
     def flops(self) -> float:
-        """Floating-point operations of all runs, evaluation left out."""
+        """Floating-point operations of all runs, without evaluation."""
         return sum(entry.estimate.flops_total for entry in self.entries if entry.estimate)
 
     @property
     def hours(self) -> float | None:
-        """Hours of all runs one after the other; None unless the hardware spec says ``sustained_tflops``."""
+        """Hours of all runs one after the other; None unless the hardware spec has ``sustained_tflops``."""
         known = [found for entry in self.entries if (found := hours_of(entry)) is not None]
         return None if self.hardware.sustained_tflops is None else sum(known)
 
@@ -74,7 +74,7 @@ class Plan(Displayed):
         return f"<Plan: {runs}, {refused} refused, {self.flops / 1e15:.3g} PFLOP>"
 
     def parts(self) -> Sequence[Part]:
-        """Return the table of runs, a line for each refused pair, and the work in all."""
+        """Return the table of runs, a line for each refused pair, and the total work."""
         table = Table(header_style="dim")
         for name in ("track", "tier", "rule", "seed", "run"):
             table.add_column(name)
@@ -114,13 +114,13 @@ def plan(
 ) -> Plan:
     """Plan the runs of a suite or a track without running any.
 
-    Needs neither a download nor the hardware, as long as the specs say the data's shape and ``sustained_tflops``.
+    Needs neither a download nor the hardware, if the specs give the data's shape and ``sustained_tflops``.
 
     Args:
         target: name of a suite or a track, or path of such a YAML file.
         rules: names or patterns; the suite's own if not given, for a track all that are installed.
-        seeds: how many seeds, or which indices; the suite's own if not given, 3 for a track.
-        tier: how much to run, ``"smoke"``, ``"quick"`` or ``"paper"``; the suite's own, or quick for a track.
+        seeds: number of seeds, or seed indices; the suite's own if not given, 3 for a track.
+        tier: amount of work, ``"smoke"``, ``"quick"`` or ``"paper"``; the suite's own, or quick for a track.
         set: fields to override, such as ``{"protocol.epochs": 5}``.
         hardware: name of a hardware spec, or path of one.
         data_root: folder of data sets; ``$BENCHSUITE_DATA`` or the user's cache folder if not given.
@@ -150,7 +150,7 @@ def plan(
 
 
 def hours_of(entry: PlannedRun) -> float | None:
-    """Return the hours of one run; None if it is refused, or the hardware spec does not say ``sustained_tflops``."""
+    """Return the hours of one run; None if it is refused, or the hardware spec has no ``sustained_tflops``."""
     hardware = entry.selected.spec.hardware
     if hardware.sustained_tflops is None or entry.estimate is None:
         return None
@@ -158,7 +158,7 @@ def hours_of(entry: PlannedRun) -> float | None:
 
 
 def _resolve_hardware(hardware: HardwareSpec) -> HardwareSpec:
-    """Return this machine's hardware, or the spec unchanged if it says how fast hardware is that is not here."""
+    """Return this machine's hardware, or the spec unchanged if it gives the speed of hardware that is not here."""
     try:
         return resolve_hardware(hardware)
     except HardwareError:

@@ -1,4 +1,4 @@
-"""Data sets made of what the user has: an archive decoded to arrays, or ImageNet's folders packed."""
+"""Prepare data sets from the user's files: decode an archive to arrays, or pack ImageNet's folders."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ IMAGENET = "imagenet"
 
 @dataclass(frozen=True)
 class PreparedArrays(Displayed):
-    """Arrays made of an archive.
+    """Arrays decoded from an archive.
 
     Attributes:
-        dataset: what was made, and of what.
-        done: where it is, and whether this call made it.
+        dataset: the data set and its source.
+        done: its place, and whether this call made it.
 
     """
 
@@ -34,7 +34,7 @@ class PreparedArrays(Displayed):
 
     @property
     def warning(self) -> str:
-        """A sentence where the decoder gave other values than usual; else empty."""
+        """Warning if the decoder gave other values than usual; else empty."""
         usual = self.dataset.fingerprint
         return "" if self.done.fingerprint == usual else another_decoder(usual, self.done.decoder)
 
@@ -62,11 +62,11 @@ class PreparedArrays(Displayed):
 
 @dataclass(frozen=True)
 class PreparedImagenet(Displayed):
-    """Packs made of ImageNet's folders.
+    """Packs made from ImageNet's folders.
 
     Attributes:
         side: pixels of the shorter side.
-        packs: where they are, what is in them, and whether this call made them.
+        packs: their place and content, and whether this call made them.
 
     """
 
@@ -107,22 +107,22 @@ def prepare_dataset(
     data_root: PathLike | None = None,
     on_pack: Callable[[int, int], None] = lambda done, total: None,
 ) -> PreparedArrays | PreparedImagenet:
-    """Make a data set of what you have, under the data root. Made once; continues what was stopped.
+    """Make a data set from your files, under the data root. It is made once; a stopped call is continued.
 
     Args:
-        name: ``"imagenet"``, or a data set that is made of an archive.
+        name: ``"imagenet"``, or a data set that is made from an archive.
         source: the archive, or ImageNet's folder; ``imagenet`` under the data root if not given.
-        side: of ImageNet, pixels of the shorter side.
-        processes: of ImageNet, how many work at once; one per core if not given.
+        side: for ImageNet, pixels of the shorter side.
+        processes: for ImageNet, number of processes; one per core if not given.
         data_root: folder of data sets; ``$BENCHSUITE_DATA`` or the user's cache folder if not given.
-        on_pack: of ImageNet, told after each pack how many are done, and how many there will be.
+        on_pack: for ImageNet, called after each pack with the number done and the total.
 
     Returns:
-        Where it is, its fingerprint, and whether this call made it.
+        The place and fingerprint of the data set, and whether this call made it.
 
     Raises:
-        SpecError: if no such data set is prepared, or the archive is not named.
-        DataError: if the source is not what it should be, or the data root cannot be written.
+        SpecError: if the data set is unknown or needs no preparation, or no archive is given.
+        DataError: if the source is not as expected, or the data root cannot be written.
 
     """
     root = find_data_root(data_root)

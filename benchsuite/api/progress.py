@@ -1,4 +1,4 @@
-"""Progress of runs on stderr: bars where a person watches, one line per run where nobody does."""
+"""Show progress of runs on stderr: bars in a terminal, one line per run elsewhere."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from benchsuite_leaderboard.study_tables import trajectory_label
 
 
 class Progress:
-    """Hears what ``run`` does; says nothing but warnings. Derive from it to show progress in your own way.
+    """Receiver of the events of ``run``; shows only warnings. Derive from it to show progress in your own way.
 
     While runs are made, an instance is registered as a plugin: any event of ``benchsuite.registry.hookspecs`` that it
     implements (decorated with ``hookimpl``) is called too. It is entered as a context manager around the runs.
@@ -38,23 +38,23 @@ class Progress:
         """Take note of a rule that cannot work on a track, before any run starts."""
 
     def start(self, total: int) -> None:
-        """Take note of how many runs there will be."""
+        """Receive the total number of runs."""
 
     def found(self, record: RunRecord) -> None:
-        """Take note of a run that was finished before and is not run again."""
+        """Receive the record of a run that was finished before and is not run again."""
 
     def warn(self, message: str) -> None:
-        """Show a warning that stops nothing, such as a mirror that cannot be reached."""
+        """Show a warning that does not stop the runs, such as an unreachable mirror."""
         warnings.warn(message, stacklevel=2)
 
     def start_experiment(self, spec: ExperimentSpec) -> None:
-        """Take note of an experiment that begins."""
+        """Receive the spec of an experiment that starts."""
 
     def found_experiment(self, record: ExperimentRecord) -> None:
-        """Take note of an experiment that was made before and is not made again."""
+        """Receive the record of an experiment that was made before and is not made again."""
 
     def trajectory_finished(self, trajectory: Trajectory, seconds: float) -> None:
-        """Take note of one trajectory of an experiment, and of the time it took."""
+        """Receive one finished trajectory of an experiment, with its time."""
 
 
 class ProgressDisplay(Progress):
@@ -79,7 +79,7 @@ class ProgressDisplay(Progress):
         )
         self.all_runs: TaskID = self.bars.add_task("runs", total=None, note="")
         self.tasks: dict[str, TaskID] = {}
-        """Bars of the runs under way; an executor makes several at once."""
+        """Bars of the runs in progress; an executor makes several at once."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Stop drawing and leave the terminal as it was."""
@@ -97,7 +97,7 @@ class ProgressDisplay(Progress):
         self.bars.start()
 
     def found(self, record: RunRecord) -> None:
-        """Print the line of a run that was found."""
+        """Print the line of a run that was finished before."""
         self._finish(record, "found")
 
     def warn(self, message: str) -> None:
@@ -109,7 +109,7 @@ class ProgressDisplay(Progress):
         """Open the run's own bar."""
         name = f"{spec.track} {spec.rule.name} seed {spec.seed}"
         note = f"continued after epoch {resumed_from_epoch}" if resumed_from_epoch else ""
-        if run_id in self.tasks:  # tried again after its worker was lost
+        if run_id in self.tasks:  # retried after its worker was lost
             self.bars.remove_task(self.tasks.pop(run_id))
         self.tasks[run_id] = self.bars.add_task(
             escape(name), total=spec.protocol.epochs, completed=resumed_from_epoch, note=note
@@ -124,7 +124,7 @@ class ProgressDisplay(Progress):
 
     @hookimpl
     def benchsuite_run_finished(self, record: RunRecord) -> None:
-        """Close the run's bar and leave one line."""
+        """Close the run's bar and print one line."""
         if record.run_id in self.tasks:
             self.bars.remove_task(self.tasks.pop(record.run_id))
         self._finish(record, record.status.replace("_", " "))
@@ -143,16 +143,16 @@ class ProgressDisplay(Progress):
         )
 
     def start_experiment(self, spec: ExperimentSpec) -> None:
-        """Take note of the number of trajectories."""
+        """Store the name of the experiment and its number of trajectories."""
         self.name = spec.name
         self.trajectories = len(spec.seeds) * (len(spec.feedback_rates) + 1)
 
     def found_experiment(self, record: ExperimentRecord) -> None:
-        """Print a line that says so."""
+        """Print the line of an experiment that was found."""
         self._line(f"{record.spec.name}  found, not run again (--fresh does)")
 
     def trajectory_finished(self, trajectory: Trajectory, seconds: float) -> None:
-        """Print one line."""
+        """Print the line of one trajectory."""
         label = trajectory_label(trajectory.rule, trajectory.feedback_rate)
         error = trajectory.final_log10_squared_error
         result = f"log10 of the error {error:6.2f}" if error is not None else trajectory.reason
@@ -162,7 +162,7 @@ class ProgressDisplay(Progress):
         )
 
     def _count(self) -> str:
-        """Count one more and return how many have finished, right-aligned."""
+        """Add one to the finished runs and return the count, right-aligned."""
         self.finished += 1
         total = self.total or self.trajectories
         return f"{self.finished}/{total}".rjust(2 * len(str(total)) + 1)

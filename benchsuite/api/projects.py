@@ -1,4 +1,4 @@
-"""Projects of one's own, written from templates."""
+"""Create projects from templates."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ def new_rule(name: str, folder: PathLike = ".") -> list[Path]:
     """Write a small distribution with a working rule and its conformance tests.
 
     Args:
-        name: of the rule, such as ``my_rule``.
-        folder: where to put it; made if it is not there.
+        name: name of the rule, such as ``my_rule``.
+        folder: parent folder of the project; created if missing.
 
     Returns:
         The files written.
 
     Raises:
-        SpecError: if the name cannot be a rule's or is taken, or a file is there already; nothing is written then.
+        SpecError: if the name is invalid or taken, or a file exists already; nothing is written then.
 
     Example:
         >>> import benchsuite as bs

@@ -1,4 +1,4 @@
-"""Records of runs, read from folders: as tables, rows and data frames."""
+"""Read records of runs from folders; show them as tables, rows and data frames."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Records(Displayed, Sequence[RunRecord]):
     """Records of runs, in the order they were read.
 
     Args:
-        records: of runs.
+        records: records of runs.
         broken: files that hold no usable record.
 
     """
@@ -84,7 +84,7 @@ class Records(Displayed, Sequence[RunRecord]):
         tier: Tier | None = None,
         status: RunStatus | None = None,
     ) -> Records:
-        """Return the records that fit; names may be patterns such as ``"mnist*"``."""
+        """Return the matching records; names may be patterns such as ``"mnist*"``."""
         return Records(
             record
             for record in self
@@ -115,10 +115,10 @@ class Records(Displayed, Sequence[RunRecord]):
 def load_records(folders: Paths = None, *, store: PathLike | None = None) -> Records:
     """Read the records of runs in some folders and their subfolders.
 
-    A file that holds no usable record costs itself only: it is listed in ``.broken`` with the reason.
+    A file without a usable record does not stop the reading: it is listed in ``.broken`` with the reason.
 
     Args:
-        folders: one or several; the store's own records if not given.
+        folders: one or several folders; the store's own records if not given.
         store: folder that ``run`` writes to; ``$BENCHSUITE_STORE`` or ``benchsuite-store`` if not given.
 
     Returns:
@@ -149,14 +149,14 @@ def _folders(folders: Paths, store: PathLike | None) -> list[Path]:
 
 
 def read_records(folders: Paths = None, *, store: PathLike | None = None) -> Records:
-    """Read records as ``load_records`` does; a folder that is not there has none."""
+    """Read records like ``load_records``, but treat a missing folder as empty."""
     found = [record for folder in _folders(folders, store) for record in read_folder(folder)]
     good = (record for record in found if isinstance(record, RunRecord))
     return Records(good, (record for record in found if isinstance(record, BrokenRecord)))
 
 
 def as_records(given: Iterable[RunRecord] | PathLike) -> Records:
-    """Return records as they are given, or those of a folder."""
+    """Return the given records, or the records of a folder."""
     if isinstance(given, Records):
         return given
     return load_records(given) if isinstance(given, str | Path) else Records(given)  # type: ignore[arg-type]

@@ -28,15 +28,15 @@ FAILED_STATUSES = frozenset({"crashed", "out_of_memory"})
 
 @dataclass(frozen=True, repr=False)
 class Results(Displayed):
-    """What came out of a suite, a track or an experiment.
+    """Results of a suite, a track or an experiment.
 
     Attributes:
-        records: of all runs that have one, those from earlier included.
-        experiment: the record, where the target is an experiment.
-        store: where the records are.
+        records: records of all runs that have one, earlier ones included.
+        experiment: the record, if the target is an experiment.
+        store: store of the records.
         reused: ids of runs that were finished before and not run again.
         refused: pairs of rule and network that cannot work; nothing was run for them.
-        interrupted: whether the runs were stopped; calling ``run`` again continues them.
+        interrupted: True if the runs were stopped; calling ``run`` again continues them.
         is_rank0: False in the processes of a ``torchrun`` that write nothing.
 
     """
@@ -92,7 +92,7 @@ class Results(Displayed):
         """Build or renew the leaderboard page of the whole store; ``.index`` is the page to open.
 
         Args:
-            warn: told what is left out.
+            warn: called with a message about anything left out.
 
         Raises:
             StoreError: if its folder cannot be written, or holds something else.

@@ -1,4 +1,4 @@
-"""Runs of a suite, a track or an experiment: the command's own path."""
+"""Run a suite, a track or an experiment; ``benchsuite run`` calls the same function."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def run(
 
     Everything is checked before the first run starts. Runs that are finished already are not made again, and
     interrupted ones continue where they stopped. A run that diverges or crashes is a result with that status, not an
-    exception. Ctrl-C saves the state and returns what there is, with ``interrupted`` set.
+    exception. Ctrl-C saves the state and returns the results so far, with ``interrupted`` set.
 
     Args:
         target: name of a suite, a track or an experiment, or path of such a YAML file.
         rules: names or patterns; the suite's own if not given, for a track all that are installed.
-        seeds: how many seeds, or which indices; the suite's own if not given, 3 for a track. All rules share network,
+        seeds: number of seeds, or seed indices; the suite's own if not given, 3 for a track. All rules share network,
             data order and dropout at one seed index.
-        tier: how much to run, ``"smoke"``, ``"quick"`` or ``"paper"``; the suite's own, or quick for a track.
+        tier: amount of work, ``"smoke"``, ``"quick"`` or ``"paper"``; the suite's own, or quick for a track.
         set: fields to override, such as ``{"protocol.epochs": 5}``.
         hardware: name of a hardware spec, or path of one.
         store: folder of records, checkpoints and MLflow's mirror; ``$BENCHSUITE_STORE`` or ``benchsuite-store`` if not

@@ -1,4 +1,4 @@
-"""JSON Schema of specs and records, as editors use it to complete and check YAML."""
+"""JSON Schemas of specs and records, for editors that complete and check YAML."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def schemas() -> dict[str, Any]:
         _as_written(found[name])
     track = found["track"]["properties"]
     first = found["track"]["$defs"]["PretrainingSpec"]["properties"]
-    # In a file, a name stands for a whole spec, and 'extends' for all that is not written.
+    # In a file, a name can replace a whole spec, and 'extends' supplies all fields that are left out.
     for properties, part in ((track, "dataset"), (track, "architecture"), (first, "architecture")):
         by_name = {"type": "string", "description": f"Name of a {part} spec."}
         properties[part] = {"anyOf": [by_name, properties[part], _needs_extends(_partial(properties[part]))]}
@@ -72,14 +72,14 @@ def write_schemas(out: PathLike, names: list[str] | None = None) -> list[Path]:
     """Write schemas as files ``<name>.schema.json``.
 
     Args:
-        out: folder; made if it is not there.
-        names: which; all if not given.
+        out: folder to write to; created if missing.
+        names: names of schemas; all if not given.
 
     Returns:
         The files written.
 
     Raises:
-        SpecError: if there is no schema of a name.
+        SpecError: if a name has no schema.
         StoreError: if the folder cannot be written.
 
     """
@@ -95,7 +95,7 @@ def write_schemas(out: PathLike, names: list[str] | None = None) -> list[Path]:
 
 
 def _as_written(found: dict[str, Any]) -> None:
-    """Allow for what the loader adds or takes away: the name (from the file's) and 'extends'."""
+    """Adapt a schema to the loader, which adds the name (the file's) and removes 'extends'."""
     models = [found, *found.get("$defs", {}).values()]
     for model in models:
         properties = model.get("properties", {})
@@ -116,7 +116,7 @@ def _needs_extends(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _partial(found: Any) -> Any:
-    """Return a copy of a schema in which no field is required, all the way down."""
+    """Return a copy of a schema in which no field is required, at any depth."""
     if isinstance(found, list):
         return [_partial(member) for member in found]
     if not isinstance(found, dict):
@@ -124,6 +124,6 @@ def _partial(found: Any) -> Any:
     if isinstance(found.get("$ref"), str):
         name = found["$ref"].removeprefix("#/$defs/").removeprefix("Partial")
         return {**found, "$ref": f"#/$defs/Partial{name}"}
-    # Without its 'kind' a mapping may be several of the choices.
+    # Without its 'kind' a mapping may match several of the choices.
     kept = {key: value for key, value in found.items() if key not in {"required", "discriminator"}}
     return {"anyOf" if key == "oneOf" else key: _partial(value) for key, value in kept.items()}

@@ -1,4 +1,4 @@
-"""How runs are made and where their records go, with the defaults filled in."""
+"""Options of a session of runs, with the defaults filled in."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from benchsuite.records.store import RecordStore
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """How runs are made and where their records go.
+    """Options of a session of runs: how they are made and where their records go.
 
     Attributes:
         store: folder of records, checkpoints and MLflow's mirror.
         data_root: folder of data sets.
         tracking_uri: address of MLflow's store; None for no mirror.
         fresh: ignore finished runs and checkpoints.
-        executor: where runs are made.
+        executor: place where runs are made, ``"local"`` or ``"ray"``.
 
     """
 
@@ -50,7 +50,7 @@ def session_options(
         executor: where runs are made.
 
     """
-    # Before any plugin can import MLflow: telemetry is decided when it is imported.
+    # Before any plugin can import MLflow, which reads its telemetry setting on import.
     prepare_environment()
     records = RecordStore(store_folder(store).resolve())
     uri = named_tracking_uri(tracking_uri) or default_tracking_uri(records.root)

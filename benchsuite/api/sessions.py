@@ -1,4 +1,4 @@
-"""The runs of one request: made here or on a cluster, mirrored into MLflow, and watched."""
+"""Make the runs of one request, here or on a cluster; mirror them into MLflow and show progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The leaderboard site: built from folders of records, and served."""
+"""Build and serve the leaderboard site from folders of records."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchsuite_leaderboard import site
 from benchsuite_leaderboard.site import BuildReport
 
 Warn = Callable[[str], None]
-"""Told what is left out of a site."""
+"""Called with a message about anything left out of a site."""
 
 
 def build_site(
@@ -38,12 +38,12 @@ def build_site(
         records: folders of records; the store's own if not given.
         out: folder to write, new, empty or of an earlier build; ``site`` in the store if not given.
         store: folder that ``run`` writes to; ``$BENCHSUITE_STORE`` or ``benchsuite-store`` if not given.
-        audits: folders that ``audit_rules`` wrote, for the pages of rules.
+        audits: folders written by ``audit_rules``, for the pages of rules.
         specs: folders of your own specs.
         mlflow: address where MLflow's pages are served, such as ``http://127.0.0.1:5000``; runs then link into them.
         tracking_uri: MLflow's store that those pages show; SQLite in the store if not given.
         fresh: build in full, not only what changed since the last build.
-        warn: told what is left out; ``warnings.warn`` if not given.
+        warn: called with a message about anything left out; ``warnings.warn`` if not given.
 
     Returns:
         A report: ``.index`` is the page to open, ``.broken`` the files that hold no usable record.
@@ -78,7 +78,7 @@ def build_site(
 
 
 def build_store_site(store: RecordStore, workspace: Workspace | None = None, warn: Warn = warnings.warn) -> BuildReport:
-    """Build or renew a store's own page, with what papers say of its tracks.
+    """Build or renew a store's own page, with papers' values and claims for its tracks.
 
     Raises:
         StoreError: if its folder cannot be written, or holds something else.
@@ -97,9 +97,9 @@ def serve_site(folder: PathLike, *, port: int = 8000, ready: Callable[[str], Non
     """Serve a site on this machine until Ctrl-C.
 
     Args:
-        folder: of the site.
-        port: to listen on; 0 takes a free one.
-        ready: told the address once it answers.
+        folder: folder of the site.
+        port: port to listen on; 0 takes a free one.
+        ready: called with the address once the server answers.
 
     Raises:
         BenchsuiteError: if the port is taken.
@@ -120,7 +120,7 @@ def serve_site(folder: PathLike, *, port: int = 8000, ready: Callable[[str], Non
 
 
 def _mlflow_pages(store: Path, address: str | None, tracking_uri: str | None, warn: Warn) -> dict[str, str]:
-    """Return the address of each run in MLflow; a store that is not there costs the links, not the site."""
+    """Return the address of each run in MLflow; without a tracking store the site has no such links."""
     if address is None or tracking_uri == "none":
         return {}
     from benchsuite.errors import MirrorError

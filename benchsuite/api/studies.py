@@ -1,4 +1,4 @@
-"""Experiments on theory: run whole, or found."""
+"""Run experiments on theory, or find their records in the store."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run_experiment(
             with progress:
                 record = execute(selected, options.store, workspace.registry, progress.trajectory_finished)
         except KeyboardInterrupt:
-            pass  # told by the result: nothing was recorded
+            pass  # the result says so: nothing was recorded
     return Results(
         Records(),
         options.store,

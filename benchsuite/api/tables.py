@@ -1,4 +1,4 @@
-"""Tables for the terminal, from the same rows that the page shows."""
+"""Tables for the terminal, from the same rows as the leaderboard page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AUDIT_COLOURS = {"confirmed": "green", "could_be_stronger": "yellow", "contradic
 
 
 def results_table(table: TrackTable) -> Table:
-    """Return one track's results: test error, gap to backprop, cost, and what failed."""
+    """Return one track's results: test error, gap to backprop, cost, and failures."""
     data = "" if table.fingerprint is None else f" · data {table.fingerprint[:8]}"
     title = f"{escape(table.track)} · {escape(table.tier)} · {escape(table.dataset_title)}{data}"
     shown = Table(title=title, title_justify="left", title_style="bold", header_style="dim", caption_justify="left")
@@ -61,7 +61,7 @@ def _gap(row: RuleRow) -> str:
 
 
 def experiment_table(table: StudyTable) -> Table:
-    """Return one experiment's results: the final error, the final correlation of each layer, and what failed."""
+    """Return one experiment's results: the final error, the final correlation of each layer, and failures."""
     shown = Table(
         title=escape(f"{table.name} · {table.title}"),
         title_justify="left",
@@ -88,7 +88,7 @@ def experiment_table(table: StudyTable) -> Table:
 
 
 def audit_table(done: RuleAudit) -> Table:
-    """Return what an audit found of one rule: each claim, the verdict and the strongest evidence."""
+    """Return the table of one rule's audit: each claim, the verdict and the strongest evidence."""
     shown = Table(
         title=f"{escape(done.rule)} · {escape(done.environment.rule_distribution)}",
         title_justify="left",

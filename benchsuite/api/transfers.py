@@ -1,4 +1,4 @@
-"""Records out of a store and into one, without loss."""
+"""Export records from a store and import them into one, without loss."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def export(
     """Copy a store's records into a folder for review: a folder per track, one file per run.
 
     Args:
-        out: folder to write to; made if it is not there.
+        out: folder to write to; created if missing.
         store: folder that ``run`` writes to; ``$BENCHSUITE_STORE`` or ``benchsuite-store`` if not given.
-        tracks: only runs of these; all records if not given.
-        from_mlflow: take what this MLflow tracking store holds instead, whoever mirrored to it.
-        replace: overwrite a different record of the same run; it is left as it is if not given.
+        tracks: export runs of these tracks only; all records if not given.
+        from_mlflow: export the records in this MLflow tracking store instead, whoever mirrored to it.
+        replace: overwrite a different record of the same run; else it stays.
 
     Returns:
-        The files ``.written``, ``.unchanged``, in ``.conflicts`` and ``.refused``; ``.complete`` if all are at their
-        place.
+        The files ``.written``, ``.unchanged``, in ``.conflicts`` and ``.refused``; ``.complete`` if all records
+        are in the folder.
 
     Raises:
         EmptySelectionError: if there is no such record.
-        StoreError: if ``out`` cannot be written, or the tracking store not be read.
+        StoreError: if ``out`` cannot be written, or the tracking store cannot be read.
 
     Example:
         >>> import benchsuite as bs
@@ -80,7 +80,7 @@ def _export(
 
 
 def import_records(sources: Paths, *, store: PathLike | None = None, replace: bool = False) -> Transfer:
-    """Copy records into a store. What is damaged or contradicts itself is refused, and what is there already stays.
+    """Copy records into a store. Damaged or inconsistent records are refused; existing records stay.
 
     Args:
         sources: records, or folders of them.

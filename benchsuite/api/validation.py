@@ -1,4 +1,4 @@
-"""Problems of spec files, with their places."""
+"""Validate spec files and report problems with line and column."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def validate(files: Paths, *, specs: Paths = None) -> dict[str, list[Problem]]:
 
     Args:
         files: one or several YAML files, in a folder of specs (``tracks/``, ``datasets/``, …) or anywhere.
-        specs: folders of your own specs that they refer to.
+        specs: folders of your own specs that the files refer to.
 
     Returns:
-        The problems of each file, in file order; an empty list for a file that is right.
+        The problems of each file, in file order; an empty list for a correct file.
 
     Raises:
         SpecError: if a folder of specs does not exist.
@@ -34,5 +34,5 @@ def validate(files: Paths, *, specs: Paths = None) -> dict[str, list[Problem]]:
     """
     registry = manager.installed_registry()
     folders = [folder for folder, _ in registry.spec_folders]
-    # A library per file: one in a folder of specs may refer to its neighbours.
+    # One library per file: a file in a folder of specs may refer to its neighbours.
     return {str(file): check_file(file, find_specs(specs, file, folders), registry) for file in as_paths(files)}

@@ -1,4 +1,4 @@
-"""Records checked: whether a file is one, and whether the same run gives the same numbers here."""
+"""Verify records: check the file, and optionally repeat the run and compare the numbers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found of one file.
+    """Result of verifying one file.
 
     Attributes:
         path: the file.
-        problems: what is wrong with it as a record.
-        comparison: the record beside one of the same run made again; None where it was not.
+        problems: problems of the record.
+        comparison: comparison with a repeat of the same run; None if it was not repeated.
 
     """
 
@@ -36,7 +36,7 @@ class Verification:
 
     @property
     def is_right(self) -> bool:
-        """Whether nothing is wrong, and nothing differs where the run was made again."""
+        """True if there are no problems, and a repeated run gave the same numbers."""
         return not self.problems and not (self.comparison and self.comparison.differences)
 
     def parts(self) -> list[str]:
@@ -75,15 +75,15 @@ def verify(
     """Check records: schema, spec hash, run id, file name, result key, counts; with ``rerun`` also the numbers.
 
     Args:
-        files: records, or folders of them.
-        rerun: run each record's spec again, in a temporary store, and compare.
-        error_tolerance: how far final errors (fractions) may lie apart where hardware or versions differ; where they do
+        files: records, or folders of records.
+        rerun: repeat each record's run, in a temporary store, and compare.
+        error_tolerance: largest difference between final errors (fractions) if hardware or versions differ; if they do
             not, every number must be equal.
-        data_root: folder of data sets, for running again.
-        on_rerun: told each record before its run is made again.
+        data_root: folder of data sets, for repeated runs.
+        on_rerun: called with each record before its run is repeated.
 
     Yields:
-        What was found of each file, as soon as it is known.
+        The result of each file, as soon as it is known.
 
     Raises:
         EmptySelectionError: if there are no records.
@@ -119,7 +119,7 @@ def _run_again(
     data_root: PathLike | None,
     on_rerun: Callable[[RunRecord], None],
 ) -> Verification:
-    # Imported late: checking alone needs no torch.
+    # Imported late: checks without a rerun need no torch.
     from benchsuite.data.roots import find_data_root
     from benchsuite.execution.rerun import rerun
     from benchsuite.records.comparison import Tolerances, compare

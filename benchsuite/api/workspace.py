@@ -1,4 +1,4 @@
-"""Plugins and spec files that a request is answered with: found once per request and passed on."""
+"""Plugins and spec files of one request: found once per request and passed on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchsuite.specs.loading.resolve import load_library_for
 
 @dataclass(frozen=True)
 class Workspace:
-    """What a request is answered with.
+    """Plugins and specs available to a request.
 
     Attributes:
         registry: rules and other contributions of all installed plugins.
@@ -33,7 +33,7 @@ def open_workspace(specs: Paths = None, target: PathLike = "") -> Workspace:
 
     Args:
         specs: folders of the user's own specs, beside those of ``$BENCHSUITE_SPECS``.
-        target: what is to be run; if it is a file in a folder of specs, that folder is looked at too.
+        target: suite, track or experiment to run; if it is a file in a folder of specs, that folder is searched too.
 
     Raises:
         SpecError: if one of the folders does not exist.

@@ -1,1 +1,1 @@
-"""The command ``benchsuite``: one module per verb, heavy imports only inside what needs them."""
+"""The command ``benchsuite``: one module per verb, heavy imports only inside the functions that need them."""

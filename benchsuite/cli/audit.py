@@ -1,4 +1,4 @@
-"""``benchsuite audit [RULE…]``: what rules claim of themselves, held against experiments."""
+"""``benchsuite audit [RULE…]``: test by experiment what rules claim in ``traits``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``benchsuite claims``: what the papers say, and whether records bear it out."""
+"""``benchsuite claims``: judge the claims of papers by records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``benchsuite data list|fetch|prepare|verify``: which data sets are here, getting, making and checking one."""
+"""``benchsuite data list|fetch|prepare|verify``: list data sets; fetch, prepare or verify one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ app = typer.Typer(help="List, fetch, prepare or verify data sets.", no_args_is_h
 @app.command("list")
 @exits
 def list_(data: DataRootOption = None, specs: SpecsOption = None, as_json: JsonOption = False) -> int:
-    """Show every data set, whether it is here, and how to have it. Their content is not read."""
+    """Show every data set, whether it is here, and how to get it. Their content is not read."""
     from benchsuite.api.datasets import dataset_states
 
     states = dataset_states(data_root=data, specs=specs)
@@ -64,10 +64,10 @@ def prepare(
     data: DataRootOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Make a data set of what you have, under the data root.
+    """Make a data set from files you have, under the data root.
 
-    Of an archive: decoded to arrays. Of ImageNet's folders: images resized once and packed, which is faster to read.
-    Made once; running it again changes nothing, and continues what was stopped.
+    From an archive: decoded to arrays. From ImageNet's folders: images resized once and packed, which is faster to
+    read. Running it again changes nothing, or continues a preparation that was stopped.
     """
     from benchsuite.api.preparations import prepare_dataset
 
@@ -92,8 +92,8 @@ def verify(
 ) -> int:
     """Read a whole data set, check it and print its fingerprint. Exit code 1 if it is missing, damaged or another.
 
-    Of ImageNet every image is decoded once, by all cores; before that, what was prepared of it is held against the
-    checksums of when it was made.
+    For ImageNet, every image is decoded once, on all cores; before that, prepared packs are checked against the
+    checksums from when they were made.
     """
     from benchsuite.api.datasets import verify_dataset
 
@@ -106,7 +106,7 @@ def verify(
 
 
 class PackBar:
-    """A bar on stderr, drawn from the first pack on: what is made of an archive has none."""
+    """A progress bar on stderr, drawn from the first pack on; a data set made from an archive has no packs."""
 
     def __init__(self) -> None:
         self.progress: Progress | None = None
@@ -116,7 +116,7 @@ class PackBar:
         return self
 
     def move(self, done: int, total: int) -> None:
-        """Show how many packs are done."""
+        """Show the number of packs done."""
         from rich.progress import Progress
 
         if self.progress is None:
@@ -126,6 +126,6 @@ class PackBar:
         self.progress.update(self.progress.task_ids[0], completed=done, total=total)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self.progress is not None:
             self.progress.stop()

@@ -1,4 +1,4 @@
-"""``benchsuite doctor``: versions, devices, data sets and plugins, with what is wrong."""
+"""``benchsuite doctor``: check versions, devices, data sets and plugins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a verb's result and of whatever it raises: an exit code and, where one is due, a message."""
+"""Turn a verb's result or exception into an exit code and, if needed, a message."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Parameters = ParamSpec("Parameters")
 
 
 def exits(verb: Callable[Parameters, int]) -> Callable[Parameters, None]:
-    """Turn a verb that returns its exit code into one that exits with it, and that never shows an expected failure raw.
+    """Wrap a verb so that it exits with the code it returns, and prints expected failures without a traceback.
 
-    typer's own handling is left for wrong options only: it would turn Ctrl-C into "Aborted!" with another code.
+    typer's own handling remains for wrong options only: it would turn Ctrl-C into "Aborted!" with another code.
     """
 
     @functools.wraps(verb)
@@ -41,7 +41,7 @@ def _code_of(act: Callable[[], int]) -> int:
         _say("interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone (`benchsuite list | head`); keep Python from complaining at exit.
+        # The reader of our output has closed the pipe (`benchsuite list | head`); avoid an error message at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
@@ -49,7 +49,7 @@ def _code_of(act: Callable[[], int]) -> int:
             _say(str(error))
             return error.exit_code
         if type(error).__module__.startswith(("typer", "click")):
-            raise  # a wrong option, told by typer
+            raise  # a wrong option, reported by typer
         traceback.print_exc()
         _say("this is a bug of benchsuite; please report it with the lines above (`benchsuite doctor --json` helps)")
         return EXIT_BUG

@@ -1,4 +1,4 @@
-"""``benchsuite info NAME``: everything about one rule, track, suite, data set and so on, published values included."""
+"""``benchsuite info NAME``: describe one rule, track, suite, data set and so on, including published values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``benchsuite leaderboard build|serve``: the static page from a store's records."""
+"""``benchsuite leaderboard build|serve``: build or serve the static page from a store's records."""
 
 from __future__ import annotations
 

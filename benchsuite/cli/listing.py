@@ -1,4 +1,4 @@
-"""``benchsuite list``: what there is."""
+"""``benchsuite list``: list rules, tracks, other specs, diagnostics and plugins."""
 
 from __future__ import annotations
 

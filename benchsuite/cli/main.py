@@ -1,4 +1,4 @@
-"""Entry point of the command, its exit codes, and what becomes of errors.
+"""Entry point of the command, with its exit codes and error handling.
 
 Exit codes:
     0: every selected run has a record and none crashed; divergence is a result.
@@ -93,7 +93,7 @@ def run_command(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code; no expected failure gives a traceback.
 
     Args:
-        arguments: what was typed after ``benchsuite``; the process's own if not given.
+        arguments: command-line arguments after ``benchsuite``; the process's own if not given.
     """
     try:
         app(arguments, prog_name="benchsuite")

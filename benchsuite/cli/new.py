@@ -1,4 +1,4 @@
-"""``benchsuite new rule NAME``: a distribution of one's own with a rule that works and tests that pass."""
+"""``benchsuite new rule NAME``: create a distribution with a working rule and passing tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options that several verbs share, and how results and remarks are printed."""
+"""Options that several verbs share, and functions that print results and remarks."""
 
 from __future__ import annotations
 
@@ -86,20 +86,20 @@ def _complete_target(incomplete: str) -> list[str]:
 
 
 def complete_rule(incomplete: str) -> list[str]:
-    """Return the rules that a name may become, for the shell's completion."""
+    """Return the rules that complete a name, for the shell's completion."""
     from benchsuite.api.completion import complete_rule
 
     return complete_rule(incomplete)
 
 
 def _complete_rules(incomplete: str) -> list[str]:
-    """Return what was typed with its last rule's name completed."""
+    """Return the typed list of rules with the last name completed."""
     typed, comma, last = incomplete.rpartition(",")
     return [typed + comma + name for name in complete_rule(last)]
 
 
 def chosen_seeds(count: int | None, indices: list[int] | None) -> int | list[int] | None:
-    """Return what ``--seeds`` and ``--seed`` say.
+    """Return the seeds chosen by ``--seeds`` or ``--seed``.
 
     Raises:
         SpecError: if both are given.
@@ -119,7 +119,7 @@ def output() -> Console:
     """Return the console for results, on stdout."""
     from rich.console import Console
 
-    # A pipe has no width; tables must not be cut to 80 columns there.
+    # A pipe has no width; tables in it must not be cut to 80 columns.
     return Console(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty(), highlight=False)
 
 
@@ -143,6 +143,6 @@ def tell(text: str) -> None:
 
 
 def report_broken(broken: Iterable[Any]) -> None:
-    """Name the files that hold no usable record."""
+    """Print the files that hold no usable record."""
     for found in broken:
         tell(f"left out: {found.path}: {found.reason}")

@@ -1,4 +1,4 @@
-"""``benchsuite plan``: what would be run, what would be refused and why, and what it would take."""
+"""``benchsuite plan``: show the runs, the refused pairs with reasons, and the estimated work, without running."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``benchsuite records lint``: a folder of records, reviewed like code."""
+"""``benchsuite records lint``: check a folder of records."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ app = typer.Typer(help="Check folders of records.", no_args_is_help=True)
 
 @app.callback()
 def _group() -> None:
-    """Keep typer from taking the only verb for the group itself."""
+    """Keep typer from treating the only verb as the group itself."""
 
 
 @app.command("lint")

@@ -1,4 +1,4 @@
-"""``benchsuite run``: make runs, or continue them, and show what came out."""
+"""``benchsuite run``: make or continue runs, and show their results."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _show_site(results: Results, store: Path) -> None:
     try:
         report = results.build_site(tell)
     except BenchsuiteError as error:
-        # The page can be built again at any time; the records are safe.
+        # Only the page failed, and it can be built again at any time; the records are safe.
         messages().print(f"[yellow]no {page}:[/] {error}")
         return
     if results.experiment is not None:

@@ -1,4 +1,4 @@
-"""``benchsuite schema``: JSON Schema of every spec, for editors."""
+"""``benchsuite schema``: print the JSON Schema of every spec, for editors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``benchsuite export`` and ``benchsuite import``: records out of a store and into one, without loss."""
+"""``benchsuite export`` and ``benchsuite import``: copy records out of a store and into one, without loss."""
 
 from __future__ import annotations
 

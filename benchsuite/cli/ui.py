@@ -1,4 +1,4 @@
-"""``benchsuite ui``: MLflow's pages on the store in use."""
+"""``benchsuite ui``: show the store's runs in MLflow's pages."""
 
 from __future__ import annotations
 

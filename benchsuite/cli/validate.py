@@ -1,4 +1,4 @@
-"""``benchsuite validate FILE…``: every problem of spec files, with its place."""
+"""``benchsuite validate FILE…``: report every problem of spec files, with line and column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``benchsuite verify RECORD…``: whether a record is one, and whether the same run gives the same numbers here."""
+"""``benchsuite verify RECORD…``: check records, and optionally repeat their runs and compare the numbers."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Does a rule keep its word? Sample networks, the conformance kit and the audit."""
+"""Conformance of rules: sample networks, the kit of contract checks, and the audit of declared traits."""

@@ -1,1 +1,1 @@
-"""The leaderboard: records of runs in, tables and a static site out. Reads records and nothing else."""
+"""The leaderboard: build tables and a static site from records of runs. It reads nothing else."""

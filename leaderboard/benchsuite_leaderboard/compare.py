@@ -1,4 +1,4 @@
-"""Any two rules over all tracks on which both were measured."""
+"""Compare two rules over all tracks on which both were measured."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class PairLine:
     left: RuleRow
     right: RuleRow
     difference: Estimate | None
-    """Left less right, paired by seed; None where no seed is in both."""
+    """Test error of left minus right, paired by seed; None if they share no seed."""
     p_value: float | None
-    """Of Welch's t-test."""
+    """P-value of Welch's t-test."""
 
     @property
     def better(self) -> str:
-        """Return which side has the lower error: ``left``, ``right``, or nothing where the interval does not say."""
+        """Return the side with the lower error: ``left``, ``right``, or nothing if the interval includes zero."""
         found = self.difference
         if found is None or found.low is None or found.high is None:
             return ""
@@ -47,12 +47,12 @@ class Pair:
 
     @property
     def left_better(self) -> int:
-        """Return on how many tables the left rule has the lower error, by the paired interval."""
+        """Return the number of tables where the left rule has the lower error, by the paired interval."""
         return sum(line.better == "left" for line in self.lines)
 
     @property
     def right_better(self) -> int:
-        """Return on how many tables the right rule has the lower error, by the paired interval."""
+        """Return the number of tables where the right rule has the lower error, by the paired interval."""
         return sum(line.better == "right" for line in self.lines)
 
 

@@ -1,4 +1,4 @@
-"""Rules ranked over tracks: average ranks, Friedman's test and Nemenyi's critical difference.
+"""Rank rules over tracks: average ranks, Friedman's test and Nemenyi's critical difference.
 
 Source: Demšar 2006, "Statistical comparisons of classifiers over multiple data sets", JMLR 7, section 3.2.
 """
@@ -71,7 +71,7 @@ STUDENTIZED_RANGE = (
 )
 """Upper 5 % points of the studentized range for 2, 3, … means and infinitely many degrees of freedom.
 
-From SciPy, whose statistics take longer to import than a site takes to renew.
+Copied from SciPy: importing its statistics takes longer than renewing a site.
 """
 
 
@@ -81,23 +81,23 @@ class Ranking:
 
     tier: str
     ranks: tuple[tuple[str, float], ...]
-    """Rule and its average rank, the best first; 1 is the lowest test error."""
+    """Each rule with its average rank, the best first; rank 1 is the lowest test error."""
     tracks: tuple[str, ...]
     critical_difference: float
-    """Average ranks that differ by less are not told apart."""
+    """Average ranks that differ by less are not distinguishable."""
     friedman_p: float | None
-    """That all rules are alike, by the F-form of Iman and Davenport; None where every track ranks them the same."""
+    """P-value that all rules are alike, by Iman and Davenport's F; None if every track ranks them the same."""
     alike: tuple[tuple[str, ...], ...]
     """Largest sets of rules, two or more, whose ranks lie within the critical difference."""
     left_out: tuple[tuple[str, int], ...]
-    """Rules that are not ranked, and on how many tracks of the tier they were measured in full."""
+    """Rules that are not ranked, each with the number of the tier's tracks on which it was measured in full."""
 
 
 def rank_rules(tables: Sequence[TrackTable]) -> list[Ranking]:
-    """Return one ranking a tier, for tiers where enough rules share enough tracks.
+    """Return one ranking per tier, for tiers where enough rules share enough tracks.
 
-    Ranks need every rule on every track: of the rules in the order of how many tracks they were measured on, so many
-    are taken that rules times shared tracks are most. Nothing is filled in for what is missing.
+    Ranks need every rule on every track. Rules are sorted by the number of tracks they were measured on, and taken from
+    the top so that rules times shared tracks is largest. Missing values are never filled in.
     """
     rankings = (_rank_tier(tier, _errors([t for t in tables if t.tier == tier])) for tier in reversed(TIERS))
     return [ranking for ranking in rankings if ranking]
@@ -139,7 +139,7 @@ def _rank_tier(tier: str, errors: Mapping[str, Mapping[str, float]]) -> Ranking 
 
 
 def largest_block(errors: Mapping[str, Mapping[str, float]]) -> tuple[list[str], list[str]]:
-    """Return rules and tracks without a gap between them; empty where there are too few of either."""
+    """Return rules and tracks without a missing value; empty if there are too few of either."""
     order = sorted(errors, key=lambda rule: (-len(errors[rule]), rule))
     best: tuple[list[str], list[str]] = ([], [])
     for count in range(MIN_RULES, len(order) + 1):
@@ -150,7 +150,7 @@ def largest_block(errors: Mapping[str, Mapping[str, float]]) -> tuple[list[str],
 
 
 def average_ranks(values: Sequence[float]) -> list[float]:
-    """Return the rank of each value, 1 for the lowest; equal ones share the mean of theirs."""
+    """Return the rank of each value, 1 for the lowest; equal values share their mean rank."""
     return [1 + sum(other < value for other in values) + (values.count(value) - 1) / 2 for value in values]
 
 
@@ -169,7 +169,7 @@ def friedman_p(errors: Sequence[Sequence[float]]) -> float | None:
     """Return the p-value that all rules are alike.
 
     Args:
-        errors: one sequence a rule, of its errors by track.
+        errors: one sequence per rule, of its errors by track.
 
     """
     from scipy.special import fdtrc
@@ -180,10 +180,10 @@ def friedman_p(errors: Sequence[Sequence[float]]) -> float | None:
 
 
 def friedman_statistic(errors: Sequence[Sequence[float]]) -> float:
-    """Return Friedman's chi-squared, corrected for ties; not a number where every track has all rules alike.
+    """Return Friedman's chi-squared, corrected for ties; NaN if all rules are tied on every track.
 
     Args:
-        errors: one sequence a rule, of its errors by track.
+        errors: one sequence per rule, of its errors by track.
 
     """
     rules, tracks = len(errors), len(errors[0])
@@ -204,7 +204,7 @@ def iman_davenport(chi_squared: float, rules: int, tracks: int) -> float | None:
 
 
 def indistinguishable_from(ranking: Ranking, rule: str) -> list[str]:
-    """Return the rules of a ranking that one of them is not told apart from, the best first."""
+    """Return the rules that are not distinguishable from one rule of a ranking, the best first."""
     near = dict(ranking.ranks)
     return [
         other for other, rank in ranking.ranks if other != rule and abs(rank - near[rule]) < ranking.critical_difference

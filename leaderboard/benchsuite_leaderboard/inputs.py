@@ -1,4 +1,4 @@
-"""What a site is built from: files and records in memory, sorted into runs, studies, audits and broken files."""
+"""Inputs of a site: files and records in memory, sorted into runs, studies, audits and broken files."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ RecordSource = Path | RunRecord | ExperimentRecord | BrokenRecord
 """A folder of records, or a record in memory."""
 
 AuditSource = Path | RuleAudit | BrokenRecord
-"""A folder of what ``benchsuite audit --out`` wrote, or one audit in memory."""
+"""A folder written by ``benchsuite audit --out``, or one audit in memory."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """All that was found."""
+    """All inputs found."""
 
     files: Scan
     runs: Mapping[str, tuple[RunRecord, ...]]
@@ -31,7 +31,7 @@ class Inputs:
     studies: tuple[ExperimentRecord, ...]
     audits: tuple[RuleAudit, ...]
     broken: tuple[BrokenRecord, ...]
-    """Those that are of no track."""
+    """Broken files that belong to no track."""
 
     @property
     def tracks(self) -> list[str]:
@@ -48,12 +48,12 @@ class Inputs:
 def gather(
     records: Path | Iterable[RecordSource], audits: Path | Iterable[AuditSource], known: Mapping[str, Seen]
 ) -> Inputs:
-    """Find every record and audit; runs in files are left unread where an earlier build knew them.
+    """Find every record and audit; files of runs that an earlier build knows are not read.
 
     Args:
         records: folders and records.
         audits: folders and audits.
-        known: what an earlier build saw, by ``path_key``.
+        known: files that an earlier build saw, by ``path_key``.
 
     """
     folders: list[Path] = []

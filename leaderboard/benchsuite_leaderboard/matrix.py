@@ -1,4 +1,4 @@
-"""The matrix of the front page: one line a table, one column a rule, and for an empty cell why it is empty."""
+"""The matrix of the front page: one line per table, one column per rule, and the reason for each empty cell."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from benchsuite.results.formatting import status_words
 from benchsuite.results.model import BASELINE_RULE, RuleRow, TrackTable
 
 GAP_LIMITS = (-0.0025, 0.0025, 0.01, 0.03, 0.1, 0.3)
-"""Between the classes of colour; gaps to backprop as fractions, each some three times the last."""
+"""Limits between colour classes: gaps to backprop as fractions, each about three times the last."""
 
 GAP_WORDS = ("better by > 0.25", "within ± 0.25", "up to 1", "up to 3", "up to 10", "up to 30", "> 30")
-"""What each class holds, in percentage points."""
+"""Range of each colour class, in percentage points."""
 
 NOT_RUN = "not run"
 
@@ -24,19 +24,19 @@ class Cell:
 
     rule: str
     row: RuleRow | None
-    """The row shown, with its number; None where there is no number."""
+    """The row whose number is shown; None if there is no number."""
     gap: float | None
-    """Mean test error less the baseline's, as a fraction; None for the baseline itself and where there is none."""
+    """Mean test error minus the baseline's, as a fraction; None for the baseline, or without a baseline."""
     shade: int | None
-    """Class of the gap, an index into ``GAP_WORDS``; None where there is no gap."""
+    """Colour class of the gap, an index into ``GAP_WORDS``; None if there is no gap."""
     empty: str
-    """Why there is no number: a status, or ``not run``."""
+    """Reason for an empty cell: a status, or ``not run``."""
     reason: str
-    """More of it, as the record has it."""
+    """Details of the reason, as in the record."""
     others: int
-    """Further rows of this rule in the table, with other settings or on other machines."""
+    """Number of further rows of this rule in the table, with other settings or on other machines."""
     row_id: str
-    """Where a link leads; empty where the rule has no row."""
+    """Id of the row that the cell links to; empty if the rule has no row."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Matrix:
 
 
 def build_matrix(tables: Iterable[TrackTable]) -> Matrix:
-    """Lay tables out against rules."""
+    """Build the matrix of tables and rules."""
     tables = list(tables)
     rules = rules_of(tables)
     lines = [MatrixLine(table, tuple(_cell(table, rule) for rule in rules)) for table in tables]
@@ -70,10 +70,10 @@ def rules_of(tables: Iterable[TrackTable]) -> tuple[str, ...]:
 
 
 def main_row(table: TrackTable, rule: str) -> RuleRow | None:
-    """Return the row that stands for a rule where there is room for one only.
+    """Return the row that represents a rule where only one row fits.
 
-    Chosen by how it was made and never by how well it did: the table's own protocol, all seeds there, the machine that
-    the baseline has, most seeds, then by name.
+    The choice depends on how the runs were made, never on their results: first the table's own protocol, then all seeds
+    completed, the baseline's machine, most seeds, and last the name.
     """
     rows = [row for row in table.rows if row.rule == rule]
     usual = next((row.hardware_class for row in table.rows if row.is_baseline and row.test_error), None)
@@ -106,7 +106,7 @@ def _cell(table: TrackTable, rule: str) -> Cell:
 
 
 def shade(gap: float) -> int:
-    """Return the class of colour of a gap."""
+    """Return the colour class of a gap."""
     return bisect_right(GAP_LIMITS, gap)
 
 

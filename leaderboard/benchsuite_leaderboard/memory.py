@@ -1,4 +1,4 @@
-"""What a build leaves for the next one, as JSON within the site itself; damaged or missing, it only costs time."""
+"""Cache from one build to the next: JSON files inside the site. If damaged or missing, the build only takes longer."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ MEMORY = ".benchsuite-memory"
 """Folder within a site."""
 
 FILES = f"{MEMORY}/files.json"
-"""Name of the file that says which files of records a build saw."""
+"""Path of the file that lists the record files a build saw."""
 
 _SEEN: TypeAdapter[dict[str, Seen]] = TypeAdapter(dict[str, Seen])
 
 
 def remembered_files(out: Path) -> dict[str, Seen]:
-    """Return what an earlier build saw, by ``path_key``."""
+    """Return the files that an earlier build saw, by ``path_key``."""
     try:
         return _SEEN.validate_json((out / FILES).read_bytes())
     except (OSError, ValidationError):
@@ -28,17 +28,17 @@ def remembered_files(out: Path) -> dict[str, Seen]:
 
 
 def files_to_remember(states: Mapping[Path, Seen]) -> bytes:
-    """Return what the next build's ``remembered_files`` reads; no path of this machine is in it."""
+    """Return the JSON that the next build's ``remembered_files`` reads; it holds no path of this machine."""
     return _SEEN.dump_json({path_key(path): seen for path, seen in states.items()})
 
 
 def track_memory(track: str) -> str:
-    """Return the path within the site of what is remembered of a track."""
+    """Return the path, within the site, of a track's cached result."""
     return f"{MEMORY}/tracks/{track}.json"
 
 
 def remembered_track(out: Path, track: str) -> TrackResult | None:
-    """Return what an earlier build found of a track."""
+    """Return a track's result from an earlier build."""
     try:
         return RESULT.validate_json((out / track_memory(track)).read_bytes())
     except (OSError, ValidationError):

@@ -1,4 +1,4 @@
-"""The site's folder: written whole or file by file in one step each, and nobody else's files touched."""
+"""Write the site's folder: atomically, as a whole or per file, without touching foreign files."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from benchsuite.files import write_bytes_atomically
 from benchsuite.records.store import SITE_MARKER
 
 MARKER = SITE_MARKER
-"""Lists the files of ours as JSON, so that a later build can tell them from others; not named so: it is no record."""
+"""JSON list of our files, so that a later build can tell them from others. Not named .json: it is no record."""
 
 
 Content = bytes | Path
-"""What a file of the site is to hold, or the file that takes its place: on the same disk, and gone afterwards."""
+"""Content of a file, or a staged file on the same disk that is moved into place."""
 
 
 def publish(files: Mapping[str, Content], out: Path, kept: Set[str] = frozenset()) -> None:
@@ -61,7 +61,7 @@ def owned_files(out: Path) -> set[str]:
 
 
 def standing_files(out: Path, owned: Set[str]) -> set[str]:
-    """Return those of an earlier build's files that are still there, not reached through a link that was put there."""
+    """Return an earlier build's files that still exist; files behind a symbolic link put there do not count."""
     linked: dict[PurePosixPath, bool] = {}
 
     def is_linked(folder: PurePosixPath) -> bool:
@@ -74,7 +74,7 @@ def standing_files(out: Path, owned: Set[str]) -> set[str]:
 
 @contextmanager
 def staging_folder(out: Path) -> Iterator[Path]:
-    """Give a folder on the site's own disk, from which files are moved into place, and remove what is left of it.
+    """Create a staging folder on the site's disk, to move files from into place; remove it afterwards.
 
     Raises:
         StoreError: if it cannot be made, or a file in it cannot be written.
@@ -94,7 +94,7 @@ def staging_folder(out: Path) -> Iterator[Path]:
 
 
 def staged_files(staging: Path) -> Iterator[tuple[str, Path]]:
-    """Yield (path within the site, file) of everything that was written to a staging folder."""
+    """Yield (path within the site, file) of every file in a staging folder."""
     for place, _, names in os.walk(staging):
         for name in names:
             path = Path(place, name)
@@ -127,7 +127,7 @@ def _publish_new(files: Mapping[str, Content], out: Path) -> None:
 def _renew(files: Mapping[str, Content], out: Path, owned: set[str], kept: Set[str]) -> None:
     for name in sorted(files):
         _refuse_foreign(out, name, owned)
-    # Until all is done the marker lists old and new files: a build that is killed leaves none without an owner.
+    # Until the end the marker lists old and new files: a killed build leaves no file unlisted.
     _replace(out / MARKER, _marker(owned | set(files)))
     for name in sorted(files, key=lambda n: (n.endswith(".html"), n == "index.html", n)):
         _replace(out / name, files[name])
@@ -150,7 +150,7 @@ def _owned_files(out: Path) -> set[str]:
 
 
 def _is_inside(name: object) -> bool:
-    """Whether a name from a marker file, which anyone may have edited, stays within the site."""
+    """Return True if a name from a marker file, which anyone may have edited, stays within the site."""
     if not isinstance(name, str) or "\\" in name or "\0" in name:
         return False
     path = PurePosixPath(name)
@@ -174,7 +174,7 @@ def _replace(path: Path, content: Content) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         content.replace(path)
         return
-    # A page that is as it was is left alone: a thousand of them are read sooner than one is put on the disk for good.
+    # Leave an unchanged page alone: reading a thousand files is faster than writing one durably (fsync).
     if path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content:
         return
     write_bytes_atomically(path, content)

@@ -1,4 +1,4 @@
-"""Files that come with the packages: what all pages share, and a hash of the code that makes them."""
+"""Files inside the packages: static files that all pages share, and a hash of the code that makes pages."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ GENERATOR_PACKAGES = ("benchsuite_leaderboard", "benchsuite.results", "benchsuit
 
 
 def static_files() -> dict[str, bytes]:
-    """Return what all pages share, by path within the site."""
+    """Return the files that all pages share, by path within the site."""
     return dict(_walk(resources.files("benchsuite_leaderboard") / "static", "static"))
 
 
 def generator_hash() -> str:
-    """Return a hash of the code that pages come from: pages of another version of it are not ours to keep."""
+    """Return a hash of the code that makes pages: pages made by another version are made again."""
     digest = hashlib.sha256()
     for package in GENERATOR_PACKAGES:
         for name, content in _walk(resources.files(package), package):

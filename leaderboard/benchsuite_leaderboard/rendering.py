@@ -1,4 +1,4 @@
-"""Jinja set up so that nothing of a record is live in a page: all escaped, numbers and names as a person reads them."""
+"""Set up Jinja: escape all text from records, so that none is live in a page; format numbers and names for people."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchsuite.results.model import BASELINE_RULE, RuleRow, TrackTable
 
 @cache
 def template_environment() -> Environment:
-    """Return the environment of the site's templates; one for a process, since compiling them takes longest."""
+    """Return the environment of the site's templates; one per process, since compiling them is slow."""
     environment = Environment(
         loader=PackageLoader("benchsuite_leaderboard", "templates"),
         autoescape=True,
@@ -23,7 +23,7 @@ def template_environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    # ``tojson`` writes <, >, & and ' as \u003c and so on; ASCII only takes care of U+2028 and U+2029.
+    # ``tojson`` writes <, >, & and ' as \u003c and so on; ASCII-only output also escapes U+2028 and U+2029.
     environment.policies["json.dumps_function"] = json.dumps
     environment.policies["json.dumps_kwargs"] = {
         "sort_keys": True,

@@ -1,7 +1,7 @@
-"""Decide which tracks are made anew, and make them, in several processes where there is much to do.
+"""Find the tracks that changed and make their pages again, in several processes if there is much to do.
 
-A track is kept as an earlier build left it while all that its pages come from is the same: its files' sizes and times,
-the records given in memory, what papers say, the frame, the links, and the code that makes pages.
+A track's pages from an earlier build are kept while everything that they depend on is the same: its files' sizes and
+times, the records given in memory, the papers' values, the frame, the links, and the code that makes pages.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from benchsuite_leaderboard.track_job import RESULT, TrackJob, TrackResult, buil
 
 @dataclass(frozen=True)
 class EarlierSite:
-    """What there is to keep."""
+    """The site of an earlier build, whose files may be kept."""
 
     out: Path
     files: Set[str]
-    """Of it, by path within the site; none where everything is to be made anew."""
+    """Its files, by path within the site; empty if everything is made again."""
 
 
 def track_jobs(
     inputs: Inputs, papers: Papers, frame: Frame, mlflow: Mapping[str, str], staging: Path
 ) -> Iterator[TrackJob]:
-    """Yield the job of making each track, with the key of all that goes into it.
+    """Yield the job of each track, with the hash of everything that its pages depend on.
 
     Args:
         inputs: the records.
-        papers: what stands beside them.
-        frame: what is around every page.
+        papers: published values and claims.
+        frame: frame around every page (title and navigation).
         mlflow: address of a run's page in MLflow, by run id.
         staging: folder to write pages to.
 
@@ -74,7 +74,7 @@ def track_jobs(
 
 
 def _deciding_specs(papers: Papers) -> Iterator[RunSpec]:
-    """Yield the spec of every run that a claim is decided by."""
+    """Yield the spec of every run that decides a claim."""
     for laid_out in papers.claims:
         for case in laid_out.cases:
             for side in (case.left, case.right):
@@ -87,9 +87,9 @@ def make_tracks(jobs: Sequence[TrackJob], earlier: EarlierSite, processes: int) 
     """Make the tracks that changed.
 
     Args:
-        jobs: of all tracks.
+        jobs: the jobs of all tracks.
         earlier: the site as it is.
-        processes: how many to use at most.
+        processes: largest number of processes to use.
 
     Returns:
         Every track's result, and the files of the site that stay as they are.

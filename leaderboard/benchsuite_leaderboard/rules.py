@@ -1,4 +1,4 @@
-"""What a rule's page shows: what it needs and declares, what the audit found, and all its results."""
+"""Content of a rule's page: needs and declared traits, audit findings, and all results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TRAIT_WORDS = {
     "readout_update_is_backprop": ("Exact at the readout", "its update is backprop's"),
     "changes_forward_weights": ("Changes forward weights", "itself, beside the optimizer"),
 }
-"""Trait to its name on the page and what it says."""
+"""Name on the page and meaning of each trait."""
 
 AUDIT_VERDICTS = {
     "confirmed": "confirmed",
@@ -39,14 +39,14 @@ MECHANISMS = {
 
 @dataclass(frozen=True)
 class RulePage:
-    """One rule, as the templates see it."""
+    """One rule, as passed to the templates."""
 
     name: str
     audit: RuleAudit | None
     results: tuple[tuple[TrackTable, RuleRow], ...]
-    """By track and tier, then as the table has them."""
+    """Results sorted by track and tier, then in the table's order."""
     is_other_source: bool
-    """Whether runs were made with other source code than the audited."""
+    """True if runs were made with other source code than the audited code."""
 
     @property
     def address(self) -> str:
@@ -61,17 +61,17 @@ class RulePage:
 
     @property
     def runs(self) -> int:
-        """Return how many seeds were run."""
+        """Return the number of seeds that were run."""
         return sum(row.total for _, row in self.results)
 
     @property
     def completed(self) -> int:
-        """Return how many of them count."""
+        """Return the number of seeds that count."""
         return sum(row.completed for _, row in self.results)
 
     @property
     def tracks(self) -> int:
-        """Return on how many tracks there is a number."""
+        """Return the number of tracks with a result."""
         return len({table.track for table, row in self.results if row.test_error})
 
 

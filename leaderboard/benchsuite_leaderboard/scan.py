@@ -1,4 +1,4 @@
-"""Find the files of records and the track of each, without reading again what has not changed."""
+"""Find the files of records and the track of each; unchanged files are not read again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchsuite.specs.models.base import TIERS, Tier
 from benchsuite_leaderboard.pages.frame import PAGE_NAME
 
 FEW_RECORDS = 300
-"""Up to so many are read in this process, since a second one takes a second to start: then in full, and once."""
+"""Up to this many records are read here, in full and once: another process takes a second to start."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Seen:
 
     size: int
     changed_ns: int
-    """Time of the last change; with the size, equal as long as nobody wrote to the file."""
+    """Time of the last change; while nobody writes to the file, it and the size stay equal."""
     track: str
-    """Empty if it holds no usable record."""
+    """Name of the track; empty if the file holds no usable record."""
     tier: Tier | None
 
 
@@ -38,18 +38,18 @@ class Scan:
     tracks: Mapping[str, tuple[Path, ...]]
     states: Mapping[Path, Seen]
     read: Mapping[Path, RunRecord | BrokenRecord]
-    """What is in memory of those files already."""
+    """Content of files that were already read."""
     broken: tuple[BrokenRecord, ...]
-    """Files of which not even the track could be told."""
+    """Files whose track could not be determined."""
     studies: tuple[Path, ...]
 
 
 def scan(folders: Iterable[Path], known: Mapping[str, Seen]) -> Scan:
-    """Look at every file of some folders.
+    """Scan every file of some folders.
 
     Args:
-        folders: of records.
-        known: what an earlier build saw, by ``path_key``.
+        folders: folders of records.
+        known: files that an earlier build saw, by ``path_key``.
 
     """
     found: dict[Path, Seen] = {}
@@ -88,7 +88,7 @@ def scan(folders: Iterable[Path], known: Mapping[str, Seen]) -> Scan:
 
 
 def path_key(path: Path) -> str:
-    """Return what stands for a path in a site, which must not tell where somebody keeps their records."""
+    """Return a key that stands for a path in a site; a site must not reveal where somebody keeps their records."""
     return hashlib.sha256(str(path.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:24]
 
 
@@ -97,7 +97,7 @@ _Cell = tuple[str, Tier]
 
 
 def _read(path: Path) -> tuple[RunRecord | BrokenRecord, _Cell | None]:
-    """Return a file's record with its track and tier; a broken one has them too if they can be made out."""
+    """Return a file's record with its track and tier; also of a broken record if they can be read."""
     record = read_record(path)
     if isinstance(record, RunRecord):
         return record, (record.spec.track, record.spec.tier)
@@ -105,9 +105,9 @@ def _read(path: Path) -> tuple[RunRecord | BrokenRecord, _Cell | None]:
 
 
 def _look(path: Path) -> tuple[RunRecord | BrokenRecord | None, _Cell | None]:
-    """Return a file's track and tier, a ninth of the work; it is read in full when its track is made."""
+    """Return a file's track and tier; a ninth of the cost of a full read, which follows when its track is made."""
     cell = _cell(path)
-    # Else read in full, which says what is wrong with it, or knows an older layout.
+    # Else read the file in full, which reports what is wrong or accepts an older layout.
     return (None, cell) if cell else _read(path)
 
 

@@ -1,4 +1,4 @@
-"""The static site: built in full the first time, and afterwards only where something changed. It needs no network."""
+"""Build the static site: in full the first time, later only the parts that changed. It needs no network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOTHING_PUBLISHED = Papers()
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What a build read and wrote."""
+    """Counts and files that a build read and wrote."""
 
     out: Path
     index: Path
@@ -36,15 +36,15 @@ class BuildReport:
     """All files of the site, relative to ``out``."""
     tables: int
     records: int
-    """Different records of runs that went in."""
+    """Number of different records of runs."""
     studies: int
-    """Different records of studies that went in."""
+    """Number of different records of studies."""
     statuses: dict[RunStatus, int]
-    """How they ended."""
+    """Number of runs per status."""
     broken: tuple[BrokenRecord, ...]
     """Files that held no usable record; the start page lists them."""
     rebuilt: tuple[str, ...] = ()
-    """Tracks whose pages were made anew, where an earlier build's could have been kept."""
+    """Tracks whose pages were made again by a build that could keep an earlier one's pages."""
 
 
 def build_site(
@@ -66,16 +66,16 @@ def build_site(
     Args:
         records: folders of records, records in memory, or both.
         out: folder of the site: new, empty, or made by an earlier build. Foreign files in it are left alone.
-        audits: folders of what ``benchsuite audit --out`` wrote, audits in memory, or both.
+        audits: folders written by ``benchsuite audit --out``, audits in memory, or both.
         papers: published values and claims; or a function that finds them for the tracks and tiers with records.
         mlflow: address of a run's page in MLflow, by run id.
         title: heading of the front page.
-        fresh: build in full, whatever an earlier build left.
-        processes: how many to use at most, where there are hundreds of new records. More than one starts this program
-            anew, so a script needs ``if __name__ == "__main__":`` around what it does.
+        fresh: build in full, and ignore what an earlier build left.
+        processes: largest number of processes, used if there are hundreds of new records. With more than one, each
+            process imports the main script, so a script needs ``if __name__ == "__main__":`` around its work.
 
     Returns:
-        What was read and what the site now has.
+        Counts of what was read, and the files of the site.
 
     Raises:
         StoreError: if ``out`` is not ours to write to, or cannot be written.
@@ -93,7 +93,7 @@ def build_site(
         broken.sort(key=lambda b: (b.path.parts[-2:], b.reason))
         verdicts = judge(papers.claims, [record for result in results for record in result.evidence])
         studies = summarize_studies(inputs.studies)
-        # Only the file's own folder and name: where somebody keeps their records is not for publication.
+        # Show only the file's own folder and name: the site must not reveal where somebody keeps their records.
         listed = [("/".join(b.path.parts[-2:]), b.reason) for b in broken]
         pages = render_shared(frame, tables, listed, studies, verdicts, inputs.audits)
         files: dict[str, Content] = dict(staged_files(staging))

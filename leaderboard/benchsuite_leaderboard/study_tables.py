@@ -1,4 +1,4 @@
-"""Tables of studies, as a page and a terminal show them: one row per rule with its setting."""
+"""Tables of studies, for pages and the terminal: one row per rule and setting."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class TrajectoryRow:
     total: int
     completed: int
     failures: tuple[str, ...]
-    """Status, reason and seeds of those that did not complete, equal ones put together."""
+    """Status, reason and seeds of runs that did not complete; equal ones are merged."""
     error: Estimate | None
-    """Of log10 ‖E‖² after the last iteration."""
+    """Estimate of log10 ‖E‖² after the last iteration."""
     correlations: tuple[Estimate | None, ...]
-    """Of each layer's correlation after the last iteration; None where a completed seed has none."""
+    """Estimate of each layer's correlation after the last iteration; None if a completed seed has none."""
     error_curve: tuple[CurvePoint, ...]
-    """log10 ‖E‖²."""
+    """Curve of log10 ‖E‖²."""
     correlation_curves: tuple[tuple[CurvePoint, ...], ...]
 
 
@@ -108,12 +108,12 @@ def _failures(runs: Sequence[Trajectory]) -> tuple[str, ...]:
 
 
 def trajectory_label(rule: str, feedback_rate: float | None) -> str:
-    """Return what a row is called: the rule and, where it has one, its ε."""
+    """Return a row's label: the rule and, if it has one, its ε."""
     return rule if feedback_rate is None else f"{rule}, ε = {feedback_rate:g}"
 
 
 def _complete_estimate(values: Sequence[float | None]) -> Estimate | None:
-    """Summarise values only if there is one from every seed: a mean never leaves out what is missing."""
+    """Summarise values only if every seed has one: a mean never skips missing values."""
     found = [value for value in values if value is not None]
     return estimate(found) if len(found) == len(values) else None
 

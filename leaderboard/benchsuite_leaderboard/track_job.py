@@ -1,4 +1,4 @@
-"""Make one track's pages from its records: what a build does anew where they changed, in a process of its own."""
+"""Make one track's pages from its records; a build does this for changed tracks, in separate processes."""
 
 from __future__ import annotations
 
@@ -22,43 +22,43 @@ from benchsuite_leaderboard.rendering import template_environment
 
 @dataclass(frozen=True)
 class TrackJob:
-    """All that one track's pages depend on."""
+    """Everything that one track's pages depend on."""
 
     track: str
     key: str
-    """Hash of all of it."""
+    """Hash of all of these inputs."""
     files: tuple[Path, ...]
     read: Mapping[Path, RunRecord | BrokenRecord]
-    """What is in memory of these files already."""
+    """Content of files that were already read."""
     given: tuple[RunRecord, ...]
-    """Records that are in no file."""
+    """Records given in memory, without a file."""
     frame: Frame
     published: tuple[PublishedError, ...]
     wanted: frozenset[str]
-    """Conditions of the runs that claims are decided by."""
+    """Conditions of the runs that decide claims."""
     metrics: frozenset[str]
     """Diagnostics that claims are about."""
     mlflow: Mapping[str, str]
     folder: Path
-    """Where the pages are written to."""
+    """Folder that the pages are written to."""
 
     @property
     def size(self) -> int:
-        """Return how many records it is about."""
+        """Return the number of records."""
         return len(self.files) + len(self.given)
 
 
 @dataclass(frozen=True)
 class TrackResult:
-    """What the rest of the site needs of a track, and a later build too: no curves, few records."""
+    """The part of a track that other pages and later builds need: no curves, few records."""
 
     key: str
-    """The job's."""
+    """Key of the job."""
     tables: tuple[TrackTable, ...]
     evidence: tuple[RunRecord, ...]
-    """Records that claims are decided by, without what no claim looks at."""
+    """Records that decide claims, without the fields that no claim uses."""
     broken: tuple[tuple[str, str], ...]
-    """Path and reason."""
+    """Broken files: path and reason."""
     written: tuple[str, ...]
     """The files made, by path within the site."""
 

@@ -1,4 +1,4 @@
-"""The audit: what a rule claims of itself in ``traits``, tested by experiment on small networks in float64.
+"""The audit: test the claims in a rule's ``traits`` by experiment on small networks in float64.
 
-One module an experiment. Each changes or counts what a rule says it does not use, and sees what becomes of its updates.
+One module per experiment. Each changes or counts something that the rule says it does not use, and compares updates.
 """

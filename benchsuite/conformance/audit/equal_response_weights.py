@@ -1,4 +1,4 @@
-"""A map whose weight is another while its responses stay the same."""
+"""Replace the weight of a map while its responses stay the same."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from benchsuite.networks.maps import LinearMap
 
 @contextmanager
 def equal_response_weights(linear_map: LinearMap, weight: Tensor) -> Iterator[None]:
-    """Give a map another weight for the block, and let it go on responding as it did.
+    """Replace a map's weight within the block, while the map responds as before.
 
-    Whatever is applied through the map's own weight, data or noise, gets the response of before; whoever reads the
-    weight, or pulls a cotangent back through it, meets the other one. So activities are held fixed in any forward pass,
-    and only what reaches a rule by another way than activity can change.
+    Inputs of any kind, data or noise, that are applied through the map's own weight get the earlier response. Code that
+    reads the weight, or pulls a cotangent back through it, gets the replacement. So activities stay fixed in any
+    forward pass, and only what reaches a rule by other ways than activities can change.
 
     Args:
         linear_map: a map of a network.
@@ -31,10 +31,10 @@ def equal_response_weights(linear_map: LinearMap, weight: Tensor) -> Iterator[No
     def respond(inputs: Tensor, given: Tensor, bias: Tensor | None = None) -> Tensor:
         through_given: Tensor = apply_weight(inputs, given, bias)
         if given.shape != own.shape or not torch.equal(given.detach().to(own.dtype), own.detach()):
-            return through_given  # a feedback weight: nothing is held
-        # The value is that of before to the last bit.
+            return through_given  # a feedback weight: apply it as it is
+        # The value equals the earlier response bit for bit.
         held: Tensor = apply_weight(inputs, before, bias).detach()
-        # Plus zero, whose graph is that of the weight that is there now.
+        # Add zero, with the autograd graph of the weight that is there now.
         return held + (through_given - through_given.detach())
 
     with torch.no_grad():
@@ -49,7 +49,7 @@ def equal_response_weights(linear_map: LinearMap, weight: Tensor) -> Iterator[No
 
 
 def equal_response_weight(linear_map: LinearMap, seed: int) -> Tensor:
-    """Return a weight of the map's shape and size that has nothing else in common with it: other signs included."""
+    """Return an unrelated weight of the map's shape and norm; its signs differ too."""
     own = linear_map.weight.detach()
     drawn = torch.randn(own.shape, dtype=own.dtype, generator=torch.Generator().manual_seed(seed))
     size = float(own.norm()) or 1.0

@@ -1,4 +1,4 @@
-"""Whether updates are exactly backprop's, in hidden segments and at the readout."""
+"""Test if updates equal backprop's exactly, in hidden segments and at the readout."""
 
 from __future__ import annotations
 

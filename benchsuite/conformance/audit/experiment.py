@@ -1,4 +1,4 @@
-"""What an experiment is, and what follows from it for a claim."""
+"""The experiment that tests one claim, and the verdict that follows from it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Experiment:
 
     Attributes:
         claim: name of the trait.
-        measure: what is measured, in words.
-        threshold: above it in any network, the trait is ``above``; in none, it is not.
-        above: see there.
+        measure: the measured quantity, in words.
+        threshold: if the measured value exceeds it in any network, the trait's value is ``above``; else it is not.
+        above: value of the trait above the threshold.
         weaker: the value of the trait that claims less, so that it is no failure if more is shown; None if both say
             the same.
-        observe: a rule in a network to what is measured there; None if there is nothing to see.
+        observe: measures a rule in one network; returns None if there is nothing to measure.
 
     """
 
@@ -37,7 +37,7 @@ class Experiment:
     observe: Callable[[MakeRule, SampleNetwork], Observation | None]
 
     def audit(self, make_rule: MakeRule, traits: RuleTraits, networks: Sequence[SampleNetwork]) -> ClaimAudit:
-        """Run the experiment in every network that the rule works in, and hold the claim against it."""
+        """Run the experiment in every network that the rule works in, and compare the claim with the result."""
         compatible = [sample for sample in networks if not incompatibilities(traits, sample.shapes)]
         observations: list[Observation] = []
         try:
@@ -47,7 +47,7 @@ class Experiment:
                     observations.append(seen)
         except InconclusiveError as error:
             return self._result(traits, None, "not_tested", f"{sample.name}: {error}")
-        except Exception as error:  # whoever wrote the rule must learn of it, and of all other claims too
+        except Exception as error:  # report the crash, and go on with the other claims
             return self._result(traits, None, "crashed", f"{sample.name}: {type(error).__name__}: {error}")
         if not observations:
             return self._result(traits, None, "not_tested", "no sample network in which there is something to see")
@@ -84,7 +84,7 @@ class Experiment:
 
 
 def largest(sample: SampleNetwork, values: dict[str, float]) -> Observation | None:
-    """Return the largest of the values found in a network, by where they were found; None of none."""
+    """Return the largest of the values measured in a network, given by place; None if there are no values."""
     if not values:
         return None
     where = max(values, key=lambda place: values[place])

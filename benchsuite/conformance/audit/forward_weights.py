@@ -1,4 +1,4 @@
-"""Whether the rule itself changes forward weights, which are the optimizer's."""
+"""Test if the rule itself changes forward weights, which only the optimizer may change."""
 
 from __future__ import annotations
 

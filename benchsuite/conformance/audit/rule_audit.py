@@ -1,4 +1,4 @@
-"""All experiments on one rule."""
+"""Run all experiments on one rule."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ EXPERIMENTS: tuple[Experiment, ...] = (
 def audit_rule(
     rule: type[Rule], environment: Environment, networks: Sequence[SampleNetwork] = SAMPLE_NETWORKS
 ) -> RuleAudit:
-    """Hold every claim of a rule, with its default hyperparameters, against its experiment.
+    """Test every claim of a rule, with its default hyperparameters, by its experiment.
 
     Args:
         rule: the rule.
         environment: versions and the rule's origin, as records state them.
-        networks: those that the rule is incompatible with are left out.
+        networks: networks to test in; those that the rule is incompatible with are left out.
 
     """
     config = rule.Config()

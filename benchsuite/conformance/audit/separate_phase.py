@@ -1,4 +1,4 @@
-"""Whether one forward pass suffices: counts how often each map is applied beyond that."""
+"""Test if one forward pass is enough: count how often each map is applied beyond it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STEPS = 3
 
 
 def observe(make_rule: MakeRule, sample: SampleNetwork) -> Observation:
-    """Return how many times a map was applied beside the one forward pass of a step, at the moment with most."""
+    """Return the most times, at any moment, that a map was applied besides the one forward pass of a step."""
     network = sample.build(Generator().manual_seed(1)).double()
     surplus: dict[str, float] = {}
 
@@ -47,7 +47,7 @@ def observe(make_rule: MakeRule, sample: SampleNetwork) -> Observation:
 
 @contextmanager
 def counted(network: Network) -> Iterator[Counter[str]]:
-    """Count, by segment name, how often each map is applied within the block, whatever to and through what weight."""
+    """Count, by segment name, how often each map is applied within the block, with any input and any weight."""
     calls: Counter[str] = Counter()
     for name, linear_map in network.maps.items():
         linear_map.__dict__["apply_weight"] = _counting(name, linear_map, calls)

@@ -1,4 +1,4 @@
-"""Whether segments before the readout are trained at all."""
+"""Test if segments before the readout are trained at all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchsuite.records.audit import Observation
 
 
 def observe(make_rule: MakeRule, sample: SampleNetwork) -> Observation | None:
-    """Return the norm of the longest gradient that a parameter of a hidden segment gets; zero if none gets any."""
+    """Return the largest gradient norm of any hidden segment's parameter; zero if none gets a gradient."""
     trial = Trial.start(make_rule(), sample, dtype=torch.float64)
     norms = dict.fromkeys(trial.network.hidden, 0.0)
     for name, gradient in trial.gradients(sample.batch(0, dtype=torch.float64)).items():

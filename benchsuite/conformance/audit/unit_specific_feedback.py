@@ -1,10 +1,10 @@
-"""Whether what is fed back tells the units of one segment apart.
+"""Test if feedback is specific to the units of a segment.
 
-Credit at a segment's output is recorded under every target in turn, activities and the rule's noise being the same.
-One number fed back to all units makes it rank one: a pattern over units that does not depend on the error, times what
-is fed back. The pattern may be a unit's own gate, equal wherever it is not zero, or a unit's own noise, which is
-another pattern at every draw. Any other pattern is one of feedback weights. Vector units may be fed one vector in place
-of a number, the error itself; or a number, with a pattern over their components.
+Credit at a segment's output is recorded for every target in turn, with the same activities and the same noise of the
+rule. If one number is fed back to all units, credit has rank one: a pattern over units that does not depend on the
+error, times that number. The pattern may be the units' own gates, equal wherever they are not zero, or the units' own
+noise, which differs at every draw. Any other pattern comes from feedback weights. Vector units may get one vector in
+place of a number, the error itself; or a number, with a pattern over their components.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _credit_by_target(trial: Trial, sample: SampleNetwork) -> dict[str, Tensor]:
     """Return credit by segment for one draw of the rule's noise, shape (batch, units, K, targets)."""
     rule, network = trial.rule, trial.network
     batch = sample.batch(0, size=_EXAMPLES, dtype=torch.float64)
-    # In evaluation mode a rule's noise is the same every time; a step in training mode brings the next.
+    # In evaluation mode a rule's noise is the same every time; a step in training mode draws new noise.
     network.eval()
     rule.eval()
     recorded: dict[str, list[Tensor]] = {}
@@ -63,7 +63,7 @@ def _credit_by_target(trial: Trial, sample: SampleNetwork) -> dict[str, Tensor]:
 
 
 def _least_specificity(draws: list[Tensor]) -> float:
-    """Return the specificity if a vector is fed back, or if a number is, whichever explains the credit with less."""
+    """Return the lower of two specificities: with one vector fed back, and with one number fed back."""
     return min(
         specificity([credit.flatten(2) for credit in draws]),
         specificity([credit.flatten(1, 2) for credit in draws]),
@@ -71,12 +71,12 @@ def _least_specificity(draws: list[Tensor]) -> float:
 
 
 def specificity(draws: list[Tensor]) -> float:
-    """Return how far credit tells units apart by what is fed back, from 0 to 1.
+    """Return the specificity of credit, from 0 to 1: how far feedback distinguishes units.
 
     One if the error reaches units in more than one pattern. Zero if the one pattern is the same for all units that get
-    any credit. Else the share of the pattern that is there again in other draws, for the same example or for all: one
-    for feedback weights; for a unit's own noise about (1 + √(units / patterns))² / units, the largest eigenvalue of so
-    many random directions: 0.2 for 8 units, the fewest in a sample network.
+    any credit. Else the share of the pattern that recurs in other draws, for the same example or for all. That is one
+    for feedback weights. For a unit's own noise it is about (1 + √(units / patterns))² / units, the largest eigenvalue
+    of that many random directions: 0.2 for 8 units, the fewest in a sample network.
 
     Args:
         draws: for each draw of the rule's noise, credit of shape (batch, units, errors).
@@ -101,7 +101,7 @@ def specificity(draws: list[Tensor]) -> float:
 
 
 def _is_uniform(patterns: Tensor) -> bool:
-    """Return whether every pattern is the same for all units at which it is not zero."""
+    """Return True if every pattern is the same for all units at which it is not zero."""
     on = patterns.abs() > _ROUNDING
     mean = (patterns * on).sum(1, keepdim=True) / on.sum(1, keepdim=True).clamp(min=1)
     return bool(((patterns - mean).abs() * on <= _ROUNDING).all())

@@ -1,9 +1,9 @@
-"""Whether credit depends on downstream forward weights by another way than the activities they cause.
+"""Test if credit depends on downstream forward weights by other ways than through activities.
 
-One weight is replaced by another, once for each segment that passes credit on, while the network responds as before:
-when the rule attaches and prepares, in ``assign_credit``, or in ``after_update``. Activities and the output error are
-then those of the reference, so with no transport the updates of all segments below are too. Outside these moments all
-forward weights are the reference's.
+One weight is replaced at a time, once for each segment that passes credit on, while the network responds as before.
+This is done at three moments: when the rule attaches and prepares, in ``assign_credit``, and in ``after_update``.
+Activities and the output error then equal the reference's. Without weight transport, the updates of all segments below
+equal them too. Outside these moments all forward weights are the reference's.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from benchsuite.records.audit import Observation
 Moment = Literal["attach", "assign_credit", "after_update"]
 MOMENTS: tuple[Moment, ...] = ("attach", "assign_credit", "after_update")
 STEPS = 3
-"""A rule that looks at forward weights more rarely than every third step passes for one that does not."""
+"""Training steps per trial. A rule that reads forward weights less often than every third step goes unnoticed."""
 _EXAMPLES = 4
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class _Step:
-    """What one step of a trial came to: the network's state before it, logits, gradients by parameter."""
+    """Result of one step of a trial: the network's state before it, logits, and gradients by parameter."""
 
     state: dict[str, Tensor]
     logits: Tensor
@@ -42,13 +42,13 @@ class _Step:
 
 @dataclass(frozen=True)
 class _Change:
-    """Which segment's weight is another, and when."""
+    """The segment whose weight is replaced, and the moment."""
 
     segment: str
     moment: Moment
 
     def during(self, moment: Moment, network: Network) -> AbstractContextManager[None]:
-        """Return the context in which the weight is another, if this is the moment."""
+        """Return the context in which the weight is replaced, if this is the moment."""
         if moment != self.moment:
             return nullcontext()
         linear_map = network.maps[self.segment]
@@ -72,7 +72,7 @@ def _change_of_updates(
 ) -> float:
     changed = _train(make_rule, sample, change, reference)
     network = sample.build(Generator().manual_seed(1))
-    # By identity: what a parameter is called is the network's affair, and another in a module from outside.
+    # By identity: a network may name its parameters freely, and modules from outside do.
     above = {id(parameter) for name in upstream for parameter in network.segments[name].parameters()}
     names = frozenset(name for name, parameter in network.named_parameters() if id(parameter) in above)
     return max(_distance(one, other, names) for one, other in zip(reference, changed, strict=True))

@@ -1,4 +1,4 @@
-"""The networks that each check runs on: where it applies, and which of these run by default."""
+"""Choose the networks that each check runs on: all where it applies, and the subset run by default."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CONDITION: Final = "_applies_where"
 
 
 class _NotApplicable:
-    """Stands where a check has no case. pytest collects only what can be called."""
+    """Placeholder for a check that has no case. pytest collects only callables."""
 
     def __repr__(self) -> str:
         return "a check that does not apply to this rule"
@@ -30,10 +30,10 @@ NOT_APPLICABLE: Final = _NotApplicable()
 
 
 def only_where(condition: Condition) -> Callable[[Check], Check]:
-    """Leave out, when tests are collected, the cases of a check in which it would say nothing.
+    """Leave out, at collection, the cases of a check in which it would show nothing.
 
     Args:
-        condition: given the conformance class and a network; true where the check applies.
+        condition: called with the conformance class and a network; true where the check applies.
 
     """
 
@@ -45,13 +45,13 @@ def only_where(condition: Condition) -> Callable[[Check], Check]:
 
 
 def applies(check: object, suite: Suite, sample: SampleNetwork) -> bool:
-    """Return whether a check says something about a suite's rule on one network that the rule can work in."""
+    """Return True if a check applies to a suite's rule on one network that the rule can work in."""
     condition: Condition | None = getattr(check, _CONDITION, None)
     return condition is None or condition(suite, sample)
 
 
 def checks_on_networks(suite: Suite) -> dict[str, Any]:
-    """Return the checks of a conformance class that take a network, those that do not apply to its rule included."""
+    """Return the checks of a conformance class that take a network, including those that do not apply to its rule."""
     found = {}
     for name in sorted({name for base in suite.__mro__ for name in vars(base) if name.startswith("test_")}):
         definitions = (vars(base)[name] for base in suite.__mro__ if name in vars(base))
@@ -62,14 +62,14 @@ def checks_on_networks(suite: Suite) -> dict[str, Any]:
 
 
 def select_covering_set(suites: Sequence[Suite]) -> None:
-    """Let a covering set of cases run by default, and mark all others ``full``.
+    """Run a covering set of cases by default, and mark all others ``full``.
 
     For a package with many rules or settings, where every case of every suite would take minutes. Each check of each
     suite runs on one network of every form (ordinary, vectorized, invertible) that the rule works in; and over all
     suites, each check runs on every network that any of their rules can work in. ``pytest -m full`` runs the rest.
 
     Args:
-        suites: conformance classes; their order decides the choice, nothing else does.
+        suites: conformance classes; only their order decides the choice.
 
     """
     chosen: dict[Suite, dict[str, frozenset[str]]] = {suite: {} for suite in suites}
@@ -81,14 +81,14 @@ def select_covering_set(suites: Sequence[Suite]) -> None:
 
 
 def _cover(check: str, suites: Sequence[Suite], turn: int) -> dict[Suite, frozenset[str]]:
-    """Return the networks that each suite runs one check on, those first that have the least choice."""
+    """Return the networks that each suite runs one check on; suites with the least choice come first."""
     cases = {suite: suite.cases(check) for suite in suites}
     uses: Counter[str] = Counter()
     chosen: dict[Suite, set[str]] = {suite: set() for suite in suites}
     for suite in sorted(suites, key=lambda suite: len(cases[suite])):
         for form in dict.fromkeys(sample.shapes.form for sample in cases[suite]):
             names = [sample.name for sample in cases[suite] if sample.shapes.form == form]
-            # Begun elsewhere for each check: else a suite would see the same network in all of them.
+            # Start at another network for each check: else a suite would see the same network in all of them.
             name = min(_rotated(names, turn), key=uses.__getitem__)
             uses[name] += 1
             chosen[suite].add(name)

@@ -1,4 +1,4 @@
-"""Whether the rule leaves the gradients it should, on every network and in every precision."""
+"""Check that the rule leaves the right gradients, on every network and in every precision."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from benchsuite.networks.maps import LinearMap
 
 
 class CreditChecks(ConformanceSettings):
-    """Checks on what ``assign_credit`` leaves behind."""
+    """Checks on the gradients that ``assign_credit`` leaves."""
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
     def test_leaves_a_sound_gradient_on_every_parameter_it_trains(
         self, sample: SampleNetwork, dtype: torch.dtype
     ) -> None:
-        """Catches a forgotten bias, a not-a-number, and feedback weights of another type than the network's."""
+        """Catches a forgotten bias, a not-a-number, and feedback weights of another dtype than the network's."""
         trial = self.start(sample, dtype=dtype)
         trial.compute_gradients(sample.batch(0, dtype=dtype))
         require(
@@ -98,10 +98,10 @@ class CreditChecks(ConformanceSettings):
             remedy="detach() loss and logits: a kept graph holds every activation of the step in memory",
         )
 
-    # Batch norm and dropout tie an example to its batch.
+    # Batch norm and dropout make an example depend on its batch.
     @only_where(lambda suite, sample: not suite.draws_noise and not sample.mixes_examples)
     def test_a_batch_twice_over_gives_the_same_gradient(self, sample: SampleNetwork) -> None:
-        """Catches credit that is summed where it should be meaned: it would tie the learning rate to the batch size."""
+        """Catches credit that is summed instead of averaged: it would tie the learning rate to the batch size."""
         trial = self.start(sample, dtype=torch.float64)
         once = sample.batch(0, dtype=torch.float64)
         before = trial.state()
@@ -161,7 +161,7 @@ class CreditChecks(ConformanceSettings):
 
     @only_where(lambda suite, sample: torch.cuda.is_available())
     def test_reads_no_value_back_from_a_gpu(self, sample: SampleNetwork) -> None:
-        """Catches the same where only CUDA sees it, and feedback weights that stay behind on the CPU."""
+        """Catches the same where only CUDA sees it, and feedback weights that stay on the CPU."""
         trial = self.start(sample, device="cuda")
         on_cpu = sample.batch(0)
         batch = Batch(on_cpu.inputs.cuda(), on_cpu.targets.cuda(), on_cpu.criterion)
@@ -198,7 +198,7 @@ class CreditChecks(ConformanceSettings):
 
 
 def _cancelled_by_norm(trial: Trial, parameter: str) -> bool:
-    """Return whether it is a bias that the batch norm right after it subtracts again: no rule can move it."""
+    """Return True for a bias that the batch norm right after it subtracts again: no rule can move it."""
     segment = trial.network.segments[trial.segment_of(parameter)]
     linear_map: LinearMap = segment.map
     first = segment.norm is not None and segment.norm_order == "norm_first"

@@ -1,4 +1,4 @@
-"""What a rule must leave alone: everything around it, and the values on the device."""
+"""Guards around a rule: detect changes to global state, and reads of device values on the host."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HOOKS = (
 
 
 class GlobalState:
-    """Everything outside a rule that it could change, as it is at one moment.
+    """Snapshot of everything outside a rule that the rule could change.
 
     Weights, flags, modes and hooks of the network, the batch, and the process's own settings and random streams.
     ``with_averages`` includes batch norm's buffers, which a training forward pass moves and nothing else may.
@@ -40,7 +40,7 @@ class GlobalState:
         self.before = self._now()
 
     def changes(self) -> list[str]:
-        """Return what is different by now, in words."""
+        """Return the differences since the snapshot, in words."""
         return differing(self.before, self._now())
 
     def _now(self) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class _NoHostReads(TorchFunctionMode):
             raise HostReadError(f"{name} reads a tensor's value on the host")
         if name == "to" and any(_is_cpu(value) for value in [*args[1:], kwargs.get("device")]):
             raise HostReadError("to('cpu') reads a tensor's value on the host")
-        # A scalar put in under a mask needs no count of the mask's true values, everything else does.
+        # Assigning a scalar under a mask needs no count of the mask's true values; everything else does.
         counts = name == "__getitem__" or (name == "__setitem__" and isinstance(args[2], Tensor) and args[2].dim() > 0)
         if counts and _has_mask(args[1]):
             raise HostReadError("indexing with a mask reads on the host how many values are true; use torch.where")
@@ -154,11 +154,11 @@ def _has_mask(index: Any) -> bool:
 def no_host_reads() -> Iterator[None]:
     """Fail where a tensor's value is read on the host, which on a GPU waits for all work queued so far.
 
-    Sees what Python asks of torch, also on the CPU. What torch's own kernels read shows only on a GPU
-    (``torch.cuda.set_sync_debug_mode``); the kit checks that where there is one.
+    Detects reads that Python asks of torch, also on the CPU. Reads by torch's own kernels show only on a GPU
+    (``torch.cuda.set_sync_debug_mode``); the kit checks them if there is one.
 
     Raises:
-        HostReadError: at the first read, from the line that did it.
+        HostReadError: at the first read, raised from the line that reads.
 
     """
     with _NoHostReads():
@@ -167,7 +167,7 @@ def no_host_reads() -> Iterator[None]:
 
 @contextmanager
 def synchronization_is_an_error() -> Iterator[None]:
-    """Let CUDA itself raise at any operation that waits for the device."""
+    """Make CUDA raise an error at any operation that waits for the device."""
     before = torch.cuda.get_sync_debug_mode()
     torch.cuda.set_sync_debug_mode("error")
     try:

@@ -1,4 +1,4 @@
-"""Whether the rule learns: real data (scikit-learn's bundled digits), a fixed budget, a stated floor."""
+"""Check that the rule learns: real data (scikit-learn's bundled digits), a fixed budget, a minimum accuracy."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _BATCH = 64
 
 
 class LearningChecks(ConformanceSettings):
-    """Checks that gradients of the right form are also gradients of use."""
+    """Checks that gradients of the right form also reduce the error."""
 
     def test_learns_digits(self) -> None:
-        """Catches credit of the wrong sign or scale, which every check of form lets through."""
+        """Catches credit of the wrong sign or scale, which passes every check of form."""
         refusals = self.refusals(self.digits_network.shapes)
         require(
             not refusals,

@@ -1,4 +1,4 @@
-"""What an author sets on a conformance class, and what all checks share."""
+"""Settings of a conformance class, and the methods that all checks share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ConformanceSettings:
     rule: ClassVar[type[Rule]]
     """The rule under test."""
     config: ClassVar[RuleConfig | None] = None
-    """Its hyperparameters; its own defaults if not given."""
+    """Hyperparameters of the rule; the rule's defaults if not given."""
     networks: ClassVar[Sequence[SampleNetwork]] = SAMPLE_NETWORKS
     """Networks to check on; a check is collected for those that the rule can work in and where the check applies."""
     default_cases: ClassVar[Mapping[str, frozenset[str]] | None] = None
@@ -29,8 +29,8 @@ class ConformanceSettings:
     None runs every check on every network: about 450 cases and 15 s for a rule that works everywhere. A package with
     many rules calls ``select_covering_set``, which sets it."""
     draws_noise: ClassVar[bool] = False
-    """Whether ``assign_credit`` draws anew in every step, as rules do that learn from noise. Such a rule gives another
-    gradient for a batch twice over, so that check is left out."""
+    """True if ``assign_credit`` draws random numbers in every step, as rules do that learn from noise. Such a rule
+    gives another gradient for a batch repeated twice, so that check is left out."""
 
     learning_config: ClassVar[RuleConfig | None] = None
     """Hyperparameters to learn digits with, if not ``config``."""
@@ -44,7 +44,7 @@ class ConformanceSettings:
     projection 0.86 to 0.90, readout only 0.58 to 0.75. So 0.8 shows that hidden segments learn something of use.
     """
     learning_rate: ClassVar[float] = 0.003
-    """Adam's, for the digits."""
+    """Learning rate of Adam on the digits."""
     learning_epochs: ClassVar[int] = 20
     """Passes over the 1,297 training digits, in batches of 64."""
 
@@ -52,10 +52,10 @@ class ConformanceSettings:
     """Least cosine between the bfloat16 and the float32 update of the whole network; lower it for sign-like updates."""
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Take the checks out that have no case for the rule, so that pytest has nothing to skip."""
+        """Remove the checks that have no case for the rule, so that pytest has nothing to skip."""
         super().__init_subclass__(**options)
         if not hasattr(cls, "rule"):
-            return  # one of the kit's own parts
+            return  # a base class of the kit itself
         for name, check in checks_on_networks(cls).items():
             setattr(cls, name, check if cls.cases(name) else NOT_APPLICABLE)
 
@@ -65,7 +65,7 @@ class ConformanceSettings:
 
     @pytest.fixture(autouse=True)
     def _one_thread(self) -> Iterator[None]:
-        # A second thread gains nothing on networks this small, and where other processes keep the cores busy the wait
+        # A second thread gains nothing on networks this small. Where other processes keep the cores busy, waiting
         # for it made the digits take 20 s instead of 1 s.
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
@@ -73,7 +73,7 @@ class ConformanceSettings:
         torch.set_num_threads(threads)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Run every test that takes a ``sample`` once for each network on which it says something."""
+        """Run every test that takes a ``sample`` once per network on which it applies."""
         if "need" in metafunc.fixturenames:
             metafunc.parametrize("need", self.needs())
         if "sample" in metafunc.fixturenames:
@@ -87,7 +87,7 @@ class ConformanceSettings:
 
     @classmethod
     def cases(cls, check: str) -> list[SampleNetwork]:
-        """Return the networks that a check of this class says something on."""
+        """Return the networks on which a check of this class applies."""
         function = checks_on_networks(cls)[check]
         return [sample for sample in cls.compatible() if applies(function, cls, sample)]
 
@@ -108,7 +108,7 @@ class ConformanceSettings:
         device: str = "cpu",
         fresh: bool = True,
     ) -> Trial:
-        """Return a fresh rule attached to a fresh network; not ``fresh`` if it is about to be resumed."""
+        """Return a new rule attached to a new network; pass ``fresh=False`` if it is about to be resumed."""
         return Trial.start(
             self.make_rule(),
             sample,
@@ -120,7 +120,7 @@ class ConformanceSettings:
         )
 
     def learns(self, trial: Trial, parameter: str) -> bool:
-        """Return whether the contract asks for a gradient of this parameter."""
+        """Return True if the contract asks for a gradient of this parameter."""
         return self.rule.traits.trains_hidden or trial.segment_of(parameter) == trial.network.readout
 
     @classmethod
@@ -136,7 +136,7 @@ class ConformanceSettings:
         return next((n for n in DIGITS_NETWORKS if not self.refusals(n.shapes)), DIGITS_NETWORKS[0])
 
     def refusals(self, shapes: NetworkShapes) -> list[str]:
-        """Return why the rule's traits rule a network out."""
+        """Return the reasons why the rule's traits exclude a network; empty if they do not."""
         return incompatibilities(self.rule.traits, shapes)
 
 
@@ -146,7 +146,7 @@ def batches(sample: SampleNetwork, count: int, start: int = 0, dtype: torch.dtyp
 
 
 def require(holds: bool, *, asks: str, seen: object, remedy: str) -> None:
-    """Fail with what the contract asks, what was seen, and what to do.
+    """Fail with a message that says what the contract asks, what was seen, and what to do.
 
     Raises:
         AssertionError: if it does not hold.

@@ -1,4 +1,4 @@
-"""Whether the rule depends on its seeds and its saved state alone, and leaves everything else as it is."""
+"""Check that the rule depends on its seeds and saved state alone, and changes nothing else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class StateChecks(ConformanceSettings):
     """Checks on seeds, saving and resuming, and on what must stay untouched."""
 
     def test_same_seeds_give_the_same_weights(self, sample: SampleNetwork) -> None:
-        """Catches any source of chance beside the generator handed to ``attach``."""
+        """Catches any source of randomness besides the generator passed to ``attach``."""
         runs = []
         for global_seed in (11, 12):
             with torch.random.fork_rng(devices=[]):
@@ -34,7 +34,7 @@ class StateChecks(ConformanceSettings):
         )
 
     def test_the_feedback_seed_acts_through_saved_state_alone(self, sample: SampleNetwork) -> None:
-        """Catches feedback that is drawn but not used, and feedback used that no checkpoint holds."""
+        """Catches feedback that is drawn but not used, and feedback that is used but not in the checkpoint."""
         trials = [self.start(sample, feedback_seed=seed) for seed in (21, 22)]
         states = [trial.rule.state_dict() for trial in trials]
         drawn = differing(*states)
@@ -80,7 +80,7 @@ class StateChecks(ConformanceSettings):
         )
 
     def test_changes_nothing_around_it(self, sample: SampleNetwork) -> None:
-        """Catches weights written in place, running averages moved by noise, global random draws, and hooks left."""
+        """Catches weights written in place, running averages moved by noise, global random draws, leftover hooks."""
         trial = self.start(sample, fresh=False)
         surroundings = self._surroundings(trial.network, sample.batch(0))
         trial.rule.before_training()
@@ -96,7 +96,7 @@ class StateChecks(ConformanceSettings):
             self._require_unchanged("after_update", surroundings)
 
     def test_feedback_weights_that_learn_are_the_rules_own_and_move(self, sample: SampleNetwork) -> None:
-        """Catches a weight handed to the optimizer that no checkpoint holds, or that never gets a gradient."""
+        """Catches a weight passed to the optimizer that no checkpoint holds, or that never gets a gradient."""
         trial = self.start(sample)
         buffers = {id(buffer): name for name, buffer in trial.rule.named_buffers()}
         learned = list(trial.rule.learned_feedback)
@@ -119,7 +119,7 @@ class StateChecks(ConformanceSettings):
         )
 
     def test_feedback_weights_are_laid_out_like_the_weights_they_stand_for(self, sample: SampleNetwork) -> None:
-        """Catches a transposed feedback weight, and one of no segment: diagnostics compare by entries."""
+        """Catches a transposed feedback weight, and one of no segment: diagnostics compare entry by entry."""
         trial = self.start(sample).train(batches(sample, 1))
         problems = []
         for name, feedback_weight in trial.rule.feedback_weights.items():
@@ -139,7 +139,7 @@ class StateChecks(ConformanceSettings):
         )
 
     def test_attach_changes_nothing_around_it(self, sample: SampleNetwork) -> None:
-        """Catches weights redrawn in ``attach``: rules would no longer share their start."""
+        """Catches weights redrawn in ``attach``: rules would no longer start from the same weights."""
         network = sample.build(torch.Generator().manual_seed(1))
         surroundings = self._surroundings(network, sample.batch(0))
         rule = self.make_rule()
@@ -154,7 +154,7 @@ class StateChecks(ConformanceSettings):
         )
 
     def test_evaluation_neither_trains_nor_draws(self, sample: SampleNetwork) -> None:
-        """Catches hooks that learn while the network is measured, and draws that shift later steps."""
+        """Catches hooks that learn while the network is evaluated, and random draws that shift later steps."""
         trial = self.start(sample).train(batches(sample, 2))
         trial.optimizer.zero_grad(set_to_none=True)
         trial.network.eval()
@@ -200,7 +200,7 @@ class StateChecks(ConformanceSettings):
         )
 
     def test_accumulates_nothing_between_steps(self, sample: SampleNetwork) -> None:
-        """Catches gradients added onto something the rule kept from the step before."""
+        """Catches gradients added to something that the rule kept from the step before."""
         trial = self.start(sample).without_dropout()
         before = trial.rule.state_dict()
         before = {n: v.clone() if isinstance(v, Tensor) else v for n, v in before.items()}
@@ -213,7 +213,7 @@ class StateChecks(ConformanceSettings):
             remedy="leave draws_noise False: the check of a batch twice over then runs",
         )
         if moves:
-            return  # the resume check holds such a rule to account
+            return  # the resume check covers such a rule
         off = differing(first, trial.gradients(sample.batch(0)))
         require(
             not off,
@@ -223,7 +223,7 @@ class StateChecks(ConformanceSettings):
         )
 
     def _surroundings(self, network: Network, batch: Batch) -> GlobalState:
-        """Return what must be the same wherever a rule does anything but carry data through the network."""
+        """Return a snapshot of all that a rule may change only by passing data through the network."""
         keeps_weights = not self.rule.traits.changes_forward_weights
         return GlobalState(network, batch, with_weights=keeps_weights, with_averages=True)
 

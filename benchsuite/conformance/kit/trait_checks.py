@@ -1,4 +1,4 @@
-"""What ``traits`` and ``taken_over`` claim, held against autograd on the same network and batch in float64."""
+"""Check ``traits`` and ``taken_over`` against autograd on the same network and batch in float64."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _CUSTOM = "custom"
 
 
 class TraitChecks(ConformanceSettings):
-    """Checks on what a rule says of itself."""
+    """Checks on what a rule declares about itself."""
 
     def test_says_what_every_rule_must_say(self) -> None:
-        """Catches a name no file can have, a config that does not survive JSON, and claims that exclude each other."""
+        """Catches a name no file can have, a config that JSON cannot hold, and claims that contradict each other."""
         rule, traits = self.rule, self.rule.traits
         require(
             re.fullmatch(r"[a-z][a-z0-9_]*", rule.name) is not None,
@@ -57,7 +57,7 @@ class TraitChecks(ConformanceSettings):
         )
 
     def test_says_how_much_work_it_takes(self, sample: SampleNetwork) -> None:
-        """Catches an estimate that reads the network, or that a hyperparameter makes fail: plans come before runs."""
+        """Catches an estimate that reads the network, or that fails for a hyperparameter: plans come before runs."""
         found = self.rule.credit_work(self.make_rule().config, sample.shapes)
         numbers = {field.name: getattr(found, field.name) for field in fields(found)}
         require(
@@ -129,7 +129,7 @@ class TraitChecks(ConformanceSettings):
         )
 
     def test_says_whether_its_feedback_learns(self, sample: SampleNetwork) -> None:
-        """Catches a plan that leaves out what the optimizer keeps for feedback weights, a network's size or two."""
+        """Catches a plan without the optimizer's memory for feedback weights: one or two times the network's size."""
         learned = list(self.start(sample).rule.learned_feedback)
         require(
             not learned or self.rule.traits.learns_feedback,
@@ -160,7 +160,7 @@ class TraitChecks(ConformanceSettings):
         return stated.get(need, traits.min_hidden_segments)
 
     def _impossible(self, need: str) -> Network:
-        """Return a network that the rule's traits rule out in one respect, which is one of ``needs``."""
+        """Return a network that the rule's traits exclude in one respect, which is one of ``needs``."""
         if need == "map_kind":
             sample = next(s for s in SAMPLE_NETWORKS if s.name == "unheard-of-map")
             return sample.build(Generator().manual_seed(1))

@@ -1,4 +1,4 @@
-"""Small networks with their data, and a rule attached to one: what the conformance kit and the audit both work on."""
+"""Small networks with data, and trials of a rule on one: shared by the conformance kit and the audit."""
 
 from benchsuite.conformance.samples.against_backprop import Agreement, agreement_with_backprop
 from benchsuite.conformance.samples.networks import DIGITS_NETWORKS, SAMPLE_NETWORKS, CustomMap, SampleNetwork

@@ -1,4 +1,4 @@
-"""A rule's update beside autograd's, segment by segment."""
+"""Compare a rule's update with autograd's, segment by segment."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from benchsuite.credit.rule import Batch
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How one segment's update compares with backprop's on the same batch and weights.
+    """Agreement of one segment's update with backprop's on the same batch and weights.
 
     Attributes:
-        cosine: of the two, all parameters of the segment taken as one vector.
-        equal: whether every element agrees to 1e-10, small ones relative to the segment's largest gradient.
+        cosine: cosine of the two updates, all parameters of the segment taken as one vector.
+        equal: True if every element agrees to 1e-10, small ones relative to the segment's largest gradient.
         deviation: norm of the difference as a multiple of backprop's norm; of the update's own where that is zero.
 
     """
@@ -31,8 +31,8 @@ def agreement_with_backprop(trial: Trial, batch: Batch) -> dict[str, Agreement]:
     """Return each segment's agreement; a parameter without a gradient counts as zero.
 
     Args:
-        trial: in float64 and without dropout, or the two do not see the same network.
-        batch: in the same type.
+        trial: in float64 and without dropout; else the two do not see the same network.
+        batch: in the same dtype.
 
     """
     exact = trial.backprop_gradients(batch)

@@ -1,4 +1,4 @@
-"""Small networks that between them have everything a rule may meet: all maps, pools, norms, dropout, no biases."""
+"""Small networks that together cover what a rule may meet: all maps, pools, norms, dropout, no biases."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from benchsuite.specs.models.architecture import ChainArchitecture, Initializati
 
 @dataclass(frozen=True)
 class SampleNetwork:
-    """An architecture with the shape of its data; small enough that a training step takes about a millisecond.
+    """An architecture and the shape of its data; a training step takes about a millisecond.
 
     Attributes:
-        architecture: what the builder builds.
-        input_shape: of one example.
+        architecture: spec that the network is built from.
+        input_shape: shape of one example.
         classes: width of the readout.
 
     """
@@ -44,7 +44,7 @@ class SampleNetwork:
 
     @cached_property
     def shapes(self) -> NetworkShapes:
-        """The network on paper; worked out once, as every test that is collected asks for it."""
+        """The network's shapes; computed once, as every collected test asks for them."""
         return self._choose_memory_format()
 
     def _choose_memory_format(self) -> NetworkShapes:
@@ -52,7 +52,7 @@ class SampleNetwork:
 
     @property
     def mixes_examples(self) -> bool:
-        """Whether an example's activations depend on the rest of the batch, or on chance."""
+        """True if an example's activations depend on the rest of the batch, or on random draws."""
         layers = self.architecture.layers
         normed = any(segment.norm != "none" for segment in self.shapes.segments)
         return normed or any(layer.kind == "dropout" for layer in layers)
@@ -72,7 +72,7 @@ class SampleNetwork:
 
 
 class CustomMap(LinearMap):
-    """Every unit sums over two inputs at fixed places: neither dense nor convolutional, and its weight is (units, 2).
+    """Map whose units each sum two inputs at fixed places: neither dense nor convolutional; its weight is (units, 2).
 
     It implements the abstract contract of ``LinearMap`` and no more, so a rule that says ``map_kinds=None`` must work
     with it.
@@ -89,12 +89,12 @@ class CustomMap(LinearMap):
 
     @property
     def fan_in(self) -> int:
-        """Two."""
+        """Two inputs per unit."""
         return 2
 
     @property
     def fan_out(self) -> int:
-        """How many units an input reaches on average, at least one."""
+        """Number of units that an input reaches on average, at least one."""
         return max(1, 2 * self.weight.shape[0] // self.inputs)
 
     def apply_weight(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -118,7 +118,7 @@ class CustomMap(LinearMap):
 
 @dataclass(frozen=True)
 class _WithCustomMap(SampleNetwork):
-    """The architecture's network in which the segment ``dense2`` has an ``CustomMap``."""
+    """The architecture's network in which the segment ``dense2`` has a ``CustomMap``."""
 
     def _choose_memory_format(self) -> NetworkShapes:
         ordinary = super()._choose_memory_format()
@@ -141,7 +141,7 @@ class _WithCustomMap(SampleNetwork):
 
 
 class _Gated(nn.Module):
-    """A grouped conv, a layer over positions and a gate: nothing that the suite could lay out itself."""
+    """A grouped conv, a layer over positions and a gate: a module that the suite could not build itself."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -159,7 +159,7 @@ class _Gated(nn.Module):
 
 @dataclass(frozen=True)
 class _Adopted(SampleNetwork):
-    """A module that the suite has not built."""
+    """Sample network made from a module that the suite has not built."""
 
     def _choose_memory_format(self) -> NetworkShapes:
         return shapes_of_module(made_module(_Gated, Generator()), self.input_shape, classes=self.classes).shapes
@@ -292,7 +292,7 @@ SAMPLE_NETWORKS: tuple[SampleNetwork, ...] = (
     SampleNetwork(
         _vectorized("vectorized-residual", _conv(4), _conv(4), _SUM, _AVERAGE_POOL, nonnegative=True), (2, 6, 6)
     ),
-    # Weights that are not orthogonal: there a target is not backprop's.
+    # Weights that are not orthogonal: with them a target differs from backprop's.
     SampleNetwork(
         _invertible("invertible-tower", _square(20), _square(16), _square(10), scheme="lecun_normal", bias=False), (20,)
     ),
@@ -308,7 +308,7 @@ SAMPLE_NETWORKS: tuple[SampleNetwork, ...] = (
         (2, 8, 8),
     ),
 )
-"""What ``RuleConformance`` runs on unless told otherwise."""
+"""Networks that ``RuleConformance`` runs on by default."""
 
 DIGITS_NETWORKS: tuple[SampleNetwork, ...] = (
     SampleNetwork(_chain("digits", _dense(16, "relu")), (64,), classes=10),
@@ -316,5 +316,5 @@ DIGITS_NETWORKS: tuple[SampleNetwork, ...] = (
     SampleNetwork(_invertible("invertible-digits", _square(32), _square(16)), (64,), classes=10),
     SampleNetwork(_chain("two-layer-digits", _dense(32, "relu"), _dense(16, "relu")), (64,), classes=10),
 )
-"""Of these ``RuleConformance`` trains the first that the rule can work in, on scikit-learn's digits: so narrow that
-random features do not suffice."""
+"""Networks for scikit-learn's digits; ``RuleConformance`` trains the first that the rule can work in. They are so
+narrow that random features are not enough."""

@@ -1,4 +1,4 @@
-"""One rule attached to one network, trained as the harness would, in small."""
+"""A small trial: one rule attached to one network, trained as the harness does."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from benchsuite.training.step import compute_gradients, training_step, update_we
 
 @dataclass
 class Trial:
-    """A rule, its network and all random streams of a run.
+    """A rule, its network and all random generators of a run.
 
     Attributes:
-        feedback: the stream the rule was attached with.
-        dropout: the stream the network's dropout draws from.
+        feedback: the generator that the rule was attached with.
+        dropout: the generator that the network's dropout draws from.
 
     """
 
@@ -46,7 +46,7 @@ class Trial:
         device: str = "cpu",
         fresh: bool = True,
     ) -> Trial:
-        """Build the network, attach the rule on the CPU, move both to ``device`` and begin, in the harness's order.
+        """Build the network, attach the rule on the CPU, move both to ``device`` and start, in the harness's order.
 
         Without ``fresh`` the rule's ``before_training`` is left out, as in a run that is about to be resumed.
         """
@@ -64,7 +64,7 @@ class Trial:
         device: str = "cpu",
         fresh: bool = True,
     ) -> Trial:
-        """Attach the rule to a network that lies on the CPU, and begin as ``start`` does."""
+        """Attach the rule to a network on the CPU, and start as ``start`` does."""
         feedback = Generator().manual_seed(feedback_seed)
         rule.attach(network, feedback)
         network.to(device)
@@ -77,26 +77,26 @@ class Trial:
         return cls(rule, network, optimizer, feedback, dropout)
 
     def without_dropout(self) -> Trial:
-        """Let dropout pass everything, so that another forward pass sees the same network; returns itself."""
+        """Turn dropout off, so that another forward pass sees the same network; return the trial."""
         for node in self.network.modules():
             if isinstance(node, Dropout):
                 node.eval()
         return self
 
     def step(self, batch: Batch) -> StepResult:
-        """Take the step that a run takes."""
+        """Take one full training step, the same as a run's."""
         return training_step(self.network, self.rule, self.optimizer, batch)
 
     def compute_gradients(self, batch: Batch) -> StepResult:
-        """Take the first part of a step, for who looks between its parts."""
+        """Take the first part of a step only, for checks that look between its parts."""
         return compute_gradients(self.network, self.rule, self.optimizer, batch)
 
     def update_weights(self) -> None:
-        """Take the second part of a step; the last is ``rule.after_update``."""
+        """Take the second part of a step; the last part is ``rule.after_update``."""
         update_weights(self.network, self.optimizer)
 
     def train(self, batches: Iterable[Batch]) -> Trial:
-        """Take one step a batch; returns itself."""
+        """Take one step per batch; return the trial."""
         for batch in batches:
             self.step(batch)
         return self
@@ -118,7 +118,7 @@ class Trial:
         return next(n for n, s in self.network.segments.items() if any(p is wanted for p in s.parameters()))
 
     def state(self) -> dict[str, Any]:
-        """Return copies of everything that training may change, streams included."""
+        """Return copies of everything that training may change, generators included."""
         return {
             **{f"network {n}": v.clone() for n, v in self.network.state_dict().items()},
             **{f"rule {n}": _copied(v) for n, v in self.rule.state_dict().items()},
@@ -127,7 +127,7 @@ class Trial:
         }
 
     def checkpoint(self) -> bytes:
-        """Return what the harness would write: plain data only."""
+        """Return the checkpoint that the harness would write: plain data only."""
         buffer = io.BytesIO()
         torch.save(
             {
@@ -141,7 +141,7 @@ class Trial:
         return buffer.getvalue()
 
     def resume(self, checkpoint: bytes) -> Trial:
-        """Take over a checkpoint, as a new process does after attaching; returns itself."""
+        """Load a checkpoint, as a new process does after attaching; return the trial."""
         saved = torch.load(io.BytesIO(checkpoint), weights_only=True)
         self.network.load_state_dict(saved["network"])
         self.rule.load_state_dict(saved["rule"])

@@ -1,4 +1,4 @@
-"""The rule keeps the contract (benchsuite's conformance kit), and does what its paper says (arithmetic by hand)."""
+"""Check that the rule keeps the contract (benchsuite's conformance kit) and follows its paper (arithmetic by hand)."""
 
 import torch
 from benchsuite_drtp import DirectRandomTargetProjection

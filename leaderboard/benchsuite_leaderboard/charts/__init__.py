@@ -1,1 +1,1 @@
-"""Charts as Vega-Lite specs: plain data that a page carries and the bundled script draws."""
+"""Charts as Vega-Lite specs: plain data in the page that the bundled script draws."""

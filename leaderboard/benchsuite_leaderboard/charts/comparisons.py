@@ -13,7 +13,7 @@ SHOWN_LABEL = 60
 
 
 def pair_chart(pair: Pair) -> Chart | None:
-    """Draw the difference of the two rules, with its interval, for each table."""
+    """Draw the difference between the two rules, with its interval, for each table."""
     values: list[dict[str, Any]] = []
     for line in pair.lines:
         found = line.difference
@@ -55,7 +55,7 @@ def pair_chart(pair: Pair) -> Chart | None:
 
 
 def ranking_chart(ranking: Ranking) -> Chart:
-    """Draw average ranks with half the critical difference on either side: bars that do not meet are told apart."""
+    """Draw average ranks with half the critical difference on either side: rules whose bars do not overlap differ."""
     half = ranking.critical_difference / 2
     values = [
         {"r": rule, "m": short(rank), "l": short(rank - half), "h": short(rank + half)} for rule, rank in ranking.ranks
@@ -91,7 +91,7 @@ def ranking_chart(ranking: Ranking) -> Chart:
 
 
 def _by_name(keys: list[str], named: dict[str, str]) -> dict[str, Any]:
-    # Two tables of a track have one label; the axis is over their ids, and shows the label looked up in this list.
+    # Two tables of a track share one label: the axis uses their ids, and looks up the label to show in this list.
     labels = [named[key][:SHOWN_LABEL] for key in keys]
     axis = {"labelExpr": f"{labels!r}[indexof({keys!r}, datum.value)]", "labelLimit": 280}
     return {"field": "k", "type": "nominal", "sort": keys, "title": None, "axis": axis}

@@ -23,33 +23,33 @@ from benchsuite_leaderboard.charts.rows import (
 from benchsuite_leaderboard.charts.vega import Chart, evenly
 
 MIN_SPAN = {"_deg": 0.01}
-"""What differs by no more is rounding: float32 puts backprop some 1e-6 degrees from itself."""
+"""Smaller differences are rounding: in float32, backprop is about 1e-6 degrees from itself."""
 
 SMALLEST_WRITTEN_OUT = 1e-4
-"""Ticks of an axis that stays below are written as powers of ten: 4.5e-13, not 0.00000000000045."""
+"""If an axis stays below this, its ticks are powers of ten: 4.5e-13, not 0.00000000000045."""
 
 
 @dataclass(frozen=True)
 class DiagnosticCharts:
-    """The small charts of one diagnostic, one a segment."""
+    """The small charts of one diagnostic, one per segment."""
 
     diagnostic: str
     title: str
-    """Its name in words, with the unit."""
+    """Name of the diagnostic in words, with the unit."""
     charts: tuple[Chart, ...]
     segments: int
-    """How many segments were measured; more than there are charts in a deep network."""
+    """Number of segments measured; in a deep network there are fewer charts."""
 
 
 def alignment_charts(table: TrackTable, budget: int) -> list[DiagnosticCharts]:
-    """Draw every diagnostic over epochs, one small chart a segment.
+    """Draw every diagnostic over epochs, one small chart per segment.
 
     Args:
         table: The rows.
-        budget: Points in all; longer curves are thinned out evenly.
+        budget: Number of points in all curves together; longer curves are thinned out evenly.
 
     Returns:
-        By diagnostic; empty if none was measured.
+        The charts of each diagnostic; empty if none was measured.
     """
     series = assign_series(table)
     found: dict[str, dict[str | None, list[tuple[RuleRow, SegmentCurve]]]] = {}
@@ -92,7 +92,7 @@ def _diagnostic_encoding(diagnostic: str, values: Sequence[dict[str, Any]]) -> d
 
 
 def _span(diagnostic: str, values: Sequence[dict[str, Any]]) -> Mapping[str, Any]:
-    """An axis that starts at zero where all values are the same: its ticks would else be those of rounding."""
+    """Return an axis that starts at zero if all values are the same; else its ticks would show rounding."""
     means = [v["m"] for v in values]
     least = next((span for ending, span in MIN_SPAN.items() if diagnostic.endswith(ending)), 0.0)
     if max(means) - min(means) > least:

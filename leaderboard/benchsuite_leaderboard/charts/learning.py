@@ -27,18 +27,18 @@ SHOWN_FAILURES = 40
 """Failed runs drawn per table; the table lists all."""
 
 TIME_UNITS = ((7200.0, 3600.0, "h"), (300.0, 60.0, "min"), (0.0, 1.0, "s"))
-"""From how many seconds on, seconds in one, name."""
+"""Units of time: smallest number of seconds to use it for, seconds per unit, name."""
 
 
 def learning_curves(table: TrackTable, budget: int) -> Chart | None:
-    """Draw the test error over epochs: mean line and smallest-to-largest band per row, failed runs as they ended.
+    """Draw the test error over epochs: mean line and smallest-to-largest band per row, failed runs up to their end.
 
-    ``usermeta.axes`` of the spec has what it may be drawn against instead: images seen and, for each hardware class by
-    itself, training time.
+    ``usermeta.axes`` of the spec holds the other axes to choose from: images seen and, for each hardware class
+    separately, training time.
 
     Args:
         table: The rows.
-        budget: Points in all; longer curves are thinned out evenly.
+        budget: Number of points in all curves together; longer curves are thinned out evenly.
 
     Returns:
         None if nothing was measured.
@@ -96,7 +96,7 @@ def _hardware_classes(table: TrackTable) -> list[str]:
 
 
 def _axes(table: TrackTable, spec: dict[str, Any], values: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what the curves may be drawn against: label, Vega-Lite's x and what must be done to the data first."""
+    """Return the x axes to choose from: label, Vega-Lite's x, and the transform that the data need first."""
     axes: list[dict[str, Any]] = [{"label": "epochs", "x": spec["encoding"]["x"], "transform": []}]
     if table.train_examples is not None:
         seen = {"calculate": f"datum.e * {table.train_examples}", "as": "images"}
@@ -116,7 +116,7 @@ def _axes(table: TrackTable, spec: dict[str, Any], values: Sequence[dict[str, An
 
 
 def _scale(values: Sequence[dict[str, Any]]) -> Mapping[str, Any]:
-    """A logarithmic axis where errors span about a decade: else the start hides all differences at the end."""
+    """Return a logarithmic axis if errors span about a decade; else the start hides differences at the end."""
     errors = [v.get(k, v["m"]) for v in values for k in ("l", "m", "h")]
     return LOGARITHMIC if min(errors) > 0 and max(errors) / min(errors) > 8 else LINEAR
 

@@ -1,4 +1,4 @@
-"""What the charts of a track's table share: a colour for each row, and points that name their row by number."""
+"""Shared parts of the charts of a track's table: a colour per row, and points that name their row by number."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LINEAR: Mapping[str, Any] = {"zero": False, "type": "linear"}
 
 
 def assign_series(table: TrackTable) -> dict[str, Series]:
-    """Give every row of a table, by its id, a colour and a dash that do not depend on the rows' results."""
+    """Assign each row, by its id, a colour and a dash that do not depend on the rows' results."""
     series: dict[str, Series] = {}
     others = 0
     for row in sorted(table.rows, key=lambda r: r.label):
@@ -26,7 +26,7 @@ def assign_series(table: TrackTable) -> dict[str, Series]:
 
 
 def table_frame(series: dict[str, Series], height: int) -> dict[str, Any]:
-    """Return what every chart of a table has: its rows, numbered, and the colour of each; layers are added to it."""
+    """Return the base of every chart of a table: numbered rows and their colours. Add layers to it."""
     rows = [{"r": s.index, "label": s.label} for s in series.values()]
     labels = [s.label for s in series.values()]
     return {
@@ -45,7 +45,7 @@ def table_frame(series: dict[str, Series], height: int) -> dict[str, Any]:
 
 
 def dash_channel(series: dict[str, Series]) -> dict[str, Any]:
-    """Return the channel that tells rows of one colour apart."""
+    """Return the channel that distinguishes rows of the same colour."""
     scale = {"domain": [s.label for s in series.values()], "range": [s.dash for s in series.values()]}
     return {"strokeDash": {"field": "label", "type": "nominal", "legend": None, "scale": scale}}
 
@@ -63,14 +63,14 @@ def y_channel(
 
 
 def curve_tooltip(title: str, *, band: bool) -> list[dict[str, Any]]:
-    """Return what is shown of a point under the pointer."""
+    """Return the tooltip of a point."""
     fields = [("label", "rule", "nominal"), ("e", "epoch", "quantitative"), ("m", f"mean {title}", "quantitative")]
     fields += [("l", "smallest", "quantitative"), ("h", "largest", "quantitative")] if band else []
     return [{"field": f, "title": t, "type": k} for f, t, k in fields]
 
 
 def row_lookup() -> dict[str, Any]:
-    """Return the transform that gives a point its row's name: a page holds it once and not in every point."""
+    """Return the transform that looks up a point's row name: the page stores it once, not in every point."""
     return {"lookup": "r", "from": {"data": {"name": "rows"}, "key": "r", "fields": ["label", "c"]}}
 
 
@@ -87,10 +87,10 @@ def curve_values(
 
 
 def dots(values: Sequence[dict[str, Any]]) -> dict[str, Any] | bool:
-    """Return the dots of a short curve: a line through a single epoch would not be seen."""
+    """Return the dots of a short curve: a line through a single epoch would be invisible."""
     return {"size": 26, "filled": True} if len({v["e"] for v in values}) <= 15 else False
 
 
 def points_per_line(budget: int, lines: int) -> int:
-    """Return how many points each of several lines may have."""
+    """Return the number of points that each of several lines may have."""
     return max(4, min(200, budget // max(1, lines)))

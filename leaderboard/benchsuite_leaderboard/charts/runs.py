@@ -14,11 +14,11 @@ WHOLE = "whole network"
 
 
 def error_and_loss(record: RunRecord, budget: int) -> list[Chart]:
-    """Draw test, training and running error, and the losses, over epochs; what was not measured is not there.
+    """Draw test, training and running error, and the losses, over epochs; unmeasured curves are left out.
 
     Args:
         record: the run.
-        budget: points in all; longer curves are thinned out evenly.
+        budget: number of points in all curves together; longer curves are thinned out evenly.
 
     """
     epochs = sorted(record.epochs, key=lambda e: e.epoch)
@@ -40,7 +40,7 @@ def error_and_loss(record: RunRecord, budget: int) -> list[Chart]:
 
 
 def diagnostics(record: RunRecord, budget: int) -> list[Chart]:
-    """Draw every diagnostic over epochs, one line a segment in forward order; arguments as above."""
+    """Draw every diagnostic over epochs, one line per segment in forward order; arguments as above."""
     found: dict[str, dict[str | None, dict[float, float]]] = {}
     for diagnostic, segment, epoch, value in measured_values(record):
         found.setdefault(diagnostic, {}).setdefault(segment, {})[epoch] = value
@@ -73,7 +73,7 @@ def _values(label: str, points: Mapping[Epoch, float], most: int) -> Iterable[di
 def _line(labels: Sequence[str], axis: str, values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     colors = {"domain": labels, "range": [PALETTE[i % len(PALETTE)] for i in range(len(labels))]}
     dashes = {"domain": labels, "range": [DASHES[i // len(PALETTE) % len(DASHES)] for i in range(len(labels))]}
-    # No title: its own text stands above it. One line needs no legend.
+    # No title: the page has text above the chart. One line needs no legend.
     legend = {"title": None, "orient": "bottom", "columns": 4, "labelLimit": 160} if len(labels) > 1 else None
     return {
         "mark": {"type": "line", "strokeWidth": 1.8, "point": len({v["e"] for v in values}) <= 15},

@@ -13,7 +13,7 @@ from benchsuite_leaderboard.study_tables import StudyTable
 
 
 def study_series(table: StudyTable) -> dict[str, Series]:
-    """Give every row, by its label, a colour that its place in the study settles; the baseline has the text's."""
+    """Assign each row, by its label, a colour from its place in the study; the baseline has the text's colour."""
     series: dict[str, Series] = {}
     others = 0
     for row in table.rows:
@@ -30,7 +30,7 @@ def error_chart(table: StudyTable, budget: int) -> Chart | None:
 
     Args:
         table: the rows.
-        budget: points in all; longer curves are thinned out evenly.
+        budget: number of points in all curves together; longer curves are thinned out evenly.
 
     Returns:
         None if no row has a curve.
@@ -43,7 +43,7 @@ def error_chart(table: StudyTable, budget: int) -> Chart | None:
 
 
 def correlation_charts(table: StudyTable, budget: int) -> list[Chart]:
-    """Draw the correlation of W and R over iterations, one small chart a layer on one scale; arguments as above."""
+    """Draw the correlation of W and R over iterations, one small chart per layer on one scale; arguments as above."""
     charts = []
     by_layer = [
         {row.label: row.correlation_curves[i] for row in table.rows if len(row.correlation_curves) > i}

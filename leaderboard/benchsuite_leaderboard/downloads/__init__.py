@@ -1,1 +1,1 @@
-"""The site's tables as files: what each file holds, and the four formats it comes in."""
+"""Downloads of the site's tables: the content of each file, and its four formats."""

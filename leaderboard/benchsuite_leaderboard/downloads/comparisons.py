@@ -1,4 +1,4 @@
-"""Comparisons of rules as data: every pair, and the rankings over tracks."""
+"""Comparisons of rules as downloadable data: every pair, and the rankings over tracks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any table of the site as a file: CSV and JSON with every number in full, LaTeX and Markdown as the page prints it."""
+"""Write any table of the site as a file: CSV and JSON in full precision, LaTeX and Markdown as on the page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchsuite.results.formatting import shown
 Value = str | float | int | bool | None
 
 KINDS = ("csv", "json", "tex", "md")
-"""Endings of the four files."""
+"""File extensions of the four formats."""
 
 LATEX = {
     "\\": r"\textbackslash{}",
@@ -49,11 +49,11 @@ MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
 
 @dataclass(frozen=True)
 class DataTable:
-    """One table: as data, and as it is printed."""
+    """One table, both as data and as printed."""
 
     title: str
     columns: tuple[str, ...]
-    """Names with their units; errors and gaps are fractions."""
+    """Column names with their units; errors and gaps are fractions."""
     rows: tuple[tuple[Value, ...], ...]
     printed_columns: tuple[str, ...]
     printed_rows: tuple[tuple[str, ...], ...]
@@ -61,13 +61,13 @@ class DataTable:
 
 
 def as_files(table: DataTable, path: str) -> Iterator[tuple[str, str]]:
-    """Yield the table's four files as (path, text); ``path`` is without an ending."""
+    """Yield the table's four files as (path, text); the argument ``path`` has no extension."""
     for kind, write in (("csv", to_csv), ("json", to_json), ("tex", to_latex), ("md", to_markdown)):
         yield f"{path}.{kind}", write(table)
 
 
 def to_csv(table: DataTable) -> str:
-    """Return RFC 4180's form; text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    """Return CSV after RFC 4180; text that a spreadsheet would read as a formula gets an apostrophe before it."""
     stream = io.StringIO()
     writer = csv.writer(stream)
     writer.writerow(table.columns)
@@ -84,13 +84,13 @@ def _csv_cell(value: Value) -> str:
 
 
 def to_json(table: DataTable) -> str:
-    """Return the rows as objects, below the title."""
+    """Return JSON with the title and the rows as objects."""
     rows: list[Mapping[str, Value]] = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
     return json.dumps({"title": table.title, "rows": rows}, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
 def to_latex(table: DataTable) -> str:
-    """Return a ``table`` with the rules of the package booktabs, which is all that it needs."""
+    """Return a LaTeX ``table`` with the line commands of booktabs, the only package it needs."""
     lines = [_latex_row(row) for row in table.printed_rows]
     return "\n".join(
         [
@@ -119,7 +119,7 @@ def _latex(text: str) -> str:
 
 
 def to_markdown(table: DataTable) -> str:
-    """Return a pipe table below its title; nothing in it is taken for markup."""
+    """Return a Markdown table below its title; markup in cells is escaped."""
     heads = [
         _markdown_row(table.printed_columns),
         "|".join(["", "---", *["---:"] * (len(table.printed_columns) - 1), ""]),

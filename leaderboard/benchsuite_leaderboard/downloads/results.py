@@ -1,4 +1,4 @@
-"""Results as data: a track's table, a rule's results, the matrix and the list of what is measured."""
+"""Results as downloadable data: a track's table, a rule's results, the matrix and the list of tracks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ RESULT_COLUMNS = (
 
 
 def track_data(table: TrackTable) -> DataTable:
-    """Return one track's table: as data always the same columns, as printed top-5 errors only where there are any."""
+    """Return one track's table: data columns are always the same; printed top-5 errors only if there are any."""
     rows = tuple(_result(row) for row in table.rows)
     top5 = ("Top-5 error, %",) if table.has_top5_error else ()
     printed = (
@@ -96,7 +96,7 @@ def rule_data(rule: str, results: Iterable[tuple[TrackTable, RuleRow]]) -> DataT
 
 
 def matrix_data(matrix: Matrix) -> DataTable:
-    """Return the front page's matrix: one line a cell as data, one line a table as printed."""
+    """Return the front page's matrix: as data one row per cell, as printed one line per table."""
     columns = (
         "track",
         "tier",
@@ -128,7 +128,7 @@ def matrix_data(matrix: Matrix) -> DataTable:
 
 
 def tracks_data(tables: Iterable[TrackTable]) -> DataTable:
-    """Return the list of what is measured."""
+    """Return the list of tables that have measurements."""
     tables = list(tables)
     columns = (
         "track",

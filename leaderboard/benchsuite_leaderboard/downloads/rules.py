@@ -1,4 +1,4 @@
-"""Rules as data: what they declare of themselves, and what the audit found."""
+"""Rules as downloadable data: declared traits and audit findings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchsuite_leaderboard.rules import AUDIT_VERDICTS, TRAIT_WORDS, RulePage
 
 
 def rules_data(rules: Iterable[RulePage]) -> DataTable:
-    """Return the list of rules with what each declares and what the audit found."""
+    """Return the list of rules with declared traits and audit findings."""
     rules = list(rules)
     columns = ["rule", "tracks", "runs", "completed"]
     for trait in TRAIT_WORDS:
@@ -31,7 +31,7 @@ def rules_data(rules: Iterable[RulePage]) -> DataTable:
 
 
 def audit_data(page: RulePage) -> DataTable:
-    """Return what the audit found of one rule."""
+    """Return the audit's findings on one rule."""
     columns = (
         "trait",
         "declared",

@@ -1,4 +1,4 @@
-"""The page of claims: every statement with its verdict, its numbers and links to the rows they come from."""
+"""The page of claims: every claim with its verdict, its numbers and links to their rows."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def render_claims(
     """Yield the page, if there are any claims.
 
     Args:
-        environment: of the site's templates.
-        frame: what is around every page.
-        verdicts: as ``judge`` gives them.
-        tables: whose rows the numbers are linked to.
+        environment: Jinja environment of the site's templates.
+        frame: frame around every page (title and navigation).
+        verdicts: verdicts from ``judge``.
+        tables: tables whose rows the numbers link to.
 
     """
     if verdicts:
@@ -41,13 +41,13 @@ def render_claims(
 
 
 def verdict_counts(verdicts: Iterable[ClaimVerdict]) -> list[tuple[str, int]]:
-    """Return how many claims have each verdict, in words; verdicts that none has are left out."""
+    """Return the number of claims per verdict, in words; verdicts without claims are left out."""
     counts = Counter(verdict.verdict for verdict in verdicts)
     return [(words, counts[verdict]) for verdict, words in VERDICT_WORDS.items() if counts[verdict]]
 
 
 def _by_paper(verdicts: Iterable[ClaimVerdict]) -> list[tuple[str, list[ClaimVerdict]]]:
-    """Group claims by what their source says before its first comma; decided ones first."""
+    """Group claims by the text before the first comma of their source; decided claims first."""
     groups: dict[str, list[ClaimVerdict]] = {}
     for verdict in verdicts:
         groups.setdefault(verdict.claim.source.partition(",")[0].strip(), []).append(verdict)
@@ -69,7 +69,7 @@ def _places(tables: Iterable[TrackTable]) -> dict[str, str]:
 
 
 def _undecided(verdict: ClaimVerdict) -> list[str]:
-    """Return why a claim is undecided, each reason once, with the tiers it is of unless it is of all."""
+    """Return the reasons why a claim is undecided, each once, with its tiers unless it applies to all."""
     tiers: dict[str, dict[str, None]] = {}
     for case in verdict.cases:
         if case.comparison.setting:

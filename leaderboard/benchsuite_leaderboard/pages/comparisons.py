@@ -1,4 +1,4 @@
-"""Rules against each other: average ranks over tracks, and a page for every two rules that share a track."""
+"""Pages that compare rules: average ranks over tracks, and one page per pair of rules that share a track."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def render_comparisons(
     """Yield the page of rankings, the page of every pair, and their files for download.
 
     Args:
-        environment: of the site's templates.
-        frame: what is around every page.
-        tables: as ``summarize`` gives them.
-        pairs: as ``pairs_of`` gives them.
+        environment: Jinja environment of the site's templates.
+        frame: frame around every page (title and navigation).
+        tables: tables from ``summarize``.
+        pairs: pairs from ``pairs_of``.
 
     Raises:
         ValueError: if a rule's name could not safely be a file's name.

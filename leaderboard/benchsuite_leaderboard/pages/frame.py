@@ -1,4 +1,4 @@
-"""What every page has around it, and which names may become a page's file."""
+"""The frame around every page, and the check of names that become file names."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 from benchsuite.version import __version__
 
-# As ``benchsuite.specs.models.base.Name``; checked again because it becomes a path.
+# Same as ``benchsuite.specs.models.base.Name``; checked again because the name becomes a path.
 PAGE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}")
 
-# About 50 bytes a point: a page with its tables stays well under 1 MB.
+# About 50 bytes per point: a page with its tables stays well under 1 MB.
 POINTS_A_PAGE = 12_000
 
 CLAIMS_ADDRESS = "claims.html"
@@ -19,18 +19,18 @@ CLAIMS_ADDRESS = "claims.html"
 
 @dataclass(frozen=True)
 class Frame:
-    """What is around a page; the same for all pages of a site, whatever changes within."""
+    """The frame around a page, the same for all pages of a site."""
 
     title: str
     has_claims: bool
     has_studies: bool
 
     def variables(self, here: str, root: str) -> dict[str, Any]:
-        """Return what ``base.html.j2`` is given.
+        """Return the variables of ``base.html.j2``.
 
         Args:
             here: name of the section that the page belongs to; empty for the front page.
-            root: the way from the page's folder to the site's.
+            root: relative path from the page's folder to the site's.
 
         """
         nav = [("tracks", "index.html#matrix"), ("rules", "rules.html"), ("compare", "compare.html")]
@@ -40,10 +40,10 @@ class Frame:
 
 
 def page_name(what: str, name: str) -> str:
-    """Return a name that may be a file's.
+    """Return the name if it is safe as a file name.
 
     Raises:
-        ValueError: if it may not.
+        ValueError: if it is not.
 
     """
     if not PAGE_NAME.fullmatch(name):

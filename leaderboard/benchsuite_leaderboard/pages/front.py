@@ -1,4 +1,4 @@
-"""The front page: every rule on every track, what is measured, the claims' verdicts and the studies."""
+"""The front page: every rule on every track, the list of tables, the claims' verdicts and the studies."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def render_front(
     """Yield the front page and the files for download of its tables.
 
     Args:
-        environment: of the site's templates.
-        frame: what is around every page.
-        tables: as ``summarize`` gives them.
-        broken: files to list as unusable, as (what to call it, reason).
-        studies: as ``summarize_studies`` gives them.
-        claims: as ``judge`` gives them.
+        environment: Jinja environment of the site's templates.
+        frame: frame around every page (title and navigation).
+        tables: tables from ``summarize``.
+        broken: unusable files to list, as (name to show, reason).
+        studies: tables from ``summarize_studies``.
+        claims: verdicts from ``judge``.
 
     """
     statuses = Counter(run.status for table in tables for row in table.rows for run in row.runs)

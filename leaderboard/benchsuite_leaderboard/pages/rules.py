@@ -1,4 +1,4 @@
-"""The list of rules and each rule's own page: what it declares, what the audit found, and all its results."""
+"""The list of rules, and each rule's page: declared traits, audit findings and all results."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def render_rules(
     """Yield the list of rules, the page of every rule that was run or audited, and their files for download.
 
     Args:
-        environment: of the site's templates.
-        frame: what is around every page.
-        tables: as ``summarize`` gives them.
-        audits: what ``benchsuite audit --out`` found of the rules.
-        pairs: as ``pairs_of`` gives them.
+        environment: Jinja environment of the site's templates.
+        frame: frame around every page (title and navigation).
+        tables: tables from ``summarize``.
+        audits: audits of rules from ``benchsuite audit --out``.
+        pairs: pairs from ``pairs_of``.
 
     Raises:
         ValueError: if a rule's name could not safely be a file's name.

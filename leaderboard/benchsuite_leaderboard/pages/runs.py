@@ -1,4 +1,4 @@
-"""A run's page: its spec, where it was made, its curves, and the command that makes it again."""
+"""A run's page: its spec, machine, curves, and the command that repeats it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ POINTS_A_RUN = 1_500
 
 @dataclass(frozen=True)
 class RunPage:
-    """One run, as its template sees it."""
+    """One run, as passed to its template."""
 
     record: RunRecord
     run: SeedRun
     row: RuleRow
     table: TrackTable
     earlier: int
-    """Records of the same run that this one replaced."""
+    """Number of records of the same run that this one replaced."""
 
     @property
     def address(self) -> str:
@@ -40,7 +40,7 @@ class RunPage:
 
     @property
     def facts(self) -> list[tuple[str, Mapping[str, Any]]]:
-        """Return what the record says of network, data, machine, versions, clock and seeds; nothing that is unset."""
+        """Return the record's facts on network, data, machine, versions, clock and seeds; unset fields are left out."""
         record = self.record
         parts = [
             ("Network", record.network),
@@ -54,7 +54,7 @@ class RunPage:
 
     @property
     def hashes(self) -> dict[str, Any]:
-        """Return what names the run and its result."""
+        """Return the hashes that identify the run and its result."""
         record = self.record
         return {
             "run_id": record.run_id,
@@ -68,12 +68,12 @@ class RunPage:
 
     @property
     def charts(self) -> list[Chart]:
-        """Return the error's and the loss's chart, as far as something was measured."""
+        """Return the charts of error and loss; unmeasured ones are left out."""
         return run_charts.error_and_loss(self.record, POINTS_A_RUN // 2)
 
     @property
     def diagnostics(self) -> list[Chart]:
-        """Return a chart a diagnostic, one line a segment."""
+        """Return one chart per diagnostic, with one line per segment."""
         return run_charts.diagnostics(self.record, POINTS_A_RUN // 2)
 
 
@@ -83,7 +83,7 @@ def run_address(track: str, run_id: str) -> str:
 
 
 def run_pages(tables: Iterable[TrackTable]) -> Iterator[RunPage]:
-    """Yield a page for every run id; where several records have it, for the one that ended last."""
+    """Yield a page for every run id; of several records, the one that ended last."""
     for table in tables:
         found: dict[str, list[tuple[RuleRow, SeedRun, RunRecord]]] = {}
         for row in table.rows:
@@ -101,9 +101,9 @@ def render_runs(
     """Yield the page of every run that has a record.
 
     Args:
-        environment: of the site's templates.
-        frame: what is around every page.
-        tables: of one track, with its runs' records.
+        environment: Jinja environment of the site's templates.
+        frame: frame around every page (title and navigation).
+        tables: tables of one track, with its runs' records.
         mlflow: address of a run's page in MLflow, by run id.
 
     """

@@ -1,4 +1,4 @@
-"""All pages that depend on several tracks: they are made anew in every build."""
+"""Render all pages that depend on several tracks; every build makes them again."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def render_shared(
     claims: Sequence[ClaimVerdict],
     audits: Iterable[RuleAudit],
 ) -> Iterator[tuple[str, str]]:
-    """Yield (path, text) of every page and download; of the tables, curves and records are not looked at.
+    """Yield (path, text) of every page and download; curves and records of the tables are not used.
 
     Args:
-        frame: what is around every page.
-        tables: as ``summarize`` gives them, of all tracks.
-        broken: files to list as unusable, as (what to call it, reason).
-        studies: as ``summarize_studies`` gives them.
-        claims: as ``judge`` gives them.
-        audits: what ``benchsuite audit --out`` found of the rules.
+        frame: frame around every page (title and navigation).
+        tables: tables of all tracks, from ``summarize``.
+        broken: unusable files to list, as (name to show, reason).
+        studies: tables from ``summarize_studies``.
+        claims: verdicts from ``judge``.
+        audits: audits of rules from ``benchsuite audit --out``.
 
     Raises:
         ValueError: if a track's, a rule's or a study's name could not safely be a file's name.

@@ -1,4 +1,4 @@
-"""A study's page: a table and charts for each of the settings that the study was made with."""
+"""A study's page: a table and charts for each setting of the study."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchsuite_leaderboard.study_tables import StudyTable
 
 @dataclass(frozen=True)
 class StudyPage:
-    """One study with each of the settings it was made with, as the templates see it."""
+    """One study with all its settings, as passed to the templates."""
 
     name: str
     tables: tuple[StudyTable, ...]
@@ -27,7 +27,7 @@ class StudyPage:
 
 
 def study_pages(studies: Iterable[StudyTable]) -> list[StudyPage]:
-    """Put together the tables of each study.
+    """Group the tables by study.
 
     Raises:
         ValueError: if a study's name could not safely be a file's name.
@@ -43,9 +43,9 @@ def render_studies(environment: Environment, frame: Frame, studies: Iterable[Stu
     """Yield the page of each study.
 
     Args:
-        environment: of the site's templates.
-        frame: what is around every page.
-        studies: as ``summarize_studies`` gives them.
+        environment: Jinja environment of the site's templates.
+        frame: frame around every page (title and navigation).
+        studies: tables from ``summarize_studies``.
 
     """
     template = environment.get_template("study.html.j2")

@@ -20,7 +20,7 @@ from benchsuite_leaderboard.pages.runs import render_runs
 
 @dataclass(frozen=True)
 class TrackPage:
-    """One track and its tables, as the templates see it."""
+    """One track and its tables, as passed to the templates."""
 
     name: str
     tables: tuple[TrackTable, ...]
@@ -32,7 +32,7 @@ class TrackPage:
 
 
 def track_pages(tables: Iterable[TrackTable]) -> list[TrackPage]:
-    """Put together the tables of each track.
+    """Group the tables by track.
 
     Raises:
         ValueError: if a track's name could not safely be a file's name.
@@ -47,12 +47,12 @@ def track_pages(tables: Iterable[TrackTable]) -> list[TrackPage]:
 def render_track(
     environment: Environment, frame: Frame, track: TrackPage, mlflow: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
-    """Yield what depends on one track's records alone: its page, its runs' pages and its downloads.
+    """Yield the pages that depend on one track's records alone: the track's page, its runs' pages, its downloads.
 
     Args:
-        environment: of the site's templates.
-        frame: what is around every page.
-        track: with its runs' records.
+        environment: Jinja environment of the site's templates.
+        frame: frame around every page (title and navigation).
+        track: the track, with its runs' records.
         mlflow: address of a run's page in MLflow, by run id.
 
     """

@@ -12,10 +12,10 @@ BENCHSUITE_CONTRACT = 1
 
 
 class DirectRandomTargetProjectionConfig(RuleConfig):
-    """How the projections are drawn."""
+    """Hyperparameters of the random projections."""
 
     gain: float = Field(default=1.0, gt=0)
-    """Multiplies He's uniform bound, sqrt(6 / units), which the authors' code draws the projections with."""
+    """Factor on He's uniform bound, sqrt(6 / units), from which the authors' code draws the projections."""
 
 
 class DirectRandomTargetProjection(Rule[DirectRandomTargetProjectionConfig]):
@@ -30,16 +30,16 @@ class DirectRandomTargetProjection(Rule[DirectRandomTargetProjectionConfig]):
     projection: Tensor
 
     def attach(self, network: Network, generator: Generator) -> None:
-        """Draw one matrix a hidden segment, shape (classes, units), side by side in one buffer."""
+        """Draw one matrix per hidden segment, shape (classes, units); all are concatenated in one buffer."""
         super().attach(network, generator)
         weight = next(network.parameters())
         drawn = []
         for segment in network.shapes.segments[:-1]:
             bound = self.config.gain * (6 / segment.units) ** 0.5
-            matrix = torch.empty(network.classes, segment.units, dtype=weight.dtype)
+            matrix = torch.empty(network.classes, segment.units, dtype=weight.dtype)  # (classes, units)
             drawn.append(matrix.uniform_(-bound, bound, generator=generator))
         self.widths = [matrix.shape[1] for matrix in drawn]
-        self.register_buffer("projection", torch.cat(drawn, dim=1))
+        self.register_buffer("projection", torch.cat(drawn, dim=1))  # (classes, units of all hidden segments)
 
     @property
     def taken_over(self) -> tuple[str, ...]:
@@ -47,11 +47,11 @@ class DirectRandomTargetProjection(Rule[DirectRandomTargetProjectionConfig]):
         return self.network.hidden
 
     def assign_credit(self, batch: Batch) -> StepResult:
-        """Hand every hidden segment its row for the label, and the readout the output error."""
+        """Assign each hidden segment the projection's row for the label, and the readout the output error."""
         tape = record_forward(self.network, batch)
-        # The error y - y* of direct feedback alignment with -y* in its place: a product with a one-hot vector picks a
-        # row. Divided by the batch, as the output error is.
-        credit = self.projection[batch.targets].div_(-len(batch.targets))
+        # Direct feedback alignment projects the error y - y*; this rule projects -y*. The product of a one-hot vector
+        # and the matrix is a row of the matrix. Divided by the batch size, as the output error is.
+        credit = self.projection[batch.targets].div_(-len(batch.targets))  # (batch, units of all hidden segments)
         tape.assign(dict(zip(self.network.hidden, torch.split(credit, self.widths, dim=1), strict=True)))
         return StepResult(tape.loss, tape.logits)
 
