@@ -1,4 +1,4 @@
-"""Whether a data set is on this machine, and how large it is, without decoding it or importing torch."""
+"""Look up a data set's availability and size without decoding it or importing torch."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _NO_DATASETS: Mapping[str, DatasetReader | DatasetKind[Any]] = MappingProxyType(
 def availability(
     spec: DatasetSpec, data_root: Path, datasets: Mapping[str, DatasetReader | DatasetKind[Any]] = _NO_DATASETS
 ) -> Availability:
-    """Look whether a data set's files are there; their content is not read.
+    """Check that a data set's files exist, without reading their content.
 
     Args:
-        spec: which data set.
-        data_root: where its files would lie.
-        datasets: what plugins bring, by name; for ``kind: plugin``.
+        spec: the data set.
+        data_root: the folder that would hold its files.
+        datasets: the data sets of plugins, by name; for ``kind: plugin``.
     """
     return BUILT_IN[spec.kind].look(spec, Access(data_root, datasets))
 
@@ -33,5 +33,5 @@ def availability(
 def size_on_paper(
     spec: DatasetSpec, data_root: Path, datasets: Mapping[str, DatasetReader | DatasetKind[Any]] = _NO_DATASETS
 ) -> DatasetSize | None:
-    """Return what a spec alone says of its data, limits aside; None where they have to be read to know."""
+    """Return a data set's size from its spec alone, ignoring limits; None if the data must be read to know it."""
     return BUILT_IN[spec.kind].size(spec, Access(data_root, datasets))

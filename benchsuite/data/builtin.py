@@ -1,6 +1,6 @@
-"""Every kind of data set of the suite's own, by the ``kind`` of its specs; they come in by the hook that plugins use.
+"""The built-in data set kinds, by the ``kind`` of their specs; registered through the same hook as plugins.
 
-To add one: its folder with a ``kind.py``, its spec in ``benchsuite.specs.models.dataset``, and a line here.
+To add one, write its folder with a ``kind.py``, its spec in ``benchsuite.specs.models.dataset``, and a line here.
 """
 
 from __future__ import annotations
@@ -39,5 +39,5 @@ BUILT_IN: Mapping[str, DatasetKind[Any]] = MappingProxyType(
 
 @hookimpl
 def benchsuite_datasets() -> Mapping[str, DatasetKind[Any]]:
-    """Return all kinds by name."""
+    """Return all built-in kinds by name."""
     return BUILT_IN

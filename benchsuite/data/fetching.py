@@ -1,6 +1,6 @@
 """Fetch missing data set files (local archive, then mirrors); verify checksums; write atomically.
 
-What a data set's files are is its own module's; this one knows only packages. Imports nothing heavy.
+Each data set's own module lists its files; this one handles only packages. Imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from benchsuite.errors import DataError, StoreError
 from benchsuite.files import write_bytes_atomically
 
 CONNECT_TIMEOUT_S = 8.0
-"""How long a mirror may stay silent."""
+"""Time limit for a mirror's first answer and for each pause between bytes."""
 
 MOST_BYTES = 1 << 28
-"""No file of a data set is larger, packed or not; a mirror that sends more is not listened to."""
+"""Size limit for a file of a data set, packed or not; a download that exceeds it is stopped."""
 
 DOWNLOADS = ".download"
-"""Folder beside a data set's files where a package lies while it is received and unpacked."""
+"""Folder beside a data set's files that holds a package while it is downloaded and unpacked."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """One packed file, as mirrors have it.
+    """One packed file on the mirrors.
 
     Attributes:
         name: of the file on a mirror; ends in ``.tar.gz``, or in ``.gz`` if it holds one file.
         checksum: of the file on a mirror, as ``md5:…`` or ``sha256:…``.
-        files: names of the files it gives.
-        beside: path of a local copy, which is used first. It may be packed otherwise: only what it holds is checked.
+        files: names of the files in it.
+        beside: path of a local copy, which is tried first. It may be packed differently: only its content is checked.
     """
 
     name: str
@@ -50,16 +50,16 @@ class Package:
 
 @dataclass(frozen=True)
 class Publication:
-    """A data set's files, and where they come from.
+    """A data set's published files and their mirrors.
 
     Attributes:
-        title: of the data set, in messages.
-        folder: of its files.
+        title: name of the data set in messages.
+        folder: folder of its files.
         checksums: of each file's content, as ``md5:…`` or ``sha256:…``.
-        packages: what can be fetched.
-        mirrors: returns addresses that end in a slash, first choice first; asked only before a download.
-        instead: what a person may do instead of putting the files themselves there; ends "…; put NAMES there".
-        timeout_s: how long all packages together may take, however the bytes drip.
+        packages: the packages that can be fetched.
+        mirrors: returns addresses that end in a slash, first choice first; called only before a download.
+        instead: an alternative for the user to putting the files there; ends "…; put NAMES there".
+        timeout_s: time limit for all packages together, also when bytes keep arriving slowly.
     """
 
     title: str
@@ -71,20 +71,20 @@ class Publication:
     timeout_s: float
 
     def missing(self) -> list[str]:
-        """Return the names of files that are not there."""
+        """Return the names of the missing files."""
         return [name for package in self.packages for name in package.files if not (self.folder / name).is_file()]
 
     def packages_missing(self) -> list[Package]:
-        """Return the packages of which a file is not there."""
+        """Return the packages of which a file is missing."""
         return [p for p in self.packages if any(not (self.folder / name).is_file() for name in p.files)]
 
     def absent(self, reason: str) -> DataError:
-        """Return the error that says what is missing, why, and what to put where."""
+        """Return an error that names the missing files, the reason, and where to put them."""
         remedy = f"put {', '.join(self.missing())} there{self.instead}, or {ANOTHER_ROOT}"
         return DataError(f"{self.title} is not whole in {self.folder}: {reason}; {remedy}")
 
     def published_mismatch(self, name: str, content: bytes) -> str | None:
-        """Return how a file's content differs from the published, or None if it does not."""
+        """Return a description of how a file's content differs from the published one; None if it does not."""
         algorithm, _, expected = self.checksums[name].partition(":")
         found = hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()
         if found == expected:
@@ -93,7 +93,7 @@ class Publication:
         return f"is not {self.title} as published: {difference}"
 
     def read(self, name: str) -> bytes:
-        """Return a file's content, which is as published.
+        """Return a file's content after verifying that it is the published one.
 
         Raises:
             DataError: if it cannot be read, or differs.
@@ -111,17 +111,17 @@ class Publication:
 
 
 def fetch_missing(publication: Publication, *, download: bool = True) -> None:
-    """Put the missing files there: from a package beside them, else from a mirror.
+    """Fetch the missing files from a local package, else from a mirror.
 
-    A file appears under its name only when it is whole and its checksum is right. Each mirror that fails once is not
-    asked again, so a machine without a network waits a few seconds at most.
+    A file appears under its name only when it is complete and its checksum is right. A mirror that fails once is not
+    tried again, so a machine without a network waits a few seconds at most.
 
     Args:
-        publication: which files.
+        publication: the files to fetch.
         download: False forbids the network; so does the environment's ``BENCHSUITE_OFFLINE``.
 
     Raises:
-        DataError: if a file is still missing; one line that says what to put where.
+        DataError: if a file is still missing; one line that says which files to put where.
     """
     if not publication.missing():
         return
@@ -142,7 +142,7 @@ def fetch_missing(publication: Publication, *, download: bool = True) -> None:
         from filelock import FileLock, Timeout
 
         try:
-            # Runs that start at once wait for the first instead of each fetching its own copy.
+            # Runs that start at the same time wait for the first one instead of each fetching its own copy.
             with FileLock(publication.folder / ".download.lock", timeout=publication.timeout_s):
                 _download(publication)
         except Timeout:
@@ -152,7 +152,7 @@ def fetch_missing(publication: Publication, *, download: bool = True) -> None:
 
 
 def _download(publication: Publication) -> None:
-    """Fetch what is still missing, from the first mirror that has it; the lock is held."""
+    """Download the files still missing from the first mirror that has them; the caller holds the lock."""
     packages = publication.packages_missing()
     if not packages:
         return
@@ -180,7 +180,7 @@ def _retrieve(package: Package, mirror: str, folder: Path, limits: _Limits) -> P
     import pooch  # a tenth of a second to import, so only where something is to be downloaded
 
     pooch.get_logger().setLevel("WARNING")
-    # Undecoded: what is sent is to be the file, also where a server takes .gz for an encoding of its content.
+    # Identity: the bytes received must be the file, even if a server treats .gz as a content encoding.
     headers = {"User-Agent": "benchsuite", "Accept-Encoding": "identity"}
     limits.reset()
     receive = pooch.HTTPDownloader(limits, chunk_size=1 << 16, timeout=CONNECT_TIMEOUT_S, headers=headers)
@@ -189,7 +189,7 @@ def _retrieve(package: Package, mirror: str, folder: Path, limits: _Limits) -> P
 
 
 class _Limits:
-    """Ends a download that goes on for too long; told of each chunk as pooch tells a progress bar."""
+    """Stop a download that takes too long or is too large; pooch calls it for each chunk, like a progress bar."""
 
     total = received = 0
 
@@ -211,10 +211,10 @@ class _Limits:
 
 
 def _unpack(publication: Publication, package: Package, packed: Path) -> None:
-    """Unpack and check, and give each file that is missing its name.
+    """Unpack a package, verify its files, and move the missing ones into place.
 
     Raises:
-        ValueError: if the package is damaged, or holds something else than the published files.
+        ValueError: if the package is damaged or does not hold the published files.
     """
     left = set(package.files)
     unpacked = _members_of_tar if package.name.endswith(".tar.gz") else _content_of_gzip
@@ -239,7 +239,7 @@ def _content_of_gzip(package: Package, packed: Path) -> Iterator[tuple[str, byte
 
 
 def _members_of_tar(package: Package, packed: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the files that are read, by their last names; nothing of the archive is written by its own names."""
+    """Yield the wanted files by base name; no path from inside the archive is ever used for writing."""
     try:
         with tarfile.open(packed, mode="r:gz") as archive:
             for member in archive:

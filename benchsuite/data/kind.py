@@ -1,7 +1,7 @@
-"""What the suite knows of a kind of data set: its spec, its reader, where its files lie and what shape they have.
+"""The description of a data set kind: its spec model, its reader, and the functions that locate and size its data.
 
-One folder per data set holds these; ``benchsuite.data.builtin`` names them all. Imports no torch: readers are imported
-by what calls them.
+One folder per data set holds these; ``benchsuite.data.builtin`` lists them all. Does not import torch: readers are
+imported only when they are called.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ SpecT = TypeVar("SpecT", bound=DatasetBase)
 
 @dataclass(frozen=True)
 class Availability:
-    """What a look at the files says.
+    """The result of looking for a data set's files.
 
     Attributes:
-        found: whether a run would find its data without a download.
-        detail: where they are, or what is missing and what would happen.
+        found: True if a run would find its data without a download.
+        detail: the location of the files, or what is missing and what a run would then do.
     """
 
     found: bool
@@ -35,13 +35,13 @@ class Availability:
 
 @dataclass(frozen=True)
 class DatasetSize:
-    """What a spec alone says of its data, limits aside.
+    """A data set's size as its spec alone tells it, ignoring limits.
 
     Attributes:
-        input_shape: of one example.
-        classes: how many there are.
-        train: training examples.
-        test: test examples.
+        input_shape: shape of one example.
+        classes: number of classes.
+        train: number of training examples.
+        test: number of test examples.
     """
 
     input_shape: tuple[int, ...]
@@ -52,12 +52,12 @@ class DatasetSize:
 
 @dataclass(frozen=True)
 class Access:
-    """How data may be had.
+    """The data root, the plugins' data sets and the permission to download.
 
     Attributes:
-        data_root: where files lie; see ``benchsuite.data.roots.find_data_root``.
-        datasets: what ``benchsuite_datasets`` of all plugins returned, for ``kind: plugin``.
-        download: whether the network may be used.
+        data_root: folder of the data files; see ``benchsuite.data.roots.find_data_root``.
+        datasets: the results of ``benchsuite_datasets`` of all plugins, for ``kind: plugin``.
+        download: True if the network may be used.
     """
 
     data_root: Path
@@ -67,13 +67,13 @@ class Access:
 
 @dataclass(frozen=True)
 class DatasetKind(Generic[SpecT]):
-    """One kind of data set; a plugin may return one of its own, with ``spec=PluginDataset``.
+    """One kind of data set; a plugin may return its own, with ``spec=PluginDataset``.
 
     Attributes:
-        spec: the model of its specs.
-        read: returns the data; raises ``DataError`` with what to put where.
-        look: says whether the files are there, without reading them or importing torch.
-        size: returns what is known before anything is read; None if it has to be read first.
+        spec: the pydantic model of its specs.
+        read: returns the data; raises ``DataError`` that says which files to put where.
+        look: returns the availability of the files, without reading them or importing torch.
+        size: returns the size known before anything is read; None if the data must be read first.
     """
 
     spec: type[SpecT]

@@ -1,4 +1,4 @@
-"""From a data set's spec to its decoded, checked and limited tensors."""
+"""Load a data set from its spec: decode it, check it and apply the spec's limits."""
 
 from __future__ import annotations
 
@@ -50,22 +50,22 @@ def load_dataset(
     *,
     download: bool = True,
 ) -> DecodedDataset | StreamedDataset:
-    """Read a data set, check it, and keep the first so many examples if the spec limits them.
+    """Read a data set, check it, and keep only the first examples if the spec limits their number.
 
-    A streamed data set (ImageNet) is not read but found: its images are decoded while a network learns from them.
+    A streamed data set (ImageNet) is only located, not read: its images are decoded during training.
 
     Args:
-        spec: which data set.
-        data_root: where its files lie; see ``benchsuite.data.roots.find_data_root``.
-        datasets: what plugins bring, by name; for ``kind: plugin``.
+        spec: the data set.
+        data_root: the folder of its files; see ``benchsuite.data.roots.find_data_root``.
+        datasets: the data sets of plugins, by name; for ``kind: plugin``.
         download: False forbids the network; so does the environment's ``BENCHSUITE_OFFLINE``.
 
     Returns:
-        The data as they are used: contiguous, valid, and sharing memory with nothing that is not used; or, of a
-        streamed one, where each image is.
+        The data as used in training: contiguous and valid, sharing no memory with unused examples; or, for a streamed
+        data set, the location of each image.
 
     Raises:
-        DataError: if they are missing, damaged or not what the spec says; one line that names the data set and the
+        DataError: if the data are missing, damaged or not as the spec says; one line that names the data set and the
             remedy.
     """
     try:
@@ -90,5 +90,5 @@ def load_dataset(
 def _first(tensor: Tensor, limit: int | None) -> Tensor:
     if limit is None or limit >= len(tensor):
         return tensor.contiguous()
-    # A copy: a slice would keep the whole data set in memory.
+    # Copied, since a slice would keep the whole data set in memory.
     return tensor[:limit].clone().contiguous()

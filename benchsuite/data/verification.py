@@ -1,4 +1,4 @@
-"""A whole data set read and checked: its fingerprint, and what is wrong with its files."""
+"""Read and check a whole data set: compute its fingerprint and report what is wrong with its files."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from benchsuite.specs.models.dataset import ArraysDataset, DatasetSpec
 
 @dataclass(frozen=True)
 class DatasetContent:
-    """What there is of a data set.
+    """The content of a data set.
 
     Attributes:
-        fingerprint: sha256 of the decoded data, or of what stands for it.
-        canonical: whether the files' checksums are the published ones; None where none are published.
-        classes: how many there are.
-        train_examples: how many there are.
-        test_examples: how many there are.
-        input_shape: of one example.
+        fingerprint: sha256 of the decoded data, or of what represents them if they are streamed.
+        canonical: True if the files' checksums are the published ones; None if none are published.
+        classes: number of classes.
+        train_examples: number of training examples.
+        test_examples: number of test examples.
+        input_shape: shape of one example.
 
     """
 
@@ -47,15 +47,15 @@ class DatasetContent:
 def check_dataset(
     spec: DatasetSpec, data_root: Path, readers: Mapping[str, DatasetReader | DatasetKind[Any]]
 ) -> tuple[DatasetContent | None, str]:
-    """Read a whole data set, whatever limits its spec has; nothing is downloaded.
+    """Read a whole data set, ignoring its spec's limits; nothing is downloaded.
 
     Args:
-        spec: which data set.
-        data_root: where its files lie.
-        readers: of plugins, by name.
+        spec: the data set.
+        data_root: the folder of its files.
+        readers: the readers of plugins, by name.
 
     Returns:
-        What there is, or None if it cannot be read; and what is wrong, empty if all is right.
+        The content, or None if it cannot be read; and a description of what is wrong, empty if nothing is.
 
     """
     whole = spec.model_copy(update={"train_limit": None, "test_limit": None})
@@ -77,7 +77,7 @@ def check_dataset(
 
 
 def _difference_from_archive(spec: DatasetSpec, found: str, data_root: Path) -> str:
-    """Return how a prepared data set differs from what its archive gives; empty for all others."""
+    """Return how a prepared data set differs from its archive; empty for all other data sets."""
     which = PREPARED.get(spec.path) if isinstance(spec, ArraysDataset) else None
     if which is None or found == which.fingerprint:
         return ""
@@ -89,9 +89,9 @@ def _difference_from_archive(spec: DatasetSpec, found: str, data_root: Path) -> 
 
 
 def _first_damage(dataset: StreamedDataset, data_root: Path) -> str:
-    """Return which prepared files have changed, or the first complaint about an image; empty if all is right."""
+    """Return the changed prepared files, or the first problem with an image; empty if all is right."""
     spec = dataset.spec
-    # Whether the files are right is for this machine to say, whatever will decode them.
+    # The files are checked on this machine's CPU, whichever decoder a run will use.
     here = replace(dataset, spec=spec.model_copy(update={"decoder": "processes"}))
     try:
         if spec.stored_side is not None:
@@ -108,7 +108,7 @@ def _first_damage(dataset: StreamedDataset, data_root: Path) -> str:
 
 
 def another_decoder(usual: str, decoder: str) -> str:
-    """Return a sentence that says that a decoder gave other values than usual."""
+    """Return a sentence which says that a decoder gave other values than the usual one."""
     return (
         f"{decoder} decodes the images to other values than usual (fingerprint {usual[:12]}…): "
         "results on them stand in tables of their own"

@@ -1,4 +1,4 @@
-"""Claims as runs: for each comparison, track, segment and tier of a claim, the runs that would decide it."""
+"""Expand claims into runs: for each comparison, track, segment and tier of a claim, the runs that would decide it."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from benchsuite.specs.models.track import RunSpec
 
 @dataclass(frozen=True, eq=False)
 class Arm:
-    """One rule under the conditions in which a claim needs it; each is made once, so that it can be a key."""
+    """One rule under the conditions of a claim; each is created only once, so that it can be a dictionary key."""
 
     track: str
     rule: str
     spec: RunSpec | None
-    """Seed index and hardware do not matter; None where nothing can be compared, see ``missing``."""
+    """Its seed index and hardware do not matter; None if nothing can be compared, see ``missing``."""
     missing: str = ""
-    """Why there is no spec."""
+    """The reason, if there is no spec."""
 
 
 @dataclass(frozen=True)
 class ArmPair:
-    """One side of a comparison: a rule, and the one that is taken off it if the side is a gap."""
+    """One side of a comparison: a rule, and the rule that is subtracted from it if the side is a gap."""
 
     main: Arm
     minus: Arm | None
@@ -42,17 +42,17 @@ class Case:
     comparison: Comparison
     tier: Tier
     left: ArmPair | None
-    """None where the comparison has a setting instead of tracks."""
+    """None if the comparison has a setting instead of tracks."""
     right: ArmPair | None
 
 
 @dataclass(frozen=True)
 class ClaimCases:
-    """A claim and every case of it."""
+    """A claim and all its cases."""
 
     claim: ClaimSpec
     cases: tuple[Case, ...]
-    """By tier in the claim's order, then as the comparisons have them."""
+    """By tier in the claim's order, then in the order of the comparisons."""
 
 
 def load_claims(library: SpecLibrary) -> list[ClaimSpec]:
@@ -71,9 +71,9 @@ def expand_claims(
     """Return every claim with the runs that would decide it.
 
     Args:
-        library: where tracks and claims are looked up.
-        directory: which rules there are; a claim about another cannot be decided.
-        wanted: of a track and a tier, whether there are any records; resolving a track takes milliseconds.
+        library: the library of tracks and claims.
+        directory: the available rules; a claim about any other rule cannot be decided.
+        wanted: returns True if a track and tier have any records; resolving a track takes milliseconds.
 
     Raises:
         SpecError: if a claim or a track is wrong.
@@ -84,7 +84,7 @@ def expand_claims(
 
 
 class _ClaimExpansion:
-    """Resolves each rule on a track once, however many claims are about it."""
+    """Resolves each rule on a track only once, however many claims are about it."""
 
     def __init__(self, library: SpecLibrary, directory: RuleDirectory, wanted: Callable[[str, Tier], bool]) -> None:
         self.library = library

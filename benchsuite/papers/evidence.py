@@ -1,7 +1,7 @@
-"""Choose the records that decide a claim: exactly its conditions, one data fingerprint per track.
+"""Select the records that decide a claim: exactly its conditions, one data fingerprint per track.
 
-One hardware class is preferred to all of them pooled.
-Nothing is averaged over what is missing: a seed that failed, or was not measured, is named, and nothing is decided.
+One hardware class is preferred to all of them pooled. Missing values are never skipped in an average: a seed that
+failed or was not measured is named, and nothing is decided.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HardwareKey = tuple[str, str]
 
 
 class RecordIndex:
-    """Records by the conditions they were made under."""
+    """Records indexed by the conditions of their runs."""
 
     def __init__(self, records: Iterable[RunRecord]) -> None:
         self._by_conditions: dict[str, list[RunRecord]] = defaultdict(list)
@@ -38,15 +38,15 @@ class RecordIndex:
 
 @dataclass(frozen=True)
 class Pool:
-    """The records of every arm of a case that may be compared with each other."""
+    """Comparable records of every arm of a case."""
 
     runs: Mapping[Arm, Mapping[int, RunRecord]]
-    """By arm, the record that stands for each seed: the one that ended last."""
+    """By arm, the record used for each seed: the one that ended last."""
     hardware: HardwareKey | None
-    """None where several classes are pooled."""
+    """None if several classes are pooled."""
 
     def values(self, pair: ArmPair, comparison: Comparison) -> dict[int, float]:
-        """Return what is measured on a side by seed index; of a cost, its logarithm."""
+        """Return the measured values of a side by seed index; for a cost, its logarithm."""
         main = self._of(pair.main, pair.segment, comparison)
         if pair.minus is None:
             return main
@@ -58,7 +58,7 @@ class Pool:
         return {seed: value for seed, value in found.items() if value is not None}
 
     def failures(self, pair: ArmPair, comparison: Comparison) -> list[str]:
-        """Return, for each rule of a side with seeds that have no value, what became of them."""
+        """Return, for each rule of a side with seeds without a value, what happened to those seeds."""
         told = []
         for arm in (pair.main, pair.minus):
             runs = self.runs[arm] if arm else {}
@@ -76,12 +76,12 @@ class Pool:
 
 
 def pools(index: RecordIndex, arms: Sequence[Arm], metric: str) -> Iterator[Pool]:
-    """Yield every way of choosing comparable records, one hardware class before all of them together.
+    """Yield every choice of comparable records: first single hardware classes, then all of them together.
 
     Args:
         index: all records.
-        arms: every rule of a case on its track.
-        metric: a cost is compared within one class only.
+        arms: all rules of a case on their tracks.
+        metric: the metric compared; a cost is compared only within one class.
 
     """
     runs = {arm: index.runs_of(arm) for arm in arms}
@@ -105,7 +105,7 @@ def pools(index: RecordIndex, arms: Sequence[Arm], metric: str) -> Iterator[Pool
 
 def _fingerprints(records: Iterable[RunRecord]) -> list[str | None]:
     found = {(r.data.canonical is not True, r.data.fingerprint) for r in records if r.data}
-    # A published file's own checksum first: where the records do not decide, the data set that others have does.
+    # The published files' fingerprint comes first: if the records do not decide, the data set that others have does.
     return [fingerprint for _, fingerprint in sorted(found)] or [None]
 
 
@@ -114,7 +114,7 @@ def _hardware(record: RunRecord) -> HardwareKey:
 
 
 def measured(record: RunRecord, comparison: Comparison, segment: str | None) -> float | None:
-    """Return a comparison's metric of one run; None unless the run completed and measured it. A cost is a logarithm."""
+    """Return a comparison's metric for one run, a cost as logarithm; None unless the run completed and measured it."""
     if record.status != "completed":
         return None
     match comparison.metric:

@@ -1,4 +1,4 @@
-"""Published test errors, each with the run that would repeat it."""
+"""Published test errors, each with the run that would reproduce it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from benchsuite.specs.models.track import RunSpec
 
 @dataclass(frozen=True)
 class PublishedError:
-    """A published test error and the run that would repeat it."""
+    """A published test error and the run that would reproduce it."""
 
     spec: RunSpec
-    """At seed index 0 on the CPU; a published value is of no seed and no machine of ours."""
+    """With seed index 0 on the CPU, as placeholders: a published value has no seed or machine of ours."""
     value: PublishedValue
     reference: ReferenceSpec
 
@@ -36,12 +36,12 @@ def load_references(library: SpecLibrary) -> list[ReferenceSpec]:
 def published_errors(
     library: SpecLibrary, directory: RuleDirectory, wanted: Callable[[str, Tier], bool]
 ) -> Iterator[PublishedError]:
-    """Yield the published final test errors of tracks, each with the run that repeats its conditions.
+    """Yield the published final test errors of tracks, each with the run that has the same conditions.
 
     Args:
-        library: where tracks and reference specs are looked up.
-        directory: which rules there are; values of others are left out.
-        wanted: of a track and a tier, whether anything is to be compared there; resolving a track takes milliseconds.
+        library: the library of tracks and reference specs.
+        directory: the available rules; values of any other rule are skipped.
+        wanted: returns True if a track and tier are to be compared; resolving a track takes milliseconds.
 
     Raises:
         SpecError: if a reference spec or a track is wrong.

@@ -1,4 +1,4 @@
-"""Find the published test error beside a row: only where the row repeats the published conditions exactly."""
+"""Find the published test error for a row; the row must have exactly the published conditions."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from benchsuite.results.rows import PublishedLookup
 from benchsuite.specs.models.track import RunSpec
 
 PublishedByConditions = Mapping[str, PublishedError]
-"""What ``by_conditions`` gives."""
+"""The index that ``by_conditions`` returns."""
 
 FRACTION_PER_PERCENT = 0.01
 
 
 def by_conditions(published: Iterable[PublishedError]) -> PublishedByConditions:
-    """Return published errors by what a run must have to be compared with them; of two sources the first."""
+    """Index published errors by the conditions that a run must have to be compared; of two sources, use the first."""
     found: dict[str, PublishedError] = {}
     for value in published:
         found.setdefault(conditions(value.spec), value)
@@ -35,12 +35,12 @@ def published_beside(published: Iterable[PublishedError]) -> PublishedLookup:
 
 
 def published_for(spec: RunSpec, measured: Estimate | None, published: PublishedByConditions) -> Published | None:
-    """Return what is published of a row's conditions, or None.
+    """Return the published error for a row's conditions, or None.
 
     Args:
-        spec: of any of the row's runs.
+        spec: the spec of any of the row's runs.
         measured: the row's test error.
-        published: all there is.
+        published: the index of published errors.
 
     """
     found = published.get(conditions(spec))

@@ -1,4 +1,4 @@
-"""Published values and claims together: all that papers say of some tracks, for a site to show beside its results."""
+"""Published values and claims about a set of tracks, for a site to show beside its results."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from benchsuite.papers.published import PublishedError
 from benchsuite.specs.models.base import Tier
 
 Cells = set[tuple[str, Tier]]
-"""Tracks and tiers that there are records of."""
+"""Tracks and tiers that have records."""
 
 
 @dataclass(frozen=True)
 class Papers:
-    """Published values and claims, laid out as the runs that they are about."""
+    """Published values and claims, each expanded into its runs."""
 
     published: Sequence[PublishedError] = ()
     claims: Sequence[ClaimCases] = ()
     key: str = ""
-    """Stands for the content where a shorter way to it is known than ``fingerprint``'s own: another content, another
+    """Identifies the content if a cheaper key than ``fingerprint``'s hash is known; different content needs a different
     key."""
 
     @cached_property
@@ -39,7 +39,7 @@ class Papers:
 
 
 FindPapers = Callable[[Cells], Papers]
-"""Given the tracks and tiers that there are records of, returns what papers say of them."""
+"""Returns the published values and claims for the tracks and tiers that have records."""
 
 _CONTENT: TypeAdapter[tuple[tuple[PublishedError, ...], tuple[ClaimCases, ...]]] = TypeAdapter(
     tuple[tuple[PublishedError, ...], tuple[ClaimCases, ...]]

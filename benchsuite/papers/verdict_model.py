@@ -1,4 +1,4 @@
-"""The verdict on a claim as plain, frozen data; the site and the terminal both print from it."""
+"""The verdict on a claim as plain, frozen data; the site and the terminal both print it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ VERDICT_WORDS: dict[Verdict, str] = {
 
 @dataclass(frozen=True)
 class Measured:
-    """One side of a comparison: whose it is, its numbers, and the runs behind them."""
+    """One side of a comparison: its label, its numbers, and the runs they come from."""
 
     label: str
-    """The rule, what is taken off it, and the segment."""
+    """The rule, the rule that is subtracted from it, and the segment."""
     track: str
     estimate: Estimate | None
-    """Over seeds, in the metric's unit; None without a single value."""
+    """Estimate over seeds, in the metric's unit; None if there is no value."""
     run_ids: tuple[str, ...]
-    """Of every run that was looked at, those that were taken off included; in order."""
+    """Ids of all runs considered, in order, including those of the rule that is subtracted."""
 
 
 @dataclass(frozen=True)
@@ -38,36 +38,36 @@ class CaseVerdict:
     comparison: Comparison
     tier: Tier
     question: str
-    """What is compared with what, in words."""
+    """The comparison in words."""
     verdict: Verdict
     reason: str
-    """Why the verdict is not 'reproduced'; empty where it is."""
+    """The reason why the verdict is not 'reproduced'; empty if it is."""
     left: Measured | None = None
     right: Measured | None = None
     gap: Estimate | None = None
-    """Left minus right with the test's interval; of a cost, the ratio."""
+    """Left minus right with the test's interval; for a cost, the ratio."""
     notes: tuple[str, ...] = ()
-    """What a reader must know of the runs that were used."""
+    """Warnings for the reader about the runs that were used."""
 
 
 @dataclass(frozen=True)
 class ClaimVerdict:
-    """One claim: its verdict, where it was reached, and every case."""
+    """One claim: its verdict, the tier that decided it, and every case."""
 
     claim: ClaimSpec
     verdict: Verdict
     tier: Tier | None
-    """The tier that decided; None where none has enough records."""
+    """The tier that decided; None if no tier has enough records."""
     cases: tuple[CaseVerdict, ...]
-    """At every tier of the claim, in its order."""
+    """The cases at every tier of the claim, in the claim's order."""
 
     @property
     def words(self) -> str:
-        """Return the verdict as words."""
+        """Return the verdict in words."""
         return VERDICT_WORDS[self.verdict]
 
     @property
     def deciding(self) -> tuple[CaseVerdict, ...]:
-        """Return the cases at the tier that decided; at the claim's first tier where none did."""
+        """Return the cases at the tier that decided, or at the claim's first tier if none did."""
         tier = self.tier or self.claim.tiers[0]
         return tuple(case for case in self.cases if case.tier == tier)

@@ -1,4 +1,4 @@
-"""The numbers behind a verdict as text, each in its metric's unit."""
+"""Format the numbers of a verdict as text, each in its metric's unit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TESTS = {"paired": "paired t", "welch": "Welch's t", "one_sample": "one-sample t
 
 
 def metric_words(comparison: Comparison) -> str:
-    """Return the metric with its unit, and when it was measured."""
+    """Return the metric with its unit and the time of its measurement."""
     match comparison.metric:
         case "test_error":
             return "test error (%)"
@@ -25,7 +25,7 @@ def metric_words(comparison: Comparison) -> str:
 
 
 def side_words(case: CaseVerdict, side: Measured) -> str:
-    """Return a side's mean and spread over how many seeds."""
+    """Return a side's mean, spread and number of seeds."""
     estimate = side.estimate
     if estimate is None:
         return "–"
@@ -39,7 +39,7 @@ def side_words(case: CaseVerdict, side: Measured) -> str:
 
 
 def gap_words(case: CaseVerdict) -> str:
-    """Return the difference with its interval and the limit that was claimed; empty where nothing was decided."""
+    """Return the difference with its interval and the claimed limit; empty if nothing was decided."""
     gap = case.gap
     if gap is None or gap.low is None or gap.high is None:
         return ""
@@ -55,7 +55,7 @@ def gap_words(case: CaseVerdict) -> str:
 
 
 def limit_words(comparison: Comparison) -> str:
-    """Return where the interval of the difference has to lie."""
+    """Return the range in which the interval of the difference must lie."""
     margin = comparison.margin
     if comparison.metric == COST:
         factor = f"{1 + margin:.3g}"

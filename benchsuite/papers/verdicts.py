@@ -1,4 +1,4 @@
-"""Judge claims by records, and by nothing else."""
+"""Judge claims from records alone."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ SIGNS = {"lower": "below", "higher": "above", "equal": "equal to", "not_higher":
 
 
 def judge(claims: Iterable[ClaimCases], records: Iterable[RunRecord]) -> list[ClaimVerdict]:
-    """Return every claim's verdict, with the numbers and the runs behind it; the records' order does not matter.
+    """Return every claim's verdict with its numbers and runs; the order of the records does not matter.
 
-    A claim is decided at the first of its tiers where something can be: reproduced if each comparison holds there, not
-    reproduced if one does not. A comparison holds if the whole 95 % interval of the difference lies where the claim
-    says. With fewer seeds a side than the claim's minimum (3 or more), or a seed that failed, nothing is decided.
+    A claim is decided at the first of its tiers that can be decided: reproduced if every comparison holds there, not
+    reproduced if one does not. A comparison holds if the whole 95 % interval of the difference lies in the claimed
+    range. With fewer seeds per side than the claim's minimum (3 or more), or a failed seed, nothing is decided.
     """
     index = RecordIndex(records)
     return [_judge_claim(laid_out, index) for laid_out in claims]
@@ -39,7 +39,7 @@ def _judge_claim(laid_out: ClaimCases, index: RecordIndex) -> ClaimVerdict:
 
 
 def conjunction(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the verdict on all together: one that fails is enough, one that is missing leaves the rest undecided."""
+    """Combine verdicts: one failure is enough to fail; otherwise one that is undecided leaves the whole undecided."""
     found = set(verdicts)
     if "not_reproduced" in found:
         return "not_reproduced"
@@ -65,18 +65,18 @@ def _judge_case(case: Case, minimum: int, index: RecordIndex) -> CaseVerdict:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A case with one choice of records."""
+    """A case judged with one choice of records."""
 
     pool: Pool
     sides: tuple[tuple[ArmPair, Mapping[int, float]], ...]
     pairs: int
-    """Seeds of the smaller side, or seeds that both have where the test is paired."""
+    """Number of seeds of the smaller side, or of shared seeds if the test is paired."""
     failures: tuple[str, ...]
     is_enough: bool
 
 
 def _preference(attempt: Attempt) -> tuple[bool, bool, bool, int]:
-    """Published data before other, one hardware class before several, then most seeds; the first of equals."""
+    """Return the sort key: published data first, then one hardware class, then most seeds; the first of equals wins."""
     runs = [record for records in attempt.pool.runs.values() for record in records.values()]
     is_canonical = all(record.data is None or record.data.canonical is not False for record in runs)
     enough = attempt.is_enough
@@ -116,7 +116,7 @@ def _decide(attempt: Attempt, undecided: CaseVerdict, minimum: int, several: boo
 
 
 def difference(comparison: Comparison, left: Mapping[int, float], right: Mapping[int, float] | None) -> Estimate | None:
-    """Return left minus right, or minus the fixed value, with the 95 % interval of the comparison's test."""
+    """Return left minus right (or minus the fixed value) with the 95 % interval of the comparison's test."""
     if right is None:
         return estimate([value - (comparison.value or 0.0) for value in left.values()])
     if comparison.test == "paired":
@@ -125,9 +125,10 @@ def difference(comparison: Comparison, left: Mapping[int, float], right: Mapping
 
 
 def decide(comparison: Comparison, low: float, high: float) -> tuple[Verdict, str]:
-    """Return whether a difference whose interval is [low, high] is as claimed, and if not, how.
+    """Return the verdict on a difference with interval [low, high], and the reason if it is not as claimed.
 
-    ``lower`` and ``higher`` need the interval strictly beyond the margin; ``equal`` and ``not_higher`` may touch it.
+    ``lower`` and ``higher`` need the interval strictly beyond the margin; for ``equal`` and ``not_higher`` it may touch
+    the margin.
     """
     margin = math.log1p(comparison.margin) if comparison.metric == COST else comparison.margin
     match comparison.direction:
@@ -148,7 +149,7 @@ def decide(comparison: Comparison, low: float, high: float) -> tuple[Verdict, st
 
 
 def question(case: Case) -> str:
-    """Return what a case asks, in words, such as ``gevb below backprop``."""
+    """Return a case's comparison in words, such as ``gevb below backprop``."""
     comparison = case.comparison
     left = _side_words(case, case.left, "left")
     right = f"{comparison.value:g}" if comparison.value is not None else _side_words(case, case.right, "right")

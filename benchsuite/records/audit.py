@@ -1,4 +1,4 @@
-"""What experiments found of a rule's claims: one JSON document for each rule."""
+"""The audit record: one JSON document per rule with its claims and the experiments' verdicts on them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchsuite.specs.models.base import Name
 from benchsuite.version import AUDIT_SCHEMA_VERSION
 
 Verdict = Literal["confirmed", "contradicted", "could_be_stronger", "not_tested", "crashed"]
-"""What becomes of a claim. A rule may say of itself what is weaker than what it does; a page shows that it may."""
+"""The verdict on a claim. A rule may claim less than it does; a page then shows that the claim could be stronger."""
 
 
 class Observation(RecordModel):
@@ -20,27 +20,27 @@ class Observation(RecordModel):
 
     network: str
     where: str
-    """Segment, and moment where that matters; empty if nowhere in particular."""
+    """The segment, and the moment where that matters; empty if there is no particular place."""
     value: float
 
 
 class ClaimAudit(RecordModel):
-    """One claim of ``traits`` beside what an experiment shows."""
+    """One claim of ``traits`` and the result of its experiment."""
 
     claim: str
-    """Name of the trait."""
+    """The name of the trait."""
     claimed: bool
     shown: bool | None
-    """What the experiment says the trait is; None where it says nothing."""
+    """The trait's value according to the experiment; None if the experiment does not decide it."""
     verdict: Verdict
     measure: str
-    """What the observations' values are."""
+    """The quantity that the observations measure."""
     threshold: float
-    """A value above it in any network decides."""
+    """A value above it in any network decides the verdict."""
     observations: tuple[Observation, ...] = ()
-    """One for each network in which there was something to see."""
+    """One observation per network in which there was something to measure."""
     reason: str = ""
-    """Why there is no verdict on the claim, where there is none."""
+    """The reason, if there is no verdict on the claim."""
 
     @property
     def strongest(self) -> Observation | None:
@@ -49,22 +49,22 @@ class ClaimAudit(RecordModel):
 
 
 class RuleNeeds(RecordModel):
-    """What a rule says of itself that no experiment asks for: how it works, and in which networks."""
+    """The rule's own statements that no experiment tests: its mechanism, and the networks that it supports."""
 
     mechanism: str
-    """How credit reaches a segment."""
+    """The way by which credit reaches a segment."""
     source: str
-    """Where the rule is published."""
+    """The publication of the rule."""
     forms: tuple[str, ...]
-    """Kinds of units it works with, by name."""
+    """Names of the kinds of units that it supports."""
     topologies: tuple[str, ...]
-    """Ways segments may be connected, by name."""
+    """Names of the ways in which segments may be connected."""
     map_kinds: tuple[str, ...] | None
-    """Linear maps it works with, by name; None for any."""
+    """Names of the linear maps that it supports; None for any."""
     min_hidden_segments: int
-    """How many segments there must be before the readout."""
+    """The smallest number of segments before the readout."""
     learns_feedback: bool
-    """Whether it may have feedback weights that the optimizer updates."""
+    """True if it may have feedback weights that the optimizer updates."""
 
 
 class RuleAudit(RecordModel):
@@ -73,15 +73,15 @@ class RuleAudit(RecordModel):
     schema_version: Literal[2] = AUDIT_SCHEMA_VERSION  # type: ignore[assignment]
     rule: Name
     summary: str = ""
-    """The first paragraph of what its class says of itself."""
+    """The first paragraph of its class's docstring."""
     needs: RuleNeeds | None = None
-    """None in audits made before it was asked for."""
+    """None in audits made before this field existed."""
     config: Mapping[str, Any] = Field(default_factory=dict)
-    """The hyperparameters in full: another setting is another rule, and is not what was audited."""
+    """All hyperparameters: with another setting it is another rule, which was not audited."""
     environment: Environment
     claims: tuple[ClaimAudit, ...]
 
     @property
     def failed(self) -> tuple[ClaimAudit, ...]:
-        """Return the claims that were contradicted, and those whose experiment the rule did not survive."""
+        """Return the claims that were contradicted and those whose experiment crashed."""
         return tuple(claim for claim in self.claims if claim.verdict in {"contradicted", "crashed"})

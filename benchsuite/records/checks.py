@@ -1,4 +1,4 @@
-"""What a record can be held to by itself: that its names, hashes and counts agree."""
+"""Check a single record's consistency: its names, hashes and counts must agree."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from benchsuite.specs.hashing import experiment_hash, spec_hash
 
 
 def identity_of(record: RunRecord | ExperimentRecord) -> str:
-    """Return what names a record's file: the id of its run or experiment."""
+    """Return the id of a record's run or experiment, which is also its file's name."""
     return record.run_id if isinstance(record, RunRecord) else record.experiment_id
 
 
 def inconsistencies(record: RunRecord | ExperimentRecord, path: Path | None = None) -> list[str]:
-    """Return what in a record contradicts the rest of it; empty if nothing does.
+    """Return the contradictions within a record; empty if there are none.
 
     Args:
-        record: of a run or an experiment.
-        path: its file, whose name is checked as well.
+        record: the record of a run or an experiment.
+        path: its file, whose name is checked too.
 
     """
     found = list(_names(record, path))

@@ -1,4 +1,4 @@
-"""A record beside the record of the same run made again: what differs, and what was allowed to."""
+"""Compare a record with the record of a repeated run: the differences, and the tolerances for them."""
 
 from __future__ import annotations
 
@@ -9,55 +9,55 @@ from typing import Any, Literal
 from benchsuite.records.model import RunRecord, SetMetrics
 
 MUST_BE_EQUAL = ("benchsuite", "torch", "numpy", "python", "rule_source_hash")
-"""Fields of the environment that must agree before equal numbers are expected."""
+"""Fields of the environment that must be equal before equal numbers are expected."""
 
 
 @dataclass(frozen=True)
 class Tolerances:
-    """How far final numbers may lie apart where hardware or versions differ; elsewhere nothing may."""
+    """Allowed differences of final numbers if hardware or versions differ; otherwise no difference is allowed."""
 
     error: float = 0.01
-    """Of test and train error after the last epoch, as fractions; training is chaotic, single epochs differ more."""
+    """For test and train error after the last epoch, as a fraction. Training is chaotic: single epochs differ more."""
 
 
 @dataclass(frozen=True)
 class ValueDifference:
-    """One field that is not the same."""
+    """One field with two different values."""
 
     field: str
     recorded: Any
     again: Any
     allowed: float | None = None
-    """How far apart the two might be; None where they had to be equal."""
+    """The tolerance; None if the values had to be equal."""
 
     def __str__(self) -> str:
-        """One line: the field, both values and what was allowed."""
+        """Return one line with the field, both values and the tolerance."""
         within = "" if self.allowed is None else f" (at most {self.allowed:g} apart)"
         return f"{self.field}: recorded {self.recorded!r}, now {self.again!r}{within}"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came out of running a record again."""
+    """The result of comparing a repeated run with its record."""
 
     changed: tuple[ValueDifference, ...]
-    """Hardware and versions that are others than the record's; where there are none, equal numbers are expected."""
+    """Hardware and versions that differ from the record's; if there are none, equal numbers are expected."""
     differences: tuple[ValueDifference, ...]
-    """What should have been the same and is not."""
+    """The values that should have been the same and are not."""
 
     @property
     def expects_equality(self) -> bool:
-        """Return whether every number had to be the same."""
+        """True if every number had to be the same."""
         return not self.changed
 
     @property
     def agrees(self) -> bool:
-        """Return whether the record is confirmed."""
+        """True if the record is confirmed."""
         return not self.differences
 
 
 def compare(recorded: RunRecord, again: RunRecord, tolerances: Tolerances | None = None) -> Comparison:
-    """Compare what two runs of one spec measured; what time they took is no part of it.
+    """Compare the measurements of two runs of one spec; their times are not compared.
 
     With the same hardware class, precision, versions and rule's source, every number must be equal. Otherwise the data,
     the seeds, the network and the status must be, and the final errors within ``tolerances``.
@@ -117,6 +117,6 @@ def _final_errors(recorded: RunRecord, again: RunRecord, tolerances: Tolerances)
 
 
 def _last_measured(record: RunRecord, part: Literal["test", "train"]) -> SetMetrics | None:
-    """Return the last measurement of a run however it ended, which of a completed one is its result."""
+    """Return the last measurement of a run, however it ended; for a completed run that is its result."""
     measured = ((epoch.test if part == "test" else epoch.train) for epoch in reversed(record.epochs))
     return next((found for found in measured if found is not None), None)

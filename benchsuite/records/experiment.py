@@ -1,4 +1,4 @@
-"""The record of an experiment: one JSON document with its spec, its seeds and the curves that came out."""
+"""The record of an experiment: one JSON document with its spec, its seeds and the resulting curves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Correlation = Annotated[float, Field(ge=-1, le=1)]
 
 
 class RuleUsed(RecordModel):
-    """Where the code of a rule came from."""
+    """The origin of a rule's code."""
 
     distribution: str
     """Distribution and version that provided the rule."""
@@ -26,7 +26,7 @@ class RuleUsed(RecordModel):
 
 
 class Trajectory(RecordModel):
-    """One rule from one seed, measured at the record's ``iterations`` as far as it came."""
+    """One rule with one seed, measured at the record's ``iterations`` up to where it stopped."""
 
     seed: int = Field(ge=0)
     rule: Name
@@ -34,11 +34,11 @@ class Trajectory(RecordModel):
     """ε of updated random feedback; None for a rule without feedback weights of its own."""
     status: Literal["completed", "diverged"]
     reason: str = ""
-    """Why, unless completed."""
+    """The reason for the status, unless completed."""
     squared_error: tuple[Annotated[float, Field(ge=0)], ...]
     """‖T - W_k…W_1‖², the sum over all entries."""
     correlations: tuple[tuple[Correlation | None, ...], ...] = ()
-    """Pearson correlation of the entries of W_l and R_l^T, one curve for each l from 1; None where W_l is still zero.
+    """Pearson correlation of the entries of W_l and R_l^T, one curve per l from 1; None while W_l is still zero.
     Empty for a rule without feedback weights of its own."""
 
     @property
@@ -54,26 +54,26 @@ class Trajectory(RecordModel):
 
 
 class ExperimentRecord(RecordModel):
-    """Everything about one experiment."""
+    """The complete record of one experiment."""
 
     schema_version: Literal[1] = EXPERIMENT_SCHEMA_VERSION  # type: ignore[assignment]
     experiment_id: Hexadecimal
     spec_hash: Hexadecimal
     result_key: Hexadecimal
-    """Hash over all that can change the numbers: spec, rules' sources, versions. Finds a finished experiment again."""
+    """Hash of everything that can change the numbers: spec, rules' sources, versions. Finds a finished experiment."""
     spec: ExperimentSpec
     seeds: dict[int, dict[str, int]]
-    """By seed index, the seed of each independent stream: target, init, feedback, unused_feedback."""
+    """The seed of each independent random stream, by seed index: target, init, feedback, unused_feedback."""
     rules: dict[Name, RuleUsed]
     environment: Versions
     iterations: tuple[int, ...] = Field(min_length=1)
-    """How many steps had been made at each measurement."""
+    """The number of steps before each measurement."""
     trajectories: tuple[Trajectory, ...] = Field(min_length=1)
     wall_time_s: float = Field(ge=0)
     started_at: datetime
     ended_at: datetime
     command: str
-    """What to type to make this experiment again."""
+    """The command that repeats this experiment."""
 
     @model_validator(mode="after")
     def _curves_have_their_length(self) -> ExperimentRecord:

@@ -1,6 +1,6 @@
-"""Result keys: hashes over everything that can change a result's numbers, and nothing else.
+"""Result keys: hashes of everything that can change a result's numbers, and of nothing else.
 
-Kept apart from the harness that makes results, so that a record can be checked where nothing can be run.
+Separate from the harness, so that a record can be checked on a machine that cannot run anything.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from benchsuite.specs.hashing import canonical_json
 
 
 def run_result_key(spec_hash: str, environment: Environment, fingerprint: str) -> str:
-    """Return a run's key: spec, rule's source, data, and the versions of the suite and of torch."""
+    """Return the key of a run: a hash of spec, rule's source, data, and the versions of the suite and of torch."""
     parts = {
         "spec": spec_hash,
         "rule": environment.rule_source_hash,
@@ -26,7 +26,7 @@ def run_result_key(spec_hash: str, environment: Environment, fingerprint: str) -
 
 
 def experiment_result_key(spec_hash: str, rules: Mapping[str, RuleUsed], environment: Versions) -> str:
-    """Return an experiment's key: spec, rules' sources, and the versions of the suite and of torch."""
+    """Return the key of an experiment: a hash of spec, rules' sources, and the versions of the suite and of torch."""
     parts = {
         "spec": spec_hash,
         "rules": {name: used.source_hash for name, used in rules.items()},

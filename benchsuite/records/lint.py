@@ -1,4 +1,4 @@
-"""A folder of records as a reviewer reads it: what is wrong with each file, and what only shows beside the others."""
+"""Lint a folder of records for review: check each file alone, then all files together."""
 
 from __future__ import annotations
 
@@ -18,44 +18,44 @@ from benchsuite.specs.hashing import canonical_json
 from benchsuite.specs.models.base import strip_documentation
 
 ALLOWED_BESIDE = frozenset({"README.md"})
-"""Files that may lie among records."""
+"""Other files that are allowed among records."""
 
 Records = Mapping[Path, RunRecord | ExperimentRecord]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing to know of a file or a folder."""
+    """One finding about a file or a folder."""
 
     path: Path
     message: str
     is_problem: bool = True
-    """False for what a reviewer should know and nobody need change."""
+    """False for a note: a reviewer should know it, but nothing needs to change."""
 
     def __str__(self) -> str:
-        """One line: the path, and what is wrong or, after 'note', worth knowing."""
+        """Return one line: the path, then the problem or, after 'note', the note."""
         return f"{self.path}: {'' if self.is_problem else 'note: '}{self.message}"
 
 
 @dataclass(frozen=True)
 class LintReport:
-    """What was read and found."""
+    """The number of records read, and the findings."""
 
     records: int
     findings: tuple[Finding, ...]
-    """By path."""
+    """Sorted by path."""
 
     @property
     def is_clean(self) -> bool:
-        """Return whether there is no problem; notes may be there."""
+        """True if there is no problem; notes are allowed."""
         return not any(f.is_problem for f in self.findings)
 
 
 def lint_folder(folder: Path) -> LintReport:
-    """Read every file of a folder of records and return what a reviewer would object to.
+    """Read every file of a folder of records and return the findings for a reviewer.
 
-    Unreadable files, names and hashes that are wrong, duplicates, tracks mixed in one folder, seeds that a row lacks,
-    code that was not committed, and other files are problems; data without the published checksums is named in a note.
+    Problems are: unreadable files, wrong names and hashes, duplicates, several tracks in one folder, missing seeds of a
+    row, uncommitted code, and other files. Data without the published checksums are a note.
     """
     records: dict[Path, RunRecord | ExperimentRecord] = {}
     findings: list[Finding] = []
@@ -142,14 +142,14 @@ def _data_not_canonical(records: Records, _folder: Path) -> Iterator[Finding]:
 
 
 def _table(record: RunRecord) -> list[object]:
-    """Return what rows must share to be expected to have the same seeds."""
+    """Return the values that rows must share to be expected to have the same seeds."""
     spec, hardware = record.spec, record.hardware
     parts: Iterable[object] = (_plain(spec.dataset), _plain(spec.architecture))
     return [spec.track, spec.tier, hardware.hardware_class, hardware.precision, *parts]
 
 
 def _row(record: RunRecord) -> list[object]:
-    """Return what is equal for the seeds of one row."""
+    """Return the values that are equal for all seeds of one row."""
     spec = record.spec
     return [*_table(record), _plain(spec.protocol), _plain(spec.pretraining), _plain(spec.rule)]
 

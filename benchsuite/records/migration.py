@@ -1,7 +1,7 @@
-"""From the layouts that records once had to the one they have now.
+"""Migrate records from older schema versions to the current one.
 
 A change of layout raises the schema version in ``benchsuite.version`` and adds one step here, from the version before.
-Steps stay for good: a record is never edited, so an old file is brought up to date each time it is read.
+Steps are never removed: a record is never edited, so an old file is migrated each time it is read.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ Document = dict[str, Any]
 """A record as plain JSON data."""
 
 Steps = Mapping[int, Callable[[Document], Document]]
-"""By version: the function that gives a document of that version the next version's layout."""
+"""By version: the function that converts a document of that version to the next version."""
 
 
 def _rename_least_hidden(audit: Document) -> Document:
-    """Give ``needs.least_hidden`` of an audit its later name, ``min_hidden_segments``."""
+    """Rename ``needs.least_hidden`` of an audit to ``min_hidden_segments``."""
     needs = audit.get("needs")
     if not isinstance(needs, dict) or "least_hidden" not in needs:
         return audit
@@ -26,25 +26,25 @@ def _rename_least_hidden(audit: Document) -> Document:
 
 
 RUN_STEPS: Steps = {}
-"""Of runs; version 1 is the first."""
+"""Steps for runs; version 1 is the first."""
 
 EXPERIMENT_STEPS: Steps = {}
-"""Of experiments; version 1 is the first."""
+"""Steps for experiments; version 1 is the first."""
 
 AUDIT_STEPS: Steps = {1: _rename_least_hidden}
-"""Of audits; version 1 is the first."""
+"""Steps for audits; version 1 is the first."""
 
 
 def migrate(document: Document, newest: int, steps: Steps) -> Document:
-    """Return a document of an older version in the newest layout.
+    """Return a document of an older version, converted to the newest one.
 
     Args:
-        document: what a file holds; left as it is.
+        document: the content of a file; not modified.
         newest: the version to reach.
-        steps: one for each version on the way.
+        steps: one per version on the way.
 
     Raises:
-        ValueError: if it has no version, one that is newer, or one from which no step leads on.
+        ValueError: if it has no version, a newer version, or a version without a step to the next.
 
     """
     version = document.get("schema_version")

@@ -1,7 +1,8 @@
-"""The record of a run: one JSON document that says what was run, on what, and what came out.
+"""The record of a run: one JSON document with its spec, its environment and its results.
 
-The record is the truth; MLflow mirrors it and the leaderboard reads nothing else. Numbers are SI or say their unit in
-the name; errors are fractions from 0 to 1. A number that is not finite is never stored: divergence is a status.
+The record is the authoritative copy; MLflow mirrors it and the leaderboard reads nothing else. Numbers are in SI units
+or have the unit in the name; errors are fractions from 0 to 1. No number that is not finite is ever stored: divergence
+is a status.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from benchsuite.specs.models.track import RunSpec
 from benchsuite.version import RECORD_SCHEMA_VERSION
 
 RunStatus = Literal["completed", "diverged", "out_of_memory", "timed_out", "crashed", "interrupted", "incompatible"]
-"""How a run ended; each is a result and none is dropped."""
+"""The way a run ended; each is a result and none is dropped."""
 
 STATUSES: tuple[RunStatus, ...] = (
     "completed",
@@ -32,74 +33,74 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class RecordModel(BaseModel):
-    """Frozen, refuses unknown fields and numbers that are not finite."""
+    """Base of all records: frozen, rejects unknown fields and numbers that are not finite."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class SetMetrics(RecordModel):
-    """Loss and errors of one set of examples, the network in evaluation mode."""
+    """Loss and errors on one set of examples, with the network in evaluation mode."""
 
     loss: float
     error: Fraction
-    """Share of examples whose largest output is not their class."""
+    """Fraction of examples whose largest output is not their class."""
     top5_error: Fraction | None = None
-    """Share whose class is not among the five largest outputs; only with more than 5 classes."""
+    """Fraction of examples whose class is not among the five largest outputs; only with more than 5 classes."""
     examples: int = Field(gt=0)
 
 
 class EpochMetrics(RecordModel):
-    """One epoch of training and what was measured after it."""
+    """One epoch of training and the measurements after it."""
 
     epoch: int = Field(ge=1)
-    """Epochs finished, counted from 1."""
+    """Number of finished epochs, from 1."""
     learning_rate: float
-    """As used in this epoch."""
+    """The learning rate of this epoch."""
     running_loss: float | None
-    """Mean over the epoch's batches while it trained; None if it was not finite."""
+    """Mean over the epoch's batches during training; None if it was not finite."""
     running_error: Fraction
-    """Over the epoch's batches while it trained, dropout on."""
+    """Over the epoch's batches during training, with dropout."""
     train: SetMetrics | None = None
-    """The whole training set after the epoch; None if not measured."""
+    """On the whole training set after the epoch; None if not measured."""
     test: SetMetrics | None = None
-    """The whole test set after the epoch; None if not measured."""
+    """On the whole test set after the epoch; None if not measured."""
     train_time_s: float = Field(ge=0)
-    """On the clock: training steps and all that the rule needs; no evaluation, diagnostics, logging, checkpoints."""
+    """Time of training steps and everything the rule needs; without evaluation, diagnostics, logging, checkpoints."""
     images_per_s: float = Field(ge=0)
 
 
 class DiagnosticValue(RecordModel):
-    """One measured number about the credit itself."""
+    """One value of a diagnostic of the credit."""
 
     diagnostic: str
-    """Which diagnostic, e.g. ``credit_angle_deg``; its documentation says what is compared with what."""
+    """Name of the diagnostic, e.g. ``credit_angle_deg``; its documentation says what is compared with what."""
     segment: str | None
     """Name of the segment, or None for the network as a whole."""
     epoch: int = Field(ge=0)
-    """Epochs finished; 0 is before training."""
+    """Number of finished epochs; 0 is before training."""
     value: float | None
-    """None where it is undefined, such as an angle to a vector of length zero."""
+    """None if undefined, such as an angle to a vector of length zero."""
 
 
 class StepDiagnosticValue(RecordModel):
-    """One measured number about the credit itself, within an epoch."""
+    """One value of a diagnostic of the credit, measured within an epoch."""
 
     diagnostic: str
     """As in ``DiagnosticValue``."""
     segment: str | None
     """As in ``DiagnosticValue``."""
     step: int = Field(gt=0)
-    """Steps since training began."""
+    """Number of steps since training began."""
     value: float | None
-    """None where it is undefined."""
+    """None if undefined."""
 
 
 class DataUsed(RecordModel):
-    """Which examples there really were."""
+    """The data that the run actually used."""
 
     fingerprint: Hexadecimal
-    """sha256 over the decoded training and test tensors and labels, as used; of images in files, over their names,
-    classes and sizes, or over the packs that were prepared of them."""
+    """sha256 of the decoded training and test tensors and labels, as used; for images in files, of their names,
+    classes and sizes, or of the packs prepared from them."""
     canonical: bool | None
     """True: the files' checksums are the published ones; False: they are not; None: none are published."""
     train_examples: int
@@ -109,10 +110,10 @@ class DataUsed(RecordModel):
 
 
 class HardwareUsed(RecordModel):
-    """What the run was really made on."""
+    """The hardware that the run actually used."""
 
     hardware_class: str
-    """Costs are compared within one class only."""
+    """Costs are compared only within one class."""
     device: str
     device_name: str
     precision: str
@@ -121,15 +122,15 @@ class HardwareUsed(RecordModel):
     driver: str | None = None
     world_size: int = 1
     memory_format: Literal["contiguous", "channels_last"] = "contiguous"
-    """How images lay in memory: channel after channel, or pixel after pixel."""
+    """Memory layout of images: channel after channel, or pixel after pixel."""
     step: Literal["eager", "cuda_graph"] = "eager"
-    """Whether the training step ran as separate kernels or as one captured graph."""
+    """``eager`` if the training step ran as separate kernels, ``cuda_graph`` if as one captured graph."""
     notes: tuple[str, ...] = ()
-    """What was asked for and could not be had, or was changed on the way."""
+    """Requests that could not be met, and settings that were changed during the run."""
 
 
 class Versions(RecordModel):
-    """Versions that can change numbers, and where the suite's code came from."""
+    """Versions that can change numbers, and the origin of the suite's code."""
 
     benchsuite: str
     python: str
@@ -142,7 +143,7 @@ class Versions(RecordModel):
 
 
 class Environment(Versions):
-    """What a run's numbers depend on beside its spec and its data."""
+    """Everything that a run's numbers depend on besides its spec and its data."""
 
     rule_distribution: str
     """Distribution and version that provided the rule."""
@@ -151,37 +152,37 @@ class Environment(Versions):
 
 
 class Timing(RecordModel):
-    """Where the time went; only ``train_time_s`` is on the clock."""
+    """Times and memory of a run; only ``train_time_s`` counts as training time."""
 
     clock: str
-    """Which clock, e.g. ``perf_counter`` or ``perf_counter with device synchronisation``."""
+    """The clock used, e.g. ``perf_counter`` or ``perf_counter with device synchronisation``."""
     train_time_s: float = Field(ge=0)
     train_processor_s: float | None = Field(default=None, ge=0)
-    """Seconds that the process was on processors meanwhile, all threads together. Less than ``train_time_s`` on the CPU
-    means that others had the processors; None in records of before this was measured."""
+    """CPU time of the process during ``train_time_s``, summed over threads. On the CPU, less than ``train_time_s``
+    means that other processes used the cores; None in records made before this was measured."""
     evaluation_time_s: float = Field(ge=0)
     diagnostics_time_s: float = Field(ge=0)
     setup_time_s: float = Field(ge=0)
-    """Data, network, rule, warm-up and compilation."""
+    """Time for data, network, rule, warm-up and compilation."""
     images_per_s: float | None
     """Median over epochs; None before the first."""
     step_time_ms: float | None
-    """Median over epochs of the mean step."""
+    """Median over epochs of the mean time per step."""
     peak_memory_mib: float | None
     peak_memory_source: str
-    """What was measured: the device's allocator, or this process's resident memory."""
+    """Source of the peak memory: the device's allocator, or this process's resident memory."""
     train_energy_j: float | None = Field(default=None, ge=0)
-    """What the device used while ``train_time_s`` was counted, for whomever; None where nothing counts it."""
+    """Energy that the device used during ``train_time_s``, for all processes together; None if there is no counter."""
     train_energy_source: str = "not looked for"
-    """What was counted, or why nothing was."""
+    """The energy counter, or the reason why there is none."""
 
 
 class NetworkUsed(RecordModel):
-    """The network in numbers, and what the rule did to it."""
+    """The network's sizes, and the segments whose credit the rule replaced."""
 
     parameters: int
     feedback_parameters: int
-    """Real numbers in the rule's own state, such as feedback weights; random streams do not count."""
+    """Number of real numbers in the rule's own state, such as feedback weights; random streams do not count."""
     segments: tuple[str, ...]
     """Names in forward order; the last is the readout."""
     taken_over: tuple[str, ...]
@@ -189,21 +190,21 @@ class NetworkUsed(RecordModel):
 
 
 class RunRecord(RecordModel):
-    """Everything about one run."""
+    """The complete record of one run."""
 
     schema_version: Literal[1] = RECORD_SCHEMA_VERSION  # type: ignore[assignment]
     run_id: Hexadecimal
     spec_hash: Hexadecimal
     result_key: Hexadecimal
-    """Hash over all that can change the numbers: spec, rule's source, data, versions. Finds a finished run again."""
+    """Hash of everything that can change the numbers: spec, rule's source, data, versions. Finds a finished run."""
     status: RunStatus
     reason: str = ""
-    """Why, unless completed: one paragraph for a person, no traceback."""
+    """The reason for the status, unless completed: one paragraph for a person, no traceback."""
     traceback: str | None = None
-    """For status 'crashed'."""
+    """Only for status 'crashed'."""
     spec: RunSpec
     seeds: dict[str, int]
-    """Seed of each independent stream: init, feedback, order, dropout, augmentation."""
+    """The seed of each independent random stream: init, feedback, order, dropout, augmentation."""
     network: NetworkUsed | None = None
     data: DataUsed | None = None
     hardware: HardwareUsed
@@ -213,26 +214,26 @@ class RunRecord(RecordModel):
     """Epochs of the first training, if there was one: running loss and error only."""
     diagnostics: tuple[DiagnosticValue, ...] = ()
     step_diagnostics: tuple[StepDiagnosticValue, ...] = ()
-    """Measured within epochs, where the spec says so (``diagnostics.every_steps``)."""
+    """Measured within epochs, if the spec asks for it (``diagnostics.every_steps``)."""
     timing: Timing
     started_at: datetime
     ended_at: datetime
     resumed: int = 0
-    """How many times the run was continued from a checkpoint."""
+    """The number of times the run was resumed from a checkpoint."""
     command: str
-    """What to type to make this run again."""
+    """The command that repeats this run."""
 
     @property
     def final_test(self) -> SetMetrics | None:
-        """Return what was measured on the test set after the last epoch: the run's result; None unless it completed.
+        """Return the test set metrics after the last epoch, which are the run's result; None unless it completed.
 
-        An earlier measurement is not the result of the run, nor is the last one of a run that was stopped.
+        An earlier measurement is not the run's result, and neither is the last one of a run that was stopped.
         """
         return self._last_epoch.test if self._last_epoch else None
 
     @property
     def final_train(self) -> SetMetrics | None:
-        """Return the same of the whole training set; None if it was not measured."""
+        """Return the same for the whole training set; None if it was not measured."""
         return self._last_epoch.train if self._last_epoch else None
 
     @property

@@ -1,7 +1,7 @@
-"""One record from one file, read as what a stranger may have written.
+"""Read one record from one file, which is untrusted input.
 
-A file is bounded in size and nesting, must be a plain file, holds data and nothing else (no pickle, no tags), and no
-path in it is followed. What is wrong with it is described, never raised: one bad file costs itself and not the rest.
+A file is limited in size and nesting, must be a plain file and contains only data (no pickle, no tags); no path in it
+is followed. Problems are returned as a description and never raised, so that one bad file does not affect the others.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from benchsuite.records.model import RecordModel, RunRecord
 from benchsuite.specs.hashing import canonical_json
 from benchsuite.version import AUDIT_SCHEMA_VERSION, EXPERIMENT_SCHEMA_VERSION, RECORD_SCHEMA_VERSION
 
-# The longest runs planned (ImageNet, 90 epochs, 50 segments, several diagnostics) stay under a tenth of this.
+# The longest planned runs (ImageNet, 90 epochs, 50 segments, several diagnostics) need less than a tenth of this.
 MAX_RECORD_BYTES = 32 * 1024 * 1024
 
 MAX_DEPTH = 40
-"""Lists and mappings within each other; records of today have 8, the rest is for rules' and plugins' own settings."""
+"""Nesting of lists and mappings; today's records have 8 levels, the rest is for settings of rules and plugins."""
 
-# Possessive, and content with the end of the file for the closing quote: linear in time whatever it is given.
+# Possessive, and the end of the file counts as a closing quote: the time is linear in the input, whatever it is.
 STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 BRACKETS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 NO_JSON = re.compile(rb"NaN|Infinity")
@@ -39,29 +39,29 @@ Document = TypeVar("Document", bound=RecordModel)
 
 @dataclass(frozen=True)
 class BrokenRecord:
-    """A file that should hold a record and does not."""
+    """A file that should contain a record and does not."""
 
     path: Path
     reason: str
 
 
 def read_record(path: Path) -> RunRecord | BrokenRecord:
-    """Read one run's record; a file that is too large, not JSON or not a record is described instead of raised."""
+    """Read the record of a run; a file that is too large, not JSON or not a record gives a ``BrokenRecord``."""
     return _read(path, RunRecord, RECORD_SCHEMA_VERSION, RUN_STEPS)
 
 
 def read_experiment(path: Path) -> ExperimentRecord | BrokenRecord:
-    """Read one experiment's record; what is wrong with the file is described as by ``read_record``."""
+    """Read the record of an experiment; problems give a ``BrokenRecord`` as in ``read_record``."""
     return _read(path, ExperimentRecord, EXPERIMENT_SCHEMA_VERSION, EXPERIMENT_STEPS)
 
 
 def read_audit(path: Path) -> RuleAudit | BrokenRecord:
-    """Read what an audit found of one rule; what is wrong with the file is described as by ``read_record``."""
+    """Read the audit of one rule; problems give a ``BrokenRecord`` as in ``read_record``."""
     return _read(path, RuleAudit, AUDIT_SCHEMA_VERSION, AUDIT_STEPS)
 
 
 def read_document(path: Path) -> RunRecord | ExperimentRecord | BrokenRecord:
-    """Read a record of either kind, told by its fields; what is wrong is described as by ``read_record``."""
+    """Read a record of a run or an experiment, recognized by its fields; problems as in ``read_record``."""
     try:
         content = from_json(_checked_bytes(path))
     except (OSError, ValueError) as error:
@@ -70,7 +70,7 @@ def read_document(path: Path) -> RunRecord | ExperimentRecord | BrokenRecord:
 
 
 def record_text(record: RunRecord | ExperimentRecord | RuleAudit) -> str:
-    """Return what the file of a record or an audit holds."""
+    """Return the file content of a record or an audit."""
     return record.model_dump_json(indent=1) + "\n"
 
 
@@ -89,8 +89,8 @@ def _read(path: Path, model: type[Document], newest: int, steps: Steps) -> Docum
 
 
 def _checked_bytes(path: Path) -> bytes:
-    """Return a file's content; raises OSError, or ValueError if it is larger or deeper than a record may be."""
-    # Before it is opened: a named pipe would wait for ever.
+    """Return a file's content; raises OSError, or ValueError if it is larger or nested deeper than a record may be."""
+    # Checked before the file is opened: opening a named pipe would block forever.
     if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError("not a plain file")
     with path.open("rb") as stream:

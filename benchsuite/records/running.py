@@ -1,8 +1,8 @@
-"""Runs being made now: a lock that their process holds while it lives, and a marker that says which process it is.
+"""Runs in progress: a lock that the process holds while it is alive, and a marker file that names the process.
 
-Both are in ``<store>/running``. The system frees ``<run_id>.lock`` however the process ends, so a killed run is noticed
-by the next command instead of vanishing, and several commands can share one suite. ``<run_id>.json`` is for people, and
-decides where a lock cannot: it may not reach from one machine to another, and older versions had none.
+Both are in ``<store>/running``. The system releases ``<run_id>.lock`` however the process ends, so the next command
+notices a killed run, and several commands can share one suite. ``<run_id>.json`` is for people; it also decides where a
+lock cannot, because locks may not work between machines and older versions had none.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from benchsuite.errors import RunningElsewhereError as RunningElsewhereError
 from benchsuite.errors import StoreError
 from benchsuite.files import create_text_atomically
 
-# Whoever looks at a lock holds it for a moment; a claim does not fail for that.
+# A process that checks a lock holds it for a moment; that must not make a claim fail.
 CLAIM_TIMEOUT_S = 0.2
 
-# A process id is given anew after thousands of others; one that began this near to the marker's is the marker's own.
+# A process id is reused only after thousands of others; a process that started this close to the marker's time is
+# the marker's own.
 SAME_START_S = 30.0
 
 
 class RunningMarker(BaseModel):
-    """Content of ``<store>/running/<run_id>.json``, which is there from before a run until its record is written."""
+    """Content of ``<store>/running/<run_id>.json``, which exists from before a run until its record is written."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -36,14 +37,14 @@ class RunningMarker(BaseModel):
     pid: int
     host: str
     process_started_at: float | None = None
-    """Seconds since 1970; None where the system does not tell."""
+    """Seconds since 1970; None if the system does not report it."""
     started_at: str | float | None = None
     locked: bool = False
-    """Whether the process holds the run's lock; those of older versions do not, nor do any where there are no locks."""
+    """True if the process holds the run's lock; False for older versions and for file systems without locks."""
 
 
 def process_started_at(pid: int) -> float | None:
-    """Return when a process began, in seconds since 1970; None if it is gone or the system does not tell."""
+    """Return a process's start time in seconds since 1970; None if it has ended or the system does not report it."""
     import psutil
 
     try:
@@ -53,20 +54,20 @@ def process_started_at(pid: int) -> float | None:
 
 
 def alive_run_ids(running_folder: Path) -> set[str]:
-    """Return the ids of runs that a live process is at."""
+    """Return the ids of runs that a live process is working on."""
     found = {path.stem for suffix in (".json", ".lock") for path in running_folder.glob(f"*{suffix}")}
     return {run_id for run_id in found if _is_alive(running_folder, run_id)}
 
 
 def release_lock(running_folder: Path, run_id: str) -> None:
-    """Take away the marker and the lock of a process that was making this run and is known to be gone."""
+    """Remove the marker and the lock of a process that was working on this run and is known to have ended."""
     for path in (_marker_path(running_folder, run_id), _lock_path(running_folder, run_id)):
         path.unlink(missing_ok=True)
 
 
 @contextmanager
 def marked_running(running_folder: Path, run_id: str) -> Iterator[None]:
-    """Claim a run for the length of the block.
+    """Claim a run for the duration of the block.
 
     Raises:
         RunningElsewhereError: if another live process has claimed it.
@@ -87,7 +88,7 @@ def marked_running(running_folder: Path, run_id: str) -> Iterator[None]:
             locked=locked,
         )
         try:
-            # Of several machines that get here at once, each with locks of its own, one wins.
+            # If several machines, each with its own locks, get here at the same time, only one succeeds.
             create_text_atomically(path, marker.model_dump_json() + "\n")
         except FileExistsError:
             raise RunningElsewhereError(run_id) from None
@@ -107,10 +108,10 @@ def _lock_path(running_folder: Path, run_id: str) -> Path:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[bool]:
-    """Hold a lock during the block; gives False where the file system has no locks."""
+    """Hold a lock during the block; yields False if the file system has no locks."""
     from filelock import FileLock, Timeout
 
-    # For whoever may write in the store: a run that one user's killed process left can be another's to go on with.
+    # For everybody who may write in the store: another user may continue the run of one user's killed process.
     lock = FileLock(path, mode=0o666)
     try:
         lock.acquire(timeout=CLAIM_TIMEOUT_S, poll_interval=CLAIM_TIMEOUT_S / 10)
@@ -124,7 +125,7 @@ def _locked(path: Path) -> Iterator[bool]:
         yield lock.is_locked
     finally:
         with suppress(OSError):  # Windows keeps files that are open
-            # Before it is freed: who waits for it sees that it is gone, and makes a new one.
+            # Deleted before it is released: a process that waits for it sees that it is gone and creates a new one.
             path.unlink(missing_ok=True)
         lock.release()
 
@@ -132,12 +133,12 @@ def _locked(path: Path) -> Iterator[bool]:
 def _is_alive(running_folder: Path, run_id: str) -> bool:
     marker = _read(_marker_path(running_folder, run_id))
     held = _is_held(_lock_path(running_folder, run_id))
-    # Without a marker: between taking the lock and writing it, or after the run has ended.
+    # There is no marker between acquiring the lock and writing the marker, and after the run has ended.
     return _may_be_alive(marker, lock_is_held=held) if marker else held
 
 
 def _may_be_alive(marker: RunningMarker, *, lock_is_held: bool) -> bool:
-    """Return whether the marker's process may still be running; in doubt, and on other hosts, yes."""
+    """Return True if the marker's process may still be running; also in doubt and for other hosts."""
     if marker.host != socket.gethostname():
         return True
     return lock_is_held if marker.locked else _process_is_alive(marker)
@@ -153,7 +154,7 @@ def _process_is_alive(marker: RunningMarker) -> bool:
 
 
 def _is_held(lock: Path) -> bool:
-    """Return whether a process holds the lock; one that nobody holds is taken away."""
+    """Return True if a process holds the lock; a lock file that nobody holds is deleted."""
     from filelock import FileLock, Timeout
 
     if not lock.exists():
@@ -171,7 +172,7 @@ def _is_held(lock: Path) -> bool:
 
 
 def _read(path: Path) -> RunningMarker | None:
-    """Return a marker; None if there is none, or it is damaged."""
+    """Return a marker; None if it does not exist or is damaged."""
     try:
         return RunningMarker.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):

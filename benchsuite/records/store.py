@@ -1,4 +1,4 @@
-"""Records on disk: one JSON file a run or an experiment, written atomically, read as untrusted data."""
+"""Records on disk: one JSON file per run or experiment, written atomically, read as untrusted data."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ __all__ = [
 ]
 
 SITE_MARKER = ".benchsuite-site"
-"""Name of the file that says that a folder is a site, built from records and none itself."""
+"""Name of the file that marks a folder as a built site, which contains no records."""
 
 EXPERIMENTS = "experiments"
-"""Name of the folder, among others of records, whose files are records of experiments and not of runs."""
+"""Name of the folder whose files are records of experiments and not of runs."""
 
 
 class RecordStore:
@@ -58,10 +58,10 @@ class RecordStore:
         self.running_folder = root / "running"
 
     def prepare(self) -> None:
-        """Create the folders and check that they can be written.
+        """Create the folders and check that they are writable.
 
         Raises:
-            StoreError: if they cannot, before anything has been run.
+            StoreError: if they are not; nothing has been run then.
 
         """
         write_text_atomically(self.root / ".benchsuite-store", json.dumps({"layout": 1}) + "\n")
@@ -72,21 +72,21 @@ class RecordStore:
                 raise StoreError(f"cannot create {folder}: {error.strerror or error}") from error
 
     def path_of(self, run_id: str) -> Path:
-        """Return where the record of this run is or would be."""
+        """Return the path of this run's record, whether or not it exists."""
         return self.records_folder / f"{run_id}.json"
 
     def release_lock(self, run_id: str) -> None:
-        """Take back the claim of a process that was making this run and is known to be gone."""
+        """Release the claim of a process that was working on this run and is known to have ended."""
         release_lock(self.running_folder, run_id)
 
     def write(self, record: RunRecord) -> Path:
-        """Write a record in place of an older one of the same run and return its path."""
+        """Write a record, replacing an older one of the same run, and return its path."""
         path = self.path_of(record.run_id)
         write_text_atomically(path, record_text(record))
         return path
 
     def find(self, run_id: str) -> RunRecord | None:
-        """Return the record of this run, or None if there is none that can be read."""
+        """Return the record of this run, or None if there is no readable one."""
         path = self.path_of(run_id)
         found = read_record(path) if path.exists() else None
         return found if isinstance(found, RunRecord) else None
@@ -96,13 +96,13 @@ class RecordStore:
         yield from read_folder(self.records_folder)
 
     def write_experiment(self, record: ExperimentRecord) -> Path:
-        """Write a record in place of an older one of the same experiment and return its path."""
+        """Write a record, replacing an older one of the same experiment, and return its path."""
         path = self.experiments_folder / f"{record.experiment_id}.json"
         write_text_atomically(path, record_text(record))
         return path
 
     def find_experiment(self, experiment_id: str) -> ExperimentRecord | None:
-        """Return the record of this experiment, or None if there is none that can be read."""
+        """Return the record of this experiment, or None if there is no readable one."""
         path = self.experiments_folder / f"{experiment_id}.json"
         found = read_experiment(path) if path.exists() else None
         return found if isinstance(found, ExperimentRecord) else None
@@ -113,9 +113,9 @@ class RecordStore:
 
 
 def read_folder(folder: Path) -> Iterator[RunRecord | BrokenRecord]:
-    """Yield every ``*.json`` of a folder and of its subfolders as a run's record, in the order of their paths.
+    """Yield every ``*.json`` of a folder and its subfolders as a run's record, in the order of paths.
 
-    Folders of experiments are left out; ``read_experiments`` reads those.
+    Folders of experiments are skipped; ``read_experiments`` reads those.
     """
     for path in record_files(folder):
         if not is_experiments(path, folder):
@@ -123,23 +123,23 @@ def read_folder(folder: Path) -> Iterator[RunRecord | BrokenRecord]:
 
 
 def read_experiments(folder: Path) -> Iterator[ExperimentRecord | BrokenRecord]:
-    """Yield what lies in folders named ``experiments``, this one or any below, in the order of their paths."""
+    """Yield the records in folders named ``experiments``, this one or any below it, in the order of paths."""
     for path in record_files(folder):
         if is_experiments(path, folder):
             yield read_experiment(path)
 
 
 def read_audits(folder: Path) -> Iterator[RuleAudit | BrokenRecord]:
-    """Yield every ``*.json`` of a folder as what an audit found of a rule, in the order of their paths."""
+    """Yield every ``*.json`` of a folder as the audit of a rule, in the order of paths."""
     for path in record_files(folder):
         yield read_audit(path)
 
 
 def record_files(*paths: Path) -> list[Path]:
-    """Return files as they are given, and of each folder every ``*.json`` in it and below, in the order of their paths.
+    """Return the given files, and for each folder every ``*.json`` in it and below, in the order of paths.
 
-    Sites that were built there are left out: their tables for download are JSON too. A folder that does not exist has
-    no files; a file that does not exist is returned, so that whoever reads it reports it.
+    Built sites are skipped, because their tables for download are JSON too. A folder that does not exist has no files;
+    a file that does not exist is returned, so that the reader reports it.
     """
     found: list[Path] = []
     for path in paths:
@@ -159,5 +159,5 @@ def _json_files(folder: Path) -> Iterator[Path]:
 
 
 def is_experiments(path: Path, folder: Path) -> bool:
-    """Return whether a file found under a folder is, by where it lies, an experiment's record."""
+    """Return True if a file found under a folder is an experiment's record according to its path."""
     return EXPERIMENTS in {folder.resolve().name, *path.relative_to(folder).parent.parts}

@@ -1,4 +1,4 @@
-"""Records from one folder to another: export out of a store, import into one. Nothing is lost or overwritten."""
+"""Copy records between folders: export from a store, import into one. Nothing is lost or overwritten."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ Record = RunRecord | ExperimentRecord
 
 @dataclass
 class Transfer:
-    """What became of the records of one export or import."""
+    """The outcome of one export or import, record by record."""
 
     written: list[Path] = field(default_factory=list)
     unchanged: list[Path] = field(default_factory=list)
-    """There already, the same."""
+    """Identical records that existed already."""
     conflicts: list[Path] = field(default_factory=list)
-    """Files that hold something else; left as they are."""
+    """Existing files with different content; not changed."""
     refused: list[BrokenRecord] = field(default_factory=list)
-    """Sources that are no record, or one that contradicts itself."""
+    """Sources that are not a record, or an inconsistent one."""
 
     @property
     def complete(self) -> bool:
-        """Return whether every source is now at its place."""
+        """True if every source is now in its place."""
         return not self.conflicts and not self.refused
 
 
 def transfer(sources: Iterable[Path], place: Callable[[Record], Path], *, replace: bool = False) -> Transfer:
-    """Copy records, each to where it belongs; each file is written whole or not at all.
+    """Copy each record to its place; each file is written atomically.
 
     Args:
-        sources: files of records of either kind.
-        place: where a record goes.
-        replace: put a different record in the place of one that is there, instead of reporting a conflict.
+        sources: files of records of runs or experiments.
+        place: returns the path of a record's copy.
+        replace: overwrite an existing, different record instead of reporting a conflict.
 
     Raises:
         StoreError: if a folder cannot be written.
@@ -76,7 +76,7 @@ def _create(path: Path, record: Record, done: Transfer) -> None:
 
 
 def place_in_store(store: RecordStore) -> Callable[[Record], Path]:
-    """Return where a store keeps each record."""
+    """Return the function that gives a record's path in a store."""
 
     def place(record: Record) -> Path:
         folder = store.records_folder if isinstance(record, RunRecord) else store.experiments_folder
@@ -86,10 +86,10 @@ def place_in_store(store: RecordStore) -> Callable[[Record], Path]:
 
 
 def place_by_track(folder: Path) -> Callable[[Record], Path]:
-    """Return where a folder for review has each record: runs by track, experiments in a folder of their own."""
+    """Return the function that gives a record's path in a review folder: runs by track, experiments apart."""
 
     def place(record: Record) -> Path:
-        # Experiments are told by their folder, so that no folder of runs may be called like it.
+        # Experiments are recognized by their folder, so no folder of runs may have its name.
         track = record.spec.track if isinstance(record, RunRecord) else ""
         inner = f"{track}.runs" if track == EXPERIMENTS else track or EXPERIMENTS
         return folder / inner / f"{identity_of(record)}.json"

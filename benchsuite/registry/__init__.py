@@ -1,4 +1,4 @@
-"""How rules, data sets, architectures and diagnostics of any distribution are found and loaded."""
+"""Find and load the rules, data sets, architectures and diagnostics of all installed distributions."""
 
 from benchsuite.registry.markers import hookimpl
 

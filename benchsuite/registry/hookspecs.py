@@ -1,11 +1,11 @@
-"""Every hook of the suite. This file is the manual for plugin authors.
+"""All hooks of the suite. This file is the manual for plugin authors.
 
 A plugin is a module that an installed distribution names in its entry points::
 
     [project.entry-points.benchsuite]
     my_rule = "my_package.my_rule"
 
-The module says which contract it was written for and implements any of the hooks below::
+The module states the contract version it was written for and implements any of the hooks below::
 
     from benchsuite.plugin import hookimpl
 
@@ -15,11 +15,11 @@ The module says which contract it was written for and implements any of the hook
     def benchsuite_rules():
         return [MyRule]
 
-A plugin that cannot be imported, that was written for a newer contract, or that names a hook which does not exist is
-left out, and ``benchsuite doctor`` and ``benchsuite list plugins`` show it with the reason. The others go on working.
+A plugin is skipped if it cannot be imported, was written for a newer contract, or names a hook that does not exist.
+``benchsuite doctor`` and ``benchsuite list plugins`` show it with the reason. The other plugins still work.
 """
 
-# Annotations stay text here: reading this file must not import torch.
+# Annotations stay strings here, because importing this file must not import torch.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
 
 @hookspec
 def benchsuite_rules() -> Sequence[type[Rule]]:
-    """Return the rules this plugin provides.
+    """Return the rules of this plugin.
 
-    Called once per process while the registry is built. Must not touch a GPU or read files. An exception here disables
-    this plugin only; ``benchsuite list plugins`` shows it with the reason. A name that another plugin has taken too is
-    refused for both, with both origins.
+    Called once per process while the registry is built. Must not use a GPU or read files. An exception here disables
+    only this plugin; ``benchsuite list plugins`` shows it with the reason. If two plugins use the same name, neither
+    gets it, and the error names both origins.
     """
     raise AssertionError("a specification, never called")
 
@@ -57,7 +57,7 @@ def benchsuite_rules() -> Sequence[type[Rule]]:
 def benchsuite_specs() -> Sequence[Path]:
     """Return folders of spec files (``datasets/ architectures/ tracks/ …``; see ``benchsuite.specs.loading.library``).
 
-    Called once per process. The folders are read when a name is looked up; a name that exists twice is an error that
+    Called once per process. The folders are read when a name is looked up. A name that exists twice is an error, which
     names both files.
     """
     raise AssertionError("a specification, never called")
@@ -68,14 +68,14 @@ def benchsuite_datasets() -> Mapping[str, DatasetReader | DatasetKind[PluginData
     """Return readers of data sets by name, for specs of ``kind: plugin``.
 
     A reader is called as ``reader(options, data_root)`` and returns a ``DecodedDataset``. It may raise ``DataError``
-    with what to put where; anything else is reported as this reader's failure, and nothing is run.
+    that says which files to put where; any other exception is reported as this reader's failure, and nothing is run.
 
-    Instead of a function it may be a ``benchsuite.data.kind.DatasetKind``, which also says whether the files are there
-    and how large the data are before they are read, for ``benchsuite data list`` and ``benchsuite plan``::
+    Instead of a function it may be a ``benchsuite.data.kind.DatasetKind``, which also tells ``benchsuite data list``
+    and ``benchsuite plan`` whether the files exist and how large the data are, before they are read::
 
         return {"my_data": DatasetKind(PluginDataset, read=..., look=..., size=...)}
 
-    The suite's own data sets come in by this hook too (``benchsuite.data.builtin``), so their names are taken.
+    The suite's own data sets use this hook too (``benchsuite.data.builtin``), so their names are not available.
     """
     raise AssertionError("a specification, never called")
 
@@ -84,27 +84,27 @@ def benchsuite_datasets() -> Mapping[str, DatasetReader | DatasetKind[PluginData
 def benchsuite_architectures() -> Mapping[str, ArchitectureBuilder]:
     """Return builders of networks by name, for specs of ``kind: plugin``.
 
-    A builder is called as ``builder(options, input_shape, classes)`` and returns an architecture spec of a built-in
-    kind: plain data from which the suite estimates, checks compatibility and builds. Or a new ``nn.Module``, drawn from
-    torch's global stream, whose linear layers are taken over (``benchsuite.plugin.adopt``); it is called twice then,
-    once for the network on paper.
+    A builder is called as ``builder(options, input_shape, classes)``. It returns either an architecture spec of a
+    built-in kind, which is plain data from which the suite estimates costs, checks compatibility and builds the
+    network; or a new ``nn.Module``, initialized from torch's global random stream, whose linear layers are adopted
+    (``benchsuite.plugin.adopt``). With a module the builder is called twice, once only to read the network's shapes.
     """
     raise AssertionError("a specification, never called")
 
 
 @hookspec
 def benchsuite_diagnostics() -> Sequence[type[Diagnostic]]:
-    """Return the diagnostics this plugin provides; see ``benchsuite.plugin.Diagnostic``."""
+    """Return the diagnostics of this plugin; see ``benchsuite.plugin.Diagnostic``."""
     raise AssertionError("a specification, never called")
 
 
 # --- events: called by the harness, off the clock --------------------------------------------------------------------
-# An exception in one of these is shown as a warning and never stops a run or costs its record.
+# An exception in one of these is shown as a warning; it never stops a run or loses its record.
 
 
 @hookspec
 def benchsuite_session_started(runs: Sequence[RunSpec], context: Mapping[str, Any]) -> None:
-    """All runs of one command are known and the first is about to start.
+    """Called when all runs of one command are known and the first is about to start.
 
     ``context`` has ``store`` (the folder of records, a ``Path``) and ``tracking_uri`` (a string, or None for none).
     """
@@ -112,24 +112,24 @@ def benchsuite_session_started(runs: Sequence[RunSpec], context: Mapping[str, An
 
 @hookspec
 def benchsuite_run_started(run_id: str, spec: RunSpec, resumed_from_epoch: int) -> None:
-    """A run is about to train; ``resumed_from_epoch`` is 0 unless a checkpoint was found."""
+    """Called before a run trains; ``resumed_from_epoch`` is 0 unless a checkpoint was found."""
 
 
 @hookspec
 def benchsuite_epoch_finished(run_id: str, spec: RunSpec, metrics: EpochMetrics) -> None:
-    """An epoch has been trained and, where due, measured."""
+    """Called after an epoch has been trained and, if due, evaluated."""
 
 
 @hookspec
 def benchsuite_run_finished(record: RunRecord, path: Path) -> None:
-    """A run has ended, however it ended, and its record is on disk at ``path``; see ``record.status``."""
+    """Called after a run has ended with any ``record.status`` and its record is on disk at ``path``."""
 
 
 @hookspec
 def benchsuite_run_failed(record: RunRecord) -> None:
-    """A run ended with a status other than completed. Called before ``benchsuite_run_finished`` for the same record."""
+    """Called after a run ended with a status other than completed, before ``benchsuite_run_finished``."""
 
 
 @hookspec
 def benchsuite_session_finished(records: Sequence[RunRecord]) -> None:
-    """All runs of one command have ended, or the command was interrupted; buffers should be flushed now."""
+    """Called after all runs of one command have ended or the command was interrupted; flush buffers here."""

@@ -1,8 +1,8 @@
-"""The registry: every plugin loaded one by one, every contribution under one name, every failure kept with its reason.
+"""The registry: load plugins one by one, register contributions by unique name, and record failures with reasons.
 
-pluggy registers plugins, checks hook names and arguments, and makes every call. Its own entry-point loader lets one
-broken plugin stop all and ignores the second of two equal names; hence load, register, ``check_pending`` and call
-plugin by plugin here.
+pluggy registers plugins, checks hook names and arguments, and makes every call. In its own entry-point loader one
+broken plugin stops all plugins, and the second of two equal names is ignored. Therefore this module loads, registers,
+checks (``check_pending``) and calls plugin by plugin.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ ENTRY_POINT_GROUP = "benchsuite"
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a contribution comes from."""
+    """The origin of a contribution."""
 
     plugin: str
     """Name of the entry point."""
     distribution: str
-    """Name and version, such as ``benchsuite 0.1.0``."""
+    """Name and version of the distribution, such as ``benchsuite 0.1.0``."""
     value: str
-    """What the entry point names."""
+    """The entry point's value."""
 
     def __str__(self) -> str:
-        """Return it as messages show it."""
+        """Return the origin as shown in messages."""
         return f"{self.plugin} ({self.distribution}, {self.value})"
 
 
 @dataclass(frozen=True)
 class PluginFailure:
-    """A plugin that was left out, and why."""
+    """A plugin that was skipped, and the reason."""
 
     origin: Origin
     reason: str
@@ -59,35 +59,35 @@ class PluginFailure:
 
 @dataclass
 class Registry:
-    """What all working plugins contribute."""
+    """The contributions of all working plugins."""
 
     manager: pluggy.PluginManager
     plugins: dict[str, Origin] = field(default_factory=dict)
     failures: list[PluginFailure] = field(default_factory=list)
     rules: dict[str, type[Rule]] = field(default_factory=dict)
     datasets: dict[str, DatasetReader | DatasetKind[Any]] = field(default_factory=dict)
-    """Built-in kinds by name, and what plugins bring for specs of ``kind: plugin``."""
+    """Built-in kinds by name, and the plugins' data sets for specs of ``kind: plugin``."""
     architectures: dict[str, ArchitectureBuilder] = field(default_factory=dict)
     diagnostics: dict[str, type[Diagnostic]] = field(default_factory=dict)
     spec_folders: list[tuple[Path, Origin]] = field(default_factory=list)
     origins: dict[tuple[str, str], Origin] = field(default_factory=dict)
     conflicts: dict[tuple[str, str], list[Origin]] = field(default_factory=dict)
-    """Names that more than one plugin claims, by (kind, name); nobody gets them."""
+    """Names that more than one plugin uses, by (kind, name); no plugin gets them."""
     _configs: dict[tuple[type[RuleConfig], str], RuleConfig] = field(default_factory=dict)
-    """Hyperparameters that were validated, by their class and by what they are as plain data."""
+    """Cache of validated hyperparameters, by their class and their plain data."""
 
     def rule(self, name: str) -> type[Rule]:
         """Return a rule by name.
 
         Raises:
-            PluginError: if there is none, or two claim the name; says which there are or where both come from.
+            PluginError: if there is none, with the available names; or if two plugins use the name, with both origins.
 
         """
         found: type[Rule] = self._look_up("rule", name, self.rules)
         return found
 
     def diagnostic(self, name: str) -> type[Diagnostic]:
-        """Return a diagnostic by name; raises as ``rule`` does."""
+        """Return a diagnostic by name; raises like ``rule``."""
         found: type[Diagnostic] = self._look_up("diagnostic", name, self.diagnostics)
         return found
 
@@ -105,7 +105,7 @@ class Registry:
         )
 
     def rule_config(self, name: str, config: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a rule's hyperparameters with all defaults filled in, as plain data.
+        """Return a rule's hyperparameters as plain data, with all defaults filled in.
 
         Raises:
             PluginError: if there is no such rule.
@@ -124,7 +124,7 @@ class Registry:
         return plain
 
     def validated_config(self, name: str, plain: Mapping[str, Any]) -> RuleConfig:
-        """Return hyperparameters that ``rule_config`` gave as plain data, validated anew only if another process did.
+        """Return the validated hyperparameters for plain data from ``rule_config``; cached within a process.
 
         Raises:
             PluginError: if there is no such rule.
@@ -142,7 +142,7 @@ def _config_problems(rule: str, fields: Iterable[str], error: Any) -> list[Probl
     problems = []
     known = list(fields)
     for item in error.errors(include_url=False):
-        # pydantic says '[key]' where a mapping's key, not its value, is wrong.
+        # pydantic adds '[key]' if a mapping's key, and not its value, is wrong.
         path = [str(step) for step in item["loc"] if step != "[key]"]
         found = item["input"]
         if item["type"] == "extra_forbidden" and len(path) == 1:
@@ -157,7 +157,7 @@ def _config_problems(rule: str, fields: Iterable[str], error: Any) -> list[Probl
 
 
 def build_registry(points: Iterable[EntryPoint] | None = None) -> Registry:
-    """Load every plugin and collect what it contributes; never raises for a plugin's fault.
+    """Load every plugin and collect its contributions; never raises because of a plugin's error.
 
     Args:
         points: the entry points to load; those of all installed distributions if not given.
@@ -195,7 +195,7 @@ def _load(registry: Registry, point: EntryPoint) -> None:
         except BaseException:
             registry.manager.unregister(plugin)
             raise
-    except (Exception, SystemExit) as error:  # a plugin's fault must not become the suite's
+    except (Exception, SystemExit) as error:  # a plugin's error must not stop the suite
         registry.failures.append(PluginFailure(origin, f"{type(error).__name__}: {error}"))
     else:
         registry.plugins[name or origin.plugin] = origin
@@ -215,7 +215,7 @@ def _check_contract(plugin: object) -> None:
 
 
 def _check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
-    """Refuse hook names that do not exist; all plugins before this one have been checked, so they are its own."""
+    """Reject unknown hook names; all earlier plugins have been checked, so any unknown name is this plugin's."""
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
@@ -226,16 +226,16 @@ def _check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
 
 
 def caller_of_one(manager: pluggy.PluginManager, hook: str, plugin: object) -> pluggy.HookCaller:
-    """Return pluggy's caller of one plugin's implementations of a hook.
+    """Return pluggy's caller for one plugin's implementations of a hook.
 
-    What goes wrong in a call is that plugin's alone; a hook wrapper is run around its own plugin's implementation.
+    An error in a call then belongs to that plugin alone; a hook wrapper runs around its own plugin's implementation.
     """
     implementations = getattr(manager.hook, hook).get_hookimpls()
     return manager.subset_hook_caller(hook, [each.plugin for each in implementations if each.plugin is not plugin])
 
 
 def _collect(registry: Registry, plugin: object, origin: Origin) -> None:
-    """Take over what one plugin contributes: all of it, or nothing if any part is wrong."""
+    """Add one plugin's contributions: all of them, or none if any is wrong."""
     manager = registry.manager
     rules = _listed(manager, "benchsuite_rules", plugin)
     for rule in rules:
@@ -256,20 +256,20 @@ def _collect(registry: Registry, plugin: object, origin: Origin) -> None:
 
 
 def _listed(manager: pluggy.PluginManager, hook: str, plugin: object) -> list[Any]:
-    """Return what a plugin contributes by a hook that returns a list."""
+    """Return a plugin's contributions from a hook that returns a list."""
     with _told_of(hook):
         return [each for part in caller_of_one(manager, hook, plugin)() for each in part]
 
 
 def _named(manager: pluggy.PluginManager, hook: str, plugin: object) -> dict[str, Any]:
-    """Return what a plugin contributes by a hook that returns a mapping."""
+    """Return a plugin's contributions from a hook that returns a mapping."""
     with _told_of(hook):
         return dict(each for part in caller_of_one(manager, hook, plugin)() for each in part.items())
 
 
 @contextmanager
 def _told_of(hook: str) -> Iterator[None]:
-    """Name the hook in whatever goes wrong in a call of it."""
+    """Name the hook in any error raised by a call of it."""
     try:
         yield
     except (Exception, SystemExit) as error:
@@ -281,7 +281,7 @@ def _enter(registry: Registry, kind: str, name: str, value: Any, table: dict[str
     if key in registry.conflicts:
         registry.conflicts[key].append(origin)
     elif name in table:
-        # Neither gets the name: a table must never show a rule that the reader did not mean.
+        # Neither gets the name: a table must never show another rule than the one the reader means.
         registry.conflicts[key] = [registry.origins.pop(key), origin]
         del table[name]
     else:

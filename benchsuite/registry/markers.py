@@ -1,7 +1,7 @@
-"""The two pluggy markers, apart so that importing one imports nothing else."""
+"""The two pluggy markers, in a module of their own so that importing one imports nothing else."""
 
 import pluggy
 
 hookspec = pluggy.HookspecMarker("benchsuite")
 hookimpl = pluggy.HookimplMarker("benchsuite")
-"""Decorates a plugin's functions, as ``@hookimpl``."""
+"""Decorator for a plugin's hook functions: ``@hookimpl``."""

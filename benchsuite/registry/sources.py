@@ -1,4 +1,4 @@
-"""What a rule's numbers depend on beside the spec: its own source, and the distribution it came with."""
+"""The code that a rule's numbers depend on besides the spec: the hash of its source, and its distribution."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 
 def rule_source_hash(rule: type) -> str:
-    """Return the sha256 over the source files of the modules that define a rule and its own base classes.
+    """Return the sha256 of the source files of the modules that define a rule and its own base classes.
 
-    Modules of torch, of benchsuite itself and of Python are left out: their versions stand for them.
+    Modules of torch, of benchsuite itself and of Python are left out, because their versions are recorded instead.
     """
     digest = hashlib.sha256()
     for module_name in sorted({c.__module__ for c in inspect.getmro(rule)}):

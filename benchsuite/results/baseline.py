@@ -1,4 +1,4 @@
-"""A row against the baseline: the gap of their test errors, and what a step costs relative to it."""
+"""Compare a row with the baseline: the gap between their test errors, and the relative time per step."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from benchsuite.results.statistics import median, paired_difference, welch_p_val
 def gap_to_baseline(
     bundle: RowRecords, bundles: Sequence[RowRecords], usual: dict[str, Any], labels: dict[str, str]
 ) -> Gap:
-    """Return a row's test error minus the baseline's, paired by seed, or why there is no difference.
+    """Return a row's test error minus the baseline's, paired by seed, or the reason why there is no difference.
 
     Args:
         bundle: the row.
         bundles: all rows of the table.
         usual: the protocol that most rows have.
-        labels: what each row is called, by its key.
+        labels: the label of each row, by its key.
 
     """
     baseline = _baseline_for(bundle, bundles, usual)
@@ -42,7 +42,7 @@ def gap_to_baseline(
 
 
 def cost_of(bundle: RowRecords, bundles: Sequence[RowRecords], usual: dict[str, Any]) -> Cost:
-    """Return the time per step relative to the baseline's, where the two may be compared, or why they may not.
+    """Return the time per step relative to the baseline's, or the reason why the two may not be compared.
 
     Args:
         bundle: the row.
@@ -77,7 +77,7 @@ def cost_of(bundle: RowRecords, bundles: Sequence[RowRecords], usual: dict[str, 
 
 
 def _baseline_for(bundle: RowRecords, bundles: Sequence[RowRecords], usual: dict[str, Any]) -> RowRecords | None:
-    """Return the baseline's row that is most like this one: in its protocol first, then in its hardware."""
+    """Return the baseline's row that is most similar to this one: first in its protocol, then in its hardware."""
     candidates = [b for b in bundles if b.first.spec.rule.name == BASELINE_RULE and b.counted]
     here = bundle.first.hardware
     return min(
@@ -95,5 +95,5 @@ def _baseline_for(bundle: RowRecords, bundles: Sequence[RowRecords], usual: dict
 
 
 def median_of(records: Sequence[RunRecord], name: str) -> float | None:
-    """Return the median of a field of the records' timing, over those that have it."""
+    """Return the median of a field of the records' timing, over the records that have it."""
     return median([v for r in records if (v := getattr(r.timing, name)) is not None])

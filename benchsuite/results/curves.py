@@ -1,4 +1,4 @@
-"""Measurements over training: mean lines and bands over seeds, never longer than what every seed measured."""
+"""Curves over training: mean and range over seeds, only at epochs that every seed measured."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Epoch = TypeVar("Epoch", bound=float)
 
 
 def test_curve(record: RunRecord) -> dict[int, float]:
-    """Return the test error by epoch, in order of epochs, as far as this run came."""
+    """Return the test error by epoch, in order of epochs, up to where this run stopped."""
     measured = {e.epoch: e.test.error for e in record.epochs if e.test is not None}
     return dict(sorted(measured.items()))
 
 
 def mean_curve(curves: Sequence[Mapping[Epoch, float]]) -> tuple[CurvePoint, ...]:
-    """Average several runs epoch by epoch, at those epochs only that every one of them measured.
+    """Average several runs epoch by epoch, only at the epochs that all of them measured.
 
-    A mean over those runs that happen to go on would jump where one ends and would describe other seeds than the rest
-    of the line.
+    A mean over only the runs that continue would jump where one ends, and would describe other seeds than the rest of
+    the line.
     """
     if not curves:
         return ()
@@ -33,11 +33,11 @@ def mean_curve(curves: Sequence[Mapping[Epoch, float]]) -> tuple[CurvePoint, ...
 
 
 def with_times(points: Sequence[CurvePoint], records: Sequence[RunRecord]) -> tuple[CurvePoint, ...]:
-    """Say of each point how long the runs had trained up to it: on the clock, mean over the runs.
+    """Add the training time up to each point, averaged over the runs.
 
     Args:
-        points: at epochs that every run finished.
-        records: the runs behind them.
+        points: points at epochs that every run finished.
+        records: the runs that were averaged.
 
     """
     if not points:
@@ -52,7 +52,7 @@ def _elapsed(record: RunRecord) -> dict[float, float]:
 
 
 def measured_values(record: RunRecord) -> Iterator[tuple[str, str | None, float, float]]:
-    """Yield each diagnostic's defined values: (diagnostic, segment, epochs finished, value), between steps too."""
+    """Yield each diagnostic's defined values as (diagnostic, segment, epochs finished, value), also within epochs."""
     for value in record.diagnostics:
         if value.value is not None:
             yield value.diagnostic, value.segment, value.epoch, value.value
@@ -64,10 +64,10 @@ def measured_values(record: RunRecord) -> Iterator[tuple[str, str | None, float,
 
 
 def diagnostic_curves(records: Sequence[RunRecord]) -> tuple[SegmentCurve, ...]:
-    """Average every diagnostic over runs, per segment and epoch; undefined values leave a hole.
+    """Average every diagnostic over runs, per segment and epoch; an undefined value leaves a gap.
 
     Returns:
-        Curves by diagnostic, then in the forward order of segments, the whole network last.
+        Curves by diagnostic, then in the forward order of segments, with the whole network last.
     """
     measured: dict[tuple[str, str | None], list[dict[float, float]]] = {}
     for index, record in enumerate(records):
@@ -80,7 +80,7 @@ def diagnostic_curves(records: Sequence[RunRecord]) -> tuple[SegmentCurve, ...]:
 
 
 def segment_order(records: Sequence[RunRecord]) -> dict[str, int]:
-    """Return each segment's place in the forward order."""
+    """Return each segment's index in the forward order."""
     order: dict[str, int] = {}
     for record in records:
         for name in record.network.segments if record.network else ():
@@ -89,7 +89,7 @@ def segment_order(records: Sequence[RunRecord]) -> dict[str, int]:
 
 
 def thin(points: Sequence[Point], most: int) -> list[Point]:
-    """Return at most ``most`` of the points, evenly spaced, the first and the last among them."""
+    """Return at most ``most`` of the points, evenly spaced, including the first and the last."""
     if len(points) <= most or most < 2:
         return list(points)
     step = (len(points) - 1) / (most - 1)

@@ -1,4 +1,4 @@
-"""Numbers and names as a person reads them; the only place where a fraction becomes per cent."""
+"""Format numbers and names for people; the only place where a fraction becomes per cent."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from benchsuite.results.model import Estimate, RuleRow
 
 MINUS = "\N{MINUS SIGN}"
 MAX_TEXT_CHARACTERS = 4000
-"""Characters of a reason or command that a page shows; a record sets no limit of its own."""
+"""Longest reason or command that a page shows; records have no limit of their own."""
 
 UNITS = (("_deg", "°"), ("_ms", "ms"), ("_s", "s"), ("_percent", "%"), ("_mib", "MiB"))
 COMPOUNDS = ("one_step", "pre_activation")
-"""Written with a hyphen."""
+"""Words that are written with a hyphen."""
 
 STATUS_WORDS = {"out_of_memory": "out of memory", "timed_out": "timed out"}
 
 
 def percent(fraction: float | None, digits: int = 2) -> str:
-    """Return a fraction as per cent without the sign, or an en dash for none."""
+    """Return a fraction in per cent without the per cent sign, or an en dash for None."""
     return "–" if fraction is None else f"{100 * fraction:.{digits}f}".replace("-", MINUS)
 
 
@@ -32,7 +32,7 @@ def points(fraction: float, digits: int = 2) -> str:
 
 
 def mean_sd(estimate: Estimate | None) -> str:
-    """Return ``mean ± sd`` in per cent; without a spread where there was one seed."""
+    """Return ``mean ± sd`` in per cent; only the mean for one seed."""
     if estimate is None:
         return "–"
     spread = "" if estimate.sd is None else f" ± {percent(estimate.sd)}"
@@ -40,7 +40,7 @@ def mean_sd(estimate: Estimate | None) -> str:
 
 
 def plain_mean_sd(estimate: Estimate | None, digits: int = 2) -> str:
-    """Return ``mean ± sd`` of what is no fraction; without a spread where there was one seed."""
+    """Return ``mean ± sd`` of a quantity that is not a fraction; only the mean for one seed."""
     if estimate is None:
         return "–"
     spread = "" if estimate.sd is None else f" ± {estimate.sd:.{digits}f}"
@@ -57,7 +57,7 @@ def interval(estimate: Estimate | None, *, signed: bool = False) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Return a number with so many significant digits and commas between thousands."""
+    """Return a number with ``digits`` significant digits and commas between thousands."""
     if value is None:
         return "–"
     rounded = float(f"{value:.{digits}g}")
@@ -82,7 +82,7 @@ def quantity(diagnostic: str) -> str:
 
 
 def axis_title(diagnostic: str) -> str:
-    """Return what fits beside a small chart: the name's last word and the unit. Its heading has the whole name."""
+    """Return an axis title for a small chart: the name's last word and the unit. The heading has the whole name."""
     words, bracket, unit = quantity(diagnostic).partition(" (")
     return words.rpartition(" ")[2] + bracket + unit
 
@@ -93,7 +93,7 @@ def status_words(status: str) -> str:
 
 
 def shown(text: str) -> str:
-    """Return a record's text with control characters made visible, cut where it is longer than a page can use."""
+    """Return a record's text with control characters made visible, cut at the longest text that a page shows."""
     is_plain = text.replace("\n", " ").isprintable()
     visible = text if is_plain else "".join(map(_visible, text))
     rest = len(visible) - MAX_TEXT_CHARACTERS
@@ -110,12 +110,12 @@ def settings(config: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def as_json(value: Any) -> str:
-    """Return readable JSON for a page's text; it is escaped where it is put."""
+    """Return readable JSON for a page's text; the page's template escapes it."""
     return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, default=str)
 
 
 def failure_lines(row: RuleRow) -> list[tuple[str, str, str]]:
-    """Return (status, seeds, reason) of the runs that do not count, equal ones put together."""
+    """Return (status, seeds, reason) of the runs that do not count, with equal ones merged."""
     found: dict[tuple[str, str], list[int]] = {}
     for run in row.runs:
         if not run.counted and not run.superseded:

@@ -31,15 +31,15 @@ class Group:
 
     @property
     def key(self) -> str:
-        """Return what makes this table another one than all others."""
+        """Return the key that distinguishes this table from all others."""
         return canonical([self.track, self.tier, self.fingerprint, self.dataset, self.architecture])
 
 
 def group_records(records: Iterable[RunRecord]) -> list[Group]:
     """Sort records into groups of comparable runs, in an order that does not depend on the order given.
 
-    A record that stands there twice counts once. A run that ended before its data were loaded has no fingerprint: it
-    goes with the runs of the same spec if they all used the same data, and into a group of its own otherwise.
+    A record that occurs twice counts once. A run that ended before its data were loaded has no fingerprint: it joins
+    the runs of the same spec if they all used the same data, and has a group of its own otherwise.
     """
     sorted_by_spec: dict[tuple[str, Tier, str, str], dict[str | None, list[RunRecord]]] = {}
     for record in oldest_first(records):
@@ -59,7 +59,7 @@ def group_records(records: Iterable[RunRecord]) -> list[Group]:
 
 
 def distinguishing_fields(groups: Sequence[Group]) -> dict[str, tuple[Difference, ...]]:
-    """Name the fields in which groups of the same track and tier differ, by the groups' keys."""
+    """Return the fields in which groups of the same track and tier differ, by the groups' keys."""
     found: dict[str, tuple[Difference, ...]] = {}
     for group in groups:
         siblings = [g for g in groups if (g.track, g.tier) == (group.track, group.tier)]
@@ -76,9 +76,9 @@ def _identity(group: Group) -> dict[str, Any]:
 
 
 def differing_fields(value: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> tuple[Difference, ...]:
-    """Return the fields of ``value`` that are not the same in all of ``others``, in the order of their paths.
+    """Return the fields of ``value`` that are not the same in all of ``others``, in the order of paths.
 
-    A part that some of them lack altogether, such as a third layer, is one difference and not one per field in it.
+    A part that some of them lack completely, such as a third layer, is one difference and not one per field in it.
     """
     return tuple(Difference(path, text) for path, text in _differ("", [value, *others]))
 
@@ -95,7 +95,7 @@ def _differ(path: str, values: Sequence[Any]) -> Iterator[tuple[str, str]]:
 
 
 def compact(value: Any) -> str:
-    """Return a field's value as JSON, without what is unset in it."""
+    """Return a field's value as JSON, without unset fields."""
     if value is _MISSING:
         return ABSENT
     if isinstance(value, Mapping):
@@ -116,19 +116,19 @@ def flatten(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def plain(model: Any) -> dict[str, Any]:
-    """Return a spec as plain data without the prose that changes no number."""
+    """Return a spec as plain data, without the descriptions that cannot change a number."""
     stripped: dict[str, Any] = strip_documentation(model.model_dump(mode="json"))
     return stripped
 
 
 def conditions(spec: RunSpec) -> str:
-    """Return all that names a run but seed, machine and diagnostics: what a paper's number depends on."""
+    """Return a run's identity without seed, machine and diagnostics: the conditions of a published number."""
     parts = (spec.dataset, spec.architecture, spec.protocol, spec.pretraining, spec.rule)
     return canonical([spec.track, spec.tier, *(plain(part) for part in parts)])
 
 
 def oldest_first(records: Iterable[RunRecord]) -> list[RunRecord]:
-    """Drop exact copies and sort by rule, seed and when they ended: an order that no order given can change."""
+    """Remove exact copies and sort by rule, seed and end time; the result does not depend on the order given."""
     unique = {record.model_dump_json(): record for record in records}
     ordered = sorted(
         unique.items(), key=lambda item: (item[1].spec.rule.name, item[1].spec.seed, _utc(item[1].ended_at), item[0])
@@ -137,15 +137,15 @@ def oldest_first(records: Iterable[RunRecord]) -> list[RunRecord]:
 
 
 def canonical(value: Any) -> str:
-    """Return text that is equal for equal data; unlike the spec's own it accepts whatever an old record may hold."""
+    """Return a text that is equal for equal data; unlike the spec's own, it accepts any content of an old record."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
 
 
 def short_hash(text: str) -> str:
-    """Return twelve hexadecimal digits that stand for a text."""
+    """Return a hash of a text as twelve hexadecimal digits."""
     return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:12]
 
 
 def _utc(moment: datetime) -> datetime:
-    """A moment without a zone is taken for UTC: any fixed choice gives the same site from the same records."""
+    """Return a moment in UTC; one without a time zone is taken as UTC, so that the same records give the same site."""
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Tables as plain, frozen data with numbers as numbers; the site and the terminal both print from it."""
+"""Tables as plain, frozen data with numbers as numbers; the site and the terminal both print them."""
 
 from __future__ import annotations
 
@@ -8,52 +8,53 @@ from typing import Any, Literal
 from benchsuite.records.model import RunRecord, RunStatus
 
 BASELINE_RULE = "backprop"
-"""The rule that gaps and costs are relative to."""
+"""The rule with which gaps and costs are computed."""
 
 VersusBest = Literal["best", "tie", "behind", "unknown"]
-"""Against the row with the lowest mean: it; no difference shown; a difference shown; too few shared seeds."""
+"""Comparison with the row of the lowest mean: that row; no significant difference; significantly worse; too few shared
+seeds."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over seeds and how well it is known."""
+    """A mean over seeds with its spread and 95 % interval."""
 
     mean: float
     n: int
-    """Seeds, or pairs of seeds, that went in."""
+    """Number of seeds, or of pairs of seeds."""
     sd: float | None = None
     """Standard deviation over seeds (n - 1 in the denominator); None for one seed."""
     low: float | None = None
     """Lower end of the 95 % t-interval; None for one seed."""
     high: float | None = None
-    """Upper end of it."""
+    """Upper end of the 95 % t-interval; None for one seed."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A field of the spec in which a row or a table is not like the others."""
+    """A field of the spec in which a row or a table differs from the others."""
 
     field: str
     """Path in the spec, e.g. ``protocol.optimizer.learning_rate``."""
     value: str
-    """Its value here, as JSON; ``absent`` if there is no such field."""
+    """Its value in this row or table, as JSON; ``absent`` if there is no such field."""
     usual: str = ""
-    """For a row: the value most of the table has."""
+    """For a row: the value in most rows of the table."""
 
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """The seeds of one row at one epoch."""
+    """Mean and range over the seeds of one row at one epoch."""
 
     epoch: float
-    """Epochs finished; a part of one where a diagnostic was measured between steps."""
+    """Number of finished epochs; not an integer if a diagnostic was measured within an epoch."""
     mean: float
     low: float
-    """Smallest over seeds."""
+    """Minimum over seeds."""
     high: float
-    """Largest over seeds."""
+    """Maximum over seeds."""
     time_s: float | None = None
-    """Training time on the clock up to here, mean over seeds; None where it is not asked for."""
+    """Training time up to this point, mean over seeds; None if not requested."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class SegmentCurve:
 
 @dataclass(frozen=True)
 class SeedRun:
-    """One run, as a row shows it."""
+    """One run in a row."""
 
     run_id: str
     seed: int
@@ -76,19 +77,19 @@ class SeedRun:
     reason: str
     command: str
     superseded: bool
-    """A later run of the same seed stands in this row; this one counts for nothing but is still listed."""
+    """True if this row has a later run of the same seed; this run is listed but does not count."""
     counted: bool
-    """Whether its numbers are in the row's means: completed, measured after its last epoch, not superseded."""
+    """True if the row's means include it: completed, measured after its last epoch, not superseded."""
     test_error: float | None
     """After the last epoch; None unless the run completed and was measured then."""
     train_error: float | None
-    """Of the whole training set after the last epoch; None unless completed and measured then."""
+    """On the whole training set after the last epoch; None unless completed and measured then."""
     top5_error: float | None
-    """Of the test set after the last epoch; None unless it counts and has classes enough (``final.TOP5_CLASSES``)."""
+    """On the test set after the last epoch; None unless it counts and has enough classes (``final.TOP5_CLASSES``)."""
     test_curve: dict[int, float] = field(default_factory=dict)
     """Test error by epoch, whatever the status."""
     record: RunRecord | None = field(default=None, repr=False)
-    """The record itself, for the run's own page; None where only the numbers are kept."""
+    """The record itself, for the run's page; None if only the numbers are kept."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +97,11 @@ class Gap:
     """A row's test error minus the baseline's, paired by seed."""
 
     difference: Estimate | None
-    """As a fraction; None if there is nothing to compare with."""
+    """As a fraction; None if there is no baseline to compare with."""
     remark: str
-    """What it was compared with, or why there is none."""
+    """The row it was compared with, or the reason why there is no difference."""
     p_value: float | None = None
-    """Of Welch's t-test on all seeds of both rows, paired or not; None where a row has one seed, or no spread."""
+    """p-value of Welch's t-test on all seeds of both rows, paired or not; None if a row has one seed, or no spread."""
 
 
 @dataclass(frozen=True)
@@ -108,53 +109,53 @@ class Cost:
     """Time per training step relative to the baseline's on the same hardware class."""
 
     ratio: float | None
-    """None where costs cannot be compared."""
+    """None if the costs cannot be compared."""
     remark: str
-    """What was compared, or why nothing was."""
+    """The comparison that was made, or the reason why there is none."""
     waited: bool = False
-    """Nothing was compared since runs had to wait for the processor."""
+    """True if nothing was compared because runs had to wait for the processor."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """A published test error under a row's own conditions."""
+    """A published test error under the same conditions as a row."""
 
     test_error: float
     """As a fraction."""
     is_bound: bool
-    """The source says only that the error is not above it."""
+    """True if the source says only that the error is not above this value."""
     difference: float | None
-    """The row's mean minus it; None where the row has no mean, or the value is a bound."""
+    """The row's mean minus the published error; None if the row has no mean, or the value is a bound."""
     remark: str
-    """Source, runs behind it, and what a reader must know."""
+    """Source, number of runs, and warnings for the reader."""
 
 
 @dataclass(frozen=True)
 class RuleRow:
-    """One rule with one configuration on one hardware class: its seeds and what they say."""
+    """One rule with one configuration on one hardware class: its seeds and their statistics."""
 
     row_id: str
-    """Twelve hexadecimal digits that name the row in addresses; the same in every build."""
+    """Twelve hexadecimal digits that identify the row in addresses; the same in every build."""
     label: str
-    """The rule's name, and what tells it from other rows of the same rule; unique in its table."""
+    """The rule's name and its differences from other rows of the same rule; unique in its table."""
     rule: str
     config: dict[str, Any]
     hardware_class: str
     precision: str
     protocol_differences: tuple[Difference, ...]
-    """Where this row was trained otherwise than most of the table."""
+    """The protocol fields in which this row differs from most of the table."""
     runs: tuple[SeedRun, ...]
-    """By seed; a superseded run before the one that replaced it."""
+    """Sorted by seed; a superseded run comes before the one that replaced it."""
     total: int
-    """Seeds that were run."""
+    """Number of seeds that were run."""
     completed: int
-    """Seeds whose test error counts."""
+    """Number of seeds whose test error counts."""
     failures: tuple[tuple[str, int], ...]
-    """What became of the others, e.g. ``(("diverged", 2), ("crashed", 1))``."""
+    """Status and number of the other seeds, e.g. ``(("diverged", 2), ("crashed", 1))``."""
     test_error: Estimate | None
     train_error: Estimate | None
     top5_error: Estimate | None
-    """Of the test set, where all counted runs have it and the data have classes enough (``final.TOP5_CLASSES``)."""
+    """On the test set, if all counted runs have it and the data have enough classes (``final.TOP5_CLASSES``)."""
     gap: Gap
     cost: Cost
     step_time_ms: float | None
@@ -165,17 +166,17 @@ class RuleRow:
     """Median over counted runs."""
     peak_memory_source: str
     train_energy_j: float | None
-    """Median over counted runs, where all of them have it: of what was counted while they trained, whoever used it."""
+    """Median over counted runs, if all have it, of the device's energy during training, other processes' included."""
     train_energy_source: str
     curve: tuple[CurvePoint, ...]
-    """Test error over epochs, as far as all counted runs reach."""
+    """Test error over epochs, up to the last epoch that all counted runs reached."""
     diagnostics: tuple[SegmentCurve, ...]
     notes: tuple[str, ...]
-    """What a reader must know before comparing this row."""
+    """Warnings for a reader who compares this row."""
     rule_sources: tuple[str, ...] = ()
-    """sha256 of the rule's source, of every run; one unless it was changed in between."""
+    """The distinct sha256 of the rule's source over all runs; one unless the source was changed in between."""
     published: Published | None = None
-    """None where no source has these conditions: track, tier, data, network, protocol and the rule's settings."""
+    """None if no source has the same track, tier, data, network, protocol and rule settings."""
     rank: int | None = None
     """1 for the lowest mean; None if the row may not be ranked."""
     unranked_reason: str = ""
@@ -184,53 +185,53 @@ class RuleRow:
 
     @property
     def complete(self) -> bool:
-        """Return whether every seed that was run counts."""
+        """True if every seed that was run counts."""
         return self.total > 0 and self.completed == self.total
 
     @property
     def test_errors(self) -> dict[int, float]:
-        """Return the test error that counts by seed index."""
+        """Return the counted test errors by seed index."""
         return {run.seed: run.test_error for run in self.runs if run.counted and run.test_error is not None}
 
     @property
     def is_baseline(self) -> bool:
-        """Return whether this is the rule that others are compared with."""
+        """True if this is the rule that others are compared with."""
         return self.rule == BASELINE_RULE
 
 
 @dataclass(frozen=True)
 class TrackTable:
-    """Rows that may be compared: same track, tier, data and network."""
+    """Rows that are comparable: same track, tier, data and network."""
 
     table_id: str
-    """Twelve hexadecimal digits that name the table in addresses; the same in every build."""
+    """Twelve hexadecimal digits that identify the table in addresses; the same in every build."""
     track: str
     tier: str
     fingerprint: str | None
-    """sha256 of the data used; None if no run came as far as loading it."""
+    """sha256 of the data used; None if no run got as far as loading them."""
     canonical: bool | None
-    """Whether the files' checksums are the published ones; None where none are published, or no data were loaded."""
+    """True if the files' checksums are the published ones; None if none are published, or no data were loaded."""
     dataset: dict[str, Any]
     dataset_title: str
     architecture: dict[str, Any]
     architecture_title: str
     protocol: dict[str, Any]
-    """The protocol most rows have."""
+    """The protocol of most rows."""
     train_examples: int | None
     test_examples: int | None
     classes: int | None
     parameters: int | None
-    """Learnable numbers of the network; None if the runs disagree or none came so far."""
+    """Number of the network's parameters; None if the runs disagree or none got that far."""
     segments: tuple[str, ...]
     """Segments of the network in forward order, as far as known."""
     differences: tuple[Difference, ...]
-    """What tells this table from others of the same track and tier; empty if it is the only one."""
+    """The fields in which this table differs from others of the same track and tier; empty if it is the only one."""
     rows: tuple[RuleRow, ...]
     """Ranked rows first, then the others, each by mean test error."""
     runs: int
-    """Records that went in."""
+    """Number of records in the table."""
 
     @property
     def has_top5_error(self) -> bool:
-        """Return whether any row has a top-5 error: only then is there a column for it."""
+        """True if any row has a top-5 error; only then is there a column for it."""
         return any(row.top5_error for row in self.rows)

@@ -1,4 +1,4 @@
-"""Rank the rows of a table: the best, those that tie with it, and those that may not be ranked at all."""
+"""Rank the rows of a table: mark the best row and its ties, and leave out rows that may not be ranked."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from benchsuite.results.statistics import paired_difference
 
 
 def rank_rows(rows: Sequence[RuleRow]) -> list[RuleRow]:
-    """Give ranks by mean test error and sort: ranked rows first, then the others, each by mean, then by label.
+    """Rank rows by mean test error and sort them: ranked rows first, then the others, each by mean, then by label.
 
-    A row is not ranked if one of its runs did not complete (its mean would be over the lucky seeds), if it has one seed
-    only, or if its rule was run with several protocols and this is not the one most rows have. The best row and those
-    whose paired 95 % interval of the difference from it includes zero are marked.
+    A row is not ranked if one of its runs did not complete (its mean would include only the successful seeds), if it
+    has only one seed, or if its rule was run with several protocols and this is not the one that most rows have. The
+    best row is marked, and so are the rows whose paired 95 % interval of the difference from it includes zero.
     """
     protocols: dict[str, set[tuple[Difference, ...]]] = {}
     for row in rows:
@@ -32,7 +32,7 @@ def _why_not(row: RuleRow, protocols: set[tuple[Difference, ...]]) -> str:
         return f"incomplete: {row.completed} of {row.total} seeds"
     if row.total < 2:
         return "one seed: its spread is not known"
-    # A track has one protocol a rule. Of several, at most one is the track's: the one that the other rules have.
+    # A track has one protocol per rule. Of several, at most one is the track's: the one that the other rules have.
     if len(protocols) > 1 and row.protocol_differences:
         return "one of several protocols of this rule, and not the one most rows have"
     return ""
@@ -44,7 +44,7 @@ def _versus_best(row: RuleRow, best: RuleRow) -> VersusBest:
     difference = paired_difference(_errors(row), _errors(best))
     if difference is None or difference.low is None or difference.high is None:
         return "unknown"
-    if difference.high < 0:  # Better on the shared seeds, worse on the others: the two means are over unlike seeds.
+    if difference.high < 0:  # Better on the shared seeds, worse on the others: the means are over different seeds.
         return "unknown"
     return "tie" if difference.low <= 0 else "behind"
 

@@ -20,31 +20,31 @@ class RowRecords:
 
     key: str
     records: tuple[RunRecord, ...]
-    """By seed, then by when they ended."""
+    """Sorted by seed, then by end time."""
 
     @property
     def first(self) -> RunRecord:
-        """Return a record to read from what all of them share."""
+        """Return the first record, to read the fields that all of them share."""
         return self.records[0]
 
     @cached_property
     def latest(self) -> list[RunRecord]:
-        """Return the record that stands for each seed: the one that ended last."""
+        """Return the record used for each seed: the one that ended last."""
         return list({r.spec.seed: r for r in self.records}.values())
 
     @cached_property
     def counted(self) -> list[RunRecord]:
-        """Return the records whose numbers may enter a mean."""
+        """Return the records whose numbers are included in a mean."""
         return [r for r in self.latest if final_error(r) is not None]
 
     @cached_property
     def timed(self) -> list[RunRecord]:
-        """Return the counted records whose times may be compared: not those that had to wait for the processor."""
+        """Return the counted records whose times may be compared: those that did not have to wait for the processor."""
         return [r for r in self.counted if not waited_for_processor(r)]
 
     @cached_property
     def protocol(self) -> dict[str, Any]:
-        """Return the protocol all runs of the row share."""
+        """Return the protocol that all runs of the row share."""
         return plain(self.first.spec.protocol)
 
     @cached_property
@@ -54,7 +54,7 @@ class RowRecords:
 
     @cached_property
     def conditions(self) -> dict[str, Any]:
-        """Return what must be equal for two costs to be comparable."""
+        """Return the fields that must be equal for two costs to be comparable."""
         hardware = [r.hardware for r in self.counted] or [self.first.hardware]
         return {
             "hardware class": hardware[0].hardware_class,
@@ -66,7 +66,7 @@ class RowRecords:
 
 
 def group_rows(records: Sequence[RunRecord]) -> list[RowRecords]:
-    """Put together the records that differ in their seed only."""
+    """Group the records that differ only in their seed."""
     found: dict[str, list[RunRecord]] = {}
     for record in records:
         rule, hardware = record.spec.rule, record.hardware
@@ -77,7 +77,7 @@ def group_rows(records: Sequence[RunRecord]) -> list[RowRecords]:
 
 
 def usual_protocol(bundles: Sequence[RowRecords]) -> dict[str, Any]:
-    """Return the protocol that most rows have; among equally frequent ones, the baseline's."""
+    """Return the most frequent protocol of the rows; among equally frequent ones, the baseline's."""
     frequency = Counter(canonical(b.protocol) for b in bundles)
     baseline = {canonical(b.protocol) for b in bundles if b.first.spec.rule.name == BASELINE_RULE}
     return min((b.protocol for b in bundles), key=lambda p: _preference(canonical(p), frequency, baseline))

@@ -1,4 +1,4 @@
-"""Rows of a table: what the seeds of one rule, one configuration and one hardware class say together."""
+"""Build the rows of a table: statistics over the seeds of one rule, one configuration and one hardware class."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from benchsuite.results.statistics import estimate
 from benchsuite.specs.models.track import RunSpec
 
 PublishedLookup = Callable[[RunSpec, Estimate | None], Published | None]
-"""From a row's conditions and its test error to the published value beside it. Keeps results free of papers."""
+"""Returns the published value for a row's conditions and test error. Keeps ``results`` independent of ``papers``."""
 
 UNMEASURED = "completed without a test error"
 
 
 def build_rows(bundles: Sequence[RowRecords], published_for: PublishedLookup) -> list[RuleRow]:
-    """Compute every row of a table; ranks are given afterwards, by ``ranking.rank_rows``."""
+    """Compute every row of a table; ``ranking.rank_rows`` adds the ranks afterwards."""
     usual = usual_protocol(bundles)
     labels = _labels(bundles)
     rows = [_build_row(bundle, bundles, usual, labels) for bundle in bundles]
@@ -100,7 +100,7 @@ def _protocol_differences(protocol: dict[str, Any], usual: dict[str, Any]) -> tu
 
 
 def _labels(bundles: Sequence[RowRecords]) -> dict[str, str]:
-    """Name each row by its rule, and by what differs where a rule has several rows."""
+    """Label each row by its rule, and by the differing fields if a rule has several rows."""
     labels = {}
     for bundle in bundles:
         rule = bundle.first.spec.rule.name

@@ -1,4 +1,4 @@
-"""Statistics of a handful of seeds: mean, spread, 95 % interval, and paired differences."""
+"""Statistics for a small number of seeds: mean, spread, 95 % interval, and paired differences."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ CONFIDENCE = 0.95
 
 
 def estimate(values: Sequence[float]) -> Estimate | None:
-    """Summarise independent measurements by mean, standard deviation and Student's t-interval.
+    """Summarize independent measurements by mean, standard deviation and Student's t-interval.
 
     Args:
-        values: One finite number a seed.
+        values: One finite number per seed.
 
     Returns:
-        None without values. With one value the spread and the interval are None: one seed says nothing of either.
+        None without values. With one value the spread and the interval are None, because one seed cannot show them.
 
     Source: two-sided interval ``mean ± t(0.975, n - 1) * sd / sqrt(n)``, sd with n - 1 in the denominator.
     """
     n = len(values)
     if n == 0:
         return None
-    # From the first value on, so that n equal seeds give that value and sd 0, not 1e-17; the standard library's exact
-    # fractions do so too, in ten times the time.
+    # Relative to the first value, so that n equal seeds give exactly that value and sd 0, not 1e-17; the standard
+    # library's exact fractions do the same but take ten times as long.
     mean = float(values[0]) + math.fsum(value - values[0] for value in values) / n
     if n == 1:
         return Estimate(mean=mean, n=1)
@@ -37,14 +37,14 @@ def estimate(values: Sequence[float]) -> Estimate | None:
 
 
 def paired_difference(values: Mapping[int, float], baseline: Mapping[int, float]) -> Estimate | None:
-    """Summarise ``values - baseline`` over the seed indices that both have.
+    """Summarize ``values - baseline`` over the seed indices that both have.
 
-    Two rules share the network and the order of examples at one seed index, so that the spread they have in common
-    cancels. Seeds that only one side has fall out; ``n`` says how many pairs are left.
+    With the same seed index two rules share the initial network and the order of examples, so their common spread
+    cancels. Seeds that only one side has are left out; ``n`` is the number of remaining pairs.
 
     Args:
         values: Measurement by seed index.
-        baseline: Measurement of what is compared with, by seed index.
+        baseline: Measurement of the baseline, by seed index.
 
     Returns:
         None if no seed index is in both.
@@ -54,11 +54,11 @@ def paired_difference(values: Mapping[int, float], baseline: Mapping[int, float]
 
 
 def welch_difference(values: Sequence[float], others: Sequence[float]) -> Estimate | None:
-    """Summarise the difference of the means of two independent samples, which may vary differently.
+    """Summarize the difference of the means of two independent samples, whose variances may differ.
 
     Args:
-        values: One finite number a seed.
-        others: What is taken off, likewise.
+        values: One finite number per seed.
+        others: The values to subtract, one per seed.
 
     Returns:
         The difference of the means with its 95 % interval; ``n`` is the smaller sample's size, and there is no single
@@ -75,14 +75,14 @@ def welch_difference(values: Sequence[float], others: Sequence[float]) -> Estima
 
 
 def welch_p_value(values: Sequence[float], others: Sequence[float]) -> float | None:
-    """Return the two-sided p-value of Welch's t-test: how likely so large a difference is if both means are equal.
+    """Return the two-sided p-value of Welch's t-test: the probability of so large a difference if the means are equal.
 
     Args:
-        values: One finite number a seed.
-        others: What it is compared with, likewise.
+        values: One finite number per seed.
+        others: The values to compare with, one per seed.
 
     Returns:
-        None if a sample has fewer than two values, or neither varies: then nothing is known of the spread.
+        None if a sample has fewer than two values, or if neither varies: the spread is unknown then.
 
     Source: Welch 1947, with the degrees of freedom of Welch and Satterthwaite.
     """
@@ -104,7 +104,7 @@ def _welch(values: Sequence[float], others: Sequence[float]) -> tuple[float, flo
     mean, variance = first.mean - second.mean, sum(shares)
     if variance == 0:
         return mean, 0.0, math.inf
-    # Divided by the variance first: squares of very small ones would be zero.
+    # Divided by the variance first, because squares of very small variances would underflow to zero.
     freedom = 1 / sum((s / variance) ** 2 / (e.n - 1) for s, e in zip(shares, (first, second), strict=True))
     return mean, math.sqrt(variance), freedom
 
@@ -117,7 +117,7 @@ def median(values: Sequence[float]) -> float | None:
 @lru_cache(maxsize=256)
 def t_quantile(degrees_of_freedom: float) -> float:
     """Return the upper end of the central 95 % of Student's t-distribution."""
-    # Imported late: it takes a tenth of a second, and the command prints help without statistics.
+    # Imported late: it takes 0.1 s, and the command's help needs no statistics.
     from scipy.special import stdtrit
 
     return float(stdtrit(degrees_of_freedom, (1 + CONFIDENCE) / 2))

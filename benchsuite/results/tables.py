@@ -44,24 +44,24 @@ __all__ = [
 
 
 def nothing_published(spec: RunSpec, measured: Estimate | None) -> Published | None:
-    """Return None: the lookup of tables without published values."""
+    """Return None; this is the lookup for tables without published values."""
     return None
 
 
 def summarize(records: Iterable[RunRecord], published: PublishedLookup = nothing_published) -> list[TrackTable]:
     """Turn run records into one table per set of comparable conditions.
 
-    Runs share a table if their track, tier, data fingerprint, data set spec and network spec are equal, and a row if
-    their rule, its configuration, protocol, hardware class and precision are. Only completed runs that were measured
-    after their last epoch enter a number; every other run is in its row with status and reason. The result does not
-    depend on the order of the records.
+    Runs share a table if their track, tier, data fingerprint, data set spec and network spec are equal. They share a
+    row if their rule, its configuration, protocol, hardware class and precision are equal too. Numbers include only
+    completed runs that were measured after their last epoch; every other run is listed in its row with status and
+    reason. The result does not depend on the order of the records.
 
     Args:
         records: Runs of any tracks, tiers and machines.
-        published: Finds the published value beside a row; made by ``published_beside`` of ``benchsuite.papers``.
+        published: Finds the published value for a row; made by ``published_beside`` of ``benchsuite.papers``.
 
     Returns:
-        Tables by track, tier and conditions; numbers as numbers, errors as fractions.
+        Tables sorted by track, tier and conditions; numbers as numbers, errors as fractions.
     """
     groups = group_records(records)
     differences = distinguishing_fields(groups)

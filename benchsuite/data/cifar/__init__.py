@@ -1,1 +1,1 @@
-"""CIFAR-10 and CIFAR-100."""
+"""The data sets CIFAR-10 and CIFAR-100."""

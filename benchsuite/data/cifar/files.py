@@ -1,4 +1,4 @@
-"""The files of CIFAR-10 and CIFAR-100: their published checksums, and where they come from. Imports nothing heavy."""
+"""The files of CIFAR-10 and CIFAR-100: published checksums and download addresses. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Literal
 from benchsuite.data.fetching import Package, Publication
 
 DOWNLOAD_TIMEOUT_S = 1200.0
-"""How long an archive of 170 MB may take."""
+"""Time limit for downloading an archive of 170 MB."""
 
 
 @dataclass(frozen=True)
 class CifarFiles:
     """One of the two data sets as published: the archive, the files in it that are read, and their checksums.
 
-    The checksums are md5, the ones that torchvision has: enough to know a published file again, since nobody can make
-    another file of a given md5.
+    The checksums are md5, as in torchvision. That is enough to recognize a published file, since nobody can make
+    another file with a given md5.
 
     Attributes:
-        title: what messages call it.
-        classes: how many there are.
-        folder: of the files, in the archive and under the data root; torchvision's.
-        archive: its name, beside that folder.
+        title: its name in messages.
+        classes: the number of classes.
+        folder: of the files, in the archive and under the data root; the same as torchvision's.
+        archive: its file name; it lies beside that folder.
         archive_md5: its checksum.
-        train: names and checksums, in the order in which the examples count.
-        test: likewise.
+        train: names and checksums, in the order in which the examples are numbered.
+        test: the same for the test set.
         labels: the key of the labels in a file.
-        examples: of training and of test.
+        examples: the numbers of training and test examples.
     """
 
     title: str
@@ -43,7 +43,7 @@ class CifarFiles:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All files that are read."""
+        """Return the names of all files that are read."""
         return tuple(name for name, _ in (*self.train, *self.test))
 
 
@@ -75,11 +75,11 @@ PUBLISHED: dict[Literal["cifar10", "cifar100"], CifarFiles] = {
         labels="fine_labels",
     ),
 }
-"""By the kind of their specs."""
+"""The two data sets, by the kind of their specs."""
 
 
 def publication(files: CifarFiles, data_root: Path) -> Publication:
-    """Return what can be fetched into the data root: one archive for all files, which may lie there already."""
+    """Return the download into the data root: one archive for all files, which may lie there already."""
     archive = Package(files.archive, f"md5:{files.archive_md5}", files.names, beside=data_root / files.archive)
     return Publication(
         title=files.title,

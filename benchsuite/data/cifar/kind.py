@@ -1,4 +1,4 @@
-"""``kind: cifar10`` and ``kind: cifar100``."""
+"""Data set kinds ``cifar10`` and ``cifar100``."""
 
 from __future__ import annotations
 

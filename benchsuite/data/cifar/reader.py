@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 as published: torchvision's folders, each file checked before anything of it is used."""
+"""Reader of CIFAR-10 and CIFAR-100 in torchvision's folders; each file's checksum is verified before it is used."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def read_cifar(spec: CifarDataset, data_root: Path, *, download: bool = True) ->
     The files are pickles, which can run code. Only bytes whose checksum is the published one are ever unpickled.
 
     Args:
-        spec: which of the two.
+        spec: CIFAR-10 or CIFAR-100.
         data_root: the folder that holds ``cifar-10-batches-py`` and ``cifar-100-python``.
-        download: whether missing files may be downloaded.
+        download: True if missing files may be downloaded.
 
     Returns:
         Images of uint8, (examples, 3, 32, 32), in the published order; ``canonical`` is True.
@@ -50,7 +50,7 @@ def read_cifar(spec: CifarDataset, data_root: Path, *, download: bool = True) ->
 
 def _read(publication: Publication, name: str, labels: str) -> tuple[Any, list[int]]:
     content = publication.read(name)
-    # Written by Python 2: its strings, the images among them, are bytes to us, which latin1 keeps as they are.
+    # Written by Python 2: its strings, which include the images, are bytes in Python 3; latin1 keeps them unchanged.
     entry = pickle.loads(content, encoding="latin1")  # noqa: S301 - the very bytes that were checked, no others
     return entry["data"], entry[labels]
 

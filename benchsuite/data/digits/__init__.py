@@ -1,1 +1,1 @@
-"""scikit-learn's digits."""
+"""The data set of handwritten digits from scikit-learn."""

@@ -1,4 +1,4 @@
-"""``kind: digits``."""
+"""Data set kind ``digits``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""scikit-learn's bundled 8x8 digits: real scans on every machine, split without scikit-learn's help."""
+"""Reader of the 8x8 digits bundled with scikit-learn; the split into training and test set is our own."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ CLASSES = 10
 def read_digits(spec: DigitsDataset) -> DecodedDataset:
     """Read the digits and hold out a stratified test set.
 
-    Values 0 to 16 become uint8 by rounding ``value * 255 / 16`` to the nearest, halves up: 0 stays 0, 16 is 255, and
-    no pixel moves by more than half a grey level. Examples keep scikit-learn's order within each part (its scans come
-    in runs of 0 to 9, so the first few hold every class).
+    Values 0 to 16 become uint8 by rounding ``value * 255 / 16`` to the nearest, halves up: 0 stays 0, 16 becomes 255,
+    and no pixel changes by more than half a grey level. Training and test examples keep scikit-learn's order (its scans
+    come in runs of 0 to 9, so the first few contain every class).
 
     Args:
-        spec: how many examples are held out, and the seed of which.
+        spec: the number of test examples, and the seed that chooses them.
 
     Returns:
         Images of uint8, (examples, 1, 8, 8).
@@ -45,14 +45,15 @@ def read_digits(spec: DigitsDataset) -> DecodedDataset:
 
 def _read_table() -> NDArray[np.int64]:
     """Read the 64 values and the label of each example."""
-    # Importing sklearn.datasets takes 3 to 5 s on two busy cores, reading its file 3 ms: a smoke run would mostly wait.
+    # Importing sklearn.datasets takes 3 to 5 s on two busy cores, reading its file 3 ms: the import would dominate a
+    # smoke run.
     package = importlib.util.find_spec("sklearn")
     for folder in (package.submodule_search_locations if package else None) or ():
         file = Path(folder, "datasets", "data", "digits.csv.gz")
         if file.is_file():
             with gzip.open(file, "rt", encoding="ascii") as lines:
                 return np.loadtxt(lines, delimiter=",", dtype=np.int64)
-    # Should a version of scikit-learn move the file, its own function knows where to.
+    # If a version of scikit-learn moves the file, its own function still finds it.
     from sklearn.datasets import load_digits
 
     values, labels = load_digits(return_X_y=True)
@@ -60,19 +61,19 @@ def _read_table() -> NDArray[np.int64]:
 
 
 def choose_stratified(labels: NDArray[np.int64], count: int, seed: int) -> NDArray[np.bool_]:
-    """Choose ``count`` examples so that every class has its share.
+    """Choose ``count`` examples, stratified by class.
 
-    Each class gets the whole part of its share; what is left goes to the largest remainders, lower classes first. Which
-    of its examples are chosen comes from a bit stream of its own, so it depends on the seed alone and on no library's
-    version (scikit-learn's ``train_test_split`` promises that for one version only).
+    Each class gets the integer part of its share; the rest goes to the largest remainders, lower classes first. The
+    examples are drawn with our own bit stream, so the choice depends on the seed alone and not on a library's version
+    (scikit-learn's ``train_test_split`` promises that for one version only).
 
     Args:
         labels: the class of each example.
-        count: how many to choose.
-        seed: which ones.
+        count: the number of examples to choose.
+        seed: decides the choice.
 
     Returns:
-        True for the chosen, shape (examples,).
+        True for the chosen examples, shape (examples,).
     """
     classes, sizes = np.unique(labels, return_counts=True)
     shares = sizes * count

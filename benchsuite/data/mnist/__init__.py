@@ -1,1 +1,1 @@
-"""MNIST."""
+"""The data set MNIST."""

@@ -1,4 +1,4 @@
-"""The four files of MNIST: their published checksums, and where they come from. Imports nothing heavy."""
+"""The four files of MNIST: published checksums and download addresses. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from benchsuite.data.fetching import Package, Publication
 
 DOWNLOAD_TIMEOUT_S = 300.0
-"""How long all four files together may take."""
+"""Time limit for downloading all four files together."""
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,10 @@ class IdxFile:
     """One published file.
 
     Attributes:
-        name: in torchvision's folder.
-        shape: of the numbers that it holds, one byte each.
-        sha256: of its content, since gzip packs the same bytes in more than one way.
-        packed_md5: of the ``.gz`` that mirrors have, as torchvision has it.
+        name: of the file in torchvision's folder.
+        shape: of the array in the file, one byte per number.
+        sha256: of the unpacked content, since gzip can pack the same bytes in more than one way.
+        packed_md5: of the ``.gz`` on the mirrors, as in torchvision.
     """
 
     name: str
@@ -31,7 +31,7 @@ class IdxFile:
 
     @property
     def total_bytes(self) -> int:
-        """Length of the file: a magic number, one 4-byte number per dimension, and the numbers."""
+        """Return the file's length: a magic number, one 4-byte number per dimension, and the numbers."""
         return 4 * (1 + len(self.shape)) + prod(self.shape)
 
 
@@ -63,17 +63,17 @@ MNIST_FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 
 def raw_folder(data_root: Path) -> Path:
-    """Return the folder of the four files: the one that torchvision uses, so that both share one copy."""
+    """Return the folder of the four files: the same as torchvision's, so that both share one copy."""
     return data_root / "MNIST" / "raw"
 
 
 def missing_files(folder: Path, files: Sequence[IdxFile]) -> list[IdxFile]:
-    """Return the files that are not there."""
+    """Return the files that are missing."""
     return [file for file in files if not (folder / file.name).is_file()]
 
 
 def publication(folder: Path, files: Sequence[IdxFile]) -> Publication:
-    """Return what can be fetched into ``folder``: each file from a ``.gz`` of its own."""
+    """Return the downloads into ``folder``: each file from its own ``.gz``."""
     return Publication(
         title="MNIST",
         folder=folder,

@@ -1,4 +1,4 @@
-"""``kind: mnist``."""
+"""Data set kind ``mnist``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MNIST as published: torchvision's folder, each file checked before a number of it is used."""
+"""Reader of MNIST in torchvision's folder; each file's checksum is verified before it is used."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from benchsuite.data.tensors import DecodedDataset
 def read_mnist(data_root: Path, *, download: bool = True) -> DecodedDataset:
     """Read MNIST from ``<data root>/MNIST/raw``, fetching what is missing.
 
-    A file whose sha256 is not the published one is refused; torchvision's own decoders then read it. Its MNIST class is
-    not used, since that takes a ``processed/*.pt`` from an old version unchecked in place of the raw files.
+    A file whose sha256 is not the published one is refused. torchvision's decoders read the files; its MNIST class is
+    not used, because it reads a ``processed/*.pt`` of an old version, unchecked, instead of the raw files.
 
     Args:
         data_root: the folder that holds ``MNIST``.
-        download: whether missing files may be downloaded.
+        download: True if missing files may be downloaded.
 
     Returns:
         Images of uint8, (examples, 1, 28, 28); ``canonical`` is True.

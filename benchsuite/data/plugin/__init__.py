@@ -1,1 +1,1 @@
-"""A data set that a plugin reads."""
+"""Data sets that are read by a plugin."""

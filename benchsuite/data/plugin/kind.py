@@ -1,4 +1,4 @@
-"""``kind: plugin``: a reader, or a whole kind of data set, from the hook ``benchsuite_datasets``."""
+"""Data set kind ``plugin``: a reader function or a whole ``DatasetKind`` from the hook ``benchsuite_datasets``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _size(spec: PluginDataset, access: Access) -> DatasetSize | None:
 
 
 def own_kind(spec: PluginDataset, access: Access) -> DatasetKind[PluginDataset] | None:
-    """Return the kind that a plugin brings under the reader's name; None if it brings a function or nothing."""
+    """Return the ``DatasetKind`` that a plugin registers under the reader's name; None if a function or nothing."""
     found = access.datasets.get(spec.reader)
     return found if isinstance(found, DatasetKind) and found.spec is PluginDataset else None
 

@@ -1,4 +1,4 @@
-"""Data sets read by a plugin: call its reader and report its errors as the plugin's."""
+"""Call a plugin's data set reader and report its errors as the plugin's."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def read_with_plugin(spec: PluginDataset, access: Access) -> DecodedDataset:
 
     Args:
         spec: the reader's name and options; the reader gets a copy of the options.
-        access: the data root, passed to the reader, and everything that plugins bring.
+        access: the data root, which is passed to the reader, and the data sets of all plugins.
 
     Raises:
-        DataError: raised by the reader, unchanged; or an error that names the reader, if it is unknown, fails or
-            returns something else.
+        DataError: the reader's own, unchanged; or one that names the reader if it is unknown, raises another exception
+            or returns something else.
     """
     reader = access.datasets.get(spec.reader)
     if isinstance(reader, DatasetKind) and reader.spec is not PluginDataset:

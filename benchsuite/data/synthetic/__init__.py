@@ -1,1 +1,1 @@
-"""Seeded synthetic images."""
+"""Synthetic images made from a seed."""

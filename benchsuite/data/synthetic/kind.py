@@ -1,4 +1,4 @@
-"""``kind: synthetic``."""
+"""Data set kind ``synthetic``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seeded random images whose class is a noisy linear function of them: for tests and for speed."""
+"""Seeded random images labelled by a noisy linear function of their pixels, for tests and speed measurements."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from benchsuite.data.tensors import DecodedDataset
 from benchsuite.specs.models.dataset import SyntheticDataset
 
 NOISE_SHARE = 8
-"""The noise on a class's score has this fraction (1/8) of the score's own standard deviation."""
+"""Inverse of the noise level: the noise on a class's score has 1/8 of the score's own standard deviation."""
 
 _CHUNK_VALUES = 1 << 22
 
 
 def make_synthetic(spec: SyntheticDataset) -> DecodedDataset:
-    """Make the data set that a seed stands for, the same on every machine.
+    """Generate the data set of a seed; it is the same on every machine.
 
     The class is the argmax of a fixed linear map of the centred pixels, plus noise. The map's entries are +1 and -1, so
-    all classes' scores vary equally and the classes are about equally frequent; all sums are of integers, so they are
-    exact and no library's order of summation can move a label.
+    the scores of all classes have the same variance and the classes are about equally frequent. All sums are sums of
+    integers, so they are exact and a library's order of summation cannot change a label.
 
     Args:
-        spec: sizes, classes and seed.
+        spec: sizes, number of classes and seed.
 
     Returns:
         Images of uint8, uniform over 0 to 255.
@@ -57,7 +57,7 @@ def _label(images: NDArray[np.uint8], weight: NDArray[np.float64], noise: NDArra
     rows = max(1, _CHUNK_VALUES // pixels)
     for start in range(0, examples, rows):
         chunk = slice(start, start + rows)
-        # 2v - 255 centres a byte without leaving the integers; a sum of n of them varies sqrt(n) times as much as one.
+        # 2v - 255 centres a byte and stays an integer; a sum of n of them has sqrt(n) times the sd of one.
         scores = (2.0 * images[chunk] - 255.0) @ weight
         labels[chunk] = np.argmax(NOISE_SHARE * scores + math.isqrt(pixels) * (2.0 * noise[chunk] - 255.0), axis=1)
     return labels

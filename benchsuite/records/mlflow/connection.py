@@ -1,4 +1,4 @@
-"""Opening a tracking store: MLflow imported late and kept quiet, stores that are down noticed within seconds."""
+"""Open a tracking store: import MLflow late and quietly, and notice within seconds if the store is down."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-# Set only where the user has not: their own choice for their own server stands.
+# Set only if the user has not set them: the user's own choice is kept.
 ENVIRONMENT = {
-    # mlflow/telemetry/utils.py of 3.17 asks for this one and for DO_NOT_TRACK when mlflow is imported.
+    # mlflow/telemetry/utils.py of 3.17 reads this one and DO_NOT_TRACK when mlflow is imported.
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    # MLflow's own 7 retries of 120 s each hold a training process for minutes when a server is down.
+    # MLflow's default of 7 retries of 120 s each blocks a training process for minutes when a server is down.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-    # Its store logs the traceback of every failed statement and the migration's progress; we report in one line.
+    # MLflow's store logs the traceback of every failed statement and the migration's progress; we report one line.
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",
-    # Two lines on stdout at the end of every run, with the server's address as it was given, password included.
+    # Otherwise it prints two lines at the end of every run, with the server's address including the password.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 CONNECT_TIMEOUT_S = 5.0
 LOCK_TIMEOUT_S = 120.0
-"""Longest wait for other processes; creating a fresh database takes 3 s, mirroring a record a tenth of one."""
+"""Longest wait for other processes; creating a new database takes 3 s, mirroring a record 0.1 s."""
 RETRY_FOR_S = 30.0
 ENGINE_ATTEMPTS = 3
 
 
 def describe(error: BaseException) -> str:
-    """Return one line about an error of MLflow or of what lies below it, without secrets, at most 500 characters."""
+    """Return one line about an error of MLflow or its libraries, without secrets, at most 500 characters."""
     line = next((part.strip() for part in str(error).splitlines() if part.strip()), "")
     return redact(f"{type(error).__name__}: {line}" if line else type(error).__name__)[:500]
 
 
 @contextlib.contextmanager
 def reported(doing: str) -> Iterator[None]:
-    """Turn whatever goes wrong inside into a ``MirrorError`` that says what was being done.
+    """Convert every exception inside into a ``MirrorError`` that says what was being done.
 
-    MLflow lets errors of sqlalchemy, requests, boto and the file system through, so no narrower list is complete.
+    MLflow passes on errors of sqlalchemy, requests, boto and the file system, so no narrower list is complete.
     """
     try:
         yield
@@ -63,13 +63,13 @@ def reported(doing: str) -> Iterator[None]:
 
 
 def prepare_environment() -> None:
-    """Switch telemetry, long retries and chatty logging off; takes effect if MLflow is not imported yet."""
+    """Switch off telemetry, long retries and verbose logging; takes effect only before MLflow is imported."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
 
 
 def connect(uri: TrackingUri) -> MlflowClient:
-    """Import MLflow, open the store and create or migrate it if need be; call it while holding the lock.
+    """Import MLflow, open the store and create or migrate it if needed; the caller must hold the lock.
 
     Raises:
         MirrorError: if the store cannot be reached or opened, within seconds.
@@ -88,13 +88,13 @@ def import_mlflow() -> type[MlflowClient]:
     """Import MLflow quietly and return its client."""
     prepare_environment()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # deprecations inside MLflow's own dependencies
+        warnings.simplefilter("ignore")  # deprecation warnings of MLflow's dependencies
         import mlflow.store.db.utils
         from mlflow.tracking import MlflowClient
-    # MLflow tries a database ten times with doubling pauses, 102 s in all, whatever the reason, and offers no setting.
+    # MLflow tries a database ten times with doubling pauses, 102 s in all, for any error, and has no setting for it.
     if hasattr(mlflow.store.db.utils, "MAX_RETRY_COUNT"):
         mlflow.store.db.utils.MAX_RETRY_COUNT = min(ENGINE_ATTEMPTS, mlflow.store.db.utils.MAX_RETRY_COUNT)
-    # Again by hand, for the case that another plugin has imported MLflow before us.
+    # Set again here, in case another plugin has imported MLflow before us.
     logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"].upper())
     logging.getLogger("alembic").setLevel(logging.CRITICAL)
     client: type[MlflowClient] = MlflowClient
@@ -112,13 +112,13 @@ def _try_endpoint(uri: TrackingUri) -> None:
 
 @contextlib.contextmanager
 def exclusive(uri: TrackingUri, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
-    """Hold the store's lock, where it is a file on this machine.
+    """Hold the store's lock, if the store is a file on this machine.
 
-    Four processes that open a fresh SQLite store at once crash most of them in MLflow's migrations (3.17).
+    If four processes open a new SQLite store at the same time, most of them crash in MLflow's migrations (3.17).
 
     Raises:
-        MirrorBusyError: if others hold it for longer than ``timeout_s``.
-        MirrorError: if the lock's folder cannot be written.
+        MirrorBusyError: if other processes hold it for longer than ``timeout_s``.
+        MirrorError: if the lock's folder is not writable.
 
     """
     path = uri.lock_path
@@ -137,9 +137,9 @@ def exclusive(uri: TrackingUri, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[N
 
 
 def retried(action: Callable[[], Value]) -> Value:
-    """Do something to the store again while SQLite says that it is locked, for at most half a minute.
+    """Retry an action while SQLite reports that the store is locked, for at most half a minute.
 
-    The lock keeps our own processes apart; MLflow's page server and the user's own tools do not know it.
+    The lock only separates our own processes; MLflow's page server and the user's tools do not use it.
     """
     deadline = time.monotonic() + RETRY_FOR_S
     pause_s = 0.1

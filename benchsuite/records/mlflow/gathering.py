@@ -1,4 +1,4 @@
-"""Records out of a tracking store: all that commands have mirrored to it, whichever folder they worked in."""
+"""Download the records from a tracking store: all that were mirrored to it, from any folder of records."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ RECORD = "record.json"
 
 
 def gather_records(tracking_uri: str, into: Path) -> tuple[list[Path], list[BrokenRecord]]:
-    """Download the record of every run that was mirrored to a tracking store whole; runs that are being made have none.
+    """Download the record of every completely mirrored run of a tracking store; runs in progress have none.
 
-    What a server sends is data: a record that is too large is not fetched, and no name that it gives becomes a path.
+    The server's answers are untrusted: a record that is too large is not fetched, and no name from it becomes a path.
 
     Args:
-        tracking_uri: of the tracking store.
-        into: an empty folder.
+        tracking_uri: address of the tracking store.
+        into: an empty folder for the records.
 
     Returns:
-        The records' files, each named by its run, and what could not be had.
+        The records' files, each named by its run, and the records that could not be downloaded.
 
     Raises:
-        MirrorError: if there is no such tracking store, or it cannot be read.
+        MirrorError: if the tracking store does not exist or cannot be read.
 
     """
     uri = TrackingUri(tracking_uri)
@@ -53,7 +53,7 @@ def _mirrored(client: MlflowClient) -> list[Run]:
 
 def _fetch(client: MlflowClient, run: Run, folder: Path) -> Path | BrokenRecord:
     mlflow_run_id = run.info.run_id
-    # Only for people to find it: nothing is opened by this name.
+    # Only for messages: no file is opened by this name.
     shown = Path(f"{RECORD} of MLflow's run {mlflow_run_id}")
     sizes = {a.path: a.file_size or 0 for a in retried(lambda: client.list_artifacts(mlflow_run_id)) if not a.is_dir}
     if RECORD not in sizes:

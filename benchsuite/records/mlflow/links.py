@@ -1,4 +1,4 @@
-"""Where MLflow's pages show a run: for pages of ours that lead there."""
+"""Links from our pages to the runs in MLflow's pages."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from benchsuite.records.mlflow.uris import redact
 
 
 def mlflow_pages(tracking_uri: str, store: Path, address: str) -> dict[str, str]:
-    """Return the page of every mirrored run of a store, by run id.
+    """Return the address of the MLflow page of every mirrored run of a store, by run id.
 
     Args:
-        tracking_uri: of the tracking store.
+        tracking_uri: address of the tracking store.
         store: folder of the records.
-        address: where MLflow's pages are or will be served, such as ``http://127.0.0.1:5000``.
+        address: address at which MLflow's pages are or will be served, such as ``http://127.0.0.1:5000``.
 
     Raises:
-        MirrorError: if the address is none, or the tracking store cannot be read.
+        MirrorError: if the address is invalid, or the tracking store cannot be read.
 
     """
     parts = urlsplit(address)

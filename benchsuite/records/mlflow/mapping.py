@@ -1,4 +1,4 @@
-"""What a record becomes in MLflow: metrics, tags and params, as plain data. Nothing here imports MLflow."""
+"""Map a record to MLflow's metrics, tags and params, as plain data. Does not import MLflow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchsuite.records.model import DiagnosticValue, EpochMetrics, RunRecord, S
 from benchsuite.specs.models.track import RunSpec
 
 MAPPING_VERSION = 1
-"""Raised when this module changes what it writes, so that ``benchsuite sync`` writes older mirrors anew."""
+"""Increase it when this module changes what it writes, so that ``benchsuite sync`` rewrites older mirrors."""
 
 PREFIX = "benchsuite."
 RUN_ID_TAG = f"{PREFIX}run_id"
@@ -22,9 +22,9 @@ STORE_TAG = f"{PREFIX}store"
 TRACK_TAG = f"{PREFIX}track"
 STATUS_TAG = f"{PREFIX}status"
 DIGEST_TAG = f"{PREFIX}mirror_digest"
-"""Written last: a run that has it is mirrored completely."""
+"""Tag that is written last: a run that has it is mirrored completely."""
 
-# 500 of the 6,000 characters at which MLflow 3.17 cuts a param without a word: its table shows no more anyway.
+# Cut at 500: MLflow 3.17 silently cuts a param at 6,000 characters, and its table shows no more than 500 anyway.
 MAX_PARAM_CHARACTERS = 500
 MAX_TAG_CHARACTERS = 1000
 MAX_RULE_PARAMS = 60
@@ -39,38 +39,38 @@ class MetricPoint(NamedTuple):
     key: str
     value: float
     step: int
-    """Epochs finished."""
+    """Number of finished epochs."""
     timestamp_ms: int
 
     @property
     def place(self) -> tuple[str, int]:
-        """Return key and step, which a run has at most once."""
+        """Return (key, step), which is unique within a run."""
         return self.key, self.step
 
 
 def milliseconds(moment: datetime) -> int:
-    """Return a moment as MLflow wants it, milliseconds since 1970."""
+    """Return a moment in MLflow's format, milliseconds since 1970."""
     return round(moment.timestamp() * 1000)
 
 
 def clean_key(*parts: str) -> str:
-    """Join parts with ``/`` to a key that MLflow accepts; what it does not accept becomes ``_``."""
+    """Join parts with ``/`` to a key that MLflow accepts; other characters become ``_``."""
     cleaned = (_NOT_IN_A_KEY.sub("_", part).strip(" .") or "_" for part in parts)
     return "/".join(cleaned)[:MAX_KEY_CHARACTERS]
 
 
 def run_name(spec: RunSpec) -> str:
-    """Return how MLflow's pages show a run, e.g. ``backprop-seed0``."""
+    """Return the name of a run in MLflow's pages, e.g. ``backprop-seed0``."""
     return f"{spec.rule.name}-seed{spec.seed}"
 
 
 def mlflow_status(record: RunRecord) -> str:
-    """Return the nearest of MLflow's few statuses; the exact one is a tag."""
+    """Return the closest of MLflow's few statuses; the exact status is a tag."""
     return {"completed": "FINISHED", "interrupted": "KILLED"}.get(record.status, "FAILED")
 
 
 def mirror_digest(record: RunRecord) -> str:
-    """Return a hash of the record's content and of how it is mapped: equal if a mirror is still faithful."""
+    """Return a hash of the record's content and the mapping version: equal if the mirror is up to date."""
     digest = hashlib.sha256(record.model_dump_json().encode()).hexdigest()
     return f"{MAPPING_VERSION}:{digest[:32]}"
 
@@ -98,9 +98,9 @@ def _set_values(name: str, measured: SetMetrics | None) -> dict[str, float | Non
 
 
 def record_points(record: RunRecord) -> Iterator[MetricPoint]:
-    """Yield every number of a record, each key and step once; what was undefined is left out.
+    """Yield every number of a record, each key and step once; undefined values are omitted.
 
-    A record keeps durations and no time of day per epoch, so an epoch's timestamp is the start plus the training time.
+    A record has durations but no time of day per epoch, so an epoch's timestamp is the start plus the training time.
     """
     start_ms, end_ms = milliseconds(record.started_at), milliseconds(record.ended_at)
     timestamps = {0: start_ms}
@@ -147,7 +147,7 @@ def _diagnostic_key(value: DiagnosticValue | StepDiagnosticValue, prefix: str = 
 
 
 def spec_params(spec: RunSpec) -> dict[str, str]:
-    """Return the short, flat settings of a run; the whole of them is the artifact ``spec.json``."""
+    """Return the short, flat settings of a run; the complete spec is the artifact ``spec.json``."""
     protocol, optimizer = spec.protocol, spec.protocol.optimizer
     settings: dict[str, Any] = {
         "track": spec.track,
@@ -185,7 +185,7 @@ def spec_tags(run_id: str, spec: RunSpec) -> dict[str, str]:
 
 
 def record_tags(record: RunRecord) -> dict[str, str]:
-    """Return the tags of a finished run: its status and where every number comes from. Absent facts have no tag."""
+    """Return the tags of a finished run: its status and the origin of its numbers. A missing value has no tag."""
     environment, hardware, data = record.environment, record.hardware, record.data
     facts: dict[str, Any] = {
         "spec_hash": record.spec_hash,
@@ -215,7 +215,7 @@ def record_tags(record: RunRecord) -> dict[str, str]:
         for key, value in facts.items()
         if value is not None
     }
-    # What MLflow's run page shows as description and as version of the source.
+    # Shown on MLflow's run page as description and as version of the source.
     texts["mlflow.note.content"] = f"Status: {record.status}. {record.reason}\n\n    {record.command}".strip()
     if environment.git_commit:
         texts["mlflow.source.git.commit"] = environment.git_commit

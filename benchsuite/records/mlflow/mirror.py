@@ -1,4 +1,4 @@
-"""Writing records into one tracking store: an upsert that can be repeated, and runs that are still training."""
+"""Write records into a tracking store: an idempotent upsert of finished runs, and live runs during training."""
 
 from __future__ import annotations
 
@@ -53,27 +53,27 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Outcome = Literal["unchanged", "created", "replaced"]
 
-METRICS_PER_BATCH = 1000  # MLflow refuses a batch of more.
+METRICS_PER_BATCH = 1000  # MLflow rejects larger batches.
 PAGE_SIZE = 1000
-DATASET_DIGEST_CHARACTERS = 36  # MLflow 3.17 refuses longer ones.
+DATASET_DIGEST_CHARACTERS = 36  # MLflow 3.17 rejects longer ones.
 
 
 @dataclass
 class LiveRun:
-    """A run that is training: its run in MLflow and what has been written there."""
+    """A run that is training: its run in MLflow and the metrics written there so far."""
 
     mlflow_run_id: str
     written: set[tuple[str, int]] = field(default_factory=set)
-    """Key and step of every metric that MLflow has."""
+    """Key and step of every metric that is in MLflow."""
     trusted: bool = True
-    """False once a write has failed: what of it MLflow has is unknown then, and the run is made anew at the end."""
+    """False after a failed write: MLflow's content is unknown then, and the run is written again at the end."""
 
 
 def store_id(store: Path) -> str:
-    """Return the identity of a folder of records, made on first use and kept in ``<store>/.mirror-id``.
+    """Return the id of a folder of records, created on first use and stored in ``<store>/.mirror-id``.
 
-    On a server that several people share, equal run ids (they are hashes of specs) come from several stores; each store
-    mirrors, replaces and reconciles only its own. A folder that cannot be written is known by its path.
+    On a shared server, equal run ids (they are hashes of specs) come from several stores; each store mirrors, replaces
+    and reconciles only its own runs. The id of a read-only folder is derived from its path.
     """
     path = store / ".mirror-id"
     try:
@@ -90,7 +90,7 @@ def store_id(store: Path) -> str:
 class Mirror:
     """The mirror of one folder of records in one tracking store.
 
-    Every method may raise ``MirrorError``, and ``MirrorBusyError`` where other processes hold the store's lock.
+    Every method may raise ``MirrorError``, and ``MirrorBusyError`` if other processes hold the store's lock.
     """
 
     def __init__(self, client: MlflowClient, uri: TrackingUri, store: Path) -> None:
@@ -102,17 +102,17 @@ class Mirror:
 
     @classmethod
     def open(cls, tracking_uri: str, store: Path) -> Mirror:
-        """Open a tracking store, creating its database if it is a local one that does not exist yet.
+        """Open a tracking store; create its database if it is local and does not exist yet.
 
         Raises:
-            MirrorError: within seconds, if that cannot be done; the message holds no password.
+            MirrorError: within seconds, if this fails; the message contains no password.
 
         """
         uri = TrackingUri(tracking_uri)
-        if not tracking_uri:  # MLflow would take ./mlflow.db of the moment
+        if not tracking_uri:  # MLflow would use ./mlflow.db in the current folder
             raise MirrorError("no address of a tracking store given; nothing was mirrored")
         with reported(f"cannot open {uri}"):
-            import_mlflow()  # 3.5 s that need not be spent while others wait for the lock
+            import_mlflow()  # takes 3.5 s, so it is done before other processes have to wait for the lock
             with exclusive(uri):
                 client = retried(lambda: connect(uri))
             return cls(client, uri, store)
@@ -125,10 +125,10 @@ class Mirror:
     # --- finished runs -----------------------------------------------------------------------------------------------
 
     def upsert(self, record: RunRecord, live: LiveRun | None = None) -> Outcome:
-        """Make MLflow hold exactly this record's run, once, whatever it held of it before.
+        """Write this record's run to MLflow, exactly once, whatever MLflow had of it before.
 
-        A run that was written live is completed; every other run of the same id and store is deleted after the new one
-        is complete, so that a crash in between leaves too much rather than too little.
+        A run that was written live is completed. Every other run of the same id and store is deleted after the new one
+        is complete, so that a crash in between leaves a duplicate and never a gap.
         """
         with self._writing(f"mirror run {record.run_id}"):
             experiment_id = self._experiment_id(record.spec.track)
@@ -174,7 +174,7 @@ class Mirror:
     # --- runs that are training --------------------------------------------------------------------------------------
 
     def start_live(self, run_id: str, spec: RunSpec) -> LiveRun:
-        """Create a run that shows as running; what an earlier, killed process left running of it is deleted."""
+        """Create a run with status running; delete runs of the same id that a killed process left running."""
         from mlflow.entities import Param
 
         with self._writing(f"start run {run_id}"):
@@ -194,7 +194,7 @@ class Mirror:
         *,
         locked: bool = False,
     ) -> None:
-        """Write the metrics that the run does not have yet, 1000 a call; ``locked`` if the caller holds the lock."""
+        """Write the metrics that the run does not have yet, 1000 per call; ``locked`` if the caller holds the lock."""
         from mlflow.entities import Metric
 
         missing = [point for point in points if point.place not in live.written]
@@ -212,7 +212,7 @@ class Mirror:
             raise
 
     def mark_interrupted(self, mlflow_run_id: str) -> None:
-        """Close a run whose process is gone and left no record."""
+        """Close a run whose process has ended without a record."""
         with self._writing("close a killed run"):
             retried(lambda: self._client.set_tag(mlflow_run_id, STATUS_TAG, "interrupted"))
             retried(lambda: self._client.set_terminated(mlflow_run_id, status="KILLED"))
@@ -220,7 +220,7 @@ class Mirror:
     # --- what is there -----------------------------------------------------------------------------------------------
 
     def runs(self, track: str | None = None, condition: str = "") -> list[Run]:
-        """Return this store's runs of one track or of all, those that meet MLflow's filter ``condition``."""
+        """Return this store's runs of one track or of all tracks that match MLflow's filter ``condition``."""
         with reported(f"cannot read {self.uri}"):
             ids = [e.experiment_id for e in self._experiments() if track is None or e.name == track]
             condition = f"tags.`{STORE_TAG}` = '{self.store_id}'" + (f" and {condition}" if condition else "")
@@ -247,7 +247,7 @@ class Mirror:
         if found.lifecycle_stage == "deleted":
             retried(lambda: client.restore_experiment(experiment_id))
         if self._lies_elsewhere(found):
-            # Its artifacts would go to where the folder of records once was, and MLflow cannot change that.
+            # Its artifacts would go to the old location of the folder of records, and MLflow cannot change that.
             retried(lambda: client.rename_experiment(experiment_id, f"{track} (moved {uuid.uuid4().hex[:8]})"))
             retried(lambda: client.delete_experiment(experiment_id))
             return self._create_experiment(track)
@@ -256,9 +256,9 @@ class Mirror:
         return experiment_id
 
     def _create_experiment(self, track: str) -> str:
-        # Which of its pages MLflow 3 shows first; without it, it guesses and asks.
+        # Selects the page that MLflow 3 shows first; without it, MLflow guesses and asks.
         tags = {TRACK_TAG: track, "mlflow.experimentKind": "custom_model_development"}
-        # A database has no place for artifacts of its own: MLflow would take ./mlruns of the moment.
+        # A database has no artifact location of its own: MLflow would use ./mlruns in the current folder.
         root = None if self.uri.is_server else (default_artifact_root(self.store) / track).as_uri()
         return str(retried(lambda: self._client.create_experiment(track, artifact_location=root, tags=tags)))
 
@@ -282,7 +282,7 @@ class Mirror:
 
 
 def all_pages(read: Callable[[str | None], PagedList[Item]]) -> list[Item]:
-    """Return everything that MLflow hands out page by page."""
+    """Return all items of a paged MLflow query."""
     found: list[Item] = []
     token: str | None = None
     while True:

@@ -1,6 +1,7 @@
-"""The plugin that mirrors runs while they are made: started, epoch by epoch, finished.
+"""The plugin that mirrors runs to MLflow during training: at the start, after each epoch, and at the end.
 
-Off the clock, and at no risk to a run: the first thing that goes wrong is told once, with what to type later.
+Its time is not counted as training time, and an error never stops a run: the first one is shown as a warning, once,
+with the command to type later.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from benchsuite.specs.models.track import RunSpec
 logger = logging.getLogger("benchsuite.records.mlflow")
 
 FLUSH_INTERVAL_S = 30.0
-"""Metrics of a run in progress are at most this much older than the run; each flush takes some hundredths of one."""
+"""Metrics of a run in progress are at most this old in MLflow; each flush takes some hundredths of a second."""
 LIVE_LOCK_TIMEOUT_S = 2.0
-"""A run in progress does not wait for others: what it could not write goes with the next flush."""
+"""A run in progress waits no longer for other processes; metrics that it could not write go with the next flush."""
 REOPEN_AFTER_S = 60.0
-"""A store that could not be opened is tried again with the next run, but not more often than this."""
+"""A store that could not be opened is tried again at the next run, but not before this time has passed."""
 
 
 @dataclass
@@ -42,12 +43,12 @@ class _Buffer:
 
 
 class MlflowRecorder:
-    """Mirrors every run of a session into the tracking store that the session names, or does nothing if it names none.
+    """Mirror every run of a session into the session's tracking store; do nothing if it names none.
 
     Args:
-        flush_interval_s: least time between two writes of a run in progress.
-        warn: shown the one warning of a session; the logger ``benchsuite.records.mlflow`` if not given.
-        clock: seconds that only go up.
+        flush_interval_s: minimum time between two writes of a run in progress.
+        warn: called with the one warning of a session; the logger ``benchsuite.records.mlflow`` if not given.
+        clock: a monotonic clock in seconds.
 
     """
 
@@ -69,7 +70,7 @@ class MlflowRecorder:
 
     @hookimpl
     def benchsuite_session_started(self, runs: Sequence[RunSpec], context: Mapping[str, Any]) -> None:
-        """Open the store, making it if need be, and close what killed processes left running in it."""
+        """Open the store, create it if needed, and close the runs that killed processes left running in it."""
         self._uri, self._store = context.get("tracking_uri"), RecordStore(Path(context["store"]))
         self._mirror, self._tried_at, self._warned = None, None, False
         self._buffers.clear()
@@ -81,7 +82,7 @@ class MlflowRecorder:
 
     @hookimpl
     def benchsuite_run_started(self, run_id: str, spec: RunSpec) -> None:
-        """Show the run as running."""
+        """Create the run in MLflow with status running."""
         with self._at_no_risk():
             mirror = self._open()
             if mirror:
@@ -89,7 +90,7 @@ class MlflowRecorder:
 
     @hookimpl
     def benchsuite_epoch_finished(self, run_id: str, metrics: EpochMetrics) -> None:
-        """Keep the epoch's numbers, and write all that are kept if the last time is long enough ago."""
+        """Buffer the epoch's numbers, and write the buffer if the last write was long enough ago."""
         buffer = self._buffers.get(run_id)
         if buffer is None or self._mirror is None:
             return
@@ -106,13 +107,13 @@ class MlflowRecorder:
 
     @hookimpl
     def benchsuite_run_finished(self, record: RunRecord) -> None:
-        """Complete the run from its record, whatever was written of it before."""
+        """Complete the run in MLflow from its record, whatever was written before."""
         with self._at_no_risk(record.run_id):
             mirror = self._open()
             if mirror:
                 buffer = self._buffers.get(record.run_id)
                 if buffer and buffer.live.written:
-                    # With the times they were made at, so that a curve over time does not go back where it was flushed.
+                    # Written with their original times, so that a curve over time does not go back at a flush.
                     with contextlib.suppress(MirrorError):
                         mirror.log_live(buffer.live, buffer.points)
                 mirror.upsert(record, buffer.live if buffer else None)
@@ -120,7 +121,7 @@ class MlflowRecorder:
 
     @hookimpl
     def benchsuite_session_finished(self) -> None:
-        """Write what is kept of runs that did not come to an end; ``reconcile`` closes them later."""
+        """Write the buffers of runs that did not finish; ``reconcile`` closes the runs later."""
         for run_id, buffer in list(self._buffers.items()):
             with self._at_no_risk(run_id):
                 if self._mirror:
@@ -137,7 +138,7 @@ class MlflowRecorder:
 
     @contextlib.contextmanager
     def _at_no_risk(self, run_id: str | None = None) -> Iterator[None]:
-        """Let no exception out: tell the first of a session and stop mirroring this run."""
+        """Catch every exception: warn about the first of a session and stop mirroring this run."""
         try:
             yield
         except Exception as error:

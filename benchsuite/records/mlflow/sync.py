@@ -1,4 +1,4 @@
-"""Bringing a tracking store up to date with a folder of records, and closing what killed processes left running."""
+"""Bring a tracking store up to date with a folder of records, and close the runs that killed processes left running."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from benchsuite.records.running import alive_run_ids
 from benchsuite.records.store import BrokenRecord, RecordStore, record_files
 
 GIVE_UP_AFTER = 3
-"""Records that fail one after the other before the store counts as down."""
+"""Number of consecutive failures after which the store counts as down."""
 
 Progress = Callable[[int, int, RunRecord], None]
-"""Called as ``progress(done, total, record)`` after each record has been looked at and, where due, written."""
+"""Called as ``progress(done, total, record)`` after each record has been checked and, if needed, written."""
 
 
 @dataclass(frozen=True)
 class SyncReport:
-    """What ``sync`` did; the numbers add up to the files found, without ``reconciled``."""
+    """The result of ``sync``; the counts without ``reconciled`` add up to the number of files found."""
 
     mirrored: int
-    """Written, since MLflow had nothing or something else."""
+    """Records written, because MLflow had nothing or something different."""
     unchanged: int
-    """Faithfully there already."""
+    """Records already mirrored correctly."""
     running: int
-    """Left alone, since a live process is making them again."""
+    """Records skipped, because a live process is repeating their runs."""
     failed: tuple[tuple[str, str], ...]
-    """Run id and reason of each that could not be written."""
+    """Run id and reason of each record that could not be written."""
     not_tried: int
-    """Left out after several failures in a row."""
+    """Records skipped after several failures in a row."""
     broken: tuple[BrokenRecord, ...]
-    """Files that hold no record."""
+    """Files that contain no valid record."""
     reconciled: int
-    """Runs that MLflow showed as running though their process is gone, now closed."""
+    """Runs that MLflow showed as running although their process had ended; they are closed now."""
 
     @property
     def complete(self) -> bool:
-        """Whether every record that can be read is now in MLflow."""
+        """True if every readable record is now in MLflow."""
         return not self.failed and not self.not_tried
 
 
 def sync(store: RecordStore, tracking_uri: str, progress: Progress | None = None) -> SyncReport:
-    """Mirror every record that MLflow does not hold faithfully, and close stale runs. Can be repeated at no cost.
+    """Mirror every record that MLflow lacks or has in an old version, and close stale runs. Idempotent.
 
     Raises:
-        MirrorError: if the tracking store cannot be opened or read; nothing has been changed then.
+        MirrorError: if the tracking store cannot be opened or read; nothing is changed then.
 
     """
     mirror = Mirror.open(tracking_uri, store.root)
@@ -94,16 +94,17 @@ def sync(store: RecordStore, tracking_uri: str, progress: Progress | None = None
 
 
 def reconcile(mirror: Mirror, store: RecordStore) -> int:
-    """Close the runs that MLflow shows as running though no live process has a marker for them; return how many.
+    """Close the runs that MLflow shows as running although no live process has a marker for them; return their number.
 
-    From the record where there is one, else as killed and interrupted. Runs of other stores are not looked at.
+    A run with a record is completed from it; one without is marked as killed and interrupted. Runs of other stores are
+    ignored.
 
     Raises:
-        MirrorError: if the tracking store fails; repeating is safe.
+        MirrorError: if the tracking store fails; it is safe to repeat.
 
     """
     stale = mirror.runs(condition="attributes.status = 'RUNNING'")
-    # Looked up after the search: a run that has ended in between has no marker any more, but it has a record.
+    # Read after the search: a run that has ended in between has no marker any more, but it has a record.
     alive = alive_run_ids(store.running_folder)
     closed = 0
     for run in stale:

@@ -1,4 +1,4 @@
-"""MLflow's own pages over the mirror: started with settings that make it answer soon, and opened at the right page."""
+"""Serve MLflow's own pages for the mirror, with settings for a fast start, and open the right page."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from benchsuite.records.mlflow.uris import TrackingUri, redact
 ANSWER_TIMEOUT_S = 120.0
 POLL_S = 0.1
 
-# To the first answer, measured on 2 quiet cores with MLflow 3.17: `mlflow server` as it comes, with 4 workers and a job
-# runner of 7 processes, 25 s; with one worker and without the runner 12 to 13 s; see ui_server for the rest of the way.
+# Time to the first answer on 2 quiet cores with MLflow 3.17: plain `mlflow server`, with 4 workers and a job runner of
+# 7 processes, 25 s; with one worker and no job runner 12 to 13 s. See ui_server for the further reduction.
 SERVER_ENVIRONMENT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
 @dataclass(frozen=True)
 class UiCommand:
-    """What starts the pages: arguments for the eye, and environment, where the address with its password is."""
+    """The command that starts the pages: arguments that may be shown, and environment with the address and password."""
 
     arguments: tuple[str, ...]
     environment: dict[str, str]
@@ -44,7 +44,7 @@ class UiCommand:
 def ui_command(tracking_uri: str, artifact_root: Path, host: str, port: int) -> UiCommand:
     """Return the command that serves MLflow's pages for a database or a folder.
 
-    The address goes through the environment: arguments can be read by every user of the machine.
+    The address is passed in the environment, because every user of the machine can read arguments.
     """
     arguments = (sys.executable, "-m", "benchsuite.records.mlflow.ui_server", host, str(port), artifact_root.as_uri())
     return UiCommand(arguments, {**ENVIRONMENT, **SERVER_ENVIRONMENT, URI_VARIABLE: tracking_uri})
@@ -52,10 +52,10 @@ def ui_command(tracking_uri: str, artifact_root: Path, host: str, port: int) -> 
 
 @contextlib.contextmanager
 def running_ui(tracking_uri: str, artifact_root: Path, host: str = "127.0.0.1", port: int = 5000) -> Iterator[str]:
-    """Serve the pages while the block runs; gives the address once they answer. ``port`` 0 takes a free one.
+    """Serve the pages while the block runs; yield the address once they answer. ``port`` 0 takes a free one.
 
     Raises:
-        MirrorError: if the port is taken, or the server ends or does not answer; with the server's last words.
+        MirrorError: if the port is taken, or the server exits or does not answer; with the end of the server's output.
 
     """
     port = _free_port(host, port)
@@ -64,10 +64,10 @@ def running_ui(tracking_uri: str, artifact_root: Path, host: str = "127.0.0.1", 
         process = subprocess.Popen(
             command.arguments,
             env={**os.environ, **command.environment},
-            stdin=subprocess.PIPE,  # never written to: its end tells the server that we are gone
+            stdin=subprocess.PIPE,  # never written to; when it closes, the server knows that we have ended
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C reaches us alone, and we end the server and its worker together
+            start_new_session=True,  # Ctrl-C reaches only us, and we stop the server and its worker together
         )
         try:
             _wait_for_answer(process, host, port, output)
@@ -88,16 +88,16 @@ def serve_ui(
     open_browser: bool = True,
     tell: Callable[[str], None] = print,
 ) -> None:
-    """Show MLflow's pages until interrupted. A server that is there already is only opened.
+    """Serve MLflow's pages until interrupted. If a server is running already, only open its page.
 
     Args:
         tracking_uri: the store to show.
-        artifact_root: where the mirror's artifacts lie.
+        artifact_root: folder of the mirror's artifacts.
         host: the address to listen on.
         port: the port to listen on; 0 takes a free one.
-        track: open this track's page; the page of the only track, or the list of all, if not given.
+        track: open this track's page; if not given, the page of the only track, or the list of all tracks.
         open_browser: also open the page in the browser.
-        tell: shown the page's address.
+        tell: called with the page's address.
 
     Raises:
         MirrorError: if the pages cannot be served.
@@ -119,15 +119,15 @@ def serve_ui(
 
 
 def page_of(tracks: dict[str, str], track: str | None) -> str:
-    """Return the path of a track's page, of the only track's if none is named, else of the list of all."""
+    """Return the path of a track's page; without a name, of the only track's page or of the list of all tracks."""
     chosen = tracks.get(track) if track else next(iter(tracks.values())) if len(tracks) == 1 else None
-    # Without it MLflow 3.17 shows its menu for language models; a version that does not know it leaves it alone.
+    # Without it MLflow 3.17 shows its menu for language models; a version that does not know it ignores it.
     menu = "?workflowType=machine_learning"
     return f"#/experiments/{quote(chosen)}/runs{menu}" if chosen else f"#/experiments{menu}"
 
 
 def tracks_served(address: str) -> dict[str, str]:
-    """Return the experiment id of every track that a served store holds; none if it does not say."""
+    """Return the experiment id of every track in a served store; empty if the server does not report them."""
     host, _, port = address.removeprefix("http://").rpartition(":")
     query = (
         f"/ajax-api/2.0/mlflow/experiments/search?max_results=1000&filter={quote(f'tags.`{TRACK_TAG}` != ' + repr(''))}"

@@ -1,9 +1,9 @@
-"""The process behind ``benchsuite ui``: MLflow's pages by one worker, in this process.
+"""The server process of ``benchsuite ui``: MLflow's pages with one worker, in this process.
 
-``mlflow server`` imports MLflow, starts uvicorn, and that imports MLflow again: 12 to 13 s to the first answer on 2
-cores, where this takes 6. It does what that command does (``_run_server`` in mlflow/server/__init__.py of 3.17) without
-its checks for several workers and job runners. The names it needs are MLflow's own; where a version lacks one, the
-command takes over.
+``mlflow server`` imports MLflow and starts uvicorn, which imports MLflow again: 12 to 13 s to the first answer on 2
+cores; this takes 6 s. It does the same as that command (``_run_server`` in mlflow/server/__init__.py of 3.17) without
+its checks for several workers and job runners. It uses MLflow's internal names; if a version lacks one, it runs the
+command instead.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ URI_VARIABLE = "MLFLOW_BACKEND_STORE_URI"
 
 
 def main(host: str, port: str, artifact_root: str) -> None:
-    """Serve until terminated; the store's address is in the environment, out of sight of other users."""
+    """Serve until terminated; the store's address is in the environment, which other users cannot see."""
     _end_with_parent()
     prepare_environment()
     uri = os.environ[URI_VARIABLE]
@@ -49,7 +49,7 @@ def main(host: str, port: str, artifact_root: str) -> None:
 
 
 def _end_with_parent() -> None:
-    """End when the other end of standard input goes, if it is a pipe: also a killed parent leaves no server behind."""
+    """Exit when standard input, if it is a pipe, is closed, so that even a killed parent leaves no server behind."""
     if not stat.S_ISFIFO(os.fstat(0).st_mode):
         return
 

@@ -1,4 +1,4 @@
-"""Addresses of tracking stores: the default beside the records, what kind one is, how to show it without secrets."""
+"""Addresses of tracking stores: the default one, the kinds of stores, and printing without secrets."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "postgres": 5432, "mysql": 3306, "mssql": 1433}
 
-# Up to the last @: SQLAlchemy takes a password with a slash in it.
-# Lengths are bounded, since a reason of 50,000 letters took 5 s without.
+# Up to the last @, because SQLAlchemy accepts a password that contains a slash.
+# Lengths are limited: without limits, a reason of 50,000 letters took 5 s.
 _USER_INFO = re.compile(r"(?P<scheme>[a-zA-Z0-9+.-]{1,30}://)[^\s'\"]{0,1000}@")
 _SECRET_OPTION = re.compile(
     r"(?i)(?P<name>[?&;][\w.-]{0,30}(?:pass|pwd|token|secret|key|user|sig)[\w.-]{0,30}=)[^&\s'\"]*"
@@ -25,18 +25,18 @@ def default_tracking_uri(store: Path) -> str:
 
 
 def default_artifact_root(store: Path) -> Path:
-    """Return ``<store>/mlartifacts``, where the mirror's copies of specs and records lie."""
+    """Return ``<store>/mlartifacts``, the folder of the mirror's copies of specs and records."""
     return store.resolve() / "mlartifacts"
 
 
 def redact(text: str) -> str:
-    """Replace user names, passwords and secret options of every address in a text by ``***``."""
+    """Replace user names, passwords and secret options of every address in a text with ``***``."""
     return _SECRET_OPTION.sub(r"\g<name>***", _USER_INFO.sub(r"\g<scheme>***@", text))
 
 
 @dataclass(frozen=True)
 class TrackingUri:
-    """One address of a tracking store. Its ``str`` is for people; ``raw`` may hold a password, for MLflow only."""
+    """The address of a tracking store. ``str`` hides secrets; ``raw`` may contain a password and is for MLflow only."""
 
     raw: str
 
@@ -55,7 +55,7 @@ class TrackingUri:
 
     @property
     def is_server(self) -> bool:
-        """Whether it is an MLflow server, which decides itself where artifacts go."""
+        """True if it is an MLflow server, which itself decides where artifacts go."""
         return self.scheme in {"http", "https"} or self.raw.startswith("databricks")
 
     @property
@@ -72,7 +72,7 @@ class TrackingUri:
 
     @property
     def lock_path(self) -> Path | None:
-        """Return the lock file for stores on this machine's disk; None where the server keeps order itself."""
+        """Return the lock file for stores on this machine's disk; None if a server handles concurrent access itself."""
         if self.sqlite_path is not None:
             return self.sqlite_path.with_name(self.sqlite_path.name + ".lock")
         if self.scheme == "file":
@@ -82,7 +82,7 @@ class TrackingUri:
 
     @property
     def endpoint(self) -> tuple[str, int] | None:
-        """Return host and port to try before MLflow does, or None if there is none or a proxy stands between."""
+        """Return host and port to try before MLflow does; None if there is none or a proxy is in between."""
         parts = urlsplit(self.raw)
         port = parts.port or DEFAULT_PORTS.get(self.scheme)
         if not parts.hostname or port is None:

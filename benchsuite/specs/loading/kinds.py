@@ -1,6 +1,6 @@
-"""Every kind of spec file, in one table: its folder, what messages call it, its model, and who checks the names in it.
+"""The table of spec file kinds: folder, name in messages, model and checker of each.
 
-A new kind of spec is a line here (and its folder in ``Kind``, which type checkers need spelt out).
+To add a kind of spec, add a line here and its folder to ``Kind``, which type checkers need spelt out.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Kind = Literal["datasets", "architectures", "hardware", "tracks", "suites", "exp
 """A kind of spec, by the name of its folder."""
 
 Checker = Callable[["Node", "SpecLibrary", "Directory"], list["Problem"]]
-"""Returns what is wrong with the names in a spec that fits its model."""
+"""Returns the problems with the names in a spec that is valid for its model."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class SpecKind:
     """One kind of spec file.
 
     Attributes:
-        singular: what messages and schemas call one.
-        model: what a file has to fit.
-        is_named_by_its_file: whether ``name`` must be the file's, because commands look it up by that.
-        check: checks what the model cannot: names of tracks, rules, metrics.
+        singular: the name of one such spec in messages and schemas.
+        model: the pydantic model that a file must be valid for.
+        is_named_by_its_file: True if ``name`` must equal the file's name, because commands look it up by that.
+        check: checks the names of tracks, rules and metrics, which the model cannot check.
     """
 
     singular: str
@@ -57,17 +57,17 @@ class SpecKind:
 
     @property
     def fields(self) -> frozenset[str]:
-        """Names of the fields that a file of this kind may have."""
+        """Return the names of the fields that a file of this kind may have."""
         return frozenset(name for model in models_of(self.model) for name in model.model_fields)
 
     @property
     def tags(self) -> frozenset[str]:
-        """What may stand after ``kind:`` in a file of this kind; empty if it has no such field."""
+        """Return the values allowed for ``kind:`` in a file of this kind; empty if it has no such field."""
         return frozenset(tag for model in models_of(self.model) for tag in tags_of(model))
 
 
 def _checked_by(module: str, function: str) -> Checker:
-    """Return a checker that is imported when it is first called: checkers resolve specs, which takes this table."""
+    """Return a checker that is imported on its first call, because checkers resolve specs and so import this table."""
 
     def check(node: Node, library: SpecLibrary, directory: Directory) -> list[Problem]:
         found: list[Problem] = getattr(import_module(f"benchsuite.specs.loading.{module}"), function)(
@@ -105,16 +105,16 @@ PARTS: dict[str, Any] = {
 
 @cache
 def adapter_of(kind: str) -> TypeAdapter[Any]:
-    """Return the validator of a part of a run or of a kind of spec file; built once, since building costs."""
+    """Return the validator of a part of a run or of a kind of spec file; built once, since building is slow."""
     models: dict[str, Any] = {str(folder): each.model for folder, each in SPEC_KINDS.items()}
     return TypeAdapter(PARTS.get(kind) or models[kind])
 
 
 def guess_kind(path: Path, node: Node) -> Kind | None:
-    """Return which kind of spec a file holds: by its folder's name, else by its ``kind`` and its fields.
+    """Return the kind of spec that a file holds: by its folder's name, else by its ``kind`` and its fields.
 
-    Of the kinds that know its ``kind``, or of all if none does, it is the one that knows most of its fields; None if
-    several know as many.
+    Among the kinds that have the file's ``kind`` value (or among all, if none has it), the one with the most of the
+    file's fields is returned; None if several have equally many.
     """
     if path.parent.name in SPEC_KINDS:
         return path.parent.name

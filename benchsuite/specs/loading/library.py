@@ -1,7 +1,7 @@
-"""Where specs lie, and how one names another.
+"""The library of spec files: its folders, and the lookup of a spec by name.
 
 A library is a list of folders, each with ``datasets/ architectures/ hardware/ tracks/ suites/ experiments/ reference/
-claims/`` in it. A name means the same file everywhere: a name that two folders have is an error, not a matter of order.
+claims/`` in it. A name means the same file everywhere: the same name in two folders is an error; order decides nothing.
 """
 
 from __future__ import annotations
@@ -82,11 +82,11 @@ class SpecLibrary:
         raise SpecError([at.problem(message, field)], subject=at.file or "request")
 
     def load(self, kind: Kind, name: str, asked_at: Mark | None = None, field: str | None = None) -> Node:
-        """Return a spec by name with all that it extends and refers to laid out."""
+        """Return a spec by name, with everything that it extends and refers to filled in."""
         return self._load_file(kind, self.find(kind, name, asked_at, field), ())
 
     def load_file(self, kind: Kind, path: Path) -> Node:
-        """Return a spec from any file, with all that it extends and refers to laid out."""
+        """Return a spec from any file, with everything that it extends and refers to filled in."""
         return self._load_file(kind, path, ())
 
     def _load_file(self, kind: Kind, path: Path, chain: tuple[Path, ...]) -> Node:
