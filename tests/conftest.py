@@ -20,6 +20,7 @@ from benchsuite.registry.manager import Registry, build_registry, installed_regi
 from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
 
 from . import factories
+from .scheduling import pytest_xdist_make_scheduler  # noqa: F401 - a hook
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -37,8 +37,6 @@ from ray.cluster_utils import Cluster  # noqa: E402
 
 from benchsuite.execution.ray_executor import POLL_S, RayExecutor, Resources, resolve_for_cluster, resources_for  # noqa: E402
 
-pytestmark = pytest.mark.xdist_group("ray")
-
 ENDLESS = {"epochs": 100_000}
 """Until a test has seen what it waits for: a run that the clock ends may end before, on a machine that is slow."""
 PATIENCE_S = 240.0

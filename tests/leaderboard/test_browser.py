@@ -25,7 +25,7 @@ SWITCHES = (
     "--window-size=1400,1000",
 )
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")

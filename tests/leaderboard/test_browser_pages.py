@@ -40,7 +40,7 @@ KINDS = {
 }
 """One page of each kind; the run's has its id in its name."""
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 
 def hostile_audit(environment) -> RuleAudit:

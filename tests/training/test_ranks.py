@@ -20,8 +20,6 @@ from benchsuite.training.seeds import derive_seeds, generator
 
 from .ranks_worker import CASES, spec_of, train
 
-pytestmark = pytest.mark.xdist_group("torchrun")
-
 WORKER = Path(__file__).with_name("ranks_worker.py")
 
 

@@ -7,7 +7,7 @@ from importlib.metadata import distributions, entry_points
 
 import pytest
 
-pytestmark = [pytest.mark.separate_environment, pytest.mark.xdist_group("third_party")]
+pytestmark = pytest.mark.separate_environment
 
 RULE = "direct_random_target_projection"
 

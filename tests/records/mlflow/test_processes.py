@@ -16,8 +16,6 @@ from benchsuite.records.mlflow.uris import default_tracking_uri
 from benchsuite.records.model import RunRecord
 from benchsuite.records.store import RecordStore
 
-pytestmark = pytest.mark.xdist_group("mlflow_processes")
-
 SENDS_TELEMETRY = 7
 
 
