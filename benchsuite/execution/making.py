@@ -84,10 +84,13 @@ class Workshop:
         """Return True if a run has an earlier record; the record is then added to the results."""
         earlier = run.earlier_record()
         if earlier is not None:
-            result.records.append(earlier)
-            result.reused.add(earlier.run_id)
-            self.on_reuse(earlier)
+            self._reuse(earlier, result)
         return earlier is not None
+
+    def _reuse(self, record: RunRecord, result: SessionResult) -> None:
+        result.records.append(record)
+        result.reused.add(record.run_id)
+        self.on_reuse(record)
 
     def make_all(self, runs: Sequence[SelectedRun], result: SessionResult) -> None:
         """Find or make the record of every run; wait for runs that another command is making.
@@ -114,7 +117,11 @@ class Workshop:
         if self.has_record(run, result):
             return True
         try:
-            result.records.append(run.execute())
+            record = run.execute(unless_finished=True)
         except RunningElsewhereError:
             return False
+        if run.found is None:
+            result.records.append(record)
+        else:
+            self._reuse(record, result)
         return True

@@ -61,7 +61,7 @@ def make_run(selected: SelectedRun, place: RunContext, events: Any) -> RunRecord
     if earlier is not None:
         return earlier
     try:
-        record = run.execute()
+        record = run.execute(unless_finished=True)
     except InterruptedRunError as stop:
         return stop.record
     except RunningElsewhereError:

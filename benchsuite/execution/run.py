@@ -52,6 +52,8 @@ class Run:
     ) -> None:
         self.state: RunState = begin(selected, data, store, registry, fresh, ranks, tell)
         self.spec = selected.spec
+        self.found: RunRecord | None = None
+        """Record that another command wrote just before this run was locked."""
         self.id, self.key = self.state.identity.run_id, self.state.identity.result_key
 
     @property
@@ -67,8 +69,12 @@ class Run:
             found if found and found.result_key == self.key and found.status in FINAL_STATUSES else None
         )
 
-    def execute(self) -> RunRecord:
+    def execute(self, *, unless_finished: bool = False) -> RunRecord:
         """Train until the run ends or is stopped, and write the record.
+
+        Args:
+            unless_finished: return the record instead if another command has finished the run by now: between the
+                search for a record and the lock.
 
         Raises:
             InterruptedRunError: on Ctrl-C or SIGTERM, after the record has been written.
@@ -79,6 +85,9 @@ class Run:
         """
         ranks = self.state.ranks
         with claimed(self.id, self.state.store, ranks):
+            self.found = self.earlier_record() if unless_finished else None
+            if self.found is not None:
+                return self.found
             try:
                 ending, failure = self._train_to_an_end()
             except KeyboardInterrupt:  # during training, or while another ending was handled

@@ -70,7 +70,7 @@ def test_out_writes_one_file_a_rule_that_reads_back(command: Command, tmp_path: 
     read = list(read_audits(tmp_path / "audits"))
     assert [found.model_dump(mode="json") for found in read] == done.json
     assert read[0].needs.forms == ("vectorized",)
-    assert read[0].summary.startswith("Broadcasts the output error vector")
+    assert read[0].summary.startswith("Broadcast the output error vector")
 
 
 def test_the_schema_of_an_audit_is_published(command: Command):

@@ -327,3 +327,16 @@ def test_a_checkpoint_that_cannot_be_written_does_not_cost_the_run(
     assert run.execute().status == "completed"
     assert "the run goes on without" in caplog.text
     assert not list(run.checkpoint_path.parent.iterdir())
+
+
+def test_a_run_that_another_command_finishes_before_the_lock_is_taken_is_not_made_again(
+    make_spec: MakeSpec, make_run: MakeRun
+) -> None:
+    """Catches two commands on one store that make the same run: the second looked for a record, waited for the lock,
+    and trained although the record was there by then."""
+    spec = make_spec()
+    second = make_run(spec)
+    assert second.earlier_record() is None
+    first = make_run(spec).execute()
+    assert second.execute(unless_finished=True) == first
+    assert second.found == first

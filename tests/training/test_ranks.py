@@ -85,7 +85,7 @@ def test_gradients_are_sent_while_autograd_is_at_others(together: list[dict[str,
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 @pytest.mark.parametrize("examples", [5, 6, 64])
 def test_parts_cover_a_batch_once(size: int, examples: int) -> None:
-    taken = [i for rank in range(size) for i in range(examples)[Ranks(rank, size).part(examples)]]
+    taken = [i for rank in range(size) for i in range(examples)[Ranks(rank, size).local_slice(examples)]]
     assert taken == list(range(examples))
 
 
