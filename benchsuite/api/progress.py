@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from benchsuite.execution.pairs import RefusedPair
+from benchsuite.execution.compatibility import RefusedPair
 from benchsuite.records.experiment import ExperimentRecord, Trajectory
 from benchsuite.records.model import EpochMetrics, RunRecord
 from benchsuite.registry import hookimpl
