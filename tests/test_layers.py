@@ -36,7 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "__init__": GROUND | {"api"},
     "cli": GROUND | {"api"},
     "__main__": {"cli"},
-    "benchsuite_rules": GROUND | {"networks", "credit", "registry", "plugin"},
+    "benchsuite_rules": {"plugin"},
     "benchsuite_leaderboard": GROUND | {"specs", "records", "results", "papers"},
 }
 ROOTS = {
@@ -119,6 +119,10 @@ def test_no_rule_mentions_a_kind_of_map() -> None:
         assert not names & {"Dense", "Conv2d", "conv2d", "linear"}, path
 
 
-@pytest.mark.parametrize(("rule", "lines"), [("feedback_alignment", 60), ("direct_feedback_alignment", 100)])
+@pytest.mark.parametrize(("rule", "lines"), [("feedback_alignment", 50), ("direct_feedback_alignment", 88)])
 def test_a_rule_is_one_short_file(rule: str, lines: int) -> None:
-    assert len((ROOTS["benchsuite_rules"] / f"{rule}.py").read_text().splitlines()) <= lines
+    """Catches a contract that asks more and more of a rule; imports stand one per line and do not count."""
+    text = (ROOTS["benchsuite_rules"] / f"{rule}.py").read_text(encoding="utf-8")
+    imports = (node for node in ast.parse(text).body if isinstance(node, ast.Import | ast.ImportFrom))
+    imported = sum((node.end_lineno or node.lineno) - node.lineno + 1 for node in imports)
+    assert len(text.splitlines()) - imported <= lines

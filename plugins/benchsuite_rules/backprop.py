@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from benchsuite.credit import ReplacedFeedbackRule
-from benchsuite.credit.rule import Rule, RuleTraits
-from benchsuite.registry import hookimpl
+from benchsuite.plugin import ReplacedFeedbackRule, Rule, RuleTraits, hookimpl
 
 BENCHSUITE_CONTRACT = 1
 

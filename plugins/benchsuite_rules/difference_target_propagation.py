@@ -10,12 +10,25 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
-from benchsuite.credit import DrawnFeedbackConfig, FeedbackWeights, RandomStream, Tape, normal_noise, record_forward
-from benchsuite.credit.rule import Batch, CreditWork, LearnedFeedback, Rule, RuleTraits, StepResult
-from benchsuite.networks.network import Network
-from benchsuite.networks.nonlinearity import NONLINEARITIES, Nonlinearity
-from benchsuite.networks.shapes.network_shapes import NetworkShapes
-from benchsuite.registry import hookimpl
+from benchsuite.plugin import (
+    NONLINEARITIES,
+    Batch,
+    CreditWork,
+    DrawnFeedbackConfig,
+    FeedbackWeights,
+    LearnedFeedback,
+    Network,
+    NetworkShapes,
+    Nonlinearity,
+    RandomStream,
+    Rule,
+    RuleTraits,
+    StepResult,
+    Tape,
+    hookimpl,
+    normal_noise,
+    record_forward,
+)
 
 BENCHSUITE_CONTRACT = 1
 

@@ -8,11 +8,18 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
-from benchsuite.credit import record_forward
-from benchsuite.credit.rule import Batch, CreditWork, Rule, RuleConfig, RuleTraits, StepResult
-from benchsuite.networks.network import Network
-from benchsuite.networks.shapes.network_shapes import NetworkShapes
-from benchsuite.registry import hookimpl
+from benchsuite.plugin import (
+    Batch,
+    CreditWork,
+    Network,
+    NetworkShapes,
+    Rule,
+    RuleConfig,
+    RuleTraits,
+    StepResult,
+    hookimpl,
+    record_forward,
+)
 
 BENCHSUITE_CONTRACT = 1
 

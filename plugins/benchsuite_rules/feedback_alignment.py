@@ -6,11 +6,7 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
-from benchsuite.credit import DrawnFeedbackConfig, ReplacedFeedbackRule
-from benchsuite.credit.rule import Rule, RuleTraits
-from benchsuite.networks.maps import LinearMap
-from benchsuite.networks.network import Network
-from benchsuite.registry import hookimpl
+from benchsuite.plugin import DrawnFeedbackConfig, LinearMap, Network, ReplacedFeedbackRule, Rule, RuleTraits, hookimpl
 
 BENCHSUITE_CONTRACT = 1
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 from pydantic import Field
 
-from benchsuite.credit import DrawnFeedbackConfig, LearnedFeedbackRule
-from benchsuite.credit.rule import Rule, RuleTraits
-from benchsuite.registry import hookimpl
+from benchsuite.plugin import DrawnFeedbackConfig, LearnedFeedbackRule, Rule, RuleTraits, hookimpl
 
 BENCHSUITE_CONTRACT = 1
 

@@ -10,10 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from benchsuite.credit.rule import Batch, CreditWork, Rule, RuleTraits, StepResult
-from benchsuite.networks.segments import Segment
-from benchsuite.networks.shapes.network_shapes import NetworkShapes
-from benchsuite.registry import hookimpl
+from benchsuite.plugin import Batch, CreditWork, NetworkShapes, Rule, RuleTraits, Segment, StepResult, hookimpl
 from benchsuite_rules.direct_feedback_alignment import DirectFeedbackAlignment, DirectFeedbackAlignmentConfig
 
 BENCHSUITE_CONTRACT = 1

@@ -6,11 +6,21 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
-from benchsuite.credit import RandomStream, Tape, normal_noise, record_forward
-from benchsuite.credit.rule import Batch, CreditWork, Rule, RuleConfig, RuleTraits, StepResult
-from benchsuite.networks.network import Network
-from benchsuite.networks.shapes.network_shapes import NetworkShapes
-from benchsuite.registry import hookimpl
+from benchsuite.plugin import (
+    Batch,
+    CreditWork,
+    Network,
+    NetworkShapes,
+    RandomStream,
+    Rule,
+    RuleConfig,
+    RuleTraits,
+    StepResult,
+    Tape,
+    hookimpl,
+    normal_noise,
+    record_forward,
+)
 
 BENCHSUITE_CONTRACT = 1
 

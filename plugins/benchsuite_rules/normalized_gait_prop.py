@@ -8,9 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from benchsuite.credit import TargetConfig, TargetRule
-from benchsuite.credit.rule import Batch, Rule, RuleTraits
-from benchsuite.registry import hookimpl
+from benchsuite.plugin import Batch, Rule, RuleTraits, TargetConfig, TargetRule, hookimpl
 
 BENCHSUITE_CONTRACT = 1
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from benchsuite.credit import record_forward
-from benchsuite.credit.rule import Batch, Rule, RuleTraits, StepResult
-from benchsuite.registry import hookimpl
+from benchsuite.plugin import Batch, Rule, RuleTraits, StepResult, hookimpl, record_forward
 
 BENCHSUITE_CONTRACT = 1
 

@@ -8,11 +8,20 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
-from benchsuite.credit import FeedbackWeights, MapKind, RandomStream, ReplacedFeedbackRule, ScaleName, scale_of
-from benchsuite.credit.rule import Rule, RuleConfig, RuleTraits
-from benchsuite.networks.maps import LinearMap
-from benchsuite.networks.network import Network
-from benchsuite.registry import hookimpl
+from benchsuite.plugin import (
+    FeedbackWeights,
+    LinearMap,
+    MapKind,
+    Network,
+    RandomStream,
+    ReplacedFeedbackRule,
+    Rule,
+    RuleConfig,
+    RuleTraits,
+    ScaleName,
+    hookimpl,
+    scale_of,
+)
 
 BENCHSUITE_CONTRACT = 1
 

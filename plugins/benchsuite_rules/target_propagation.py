@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from benchsuite.credit import Precision, TargetConfig, TargetRule
-from benchsuite.credit.rule import Batch, Rule, RuleTraits
-from benchsuite.registry import hookimpl
+from benchsuite.plugin import Batch, Precision, Rule, RuleTraits, TargetConfig, TargetRule, hookimpl
 
 BENCHSUITE_CONTRACT = 1
 

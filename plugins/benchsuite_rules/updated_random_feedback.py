@@ -6,10 +6,17 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
-from benchsuite.credit import DrawnFeedbackConfig, FeedbackWeights, LearnedFeedbackRule
-from benchsuite.credit.rule import Batch, Rule, RuleTraits, StepResult
-from benchsuite.networks.network import Network
-from benchsuite.registry import hookimpl
+from benchsuite.plugin import (
+    Batch,
+    DrawnFeedbackConfig,
+    FeedbackWeights,
+    LearnedFeedbackRule,
+    Network,
+    Rule,
+    RuleTraits,
+    StepResult,
+    hookimpl,
+)
 
 BENCHSUITE_CONTRACT = 1
 

@@ -11,13 +11,21 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 from torch import Generator, Tensor
 
-from benchsuite.credit import Distribution, DrawnFeedbackConfig, FeedbackWeights, RandomStream, ReplacedFeedbackRule
-from benchsuite.credit.rule import CreditWork, Rule, RuleTraits
-from benchsuite.networks.maps import LinearMap
-from benchsuite.networks.network import Network
-from benchsuite.networks.segments import ProbeNorm
-from benchsuite.networks.shapes.network_shapes import NetworkShapes
-from benchsuite.registry import hookimpl
+from benchsuite.plugin import (
+    CreditWork,
+    Distribution,
+    DrawnFeedbackConfig,
+    FeedbackWeights,
+    LinearMap,
+    Network,
+    NetworkShapes,
+    ProbeNorm,
+    RandomStream,
+    ReplacedFeedbackRule,
+    Rule,
+    RuleTraits,
+    hookimpl,
+)
 
 BENCHSUITE_CONTRACT = 1
 

@@ -16,9 +16,7 @@ from benchsuite.registry.sources import rule_source_hash
 from benchsuite.version import CONTRACT_VERSION
 
 GOOD = """
-from benchsuite.credit import ReplacedFeedbackRule
-from benchsuite.registry import hookimpl
-from benchsuite.credit.rule import RuleTraits
+from benchsuite.plugin import ReplacedFeedbackRule, RuleTraits, hookimpl
 
 BENCHSUITE_CONTRACT = 1
 
@@ -137,7 +135,7 @@ def test_all_kinds_of_contributions_are_collected(plugins: Plugins, tmp_path: Pa
         GOOD
         + f"""
 from pathlib import Path
-from benchsuite.diagnostics.contract import Diagnostic
+from benchsuite.plugin import Diagnostic
 class Count(Diagnostic):
     name = "count"
     summary = "How many."
