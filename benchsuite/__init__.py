@@ -205,7 +205,7 @@ _MODULES = {
     ),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
-"""Where each public name is, for ``__getattr__``; the same as in the imports for type checkers above."""
+"""Module of each public name, for ``__getattr__``; the same as in the imports for type checkers above."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1135,7 +1135,7 @@ SABOTAGES = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one sabotage ended.
+    """The result of one sabotage.
 
     Attributes:
         sabotage: the sabotage.

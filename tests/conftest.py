@@ -25,7 +25,7 @@ from .scheduling import pytest_xdist_make_scheduler  # noqa: F401 - a hook
 REPOSITORY = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 LEFT_OUT = pytest.StashKey[Counter[str]]()
-"""How many tests were left out, by the marker that says why."""
+"""Number of tests left out, by the marker that says why."""
 REASONS = {
     "full": "beyond the covering set (`pytest -m full` runs them)",
     "slow": "of minutes (`pytest -m slow` runs them)",

@@ -1,4 +1,4 @@
-"""Which tests of a parallel run stay together in one worker."""
+"""Keep tests of one group together in one worker of a parallel run."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
@@ -18,12 +19,12 @@ WIDTH = 200
 HTML = '<pre style="white-space:pre;overflow-x:auto;line-height:normal;font-family:monospace">{code}</pre>'
 
 
-class Displayed:
+class Displayed(ABC):
     """Base class of results that can be shown as a table; ``parts`` returns its content."""
 
+    @abstractmethod
     def parts(self) -> Sequence[Part]:
         """Return the parts that the command prints, in order."""
-        raise NotImplementedError
 
     def table(self) -> str:
         """Return the text that the command prints."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args, overload
+from typing import Any, get_args, overload
 
 from rich.table import Table
 from rich.text import Text
 
 from benchsuite.api.display import Displayed, Part
+from benchsuite.api.names import Section
 from benchsuite.api.options import Paths
 from benchsuite.api.workspace import Workspace, open_workspace
 from benchsuite.errors import SpecError
@@ -18,19 +19,6 @@ from benchsuite.registry.manager import Origin, PluginFailure, Registry
 from benchsuite.specs.loading.kinds import Kind
 from benchsuite.specs.loading.tree import read
 
-Section = Literal[
-    "rules",
-    "tracks",
-    "suites",
-    "experiments",
-    "datasets",
-    "architectures",
-    "hardware",
-    "reference",
-    "claims",
-    "diagnostics",
-    "plugins",
-]
 SECTIONS: tuple[Section, ...] = get_args(Section)
 
 

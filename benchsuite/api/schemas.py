@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from pydantic import TypeAdapter
 
+from benchsuite.api.names import SchemaName
 from benchsuite.api.options import PathLike
 from benchsuite.errors import Problem, SpecError, nearest
 from benchsuite.files import write_text_atomically
@@ -17,22 +18,6 @@ from benchsuite.records.model import RunRecord
 from benchsuite.specs.loading.kinds import SPEC_KINDS
 from benchsuite.specs.models.protocol import ProtocolSpec
 from benchsuite.specs.models.track import RunSpec
-
-SchemaName = Literal[
-    "dataset",
-    "architecture",
-    "protocol",
-    "hardware",
-    "track",
-    "suite",
-    "experiment",
-    "reference",
-    "claim",
-    "run",
-    "record",
-    "experiment_record",
-    "rule_audit",
-]
 
 
 def schemas() -> dict[str, Any]:

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from benchsuite.api.names import Section
 from benchsuite.cli.options import JsonOption, SpecsOption, print_json, show
-
-Section = Literal[
-    "rules",
-    "tracks",
-    "suites",
-    "experiments",
-    "datasets",
-    "architectures",
-    "hardware",
-    "reference",
-    "claims",
-    "diagnostics",
-    "plugins",
-]
 
 
 def list_(

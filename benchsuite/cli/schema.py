@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from benchsuite.api.names import SchemaName
 from benchsuite.cli.options import print_json
-
-SchemaName = Literal[
-    "dataset",
-    "architecture",
-    "protocol",
-    "hardware",
-    "track",
-    "suite",
-    "experiment",
-    "reference",
-    "claim",
-    "run",
-    "record",
-    "experiment_record",
-    "rule_audit",
-]
 
 
 def schema(

@@ -1,4 +1,4 @@
-"""What availability checks of several data sets share. Imports nothing heavy."""
+"""Availability checks that several data sets share. Imports nothing heavy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Locks on runs: of several commands that share a store, only one makes a run at a time."""
+"""Lock each run, so that commands that share a store never make it at the same time."""
 
 from __future__ import annotations
 

@@ -227,7 +227,7 @@ class RunRecord(RecordModel):
     def final_test(self) -> SetMetrics | None:
         """Return the test set metrics after the last epoch, which are the run's result; None unless it completed.
 
-        An earlier measurement is not the run's result, and neither is the last one of a run that was stopped.
+        Earlier measurements, and the last one of a stopped run, are not results.
         """
         return self._last_epoch.test if self._last_epoch else None
 

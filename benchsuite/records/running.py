@@ -117,7 +117,7 @@ def _locked(path: Path) -> Iterator[bool]:
         lock.acquire(timeout=CLAIM_TIMEOUT_S, poll_interval=CLAIM_TIMEOUT_S / 10)
     except Timeout:
         raise RunningElsewhereError(path.stem) from None
-    except NotImplementedError:
+    except NotImplementedError:  # filelock: this file system has no locks; the marker alone decides
         pass
     except OSError as error:
         raise StoreError(f"cannot lock {path}: {error.strerror or error}; choose another store") from error

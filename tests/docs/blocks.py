@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 FENCED_LANGUAGES = frozenset({"python", "sh", "yaml", "toml", "text"})
-"""What a block may be; ``text`` is output, and is not looked at."""
+"""Allowed languages of a block; ``text`` is output and is not checked."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from .blocks import FENCED_LANGUAGES, Block, blocks_of, paragraphs_of
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = sorted(p for p in DOCS.rglob("*.md") if "decisions" not in p.parts)
 SMALL = {"protocol.epochs": 1, "dataset.train_limit": 320}
-"""What every run of an example is made with, so that all pages take a minute."""
+"""Overrides of every example's run; with them, all pages together take a minute."""
 
 
 def _name(page: Path) -> str:

@@ -94,7 +94,7 @@ class TestWeightMirrorOfTheAuthors(RuleConformance):
 
 
 class TestWeightMirrorOfEverythingElse(RuleConformance):
-    """What neither preset has; two mirror batches a step, drawn from a stream that has to be saved."""
+    """Settings of neither preset; two mirror batches per step, drawn from a stream that must be saved."""
 
     rule = WeightMirror
     config = WeightMirror.Config(

@@ -1,4 +1,4 @@
-"""What ``benchsuite new`` writes: small projects that work as they are."""
+"""Projects that ``benchsuite new`` writes; they work as they are."""
 
 from benchsuite.registry.scaffold.rule_project import create_rule_project
 

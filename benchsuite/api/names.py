@@ -1,0 +1,37 @@
+"""Names that the library and the command both accept. Imports nothing heavy, since ``--help`` shows them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Section = Literal[
+    "rules",
+    "tracks",
+    "suites",
+    "experiments",
+    "datasets",
+    "architectures",
+    "hardware",
+    "reference",
+    "claims",
+    "diagnostics",
+    "plugins",
+]
+"""A kind of thing that can be listed."""
+
+SchemaName = Literal[
+    "dataset",
+    "architecture",
+    "protocol",
+    "hardware",
+    "track",
+    "suite",
+    "experiment",
+    "reference",
+    "claim",
+    "run",
+    "record",
+    "experiment_record",
+    "rule_audit",
+]
+"""A JSON Schema by name."""
