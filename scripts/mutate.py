@@ -151,7 +151,7 @@ SABOTAGES = (
     Sabotage(
         "what is kept of a pretraining goes on learning",
         "benchsuite/training/build_trainer.py",
-        "network.freeze(kept or ())",
+        "network.freeze(pretrained or ())",
         "pass",
         "tests/training/test_pretraining.py",
     ),
@@ -1007,8 +1007,8 @@ SABOTAGES = (
     Sabotage(
         "a run that another command has made is made anew",
         "benchsuite/execution/ray_executor.py",
-        "place.fresh and attempt.is_first",
-        "place.fresh and attempt.number == 0",
+        "context.fresh and attempt.is_first",
+        "context.fresh and attempt.number == 0",
         "tests/execution/test_ray_executor.py",
     ),
     Sabotage(

@@ -53,15 +53,15 @@ class PeriodicCheckpoint:
         run: the run to save.
         trainer: holds the network, rule, optimizer and random streams to save.
         stage: pretraining, or the run's main training.
-        kept: states of the segments that the run took over from its pretraining.
+        pretrained: states of the segments that the run took over from its pretraining.
 
     """
 
-    def __init__(self, run: RunState, trainer: Trainer, stage: Stage, kept: SegmentStates) -> None:
+    def __init__(self, run: RunState, trainer: Trainer, stage: Stage, pretrained: SegmentStates) -> None:
         self.run = run
         self.trainer = trainer
         self.stage: Stage = stage
-        self.kept = kept
+        self.pretrained = pretrained
         self.last_saved = time.perf_counter()
 
     def save_if_due(self) -> None:
@@ -80,7 +80,7 @@ class PeriodicCheckpoint:
             "result_key": run.identity.result_key,
             "stage": self.stage,
             "channels_last": self.trainer.channels_last,
-            "kept": {name: dict(state) for name, state in self.kept.items()},
+            "kept": {name: dict(state) for name, state in self.pretrained.items()},
             "trainer": self.trainer.state(),  # gathers from all ranks
             "pretraining": [e.model_dump_json() for e in progress.pretraining],
             "epochs": [e.model_dump_json() for e in progress.epochs],

@@ -48,7 +48,7 @@ def threads_of(hardware: HardwareSpec) -> int:
 class Executor(Protocol):
     """Maker of runs in other processes or on other machines, several at a time."""
 
-    def check(self, runs: Sequence[SelectedRun], place: RunContext) -> None:
+    def check(self, runs: Sequence[SelectedRun], context: RunContext) -> None:
         """Check that every run can be made, before the first starts.
 
         Raises:
@@ -56,10 +56,10 @@ class Executor(Protocol):
         """
 
     def make(
-        self, runs: Sequence[SelectedRun], place: RunContext, tell: SendEvent, lost: LostRunHandler
+        self, runs: Sequence[SelectedRun], context: RunContext, emit: SendEvent, lost: LostRunHandler
     ) -> Iterator[RunRecord]:
         """Yield the record of every run as it ends; the record is in the store by then.
 
-        ``tell`` gets the events before a run's end. A ``KeyboardInterrupt`` is raised again after the started runs have
+        ``emit`` gets the events before a run's end. A ``KeyboardInterrupt`` is raised again after the started runs have
         written their records.
         """

@@ -11,18 +11,18 @@ from benchsuite.training.ranks import Ranks
 
 
 @contextmanager
-def claimed(run_id: str, store: RecordStore, ranks: Ranks) -> Iterator[None]:
+def run_lock(run_id: str, store: RecordStore, ranks: Ranks) -> Iterator[None]:
     """Lock a run for the length of the block, on behalf of all ranks.
 
     Raises:
         RunningElsewhereError: on every rank, if another live process is making this run.
 
     """
-    with ExitStack() as claim:
+    with ExitStack() as stack:
         taken = False
         if ranks.is_rank0:
             try:
-                claim.enter_context(marked_running(store.running_folder, run_id))
+                stack.enter_context(marked_running(store.running_folder, run_id))
             except RunningElsewhereError:
                 taken = True
         if ranks.broadcast_object(taken):

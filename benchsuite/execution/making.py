@@ -71,10 +71,10 @@ class Workshop:
         """Store the shapes of networks that are known already, so that they are not worked out again."""
         self._laid_out = {run.selected.command: run for run in laid_out}
 
-    def run_of(self, selected: SelectedRun, again: bool = False, tell: SendEvent | None = None) -> Run:
+    def run_of(self, selected: SelectedRun, again: bool = False, emit: SendEvent | None = None) -> Run:
         """Return a run that has not started; ``again`` if another process was making it, so a record may exist now."""
         data = self.loader.load(selected.spec.dataset)
-        run = Run(selected, data, self.store, self.registry, self.fresh and not again, self.ranks, tell)
+        run = Run(selected, data, self.store, self.registry, self.fresh and not again, self.ranks, emit)
         known = self._laid_out.get(selected.command)
         if known is not None and known.selected is selected:
             run.state.shapes = known.shapes

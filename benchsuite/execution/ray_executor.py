@@ -161,7 +161,7 @@ class RayExecutor:
 
     # --- before the first run ---
 
-    def check(self, runs: Sequence[SelectedRun], place: RunContext) -> None:
+    def check(self, runs: Sequence[SelectedRun], context: RunContext) -> None:
         """Check that a machine is large enough for each run, and that all machines see the store and have our versions.
 
         Raises:
@@ -174,19 +174,19 @@ class RayExecutor:
             if not any(need.fits(node["Resources"]) for node in machines):
                 there = "; ".join(sorted({_described(node["Resources"]) for node in machines}))
                 raise HardwareError(f"no machine of the cluster has room for hardware '{name}': {need}. There: {there}")
-        self._require_same_environment(machines, place)
+        self._require_same_environment(machines, context)
 
-    def _require_same_environment(self, machines: list[dict[str, Any]], place: RunContext) -> None:
+    def _require_same_environment(self, machines: list[dict[str, Any]], context: RunContext) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        token = place.store / f".looked-for-{uuid.uuid4().hex}"
+        token = context.store / f".looked-for-{uuid.uuid4().hex}"
         token.touch()
         try:
             task = self.ray.remote(num_cpus=0, max_retries=0)(probe_machine)
             asked = {
                 node["NodeManagerHostname"] + " " + node["NodeID"][:8]: task.options(
                     scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-                ).remote(token, place.data_root)
+                ).remote(token, context.data_root)
                 for node in machines
             }
             seen = {name: self._seen_by(answer) for name, answer in asked.items()}
@@ -194,7 +194,7 @@ class RayExecutor:
             raise HardwareError(f"a machine of the cluster does not answer: {first_line(error)}") from error
         finally:
             token.unlink(missing_ok=True)
-        expected = {**probe_machine(place.store, place.data_root), "the store": "seen", "data": "seen"}
+        expected = {**probe_machine(context.store, context.data_root), "the store": "seen", "data": "seen"}
         wrong = [
             f"  {machine}: {what} {'is ' if 'seen' in value else ''}{value}, expected {expected[what]}"
             for machine, found in sorted(seen.items())
@@ -202,7 +202,9 @@ class RayExecutor:
             if value != expected[what]
         ]
         if wrong:
-            folders = f"the store {place.store} and the data {place.data_root} must be the same folders on all machines"
+            folders = (
+                f"the store {context.store} and the data {context.data_root} must be the same folders on all machines"
+            )
             raise HardwareError("\n".join(["machines of the cluster differ:", *wrong, f"  {folders}"]))
 
     def _seen_by(self, answer: ObjectRef[dict[str, str]]) -> dict[str, str] | None:
@@ -216,7 +218,7 @@ class RayExecutor:
     # --- the runs ---
 
     def make(
-        self, runs: Sequence[SelectedRun], place: RunContext, tell: SendEvent, lost: LostRunHandler
+        self, runs: Sequence[SelectedRun], context: RunContext, emit: SendEvent, lost: LostRunHandler
     ) -> Iterator[RunRecord]:
         """Yield records as runs end; a run whose worker is lost continues elsewhere, from its last checkpoint.
 
@@ -235,12 +237,12 @@ class RayExecutor:
                 now = time.monotonic()
                 due = [attempt for attempt in waiting if attempt.not_before <= now]
                 waiting = [attempt for attempt in waiting if attempt.not_before > now]
-                pending |= {self._submit(attempt, place, events): attempt for attempt in due}
+                pending |= {self._submit(attempt, context, events): attempt for attempt in due}
                 ended = self._wait_for_one(list(pending))
-                _forward_events(events, tell)
+                _forward_events(events, emit)
                 for answer in ended:
                     attempt = pending.pop(answer)
-                    outcome = self._outcome_of(answer, attempt, place)
+                    outcome = self._outcome_of(answer, attempt, context)
                     if isinstance(outcome, Attempt):
                         waiting.append(outcome)
                     elif isinstance(outcome, LostRun):
@@ -248,8 +250,8 @@ class RayExecutor:
                     else:
                         yield outcome
         except BaseException:
-            self._stop(pending, place)
-            _forward_events(events, tell)
+            self._stop(pending, context)
+            _forward_events(events, emit)
             raise
         finally:
             events.shutdown(force=True)
@@ -262,18 +264,18 @@ class RayExecutor:
         ended: list[ObjectRef[RunRecord | None]] = self.ray.wait(answers, num_returns=1, timeout=POLL_S)[0]
         return ended
 
-    def _submit(self, attempt: Attempt, place: RunContext, events: Any) -> ObjectRef[RunRecord | None]:
+    def _submit(self, attempt: Attempt, context: RunContext, events: Any) -> ObjectRef[RunRecord | None]:
         need = resources_for(attempt.selected.spec)
         # A later attempt uses what an earlier one saved or finished, also if the command said to start afresh.
-        place = replace(place, fresh=place.fresh and attempt.is_first)
+        context = replace(context, fresh=context.fresh and attempt.is_first)
         # No retries by Ray: it does not know that a lost run's lock in the store must be released first.
         options = {"num_cpus": need.cores, "num_gpus": need.gpus, "memory": need.memory, "max_retries": 0}
         task = self.ray.remote(**{key: value for key, value in options.items() if key != "memory" or value})(make_run)
-        reference: ObjectRef[RunRecord | None] = task.remote(attempt.selected, place, events)
+        reference: ObjectRef[RunRecord | None] = task.remote(attempt.selected, context, events)
         return reference
 
     def _outcome_of(
-        self, answer: ObjectRef[RunRecord | None], attempt: Attempt, place: RunContext
+        self, answer: ObjectRef[RunRecord | None], attempt: Attempt, context: RunContext
     ) -> RunRecord | Attempt | LostRun:
         """Return the record of an attempt that ended, the next attempt, or the reason why there is none."""
         errors = self.ray.exceptions
@@ -283,10 +285,10 @@ class RayExecutor:
         except errors.RayTaskError as error:
             raise (error.cause if isinstance(error.cause, BenchsuiteError) else error) from None
         except errors.OutOfMemoryError as error:
-            self._release_lock(attempt, place)
+            self._release_lock(attempt, context)
             return LostRun(f"Ray ended it for want of memory: {first_line(error)}", "out_of_memory")
         except losses as error:
-            self._release_lock(attempt, place)
+            self._release_lock(attempt, context)
             if attempt.number >= self.retries:
                 return LostRun(f"its worker was lost {attempt.number + 1} times: {first_line(error)}")
             logger.warning("a worker was lost (%s); its run goes on elsewhere", first_line(error))
@@ -295,30 +297,30 @@ class RayExecutor:
         return record or replace(attempt, not_before=time.monotonic() + POLL_S)
 
     @staticmethod
-    def _release_lock(attempt: Attempt, place: RunContext) -> None:
+    def _release_lock(attempt: Attempt, context: RunContext) -> None:
         """Release the lock of a lost process; another machine could not tell that the process is gone."""
-        RecordStore(place.store).release_lock(run_id(attempt.selected.spec))
+        RecordStore(context.store).release_lock(run_id(attempt.selected.spec))
 
-    def _stop(self, pending: dict[ObjectRef[RunRecord | None], Attempt], place: RunContext) -> None:
+    def _stop(self, pending: dict[ObjectRef[RunRecord | None], Attempt], context: RunContext) -> None:
         """Interrupt pending runs and wait until each has its record; a later command resumes it from its checkpoint."""
         for answer in pending:
             self.ray.cancel(answer, force=False)
         # Ray may call a task cancelled before its worker has written; the lock goes only after the record is written.
         ids = {run_id(attempt.selected.spec) for attempt in pending.values()}
-        folder = RecordStore(place.store).running_folder
+        folder = RecordStore(context.store).running_folder
         deadline = time.monotonic() + GRACE_S
         while ids & alive_run_ids(folder) and time.monotonic() < deadline:
             time.sleep(POLL_S)
 
 
-def _forward_events(events: Any, tell: SendEvent) -> None:
+def _forward_events(events: Any, emit: SendEvent) -> None:
     """Send the events that workers have put in the queue since the last call."""
     while True:
         try:
             event, arguments = events.get_nowait()
         except Empty:
             return
-        tell(event, **arguments)
+        emit(event, **arguments)
 
 
 def _described(resources: dict[str, float]) -> str:

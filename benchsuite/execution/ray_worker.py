@@ -26,12 +26,12 @@ FORWARDED_EVENTS = frozenset({"benchsuite_run_started", "benchsuite_epoch_finish
 """Events that the worker sends; the command's process makes the others from the record, which is returned whole."""
 
 
-def make_run(selected: SelectedRun, place: RunContext, events: Any) -> RunRecord | None:
+def make_run(selected: SelectedRun, context: RunContext, events: Any) -> RunRecord | None:
     """Make one run in this process and return its record; None if another live process is making it.
 
     Args:
         selected: the run and its command.
-        place: folders of the store and of data sets.
+        context: folders of the store and of data sets.
         events: a queue that gets (event, arguments).
 
     Raises:
@@ -43,7 +43,7 @@ def make_run(selected: SelectedRun, place: RunContext, events: Any) -> RunRecord
     torch.set_num_threads(threads_of(selected.spec.hardware))
     resolve_hardware(selected.spec.hardware)
     registry = installed_registry()
-    data = _loader(place.data_root).load(selected.spec.dataset)
+    data = _loader(context.data_root).load(selected.spec.dataset)
 
     passed_on: list[Any] = []
 
@@ -56,7 +56,7 @@ def make_run(selected: SelectedRun, place: RunContext, events: Any) -> RunRecord
                 # A KeyboardInterrupt that arrives during a callback of the interpreter is lost, so raise it here.
                 raise KeyboardInterrupt
 
-    run = Run(selected, data, RecordStore(place.store), registry, place.fresh, tell=pass_on)
+    run = Run(selected, data, RecordStore(context.store), registry, context.fresh, emit=pass_on)
     earlier = run.earlier_record()
     if earlier is not None:
         return earlier

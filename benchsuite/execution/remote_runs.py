@@ -22,17 +22,17 @@ def make_elsewhere(workshop: Workshop, executor: Executor, runs: Sequence[Select
         KeyboardInterrupt: if the command was interrupted; the records written until then are among the results.
 
     """
-    tell: SendEvent = partial(send_event, workshop.registry.manager)
+    emit: SendEvent = partial(send_event, workshop.registry.manager)
     began = datetime.now(UTC)
     waiting = [run for run in runs if not workshop.has_record(workshop.run_of(run), result)]
-    place = RunContext(workshop.store.root, workshop.loader.data_root, workshop.fresh)
-    executor.check(waiting, place)
+    context = RunContext(workshop.store.root, workshop.loader.data_root, workshop.fresh)
+    executor.check(waiting, context)
     try:
-        for record in executor.make(waiting, place, tell, partial(_record_loss, workshop)):
+        for record in executor.make(waiting, context, emit, partial(_record_lost, workshop)):
             result.records.append(record)
             if record.status != "completed":
-                tell("benchsuite_run_failed", record=record)
-            tell("benchsuite_run_finished", record=record, path=workshop.store.path_of(record.run_id))
+                emit("benchsuite_run_failed", record=record)
+            emit("benchsuite_run_finished", record=record, path=workshop.store.path_of(record.run_id))
     except KeyboardInterrupt:
         ended = {record.run_id for record in result.records}
         for run in map(workshop.run_of, waiting):
@@ -43,5 +43,5 @@ def make_elsewhere(workshop: Workshop, executor: Executor, runs: Sequence[Select
         raise
 
 
-def _record_loss(workshop: Workshop, selected: SelectedRun, loss: LostRun) -> RunRecord:
-    return workshop.run_of(selected, tell=lambda event, **arguments: None).record_lost_run(loss)
+def _record_lost(workshop: Workshop, selected: SelectedRun, loss: LostRun) -> RunRecord:
+    return workshop.run_of(selected, emit=lambda event, **arguments: None).record_lost_run(loss)

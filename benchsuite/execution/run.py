@@ -13,7 +13,7 @@ from benchsuite.execution.endings import (
 )
 from benchsuite.execution.executor import SendEvent
 from benchsuite.execution.finishing import FINAL_STATUSES, finish, finish_lost
-from benchsuite.execution.locking import claimed
+from benchsuite.execution.locking import run_lock
 from benchsuite.execution.record_building import LoadedData, RunEnding
 from benchsuite.execution.state import RunState, begin
 from benchsuite.execution.training_loop import make
@@ -36,7 +36,7 @@ class Run:
         registry: provides its rule and everything else that plugins contribute.
         fresh: True to ignore its earlier record and its checkpoint.
         ranks: the processes that share it.
-        tell: sends an event to plugins; None to send through the registry's manager.
+        emit: sends an event to plugins; None to send through the registry's manager.
 
     """
 
@@ -48,9 +48,9 @@ class Run:
         registry: Registry,
         fresh: bool = False,
         ranks: Ranks = SINGLE_PROCESS,
-        tell: SendEvent | None = None,
+        emit: SendEvent | None = None,
     ) -> None:
-        self.state: RunState = begin(selected, data, store, registry, fresh, ranks, tell)
+        self.state: RunState = begin(selected, data, store, registry, fresh, ranks, emit)
         self.spec = selected.spec
         self.found: RunRecord | None = None
         """Record that another command wrote just before this run was locked."""
@@ -84,7 +84,7 @@ class Run:
 
         """
         ranks = self.state.ranks
-        with claimed(self.id, self.state.store, ranks):
+        with run_lock(self.id, self.state.store, ranks):
             self.found = self.earlier_record() if unless_finished else None
             if self.found is not None:
                 return self.found

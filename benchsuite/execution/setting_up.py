@@ -26,14 +26,14 @@ def open_data_on_device(run: RunState) -> TrainingData:
     return open_data(run.identity.data.dataset, spec.dataset, run.device.torch_device, loaders)
 
 
-def set_up(run: RunState, data: TrainingData | None = None, kept: SegmentStates | None = None) -> Trainer:
+def set_up(run: RunState, data: TrainingData | None = None, pretrained: SegmentStates | None = None) -> Trainer:
     """Return the trainer of the main training, and note facts about its network for the record."""
     spec = run.spec
     data = data or open_data_on_device(run)
     parts = TrainingSpecs(spec.architecture, spec.protocol, spec.rule, run.identity.seeds)
     known = run.shapes
     fits = known is not None and (known.input_shape, known.classes) == (data.input_shape, data.classes)
-    trainer = assemble(parts, data, run.opened_device, run.registry, kept, run.ranks, known if fits else None)
+    trainer = assemble(parts, data, run.opened_device, run.registry, pretrained, run.ranks, known if fits else None)
     network, rule = trainer.network, trainer.rule
     run.progress.network = NetworkUsed(
         parameters=sum(p.numel() for p in network.parameters()),

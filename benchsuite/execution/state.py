@@ -30,7 +30,7 @@ class RunState:
         store: for its record and its checkpoint.
         registry: provides its rule and everything else that plugins contribute.
         ranks: the processes that share it.
-        tell: sends an event to plugins.
+        emit: sends an event to plugins.
         fresh: True to ignore its checkpoint.
         progress: its metrics and diagnostics so far.
         clock: its time and energy per purpose.
@@ -43,7 +43,7 @@ class RunState:
     store: RecordStore
     registry: Registry
     ranks: Ranks
-    tell: SendEvent
+    emit: SendEvent
     fresh: bool
     progress: Progress = field(default_factory=Progress)
     clock: Clock = field(default_factory=Clock)
@@ -69,7 +69,7 @@ class RunState:
     def send_event(self, event: str, **arguments: Any) -> None:
         """Send an event to plugins, on rank 0 only."""
         if self.ranks.is_rank0:
-            self.tell(event, **arguments)
+            self.emit(event, **arguments)
 
 
 def begin(
@@ -79,8 +79,8 @@ def begin(
     registry: Registry,
     fresh: bool,
     ranks: Ranks,
-    tell: SendEvent | None,
+    emit: SendEvent | None,
 ) -> RunState:
-    """Return the state of a run that starts now; without ``tell``, events go through the registry's manager."""
+    """Return the state of a run that starts now; without ``emit``, events go through the registry's manager."""
     identity = identify(selected, data, environment_of(registry, selected.spec.rule.name))
-    return RunState(identity, store, registry, ranks, tell or partial(send_event, registry.manager), fresh)
+    return RunState(identity, store, registry, ranks, emit or partial(send_event, registry.manager), fresh)

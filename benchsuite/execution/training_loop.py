@@ -28,19 +28,19 @@ def make(run: RunState) -> None:
     with run.clock.measure("setup"):
         data = open_data_on_device(run)
         saved = restore(run)
-    kept = pretrain(run, data, saved)
+    pretrained = pretrain(run, data, saved)
     if saved and saved["stage"] != "run":
         saved = None  # it was saved during pretraining
     with run.clock.measure("setup"):
-        trainer = set_up(run, data, kept)
+        trainer = set_up(run, data, pretrained)
         trainer.warm_up()
         lay_out_images(run, trainer, saved["channels_last"] if saved else None)
     if saved:
         trainer.load_state(saved["trainer"])
-    _train(run, trainer, kept)
+    _train(run, trainer, pretrained)
 
 
-def _train(run: RunState, trainer: Trainer, kept: SegmentStates) -> None:
+def _train(run: RunState, trainer: Trainer, pretrained: SegmentStates) -> None:
     """Do the run's main training: evaluate after epochs and save checkpoints periodically."""
     run.send_event(
         "benchsuite_run_started", run_id=run.identity.run_id, spec=run.spec, resumed_from_epoch=trainer.epoch
@@ -51,7 +51,7 @@ def _train(run: RunState, trainer: Trainer, kept: SegmentStates) -> None:
         begin_training(run, trainer)
         diagnosis.between_epochs(trainer, at_an_end=True)
     trainer.between_steps = diagnosis.between_steps(trainer)
-    checkpoint = PeriodicCheckpoint(run, trainer, "run", kept)
+    checkpoint = PeriodicCheckpoint(run, trainer, "run", pretrained)
     if has_learned_all(run):
         return
     for metrics in trained_epochs(run, trainer, run.spec.protocol.epochs):

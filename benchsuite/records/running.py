@@ -21,7 +21,7 @@ from benchsuite.errors import StoreError
 from benchsuite.files import create_text_atomically
 
 # A process that checks a lock holds it for a moment; that must not make a claim fail.
-CLAIM_TIMEOUT_S = 0.2
+LOCK_TIMEOUT_S = 0.2
 
 # A process id is reused only after thousands of others; a process that started this close to the marker's time is
 # the marker's own.
@@ -70,7 +70,7 @@ def marked_running(running_folder: Path, run_id: str) -> Iterator[None]:
     """Claim a run for the duration of the block.
 
     Raises:
-        RunningElsewhereError: if another live process has claimed it.
+        RunningElsewhereError: if another live process is making it.
         StoreError: if the folder cannot be written.
     """
     path = _marker_path(running_folder, run_id)
@@ -114,7 +114,7 @@ def _locked(path: Path) -> Iterator[bool]:
     # For everybody who may write in the store: another user may continue the run of one user's killed process.
     lock = FileLock(path, mode=0o666)
     try:
-        lock.acquire(timeout=CLAIM_TIMEOUT_S, poll_interval=CLAIM_TIMEOUT_S / 10)
+        lock.acquire(timeout=LOCK_TIMEOUT_S, poll_interval=LOCK_TIMEOUT_S / 10)
     except Timeout:
         raise RunningElsewhereError(path.stem) from None
     except NotImplementedError:  # filelock: this file system has no locks; the marker alone decides

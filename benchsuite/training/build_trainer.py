@@ -39,7 +39,7 @@ def assemble(
     data: TrainingData,
     device: Device,
     registry: Registry,
-    kept: SegmentStates | None = None,
+    pretrained: SegmentStates | None = None,
     ranks: Ranks = SINGLE_PROCESS,
     shapes: NetworkShapes | None = None,
 ) -> Trainer:
@@ -50,7 +50,7 @@ def assemble(
         data: on the device.
         device: the network and the rule are moved to it.
         registry: provides the rule and plugins' architectures.
-        kept: states of segments that are loaded and frozen; ``require_pretrainable`` has checked that they fit.
+        pretrained: states of segments that are loaded and frozen; ``require_pretrainable`` has checked that they fit.
         ranks: the processes that share the run.
         shapes: the network's checked shapes if they are already known for these data; None to work them out.
 
@@ -63,9 +63,9 @@ def assemble(
         shapes = shapes_of(parts.architecture, data.input_shape, data.classes, registry.architectures)
         require_square_maps(parts.protocol, shapes)
     network = build(shapes, generator(parts.seeds, "init"))
-    for name, state in (kept or {}).items():
+    for name, state in (pretrained or {}).items():
         network.segments[name].load_state_dict(dict(state))
-    network.freeze(kept or ())
+    network.freeze(pretrained or ())
     rule = registry.rule(parts.rule.name)(registry.validated_config(parts.rule.name, parts.rule.config))
     rule.attach(network, generator(parts.seeds, "feedback"))
     network.autocast_dtype = device.autocast_dtype

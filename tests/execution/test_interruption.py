@@ -87,7 +87,7 @@ def test_a_second_signal_does_not_take_the_record_of_the_first(
     make_spec: MakeSpec, make_run: MakeRun, store: RecordStore
 ) -> None:
     run = make_run(make_spec())
-    run.state.tell = interrupt_in_the_second_epoch
+    run.state.emit = interrupt_in_the_second_epoch
     with sigterm_as_interrupt(), pytest.raises(KeyboardInterrupt):
         run.execute()
     record = store.find(run.id)
@@ -114,7 +114,7 @@ def test_a_signal_that_comes_while_an_error_is_taken_in_is_an_interruption(
 
     monkeypatch.setattr(run_module, "ending_from_error", signalled)
     run = make_run(make_spec())
-    run.state.tell = lost
+    run.state.emit = lost
     with pytest.raises(InterruptedRunError):
         run.execute()
     record = store.find(run.id)

@@ -342,10 +342,10 @@ class Stopped:
     def __init__(self, make_run: Callable[..., Run]) -> None:
         self.make_run = make_run
 
-    def check(self, runs: Any, place: RunContext) -> None:
+    def check(self, runs: Any, context: RunContext) -> None:
         """Find nothing wrong."""
 
-    def make(self, runs: Any, place: RunContext, tell: Any, lost: Any) -> Iterator[RunRecord]:
+    def make(self, runs: Any, context: RunContext, emit: Any, lost: Any) -> Iterator[RunRecord]:
         self.make_run(runs[0].spec).execute()
         raise KeyboardInterrupt
         yield

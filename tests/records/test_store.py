@@ -94,7 +94,7 @@ from pathlib import Path
 from benchsuite.records.running import marked_running
 
 with marked_running(Path(sys.argv[1]), "abc"):
-    print("claimed", flush=True)
+    print("locked", flush=True)
     time.sleep(600)
 """
 
@@ -106,7 +106,7 @@ def test_a_killed_process_gives_its_run_back(tmp_path: Path) -> None:
     )
     try:
         assert process.stdout
-        assert process.stdout.readline() == "claimed\n"
+        assert process.stdout.readline() == "locked\n"
         assert alive_run_ids(tmp_path) == {"abc"}
         with pytest.raises(RunningElsewhereError), marked_running(tmp_path, "abc"):
             pass
