@@ -56,14 +56,25 @@ def command(
     return run
 
 
+SAVES_EVERY_EPOCH = """
+from benchsuite.cli.main import main
+from benchsuite.execution import checkpointing
+checkpointing.CHECKPOINT_EVERY_S = 0.0
+main()
+"""
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Return a function that starts the command in a process and a group of its own, which end with the test."""
+    """Return a function that starts the command in a process and a group of its own, which end with the test.
+
+    It saves after every epoch, so that a test that waits for the first checkpoint need not wait for 5 s.
+    """
     begun: list[subprocess.Popen[str]] = []
 
     def begin(*arguments: str, **environment: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-c", "from benchsuite.cli.main import main; main()", *arguments],
+            [sys.executable, "-c", SAVES_EVERY_EPOCH, *arguments],
             cwd=tmp_path,
             text=True,
             stdout=subprocess.PIPE,

@@ -196,12 +196,12 @@ def test_a_killed_run_is_continued_by_the_next_command(
 def test_commands_started_at_once_share_the_work(start: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
     """Each run is made once, every command ends with all records, and nothing is lost."""
     arguments = ("run", "quickstart", "--tier", "smoke", "--json")
-    processes = [start(*arguments) for _ in range(4)]
+    processes = [start(*arguments) for _ in range(3)]
     errors = [process.communicate(timeout=300)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0, 0], errors
+    assert [process.returncode for process in processes] == [0, 0, 0], errors
     assert len(list(RecordStore(tmp_path / "benchsuite-store").read_all())) == 9
     assert sum(error.count("completed") for error in errors) == 9, errors
-    assert sum(error.count("found") for error in errors) == 27, errors
+    assert sum(error.count("found") for error in errors) == 18, errors
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], for_s: float = 120) -> None:

@@ -1,7 +1,7 @@
 """One run by several processes, left to itself or stopped in its third epoch, for ``test_ranks.py``.
 
-Started by ``torchrun ranks_run_worker.py STORE HOW``, HOW being 'whole', 'killed' (all of them), 'lost' (the second) or
-'streamed' (left to itself, on images from files).
+Started by ``torchrun ranks_run_worker.py STORE HOW``, HOW being 'whole', 'killed' (all of them) or 'lost' (the second);
+``ranks_worker.py`` makes a run that is 'whole', and one that is 'streamed' (left to itself, on images from files).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import installed_registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.specs.models.track import RunSpec
-from benchsuite.training.ranks import process_group
+from benchsuite.training.ranks import Ranks, process_group
 from benchsuite.training.trainer import Trainer
 
 # Dropout, batch norms with averages of their own, noise and Adam's moments: all of it has to come back.
@@ -51,7 +51,7 @@ SPEC: dict[str, Any] = {
         ],
     },
     "protocol": {"epochs": 4, "batch_size": 20, "optimizer": {"kind": "adam", "learning_rate": 0.01}},
-    "rule": {"name": "weight_mirror", "config": {}},
+    "rule": {"name": "weight_mirror", "config": {"initial_mirror_steps": 5}},
     "hardware": {"name": "cpu", "device": "cpu", "threads": 1, "world_size": 2},
 }
 
@@ -80,31 +80,32 @@ STREAMED: dict[str, Any] = {
 }
 
 
-def main(store: Path, how: str) -> None:
-    """Make the run, or begin to."""
+def make(store: Path, how: str, ranks: Ranks) -> None:
+    """Make the run, or begin to; all processes of the group call it."""
     records = RecordStore(store)
     records.prepare()
     checkpointing.CHECKPOINT_EVERY_S = 0.0
     train_epoch = Trainer.train_epoch
-    # As a session has it: torchrun ends the others of a lost process by SIGTERM, before or after they notice the loss.
-    with sigterm_as_interrupt(), process_group() as ranks:
 
-        def stopped(self: Trainer, deadline: float | None = None) -> object:
-            if self.epoch == 2 and how == "killed":
-                os._exit(9)
-            if self.epoch == 2 and how == "lost" and ranks.rank == 1:
-                raise RuntimeError("the cable came out")
-            return train_epoch(self, deadline)
+    def stopped(self: Trainer, deadline: float | None = None) -> object:
+        if self.epoch == 2 and how == "killed":
+            os._exit(9)
+        if self.epoch == 2 and how == "lost" and ranks.rank == 1:
+            raise RuntimeError("the cable came out")
+        return train_epoch(self, deadline)
 
-        Trainer.train_epoch = stopped  # type: ignore[method-assign, assignment]
-        registry = installed_registry()
-        wanted = STREAMED if how == "streamed" else SPEC
-        rule = wanted["rule"]["name"]
-        spec = RunSpec.model_validate({**wanted, "rule": {"name": rule, "config": registry.rule_config(rule, {})}})
-        dataset = load_dataset(spec.dataset, store)
-        data = LoadedData(dataset, fingerprint(dataset))
-        Run(SelectedRun(spec, "benchsuite run tiny"), data, records, registry, ranks=ranks).execute()
+    Trainer.train_epoch = stopped  # type: ignore[method-assign, assignment]
+    registry = installed_registry()
+    wanted = STREAMED if how == "streamed" else SPEC
+    rule = registry.rule_config(wanted["rule"]["name"], wanted["rule"]["config"])
+    spec = RunSpec.model_validate({**wanted, "rule": {**wanted["rule"], "config": rule}})
+    dataset = load_dataset(spec.dataset, store)
+    data = LoadedData(dataset, fingerprint(dataset))
+    Run(SelectedRun(spec, "benchsuite run tiny"), data, records, registry, ranks=ranks).execute()
+    Trainer.train_epoch = train_epoch  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    # As a session has it: torchrun ends the others of a lost process by SIGTERM, before or after they notice the loss.
+    with sigterm_as_interrupt(), process_group() as made_by:
+        make(Path(sys.argv[1]), sys.argv[2], made_by)

@@ -1,4 +1,4 @@
-"""What each of several processes does in ``test_ranks.py``: trains each case and saves what it ended with.
+"""What each of several processes does in ``test_ranks.py``: makes two runs, trains each case, saves what it ended with.
 
 Started by ``torchrun ranks_worker.py FOLDER``; one process alone calls ``train`` itself.
 """
@@ -135,10 +135,21 @@ def train(case: str, ranks: Ranks = SINGLE_PROCESS) -> dict[str, Any]:
 
 
 def main(folder: Path) -> None:
-    """Train all cases and save what this process ended with, nothing taken over from the first.
+    """Make two runs, then train all cases and save what this process ended with, nothing taken over from the first.
 
-    Gradients go in small pieces; saved too is how many of them were sent while autograd was at others.
+    In the cases gradients go in small pieces; saved too is how many of them were sent while autograd was at others. All
+    of it is done by one start of ``torchrun``, since processes take longer to import torch than to train.
     """
+    from ranks_run_worker import make  # started by torchrun, this is a script: its folder is on the path
+
+    with process_group() as ranks:
+        for how in ("whole", "streamed"):
+            make(folder / how, how, ranks)
+        train_cases(folder, ranks)
+
+
+def train_cases(folder: Path, ranks: Ranks) -> None:
+    """Train all cases and save what this process ended with."""
     Ranks.broadcast_from_rank0 = lambda self, tensors: None  # type: ignore[method-assign]
     gradient_averaging.BUCKET_BYTES = 1000
     during_backward = 0
@@ -151,11 +162,10 @@ def main(folder: Path) -> None:
 
     dist.all_reduce = counted
     ended: dict[str, Any] = {}
-    with process_group() as ranks:
-        for case in CASES:
-            during_backward = 0
-            ended[case] = train(case, ranks)
-            ended[f"{case}: sent during backward"] = during_backward
+    for case in CASES:
+        during_backward = 0
+        ended[case] = train(case, ranks)
+        ended[f"{case}: sent during backward"] = during_backward
     torch.save(ended, folder / f"{ranks.rank}.pt")
 
 

@@ -15,11 +15,16 @@ import pytest
 import torch
 
 from benchsuite.errors import HardwareError
+from benchsuite.execution.run import Run
+from benchsuite.records.model import RunRecord
+from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.ranks import SINGLE_PROCESS, Ranks, require_world_size
 from benchsuite.training.seeds import derive_seeds, generator
 
+from .ranks_run_worker import STREAMED
 from .ranks_worker import CASES, spec_of, train
 
+MakeRun = Callable[[RunSpec], Run]
 WORKER = Path(__file__).with_name("ranks_worker.py")
 
 
@@ -48,12 +53,18 @@ def torchrun(
 
 
 @pytest.fixture(scope="module")
-def together(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """Return what each of two processes came to, case by case."""
+def by_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder with what two processes came to: runs in ``whole`` and ``streamed``, cases in a file of each."""
     folder = tmp_path_factory.mktemp("ranks")
     done = torchrun(str(WORKER), str(folder))
     assert done.returncode == 0, done.stderr
-    return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def together(by_two: Path) -> list[dict[str, Any]]:
+    """Return what each of two processes came to, case by case."""
+    return [torch.load(by_two / f"{rank}.pt") for rank in range(2)]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -151,6 +162,7 @@ def test_several_processes_find_a_finished_run_again(
 
 
 RUN_WORKER = WORKER.with_name("ranks_run_worker.py")
+COMMAND = WORKER.with_name("ranks_command.py")
 
 
 def only_record(store: Path) -> dict[str, Any]:
@@ -160,21 +172,34 @@ def only_record(store: Path) -> dict[str, Any]:
     return record
 
 
-def test_processes_that_were_killed_go_on_where_they_were(tmp_path: Path) -> None:
+def test_processes_that_were_killed_go_on_where_they_were(by_two: Path, tmp_path: Path) -> None:
     """Each has a stream of dropout of its own, and all of them have to come back."""
-    whole = torchrun(str(RUN_WORKER), str(tmp_path / "whole"), "whole")
-    assert whole.returncode == 0, whole.stderr
     assert torchrun(str(RUN_WORKER), str(tmp_path / "killed"), "killed").returncode != 0
     assert not list((tmp_path / "killed" / "records").rglob("*.json"))
     resumed = torchrun(str(RUN_WORKER), str(tmp_path / "killed"), "whole")
     assert resumed.returncode == 0, resumed.stderr
-    records = [only_record(tmp_path / name) for name in ("whole", "killed")]
+    records = [only_record(folder) for folder in (by_two / "whole", tmp_path / "killed")]
     assert [record["resumed"] for record in records] == [0, 1]
     for record in records:
         for epoch in record["epochs"]:
             del epoch["train_time_s"], epoch["images_per_s"]
     assert records[0]["epochs"] == records[1]["epochs"]
     assert records[0]["status"] == records[1]["status"] == "completed"
+
+
+def test_two_processes_with_half_of_each_batch_of_files_equal_one_with_all(by_two: Path, make_run: MakeRun) -> None:
+    """Catches views drawn by place in a process's part, and images that both or neither of them takes."""
+    two = RunRecord.model_validate(only_record(by_two / "streamed"))
+    alone = {**STREAMED["hardware"], "world_size": 1}
+    one = make_run(RunSpec.model_validate({**STREAMED, "hardware": alone})).execute()
+    assert one.status == two.status == "completed"
+    assert len(one.epochs) == len(two.epochs) == 2
+    for ours, theirs in zip(one.epochs, two.epochs, strict=True):
+        assert ours.test is not None
+        assert theirs.test is not None
+        assert theirs.test.examples == ours.test.examples == 28
+        assert theirs.running_loss == pytest.approx(ours.running_loss, rel=1e-5)
+        assert theirs.test.loss == pytest.approx(ours.test.loss, rel=1e-5)
 
 
 def test_a_lost_process_ends_the_run_with_a_record(tmp_path: Path) -> None:
@@ -201,7 +226,7 @@ def test_processes_that_are_told_to_stop_leave_a_record_of_an_interruption(tmp_p
 
     settings = ("--set", "protocol.epochs=100000", "--set", "protocol.stop_at_zero_train_error=false")
     where = ("--rules", "backprop", "--store", str(store), "--tracking-uri", "none")
-    stopped = torchrun(*RUN, *where, *settings, meanwhile=stop_when_saved)
+    stopped = torchrun(str(COMMAND), *RUN[2:], *where, *settings, meanwhile=stop_when_saved)
     assert stopped.returncode != 0
     record = only_record(store)
     assert (record["status"], record["hardware"]["world_size"]) == ("interrupted", 2)

@@ -1,10 +1,9 @@
-"""Runs on images from files. Oracle: the same run uninterrupted, and the same run by one process."""
+"""Runs on images from files. Oracle: the same run uninterrupted."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.trainer import Trainer
 
 from .ranks_run_worker import STREAMED
-from .test_ranks import RUN_WORKER, only_record, torchrun
 
 MakeSpec = Callable[..., RunSpec]
 MakeRun = Callable[..., Run]
@@ -77,22 +75,3 @@ def test_a_damaged_image_ends_a_run_with_a_record_that_names_it(make_spec: MakeS
     assert record.status == "crashed"
     assert "n90000003_4.JPEG: cannot be decoded" in record.reason
     assert record.traceback is None
-
-
-def test_two_processes_with_half_of_each_batch_of_files_equal_one_with_all(
-    make_spec: MakeSpec, make_run: MakeRun, tmp_path: Path
-) -> None:
-    """Catches views drawn by place in a process's part, and images that both or neither of them takes."""
-    done = torchrun(str(RUN_WORKER), str(tmp_path / "two"), "streamed")
-    assert done.returncode == 0, done.stderr
-    two = RunRecord.model_validate(only_record(tmp_path / "two"))
-    alone = {**STREAMED["hardware"], "world_size": 1}
-    one = make_run(RunSpec.model_validate({**STREAMED, "hardware": alone})).execute()
-    assert one.status == two.status == "completed"
-    assert len(one.epochs) == len(two.epochs) == 2
-    for ours, theirs in zip(one.epochs, two.epochs, strict=True):
-        assert ours.test is not None
-        assert theirs.test is not None
-        assert theirs.test.examples == ours.test.examples == 28
-        assert theirs.running_loss == pytest.approx(ours.running_loss, rel=1e-5)
-        assert theirs.test.loss == pytest.approx(ours.test.loss, rel=1e-5)
