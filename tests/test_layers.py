@@ -18,7 +18,7 @@ ALLOWED: dict[str, set[str]] = {
     "specs": GROUND,
     "networks": GROUND | {"specs"},
     "credit": GROUND | {"networks", "specs"},
-    "registry": GROUND | {"credit"},
+    "registry": GROUND | {"credit", "specs"},
     "data": GROUND | {"specs", "registry"},
     "diagnostics": GROUND | {"networks", "credit", "registry"},
     "records": GROUND | {"specs", "registry"},
@@ -26,10 +26,12 @@ ALLOWED: dict[str, set[str]] = {
     "papers": GROUND | {"specs", "records", "results"},
     "training": GROUND | {"specs", "networks", "credit", "registry", "data", "records"},
     "execution": GROUND | {"specs", "networks", "credit", "registry", "data", "records", "training"},
-    "studies": GROUND | {"specs", "networks", "credit", "registry", "records", "training", "execution"},
+    "studies": GROUND | {"specs", "networks", "credit", "registry", "records", "results"} | {"training", "execution"},
     "conformance": GROUND | {"specs", "networks", "credit", "registry", "diagnostics", "records", "training"},
     "testing": GROUND | {"conformance"},
-    "plugin": GROUND | {"specs", "networks", "credit", "registry", "data", "diagnostics", "records"},
+    "plugin": GROUND
+    | {"specs", "networks", "credit", "registry", "data", "diagnostics", "records"}
+    | {"results", "studies"},
     "api": GROUND
     | {"specs", "registry", "data", "records", "results", "papers", "training", "execution", "studies", "conformance"}
     | {"benchsuite_leaderboard"},

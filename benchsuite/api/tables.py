@@ -60,8 +60,11 @@ def _gap(row: RuleRow) -> str:
     return points(gap.mean) + within
 
 
-def experiment_table(table: StudyTable) -> Table:
-    """Return one experiment's results: the final error, the final correlation of each layer, and failures."""
+def study_table(table: StudyTable) -> Table | str:
+    """Return one study's results as its kind lays them out, or one line that says why there are none."""
+    summary = table.summary
+    if summary is None:
+        return f"no table of {table.name}: {table.problem}"
     shown = Table(
         title=escape(f"{table.name} · {table.title}"),
         title_justify="left",
@@ -70,20 +73,17 @@ def experiment_table(table: StudyTable) -> Table:
         caption_justify="left",
     )
     shown.add_column("rule")
-    layers = [f"corr(W{layer}, R{layer}ᵀ)" for layer in range(1, table.layers + 1)]
-    for name in ("log10 of error", *layers, "seeds"):
-        shown.add_column(name, justify="right")
+    for name in (*(column.title for column in summary.columns), "seeds"):
+        shown.add_column(escape(name), justify="right")
     shown.add_column("remarks")
-    for row in table.rows:
-        correlations = row.correlations or (None,) * table.layers
+    for row in summary.rows:
         shown.add_row(
             escape(row.label),
-            plain_mean_sd(row.error),
-            *(plain_mean_sd(c) for c in correlations),
+            *(plain_mean_sd(value) for value in row.values),
             f"{row.completed} of {row.total}" if row.failures else str(row.total),
             f"[red]{escape('; '.join(row.failures))}[/]" if row.failures else "",
         )
-    shown.caption = f"after {table.spec['iterations']:,} iterations; the error is ‖E‖²; mean ± sd over completed seeds"
+    shown.caption = escape(summary.note) or None
     return shown
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from benchsuite.data.tensors import DatasetReader
     from benchsuite.diagnostics.contract import Diagnostic
     from benchsuite.networks.builder import ArchitectureBuilder
+    from benchsuite.specs.models.study import StudySpec
+    from benchsuite.studies.contract import Study
 
 ENTRY_POINT_GROUP = "benchsuite"
 
@@ -69,6 +71,8 @@ class Registry:
     """Built-in kinds by name, and the plugins' data sets for specs of ``kind: plugin``."""
     architectures: dict[str, ArchitectureBuilder] = field(default_factory=dict)
     diagnostics: dict[str, type[Diagnostic]] = field(default_factory=dict)
+    studies: dict[str, type[Study[Any, Any]]] = field(default_factory=dict)
+    """Kinds of studies, by the ``kind`` of their specs."""
     spec_folders: list[tuple[Path, Origin]] = field(default_factory=list)
     origins: dict[tuple[str, str], Origin] = field(default_factory=dict)
     conflicts: dict[tuple[str, str], list[Origin]] = field(default_factory=dict)
@@ -91,6 +95,16 @@ class Registry:
         found: type[Diagnostic] = self._look_up("diagnostic", name, self.diagnostics)
         return found
 
+    def study(self, kind: str) -> type[Study[Any, Any]]:
+        """Return a kind of study by name; raises like ``rule``."""
+        found: type[Study[Any, Any]] = self._look_up("study", kind, self.studies)
+        return found
+
+    @property
+    def study_specs(self) -> dict[str, type[StudySpec]]:
+        """Return the models of the specs of all kinds of studies, by ``kind``; spec loading needs nothing else."""
+        return {kind: study.Spec for kind, study in self.studies.items()}
+
     def _look_up(self, kind: str, name: str, known: Mapping[str, Any]) -> Any:
         if name in known:
             return known[name]
@@ -100,6 +114,9 @@ class Registry:
         broken = [f for f in self.failures if f.origin.plugin == name]
         if broken:
             raise PluginError(f"{kind} '{name}': its plugin {broken[0].origin} was left out: {broken[0].reason}")
+        if kind == "study":  # `benchsuite list studies` shows the studies, and not their kinds
+            choices = ", ".join(sorted(known)) or "none"
+            raise PluginError(f"no kind of study '{name}'{nearest(name, known)} (installed: {choices})")
         raise PluginError(
             f"no {kind} '{name}'{nearest(name, known)} (`benchsuite list {kind}s` shows all {len(known)})"
         )
@@ -241,6 +258,9 @@ def _collect(registry: Registry, plugin: object, origin: Origin) -> None:
     for rule in rules:
         _check_rule(rule)
     diagnostics = _listed(manager, "benchsuite_diagnostics", plugin)
+    studies = _listed(manager, "benchsuite_studies", plugin)
+    for study in studies:
+        _check_study(study)
     datasets = _named(manager, "benchsuite_datasets", plugin)
     architectures = _named(manager, "benchsuite_architectures", plugin)
     folders = [Path(folder) for folder in _listed(manager, "benchsuite_specs", plugin)]
@@ -248,6 +268,8 @@ def _collect(registry: Registry, plugin: object, origin: Origin) -> None:
         _enter(registry, "rule", rule.name, rule, registry.rules, origin)
     for diagnostic in diagnostics:
         _enter(registry, "diagnostic", diagnostic.name, diagnostic, registry.diagnostics, origin)
+    for study in studies:
+        _enter(registry, "study", study.kind, study, registry.studies, origin)
     for name, reader in datasets.items():
         _enter(registry, "dataset", name, reader, registry.datasets, origin)
     for name, builder in architectures.items():
@@ -287,6 +309,12 @@ def _enter(registry: Registry, kind: str, name: str, value: Any, table: dict[str
     else:
         table[name] = value
         registry.origins[key] = origin
+
+
+def _check_study(study: Any) -> None:
+    from benchsuite.registry.study_classes import check_study_class  # late: specs need pydantic
+
+    check_study_class(study)
 
 
 def _check_rule(rule: Any) -> None:

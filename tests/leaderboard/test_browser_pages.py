@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from benchsuite.api.study_records import summarize_study
 from benchsuite.records.audit import ClaimAudit, Observation, RuleAudit, RuleNeeds
 from benchsuite_leaderboard.site import build_site
 
@@ -67,7 +68,7 @@ def hostile_audit(environment) -> RuleAudit:
 
 
 @pytest.fixture(scope="module")
-def site(make_record, make_seeds, make_angles, make_experiment, tmp_path_factory) -> Path:
+def site(make_record, make_seeds, make_angles, make_study, tmp_path_factory) -> Path:
     hostile = {
         "hardware_class": HOSTILE,
         "precision": HOSTILE,
@@ -88,7 +89,8 @@ def site(make_record, make_seeds, make_angles, make_experiment, tmp_path_factory
     records.append(make_record("dfa", 0, track="t1", status="diverged", reason=HOSTILE))
     out = tmp_path_factory.mktemp("board") / "site"
     audits = [hostile_audit(records[0].environment)]
-    build_site([*records, make_experiment(title=HOSTILE, command=HOSTILE)], out, audits=audits, title="A board")
+    studies = [make_study(title=HOSTILE, command=HOSTILE)]
+    build_site([*records, *studies], out, audits=audits, summarize=summarize_study, title="A board")
     KINDS["run"] = f"runs/t1/{records[4].run_id}.html"
     return out
 
