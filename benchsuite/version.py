@@ -14,5 +14,5 @@ RECORD_SCHEMA_VERSION = 1
 STUDY_SCHEMA_VERSION = 2
 """The layout of a ``StudyRecord`` on disk."""
 
-AUDIT_SCHEMA_VERSION = 2
+AUDIT_SCHEMA_VERSION = 3
 """The layout of a ``RuleAudit`` on disk."""

@@ -268,6 +268,13 @@ SABOTAGES = (
         "tests/studies/test_execute.py",
     ),
     Sabotage(
+        "an audit of before traits had their name loses what was declared",
+        "benchsuite/records/migration.py",
+        '"claimed": "declared"',
+        '"claimed": "claimed"',
+        "tests/records/test_reading.py",
+    ),
+    Sabotage(
         "a mean leaves out the seed without a value",
         "benchsuite/studies/linear_dynamics/summary.py",
         "if len(found) == len(values) else None",
@@ -692,7 +699,7 @@ SABOTAGES = (
         "benchsuite/conformance/audit/separate_phase.py",
         'note("attach and before_training", calls, due=0)',
         "pass",
-        "tests/conformance/audit/test_other_claims.py",
+        "tests/conformance/audit/test_other_traits.py",
     ),
     Sabotage(
         "an error in two patterns passes for one",
@@ -702,10 +709,10 @@ SABOTAGES = (
         "tests/conformance/audit/test_unit_specific_feedback.py",
     ),
     Sabotage(
-        "a contradicted claim is called one that could be stronger",
-        "benchsuite/conformance/audit/experiment.py",
-        "claimed == self.weaker",
-        "claimed != self.weaker",
+        "a contradicted trait is called one that could be stronger",
+        "benchsuite/conformance/audit/trait_test.py",
+        "declared == self.weaker",
+        "declared != self.weaker",
         "tests/conformance/audit",
     ),
     Sabotage(

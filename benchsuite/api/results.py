@@ -11,15 +11,13 @@ from benchsuite.api.display import Displayed, Part, counted
 from benchsuite.api.frames import Unit
 from benchsuite.api.records import Records
 from benchsuite.api.sites import Warn, build_store_site
-from benchsuite.api.study_records import summarize_study
-from benchsuite.api.tables import study_table
+from benchsuite.api.study_records import study_tables
 from benchsuite.api.workspace import Workspace
 from benchsuite.execution.compatibility import RefusedPair
 from benchsuite.execution.session import SessionResult
 from benchsuite.records.store import RecordStore
 from benchsuite.records.study import StudyRecord
 from benchsuite_leaderboard.site import BuildReport
-from benchsuite_leaderboard.study_tables import summarize_studies
 
 if TYPE_CHECKING:
     import pandas
@@ -74,11 +72,8 @@ class Results(Displayed):
 
     def tables(self) -> Sequence[Part]:
         """Return the tables that ``benchsuite run`` prints on stdout."""
-        studies = [] if self.study is None else [self.study]
-        return [
-            *self.records.parts(),
-            *(study_table(table) for table in summarize_studies(studies, summarize_study)),
-        ]
+        of_study = [] if self.study is None else study_tables(self.study)
+        return [*self.records.parts(), *of_study]
 
     def to_frame(self, per: Unit = "runs") -> pandas.DataFrame:
         """Return one row per run, per epoch (``"epochs"``) or per diagnostic value, as a pandas data frame.

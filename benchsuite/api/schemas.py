@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from pydantic import BaseModel, TypeAdapter, create_model
 
@@ -23,9 +23,6 @@ from benchsuite.specs.loading.kinds import SPEC_KINDS
 from benchsuite.specs.models.protocol import ProtocolSpec
 from benchsuite.specs.models.study import AnyStudySpec
 from benchsuite.specs.models.track import RunSpec
-
-if TYPE_CHECKING:
-    from benchsuite.studies.contract import Study
 
 
 def schemas() -> dict[str, Any]:
@@ -66,7 +63,7 @@ def _any_of(models: Iterable[type[BaseModel]]) -> Any:
     return reduce(or_, models)
 
 
-def _study_record(studies: Iterable[type[Study[Any, Any]]]) -> type[StudyRecord]:
+def _study_record(studies: Iterable[Any]) -> type[StudyRecord]:
     """Return the model of a study's record with the specs and results of the installed kinds spelt out."""
     specs, results = (_any_of(getattr(each, part) for each in studies) for part in ("Spec", "Result"))
     spelt_out: dict[str, Any] = {"spec": (specs, ...), "result": (results, ...)}

@@ -11,7 +11,7 @@ from benchsuite.results.final import WAITED
 from benchsuite.results.formatting import interval, mean_sd, number, plain_mean_sd, points, status_words
 
 if TYPE_CHECKING:
-    from benchsuite.records.audit import ClaimAudit, RuleAudit
+    from benchsuite.records.audit import RuleAudit, TraitAudit
     from benchsuite.results.model import RuleRow, TrackTable
     from benchsuite_leaderboard.study_tables import StudyTable
 
@@ -88,28 +88,28 @@ def study_table(table: StudyTable) -> Table | str:
 
 
 def audit_table(done: RuleAudit) -> Table:
-    """Return the table of one rule's audit: each claim, the verdict and the strongest evidence."""
+    """Return the table of one rule's audit: each trait, the verdict and the strongest evidence."""
     shown = Table(
         title=f"{escape(done.rule)} · {escape(done.environment.rule_distribution)}",
         title_justify="left",
         title_style="bold",
         header_style="dim",
     )
-    for column in ("trait", "claimed", "shown", "verdict", "largest value", "where"):
+    for column in ("trait", "declared", "shown", "verdict", "largest value", "where"):
         shown.add_column(column, justify="right" if column == "largest value" else "left")
-    for claim in done.claims:
-        words = claim.verdict.replace("_", " ")
-        colour = AUDIT_COLOURS.get(claim.verdict, "dim")
+    for each in done.traits:
+        words = each.verdict.replace("_", " ")
+        colour = AUDIT_COLOURS.get(each.verdict, "dim")
         shown.add_row(
-            claim.claim, _yes_or_no(claim.claimed), _yes_or_no(claim.shown), f"[{colour}]{words}[/]", *_evidence(claim)
+            each.trait, _yes_or_no(each.declared), _yes_or_no(each.shown), f"[{colour}]{words}[/]", *_evidence(each)
         )
     return shown
 
 
-def _evidence(claim: ClaimAudit) -> tuple[str, str]:
-    strongest = claim.strongest
+def _evidence(audited: TraitAudit) -> tuple[str, str]:
+    strongest = audited.strongest
     if strongest is None:
-        return "", escape(claim.reason)
+        return "", escape(audited.reason)
     return f"{strongest.value:.3g}", escape(f"{strongest.network}: {strongest.where}")
 
 

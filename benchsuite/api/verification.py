@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchsuite.api.options import PathLike, Paths, as_paths
-from benchsuite.api.study_records import study_problems
+from benchsuite.api.study_records import record_problems
 from benchsuite.errors import BenchsuiteError, EmptySelectionError
-from benchsuite.records.checks import inconsistencies
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_document
 from benchsuite.records.store import record_files
-from benchsuite.records.study import StudyRecord
 from benchsuite.records.transfer import Record
 
 if TYPE_CHECKING:
@@ -105,8 +103,7 @@ def verify(
     def checks() -> Iterator[Verification]:
         for path in paths:
             record = read_document(path)
-            problems = [record.reason] if isinstance(record, BrokenRecord) else inconsistencies(record, path)
-            problems += study_problems(record) if isinstance(record, StudyRecord) else []
+            problems = [record.reason] if isinstance(record, BrokenRecord) else record_problems(record, path)
             if problems or isinstance(record, BrokenRecord) or not rerun:
                 yield Verification(path, tuple(problems))
             else:

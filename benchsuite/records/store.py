@@ -85,7 +85,7 @@ class RecordStore:
         return self.records_folder / f"{run_id}.json"
 
     def release_lock(self, run_id: str) -> None:
-        """Release the claim of a process that was working on this run and is known to have ended."""
+        """Release the lock of a process that was working on this run and is known to have ended."""
         release_lock(self.running_folder, run_id)
 
     def write(self, record: RunRecord) -> Path:

@@ -7,7 +7,6 @@ checks (``check_pending``) and calls plugin by plugin.
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ import pluggy
 
 from benchsuite.errors import PluginError, Problem, SpecError, nearest
 from benchsuite.registry import hookspecs
-from benchsuite.version import CONTRACT_VERSION
+from benchsuite.registry.checking import check_contract, check_rule_class, check_study_class
 
 if TYPE_CHECKING:
     from benchsuite.credit.rule import Rule, RuleConfig
@@ -204,7 +203,7 @@ def _load(registry: Registry, point: EntryPoint) -> None:
     origin = _origin(point)
     try:
         plugin = point.load()
-        _check_contract(plugin)
+        check_contract(plugin)
         name = registry.manager.register(plugin, name=f"{origin.plugin} @ {origin.distribution} {origin.value}")
         try:
             _check_hooks(registry.manager, plugin)
@@ -216,19 +215,6 @@ def _load(registry: Registry, point: EntryPoint) -> None:
         registry.failures.append(PluginFailure(origin, f"{type(error).__name__}: {error}"))
     else:
         registry.plugins[name or origin.plugin] = origin
-
-
-def _check_contract(plugin: object) -> None:
-    written_for = getattr(plugin, "BENCHSUITE_CONTRACT", None)
-    if not isinstance(written_for, int):
-        raise PluginError(
-            f"says no contract version; add BENCHSUITE_CONTRACT = {CONTRACT_VERSION} to the module it names"
-        )
-    if written_for > CONTRACT_VERSION:
-        raise PluginError(
-            f"was written for contract {written_for}, this benchsuite has contract {CONTRACT_VERSION}; "
-            "update benchsuite"
-        )
 
 
 def _check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
@@ -256,11 +242,11 @@ def _collect(registry: Registry, plugin: object, origin: Origin) -> None:
     manager = registry.manager
     rules = _listed(manager, "benchsuite_rules", plugin)
     for rule in rules:
-        _check_rule(rule)
+        check_rule_class(rule)
     diagnostics = _listed(manager, "benchsuite_diagnostics", plugin)
     studies = _listed(manager, "benchsuite_studies", plugin)
     for study in studies:
-        _check_study(study)
+        check_study_class(study)
     datasets = _named(manager, "benchsuite_datasets", plugin)
     architectures = _named(manager, "benchsuite_architectures", plugin)
     folders = [Path(folder) for folder in _listed(manager, "benchsuite_specs", plugin)]
@@ -309,24 +295,3 @@ def _enter(registry: Registry, kind: str, name: str, value: Any, table: dict[str
     else:
         table[name] = value
         registry.origins[key] = origin
-
-
-def _check_study(study: Any) -> None:
-    from benchsuite.registry.study_classes import check_study_class  # late: specs need pydantic
-
-    check_study_class(study)
-
-
-def _check_rule(rule: Any) -> None:
-    from benchsuite.credit.rule import Rule, RuleConfig, RuleTraits
-
-    if not (isinstance(rule, type) and issubclass(rule, Rule)):
-        raise PluginError(f"benchsuite_rules returned {rule!r}, which is not a subclass of benchsuite.credit.rule.Rule")
-    if inspect.isabstract(rule):
-        missing = ", ".join(sorted(rule.__abstractmethods__))
-        raise PluginError(f"rule {rule.__name__} lacks {missing}")
-    for attribute, kind in (("name", str), ("traits", RuleTraits)):
-        if not isinstance(getattr(rule, attribute, None), kind):
-            raise PluginError(f"rule {rule.__name__} has no class attribute '{attribute}' of type {kind.__name__}")
-    if not (isinstance(rule.Config, type) and issubclass(rule.Config, RuleConfig)):
-        raise PluginError(f"rule {rule.__name__}: Config must be a subclass of benchsuite.credit.rule.RuleConfig")

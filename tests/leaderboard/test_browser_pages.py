@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchsuite.api.study_records import summarize_study
-from benchsuite.records.audit import ClaimAudit, Observation, RuleAudit, RuleNeeds
+from benchsuite.records.audit import Observation, RuleAudit, RuleNeeds, TraitAudit
 from benchsuite_leaderboard.site import build_site
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -46,9 +46,9 @@ pytestmark = pytest.mark.browser
 
 def hostile_audit(environment) -> RuleAudit:
     seen = Observation(network=HOSTILE, where=HOSTILE, value=1.0)
-    claim = ClaimAudit(
-        claim="weight_transport",
-        claimed=False,
+    audited = TraitAudit(
+        trait="weight_transport",
+        declared=False,
         shown=True,
         verdict="contradicted",
         measure=HOSTILE,
@@ -64,7 +64,7 @@ def hostile_audit(environment) -> RuleAudit:
         min_hidden_segments=1,
         learns_feedback=True,
     )
-    return RuleAudit(rule="fa", summary=HOSTILE, needs=needs, environment=environment, claims=(claim,))
+    return RuleAudit(rule="fa", summary=HOSTILE, needs=needs, environment=environment, traits=(audited,))
 
 
 @pytest.fixture(scope="module")

@@ -128,3 +128,16 @@ def test_prose_does_not_rename_a_study(library: SpecLibrary) -> None:
     assert set(other) == numbers, "say here what a new field could be"
     ids = {study_id(spec.model_copy(update={field: value})) for field, value in other.items()}
     assert len(ids | {study_id(spec)}) == len(numbers) + 1
+
+
+def test_the_former_names_of_the_folder_and_of_overrides_are_understood(tmp_path: Path, registry: Registry) -> None:
+    """Catches a lab's own file, or the command in an older record, that is lost with the word experiment."""
+    (tmp_path / "experiments").mkdir()
+    path = tmp_path / "experiments" / "mine.yaml"
+    path.write_text(f"extends: {NAME}\niterations: 20\n")
+    library = load_library_for(str(path), [builtin_folder()], registry.study_specs)
+    assert library.names("studies") == ["mine", NAME]
+    assert check_file(path, library, registry) == []
+    for target in ("mine", str(path)):
+        spec = resolved(Selection(target, overrides=("experiment.step_size=0.01",)), library).spec
+        assert (spec.iterations, spec.step_size) == (20, 0.01)
