@@ -11,8 +11,10 @@ import benchsuite as bs
 from benchsuite.errors import PluginError, SpecError
 from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import Registry, build_registry
+from benchsuite.specs.loading.kinds import guess_kind
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.targets import find_target
+from benchsuite.specs.loading.tree import read
 
 STUDY = """
 from pathlib import Path
@@ -189,3 +191,6 @@ def test_a_file_outside_the_folders_is_known_by_its_kind(tmp_path: Path, monkeyp
     assert find_target(str(path), SpecLibrary([], registry.study_specs)).kind == "studies"
     with pytest.raises(SpecError, match="a run needs a suite, a track or a study"):
         find_target(str(path), SpecLibrary([]))
+    path.write_text("kind: coin\nextends: fair-coin\n")
+    assert guess_kind(path, read(path), registry.study_specs) == "studies", "its kind alone says so"
+    assert guess_kind(path, read(path)) is None
