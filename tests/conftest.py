@@ -102,9 +102,9 @@ def own_registry() -> Registry:
 
 
 @pytest.fixture
-def library() -> SpecLibrary:
+def library(registry: Registry) -> SpecLibrary:
     """Return the library of built-in specs."""
-    return SpecLibrary([builtin_folder()])
+    return SpecLibrary([builtin_folder()], registry.study_specs)
 
 
 @pytest.fixture(scope="session")
@@ -132,5 +132,5 @@ def make_angles():
 
 
 @pytest.fixture(scope="session")
-def make_experiment():
-    return factories.make_experiment
+def make_study():
+    return factories.make_study

@@ -56,7 +56,7 @@ def test_running_again_makes_only_what_is_missing(command: Command, monkeypatch:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("run", "nothing"), 2, "no suite, track or experiment"),
+        (("run", "nothing"), 2, "no suite, track or study"),
         (("run", "digits-fc", "--rules", "fedback_alignment"), 2, "did you mean 'feedback_alignment'?"),
         (("run", "digits-fc", "--set", "protocol.epochs=0"), 2, "found 0"),
         (("run", "digits-fc", "--seeds", "2", "--seed", "1"), 2, "not both"),
