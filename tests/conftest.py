@@ -1,13 +1,24 @@
 """What all tests share: no test touches the network, the user's folders or another test's state."""
 
+# ruff: noqa: E402 - what processes inherit is set before torch is imported
+
 from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+# Compiling torch's source takes three times as long as importing it, and many container images set this variable. Then
+# every process that a test starts would compile all of it again. Bytecode goes beside pytest's own cache instead.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = os.environ.setdefault("PYTHONPYCACHEPREFIX", str(REPOSITORY / ".pytest_cache" / "bytecode"))
 
 # Read when torch is imported, here and in every process that a test starts. The matrices are small, and several workers
 # with a thread for each core would only wait for each other.
@@ -22,7 +33,6 @@ from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
 from . import factories
 from .scheduling import pytest_xdist_make_scheduler  # noqa: F401 - a hook
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 """Number of tests left out, by the marker that says why."""
