@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -58,6 +59,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in set(impossible)]
 
 
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector thousands of items and modules that stay until the end."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
     """Count what is left out, for the last lines of the report."""
     for item in items:
@@ -66,6 +73,7 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Let a worker tell the process that reports; each of them has collected all tests."""
+    gc.unfreeze()  # extension modules complain at the end of what they see as leaks
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["left_out"] = dict(session.config.stash[LEFT_OUT])
 
