@@ -33,6 +33,7 @@ from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
 
 from . import factories
 from .scheduling import pytest_xdist_make_scheduler  # noqa: F401 - a hook
+from .warm import WarmPython
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 LEFT_OUT = pytest.StashKey[Counter[str]]()
@@ -132,6 +133,14 @@ def mnist_root() -> Path | None:
         if candidate and (Path(candidate) / "MNIST" / "raw" / "train-images-idx3-ubyte").is_file():
             return Path(candidate)
     return None
+
+
+@pytest.fixture(scope="session")
+def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmPython]:
+    """Return the interpreter that forks for each program which a test starts."""
+    python = WarmPython(tmp_path_factory.mktemp("warm"))
+    yield python
+    python.close()
 
 
 @pytest.fixture(scope="session")
