@@ -6,6 +6,7 @@ Started by ``warm.py``. Reads one request per line from stdin (JSON: arguments, 
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -63,9 +64,12 @@ def become(request: dict[str, Any]) -> None:
         (request["err"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 2),
     ):
         os.dup2(os.open(path, flags), descriptor)
+    atexit.register(gc.unfreeze)  # extension modules complain at the end of what they see as leaks
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    # What an interpreter puts on its path when it starts.
+    sys.path[:0] = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
     # A shell lets what it starts in the background ignore Ctrl-C, and CI may be started so.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     run_program(request["arguments"])
