@@ -10,7 +10,7 @@ import pytest
 
 import benchsuite as bs
 from benchsuite.registry import hookimpl
-from benchsuite.studies import execute
+from benchsuite.studies.linear_dynamics import simulate as module
 from benchsuite.training.trainer import Trainer
 
 STUDY = "urfb-linear-dynamics"
@@ -130,7 +130,7 @@ def test_a_study_runs_whole_and_is_found_again() -> None:
     results = bs.run(STUDY, seeds=1, set=BRIEFLY)
     assert results.study is not None
     assert results.study.spec.model_dump()["iterations"] == 5
-    assert "log10 of error" in results.table()
+    assert "log₁₀ ‖E‖²" in results.table()
     again = bs.run(STUDY, seeds=1, set=BRIEFLY)
     assert (again.study, again.reused) == (results.study, {results.study.study_id})
 
@@ -141,7 +141,7 @@ def test_an_interrupted_study_leaves_nothing(monkeypatch: pytest.MonkeyPatch) ->
     def interrupted(*given: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(execute, "simulate", interrupted)
+    monkeypatch.setattr(module, "simulate", interrupted)
     results = bs.run(STUDY, seeds=1, set=BRIEFLY)
     assert (results.interrupted, results.study, list(Path().rglob("studies/*.json"))) == (True, None, [])
 
@@ -179,9 +179,9 @@ def test_specs_are_found_once_per_run(monkeypatch: pytest.MonkeyPatch) -> None:
         loaded.append(f"{kind}/{name}")
         return load(self, kind, name, *place)
 
-    def counted_init(self: SpecLibrary, folders: Any) -> None:
+    def counted_init(self: SpecLibrary, *given: Any) -> None:
         made.append(self)
-        make(self, folders)
+        make(self, *given)
 
     monkeypatch.setattr(SpecLibrary, "load", counted_load)
     monkeypatch.setattr(SpecLibrary, "__init__", counted_init)

@@ -91,8 +91,9 @@ def test_a_foreign_study_is_listed_checked_run_recorded_found_and_shown(
     mine = tmp_path / "mine.yaml"
     mine.write_text("kind: coin\nthrow: 10\n")
     assert {(p.field, p.line is not None) for p in bs.validate(mine)[str(mine)]} == {("throw", True), ("throws", True)}
-    assert "throws" in str(bs.schemas()["study"])
-    assert "heads" in str(bs.schemas()["study_record"])
+    schemas = bs.schemas()
+    assert "throws" in str(schemas["study"])
+    assert "heads" in str(schemas["study_record"])
 
     results = bs.run("fair-coin", set={"study.throws": 20}, store=tmp_path / "store")
     record = results.study

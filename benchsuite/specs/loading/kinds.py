@@ -94,7 +94,10 @@ SPEC_KINDS: dict[Kind, SpecKind] = {
 FORMER_FOLDERS: Mapping[str, Kind] = MappingProxyType({"experiments": "studies"})
 """Folders of specs that have another name today; their files are read all the same."""
 
-NO_STUDIES: Mapping[str, type[StudySpec]] = MappingProxyType({})
+Studies = Mapping[str, type[StudySpec]]
+"""Models of the specs of studies by their ``kind``, from the registry."""
+
+NO_STUDIES: Studies = MappingProxyType({})
 
 KINDS: tuple[Kind, ...] = tuple(SPEC_KINDS)
 SINGULAR: dict[Kind, str] = {folder: kind.singular for folder, kind in SPEC_KINDS.items()}
@@ -116,10 +119,6 @@ def adapter_of(kind: str) -> TypeAdapter[Any]:
     return TypeAdapter(PARTS.get(kind) or models[kind])
 
 
-Studies = Mapping[str, type[StudySpec]]
-"""Models of the specs of studies by their ``kind``, from the registry."""
-
-
 def kind_of_folder(name: str) -> Kind | None:
     """Return the kind of the specs in a folder with this name, today's or a former one."""
     return FORMER_FOLDERS.get(name, name if name in SPEC_KINDS else None)
@@ -136,11 +135,12 @@ def guess_kind(path: Path, node: Node, studies: Studies = NO_STUDIES) -> Kind | 
     if not node.is_mapping:
         return None
     written = frozenset(node.value)
-    tag = node.get("kind")
-    of_study = studies.get(tag.value) if tag is not None and isinstance(tag.value, str) else None
+    named = node.get("kind")
+    tag = named.value if named is not None and isinstance(named.value, str) else None
     tags = {folder: kind.tags for folder, kind in SPEC_KINDS.items()} | {"studies": frozenset(studies)}
-    tagged = [folder for folder in KINDS if tag is not None and tag.value in tags[folder]]
+    tagged = [folder for folder in KINDS if tag in tags[folder]]
     fields = {folder: SPEC_KINDS[folder].fields for folder in tagged or KINDS}
+    of_study = studies.get(tag) if tag is not None else None
     if of_study is not None:
         fields["studies"] = frozenset(of_study.model_fields)
     known = {folder: len(written & names) for folder, names in fields.items()}
