@@ -730,6 +730,20 @@ SABOTAGES = (
         "tests/properties/test_target_rules.py",
     ),
     Sabotage(
+        "a difference keeps its slope beyond the kink",
+        "benchsuite/networks/nonlinearity.py",
+        "return torch.where(is_above, near + beyond / slope, near / slope + beyond)",
+        "return torch.where(is_above, difference, difference / slope)",
+        "tests/properties/test_target_rules.py",
+    ),
+    Sabotage(
+        "a difference is an activation minus its target after all",
+        "benchsuite/credit/targets.py",
+        "if carries_differences:",
+        "if False:",
+        "tests/fidelity/test_gait_angles.py",
+    ),
+    Sabotage(
         "targets are precise and activations are not",
         "benchsuite/credit/targets.py",
         "was_exact = all(output.dtype == precision for output in tape.outputs.values())",
