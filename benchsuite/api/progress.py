@@ -149,7 +149,7 @@ class ProgressDisplay(Progress):
 
     def found_experiment(self, record: ExperimentRecord) -> None:
         """Print the line of an experiment that was found."""
-        self._line(f"{record.spec.name}  found, not run again (--fresh does)")
+        self._line(f"{record.spec.name}  already done, not run again (--fresh reruns it)")
 
     def trajectory_finished(self, trajectory: Trajectory, seconds: float) -> None:
         """Print the line of one trajectory."""

@@ -19,7 +19,7 @@ def audit(
         typer.Argument(help="Names of rules; all that are installed if not given.", autocompletion=complete_rule),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Write one JSON file a rule into this folder, for the leaderboard.")
+        Path | None, typer.Option("--out", help="Write one JSON file per rule into this folder, for the leaderboard.")
     ] = None,
     as_json: JsonOption = False,
 ) -> int:

@@ -12,9 +12,7 @@ from benchsuite.cli.options import DEFAULT_STORE, JsonOption, StoreOption, print
 if TYPE_CHECKING:
     from benchsuite.records.transfer import Transfer
 
-ReplaceOption = Annotated[
-    bool, typer.Option("--replace", help="Put a different record in the place of one that is there.")
-]
+ReplaceOption = Annotated[bool, typer.Option("--replace", help="Overwrite a record that is there and differs.")]
 
 
 def export(
@@ -28,7 +26,7 @@ def export(
         typer.Option(
             "--from-mlflow",
             metavar="URI",
-            help="Take what MLflow's tracking store has instead, whoever mirrored to it.",
+            help="Export from MLflow's tracking store instead, whichever machine mirrored there.",
         ),
     ] = None,
     replace: ReplaceOption = False,
@@ -65,7 +63,7 @@ def _tell(done: Transfer, target: Path, as_json: bool) -> int:
         )
         return 0 if done.complete else 1
     for path in done.conflicts:
-        tell(f"not overwritten: {path} holds a different record; --replace puts the new one in its place")
+        tell(f"not overwritten: {path} holds a different record; --replace overwrites it")
     for broken in done.refused:
         tell(f"refused: {broken.path}: {broken.reason}")
     show([f"{target}: {len(done.written)} written, {len(done.unchanged)} there already"])

@@ -14,7 +14,9 @@ def ui(
     tracking_uri: TrackingOption = None,
     track: Annotated[str | None, typer.Option("--track", help="Open this track's page.")] = None,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 5000,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 5000,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
 ) -> int:
     """Show the runs in MLflow's own pages until Ctrl-C."""

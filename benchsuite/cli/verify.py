@@ -24,7 +24,7 @@ def verify(
             "--error-tolerance",
             min=0,
             max=1,
-            help="How far final errors (fractions) may lie apart where hardware or versions differ; else nothing may.",
+            help="Largest accepted difference of final errors (fractions) on other hardware or versions; else 0.",
         ),
     ] = 0.01,
     data: DataRootOption = None,

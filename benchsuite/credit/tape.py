@@ -70,7 +70,9 @@ class Tape:
             ShapeError: if the forward pass did not keep this graph, or there is no previous segment.
         """
         if name not in self._links:
-            raise ShapeError(f"'{name}': no way to a segment below was kept; record_forward(…, keep_links=True)")
+            raise ShapeError(
+                f"'{name}': the link to the segment before was not recorded; use record_forward(…, keep_links=True)"
+            )
         output, received = self._links[name]
         if received is output:
             return cotangent
@@ -142,7 +144,9 @@ def record_ordinary_forward(network: Network, batch: Batch, keep_links: bool = F
         ShapeError: if ``keep_links`` is set for a network that is not a chain: a segment may then have several inputs.
     """
     if keep_links and network.shapes.topology != "chain":
-        raise ShapeError(f"ways between segments are kept in chains, this network is {network.shapes.topology}")
+        raise ShapeError(
+            f"links between segments are recorded only in a chain, this network is {network.shapes.topology}"
+        )
     inputs: dict[str, Tensor] = {}
     outputs: dict[str, Tensor] = {}
     ways: dict[str, Link] = {}

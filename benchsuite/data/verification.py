@@ -111,5 +111,5 @@ def another_decoder(usual: str, decoder: str) -> str:
     """Return a sentence which says that a decoder gave other values than the usual one."""
     return (
         f"{decoder} decodes the images to other values than usual (fingerprint {usual[:12]}…): "
-        "results on them stand in tables of their own"
+        "results on them get separate tables"
     )

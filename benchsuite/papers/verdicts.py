@@ -144,7 +144,7 @@ def decide(comparison: Comparison, low: float, high: float) -> tuple[Verdict, st
         return "reproduced", ""
     return (
         "not_reproduced",
-        "the contrary was measured" if contradicted else "the interval is on both sides of the limit",
+        "the opposite was measured" if contradicted else "the interval is on both sides of the limit",
     )
 
 
@@ -182,7 +182,7 @@ def _notes(attempt: Attempt, several: bool) -> tuple[str, ...]:
     elif hardware is not None and several:
         notes.append(f"runs on {hardware[0]}, {hardware[1]} alone; there are others")
     if any(r.data and r.data.canonical is False for r in records):
-        notes.append("the data's files have not the published checksums")
+        notes.append("the data files do not have the published checksums")
     return tuple(notes)
 
 

@@ -108,7 +108,7 @@ def _mixed_tracks(records: Records, folder: Path) -> Iterator[Finding]:
         (name, *others) = sorted(names)
         above = {folder.resolve().name, *parent.relative_to(folder).parts}
         if others:
-            yield Finding(parent, f"mixed tracks: {', '.join(sorted(names))}; a folder for each")
+            yield Finding(parent, f"mixed tracks: {', '.join(sorted(names))}; use one folder per track")
         elif not above & {name, f"{name}.runs"}:
             yield Finding(parent, f"folder name: its records are of track {name}")
 

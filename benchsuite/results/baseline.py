@@ -69,7 +69,7 @@ def cost_of(bundle: RowRecords, bundles: Sequence[RowRecords], usual: dict[str, 
         return Cost(None, f"not comparable with {BASELINE_RULE}: another {' and another '.join(unlike)}")
     baseline = min(alike, key=lambda b: (b is not bundle, b.protocol != bundle.protocol, b.protocol != usual, b.key))
     reference = median_of(baseline.timed, "step_time_ms") or 0.0
-    remark = f"{own:.4g} ms a step against {reference:.4g} ms of {BASELINE_RULE}, medians over runs"
+    remark = f"{own:.4g} ms per step against {reference:.4g} ms of {BASELINE_RULE}, medians over runs"
     steps, reference_steps = ({r.hardware.step for r in b.counted} for b in (bundle, baseline))
     if steps != reference_steps:
         remark += f"; {'/'.join(sorted(steps))} against {'/'.join(sorted(reference_steps))}"

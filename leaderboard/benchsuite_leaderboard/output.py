@@ -159,7 +159,7 @@ def _is_inside(name: object) -> bool:
 
 def _refuse_foreign(out: Path, name: str, owned: set[str]) -> None:
     if _through_link(out, name):
-        raise StoreError(f"{out / name}: a link stands on this path; nothing was written")
+        raise StoreError(f"{out / name}: there is a symbolic link on this path; nothing was written")
     if name not in owned and (out / name).exists():
         raise StoreError(f"{out / name} is not a file that benchsuite wrote; move it away. Nothing was written")
 

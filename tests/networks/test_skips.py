@@ -180,7 +180,7 @@ def test_shortcuts_in_a_vectorized_network_are_backprop_too():
         ([_conv(), _conv(reads=3)], {}, "layer 2: reads 3 layers back, .* input; that is 2 back"),
         ([{"kind": "max_pool", "size": 2, "reads": 2}], {}, "layer 1: reads 2 layers back"),
         ([_conv(), {"kind": "activation", "activation": "vector_gate"}], {}, "layer 2, activation: vector_gate is for"),
-        ([_conv(), {"kind": "subsample", "channels": 3}], {}, "layer 2, subsample .* 4 channels come in"),
+        ([_conv(), {"kind": "subsample", "channels": 3}], {}, "layer 2, subsample .* 4 input channels"),
         ([{"kind": "dense", "units": 3}, GLOBAL], {}, "layer 2, global_average_pool: needs an image"),
         ([_conv(activation="vector_gate"), RELU], {"form": "vectorized"}, "layer 2, activation: treats components"),
     ],

@@ -154,7 +154,7 @@ ENTRY = "{track: digits-fc, rule: backprop, metric: test_error_percent, value: 2
         (f"entries: [{ENTRY.replace('backprop', 'backprp')}]", "no rule 'backprp'; did you mean 'backprop'?"),
         (f"entries: [{ENTRY.replace('test_error_percent', 'credit_angle')}]", "did you mean 'credit_angle_deg'?"),
         (f"entries: [{ENTRY.replace('2}', '101}')}]", "in per cent, 0 to 100; found 101"),
-        (f"entries: [{ENTRY.replace('2}', '2, segment: dense1}')}]", "a segment is for diagnostics"),
+        (f"entries: [{ENTRY.replace('2}', '2, segment: dense1}')}]", "leave out segment"),
         (f"entries: [{ENTRY.replace('2}', '2, spread: 1}')}]", "spread and spread_kind"),
         (f"entries: [{ENTRY.replace('2}', '2, setting: digits}')}]", "not both"),
         (f"entries: [{ENTRY.replace('track: digits-fc, ', '')}]", "give the track, or"),

@@ -74,13 +74,13 @@ def prepare(which: PreparedDataset, archive: Path, data_root: Path) -> Preparati
                 if there is not None:
                     return there
                 if folder.exists():
-                    raise DataError(f"{folder} is there, but was not made by this command; move it away, or delete it")
+                    raise DataError(f"{folder} exists, but was not made by this command; move it away, or delete it")
                 _check_archive(which, archive)
                 return _make(which, archive, folder)
         except Timeout:
             raise DataError(f"{folder}: another process has been preparing it for too long; try again") from None
     except (OSError, EOFError, tarfile.TarError, lzma.LZMAError) as error:
-        message = f"{folder}: cannot be made ({one_line(error)}); see that there is room, and leave to write there"
+        message = f"{folder}: cannot be made ({one_line(error)}); check free space and permissions"
         raise DataError(message) from error
 
 
@@ -98,13 +98,13 @@ def read_manifest(which: PreparedDataset, data_root: Path) -> Preparation | None
 
 def _check_archive(which: PreparedDataset, archive: Path) -> None:
     if not archive.is_file():
-        raise DataError(f"{archive}: no such file; give the place of {which.archive} with --from")
+        raise DataError(f"{archive}: no such file; give the path of {which.archive} with --from")
     with archive.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != which.archive_sha256:
         raise DataError(
             f"{archive} is not {which.archive}: its sha256 is {found[:16]}…, expected {which.archive_sha256[:16]}…; "
-            "nothing was made of it"
+            "nothing was written"
         )
 
 

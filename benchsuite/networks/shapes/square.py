@@ -67,8 +67,8 @@ def require_square_layer(layer: SquareLayer, shape: Shape, position: int, is_rea
         full = math.prod(shape)
         wanted, what, sum_of = layer.units, "classes" if is_readout else "units", "its inputs"
     if wanted > full:
-        remedy = "let the layer before pass on more" if is_readout else f"pass on at most {full}"
-        raise ShapeError(f"{described}: {wanted} {what} of a square map that has {full} outputs ({sum_of}); {remedy}")
+        remedy = "give the layer before more outputs" if is_readout else f"use at most {full}"
+        raise ShapeError(f"{described}: {wanted} {what}, but a square map has only {full} outputs ({sum_of}); {remedy}")
     field = "units" if isinstance(layer, DenseLayer) else "channels"
     return layer.model_copy(update={field: full}), wanted
 

@@ -183,7 +183,7 @@ def _wait_for_answer(process: subprocess.Popen[bytes], host: str, port: int, out
 def _last_words(output: IO[str]) -> str:
     output.seek(0)
     lines = [line.strip() for line in output.read().splitlines() if line.strip()]
-    return redact(" | ".join(lines[-3:]))[-600:] or "it said nothing"
+    return redact(" | ".join(lines[-3:]))[-600:] or "it printed nothing"
 
 
 def _for_url(host: str) -> str:

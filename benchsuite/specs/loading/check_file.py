@@ -27,7 +27,7 @@ def _check_file(path: Path, library: SpecLibrary, directory: RuleDirectory) -> l
     kind = guess_kind(path, node)
     if kind is None:
         kinds = ", ".join(KINDS)
-        return [node.mark.problem(f"cannot tell what it specifies; put it into a folder named one of {kinds}")]
+        return [node.mark.problem(f"unknown kind of spec; put the file into a folder named after its kind ({kinds})")]
     laid_out = library.load_file(kind, path)
     _, problems = check(adapter_of(kind), laid_out, shape=SPEC_KINDS[kind].model)
     return problems or SPEC_KINDS[kind].check(laid_out, library, directory)

@@ -75,7 +75,7 @@ class SpecLibrary:
             return paths[0]
         at = asked_at or Mark(None)
         if paths:
-            message = f"{SINGULAR[kind]} '{name}' stands in {' and in '.join(str(p) for p in paths)}; rename one"
+            message = f"{SINGULAR[kind]} '{name}' is defined in {' and in '.join(str(p) for p in paths)}; rename one"
         else:
             hint = nearest(name, self.names(kind))
             message = f"no {SINGULAR[kind]} '{name}'{hint} (`benchsuite list {kind}` shows all {len(self.names(kind))})"
@@ -92,7 +92,7 @@ class SpecLibrary:
     def _load_file(self, kind: Kind, path: Path, chain: tuple[Path, ...]) -> Node:
         if path in chain:
             around = " → ".join(p.stem for p in (*chain[chain.index(path) :], path))
-            raise SpecError([Problem(f"refers to itself: {around}", str(path))], subject=str(path))
+            raise SpecError([Problem(f"is based on itself: {around}", str(path))], subject=str(path))
         node = read(path)
         if not node.is_mapping:
             raise SpecError([node.mark.problem("expected a mapping of fields")], subject=node.mark.file or str(path))
@@ -100,7 +100,7 @@ class SpecLibrary:
         if named is None:
             node = node.with_entry("name", Node(path.stem, node.mark))
         elif named.value != path.stem and SPEC_KINDS[kind].is_named_by_its_file:
-            message = f"found '{named.value}', but the file is called '{path.stem}'; make them agree"
+            message = f"found '{named.value}', but the file is named '{path.stem}'; give both the same name"
             raise SpecError([named.mark.problem(message, "name")], subject=node.mark.file or str(path))
         return self._choose_memory_format(kind, node, (*chain, path))
 

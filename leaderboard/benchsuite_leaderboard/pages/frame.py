@@ -47,5 +47,5 @@ def page_name(what: str, name: str) -> str:
 
     """
     if not PAGE_NAME.fullmatch(name):
-        raise ValueError(f"{what} {name!r}: not a valid name, so no page can be called after it")
+        raise ValueError(f"{what} {name!r}: not a valid name, so no page can have it in its address")
     return name
