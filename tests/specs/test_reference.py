@@ -149,7 +149,7 @@ ENTRY = "{track: digits-fc, rule: backprop, metric: test_error_percent, value: 2
     ("content", "expected"),
     [
         ("entries: []", "entries"),
-        (f"entries: [{ENTRY}, {ENTRY}]", "entries 0 and 1 are of the same"),
+        (f"entries: [{ENTRY}, {ENTRY}]", "entries 0 and 1 give two values"),
         (f"entries: [{ENTRY.replace('digits-fc', 'digits-fx')}]", "no track 'digits-fx'; did you mean 'digits-fc'?"),
         (f"entries: [{ENTRY.replace('backprop', 'backprp')}]", "no rule 'backprp'; did you mean 'backprop'?"),
         (f"entries: [{ENTRY.replace('test_error_percent', 'credit_angle')}]", "did you mean 'credit_angle_deg'?"),
