@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 
 from benchsuite.cli.exits import exits
-from benchsuite.cli.options import DataRootOption, JsonOption, SpecsOption, messages, print_json, show, tell
+from benchsuite.cli.options import DataRootOption, JsonOption, SpecsOption, messages, print_json, print_message, show
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -85,7 +85,7 @@ def prepare(
     else:
         show(made.parts())
     if made.warning:
-        tell(made.warning)
+        print_message(made.warning)
     return 0
 
 

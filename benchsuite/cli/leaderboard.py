@@ -17,9 +17,9 @@ from benchsuite.cli.options import (
     TrackingOption,
     messages,
     print_json,
+    print_message,
     report_broken,
     show,
-    tell,
 )
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _build(
         mlflow=mlflow,
         tracking_uri=tracking_uri,
         fresh=fresh,
-        warn=tell,
+        warn=print_message,
     )
     report_broken(report.broken)
     return report

@@ -35,8 +35,8 @@ def rule(
     console = output()
     for path in written:
         console.print(str(path), markup=False, soft_wrap=True)
-    place = folder / name
+    project = folder / name
     trial = f"benchsuite run quickstart --rules backprop,{name}"
-    steps = (f"pip install -e {place}", f"pytest {place}", trial)
+    steps = (f"pip install -e {project}", f"pytest {project}", trial)
     console.print("\nnext", *(f"  {step}" for step in steps), sep="\n", markup=False, soft_wrap=True)
     return 0

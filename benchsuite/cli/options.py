@@ -139,7 +139,7 @@ def show(parts: Iterable[Part]) -> None:
     print_parts(output(), parts)
 
 
-def tell(text: str) -> None:
+def print_message(text: str) -> None:
     """Print a remark on stderr."""
     messages().print(text, markup=False, soft_wrap=True)
 
@@ -147,4 +147,4 @@ def tell(text: str) -> None:
 def report_broken(broken: Iterable[Any]) -> None:
     """Print the files that hold no usable record."""
     for found in broken:
-        tell(f"left out: {found.path}: {found.reason}")
+        print_message(f"left out: {found.path}: {found.reason}")

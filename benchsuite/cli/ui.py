@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from benchsuite.cli.options import DEFAULT_STORE, StoreOption, TrackingOption, tell
+from benchsuite.cli.options import DEFAULT_STORE, StoreOption, TrackingOption, print_message
 
 
 def ui(
@@ -29,6 +29,6 @@ def ui(
         host=host,
         port=port,
         open_browser=not no_browser,
-        ready=tell,
+        ready=print_message,
     )
     return 0

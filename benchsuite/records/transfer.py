@@ -34,12 +34,12 @@ class Transfer:
         return not self.conflicts and not self.refused
 
 
-def transfer(sources: Iterable[Path], place: Callable[[Record], Path], *, replace: bool = False) -> Transfer:
+def transfer(sources: Iterable[Path], path_of: Callable[[Record], Path], *, replace: bool = False) -> Transfer:
     """Copy each record to its place; each file is written atomically.
 
     Args:
         sources: files of records of runs or experiments.
-        place: returns the path of a record's copy.
+        path_of: returns the path of a record's copy.
         replace: overwrite an existing, different record instead of reporting a conflict.
 
     Raises:
@@ -55,7 +55,7 @@ def transfer(sources: Iterable[Path], place: Callable[[Record], Path], *, replac
         if problems := inconsistencies(record, source):
             done.refused.append(BrokenRecord(source, "; ".join(problems)))
             continue
-        path = place(record)
+        path = path_of(record)
         if read_document(path) == record:
             done.unchanged.append(path)
         elif replace:
@@ -78,20 +78,20 @@ def _create(path: Path, record: Record, done: Transfer) -> None:
 def place_in_store(store: RecordStore) -> Callable[[Record], Path]:
     """Return the function that gives a record's path in a store."""
 
-    def place(record: Record) -> Path:
+    def path_of(record: Record) -> Path:
         folder = store.records_folder if isinstance(record, RunRecord) else store.experiments_folder
         return folder / f"{identity_of(record)}.json"
 
-    return place
+    return path_of
 
 
 def place_by_track(folder: Path) -> Callable[[Record], Path]:
     """Return the function that gives a record's path in a review folder: runs by track, experiments apart."""
 
-    def place(record: Record) -> Path:
+    def path_of(record: Record) -> Path:
         # Experiments are recognized by their folder, so no folder of runs may have its name.
         track = record.spec.track if isinstance(record, RunRecord) else ""
         inner = f"{track}.runs" if track == EXPERIMENTS else track or EXPERIMENTS
         return folder / inner / f"{identity_of(record)}.json"
 
-    return place
+    return path_of

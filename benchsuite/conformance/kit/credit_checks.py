@@ -90,11 +90,11 @@ class CreditChecks(ConformanceSettings):
             seen=f"{result.loss.tolist()} instead of {loss.item()}",
             remedy="return batch.criterion(logits, batch.targets), or the tape's loss",
         )
-        kept = [n for n, t in (("loss", result.loss), ("logits", result.logits)) if t.requires_grad]
+        attached = [n for n, t in (("loss", result.loss), ("logits", result.logits)) if t.requires_grad]
         require(
-            not kept,
+            not attached,
             asks="StepResult has no autograd graph",
-            seen=[f"{n} requires grad" for n in kept],
+            seen=[f"{n} requires grad" for n in attached],
             remedy="detach() loss and logits: a kept graph holds every activation of the step in memory",
         )
 

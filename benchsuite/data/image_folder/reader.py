@@ -100,7 +100,7 @@ def _list_examples(folder: Path, classes: Sequence[str]) -> list[tuple[Path, int
         if not files:
             raise DataError(f"{folder / name}: is empty; put this class's images there")
         by_class.append([(file, label) for file in files])
-    return [example for turn in zip_longest(*by_class) for example in turn if example is not None]
+    return [example for group in zip_longest(*by_class) for example in group if example is not None]
 
 
 def _decode_all(paths: Sequence[Path], spec: ImageFolderDataset) -> Tensor:

@@ -120,7 +120,7 @@ def _in_class_folders(root: Path, part: str, wnids: Sequence[str]) -> ListedImag
         if not found:
             raise DataError(f"{root / part / wnid}: holds no images; put this class's there")
         by_class.append([(f"{part}/{wnid}/{name}", label, size) for name, size in found])
-    return _listed([image for turn in zip_longest(*by_class) for image in turn if image is not None])
+    return _listed([image for group in zip_longest(*by_class) for image in group if image is not None])
 
 
 def _in_one_folder(root: Path, wnids: Sequence[str]) -> ListedImages:

@@ -28,9 +28,9 @@ def _check_file(path: Path, library: SpecLibrary, directory: RuleDirectory) -> l
     if kind is None:
         kinds = ", ".join(KINDS)
         return [node.mark.problem(f"unknown kind of spec; put the file into a folder named after its kind ({kinds})")]
-    laid_out = library.load_file(kind, path)
-    _, problems = check(adapter_of(kind), laid_out, shape=SPEC_KINDS[kind].model)
-    return problems or SPEC_KINDS[kind].check(laid_out, library, directory)
+    resolved = library.load_file(kind, path)
+    _, problems = check(adapter_of(kind), resolved, shape=SPEC_KINDS[kind].model)
+    return problems or SPEC_KINDS[kind].check(resolved, library, directory)
 
 
 def check_suite(node: Node, library: SpecLibrary, directory: Directory) -> list[Problem]:
@@ -71,16 +71,16 @@ def _unknown(part: str, name: str, known: list[str]) -> str:
 def check_track(node: Node, _library: SpecLibrary, directory: Directory) -> list[Problem]:
     """Check every tier with every rule that the track has settings for."""
     tiers = node.get("tiers")
-    places = {"rules": node.get("rules")}
+    settings_by_field = {"rules": node.get("rules")}
     for tier in tiers.value if tiers else []:
-        places[f"tiers.{tier}.rules"] = dig(tiers, tier, "rules")
+        settings_by_field[f"tiers.{tier}.rules"] = dig(tiers, tier, "rules")
     named: dict[str, None] = {}
     problems: list[Problem] = []
-    for place, settings in places.items():
+    for field, settings in settings_by_field.items():
         for rule, mark in settings.keys.items() if settings else ():
             named[rule] = None
             if rule not in directory.rules:
-                problems.append(mark.problem(f"no rule '{rule}'{nearest(rule, directory.rules)}", f"{place}.{rule}"))
+                problems.append(mark.problem(f"no rule '{rule}'{nearest(rule, directory.rules)}", f"{field}.{rule}"))
     known = [r for r in named if r in directory.rules] or list(directory.rules)[:1]
     for tier in ["paper", *(tiers.value if tiers else [])]:
         for rule in known:

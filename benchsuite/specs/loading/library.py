@@ -112,14 +112,14 @@ class SpecLibrary:
         if kind == "tracks":
             parts: tuple[tuple[str, Kind], ...] = (("dataset", "datasets"), ("architecture", "architectures"))
             for part, part_kind in parts:
-                node = self._lay_out_part(node, part, part_kind, chain)
+                node = self._resolve_part(node, part, part_kind, chain)
             pretraining = node.get("pretraining")
             if pretraining is not None and pretraining.is_mapping:
-                laid_out = self._lay_out_part(pretraining, "architecture", "architectures", chain)
-                node = node.with_entry("pretraining", laid_out)
+                resolved = self._resolve_part(pretraining, "architecture", "architectures", chain)
+                node = node.with_entry("pretraining", resolved)
         return node
 
-    def _lay_out_part(self, node: Node, part: str, kind: Kind, chain: tuple[Path, ...]) -> Node:
+    def _resolve_part(self, node: Node, part: str, kind: Kind, chain: tuple[Path, ...]) -> Node:
         entry = node.get(part)
         if entry is None:
             return node
@@ -128,8 +128,8 @@ class SpecLibrary:
             return node.with_entry(part, found)
         if entry.is_mapping:
             own_name = node.get("name")
-            laid_out = self._choose_memory_format(kind, entry, chain)
-            if laid_out.get("name") is None and own_name is not None:
-                laid_out = laid_out.with_entry("name", own_name)
-            return node.with_entry(part, laid_out)
+            resolved = self._choose_memory_format(kind, entry, chain)
+            if resolved.get("name") is None and own_name is not None:
+                resolved = resolved.with_entry("name", own_name)
+            return node.with_entry(part, resolved)
         return node

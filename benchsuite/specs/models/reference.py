@@ -70,12 +70,12 @@ class ReferenceSpec(DocumentedSpec):
     def _one_value_each(self) -> ReferenceSpec:
         seen: dict[tuple[object, ...], int] = {}
         for position, entry in enumerate(self.entries):
-            what = (entry.track, entry.setting, entry.rule, entry.metric, entry.segment, entry.epoch)
-            if what in seen:
+            key = (entry.track, entry.setting, entry.rule, entry.metric, entry.segment, entry.epoch)
+            if key in seen:
                 raise ValueError(
-                    f"entries {seen[what]} and {position} give two values of the same quantity; a source has one"
+                    f"entries {seen[key]} and {position} give two values of the same quantity; a source has one"
                 )
-            seen[what] = position
+            seen[key] = position
         return self
 
     def runs_of(self, entry: PublishedValue) -> int | None:
