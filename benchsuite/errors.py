@@ -24,7 +24,7 @@ the message and returns the exit code, without a traceback. Any other exception 
         ├── TimeBudgetSpentError    the protocol's time budget is over
         ├── InterruptedRunError     the person or the system asked to stop
         ├── RunningElsewhereError   another process is making this run
-        └── InconclusiveError       an experiment of the audit cannot see how a rule works
+        └── InconclusiveError       a test of the audit cannot see how a rule works
 
 ``except BenchsuiteError`` catches all of them. Where control flow may pass through, catch ``ControlFlowError`` first.
 """
@@ -184,7 +184,7 @@ class RunningElsewhereError(ControlFlowError):
 
 
 class InconclusiveError(ControlFlowError):
-    """The rule works in a way that the experiment cannot see; the message says how."""
+    """The rule works in a way that the test cannot see; the message says how."""
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Audits: test by experiment what rules claim in ``traits``."""
+"""Audits: test what rules declare in ``traits``."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from benchsuite.registry import manager
 
 
 def audit(rule: str) -> RuleAudit:
-    """Test by experiment what a rule claims in ``traits``, with its default hyperparameters.
+    """Test what a rule declares in ``traits``, with its default hyperparameters.
 
     Args:
         rule: name of an installed rule.
 
     Returns:
-        The verdict on each claim with its numbers; ``.failed`` holds the contradicted claims.
+        The verdict on each trait with its numbers; ``.failed`` holds the contradicted traits.
 
     Raises:
         PluginError: if there is no such rule.
@@ -29,7 +29,7 @@ def audit(rule: str) -> RuleAudit:
     Example:
         >>> import benchsuite as bs
         >>> audit = bs.audit("readout_only")
-        >>> [(claim.claim, claim.verdict) for claim in audit.claims if claim.claim == "trains_hidden"]
+        >>> [(each.trait, each.verdict) for each in audit.traits if each.trait == "trains_hidden"]
         [('trains_hidden', 'confirmed')]
 
     """

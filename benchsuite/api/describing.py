@@ -17,7 +17,7 @@ def info(name: str, *, specs: Paths = None) -> dict[str, Any]:
     """Return everything about the things of one name, by kind.
 
     Args:
-        name: name of a rule, diagnostic, track, suite, experiment, data set, architecture or hardware.
+        name: name of a rule, diagnostic, track, suite, study, data set, architecture or hardware.
         specs: folders of your own specs.
 
     Returns:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchsuite.api.options import PathLike
+from benchsuite.api.study_records import study_problems
 from benchsuite.errors import EmptySelectionError
 from benchsuite.records.lint import LintReport, lint_folder
 
@@ -31,4 +32,4 @@ def lint(folder: PathLike) -> LintReport:
     """
     if not Path(folder).is_dir():
         raise EmptySelectionError(f"{folder} is not a folder; `benchsuite export --out {folder}` makes one")
-    return lint_folder(Path(folder))
+    return lint_folder(Path(folder), study_problems)

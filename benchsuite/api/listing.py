@@ -95,7 +95,8 @@ class Overview(Displayed):
     Attributes:
         sections: a listing per kind.
         failures: plugins that were left out, and why.
-        conflicts: names of rules and diagnostics that several plugins provide; none of them gets the name.
+        conflicts: names of rules, diagnostics and kinds of studies that several plugins provide; none of them gets the
+            name.
 
     """
 
@@ -142,7 +143,7 @@ def list_all(specs: Paths = None, sections: Iterable[Section] = SECTIONS) -> Ove
     conflicts = {
         name: tuple(owners)
         for (kind, name), owners in sorted(registry.conflicts.items())
-        if kind in {"rule", "diagnostic"}
+        if kind in {"rule", "diagnostic", "study"}
     }
     return Overview({s: _listing(s, workspace) for s in sections}, tuple(registry.failures), conflicts)
 
@@ -189,9 +190,9 @@ def list_suites(specs: Paths = None) -> Listing:
     return _listing("suites", open_workspace(specs))
 
 
-def list_experiments(specs: Paths = None) -> Listing:
-    """List the experiments on theory."""
-    return _listing("experiments", open_workspace(specs))
+def list_studies(specs: Paths = None) -> Listing:
+    """List the studies: fixed tests of theoretical results."""
+    return _listing("studies", open_workspace(specs))
 
 
 def list_datasets(specs: Paths = None) -> Listing:

@@ -1,4 +1,4 @@
-"""Run a suite, a track or an experiment; ``benchsuite run`` calls the same function."""
+"""Run a suite, a track or a study; ``benchsuite run`` calls the same function."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from benchsuite.api.progress import Progress, as_progress
 from benchsuite.api.results import Results, results_of_session
 from benchsuite.api.session_options import session_options
 from benchsuite.api.sessions import make_runs
-from benchsuite.api.studies import run_experiment
+from benchsuite.api.studies import run_study
 from benchsuite.api.workspace import open_workspace
 from benchsuite.specs.loading.resolve import resolve
 from benchsuite.specs.loading.targets import find_target
@@ -31,14 +31,14 @@ def run(
     executor: ExecutorName = "local",
     progress: bool | Progress = False,
 ) -> Results:
-    """Run a suite or a track (every rule with every seed), or an experiment.
+    """Run a suite or a track (every rule with every seed), or a study.
 
     Everything is checked before the first run starts. Runs that are finished already are not made again, and
     interrupted ones continue where they stopped. A run that diverges or crashes is a result with that status, not an
     exception. Ctrl-C saves the state and returns the results so far, with ``interrupted`` set.
 
     Args:
-        target: name of a suite, a track or an experiment, or path of such a YAML file.
+        target: name of a suite, a track or a study, or path of such a YAML file.
         rules: names or patterns; the suite's own if not given, for a track all that are installed.
         seeds: number of seeds, or seed indices; the suite's own if not given, 3 for a track. All rules share network,
             data order and dropout at one seed index.
@@ -80,8 +80,8 @@ def run(
     workspace = open_workspace(specs, target)
     selection = make_selection(target, rules, seeds, tier, set, hardware)
     found = find_target(selection.target, workspace.library)
-    if found.kind == "experiments":
-        return run_experiment(selection, found, workspace, options, as_progress(progress))
+    if found.kind == "studies":
+        return run_study(selection, found, workspace, options, as_progress(progress))
     resolver = hardware_resolver(executor)
     runs = resolve(selection, workspace.library, workspace.registry, resolver, found)
     with process_group() as ranks:

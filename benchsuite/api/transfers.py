@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchsuite.api.options import PathLike, Paths, as_paths, store_folder
+from benchsuite.api.study_records import known_study_problems
 from benchsuite.errors import EmptySelectionError
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_document
@@ -48,9 +49,7 @@ def export(
     """
     if from_mlflow is None:
         own = RecordStore(store_folder(store))
-        return _export(
-            record_files(own.records_folder, own.experiments_folder), [], str(own.root), Path(out), tracks, replace
-        )
+        return _export(record_files(*own.folders_of_records), [], str(own.root), Path(out), tracks, replace)
     from benchsuite.records.mlflow.gathering import gather_records
     from benchsuite.records.mlflow.uris import redact
 
@@ -74,7 +73,7 @@ def _export(
     if not files and not refused:
         of = f" of {', '.join(chosen)}" if chosen else ""
         raise EmptySelectionError(f"no records{of} in {source}; `benchsuite run quickstart` makes some")
-    done = transfer(files, place_by_track(out), replace=replace)
+    done = transfer(files, place_by_track(out), replace=replace, check_study=known_study_problems)
     done.refused += refused
     return done
 
@@ -101,4 +100,4 @@ def import_records(sources: Paths, *, store: PathLike | None = None, replace: bo
         raise EmptySelectionError(f"no records in {', '.join(map(str, paths))}")
     own = RecordStore(store_folder(store))
     own.prepare()
-    return transfer(files, place_in_store(own), replace=replace)
+    return transfer(files, place_in_store(own), replace=replace, check_study=known_study_problems)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchsuite.api.options import PathLike, Paths, as_paths
+from benchsuite.api.study_records import record_problems
 from benchsuite.errors import BenchsuiteError, EmptySelectionError
-from benchsuite.records.checks import inconsistencies
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_document
 from benchsuite.records.store import record_files
@@ -103,7 +103,7 @@ def verify(
     def checks() -> Iterator[Verification]:
         for path in paths:
             record = read_document(path)
-            problems = [record.reason] if isinstance(record, BrokenRecord) else inconsistencies(record, path)
+            problems = [record.reason] if isinstance(record, BrokenRecord) else record_problems(record, path)
             if problems or isinstance(record, BrokenRecord) or not rerun:
                 yield Verification(path, tuple(problems))
             else:
@@ -126,7 +126,7 @@ def _run_again(
     from benchsuite.registry import manager
 
     if not isinstance(record, RunRecord):
-        problem = f"--rerun is for runs; `benchsuite run {record.spec.name} --fresh` makes an experiment again"
+        problem = f"--rerun is for runs; `benchsuite run {record.spec.name} --fresh` makes a study again"
         return Verification(path, (problem,))
     on_rerun(record)
     try:

@@ -1,4 +1,4 @@
-"""``benchsuite audit [RULE…]``: test by experiment what rules claim in ``traits``."""
+"""``benchsuite audit [RULE…]``: test what rules declare in ``traits``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from benchsuite.cli.options import JsonOption, complete_rule, print_json, show
 
 if TYPE_CHECKING:
-    from benchsuite.records.audit import ClaimAudit, RuleAudit
+    from benchsuite.records.audit import RuleAudit, TraitAudit
 
 
 def audit(
@@ -23,7 +23,7 @@ def audit(
     ] = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Test by experiment what rules claim of themselves. Exit code 1 if a claim is contradicted or a rule crashes."""
+    """Test what rules declare of themselves. Exit code 1 if a trait is contradicted or a rule crashes."""
     from benchsuite.api.audits import audit_rules
     from benchsuite.api.tables import audit_table
 
@@ -41,20 +41,20 @@ def audit(
 
 def _print_summary(audits: list[RuleAudit]) -> None:
     for done in audits:
-        show(f"{done.rule}: {_in_words(claim)}" for claim in done.failed)
-        untested = [claim.claim for claim in done.claims if claim.verdict == "not_tested"]
+        show(f"{done.rule}: {_in_words(each)}" for each in done.failed)
+        untested = [each.trait for each in done.traits if each.verdict == "not_tested"]
         if untested:
             show([f"{done.rule}: not tested: {', '.join(untested)}"])
     if not any(done.failed for done in audits):
-        show([f"{len(audits)} {'rule' if len(audits) == 1 else 'rules'} audited, no claim contradicted"])
+        show([f"{len(audits)} {'rule' if len(audits) == 1 else 'rules'} audited, no trait contradicted"])
 
 
-def _in_words(claim: ClaimAudit) -> str:
-    strongest = claim.strongest
+def _in_words(audited: TraitAudit) -> str:
+    strongest = audited.strongest
     if strongest is None:
-        return f"the experiment on {claim.claim} did not end: {claim.reason}"
+        return f"the test of {audited.trait} did not end: {audited.reason}"
     return (
-        f"claims {claim.claim}={claim.claimed}, the experiment shows {claim.shown}: {claim.measure}: "
-        f"{strongest.value:.3g} in {strongest.network} ({strongest.where}); up to {claim.threshold:.3g} it would be "
-        f"{not claim.shown if strongest.value > claim.threshold else claim.shown}"
+        f"declares {audited.trait}={audited.declared}, the test shows {audited.shown}: {audited.measure}: "
+        f"{strongest.value:.3g} in {strongest.network} ({strongest.where}); up to {audited.threshold:.3g} it would be "
+        f"{not audited.shown if strongest.value > audited.threshold else audited.shown}"
     )

@@ -124,7 +124,7 @@ def _print_report(report: BuildReport) -> None:
         {
             "index": str(report.index),
             "records": report.records,
-            "experiments": report.studies,
+            "studies": report.studies,
             "broken": len(report.broken),
             "rebuilt": list(report.rebuilt),
         }

@@ -15,7 +15,7 @@ def list_(
     specs: SpecsOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """List rules, tracks, suites, experiments, specs, published values, claims, diagnostics and plugins."""
+    """List rules, tracks, suites, studies, specs, published values, claims, diagnostics and plugins."""
     from benchsuite.api.listing import SECTIONS, list_all
 
     found = list_all(specs, [section] if section else SECTIONS)

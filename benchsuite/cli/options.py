@@ -74,7 +74,7 @@ ExecutorOption = Annotated[
 TargetArgument = Annotated[
     str,
     typer.Argument(
-        help="A suite, a track or an experiment, by name or as a file.",
+        help="A suite, a track or a study, by name or as a file.",
         show_default=False,
         autocompletion=lambda incomplete: _complete_target(incomplete),
     ),

@@ -16,7 +16,7 @@ ReplaceOption = Annotated[bool, typer.Option("--replace", help="Overwrite a reco
 
 
 def export(
-    out: Annotated[Path, typer.Option("--out", help="Folder to write to: one per track, and one of experiments.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to: one per track, and one of studies.")],
     store: StoreOption = DEFAULT_STORE,
     tracks: Annotated[
         list[str] | None, typer.Option("--track", help="Only runs of this track; may be given several times.")

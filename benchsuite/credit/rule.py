@@ -53,7 +53,7 @@ ConfigT = TypeVar("ConfigT", bound=RuleConfig, default=RuleConfig, covariant=Tru
 
 
 class RuleTraits(BaseModel):
-    """Requirements of a rule on a network, and claims about the rule, which conformance kit and audit test."""
+    """Requirements of a rule on a network, and traits that it declares, which conformance kit and audit test."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -72,7 +72,7 @@ class RuleTraits(BaseModel):
     min_hidden_segments: int = 0
     """Minimum number of segments before the readout."""
 
-    # --- claims ---
+    # --- declared traits ---
     trains_hidden: bool = True
     """True if segments before the readout learn."""
     hidden_update_is_backprop: bool = False

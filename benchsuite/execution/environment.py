@@ -12,7 +12,7 @@ import torch
 
 from benchsuite.records.model import Environment, Versions
 from benchsuite.registry.manager import Registry
-from benchsuite.registry.sources import rule_source_hash
+from benchsuite.registry.sources import source_hash
 from benchsuite.version import __version__
 
 
@@ -54,5 +54,5 @@ def environment_of(registry: Registry, rule_name: str) -> Environment:
     return Environment(
         **versions().model_dump(),
         rule_distribution=registry.origins["rule", rule_name].distribution,
-        rule_source_hash=rule_source_hash(registry.rule(rule_name)),
+        rule_source_hash=source_hash(registry.rule(rule_name)),
     )

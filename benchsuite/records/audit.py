@@ -1,4 +1,4 @@
-"""The audit record: one JSON document per rule with its claims and the experiments' verdicts on them."""
+"""The audit record: one JSON document per rule with its traits and the verdicts on them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchsuite.specs.models.base import Name
 from benchsuite.version import AUDIT_SCHEMA_VERSION
 
 Verdict = Literal["confirmed", "contradicted", "could_be_stronger", "not_tested", "crashed"]
-"""The verdict on a claim. A rule may claim less than it does; a page then shows that the claim could be stronger."""
+"""The verdict on a trait. A rule may declare less than it does; a page then shows that it could declare more."""
 
 
 class Observation(RecordModel):
@@ -24,14 +24,15 @@ class Observation(RecordModel):
     value: float
 
 
-class ClaimAudit(RecordModel):
-    """One claim of ``traits`` and the result of its experiment."""
+class TraitAudit(RecordModel):
+    """One trait as the rule declares it, and the result of its test."""
 
-    claim: str
+    trait: str
     """The name of the trait."""
-    claimed: bool
+    declared: bool
+    """The trait's value in the rule's ``traits``."""
     shown: bool | None
-    """The trait's value according to the experiment; None if the experiment does not decide it."""
+    """The trait's value according to the test; None if the test does not decide it."""
     verdict: Verdict
     measure: str
     """The quantity that the observations measure."""
@@ -40,7 +41,7 @@ class ClaimAudit(RecordModel):
     observations: tuple[Observation, ...] = ()
     """One observation per network in which there was something to measure."""
     reason: str = ""
-    """The reason, if there is no verdict on the claim."""
+    """The reason, if there is no verdict on the trait."""
 
     @property
     def strongest(self) -> Observation | None:
@@ -49,7 +50,7 @@ class ClaimAudit(RecordModel):
 
 
 class RuleNeeds(RecordModel):
-    """The rule's own statements that no experiment tests: its mechanism, and the networks that it supports."""
+    """The rule's own statements that no test covers: its mechanism, and the networks that it supports."""
 
     mechanism: str
     """The way by which credit reaches a segment."""
@@ -68,9 +69,9 @@ class RuleNeeds(RecordModel):
 
 
 class RuleAudit(RecordModel):
-    """All claims of one rule, with its default hyperparameters."""
+    """All traits of one rule, with its default hyperparameters."""
 
-    schema_version: Literal[2] = AUDIT_SCHEMA_VERSION  # type: ignore[assignment]
+    schema_version: Literal[3] = AUDIT_SCHEMA_VERSION  # type: ignore[assignment]
     rule: Name
     summary: str = ""
     """The first paragraph of its class's docstring."""
@@ -79,9 +80,9 @@ class RuleAudit(RecordModel):
     config: Mapping[str, Any] = Field(default_factory=dict)
     """All hyperparameters: with another setting it is another rule, which was not audited."""
     environment: Environment
-    claims: tuple[ClaimAudit, ...]
+    traits: tuple[TraitAudit, ...]
 
     @property
-    def failed(self) -> tuple[ClaimAudit, ...]:
-        """Return the claims that were contradicted and those whose experiment crashed."""
-        return tuple(claim for claim in self.claims if claim.verdict in {"contradicted", "crashed"})
+    def failed(self) -> tuple[TraitAudit, ...]:
+        """Return the traits that were contradicted and those whose test crashed."""
+        return tuple(each for each in self.traits if each.verdict in {"contradicted", "crashed"})

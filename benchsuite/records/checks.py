@@ -6,22 +6,22 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchsuite.records.experiment import ExperimentRecord
-from benchsuite.records.keys import experiment_result_key, run_result_key
+from benchsuite.records.keys import run_result_key, study_result_key
 from benchsuite.records.model import EpochMetrics, RunRecord
-from benchsuite.specs.hashing import experiment_hash, spec_hash
+from benchsuite.records.study import StudyRecord
+from benchsuite.specs.hashing import spec_hash, study_hash
 
 
-def identity_of(record: RunRecord | ExperimentRecord) -> str:
-    """Return the id of a record's run or experiment, which is also its file's name."""
-    return record.run_id if isinstance(record, RunRecord) else record.experiment_id
+def identity_of(record: RunRecord | StudyRecord) -> str:
+    """Return the id of a record's run or study, which is also its file's name."""
+    return record.run_id if isinstance(record, RunRecord) else record.study_id
 
 
-def inconsistencies(record: RunRecord | ExperimentRecord, path: Path | None = None) -> list[str]:
+def inconsistencies(record: RunRecord | StudyRecord, path: Path | None = None) -> list[str]:
     """Return the contradictions within a record; empty if there are none.
 
     Args:
-        record: the record of a run or an experiment.
+        record: the record of a run or a study.
         path: its file, whose name is checked too.
 
     """
@@ -35,21 +35,21 @@ def inconsistencies(record: RunRecord | ExperimentRecord, path: Path | None = No
     return found
 
 
-def _names(record: RunRecord | ExperimentRecord, path: Path | None) -> Iterator[str]:
+def _names(record: RunRecord | StudyRecord, path: Path | None) -> Iterator[str]:
     try:
-        whole = spec_hash(record.spec) if isinstance(record, RunRecord) else experiment_hash(record.spec)
+        whole = spec_hash(record.spec) if isinstance(record, RunRecord) else study_hash(record.spec)
     except (ValueError, RecursionError) as error:
         yield f"spec: has no hash: {error}"
         return
-    kind, name = ("run_id", record.run_id) if isinstance(record, RunRecord) else ("experiment_id", identity_of(record))
+    kind, name = ("run_id", record.run_id) if isinstance(record, RunRecord) else ("study_id", identity_of(record))
     if record.spec_hash != whole:
         yield f"spec_hash: {record.spec_hash[:16]}…, but the spec's is {whole[:16]}…"
     if name != whole[:16]:
         yield f"{kind}: {name}, but the spec's is {whole[:16]}"
     if path is not None and path.name != f"{name}.json":
         yield f"file name: {path.name}, but a record of {name} is called {name}.json"
-    if isinstance(record, ExperimentRecord):
-        key = experiment_result_key(whole, record.rules, record.environment)
+    if isinstance(record, StudyRecord):
+        key = study_result_key(whole, record.rules, record.code, record.environment)
     elif record.data is not None:
         key = run_result_key(whole, record.environment, record.data.fingerprint)
     else:

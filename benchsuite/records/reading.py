@@ -17,11 +17,11 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from benchsuite.records.audit import RuleAudit
-from benchsuite.records.experiment import ExperimentRecord
-from benchsuite.records.migration import AUDIT_STEPS, EXPERIMENT_STEPS, RUN_STEPS, Steps, migrate
+from benchsuite.records.migration import AUDIT_STEPS, RUN_STEPS, STUDY_STEPS, Steps, migrate
 from benchsuite.records.model import RecordModel, RunRecord
+from benchsuite.records.study import StudyRecord
 from benchsuite.specs.hashing import canonical_json
-from benchsuite.version import AUDIT_SCHEMA_VERSION, EXPERIMENT_SCHEMA_VERSION, RECORD_SCHEMA_VERSION
+from benchsuite.version import AUDIT_SCHEMA_VERSION, RECORD_SCHEMA_VERSION, STUDY_SCHEMA_VERSION
 
 # The longest planned runs (ImageNet, 90 epochs, 50 segments, several diagnostics) need less than a tenth of this.
 MAX_RECORD_BYTES = 32 * 1024 * 1024
@@ -50,9 +50,9 @@ def read_record(path: Path) -> RunRecord | BrokenRecord:
     return _read(path, RunRecord, RECORD_SCHEMA_VERSION, RUN_STEPS)
 
 
-def read_experiment(path: Path) -> ExperimentRecord | BrokenRecord:
-    """Read the record of an experiment; problems give a ``BrokenRecord`` as in ``read_record``."""
-    return _read(path, ExperimentRecord, EXPERIMENT_SCHEMA_VERSION, EXPERIMENT_STEPS)
+def read_study(path: Path) -> StudyRecord | BrokenRecord:
+    """Read the record of a study; problems give a ``BrokenRecord`` as in ``read_record``."""
+    return _read(path, StudyRecord, STUDY_SCHEMA_VERSION, STUDY_STEPS)
 
 
 def read_audit(path: Path) -> RuleAudit | BrokenRecord:
@@ -60,16 +60,17 @@ def read_audit(path: Path) -> RuleAudit | BrokenRecord:
     return _read(path, RuleAudit, AUDIT_SCHEMA_VERSION, AUDIT_STEPS)
 
 
-def read_document(path: Path) -> RunRecord | ExperimentRecord | BrokenRecord:
-    """Read a record of a run or an experiment, recognized by its fields; problems as in ``read_record``."""
+def read_document(path: Path) -> RunRecord | StudyRecord | BrokenRecord:
+    """Read a record of a run or a study, recognized by its fields; problems as in ``read_record``."""
     try:
         content = from_json(_checked_bytes(path))
     except (OSError, ValueError) as error:
         return BrokenRecord(path, _first_problem(error))
-    return read_experiment(path) if isinstance(content, dict) and "experiment_id" in content else read_record(path)
+    is_study = isinstance(content, dict) and not {"study_id", "experiment_id"}.isdisjoint(content)
+    return read_study(path) if is_study else read_record(path)
 
 
-def record_text(record: RunRecord | ExperimentRecord | RuleAudit) -> str:
+def record_text(record: RunRecord | StudyRecord | RuleAudit) -> str:
     """Return the file content of a record or an audit."""
     return record.model_dump_json(indent=1) + "\n"
 

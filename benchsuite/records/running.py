@@ -20,7 +20,7 @@ from benchsuite.errors import RunningElsewhereError as RunningElsewhereError
 from benchsuite.errors import StoreError
 from benchsuite.files import create_text_atomically
 
-# A process that checks a lock holds it for a moment; that must not make a claim fail.
+# A process that checks a lock holds it for a moment; that must not make another process's attempt fail.
 LOCK_TIMEOUT_S = 0.2
 
 # A process id is reused only after thousands of others; a process that started this close to the marker's time is
@@ -67,7 +67,7 @@ def release_lock(running_folder: Path, run_id: str) -> None:
 
 @contextmanager
 def marked_running(running_folder: Path, run_id: str) -> Iterator[None]:
-    """Claim a run for the duration of the block.
+    """Lock a run for the duration of the block.
 
     Raises:
         RunningElsewhereError: if another live process is making it.

@@ -7,7 +7,6 @@ checks (``check_pending``) and calls plugin by plugin.
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ import pluggy
 
 from benchsuite.errors import PluginError, Problem, SpecError, nearest
 from benchsuite.registry import hookspecs
-from benchsuite.version import CONTRACT_VERSION
+from benchsuite.registry.checking import check_contract, check_rule_class, check_study_class
 
 if TYPE_CHECKING:
     from benchsuite.credit.rule import Rule, RuleConfig
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from benchsuite.data.tensors import DatasetReader
     from benchsuite.diagnostics.contract import Diagnostic
     from benchsuite.networks.builder import ArchitectureBuilder
+    from benchsuite.specs.models.study import StudySpec
+    from benchsuite.studies.contract import Study
 
 ENTRY_POINT_GROUP = "benchsuite"
 
@@ -69,6 +70,8 @@ class Registry:
     """Built-in kinds by name, and the plugins' data sets for specs of ``kind: plugin``."""
     architectures: dict[str, ArchitectureBuilder] = field(default_factory=dict)
     diagnostics: dict[str, type[Diagnostic]] = field(default_factory=dict)
+    studies: dict[str, type[Study[Any, Any]]] = field(default_factory=dict)
+    """Kinds of studies, by the ``kind`` of their specs."""
     spec_folders: list[tuple[Path, Origin]] = field(default_factory=list)
     origins: dict[tuple[str, str], Origin] = field(default_factory=dict)
     conflicts: dict[tuple[str, str], list[Origin]] = field(default_factory=dict)
@@ -91,6 +94,16 @@ class Registry:
         found: type[Diagnostic] = self._look_up("diagnostic", name, self.diagnostics)
         return found
 
+    def study(self, kind: str) -> type[Study[Any, Any]]:
+        """Return a kind of study by name; raises like ``rule``."""
+        found: type[Study[Any, Any]] = self._look_up("study", kind, self.studies)
+        return found
+
+    @property
+    def study_specs(self) -> dict[str, type[StudySpec]]:
+        """Return the models of the specs of all kinds of studies, by ``kind``; spec loading needs nothing else."""
+        return {kind: study.Spec for kind, study in self.studies.items()}
+
     def _look_up(self, kind: str, name: str, known: Mapping[str, Any]) -> Any:
         if name in known:
             return known[name]
@@ -100,6 +113,9 @@ class Registry:
         broken = [f for f in self.failures if f.origin.plugin == name]
         if broken:
             raise PluginError(f"{kind} '{name}': its plugin {broken[0].origin} was left out: {broken[0].reason}")
+        if kind == "study":  # `benchsuite list studies` shows the studies, and not their kinds
+            choices = ", ".join(sorted(known)) or "none"
+            raise PluginError(f"no kind of study '{name}'{nearest(name, known)} (installed: {choices})")
         raise PluginError(
             f"no {kind} '{name}'{nearest(name, known)} (`benchsuite list {kind}s` shows all {len(known)})"
         )
@@ -187,7 +203,7 @@ def _load(registry: Registry, point: EntryPoint) -> None:
     origin = _origin(point)
     try:
         plugin = point.load()
-        _check_contract(plugin)
+        check_contract(plugin)
         name = registry.manager.register(plugin, name=f"{origin.plugin} @ {origin.distribution} {origin.value}")
         try:
             _check_hooks(registry.manager, plugin)
@@ -199,19 +215,6 @@ def _load(registry: Registry, point: EntryPoint) -> None:
         registry.failures.append(PluginFailure(origin, f"{type(error).__name__}: {error}"))
     else:
         registry.plugins[name or origin.plugin] = origin
-
-
-def _check_contract(plugin: object) -> None:
-    written_for = getattr(plugin, "BENCHSUITE_CONTRACT", None)
-    if not isinstance(written_for, int):
-        raise PluginError(
-            f"declares no contract version; add BENCHSUITE_CONTRACT = {CONTRACT_VERSION} to the module it names"
-        )
-    if written_for > CONTRACT_VERSION:
-        raise PluginError(
-            f"was written for contract {written_for}, this benchsuite has contract {CONTRACT_VERSION}; "
-            "update benchsuite"
-        )
 
 
 def _check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
@@ -239,8 +242,11 @@ def _collect(registry: Registry, plugin: object, origin: Origin) -> None:
     manager = registry.manager
     rules = _listed(manager, "benchsuite_rules", plugin)
     for rule in rules:
-        _check_rule(rule)
+        check_rule_class(rule)
     diagnostics = _listed(manager, "benchsuite_diagnostics", plugin)
+    studies = _listed(manager, "benchsuite_studies", plugin)
+    for study in studies:
+        check_study_class(study)
     datasets = _named(manager, "benchsuite_datasets", plugin)
     architectures = _named(manager, "benchsuite_architectures", plugin)
     folders = [Path(folder) for folder in _listed(manager, "benchsuite_specs", plugin)]
@@ -248,6 +254,8 @@ def _collect(registry: Registry, plugin: object, origin: Origin) -> None:
         _enter(registry, "rule", rule.name, rule, registry.rules, origin)
     for diagnostic in diagnostics:
         _enter(registry, "diagnostic", diagnostic.name, diagnostic, registry.diagnostics, origin)
+    for study in studies:
+        _enter(registry, "study", study.kind, study, registry.studies, origin)
     for name, reader in datasets.items():
         _enter(registry, "dataset", name, reader, registry.datasets, origin)
     for name, builder in architectures.items():
@@ -287,18 +295,3 @@ def _enter(registry: Registry, kind: str, name: str, value: Any, table: dict[str
     else:
         table[name] = value
         registry.origins[key] = origin
-
-
-def _check_rule(rule: Any) -> None:
-    from benchsuite.credit.rule import Rule, RuleConfig, RuleTraits
-
-    if not (isinstance(rule, type) and issubclass(rule, Rule)):
-        raise PluginError(f"benchsuite_rules returned {rule!r}, which is not a subclass of benchsuite.credit.rule.Rule")
-    if inspect.isabstract(rule):
-        missing = ", ".join(sorted(rule.__abstractmethods__))
-        raise PluginError(f"rule {rule.__name__} lacks {missing}")
-    for attribute, kind in (("name", str), ("traits", RuleTraits)):
-        if not isinstance(getattr(rule, attribute, None), kind):
-            raise PluginError(f"rule {rule.__name__} has no class attribute '{attribute}' of type {kind.__name__}")
-    if not (isinstance(rule.Config, type) and issubclass(rule.Config, RuleConfig)):
-        raise PluginError(f"rule {rule.__name__}: Config must be a subclass of benchsuite.credit.rule.RuleConfig")

@@ -26,20 +26,20 @@ def untruthful(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.rules, "backprop", Untruthful)
 
 
-def test_a_sound_rule_exits_with_0_and_shows_claim_and_verdict(command: Command):
+def test_a_sound_rule_exits_with_0_and_shows_trait_and_verdict(command: Command):
     done = command("audit", "readout_only")
     assert done.code == 0
     (row,) = (line for line in done.out.splitlines() if "trains_hidden" in line)
     assert [cell.strip() for cell in row.split("│")[1:5]] == ["trains_hidden", "no", "no", "confirmed"]
-    assert "1 rule audited, no claim contradicted" in done.out
+    assert "1 rule audited, no trait contradicted" in done.out
 
 
 @pytest.mark.usefixtures("untruthful")
-def test_a_contradicted_claim_exits_with_1_and_says_by_what(command: Command):
+def test_a_contradicted_trait_exits_with_1_and_says_by_what(command: Command):
     done = command("audit", "backprop")
     assert done.code == 1
-    assert "backprop: claims weight_transport=False, the experiment shows True: largest relative change" in done.out
-    assert "no claim contradicted" not in done.out
+    assert "backprop: declares weight_transport=False, the test shows True: largest relative change" in done.out
+    assert "no trait contradicted" not in done.out
 
 
 class Unseen(Backprop):
@@ -51,7 +51,7 @@ class Unseen(Backprop):
         return StepResult(result.loss, result.logits + weight.sum())
 
 
-def test_a_claim_that_was_not_tested_is_named(command: Command, registry: Registry, monkeypatch: pytest.MonkeyPatch):
+def test_a_trait_that_was_not_tested_is_named(command: Command, registry: Registry, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(registry.rules, "backprop", Unseen)
     done = command("audit", "backprop")
     assert done.code == 0
@@ -84,7 +84,7 @@ def test_committed_audits_are_of_every_built_in_rule_and_contradict_none():
     assert set(found) <= built_in
     assert {"backprop", "feedback_alignment", "gevb", "gait_prop", "weight_mirror"} <= set(found)
     assert not any(audit.failed for audit in found.values())
-    (transport,) = (claim for claim in found["backprop"].claims if claim.claim == "weight_transport")
+    (transport,) = (each for each in found["backprop"].traits if each.trait == "weight_transport")
     assert transport.shown, "the control"
 
 
@@ -92,7 +92,7 @@ def test_committed_audits_are_of_every_built_in_rule_and_contradict_none():
 def test_json_has_the_exit_code_too(command: Command):
     done = command("audit", "backprop", "--json")
     assert done.code == 1
-    verdicts = {claim["claim"]: claim["verdict"] for claim in done.json[0]["claims"]}
+    verdicts = {each["trait"]: each["verdict"] for each in done.json[0]["traits"]}
     assert verdicts["weight_transport"] == "contradicted"
 
 

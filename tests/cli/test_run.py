@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,8 @@ import pytest
 
 from benchsuite.records.store import RecordStore
 from benchsuite.training.trainer import Trainer
+
+from ..warm import Process
 
 Command = Callable[..., Any]
 SMALL = ("--tier", "smoke", "--seeds", "1", "--rules", "backprop,direct_feedback_alignment")
@@ -56,7 +57,7 @@ def test_running_again_makes_only_what_is_missing(command: Command, monkeypatch:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("run", "nothing"), 2, "no suite, track or experiment"),
+        (("run", "nothing"), 2, "no suite, track or study"),
         (("run", "digits-fc", "--rules", "fedback_alignment"), 2, "did you mean 'feedback_alignment'?"),
         (("run", "digits-fc", "--set", "protocol.epochs=0"), 2, "found 0"),
         (("run", "digits-fc", "--seeds", "2", "--seed", "1"), 2, "not both"),
@@ -155,7 +156,7 @@ def test_a_bug_of_ours_exits_3_and_asks_for_a_report(command: Command, monkeypat
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_interrupting_saves_state_and_prints_the_command_that_continues(
-    start: Callable[..., subprocess.Popen[str]], command: Command, tmp_path: Path, stop: signal.Signals
+    start: Callable[..., Process], command: Command, tmp_path: Path, stop: signal.Signals
 ) -> None:
     arguments = ("run", "digits-fc", "--rules", "backprop", "--seeds", "1", "--set", "protocol.epochs=100000")
     process = start(*arguments)
@@ -171,9 +172,7 @@ def test_interrupting_saves_state_and_prints_the_command_that_continues(
     assert not any(store.running_folder.iterdir())
 
 
-def test_a_killed_run_is_continued_by_the_next_command(
-    start: Callable[..., subprocess.Popen[str]], tmp_path: Path
-) -> None:
+def test_a_killed_run_is_continued_by_the_next_command(start: Callable[..., Process], tmp_path: Path) -> None:
     """SIGKILL leaves a mark of a dead process and a checkpoint; neither may block or be ignored."""
     arguments = ("run", "digits-fc", "--rules", "backprop", "--seeds", "1", "--set", "protocol.epochs=100000")
     store = RecordStore(tmp_path / "benchsuite-store")
@@ -193,7 +192,7 @@ def test_a_killed_run_is_continued_by_the_next_command(
     assert [e.epoch for e in record.epochs] == list(range(1, len(record.epochs) + 1))
 
 
-def test_commands_started_at_once_share_the_work(start: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
+def test_commands_started_at_once_share_the_work(start: Callable[..., Process], tmp_path: Path) -> None:
     """Each run is made once, every command ends with all records, and nothing is lost."""
     arguments = ("run", "quickstart", "--tier", "smoke", "--json")
     processes = [start(*arguments) for _ in range(3)]
@@ -204,7 +203,7 @@ def test_commands_started_at_once_share_the_work(start: Callable[..., subprocess
     assert sum(error.count("found") for error in errors) == 18, errors
 
 
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], for_s: float = 120) -> None:
+def wait_until(condition: Callable[[], bool], process: Process, for_s: float = 120) -> None:
     """Wait for a condition while a process is alive."""
     end = time.monotonic() + for_s
     while not condition():

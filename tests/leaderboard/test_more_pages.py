@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchsuite.records.audit import ClaimAudit, Observation, RuleAudit, RuleNeeds
+from benchsuite.records.audit import Observation, RuleAudit, RuleNeeds, TraitAudit
 from benchsuite.records.store import BrokenRecord
 from benchsuite.results.tables import summarize
 from benchsuite_leaderboard.compare import pairs_of
@@ -18,9 +18,9 @@ from ..built_site import pages_of
 def audit_of(make_record):
     def make(rule, verdict="confirmed", source="cd" * 32, text="dense1 at attach"):
         seen = Observation(network="one-hidden", where=text, value=0.25)
-        claim = ClaimAudit(
-            claim="weight_transport",
-            claimed=False,
+        audited = TraitAudit(
+            trait="weight_transport",
+            declared=False,
             shown=verdict != "confirmed",
             verdict=verdict,
             measure=text,
@@ -37,12 +37,12 @@ def audit_of(make_record):
             learns_feedback=False,
         )
         environment = make_record().environment.model_copy(update={"rule_source_hash": source})
-        return RuleAudit(rule=rule, summary=text, needs=needs, environment=environment, claims=(claim,))
+        return RuleAudit(rule=rule, summary=text, needs=needs, environment=environment, traits=(audited,))
 
     return make
 
 
-def test_a_contradicted_claim_is_on_the_rules_page(make_seeds, audit_of):
+def test_a_contradicted_trait_is_on_the_rules_page(make_seeds, audit_of):
     pages = pages_of(make_seeds("fa", [0.1, 0.2]), audits=[audit_of("fa", "contradicted"), audit_of("unrun")])
     assert '<span class="audit-contradicted">contradicted</span>' in pages["rules/fa.html"]
     assert "0.25" in pages["rules/fa.html"]

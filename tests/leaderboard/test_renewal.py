@@ -160,14 +160,14 @@ def test_a_foreign_folder_is_refused_before_anything_is_read(records, tmp_path):
         build_site(records, tmp_path / "thesis")
 
 
-def test_folders_and_records_in_memory_give_the_same_pages(records, make_experiment, tmp_path):
-    (records / "experiments").mkdir()
-    experiment = make_experiment()
-    (records / "experiments" / "a.json").write_text(experiment.model_dump_json(), encoding="utf-8")
+def test_folders_and_records_in_memory_give_the_same_pages(records, make_study, tmp_path):
+    (records / "studies").mkdir()
+    study = make_study()
+    (records / "studies" / "a.json").write_text(study.model_dump_json(), encoding="utf-8")
     build_site(records, tmp_path / "folders")
     in_memory = list(read_folder(records))
-    build_site([experiment, *in_memory], tmp_path / "memory")
-    build_site([records / "one", *in_memory, experiment], tmp_path / "both")
+    build_site([study, *in_memory], tmp_path / "memory")
+    build_site([records / "one", *in_memory, study], tmp_path / "both")
     one, two, three = (site(tmp_path / name) for name in ("folders", "memory", "both"))
     for found in (one, two, three):
         found.pop(".benchsuite-site")  # lists what is remembered too

@@ -12,7 +12,7 @@ from benchsuite.errors import PluginError, SpecError
 from benchsuite.execution.events import send_event
 from benchsuite.registry import hookimpl
 from benchsuite.registry.manager import Registry, build_registry
-from benchsuite.registry.sources import rule_source_hash
+from benchsuite.registry.sources import source_hash
 from benchsuite.version import CONTRACT_VERSION
 
 GOOD = """
@@ -176,9 +176,9 @@ def test_the_source_hash_follows_the_rules_own_modules(plugins: Plugins, registr
     plugins.add("one", GOOD)
     plugins.add("two", GOOD.replace('"mine"', '"changed"'))
     found = plugins.registry()
-    hashes = {rule_source_hash(found.rule(name)) for name in ("mine", "changed", "backprop", "feedback_alignment")}
+    hashes = {source_hash(found.rule(name)) for name in ("mine", "changed", "backprop", "feedback_alignment")}
     assert len(hashes) == 4
-    assert rule_source_hash(registry.rule("backprop")) == rule_source_hash(found.rule("backprop"))
+    assert source_hash(registry.rule("backprop")) == source_hash(found.rule("backprop"))
 
 
 def test_an_optional_hook_of_a_later_version_is_let_through(plugins: Plugins) -> None:

@@ -24,7 +24,7 @@ class TraitChecks(ConformanceSettings):
     """Checks on what a rule declares about itself."""
 
     def test_says_what_every_rule_must_say(self) -> None:
-        """Catches a name no file can have, a config that JSON cannot hold, and claims that contradict each other."""
+        """Catches a name no file can have, a config that JSON cannot hold, and traits that contradict each other."""
         rule, traits = self.rule, self.rule.traits
         require(
             re.fullmatch(r"[a-z][a-z0-9_]*", rule.name) is not None,
@@ -68,8 +68,8 @@ class TraitChecks(ConformanceSettings):
         )
 
     @only_where(lambda suite, sample: suite.rule.traits.trains_hidden and len(sample.shapes.segments) > 1)
-    def test_hidden_updates_are_backprop_exactly_where_claimed(self, sample: SampleNetwork) -> None:
-        """Catches backprop under another name, and a claim of exactness that does not hold."""
+    def test_hidden_updates_are_backprop_exactly_where_declared(self, sample: SampleNetwork) -> None:
+        """Catches backprop under another name, and a declared exactness that does not hold."""
         traits = self.rule.traits
         angles = {name: found for name, found in self._against_backprop(sample).items() if name != "readout"}
         off = [name for name, found in angles.items() if not found.equal]
@@ -89,14 +89,14 @@ class TraitChecks(ConformanceSettings):
                 "If it is meant to be exact, say hidden_update_is_backprop=True",
             )
 
-    def test_the_readout_update_is_backprop_exactly_where_claimed(self, sample: SampleNetwork) -> None:
+    def test_the_readout_update_is_backprop_exactly_where_declared(self, sample: SampleNetwork) -> None:
         """Catches a scaled or projected output error."""
         found = self._against_backprop(sample)["readout"]
-        claimed = self.rule.traits.readout_update_is_backprop
+        declared = self.rule.traits.readout_update_is_backprop
         require(
-            found.equal == claimed,
-            asks=f"a readout update {'equal to' if claimed else 'other than'} backprop's "
-            f"(traits.readout_update_is_backprop={claimed})",
+            found.equal == declared,
+            asks=f"a readout update {'equal to' if declared else 'other than'} backprop's "
+            f"(traits.readout_update_is_backprop={declared})",
             seen=f"cosine {found.cosine:.9f}, {'equal' if found.equal else 'not equal'} to 1e-10",
             remedy=f"set readout_update_is_backprop={found.equal}, or correct the readout's credit",
         )
@@ -123,9 +123,9 @@ class TraitChecks(ConformanceSettings):
         contradicted += [n for n in reported if n == "readout" and traits.readout_update_is_backprop]
         require(
             not contradicted,
-            asks="taken_over names no segment whose update is claimed to be backprop's",
+            asks="taken_over names no segment whose update is declared to be backprop's",
             seen=contradicted,
-            remedy="leave them out of taken_over, or change the claim in traits",
+            remedy="leave them out of taken_over, or change traits",
         )
 
     def test_says_whether_its_feedback_learns(self, sample: SampleNetwork) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchsuite.errors import Problem, SpecError, in_file_order, nearest
 from benchsuite.specs.loading.check_claim import Directory
+from benchsuite.specs.loading.check_study import check_study
 from benchsuite.specs.loading.checking import check
 from benchsuite.specs.loading.kinds import KINDS, SPEC_KINDS, adapter_of, guess_kind
 from benchsuite.specs.loading.library import SpecLibrary
@@ -24,11 +25,13 @@ def check_file(path: Path, library: SpecLibrary, directory: RuleDirectory) -> li
 
 def _check_file(path: Path, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
     node = read(path)
-    kind = guess_kind(path, node)
+    kind = guess_kind(path, node, library.studies)
     if kind is None:
         kinds = ", ".join(KINDS)
         return [node.mark.problem(f"unknown kind of spec; put the file into a folder named after its kind ({kinds})")]
     resolved = library.load_file(kind, path)
+    if kind == "studies":
+        return check_study(resolved, library.studies)[1]
     _, problems = check(adapter_of(kind), resolved, shape=SPEC_KINDS[kind].model)
     return problems or SPEC_KINDS[kind].check(resolved, library, directory)
 

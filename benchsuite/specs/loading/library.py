@@ -1,6 +1,6 @@
 """The library of spec files: its folders, and the lookup of a spec by name.
 
-A library is a list of folders, each with ``datasets/ architectures/ hardware/ tracks/ suites/ experiments/ reference/
+A library is a list of folders, each with ``datasets/ architectures/ hardware/ tracks/ suites/ studies/ reference/
 claims/`` in it. A name means the same file everywhere: the same name in two folders is an error; order decides nothing.
 """
 
@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from benchsuite.errors import Problem, SpecError, nearest
-from benchsuite.specs.loading.kinds import KINDS, SINGULAR, SPEC_KINDS, Kind
+from benchsuite.specs.loading.kinds import FORMER_FOLDERS, KINDS, NO_STUDIES, SINGULAR, SPEC_KINDS, Kind, Studies
 from benchsuite.specs.loading.tree import Mark, Node, read
 
 SPECS_VARIABLE = "BENCHSUITE_SPECS"
@@ -41,17 +41,23 @@ class Entry:
 
 
 class SpecLibrary:
-    """All spec files by kind and name."""
+    """All spec files by kind and name.
 
-    def __init__(self, folders: Iterable[Path]) -> None:
+    Attributes:
+        folders: the folders searched.
+        studies: models of the specs of studies by their ``kind``, from the registry.
+    """
+
+    def __init__(self, folders: Iterable[Path], studies: Studies = NO_STUDIES) -> None:
+        self.studies = studies
         self.folders = list(dict.fromkeys(folder.resolve() for folder in folders))
 
     @cached_property
     def _files(self) -> dict[Kind, dict[str, list[Path]]]:
         files: dict[Kind, dict[str, list[Path]]] = {kind: {} for kind in KINDS}
         for folder in self.folders:
-            for kind in KINDS:
-                for path in sorted([*(folder / kind).glob("*.yaml"), *(folder / kind).glob("*.yml")]):
+            for name, kind in [*zip(KINDS, KINDS, strict=True), *FORMER_FOLDERS.items()]:
+                for path in sorted([*(folder / name).glob("*.yaml"), *(folder / name).glob("*.yml")]):
                     files[kind].setdefault(path.stem, []).append(path)
         return files
 

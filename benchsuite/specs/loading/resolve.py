@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from benchsuite.errors import EmptySelectionError, PluginError, Problem, SpecError, nearest
 from benchsuite.specs.loading.checking import check
-from benchsuite.specs.loading.kinds import PARTS, SPEC_KINDS, adapter_of
+from benchsuite.specs.loading.kinds import NO_STUDIES, PARTS, Studies, adapter_of, kind_of_folder
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.overrides import Override, apply_override, parse_override
 from benchsuite.specs.loading.targets import Target, find_target
@@ -128,11 +128,11 @@ def resolve(
     return runs
 
 
-def load_library_for(target: str, folders: Iterable[Path]) -> SpecLibrary:
+def load_library_for(target: str, folders: Iterable[Path], studies: Studies = NO_STUDIES) -> SpecLibrary:
     """Return a library of these folders, and of the target's folder if it is a file in a library's layout."""
     own = Path(target).resolve().parent
-    beside = [own.parent] if Path(target).suffix and own.name in SPEC_KINDS else []
-    return SpecLibrary([*folders, *beside])
+    beside = [own.parent] if Path(target).suffix and kind_of_folder(own.name) else []
+    return SpecLibrary([*folders, *beside], studies)
 
 
 def products_of(suite: Node) -> list[tuple[str, Node]]:
@@ -148,7 +148,7 @@ def _tracks_of(target: Target, selection: Selection, library: SpecLibrary) -> _T
         case "tracks":
             return _one_track(target.name, target.node)
         case _:
-            message = f"'{target.name}' is an experiment, which is not made of runs; `benchsuite run` runs it whole"
+            message = f"'{target.name}' is a study, which is not made of runs; `benchsuite run` runs it whole"
             raise SpecError([Problem(message)], subject=selection.target)
 
 
