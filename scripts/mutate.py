@@ -452,14 +452,14 @@ SABOTAGES = (
     Sabotage(
         "a prepared folder appears before it is whole",
         "benchsuite/data/prepared/prepare.py",
-        'part = folder.with_name(f".{which.name}.part")',
+        'part = folder.with_name(f".{prepared.name}.part")',
         "part = folder",
         "tests/data/test_prepare.py",
     ),
     Sabotage(
         "any archive is taken for the expected one",
         "benchsuite/data/prepared/prepare.py",
-        "if found != which.archive_sha256:",
+        "if found != prepared.archive_sha256:",
         "if False:",
         "tests/data/test_prepare.py",
     ),
@@ -819,7 +819,7 @@ SABOTAGES = (
         "benchsuite/networks/segments.py",
         "return inputs[:, : self.outputs]",
         "return inputs[:, -self.outputs :]",
-        "tests/networks/test_invertible_outline.py",
+        "tests/networks/test_invertible_shapes.py",
     ),
     Sabotage(
         "a diagnostic of a singular matrix ends the run",

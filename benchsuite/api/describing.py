@@ -39,7 +39,7 @@ def info(name: str, *, specs: Paths = None) -> dict[str, Any]:
     entries = _everything_named(name, workspace)
     if not entries:
         known = [*registry.rules, *registry.diagnostics, *(n for kind in KINDS for n in library.names(kind))]
-        raise SpecError([Problem(f"nothing is called '{name}'{nearest(name, known)} (`benchsuite list` shows all)")])
+        raise SpecError([Problem(f"nothing is named '{name}'{nearest(name, known)} (`benchsuite list` shows all)")])
     return entries
 
 

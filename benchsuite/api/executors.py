@@ -29,7 +29,9 @@ def make_executor(name: ExecutorName, ranks: Ranks) -> Executor | None:
     if name == "local":
         return None
     if ranks.world_size > 1:
-        raise HardwareError("torchrun shares one run among processes, --executor ray makes many runs: use one of them")
+        raise HardwareError(
+            "torchrun (splits one run) and --executor ray (makes many runs) cannot be combined; leave one out"
+        )
     from benchsuite.execution.ray_executor import RayExecutor
 
     return RayExecutor()

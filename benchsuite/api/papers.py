@@ -27,9 +27,9 @@ def papers_of(cells: set[tuple[str, Tier]], workspace: Workspace, warn: Callable
     return Papers(published, claims)
 
 
-def _unless_wrong(what: str, warn: Callable[[str], None], lay_out: Callable[[], list[Found]]) -> list[Found]:
+def _unless_wrong(subject: str, warn: Callable[[str], None], load: Callable[[], list[Found]]) -> list[Found]:
     try:
-        return lay_out()
+        return load()
     except SpecError as error:
-        warn(f"{what} are left out: {error}")
+        warn(f"{subject} are left out: {error}")
         return []

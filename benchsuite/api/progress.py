@@ -149,7 +149,7 @@ class ProgressDisplay(Progress):
 
     def found_study(self, record: StudyRecord) -> None:
         """Print the line of a study that was found."""
-        self._line(f"{record.spec.name}  found, not run again (--fresh does)")
+        self._line(f"{record.spec.name}  already done, not run again (--fresh reruns it)")
 
     def study_step_finished(self, step: StudyStep, seconds: float) -> None:
         """Print the line of one step."""

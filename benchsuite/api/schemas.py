@@ -127,5 +127,5 @@ def _partial(found: Any) -> Any:
         name = found["$ref"].removeprefix("#/$defs/").removeprefix("Partial")
         return {**found, "$ref": f"#/$defs/Partial{name}"}
     # Without its 'kind' a mapping may match several of the choices.
-    kept = {key: value for key, value in found.items() if key not in {"required", "discriminator"}}
-    return {"anyOf" if key == "oneOf" else key: _partial(value) for key, value in kept.items()}
+    fields = {key: value for key, value in found.items() if key not in {"required", "discriminator"}}
+    return {"anyOf" if key == "oneOf" else key: _partial(value) for key, value in fields.items()}

@@ -32,7 +32,7 @@ def results_table(table: TrackTable) -> Table:
         shown.add_row(*_cells(row, with_top5=table.has_top5_error))
     shown.caption = "mean ± sd over seeds; gap in points, paired by seed, with its 95 % interval"
     if any(row.cost.waited for row in table.rows):
-        shown.caption += f"\nrows without times are of runs that say nothing of them: {WAITED}"
+        shown.caption += f"\nno time is shown for runs that do not measure it: {WAITED}"
     return shown
 
 

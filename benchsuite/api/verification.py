@@ -46,10 +46,10 @@ class Verification:
         found = self.comparison
         if found is None:
             return [f"{self.path}: right"]
-        changed = [f"  not the same here: {difference}" for difference in found.changed]
+        changed = [f"  differs here: {difference}" for difference in found.changed]
         differing = [f"  differs: {difference}" for difference in found.differences]
-        held = "every number equal" if found.expects_equality else "final errors within the tolerance"
-        verdict = f"{len(found.differences)} differences" if found.differences else f"confirmed, {held}"
+        criterion = "every number equal" if found.expects_equality else "final errors within the tolerance"
+        verdict = f"{len(found.differences)} differences" if found.differences else f"confirmed, {criterion}"
         return [*changed, *differing, f"{self.path}: run again, {verdict}"]
 
     def as_data(self) -> dict[str, Any]:

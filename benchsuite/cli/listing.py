@@ -11,7 +11,7 @@ from benchsuite.cli.options import JsonOption, SpecsOption, print_json, show
 
 
 def list_(
-    section: Annotated[Section | None, typer.Argument(help="Which kind of thing; all if not given.")] = None,
+    section: Annotated[Section | None, typer.Argument(help="Kind of things to list; all kinds if not given.")] = None,
     specs: SpecsOption = None,
     as_json: JsonOption = False,
 ) -> int:

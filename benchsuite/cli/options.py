@@ -26,7 +26,7 @@ StoreOption = Annotated[
 ]
 DataRootOption = Annotated[
     Path | None,
-    typer.Option("--data-root", help="Where data sets lie; else $BENCHSUITE_DATA, else the user's cache folder."),
+    typer.Option("--data-root", help="Folder of data sets; else $BENCHSUITE_DATA, else the user's cache folder."),
 ]
 SpecsOption = Annotated[
     list[Path] | None,
@@ -47,7 +47,7 @@ TrackingOption = Annotated[
 ]
 TierOption = Annotated[
     Literal["smoke", "quick", "paper"] | None,
-    typer.Option("--tier", help="How much to run; the suite's own, or 'quick' for a track."),
+    typer.Option("--tier", help="How much to run; if not given, the suite's tier, or 'quick' for a track."),
 ]
 RulesOption = Annotated[
     str | None,
@@ -57,7 +57,9 @@ RulesOption = Annotated[
         autocompletion=lambda incomplete: _complete_rules(incomplete),
     ),
 ]
-SeedsOption = Annotated[int | None, typer.Option("--seeds", min=1, max=1000, help="How many seeds, from 0 on.")]
+SeedsOption = Annotated[
+    int | None, typer.Option("--seeds", min=1, max=1000, help="Number of seeds; their indices start at 0.")
+]
 SeedOption = Annotated[list[int] | None, typer.Option("--seed", min=0, help="One seed index; may be repeated.")]
 SetOption = Annotated[
     list[str] | None,
@@ -67,7 +69,7 @@ HardwareOption = Annotated[str, typer.Option("--hardware", help="Name or file of
 ExecutorName = Literal["local", "ray"]
 ExecutorOption = Annotated[
     ExecutorName,
-    typer.Option("--executor", help="Where runs are made: here, one after the other, or on a Ray cluster."),
+    typer.Option("--executor", help="Where to run: on this machine, one run after the other, or on a Ray cluster."),
 ]
 TargetArgument = Annotated[
     str,
@@ -137,7 +139,7 @@ def show(parts: Iterable[Part]) -> None:
     print_parts(output(), parts)
 
 
-def tell(text: str) -> None:
+def print_message(text: str) -> None:
     """Print a remark on stderr."""
     messages().print(text, markup=False, soft_wrap=True)
 
@@ -145,4 +147,4 @@ def tell(text: str) -> None:
 def report_broken(broken: Iterable[Any]) -> None:
     """Print the files that hold no usable record."""
     for found in broken:
-        tell(f"left out: {found.path}: {found.reason}")
+        print_message(f"left out: {found.path}: {found.reason}")

@@ -28,8 +28,8 @@ from benchsuite.cli.options import (
     messages,
     output,
     print_json,
+    print_message,
     show,
-    tell,
 )
 from benchsuite.errors import BenchsuiteError
 
@@ -104,7 +104,7 @@ def _show_site(results: Results, store: Path) -> None:
     console = output()
     page = "page" if results.is_study else "leaderboard page"
     try:
-        report = results.build_site(tell)
+        report = results.build_site(print_message)
     except BenchsuiteError as error:
         # Only the page failed, and it can be built again at any time; the records are safe.
         messages().print(f"[yellow]no {page}:[/] {error}")
@@ -124,5 +124,5 @@ def _show_site(results: Results, store: Path) -> None:
     }
     width = max(len(command) for command in hints)
     console.print("\nnext")
-    for command, what in hints.items():
-        console.print(f"  {command.ljust(width)}  {what}", soft_wrap=True)
+    for command, purpose in hints.items():
+        console.print(f"  {command.ljust(width)}  {purpose}", soft_wrap=True)

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchsuite.cli.options import DEFAULT_STORE, JsonOption, StoreOption, print_json, show, tell
+from benchsuite.cli.options import DEFAULT_STORE, JsonOption, StoreOption, print_json, print_message, show
 
 if TYPE_CHECKING:
     from benchsuite.records.transfer import Transfer
 
-ReplaceOption = Annotated[
-    bool, typer.Option("--replace", help="Put a different record in the place of one that is there.")
-]
+ReplaceOption = Annotated[bool, typer.Option("--replace", help="Overwrite a record that is there and differs.")]
 
 
 def export(
@@ -28,7 +26,7 @@ def export(
         typer.Option(
             "--from-mlflow",
             metavar="URI",
-            help="Take what MLflow's tracking store has instead, whoever mirrored to it.",
+            help="Export from MLflow's tracking store instead, whichever machine mirrored there.",
         ),
     ] = None,
     replace: ReplaceOption = False,
@@ -38,7 +36,7 @@ def export(
     from benchsuite.api.transfers import export
 
     done = export(out, store=store, tracks=tracks, from_mlflow=from_mlflow, replace=replace)
-    return _tell(done, out, as_json)
+    return _report(done, out, as_json)
 
 
 def import_(
@@ -50,10 +48,10 @@ def import_(
     """Copy records into a store. What is damaged or contradicts itself is refused, and what is there already stays."""
     from benchsuite.api.transfers import import_records
 
-    return _tell(import_records(sources, store=store, replace=replace), store, as_json)
+    return _report(import_records(sources, store=store, replace=replace), store, as_json)
 
 
-def _tell(done: Transfer, target: Path, as_json: bool) -> int:
+def _report(done: Transfer, target: Path, as_json: bool) -> int:
     if as_json:
         print_json(
             {
@@ -65,8 +63,8 @@ def _tell(done: Transfer, target: Path, as_json: bool) -> int:
         )
         return 0 if done.complete else 1
     for path in done.conflicts:
-        tell(f"not overwritten: {path} holds a different record; --replace puts the new one in its place")
+        print_message(f"not overwritten: {path} holds a different record; --replace overwrites it")
     for broken in done.refused:
-        tell(f"refused: {broken.path}: {broken.reason}")
+        print_message(f"refused: {broken.path}: {broken.reason}")
     show([f"{target}: {len(done.written)} written, {len(done.unchanged)} there already"])
     return 0 if done.complete else 1

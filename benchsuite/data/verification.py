@@ -78,14 +78,14 @@ def check_dataset(
 
 def _difference_from_archive(spec: DatasetSpec, found: str, data_root: Path) -> str:
     """Return how a prepared data set differs from its archive; empty for all other data sets."""
-    which = PREPARED.get(spec.path) if isinstance(spec, ArraysDataset) else None
-    if which is None or found == which.fingerprint:
+    prepared = PREPARED.get(spec.path) if isinstance(spec, ArraysDataset) else None
+    if prepared is None or found == prepared.fingerprint:
         return ""
-    made = read_manifest(which, data_root)
+    made = read_manifest(prepared, data_root)
     if made is None or found != made.fingerprint:
-        folder = data_root / which.name
-        return f"{folder} has been changed since it was made; delete the folder and run `{which.command}`"
-    return another_decoder(which.fingerprint, made.decoder)
+        folder = data_root / prepared.name
+        return f"{folder} has been changed since it was made; delete the folder and run `{prepared.command}`"
+    return another_decoder(prepared.fingerprint, made.decoder)
 
 
 def _first_damage(dataset: StreamedDataset, data_root: Path) -> str:
@@ -111,5 +111,5 @@ def another_decoder(usual: str, decoder: str) -> str:
     """Return a sentence which says that a decoder gave other values than the usual one."""
     return (
         f"{decoder} decodes the images to other values than usual (fingerprint {usual[:12]}…): "
-        "results on them stand in tables of their own"
+        "results on them get separate tables"
     )

@@ -41,7 +41,7 @@ def finish_lost(run: RunState, loss: LostRun) -> RunRecord:
     restore(run)
     run.device = unknown_device(run.spec.hardware)
     record = _record(run, RunEnding(loss.status, loss.reason))
-    timing = record.timing.model_copy(update={"peak_memory_mib": None, "peak_memory_source": "the process is gone"})
+    timing = record.timing.model_copy(update={"peak_memory_mib": None, "peak_memory_source": "the process has ended"})
     record = record.model_copy(update={"timing": timing})
     _send_run_ended(run, record, run.store.write(record))
     return record

@@ -286,12 +286,12 @@ class RayExecutor:
             raise (error.cause if isinstance(error.cause, BenchsuiteError) else error) from None
         except errors.OutOfMemoryError as error:
             self._release_lock(attempt, context)
-            return LostRun(f"Ray ended it for want of memory: {first_line(error)}", "out_of_memory")
+            return LostRun(f"Ray stopped it because memory ran out: {first_line(error)}", "out_of_memory")
         except losses as error:
             self._release_lock(attempt, context)
             if attempt.number >= self.retries:
                 return LostRun(f"its worker was lost {attempt.number + 1} times: {first_line(error)}")
-            logger.warning("a worker was lost (%s); its run goes on elsewhere", first_line(error))
+            logger.warning("a worker was lost (%s); its run continues on another worker", first_line(error))
             return replace(attempt, number=attempt.number + 1)
         # Without a record, another command is making the run: the next attempt finds its record or makes the run.
         return record or replace(attempt, not_before=time.monotonic() + POLL_S)

@@ -118,7 +118,7 @@ def _mixed_tracks(records: Records, folder: Path) -> Iterator[Finding]:
         (name, *others) = sorted(names)
         above = {folder.resolve().name, *parent.relative_to(folder).parts}
         if others:
-            yield Finding(parent, f"mixed tracks: {', '.join(sorted(names))}; a folder for each")
+            yield Finding(parent, f"mixed tracks: {', '.join(sorted(names))}; use one folder per track")
         elif not above & {name, f"{name}.runs"}:
             yield Finding(parent, f"folder name: its records are of track {name}")
 
@@ -135,20 +135,24 @@ def _missing_seeds(records: Records, _folder: Path) -> Iterator[Finding]:
         expected = set(range(1 + max(seed for seeds in rows.values() for seed in seeds)))
         for row, seeds in sorted(rows.items()):
             if missing := sorted(expected - seeds.keys()):
-                which = f"seed{'s' if len(missing) > 1 else ''} {', '.join(map(str, missing))}"
-                yield Finding(min(seeds.values()).parent, f"missing: {which} of {rules[row]}; other seeds are there")
+                seeds_missing = f"seed{'s' if len(missing) > 1 else ''} {', '.join(map(str, missing))}"
+                yield Finding(
+                    min(seeds.values()).parent, f"missing: {seeds_missing} of {rules[row]}; other seeds are there"
+                )
 
 
 def _data_not_canonical(records: Records, _folder: Path) -> Iterator[Finding]:
     counts: dict[tuple[Path, str, str], int] = defaultdict(int)
     for path, record in records.items():
         if isinstance(record, RunRecord) and record.data is not None and record.data.canonical is not True:
-            what = (
+            checksums = (
                 "without published checksums" if record.data.canonical is None else "not with the published checksums"
             )
-            counts[path.parent, record.spec.dataset.name, f"{what} ({record.data.fingerprint[:12]})"] += 1
-    for (parent, name, what), count in sorted(counts.items()):
-        yield Finding(parent, f"data: {name}, {what}, in {count} record{'s' if count > 1 else ''}", is_problem=False)
+            counts[path.parent, record.spec.dataset.name, f"{checksums} ({record.data.fingerprint[:12]})"] += 1
+    for (parent, name, checksums), count in sorted(counts.items()):
+        yield Finding(
+            parent, f"data: {name}, {checksums}, in {count} record{'s' if count > 1 else ''}", is_problem=False
+        )
 
 
 def _table(record: RunRecord) -> list[object]:

@@ -71,10 +71,10 @@ def migrate(document: Document, newest: int, steps: Steps) -> Document:
     if not isinstance(version, int) or isinstance(version, bool):
         raise ValueError("schema_version: expected a whole number")
     if version > newest:
-        raise ValueError(f"schema_version: {version}; this benchsuite reads up to {newest}, a newer one is needed")
+        raise ValueError(f"schema_version: {version}; this benchsuite reads up to {newest}; install a newer one")
     while version < newest:
         if version not in steps:
-            raise ValueError(f"schema_version: {version}; no way is known from it to {newest}")
+            raise ValueError(f"schema_version: {version}; no migration is known from it to {newest}")
         document = {**steps[version](dict(document)), "schema_version": version + 1}
         version += 1
     return document

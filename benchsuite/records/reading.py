@@ -113,8 +113,8 @@ NO_BRACKETS = bytes(character for character in range(256) if character not in BR
 def _first_problem(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(p) for p in first["loc"]) or "document"
-        return f"{place}: {first['msg']} ({error.error_count()} problems in all)"
+        field = ".".join(str(p) for p in first["loc"]) or "document"
+        return f"{field}: {first['msg']} ({error.error_count()} problems in all)"
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return str(error)[:200]

@@ -164,11 +164,11 @@ def record_files(*paths: Path) -> list[Path]:
 
 
 def _json_files(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder):
         if SITE_MARKER in names:
             folders.clear()
         else:
-            yield from (Path(place, name) for name in names if name.endswith(".json"))
+            yield from (Path(parent, name) for name in names if name.endswith(".json"))
 
 
 def is_study(path: Path, folder: Path) -> bool:

@@ -37,7 +37,7 @@ class Transfer:
 
 def transfer(
     sources: Iterable[Path],
-    place: Callable[[Record], Path],
+    path_of: Callable[[Record], Path],
     *,
     replace: bool = False,
     check_study: CheckStudy = lambda _record: [],
@@ -46,7 +46,7 @@ def transfer(
 
     Args:
         sources: files of records of runs or studies.
-        place: returns the path of a record's copy.
+        path_of: returns the path of a record's copy.
         replace: overwrite an existing, different record instead of reporting a conflict.
         check_study: returns the problems of a study's result, which only the plugin of its kind can check.
 
@@ -64,7 +64,7 @@ def transfer(
         if problems := [*inconsistencies(record, source), *of_result]:
             done.refused.append(BrokenRecord(source, "; ".join(problems)))
             continue
-        path = place(record)
+        path = path_of(record)
         if read_document(path) == record:
             done.unchanged.append(path)
         elif replace:
@@ -87,20 +87,20 @@ def _create(path: Path, record: Record, done: Transfer) -> None:
 def place_in_store(store: RecordStore) -> Callable[[Record], Path]:
     """Return the function that gives a record's path in a store."""
 
-    def place(record: Record) -> Path:
+    def path_of(record: Record) -> Path:
         folder = store.records_folder if isinstance(record, RunRecord) else store.studies_folder
         return folder / f"{identity_of(record)}.json"
 
-    return place
+    return path_of
 
 
 def place_by_track(folder: Path) -> Callable[[Record], Path]:
     """Return the function that gives a record's path in a review folder: runs by track, studies apart."""
 
-    def place(record: Record) -> Path:
+    def path_of(record: Record) -> Path:
         # Studies are recognized by their folder, so no folder of runs may have its name.
         track = record.spec.track if isinstance(record, RunRecord) else ""
         inner = f"{track}.runs" if track in FOLDERS_OF_STUDIES else track or STUDIES
         return folder / inner / f"{identity_of(record)}.json"
 
-    return place
+    return path_of

@@ -16,7 +16,7 @@ def check_contract(plugin: object) -> None:
     written_for = getattr(plugin, "BENCHSUITE_CONTRACT", None)
     if not isinstance(written_for, int):
         raise PluginError(
-            f"says no contract version; add BENCHSUITE_CONTRACT = {CONTRACT_VERSION} to the module it names"
+            f"declares no contract version; add BENCHSUITE_CONTRACT = {CONTRACT_VERSION} to the module it names"
         )
     if written_for > CONTRACT_VERSION:
         raise PluginError(

@@ -224,8 +224,8 @@ def _check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
     except pluggy.PluginValidationError as error:
         known = [name for name in vars(hookspecs) if name.startswith("benchsuite_")]
         unknown = [caller.name for caller in manager.get_hookcallers(plugin) or [] if not caller.has_spec()]
-        which = " and ".join(f"'{name}', which does not exist{nearest(name, known)}" for name in unknown)
-        raise PluginError(f"implements the hook {which}") from error
+        names = " and ".join(f"'{name}', which does not exist{nearest(name, known)}" for name in unknown)
+        raise PluginError(f"implements the hook {names}") from error
 
 
 def caller_of_one(manager: pluggy.PluginManager, hook: str, plugin: object) -> pluggy.HookCaller:

@@ -96,13 +96,13 @@ def make_tracks(jobs: Sequence[TrackJob], earlier: EarlierSite, processes: int) 
 
     """
     results: dict[str, TrackResult] = {}
-    kept: set[str] = set()
+    unchanged: set[str] = set()
     stale: list[TrackJob] = []
     for job in jobs:
         known = remembered_track(earlier.out, job.track) if earlier.files else None
         if known and known.key == job.key and earlier.files >= set(known.written):
             results[job.track] = known
-            kept |= {*known.written, track_memory(job.track)}
+            unchanged |= {*known.written, track_memory(job.track)}
         else:
             stale.append(job)
     for job, made in zip(stale, _make(stale, processes), strict=True):
@@ -110,7 +110,7 @@ def make_tracks(jobs: Sequence[TrackJob], earlier: EarlierSite, processes: int) 
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(made)
         results[job.track] = RESULT.validate_json(made)
-    return [results[job.track] for job in jobs], kept
+    return [results[job.track] for job in jobs], unchanged
 
 
 def _make(jobs: Sequence[TrackJob], processes: int) -> list[bytes]:

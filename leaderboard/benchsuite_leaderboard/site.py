@@ -89,7 +89,9 @@ def build_site(
     frame = Frame(title, bool(papers.claims), bool(inputs.studies))
     with staging_folder(out) as staging:
         jobs = list(track_jobs(inputs, papers, frame, mlflow or {}, staging))
-        results, kept = make_tracks(jobs, EarlierSite(out, set() if fresh else standing_files(out, owned)), processes)
+        results, unchanged = make_tracks(
+            jobs, EarlierSite(out, set() if fresh else standing_files(out, owned)), processes
+        )
         tables = [table for result in results for table in result.tables]
         broken = [*inputs.broken, *(BrokenRecord(Path(p), why) for r in results for p, why in r.broken)]
         broken.sort(key=lambda b: (b.path.parts[-2:], b.reason))
@@ -101,12 +103,12 @@ def build_site(
         files: dict[str, Content] = dict(staged_files(staging))
         files |= {name: text.encode("utf-8", "backslashreplace") for name, text in pages} | static_files()
         files[FILES] = files_to_remember(inputs.files.states)
-        publish(files, out, kept)
+        publish(files, out, unchanged)
     statuses = Counter(run.status for table in tables for row in table.rows for run in row.runs)
     return BuildReport(
         out=out,
         index=out / "index.html",
-        files=tuple(sorted({*files, *kept})),
+        files=tuple(sorted({*files, *unchanged})),
         tables=len(tables),
         records=sum(table.runs for table in tables),
         studies=len(studies),

@@ -309,8 +309,8 @@ def test_the_record_of_a_loss_needs_no_device_and_no_checkpoint(
     record = run.record_lost_run(LostRun("its worker was lost 4 times: gone"))
     assert (record.status, record.hardware.device, record.epochs) == ("crashed", "cuda", ())
     assert run.state.store.find(run.id) == record
-    killed = run.record_lost_run(LostRun("Ray ended it for want of memory", "out_of_memory"))
-    assert (killed.status, killed.reason) == ("out_of_memory", "Ray ended it for want of memory")
+    killed = run.record_lost_run(LostRun("Ray stopped it because memory ran out", "out_of_memory"))
+    assert (killed.status, killed.reason) == ("out_of_memory", "Ray stopped it because memory ran out")
 
 
 class Heard:

@@ -173,7 +173,7 @@ def test_on_the_edge_of_a_margin(claims: Claims, direction: str, low: float, hig
 def test_what_was_not_shown_is_told_from_what_was_refuted(claims: Claims) -> None:
     comparison = claims.case(direction="lower").comparison
     assert decide(comparison, -0.1, 0.1)[1] == "the interval is on both sides of the limit"
-    assert decide(comparison, 0.1, 0.2)[1] == "the contrary was measured"
+    assert decide(comparison, 0.1, 0.2)[1] == "the opposite was measured"
 
 
 def test_a_claim_holds_if_each_of_its_comparisons_does() -> None:

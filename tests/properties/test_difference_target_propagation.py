@@ -280,7 +280,7 @@ def test_a_decoder_comes_to_undo_its_segment():
 def test_ways_are_kept_where_they_are_asked_for_alone():
     network, batch = a_network([{"kind": "dense", "units": 6}] * 2, (5,)), a_batch((5,))
     tape = record_forward(network, batch)
-    with pytest.raises(ShapeError, match="no way to a segment below was kept"):
+    with pytest.raises(ShapeError, match="link to the segment before was not recorded"):
         tape.pull_back_between("dense2", tape.inputs["dense2"])
     assert not any(values.requires_grad for values in (*tape.inputs.values(), tape.logits))
     kept = record_forward(network, batch, keep_links=True)

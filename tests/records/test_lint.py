@@ -61,7 +61,7 @@ def test_one_seed_of_a_row_twice_is_a_duplicate(folder: Path, committed: RunReco
 
 def test_mixed_tracks_are_named(folder: Path, committed: RunRecord, seal: Any, put: Any) -> None:
     put(seal(committed, {"track": "other"}), folder / "mnist-fc")
-    assert told(folder) == ["/mnist-fc: mixed tracks: mnist-fc, other; a folder for each"]
+    assert told(folder) == ["/mnist-fc: mixed tracks: mnist-fc, other; use one folder per track"]
 
 
 def test_a_folder_called_after_another_track_is_named(folder: Path) -> None:

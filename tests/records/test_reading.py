@@ -113,7 +113,7 @@ def test_an_old_record_is_read_through_its_migration(
     path.write_text(json.dumps(version_0(committed)))
     refused = read_record(path)
     assert isinstance(refused, BrokenRecord)
-    assert "no way is known" in refused.reason
+    assert "no migration is known" in refused.reason
     monkeypatch.setattr(reading, "RUN_STEPS", {0: from_0})
     assert read_record(path) == read_document(path) == committed
 

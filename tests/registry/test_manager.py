@@ -66,7 +66,7 @@ def test_a_foreign_rule_is_loaded_as_our_own_are(plugins: Plugins) -> None:
         ("raise RuntimeError('at import')", "RuntimeError: at import"),
         ("import sys; sys.exit('bye')", "SystemExit: bye"),
         ("def broken(:", "SyntaxError"),
-        (GOOD.replace("BENCHSUITE_CONTRACT = 1", ""), "says no contract version; add BENCHSUITE_CONTRACT = 1"),
+        (GOOD.replace("BENCHSUITE_CONTRACT = 1", ""), "declares no contract version; add BENCHSUITE_CONTRACT = 1"),
         (
             GOOD.replace("BENCHSUITE_CONTRACT = 1", "BENCHSUITE_CONTRACT = 99"),
             f"was written for contract 99, this benchsuite has contract {CONTRACT_VERSION}",

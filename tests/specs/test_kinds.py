@@ -78,6 +78,6 @@ def test_a_file_that_may_be_several_things_is_asked_to_say_more(tmp_path: Path, 
     path = tmp_path / "mine.yaml"
     path.write_text("kind: plugin\n")
     (problem,) = problems_of(path, registry)
-    assert "cannot tell what it specifies" in problem
+    assert "unknown kind of spec" in problem
     path.write_text("kind: plugin\nbuilder: theirs\n")
     assert guess_kind(path, read(path)) == "architectures"

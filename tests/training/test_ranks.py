@@ -66,7 +66,7 @@ def torchrun(warm_python: WarmPython) -> Torchrun:
 
 @pytest.fixture(scope="module")
 def by_two(tmp_path_factory: pytest.TempPathFactory, torchrun: Torchrun) -> Path:
-    """Return the folder with what two processes came to: runs in ``whole`` and ``streamed``, cases in a file each."""
+    """Return the folder of two processes' results: runs in ``whole`` and ``streamed``, cases in a file each."""
     folder = tmp_path_factory.mktemp("ranks")
     done = torchrun(str(WORKER), str(folder))
     assert done.returncode == 0, done.stderr
@@ -123,7 +123,7 @@ def test_processes_drop_other_units() -> None:
 def test_a_batch_with_fewer_examples_than_processes_is_refused() -> None:
     spec = spec_of("backprop")  # 161 examples in batches of 64: the last has 33
     of_40 = spec.model_copy(update={"hardware": spec.hardware.model_copy(update={"world_size": 40})})
-    with pytest.raises(HardwareError, match="a batch of 33 cannot be shared by 40 processes"):
+    with pytest.raises(HardwareError, match="a batch of 33 cannot be split over 40 processes"):
         require_world_size(of_40, Ranks(0, 40), 161)
     require_world_size(spec, SINGLE_PROCESS, 161)
 

@@ -42,9 +42,9 @@ class TraitChecks(ConformanceSettings):
         )
         require(
             traits.trains_hidden or not traits.hidden_update_is_backprop,
-            asks="hidden_update_is_backprop only of a rule that trains hidden segments",
+            asks="hidden_update_is_backprop=True only for a rule that trains hidden segments",
             seen="trains_hidden=False with hidden_update_is_backprop=True",
-            remedy="set one of the two otherwise",
+            remedy="change one of the two",
         )
 
     def test_some_sample_network_is_compatible(self) -> None:
@@ -64,7 +64,7 @@ class TraitChecks(ConformanceSettings):
             all(0 <= number < float("inf") for number in numbers.values()),
             asks="credit_work returns a CreditWork of numbers from zero up",
             seen=numbers,
-            remedy="work them out from the shapes's segments: macs, parameters, units",
+            remedy="compute them from the segments of the shapes: macs, parameters, units",
         )
 
     @only_where(lambda suite, sample: suite.rule.traits.trains_hidden and len(sample.shapes.segments) > 1)
@@ -78,7 +78,7 @@ class TraitChecks(ConformanceSettings):
                 not off,
                 asks="backprop's gradients in all hidden segments (traits.hidden_update_is_backprop=True)",
                 seen=[f"{name}: cosine {angles[name].cosine:.6f}" for name in off],
-                remedy="set hidden_update_is_backprop=False, or mend the credit",
+                remedy="set hidden_update_is_backprop=False, or correct the credit",
             )
         else:
             require(
@@ -98,7 +98,7 @@ class TraitChecks(ConformanceSettings):
             asks=f"a readout update {'equal to' if declared else 'other than'} backprop's "
             f"(traits.readout_update_is_backprop={declared})",
             seen=f"cosine {found.cosine:.9f}, {'equal' if found.equal else 'not equal'} to 1e-10",
-            remedy=f"set readout_update_is_backprop={found.equal}, or mend the readout's credit",
+            remedy=f"set readout_update_is_backprop={found.equal}, or correct the readout's credit",
         )
 
     def test_reports_which_segments_it_took_over(self, sample: SampleNetwork) -> None:

@@ -81,7 +81,7 @@ def _list_classes(folder: Path) -> list[str]:
     if strays:
         raise DataError(f"{folder}: found the file {strays[0]}, expected one folder per class; move it into its class")
     if len(entries) < 2:
-        raise DataError(f"{folder}: found {len(entries)} classes, expected at least 2 folders, one a class")
+        raise DataError(f"{folder}: found {len(entries)} classes, expected at least 2 folders, one per class")
     return [p.name for p in entries]
 
 
@@ -100,7 +100,7 @@ def _list_examples(folder: Path, classes: Sequence[str]) -> list[tuple[Path, int
         if not files:
             raise DataError(f"{folder / name}: is empty; put this class's images there")
         by_class.append([(file, label) for file in files])
-    return [example for turn in zip_longest(*by_class) for example in turn if example is not None]
+    return [example for group in zip_longest(*by_class) for example in group if example is not None]
 
 
 def _decode_all(paths: Sequence[Path], spec: ImageFolderDataset) -> Tensor:
@@ -119,7 +119,7 @@ def _decode_all(paths: Sequence[Path], spec: ImageFolderDataset) -> Tensor:
     if failures:
         count = "1 file cannot" if len(failures) == 1 else f"{len(failures)} files cannot"
         named = ", ".join(failures[:_NAMED_IN_A_MESSAGE]) + (", …" if len(failures) > _NAMED_IN_A_MESSAGE else "")
-        raise DataError(f"{count} be decoded as an image: {named}; replace or remove what is named")
+        raise DataError(f"{count} be decoded as an image: {named}; replace or remove these files")
     return torch.from_numpy(images)
 
 

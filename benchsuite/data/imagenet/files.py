@@ -101,7 +101,7 @@ def list_imagenet(root: Path) -> ImagenetListing:
             )
     wnids = tuple(sorted(entry.name for entry in os.scandir(root / "train") if entry.is_dir()))
     if len(wnids) < 2:
-        raise DataError(f"{root / 'train'}: found {len(wnids)} classes, expected at least 2 folders, one a class")
+        raise DataError(f"{root / 'train'}: found {len(wnids)} classes, expected at least 2 folders, one per class")
     train = _in_class_folders(root, "train", wnids)
     has_folders = any(entry.is_dir() for entry in os.scandir(root / "val"))
     test = _in_class_folders(root, "val", wnids) if has_folders else _in_one_folder(root, wnids)
@@ -112,7 +112,7 @@ def _in_class_folders(root: Path, part: str, wnids: Sequence[str]) -> ListedImag
     strangers = {e.name for e in os.scandir(root / part) if e.is_dir()} - set(wnids)
     if strangers:
         raise DataError(
-            f"{root / part}: class '{min(strangers)}' is not one of train's {len(wnids)}; both need the same"
+            f"{root / part}: class '{min(strangers)}' is not one of train's {len(wnids)}; both need the same classes"
         )
     by_class = []
     for label, wnid in enumerate(wnids):
@@ -120,7 +120,7 @@ def _in_class_folders(root: Path, part: str, wnids: Sequence[str]) -> ListedImag
         if not found:
             raise DataError(f"{root / part / wnid}: holds no images; put this class's there")
         by_class.append([(f"{part}/{wnid}/{name}", label, size) for name, size in found])
-    return _listed([image for turn in zip_longest(*by_class) for image in turn if image is not None])
+    return _listed([image for group in zip_longest(*by_class) for image in group if image is not None])
 
 
 def _in_one_folder(root: Path, wnids: Sequence[str]) -> ListedImages:
@@ -131,7 +131,7 @@ def _in_one_folder(root: Path, wnids: Sequence[str]) -> ListedImages:
     truth = _truth(root, [name for name, _ in found])
     missing = [name for name, _ in found if name not in truth]
     if missing:
-        raise DataError(f"{root / 'val' / missing[0]}: nothing says which class it has ({len(missing)} such images)")
+        raise DataError(f"{root / 'val' / missing[0]}: no label is given for it ({len(missing)} such images)")
     strangers = sorted({truth[name] for name, _ in found} - set(numbers))
     if strangers:
         raise DataError(f"{root / 'val'}: class '{strangers[0]}' is not one of train's {len(wnids)}")
@@ -166,12 +166,12 @@ def _truth(root: Path, names: Sequence[str]) -> Mapping[str, str]:
     truth, meta = _find(root, TRUTH), _find(root, META)
     if truth is None or meta is None:
         raise DataError(
-            f"{root / 'val'}: holds images in no class folders, and there is neither the development kit ({TRUTH} and "
-            f"{META}) nor {SOLUTION} in or under {root}; add one, or sort the images into folders"
+            f"{root / 'val'}: holds images outside class folders, but there is neither the development kit "
+            f"({TRUTH} and {META}) nor {SOLUTION} in or under {root}; add one, or sort the images into folders"
         )
     ids = [int(line) for line in truth.read_text(encoding="ascii").split()]
     if len(ids) != len(names):
-        raise DataError(f"{truth}: has {len(ids)} lines for {len(names)} images; both must be whole")
+        raise DataError(f"{truth}: has {len(ids)} lines for {len(names)} images; both must be complete")
     wnids = _wnids_by_id(meta)
     return {name: wnids[number] for name, number in zip(names, ids, strict=True) if number in wnids}
 

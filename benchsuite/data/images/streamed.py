@@ -147,7 +147,7 @@ def _collate_raw(items: list[Item]) -> _Collated:
 
 
 def _joined(items: list[Item], join: Callable[[list[Tensor]], tuple[Tensor, list[int] | None]]) -> _Collated:
-    wanted = [which for _, which in items]
+    wanted = [drawn for _, drawn in items]
     complaint = next((image for image, _ in items if isinstance(image, str)), "")
     if complaint:
         return _Collated(torch.empty(0, dtype=torch.uint8), None, wanted, complaint)
@@ -211,17 +211,17 @@ class StreamedData:
         targets = (self.dataset.train_targets[order[part]] for part in parts)
         return self._on_device(self._loader, targets, self.dataset.train, self._views[True])
 
-    def train_slices(self, batch_size: int, turn: int = 0, turns: int = 1) -> Iterator[Batch]:
+    def train_slices(self, batch_size: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
         """Iterate over all training images in order, cropped as in evaluation."""
-        return self._slices(self.dataset.train, batch_size, turn, turns)
+        return self._slices(self.dataset.train, batch_size, rank, world_size)
 
-    def test_slices(self, batch_size: int, turn: int = 0, turns: int = 1) -> Iterator[Batch]:
+    def test_slices(self, batch_size: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
         """Iterate over all test images in order."""
-        return self._slices(self.dataset.test, batch_size, turn, turns)
+        return self._slices(self.dataset.test, batch_size, rank, world_size)
 
-    def _slices(self, part: StreamedPart, batch_size: int, turn: int, turns: int) -> Iterator[Batch]:
+    def _slices(self, part: StreamedPart, batch_size: int, rank: int, world_size: int) -> Iterator[Batch]:
         examples = len(part.targets)
-        slices = [slice(i, min(i + batch_size, examples)) for i in range(0, examples, batch_size)][turn::turns]
+        slices = [slice(i, min(i + batch_size, examples)) for i in range(0, examples, batch_size)][rank::world_size]
         chosen = _Chosen()
         chosen.batches = [[(number, 0) for number in range(s.start, s.stop)] for s in slices]
         loader = self._make_loader(_Views(part, self._views[False], self.raw), chosen, keep=False)
@@ -256,7 +256,7 @@ class StreamedData:
     def _decoded(self, contents: Sequence[Tensor], wanted: Sequence[Wanted], part: StreamedPart, view: View) -> Tensor:
         numbers, drawn = zip(*wanted, strict=True)
         return decode_on_device(
-            contents, drawn, view, self.device, lambda place: part.images.name(numbers[place]), self._device_decoder
+            contents, drawn, view, self.device, lambda index: part.images.name(numbers[index]), self._device_decoder
         )
 
 

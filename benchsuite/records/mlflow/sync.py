@@ -53,9 +53,9 @@ def sync(store: RecordStore, tracking_uri: str, progress: Progress | None = None
 
     """
     mirror = Mirror.open(tracking_uri, store.root)
-    held: dict[str, list[str | None]] = {}
+    digests: dict[str, list[str | None]] = {}
     for run in mirror.runs():
-        held.setdefault(run.data.tags.get(RUN_ID_TAG, ""), []).append(run.data.tags.get(DIGEST_TAG))
+        digests.setdefault(run.data.tags.get(RUN_ID_TAG, ""), []).append(run.data.tags.get(DIGEST_TAG))
     count: Counter[str] = Counter()
     broken: list[BrokenRecord] = []
     failed: list[tuple[str, str]] = []
@@ -65,7 +65,7 @@ def sync(store: RecordStore, tracking_uri: str, progress: Progress | None = None
         if isinstance(found, BrokenRecord):
             broken.append(found)
             continue
-        if held.get(found.run_id) == [mirror_digest(found)]:
+        if digests.get(found.run_id) == [mirror_digest(found)]:
             count["unchanged"] += 1
         elif in_a_row >= GIVE_UP_AFTER:
             count["not_tried"] += 1

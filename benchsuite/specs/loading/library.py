@@ -81,7 +81,7 @@ class SpecLibrary:
             return paths[0]
         at = asked_at or Mark(None)
         if paths:
-            message = f"{SINGULAR[kind]} '{name}' stands in {' and in '.join(str(p) for p in paths)}; rename one"
+            message = f"{SINGULAR[kind]} '{name}' is defined in {' and in '.join(str(p) for p in paths)}; rename one"
         else:
             hint = nearest(name, self.names(kind))
             message = f"no {SINGULAR[kind]} '{name}'{hint} (`benchsuite list {kind}` shows all {len(self.names(kind))})"
@@ -98,7 +98,7 @@ class SpecLibrary:
     def _load_file(self, kind: Kind, path: Path, chain: tuple[Path, ...]) -> Node:
         if path in chain:
             around = " → ".join(p.stem for p in (*chain[chain.index(path) :], path))
-            raise SpecError([Problem(f"refers to itself: {around}", str(path))], subject=str(path))
+            raise SpecError([Problem(f"is based on itself: {around}", str(path))], subject=str(path))
         node = read(path)
         if not node.is_mapping:
             raise SpecError([node.mark.problem("expected a mapping of fields")], subject=node.mark.file or str(path))
@@ -106,7 +106,7 @@ class SpecLibrary:
         if named is None:
             node = node.with_entry("name", Node(path.stem, node.mark))
         elif named.value != path.stem and SPEC_KINDS[kind].is_named_by_its_file:
-            message = f"found '{named.value}', but the file is called '{path.stem}'; make them agree"
+            message = f"found '{named.value}', but the file is named '{path.stem}'; give both the same name"
             raise SpecError([named.mark.problem(message, "name")], subject=node.mark.file or str(path))
         return self._choose_memory_format(kind, node, (*chain, path))
 
@@ -118,14 +118,14 @@ class SpecLibrary:
         if kind == "tracks":
             parts: tuple[tuple[str, Kind], ...] = (("dataset", "datasets"), ("architecture", "architectures"))
             for part, part_kind in parts:
-                node = self._lay_out_part(node, part, part_kind, chain)
+                node = self._resolve_part(node, part, part_kind, chain)
             pretraining = node.get("pretraining")
             if pretraining is not None and pretraining.is_mapping:
-                laid_out = self._lay_out_part(pretraining, "architecture", "architectures", chain)
-                node = node.with_entry("pretraining", laid_out)
+                resolved = self._resolve_part(pretraining, "architecture", "architectures", chain)
+                node = node.with_entry("pretraining", resolved)
         return node
 
-    def _lay_out_part(self, node: Node, part: str, kind: Kind, chain: tuple[Path, ...]) -> Node:
+    def _resolve_part(self, node: Node, part: str, kind: Kind, chain: tuple[Path, ...]) -> Node:
         entry = node.get(part)
         if entry is None:
             return node
@@ -134,8 +134,8 @@ class SpecLibrary:
             return node.with_entry(part, found)
         if entry.is_mapping:
             own_name = node.get("name")
-            laid_out = self._choose_memory_format(kind, entry, chain)
-            if laid_out.get("name") is None and own_name is not None:
-                laid_out = laid_out.with_entry("name", own_name)
-            return node.with_entry(part, laid_out)
+            resolved = self._choose_memory_format(kind, entry, chain)
+            if resolved.get("name") is None and own_name is not None:
+                resolved = resolved.with_entry("name", own_name)
+            return node.with_entry(part, resolved)
         return node

@@ -34,7 +34,7 @@ def find_target(target: str, library: SpecLibrary) -> Target:
         kind = guess_kind(path, read(path), library.studies)
         if kind in RUNNABLE:
             return Target(kind, path.stem, library.load_file(kind, path))
-        message = f"holds {kind or 'no kind of spec that can be told'}; a run needs a suite, a track or a study"
+        message = f"holds {kind or 'a spec of unknown kind'}; a run needs a suite, a track or a study"
         raise SpecError([Problem(message, str(path))], subject=target)
     kinds = [kind for kind in RUNNABLE if target in library.names(kind)]
     if len(kinds) > 1:

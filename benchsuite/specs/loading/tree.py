@@ -214,7 +214,7 @@ class _Converter:
                 raise _single(at, "a field's name must be a word")
             key = str(key_node.value)
             if key in entries:
-                raise _single(at, f"'{key}' stands twice; the first is on line {keys[key].line}")
+                raise _single(at, f"'{key}' is given twice; the first is on line {keys[key].line}")
             entries[key], keys[key] = self.convert(value_node, depth + 1), at
         return Node(entries, mark, keys)
 

@@ -47,11 +47,19 @@ def audit_data(page: RulePage) -> DataTable:
     rows, printed = [], []
     for name, checked in page.traits.items():
         seen = checked.strongest
-        place = (
+        strongest = (
             (seen.value, checked.threshold, seen.network, seen.where) if seen else (None, checked.threshold, None, None)
         )
         rows.append(
-            (name, checked.declared, checked.shown, checked.verdict, *place, checked.measure, checked.reason or None)
+            (
+                name,
+                checked.declared,
+                checked.shown,
+                checked.verdict,
+                *strongest,
+                checked.measure,
+                checked.reason or None,
+            )
         )
         shown = "–" if checked.shown is None else _yes(checked.shown)
         value = "–" if seen is None else number(seen.value)
