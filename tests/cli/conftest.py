@@ -80,7 +80,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            env={**os.environ, "BENCHSUITE_TRACKING_URI": "none", **environment},
+            env={**os.environ, "BENCHSUITE_TRACKING_URI": "none", "BENCHSUITE_EXECUTOR": "local", **environment},
             # A shell lets what it starts in the background ignore Ctrl-C, and CI may be started so.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )

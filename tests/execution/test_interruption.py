@@ -41,7 +41,7 @@ def signal_before_writing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RecordStore, "write", met)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_waits_for_the_block_and_is_let_in_after_it(number: signal.Signals) -> None:
     done = []
 

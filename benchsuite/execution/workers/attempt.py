@@ -76,7 +76,8 @@ class Attempt:
     def follow(self) -> None:
         """Pass messages on until the worker has ended; may be interrupted, and called again after that."""
         while not self._ended:
-            for connection in wait(self._open, self._hold_limits()):
+            ready = wait(self._open, self._hold_limits())
+            for connection in [each for each in self._open if each in ready]:
                 self._take(connection)
         with suppress(OSError):
             # Not waited for: a process that the worker left behind may hold the other end.

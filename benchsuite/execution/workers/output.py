@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-TAIL_LINES = 30
+TAIL_LINES = 60
 TAIL_BYTES = 8000
 
 

@@ -1,4 +1,4 @@
-"""The server: a process that has torch, plugins and data in memory, forks a worker per request and waits for its end."""
+"""The server: has torch, plugins and data in memory, forks a worker per request and waits for its end."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -162,7 +162,7 @@ def _loss(attempt: Attempt, run: Run, memory_ran_out: bool) -> LostRun:
 
 
 @contextmanager
-def supervised(workshop: Workshop, runs: list[SelectedRun], torch_state: TorchState) -> Iterator[None]:
+def supervised(workshop: Workshop, runs: Sequence[SelectedRun], torch_state: TorchState) -> Iterator[None]:
     """Make a workshop's runs in workers, for the length of the block.
 
     Enter it when all checks are done and nothing else has begun, so that this process can be forked.
@@ -179,7 +179,7 @@ def supervised(workshop: Workshop, runs: list[SelectedRun], torch_state: TorchSt
             forked.close()
 
 
-def _fork(workshop: Workshop, runs: list[SelectedRun]) -> Server:
+def _fork(workshop: Workshop, runs: Sequence[SelectedRun]) -> Server:
     for run in runs[:1]:
         workshop.run_of(run)  # so that workers inherit what is found out once per process, such as the checkout's state
 

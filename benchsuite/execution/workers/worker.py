@@ -12,8 +12,10 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -125,7 +127,7 @@ def _become_worker(request: Request) -> None:
     os.setpgid(0, 0)
     _die_with_parent()
     _redirect(request)
-    faulthandler.enable()
+    faulthandler.enable(all_threads=False)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in ("SIGHUP", "SIGQUIT"):
@@ -144,11 +146,8 @@ def _die_with_parent() -> None:
     import ctypes
 
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    try:
-        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
-            score.write(KILLED_FIRST)
-    except OSError:
-        return
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(KILLED_FIRST, encoding="ascii")
 
 
 def _redirect(request: Request) -> None:
@@ -163,8 +162,8 @@ def _redirect(request: Request) -> None:
     os.close(log)
     os.close(nothing)
     sys.stdin = open(0, closefd=False)  # noqa: SIM115 - for the life of the process
-    sys.stdout = sys.__stdout__ = open(1, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
-    sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
+    sys.stdout = open(1, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
 
 
 def _make(request: Request, line: Line, make_run_state: MakeRunState) -> Outcome:
@@ -191,7 +190,7 @@ def _portable(error: Exception) -> Exception:
     text = "".join(traceback.format_exception(error))
     error.__cause__ = error.__context__ = None
     try:
-        sent: Exception = pickle.loads(pickle.dumps(error.with_traceback(None)))
+        sent: Exception = pickle.loads(pickle.dumps(error.with_traceback(None)))  # noqa: S301 - our own
     except Exception:
         return RuntimeError(text)
     if not isinstance(sent, BenchsuiteError):
