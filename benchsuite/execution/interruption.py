@@ -38,6 +38,33 @@ def sigterm_as_interrupt() -> Iterator[None]:
 
 
 @contextmanager
+def interrupted_once() -> Iterator[None]:
+    """Raise ``KeyboardInterrupt`` at the first signal that asks to stop during the block, and ignore further ones.
+
+    For a block that handles the interruption itself, and must not be interrupted in that.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+        if len(came) == 1:
+            raise KeyboardInterrupt
+
+    found = {number: signal.getsignal(number) for number in STOPPING}
+    before = {number: handler for number, handler in found.items() if handler not in (None, signal.SIG_IGN)}
+    for number in before:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def interruptions_deferred() -> Iterator[None]:
     """Hold back signals that ask to stop during the block; the first that came is raised after it.
 

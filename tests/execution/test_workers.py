@@ -23,7 +23,8 @@ source: ours
 dataset:
   {name: tiny, title: Tiny, kind: synthetic, train_examples: 96, test_examples: 40, height: 4, width: 4, classes: 7,
    normalization: {mean: [0.5], std: [0.5]}}
-architecture: {name: tiny, title: Tiny, kind: chain, layers: [{kind: dense, units: 12}, {kind: dropout, probability: 0.3}]}
+architecture:
+  {name: tiny, title: Tiny, kind: chain, layers: [{kind: dense, units: 12}, {kind: dropout, probability: 0.3}]}
 protocol: {epochs: 2, batch_size: 16, optimizer: {kind: adam, learning_rate: 1e-2}}
 diagnostics: {names: [credit_angle_deg], every_epochs: 1, examples: 16}
 tiers: {smoke: {}, quick: {}, paper: {}}
@@ -55,7 +56,8 @@ class Seen(Progress):
         self.events.append(["finished", record.status])
 
 def run(rules):
-    return bs.run("tiny.yaml", rules=rules, seeds=1, hardware="cpu", store="store", tracking_uri="none", progress=Seen())
+    where = {"hardware": "cpu", "store": "store", "tracking_uri": "none"}
+    return bs.run("tiny.yaml", rules=rules, seeds=1, progress=Seen(), **where)
 
 from benchsuite.execution.workers import starting
 results = [run(["backprop", "feedback_alignment"])]

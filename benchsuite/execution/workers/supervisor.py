@@ -13,6 +13,7 @@ from typing import Any
 
 from benchsuite.errors import InterruptedRunError, RunningElsewhereError
 from benchsuite.execution.endings import LostRun
+from benchsuite.execution.interruption import interrupted_once
 from benchsuite.execution.making import Workshop
 from benchsuite.execution.run import Run
 from benchsuite.execution.workers.attempt import Attempt
@@ -71,7 +72,8 @@ class Supervisor:
             folder=Path.cwd(),
         )
         try:
-            return self._make(run, request)
+            with interrupted_once():
+                return self._make(run, request)
         finally:
             remove_if_empty(log)
 
@@ -114,11 +116,11 @@ class Supervisor:
         return server
 
     def _interrupted(self, attempt: Attempt, run: Run, request: Request) -> BaseException:
-        """Let the worker write its record, and return the exception with it; further signals change nothing."""
+        """Let the worker write its record, and return the exception with it."""
         attempt.interrupt()
         finished = False
         while not finished:
-            # An event's plugin, or a second signal, may interrupt this too.
+            # The plugin of an event may raise this too.
             with suppress(KeyboardInterrupt):
                 attempt.follow()
                 finished = True
