@@ -96,6 +96,8 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     """Keep caches out of the user's home and downloads off; what a test needs of them it sets itself."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.setenv("BENCHSUITE_OFFLINE", "1")
+    # A process per run costs seconds in a process that is not the command's own; tests/execution/hostile has them.
+    monkeypatch.setenv("BENCHSUITE_EXECUTOR", "inline")
     for name in ("BENCHSUITE_SPECS", "BENCHSUITE_STORE", "BENCHSUITE_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
 

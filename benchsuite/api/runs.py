@@ -28,7 +28,7 @@ def run(
     specs: Paths = None,
     tracking_uri: str | None = None,
     fresh: bool = False,
-    executor: ExecutorName = "local",
+    executor: ExecutorName | None = None,
     progress: bool | Progress = False,
 ) -> Results:
     """Run a suite or a track (every rule with every seed), or a study.
@@ -52,7 +52,8 @@ def run(
         tracking_uri: MLflow's store, ``"none"`` for no mirror; ``$BENCHSUITE_TRACKING_URI`` or SQLite in ``store`` if
             not given.
         fresh: start over, ignoring finished runs and checkpoints.
-        executor: ``"local"``, one run after the other, or ``"ray"``, many at once on a Ray cluster.
+        executor: ``"local"``, one run after the other, each in a process of its own; ``"inline"``, in this process, for
+            debuggers; or ``"ray"``, many at once on a Ray cluster. ``$BENCHSUITE_EXECUTOR`` or local if not given.
         progress: True for bars on stderr; or a ``Progress`` of your own.
 
     Returns:
@@ -82,7 +83,7 @@ def run(
     found = find_target(selection.target, workspace.library)
     if found.kind == "studies":
         return run_study(selection, found, workspace, options, as_progress(progress))
-    resolver = hardware_resolver(executor)
+    resolver = hardware_resolver(options.executor)
     runs = resolve(selection, workspace.library, workspace.registry, resolver, found)
     with process_group() as ranks:
         made = make_runs(runs, workspace.registry, options, ranks, as_progress(progress))

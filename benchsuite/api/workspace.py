@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchsuite.api.options import PathLike, Paths, as_paths
 from benchsuite.errors import Problem, SpecError
+from benchsuite.process import stdout_to_stderr
 from benchsuite.registry import manager
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.library import SpecLibrary, builtin_folder, user_folders
@@ -38,7 +39,8 @@ def open_workspace(specs: Paths = None, target: PathLike = "") -> Workspace:
         SpecError: if one of the folders does not exist.
 
     """
-    registry = manager.installed_registry()
+    with stdout_to_stderr():
+        registry = manager.installed_registry()
     return Workspace(registry, find_specs(specs, target, registry))
 
 

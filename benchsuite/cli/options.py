@@ -66,10 +66,14 @@ SetOption = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Override one field, e.g. --set protocol.epochs=5."),
 ]
 HardwareOption = Annotated[str, typer.Option("--hardware", help="Name or file of a hardware spec.")]
-ExecutorName = Literal["local", "ray"]
+ExecutorName = Literal["local", "inline", "ray"]
 ExecutorOption = Annotated[
     ExecutorName,
-    typer.Option("--executor", help="Where to run: on this machine, one run after the other, or on a Ray cluster."),
+    typer.Option(
+        "--executor",
+        envvar="BENCHSUITE_EXECUTOR",
+        help="Where runs are made: each in a process of its own, in this process (for debuggers), or on a Ray cluster.",
+    ),
 ]
 TargetArgument = Annotated[
     str,

@@ -118,4 +118,5 @@ class ResidentData:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, expected at least 1")
         starts = range(0, len(targets), batch_size)[rank::world_size]
-        return ((self.normalized(inputs[i : i + batch_size]), targets[i : i + batch_size]) for i in starts)
+        # Targets are copied: a rule that measures with a batch may write into it.
+        return ((self.normalized(inputs[i : i + batch_size]), targets[i : i + batch_size].clone()) for i in starts)

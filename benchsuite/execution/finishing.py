@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from benchsuite.execution.checkpointing import restore
@@ -27,7 +28,7 @@ def finish(run: RunState, ending: RunEnding) -> RunRecord:
         record = _record(run, ending)
         path = run.store.write(record) if run.ranks.is_rank0 else None
     if path is not None:
-        _send_run_ended(run, record, path)
+        send_run_ended(run, record, path)
     return record
 
 
@@ -38,12 +39,14 @@ def finish_lost(run: RunState, loss: LostRun) -> RunRecord:
         StoreError: if the record cannot be written.
 
     """
+    run.fresh = False  # the checkpoint is the lost process's own
     restore(run)
-    run.device = unknown_device(run.spec.hardware)
-    record = _record(run, RunEnding(loss.status, loss.reason))
+    unknown = unknown_device(run.spec.hardware)
+    run.device = replace(unknown, used=loss.hardware or unknown.used)
+    record = _record(run, RunEnding(loss.status, loss.reason, loss.output or None))
     timing = record.timing.model_copy(update={"peak_memory_mib": None, "peak_memory_source": "the process has ended"})
     record = record.model_copy(update={"timing": timing})
-    _send_run_ended(run, record, run.store.write(record))
+    send_run_ended(run, record, run.store.write(record))
     return record
 
 
@@ -52,7 +55,8 @@ def _record(run: RunState, ending: RunEnding) -> RunRecord:
     return build_record(run.identity, run.progress, device, run.clock, ending)
 
 
-def _send_run_ended(run: RunState, record: RunRecord, path: Path) -> None:
+def send_run_ended(run: RunState, record: RunRecord, path: Path) -> None:
+    """Delete the checkpoint of a run whose record is final, and tell plugins of its end."""
     if record.status in FINAL_STATUSES:
         run.checkpoint_path.unlink(missing_ok=True)
     if record.status != "completed":

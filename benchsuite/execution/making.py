@@ -1,10 +1,11 @@
-"""Make a session's runs one after the other, in this process or in several ranks together."""
+"""Make a session's runs one after the other, in this process, in workers, or in several ranks together."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from benchsuite.execution.allocator import keep_freed_memory
@@ -65,6 +66,8 @@ class Workshop:
         self.fresh = fresh
         self.on_reuse = on_reuse
         self.ranks = ranks
+        self.execute: Callable[[Run], RunRecord] = partial(Run.execute, unless_finished=True)
+        """Makes one run and returns its record, here unless a supervisor of workers is put in its place."""
         self._laid_out: dict[str, LaidOutRun] = {}
 
     def prepare(self, laid_out: Sequence[LaidOutRun]) -> None:
@@ -117,7 +120,7 @@ class Workshop:
         if self.has_record(run, result):
             return True
         try:
-            record = run.execute(unless_finished=True)
+            record = self.execute(run)
         except RunningElsewhereError:
             return False
         if run.found is None:

@@ -84,6 +84,10 @@ class RecordStore:
         """Return the path of this run's record, whether or not it exists."""
         return self.records_folder / f"{run_id}.json"
 
+    def log_path_of(self, run_id: str) -> Path:
+        """Return the path of the output of this run's process; the file exists only if there was output."""
+        return self.records_folder / f"{run_id}.log"
+
     def release_lock(self, run_id: str) -> None:
         """Release the lock of a process that was working on this run and is known to have ended."""
         release_lock(self.running_folder, run_id)

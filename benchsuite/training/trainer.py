@@ -180,9 +180,10 @@ class Trainer:
         wrong = torch.zeros((), device=self.data.device, dtype=torch.int64)
         examples = 0
         for step, batch in enumerate(self.batches()):
+            targets = batch.targets.clone()  # a rule may write into its batch; errors are counted with the labels
             result = self._step(batch)
             loss_sum.add_(result.loss, alpha=len(batch.targets))
-            wrong.add_(count_wrong(result.logits, batch.targets))
+            wrong.add_(count_wrong(result.logits, targets))
             examples += len(batch.targets)
             if deadline is not None and self._is_late(deadline, step):
                 # If the rule cannot go on, its error is a better reason than the time budget.

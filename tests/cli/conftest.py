@@ -71,7 +71,8 @@ def start(tmp_path: Path, warm_python: WarmPython) -> Iterator[Callable[..., Pro
     begun: list[Process] = []
 
     def begin(*arguments: str, **environment: str) -> Process:
-        variables = {**os.environ, "BENCHSUITE_TRACKING_URI": "none", **environment}
+        own = {"BENCHSUITE_TRACKING_URI": "none", "BENCHSUITE_EXECUTOR": "local"}
+        variables = {**os.environ, **own, **environment}
         begun.append(warm_python.start("-c", SAVES_EVERY_EPOCH, *arguments, cwd=tmp_path, environment=variables))
         return begun[-1]
 

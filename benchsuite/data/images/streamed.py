@@ -225,7 +225,7 @@ class StreamedData:
         chosen = _Chosen()
         chosen.batches = [[(number, 0) for number in range(s.start, s.stop)] for s in slices]
         loader = self._make_loader(_Views(part, self._views[False], self.raw), chosen, keep=False)
-        return self._on_device(loader, (part.targets[s] for s in slices), part, self._views[False])
+        return self._on_device(loader, (part.targets[s].clone() for s in slices), part, self._views[False])
 
     def _make_loader(self, views: _Views, chosen: _Chosen, keep: bool = True) -> DataLoader[Item]:
         several = self.processes > 0
