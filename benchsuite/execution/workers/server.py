@@ -32,8 +32,7 @@ def serve(control: Connection, prepare: Callable[[Request], None], make_run_stat
     # Kept for the worker until it can handle it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     preload()
-    gc.collect()
-    gc.freeze()  # a collection in a worker would write to pages that it shares with this process
+    gc.freeze()
     worker: int | None = None
     while True:
         ready = wait([control, woken])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from multiprocessing.connection import Connection
 
 import torch
 
+from benchsuite.execution.allocator import keep_freed_memory
 from benchsuite.execution.making import Workshop
 from benchsuite.execution.workers.messages import Request
 from benchsuite.execution.workers.server import serve
@@ -76,12 +78,15 @@ def may_fork_here(devices: set[str]) -> bool:
 
 def fork_server(prepare: Callable[[Request], None], make_run_state: MakeRunState) -> Server:
     """Fork a server from this process; it has all that this process has loaded."""
+    keep_freed_memory()
     ours, theirs = Pipe()
     sys.stdout.flush()
     sys.stderr.flush()
     with warnings.catch_warnings():
         # Python counts the threads of BLAS, which are safe: it ends them before a fork.
         warnings.simplefilter("ignore", DeprecationWarning)
+        # A collection would write to all pages that the processes share. Not collected first, for the same reason.
+        gc.freeze()
         pid = os.fork()
     if pid == 0:
         code = 1
@@ -92,6 +97,7 @@ def fork_server(prepare: Callable[[Request], None], make_run_state: MakeRunState
             code = 0
         finally:
             os._exit(code)
+    gc.unfreeze()
     theirs.close()
     return Server(ours, lambda: os.waitpid(pid, 0))
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import logging
+import multiprocessing
 import os
 import pickle
 import signal
@@ -106,6 +108,8 @@ def work(request: Request, channel: Connection, make_run_state: MakeRunState) ->
         _become_worker(request)
         outcome = _make(request, line, make_run_state)
         line.send(outcome)
+        if multiprocessing.active_children():
+            gc.collect()  # processes that decode images end with the run's objects
     except BaseException:
         traceback.print_exc()
         _end(1)
