@@ -52,12 +52,16 @@ def applies(check: object, suite: Suite, sample: SampleNetwork) -> bool:
     return condition is None or condition(suite, sample)
 
 
-@cache  # asked for by every check of every suite while pytest collects
 def checks_on_networks(suite: Suite) -> Mapping[str, Any]:
     """Return the checks of a conformance class that take a network, including those that do not apply to its rule."""
+    return _checks_among(suite.__mro__)
+
+
+@cache  # asked for by every check of every suite while pytest collects
+def _checks_among(classes: tuple[type, ...]) -> Mapping[str, Any]:
     found = {}
-    for name in sorted({name for base in suite.__mro__ for name in vars(base) if name.startswith("test_")}):
-        definitions = (vars(base)[name] for base in suite.__mro__ if name in vars(base))
+    for name in sorted({name for base in classes for name in vars(base) if name.startswith("test_")}):
+        definitions = (vars(base)[name] for base in classes if name in vars(base))
         check = next((d for d in definitions if d is not NOT_APPLICABLE), None)
         if callable(check) and "sample" in signature(check).parameters:
             found[name] = check
