@@ -54,14 +54,14 @@ def applies(check: object, suite: Suite, sample: SampleNetwork) -> bool:
 
 def checks_on_networks(suite: Suite) -> Mapping[str, Any]:
     """Return the checks of a conformance class that take a network, including those that do not apply to its rule."""
-    return _checks_of(suite.__mro__)
+    return _checks_among(suite.__mro__)
 
 
 @cache  # asked for by every check of every suite while pytest collects
-def _checks_of(bases: tuple[type, ...]) -> Mapping[str, Any]:
+def _checks_among(classes: tuple[type, ...]) -> Mapping[str, Any]:
     found = {}
-    for name in sorted({name for base in bases for name in vars(base) if name.startswith("test_")}):
-        definitions = (vars(base)[name] for base in bases if name in vars(base))
+    for name in sorted({name for base in classes for name in vars(base) if name.startswith("test_")}):
+        definitions = (vars(base)[name] for base in classes if name in vars(base))
         check = next((d for d in definitions if d is not NOT_APPLICABLE), None)
         if callable(check) and "sample" in signature(check).parameters:
             found[name] = check
@@ -80,14 +80,14 @@ def select_covering_set(suites: Sequence[Suite]) -> None:
 
     """
     chosen: dict[Suite, dict[str, frozenset[str]]] = {suite: {} for suite in suites}
-    for offset, check in enumerate(sorted({name for suite in suites for name in checks_on_networks(suite)})):
-        for suite, names in _cover(check, suites, offset).items():
+    for turn, check in enumerate(sorted({name for suite in suites for name in checks_on_networks(suite)})):
+        for suite, names in _cover(check, suites, turn).items():
             chosen[suite][check] = names
     for suite, cases in chosen.items():
         suite.default_cases = cases
 
 
-def _cover(check: str, suites: Sequence[Suite], offset: int) -> dict[Suite, frozenset[str]]:
+def _cover(check: str, suites: Sequence[Suite], turn: int) -> dict[Suite, frozenset[str]]:
     """Return the networks that each suite runs one check on; suites with the least choice come first."""
     cases = {suite: suite.cases(check) for suite in suites}
     uses: Counter[str] = Counter()
@@ -96,7 +96,7 @@ def _cover(check: str, suites: Sequence[Suite], offset: int) -> dict[Suite, froz
         for form in dict.fromkeys(sample.shapes.form for sample in cases[suite]):
             names = [sample.name for sample in cases[suite] if sample.shapes.form == form]
             # Start at another network for each check: else a suite would see the same network in all of them.
-            name = min(_rotated(names, offset), key=uses.__getitem__)
+            name = min(_rotated(names, turn), key=uses.__getitem__)
             uses[name] += 1
             chosen[suite].add(name)
     for suite in suites:
@@ -106,6 +106,6 @@ def _cover(check: str, suites: Sequence[Suite], offset: int) -> dict[Suite, froz
     return {suite: frozenset(names) for suite, names in chosen.items()}
 
 
-def _rotated(names: list[str], offset: int) -> list[str]:
-    first = offset % len(names)
+def _rotated(names: list[str], turn: int) -> list[str]:
+    first = turn % len(names)
     return names[first:] + names[:first]
