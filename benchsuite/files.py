@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +15,9 @@ from benchsuite.errors import StoreError
 
 TEMPORARY_FILES = ".*.tmp"
 """Glob of temporary files, used while content is written. A killed process leaves such a file behind."""
+
+DAMAGED = ".damaged"
+"""Ending of a damaged file's name after it was set aside."""
 
 
 @contextmanager
@@ -39,6 +44,40 @@ def replaced_atomically(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         why = error.strerror or error
         raise StoreError(f"cannot write {path}: {why}; free space or choose another folder") from error
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file so that it is kept beside its place, and return its new path; no other file is replaced.
+
+    Raises:
+        StoreError: if it cannot be renamed.
+    """
+    for number in itertools.count(1):
+        aside = path.with_name(f"{path.name}{DAMAGED}{'' if number == 1 else f'-{number}'}")
+        if not aside.exists():
+            break
+    try:
+        return path.rename(aside)
+    except OSError as error:
+        raise StoreError(f"cannot rename {path}: {error.strerror or error}") from error
+
+
+def remove_left_over(folder: Path, pattern: str = "*", older_than_s: float = 0.0) -> int:
+    """Delete temporary files that killed processes left in a folder; return their number.
+
+    Args:
+        folder: its subfolders are not searched.
+        pattern: glob of the files for which they were written.
+        older_than_s: leave those that changed later; a process may still be writing them.
+
+    """
+    removed = 0
+    for path in folder.glob(f".{pattern}.*.tmp"):
+        with suppress(OSError):  # gone by now, or another user's
+            if time.time() - path.stat().st_mtime >= older_than_s:
+                path.unlink()
+                removed += 1
+    return removed
 
 
 def write_bytes_atomically(path: Path, content: bytes) -> None:

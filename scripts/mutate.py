@@ -1019,6 +1019,20 @@ SABOTAGES = (
         "tests/execution/test_run.py",
     ),
     Sabotage(
+        "a checkpoint is continued although a bit of it has changed",
+        "benchsuite/training/checkpoint.py",
+        "if trailer[len(SEAL) :] != digest.digest():",
+        "if False:",
+        "tests/training/test_checkpoint.py",
+    ),
+    Sabotage(
+        "a damaged checkpoint is not mentioned in the record",
+        "benchsuite/execution/checkpointing.py",
+        "run.progress.remarks.append(_set_aside(path, error))",
+        "_set_aside(path, error)",
+        "tests/execution/test_run.py",
+    ),
+    Sabotage(
         "a part of a processor is counted as one",
         "benchsuite/training/energy.py",
         'if f.name.count(":") == 1',

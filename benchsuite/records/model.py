@@ -8,9 +8,16 @@ is a status.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+)
 
 from benchsuite.specs.models.track import RunSpec
 from benchsuite.version import RECORD_SCHEMA_VERSION
@@ -222,6 +229,16 @@ class RunRecord(RecordModel):
     """The number of times the run was resumed from a checkpoint."""
     command: str
     """The command that repeats this run."""
+    remarks: tuple[str, ...] = ()
+    """Events that a reader should know of and that changed no number, such as a damaged checkpoint; usually none."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_remarks_if_none(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Added later: a record without remarks keeps its text, so that it can still be compared byte by byte.
+        written: dict[str, Any] = write(self)
+        if not self.remarks:
+            written.pop("remarks", None)
+        return written
 
     @property
     def final_test(self) -> SetMetrics | None:
