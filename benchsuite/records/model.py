@@ -61,7 +61,7 @@ class EpochMetrics(RecordModel):
 
     epoch: int = Field(ge=1)
     """Number of finished epochs, from 1."""
-    learning_rate: float
+    learning_rate: float = Field(ge=0)
     """The learning rate of this epoch."""
     running_loss: float | None
     """Mean over the epoch's batches during training; None if it was not finite."""
@@ -110,10 +110,10 @@ class DataUsed(RecordModel):
     classes and sizes, or of the packs prepared from them."""
     canonical: bool | None
     """True: the files' checksums are the published ones; False: they are not; None: none are published."""
-    train_examples: int
-    test_examples: int
-    classes: int
-    input_shape: tuple[int, ...]
+    train_examples: int = Field(gt=0)
+    test_examples: int = Field(gt=0)
+    classes: int = Field(gt=0)
+    input_shape: tuple[Annotated[int, Field(gt=0)], ...]
 
 
 class HardwareUsed(RecordModel):
@@ -124,10 +124,10 @@ class HardwareUsed(RecordModel):
     device: str
     device_name: str
     precision: str
-    threads: int
-    memory_gib: float
+    threads: int = Field(gt=0)
+    memory_gib: float = Field(ge=0)
     driver: str | None = None
-    world_size: int = 1
+    world_size: int = Field(default=1, gt=0)
     memory_format: Literal["contiguous", "channels_last"] = "contiguous"
     """Memory layout of images: channel after channel, or pixel after pixel."""
     step: Literal["eager", "cuda_graph"] = "eager"
@@ -171,11 +171,11 @@ class Timing(RecordModel):
     diagnostics_time_s: float = Field(ge=0)
     setup_time_s: float = Field(ge=0)
     """Time for data, network, rule, warm-up and compilation."""
-    images_per_s: float | None
+    images_per_s: float | None = Field(ge=0)
     """Median over epochs; None before the first."""
-    step_time_ms: float | None
+    step_time_ms: float | None = Field(ge=0)
     """Median over epochs of the mean time per step."""
-    peak_memory_mib: float | None
+    peak_memory_mib: float | None = Field(ge=0)
     peak_memory_source: str
     """Source of the peak memory: the device's allocator, or this process's resident memory."""
     train_energy_j: float | None = Field(default=None, ge=0)
@@ -187,8 +187,8 @@ class Timing(RecordModel):
 class NetworkUsed(RecordModel):
     """The network's sizes, and the segments whose credit the rule replaced."""
 
-    parameters: int
-    feedback_parameters: int
+    parameters: int = Field(gt=0)
+    feedback_parameters: int = Field(ge=0)
     """Number of real numbers in the rule's own state, such as feedback weights; random streams do not count."""
     segments: tuple[str, ...]
     """Names in forward order; the last is the readout."""
@@ -210,7 +210,7 @@ class RunRecord(RecordModel):
     traceback: str | None = None
     """Only for status 'crashed'."""
     spec: RunSpec
-    seeds: dict[str, int]
+    seeds: dict[str, Annotated[int, Field(ge=0)]]
     """The seed of each independent random stream: init, feedback, order, dropout, augmentation."""
     network: NetworkUsed | None = None
     data: DataUsed | None = None
@@ -225,7 +225,7 @@ class RunRecord(RecordModel):
     timing: Timing
     started_at: datetime
     ended_at: datetime
-    resumed: int = 0
+    resumed: int = Field(default=0, ge=0)
     """The number of times the run was resumed from a checkpoint."""
     command: str
     """The command that repeats this run."""

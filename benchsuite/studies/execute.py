@@ -14,7 +14,8 @@ from benchsuite.registry.manager import Registry
 from benchsuite.registry.sources import rule_source_hash
 from benchsuite.specs.hashing import experiment_hash, experiment_id
 from benchsuite.specs.loading.resolve_experiment import SelectedExperiment
-from benchsuite.studies.linear_dynamics.simulate import RULES, arms_of, simulate, stream_seeds
+from benchsuite.specs.seeds import derive_experiment_seeds
+from benchsuite.studies.linear_dynamics.simulate import RULES, arms_of, simulate
 
 
 def earlier_record(selected: SelectedExperiment, store: RecordStore, registry: Registry) -> ExperimentRecord | None:
@@ -58,7 +59,7 @@ def execute(
         spec_hash=experiment_hash(spec),
         result_key=experiment_result_key(experiment_hash(spec), rules, environment),
         spec=spec,
-        seeds={seed: stream_seeds(seed) for seed in spec.seeds},
+        seeds={seed: derive_experiment_seeds(seed) for seed in spec.seeds},
         rules=rules,
         environment=environment,
         iterations=spec.measured_iterations,

@@ -25,8 +25,8 @@ from benchsuite.records.store import MAX_RECORD_BYTES, SITE_MARKER, BrokenRecord
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "EOF"),
-        (b"{", "EOF"),
+        (b"", "line 1 column 1"),
+        (b"{", "line 1 column 2"),
         (b"[]", "document"),
         (b'{"run_id": 2}', "problems in all"),
         (b'{"schema_version": 2}', "reads up to 1"),

@@ -16,7 +16,8 @@ from benchsuite.studies.linear_dynamics.network import (
     correlation,
     linear_network,
 )
-from benchsuite.studies.linear_dynamics.simulate import arms_of, draw_target, simulate, stream_seeds
+from benchsuite.specs.seeds import derive_experiment_seeds
+from benchsuite.studies.linear_dynamics.simulate import arms_of, draw_target, simulate
 from benchsuite_rules.updated_random_feedback import UpdatedRandomFeedback
 
 SMALL = Spec(
@@ -52,14 +53,14 @@ def test_all_rates_start_from_one_target_and_one_feedback(registry: Registry) ->
     assert still.squared_error == pytest.approx(hardly.squared_error, rel=1e-6)
     for one, other in zip(still.correlations, hardly.correlations, strict=True):
         assert one == pytest.approx(other, abs=1e-6)
-    start = draw_target(spec, torch.Generator().manual_seed(stream_seeds(5)["target"])).square().sum()
+    start = draw_target(spec, torch.Generator().manual_seed(derive_experiment_seeds(5)["target"])).square().sum()
     assert still.squared_error[0] == pytest.approx(float(start), rel=1e-12)
     assert exact.squared_error[0] == pytest.approx(float(start), rel=0.1)
     assert exact.squared_error[0] != still.squared_error[0], "backprop starts from weights, not from zero"
 
 
 def test_seeds_and_streams_share_nothing(registry: Registry) -> None:
-    assert len({value for seed in range(3) for value in stream_seeds(seed).values()}) == 12
+    assert len({value for seed in range(3) for value in derive_experiment_seeds(seed).values()}) == 12
     spec = with_changes(iterations=5, points=5)
     (arm, *_) = arms_of(spec)
     errors = {simulate(spec, seed, arm, registry).squared_error for seed in (0, 0, 1)}

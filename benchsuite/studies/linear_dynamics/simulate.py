@@ -17,14 +17,12 @@ from benchsuite.errors import PluginError
 from benchsuite.records.experiment import Trajectory
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.models.experiment import ExperimentSpec
+from benchsuite.specs.seeds import derive_experiment_seeds
 from benchsuite.studies.linear_dynamics.network import LinearDynamics, linear_network
-from benchsuite.training.seeds import derive_seed
 
 LEARNED_FEEDBACK_RULE = "updated_random_feedback"
 EXACT_RULE = "backprop"
 RULES = (LEARNED_FEEDBACK_RULE, EXACT_RULE)
-
-STREAMS = ("target", "init", "feedback", "unused_feedback")
 
 
 @dataclass(frozen=True)
@@ -43,11 +41,6 @@ def arms_of(spec: ExperimentSpec) -> list[Arm]:
     drawn = {"distribution": "normal", "standard_deviation": spec.feedback_standard_deviation}
     learned = [Arm(LEARNED_FEEDBACK_RULE, rate, {**drawn, "feedback_rate": rate}, None) for rate in spec.feedback_rates]
     return [*learned, Arm(EXACT_RULE, None, {}, spec.backprop_standard_deviation)]
-
-
-def stream_seeds(seed: int) -> dict[str, int]:
-    """Return the seed of each stream; a run with the same seed index has other seeds."""
-    return {stream: derive_seed(f"linear_dynamics/{stream}", seed) for stream in STREAMS}
 
 
 def draw_target(spec: ExperimentSpec, generator: Generator) -> Tensor:
@@ -72,7 +65,7 @@ def simulate(spec: ExperimentSpec, seed: int, arm: Arm, registry: Registry) -> T
         PluginError: if the rule is not installed, or does not replace and draw feedback weights by its config.
 
     """
-    streams = {name: Generator().manual_seed(value) for name, value in stream_seeds(seed).items()}
+    streams = {name: Generator().manual_seed(value) for name, value in derive_experiment_seeds(seed).items()}
     target = draw_target(spec, streams["target"])
     network = linear_network(spec.dimensions, arm.weight_standard_deviation, streams["init"])
     rule_class = registry.rule(arm.rule)
