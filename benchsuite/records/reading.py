@@ -1,7 +1,8 @@
 """Read one record from one file, which is untrusted input.
 
 A file is limited in size and nesting, must be a plain file and contains only data (no pickle, no tags); no path in it
-is followed. Types are strict: ``true`` or ``"-9999"`` is no number. Problems are returned as a description and never raised, so that one bad file does not affect the others.
+is followed. Types are strict: ``true`` or ``"-9999"`` is no number. Problems are returned as a description and never
+raised, so that one bad file does not affect the others.
 """
 
 from __future__ import annotations
