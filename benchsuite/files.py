@@ -46,6 +46,15 @@ def replaced_atomically(path: Path) -> Iterator[IO[bytes]]:
         raise StoreError(f"cannot write {path}: {why}; free space or choose another folder") from error
 
 
+def discard(path: Path) -> bool:
+    """Delete a file that is of no use any more; return False if the file system does not allow it."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:  # read-only by now, or the folder is gone
+        return False
+    return True
+
+
 def set_aside(path: Path) -> Path:
     """Rename a damaged file so that it is kept beside its place, and return its new path; no other file is replaced.
 
@@ -114,4 +123,4 @@ def create_text_atomically(path: Path, text: str) -> None:
         except OSError as failure:
             raise StoreError(f"cannot write {path}: {failure.strerror or failure}") from failure
     finally:
-        temporary.unlink(missing_ok=True)
+        discard(temporary)

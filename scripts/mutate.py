@@ -1054,6 +1054,20 @@ SABOTAGES = (
         "tests/records/test_forged.py",
     ),
     Sabotage(
+        "a result that its store cannot take is lost",
+        "benchsuite/records/store.py",
+        "raise rescued(path.name, record_text(record), self.root, error) from error",
+        "raise",
+        "tests/records/test_rescue.py",
+    ),
+    Sabotage(
+        "a damaged record is replaced in silence",
+        "benchsuite/records/store.py",
+        "if isinstance(older, BrokenRecord):",
+        "if False:",
+        "tests/records/test_rescue.py",
+    ),
+    Sabotage(
         "a part of a processor is counted as one",
         "benchsuite/training/energy.py",
         'if f.name.count(":") == 1',

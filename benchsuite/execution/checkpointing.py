@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from benchsuite.errors import DamagedFileError, StoreError
 from benchsuite.execution.state import RunState
-from benchsuite.files import remove_left_over, set_aside
+from benchsuite.files import discard, remove_left_over, set_aside
 from benchsuite.records.model import DiagnosticValue, EpochMetrics, StepDiagnosticValue
 from benchsuite.training.build_trainer import SegmentStates
 from benchsuite.training.checkpoint import load_checkpoint, save_checkpoint
@@ -62,7 +62,7 @@ def _load(run: RunState) -> dict[str, Any] | None:
     path = run.checkpoint_path
     remove_left_over(path.parent, path.name)  # of this run's killed processes; its lock is held
     if run.fresh:
-        path.unlink(missing_ok=True)
+        discard(path)
         return None
     try:
         saved = load_checkpoint(path, run.identity.result_key)
@@ -144,15 +144,18 @@ class PeriodicCheckpoint:
         self.stage: Stage = stage
         self.pretrained = pretrained
         self.last_saved = time.perf_counter()
+        self.warned = False
 
     def save_if_due(self) -> None:
-        """Write a checkpoint if one is due; if it cannot be written, warn and let the run continue."""
+        """Write a checkpoint if one is due; if it cannot be written, warn once and let the run continue."""
         if not self.run.ranks.broadcast_object(time.perf_counter() - self.last_saved > CHECKPOINT_EVERY_S):
             return
         try:
             self._write()
         except StoreError as error:
-            logger.warning("%s; the run goes on without, but begins anew if it is stopped", error)
+            if not self.warned:
+                logger.warning("%s; the run goes on without, but begins anew if it is stopped", error)
+            self.warned = True
         self.last_saved = time.perf_counter()
 
     def _write(self) -> None:

@@ -89,7 +89,7 @@ def _measurements(record: RunRecord) -> Iterator[str]:
                 continue
             if not expected:
                 yield f"{place}: there, but the protocol does not measure it"
-            yield from _set_metrics(place, metrics, data and getattr(data, f"{part}_examples"), data)
+            yield from _set_metrics(place, metrics, getattr(data, f"{part}_examples", None), data)
         if protocol.stop_at_zero_train_error and each.train and each.train.error == 0 and each is not record.epochs[-1]:
             yield f"epochs: more than {each.epoch}, but the protocol stops at zero training error"
             return

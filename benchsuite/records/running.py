@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from benchsuite.errors import RunningElsewhereError as RunningElsewhereError
 from benchsuite.errors import StoreError
-from benchsuite.files import create_text_atomically
+from benchsuite.files import create_text_atomically, discard
 
 # A process that checks a lock holds it for a moment; that must not make a claim fail.
 LOCK_TIMEOUT_S = 0.2
@@ -62,7 +62,7 @@ def alive_run_ids(running_folder: Path) -> set[str]:
 def release_lock(running_folder: Path, run_id: str) -> None:
     """Remove the marker and the lock of a process that was working on this run and is known to have ended."""
     for path in (_marker_path(running_folder, run_id), _lock_path(running_folder, run_id)):
-        path.unlink(missing_ok=True)
+        discard(path)
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def marked_running(running_folder: Path, run_id: str) -> Iterator[None]:
         there = _read(path)
         if there and _may_be_alive(there, lock_is_held=False):
             raise RunningElsewhereError(run_id)
-        path.unlink(missing_ok=True)
+        discard(path)
         marker = RunningMarker(
             run_id=run_id,
             pid=os.getpid(),
@@ -95,7 +95,8 @@ def marked_running(running_folder: Path, run_id: str) -> Iterator[None]:
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            # Left behind in a store that has become read-only: without its lock it counts as dead.
+            discard(path)
 
 
 def _marker_path(running_folder: Path, run_id: str) -> Path:
@@ -114,6 +115,7 @@ def _locked(path: Path) -> Iterator[bool]:
     # For everybody who may write in the store: another user may continue the run of one user's killed process.
     lock = FileLock(path, mode=0o666)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)  # the store may have been deleted since it was prepared
         lock.acquire(timeout=LOCK_TIMEOUT_S, poll_interval=LOCK_TIMEOUT_S / 10)
     except Timeout:
         raise RunningElsewhereError(path.stem) from None

@@ -10,13 +10,13 @@ import torch
 
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.models.experiment import LinearDynamics as Spec
+from benchsuite.specs.seeds import derive_experiment_seeds
 from benchsuite.studies.linear_dynamics.network import (
     LinearDynamics,
     SquaredErrorToTable,
     correlation,
     linear_network,
 )
-from benchsuite.specs.seeds import derive_experiment_seeds
 from benchsuite.studies.linear_dynamics.simulate import arms_of, draw_target, simulate
 from benchsuite_rules.updated_random_feedback import UpdatedRandomFeedback
 
