@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,9 @@ from benchsuite.errors import StoreError
 
 TEMPORARY_FILES = ".*.tmp"
 """Glob of temporary files, used while content is written. A killed process leaves such a file behind."""
+
+LEFT_OVER_AFTER_S = 3600.0
+"""Age after which a temporary file is left over: no write takes an hour without a change of the file."""
 
 DAMAGED = ".damaged"
 """Ending of a damaged file's name after it was set aside."""
@@ -72,7 +76,7 @@ def set_aside(path: Path) -> Path:
 
 
 def remove_left_over(folder: Path, pattern: str = "*", older_than_s: float = 0.0) -> int:
-    """Delete temporary files that killed processes left in a folder; return their number.
+    """Delete temporary files and folders that killed processes left in a folder; return their number.
 
     Args:
         folder: its subfolders are not searched.
@@ -83,9 +87,13 @@ def remove_left_over(folder: Path, pattern: str = "*", older_than_s: float = 0.0
     removed = 0
     for path in folder.glob(f".{pattern}.*.tmp"):
         with suppress(OSError):  # gone by now, or another user's
-            if time.time() - path.stat().st_mtime >= older_than_s:
+            if time.time() - path.lstat().st_mtime < older_than_s:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
                 path.unlink()
-                removed += 1
+            removed += 1
     return removed
 
 

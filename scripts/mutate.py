@@ -1068,6 +1068,20 @@ SABOTAGES = (
         "tests/records/test_rescue.py",
     ),
     Sabotage(
+        "the run of another machine that was killed is waited for without end",
+        "benchsuite/records/running.py",
+        "return not marker.token or _silent_s(path) < LEASE_S",
+        "return True",
+        "tests/records/test_store.py",
+    ),
+    Sabotage(
+        "a run gives no signs of life",
+        "benchsuite/records/running.py",
+        "os.utime(path)  # without",
+        "path.stat()  # without",
+        "tests/records/test_store.py",
+    ),
+    Sabotage(
         "a part of a processor is counted as one",
         "benchsuite/training/energy.py",
         'if f.name.count(":") == 1',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.training.ranks import Ranks
+
+logger = logging.getLogger("benchsuite.execution")
 
 # Seconds between checks if another process has finished a run that both were asked for.
 POLL_S = 0.5
@@ -66,6 +69,7 @@ class Workshop:
         self.on_reuse = on_reuse
         self.ranks = ranks
         self._laid_out: dict[str, LaidOutRun] = {}
+        self._waited_for: set[str] = set()
 
     def prepare(self, laid_out: Sequence[LaidOutRun]) -> None:
         """Store the shapes of networks that are known already, so that they are not worked out again."""
@@ -118,7 +122,10 @@ class Workshop:
             return True
         try:
             record = run.execute(unless_finished=True)
-        except RunningElsewhereError:
+        except RunningElsewhereError as error:
+            if run.id not in self._waited_for:
+                self._waited_for.add(run.id)
+                logger.warning("waiting: %s", error)
             return False
         if run.found is None:
             result.records.append(record)

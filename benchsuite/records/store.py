@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchsuite.errors import StoreError
-from benchsuite.files import remove_left_over, set_aside, write_text_atomically
+from benchsuite.files import LEFT_OVER_AFTER_S, remove_left_over, set_aside, write_text_atomically
 from benchsuite.records.audit import RuleAudit
 from benchsuite.records.experiment import ExperimentRecord
 from benchsuite.records.model import RunRecord
@@ -22,7 +22,7 @@ from benchsuite.records.reading import (
     record_text,
 )
 from benchsuite.records.rescue import rescued
-from benchsuite.records.running import release_lock
+from benchsuite.records.running import release_lock, remove_dead_markers
 
 __all__ = [
     "EXPERIMENTS",
@@ -40,9 +40,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger("benchsuite.records")
-
-LEFT_OVER_AFTER_S = 3600.0
-"""Age after which a temporary file is left over: no write takes an hour without a change of the file."""
 
 SITE_MARKER = ".benchsuite-site"
 """Name of the file that marks a folder as a built site, which contains no records."""
@@ -78,6 +75,7 @@ class RecordStore:
             except OSError as error:
                 raise StoreError(f"cannot create {folder}: {error.strerror or error}") from error
             remove_left_over(folder, older_than_s=LEFT_OVER_AFTER_S)
+        remove_dead_markers(self.running_folder)
 
     def path_of(self, run_id: str) -> Path:
         """Return the path of this run's record, whether or not it exists."""
