@@ -1082,6 +1082,13 @@ SABOTAGES = (
         "tests/records/test_store.py",
     ),
     Sabotage(
+        "a half-made database of MLflow is kept for ever",
+        "benchsuite/records/mlflow/database.py",
+        'if any(name.startswith("_alembic_tmp_") for name in tables):',
+        "if True:\n                return ''\n            if False:",
+        "tests/records/mlflow/test_database.py",
+    ),
+    Sabotage(
         "a part of a processor is counted as one",
         "benchsuite/training/energy.py",
         'if f.name.count(":") == 1',
