@@ -107,9 +107,9 @@ def _on_host(content: Tensor, name: Callable[[int], str], place: int) -> Image.I
     try:
         return decode(content.numpy().tobytes())
     except Exception as error:  # a damaged file makes a codec raise anything
-        raise DataError(undecodable(name(place), error)) from None
+        raise DataError(undecodable(name(place), one_line(error))) from None
 
 
-def undecodable(name: str, error: BaseException) -> str:
+def undecodable(name: str, reason: str) -> str:
     """Return the message for an image that no decoder can read."""
-    return f"{name}: cannot be decoded ({one_line(error)}); replace it"
+    return f"{name}: cannot be decoded ({reason}); `benchsuite data verify` lists all such files; replace it"
