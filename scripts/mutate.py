@@ -1089,6 +1089,20 @@ SABOTAGES = (
         "tests/records/mlflow/test_database.py",
     ),
     Sabotage(
+        "a link out of the data set's folder is followed",
+        "benchsuite/data/plain_files.py",
+        "return os.path.commonpath([target, root]) != root",
+        "return False",
+        "tests/data/test_strange_files.py",
+    ),
+    Sabotage(
+        "an image that cannot be decoded is left out of its pack",
+        "benchsuite/data/images/packing.py",
+        "    if faults:\n        return faults\n",
+        "",
+        "tests/data/test_strange_files.py",
+    ),
+    Sabotage(
         "a part of a processor is counted as one",
         "benchsuite/training/energy.py",
         'if f.name.count(":") == 1',
