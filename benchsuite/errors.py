@@ -12,6 +12,7 @@ the message and returns the exit code, without a traceback. Any other exception 
     ├── HardwareError           the machine lacks what is asked for
     ├── PluginError             a plugin or a rule cannot be used
     ├── StoreError              a result store cannot be read or written
+    │   ├── DamagedFileError        a file of the store is not as it was written
     │   └── MirrorError         the mirror in MLflow could not be updated
     │       └── MirrorBusyError     its lock was held for too long
     ├── ShapeError              tensors or layers do not fit together
@@ -114,6 +115,10 @@ class StoreError(BenchsuiteError):
     """A result store cannot be read or written."""
 
     exit_code = 1
+
+
+class DamagedFileError(StoreError):
+    """A file of a store is not as it was written; the message says what is wrong, its catcher knows which file."""
 
 
 class MirrorError(StoreError):

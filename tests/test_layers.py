@@ -22,7 +22,8 @@ ALLOWED: dict[str, set[str]] = {
     "registry": GROUND | {"credit", "specs"},
     "data": GROUND | {"specs", "registry"},
     "diagnostics": GROUND | {"networks", "credit", "registry"},
-    "records": GROUND | {"specs", "registry"},
+    # Of networks only their shapes on paper: a record's sizes are worked out again.
+    "records": GROUND | {"specs", "registry", "networks"},
     "results": GROUND | {"specs", "records"},
     "papers": GROUND | {"specs", "records", "results"},
     "training": GROUND | {"specs", "networks", "credit", "registry", "data", "records"},

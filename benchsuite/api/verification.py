@@ -72,7 +72,7 @@ def verify(
     data_root: PathLike | None = None,
     on_rerun: Callable[[RunRecord], None] = lambda record: None,
 ) -> Iterator[Verification]:
-    """Check records: schema, spec hash, run id, file name, result key, counts; with ``rerun`` also the numbers.
+    """Check records: types, names and hashes, and all that follows from spec and data; with ``rerun`` the numbers too.
 
     Args:
         files: records, or folders of records.

@@ -30,7 +30,7 @@ def verify(
     data: DataRootOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Check records: schema, spec hash, run id, file name, result key, counts. Exit code 1 if anything is wrong."""
+    """Check records: types, names, hashes, and what follows from spec and data. Exit code 1 if anything is wrong."""
     from benchsuite.api.verification import verify
 
     found = {}

@@ -15,6 +15,7 @@ from benchsuite.data.images.store import damage
 from benchsuite.data.images.streamed import StreamedData, StreamedDataset
 from benchsuite.data.kind import DatasetKind
 from benchsuite.data.load import load_dataset
+from benchsuite.data.plain_files import named_and_counted
 from benchsuite.data.prepared.files import PREPARED
 from benchsuite.data.prepared.prepare import read_manifest
 from benchsuite.data.tensors import DatasetReader, DecodedDataset
@@ -99,12 +100,10 @@ def _first_damage(dataset: StreamedDataset, data_root: Path) -> str:
             if changed:
                 return changed
         data = StreamedData(here, torch.device("cpu"))
-        for slices in (data.train_slices(256), data.test_slices(256)):
-            for _ in slices:
-                pass
+        faults = [str(fault) for part in (here.train, here.test) for fault in data.faults(part)]
     except DataError as error:
         return str(error)
-    return ""
+    return named_and_counted(faults, "replace or remove what is named") if faults else ""
 
 
 def another_decoder(usual: str, decoder: str) -> str:

@@ -10,6 +10,7 @@ from benchsuite.execution.endings import LostRun
 from benchsuite.execution.interruption import interruptions_deferred
 from benchsuite.execution.record_building import RunEnding, build_record
 from benchsuite.execution.state import RunState
+from benchsuite.files import discard
 from benchsuite.records.model import RunRecord, RunStatus
 from benchsuite.training.device import open_device, unknown_device
 
@@ -58,7 +59,7 @@ def _record(run: RunState, ending: RunEnding) -> RunRecord:
 def send_run_ended(run: RunState, record: RunRecord, path: Path) -> None:
     """Delete the checkpoint of a run whose record is final, and tell plugins of its end."""
     if record.status in FINAL_STATUSES:
-        run.checkpoint_path.unlink(missing_ok=True)
+        discard(run.checkpoint_path)
     if record.status != "completed":
         run.send_event("benchsuite_run_failed", record=record)
     run.send_event("benchsuite_run_finished", record=record, path=path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.training.ranks import Ranks
+
+logger = logging.getLogger("benchsuite.execution")
 
 # Seconds between checks if another process has finished a run that both were asked for.
 POLL_S = 0.5
@@ -69,6 +72,7 @@ class Workshop:
         self.execute: Callable[[Run], RunRecord] = partial(Run.execute, unless_finished=True)
         """Makes one run and returns its record, here unless a supervisor of workers is put in its place."""
         self._laid_out: dict[str, LaidOutRun] = {}
+        self._waited_for: set[str] = set()
 
     def prepare(self, laid_out: Sequence[LaidOutRun]) -> None:
         """Store the shapes of networks that are known already, so that they are not worked out again."""
@@ -121,7 +125,10 @@ class Workshop:
             return True
         try:
             record = self.execute(run)
-        except RunningElsewhereError:
+        except RunningElsewhereError as error:
+            if run.id not in self._waited_for:
+                self._waited_for.add(run.id)
+                logger.warning("waiting: %s", error)
             return False
         if run.found is None:
             result.records.append(record)

@@ -50,6 +50,7 @@ class Progress:
     network: NetworkUsed | None = None
     steps_per_epoch: int = 1
     resumed: int = 0
+    remarks: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -151,5 +152,6 @@ def build_record(identity: Identity, progress: Progress, device: Device, clock: 
         started_at=identity.started_at,
         ended_at=datetime.now(UTC),
         resumed=progress.resumed,
+        remarks=tuple(progress.remarks),
         command=identity.command,
     )

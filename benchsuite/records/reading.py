@@ -1,20 +1,22 @@
 """Read one record from one file, which is untrusted input.
 
 A file is limited in size and nesting, must be a plain file and contains only data (no pickle, no tags); no path in it
-is followed. Problems are returned as a description and never raised, so that one bad file does not affect the others.
+is followed. Types are strict: ``true`` or ``"-9999"`` is no number. Problems are returned as a description and never
+raised, so that one bad file does not affect the others.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import stat
+from collections import Counter
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from benchsuite.records.audit import RuleAudit
 from benchsuite.records.migration import AUDIT_STEPS, RUN_STEPS, STUDY_STEPS, Steps, migrate
@@ -63,7 +65,7 @@ def read_audit(path: Path) -> RuleAudit | BrokenRecord:
 def read_document(path: Path) -> RunRecord | StudyRecord | BrokenRecord:
     """Read a record of a run or a study, recognized by its fields; problems as in ``read_record``."""
     try:
-        content = from_json(_checked_bytes(path))
+        _, content = _checked(path)
     except (OSError, ValueError) as error:
         return BrokenRecord(path, _first_problem(error))
     is_study = isinstance(content, dict) and not {"study_id", "experiment_id"}.isdisjoint(content)
@@ -77,20 +79,25 @@ def record_text(record: RunRecord | StudyRecord | RuleAudit) -> str:
 
 def _read(path: Path, model: type[Document], newest: int, steps: Steps) -> Document | BrokenRecord:
     try:
-        data = _checked_bytes(path)
-        try:
-            return model.model_validate_json(data)
-        except ValidationError:
-            content = from_json(data)
-            if not isinstance(content, dict) or content.get("schema_version", newest) == newest:
-                raise
-            return model.model_validate_json(canonical_json(migrate(content, newest, steps)))
+        data, content = _checked(path)
+        if isinstance(content, dict) and content.get("schema_version", newest) != newest:
+            content = migrate(content, newest, steps)
+            data = canonical_json(content).encode()
+        record = model.model_validate_json(data)
+        _require_types(content, record.model_dump(mode="json"), "")
     except (OSError, ValueError, RecursionError) as error:
         return BrokenRecord(path, _first_problem(error))
+    return record
 
 
-def _checked_bytes(path: Path) -> bytes:
-    """Return a file's content; raises OSError, or ValueError if it is larger or nested deeper than a record may be."""
+def _checked(path: Path) -> tuple[bytes, Any]:
+    """Return a file's content, as bytes and as plain data.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it is no JSON, or larger or nested deeper than a record may be, or has a key twice.
+
+    """
     # Checked before the file is opened: opening a named pipe would block forever.
     if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError("not a plain file")
@@ -104,7 +111,44 @@ def _checked_bytes(path: Path) -> bytes:
     depth = max(accumulate(BRACKETS.get(character, 0) for character in bare.translate(None, NO_BRACKETS)), default=0)
     if depth > MAX_DEPTH:
         raise ValueError(f"nested {depth} deep; records are at most {MAX_DEPTH}")
-    return data
+    return data, json.loads(data.decode("utf-8"), object_pairs_hook=_once_each)
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; raise ValueError if it has a key twice: readers would differ in the value that they take."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"{twice[:40]!r} twice in one object")
+    return found
+
+
+def _require_types(written: Any, read: Any, place: str) -> None:
+    """Raise ValueError where a value was converted on reading, as ``true`` and ``"-9999"`` are to numbers.
+
+    pydantic's strict mode cannot be used: it refuses a list that one of the specs' validators has looked at.
+    """
+    if isinstance(written, dict) and isinstance(read, dict):
+        for key in written.keys() & read.keys():
+            _require_types(written[key], read[key], f"{place}.{key}" if place else key)
+    elif isinstance(written, list) and isinstance(read, list) and len(written) == len(read):
+        for index, (one, other) in enumerate(zip(written, read, strict=True)):
+            _require_types(one, other, f"{place}.{index}")
+    elif _json_type(written) != _json_type(read):
+        raise ValueError(f"{place}: expected {_json_type(read)}, found {_json_type(written)}")
+
+
+def _json_type(value: Any) -> str:
+    match value:
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a text"
+        case None:
+            return "null"
+    return "a list" if isinstance(value, list) else "an object"
 
 
 NO_BRACKETS = bytes(character for character in range(256) if character not in BRACKETS)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchsuite.errors import StoreError
-from benchsuite.files import write_text_atomically
+from benchsuite.files import LEFT_OVER_AFTER_S, remove_left_over, set_aside, write_text_atomically
 from benchsuite.records.audit import RuleAudit
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import (
@@ -19,7 +20,8 @@ from benchsuite.records.reading import (
     read_study,
     record_text,
 )
-from benchsuite.records.running import release_lock
+from benchsuite.records.rescue import rescued
+from benchsuite.records.running import release_lock, remove_dead_markers
 from benchsuite.records.study import StudyRecord
 
 __all__ = [
@@ -37,6 +39,8 @@ __all__ = [
     "read_study",
     "record_files",
 ]
+
+logger = logging.getLogger("benchsuite.records")
 
 SITE_MARKER = ".benchsuite-site"
 """Name of the file that marks a folder as a built site, which contains no records."""
@@ -67,7 +71,7 @@ class RecordStore:
         return [self.records_folder, *(self.root / name for name in FOLDERS_OF_STUDIES)]
 
     def prepare(self) -> None:
-        """Create the folders and check that they are writable.
+        """Create the folders, check that they are writable, and delete what killed processes left half-written.
 
         Raises:
             StoreError: if they are not; nothing has been run then.
@@ -79,6 +83,8 @@ class RecordStore:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise StoreError(f"cannot create {folder}: {error.strerror or error}") from error
+            remove_left_over(folder, older_than_s=LEFT_OVER_AFTER_S)
+        remove_dead_markers(self.running_folder)
 
     def path_of(self, run_id: str) -> Path:
         """Return the path of this run's record, whether or not it exists."""
@@ -93,15 +99,36 @@ class RecordStore:
         release_lock(self.running_folder, run_id)
 
     def write(self, record: RunRecord) -> Path:
-        """Write a record, replacing an older one of the same run, and return its path."""
+        """Write a record, replacing an older one of the same run, and return its path.
+
+        An older file that is no record is set aside, with a warning.
+
+        Raises:
+            StoreError: if it cannot be written; the record is then kept elsewhere, and the message says where.
+
+        """
         path = self.path_of(record.run_id)
-        write_text_atomically(path, record_text(record))
+        self._write(path, record, read_record)
         return path
+
+    def _write(
+        self,
+        path: Path,
+        record: RunRecord | StudyRecord,
+        read: Callable[[Path], RunRecord | StudyRecord | BrokenRecord],
+    ) -> None:
+        try:
+            older = read(path) if os.path.lexists(path) else None
+            if isinstance(older, BrokenRecord):
+                aside = set_aside(path)
+                logger.warning("%s was no usable record: %s; made again, the old file is %s", path, older.reason, aside)
+            write_text_atomically(path, record_text(record))
+        except StoreError as error:
+            raise rescued(path.name, record_text(record), self.root, error) from error
 
     def find(self, run_id: str) -> RunRecord | None:
         """Return the record of this run, or None if there is no readable one."""
-        path = self.path_of(run_id)
-        found = read_record(path) if path.exists() else None
+        found = read_record(self.path_of(run_id))
         return found if isinstance(found, RunRecord) else None
 
     def read_all(self) -> Iterator[RunRecord | BrokenRecord]:
@@ -109,16 +136,15 @@ class RecordStore:
         yield from read_folder(self.records_folder)
 
     def write_study(self, record: StudyRecord) -> Path:
-        """Write a record, replacing an older one of the same study, and return its path."""
+        """Write a record, replacing an older one of the same study, and return its path; as ``write`` does."""
         path = self.studies_folder / f"{record.study_id}.json"
-        write_text_atomically(path, record_text(record))
+        self._write(path, record, read_study)
         return path
 
     def find_study(self, study_id: str) -> StudyRecord | None:
         """Return the record of this study, or None if there is no readable one."""
         for folder in FOLDERS_OF_STUDIES:
-            path = self.root / folder / f"{study_id}.json"
-            found = read_study(path) if path.exists() else None
+            found = read_study(self.root / folder / f"{study_id}.json")
             if isinstance(found, StudyRecord):
                 return found
         return None

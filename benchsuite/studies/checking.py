@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
@@ -38,6 +39,17 @@ def summarize(record: StudyRecord, registry: Registry) -> StudySummary | str:
     return summary
 
 
+def _circumstances(record: StudyRecord, study: Study[Any, Any]) -> Iterator[str]:
+    """Yield what contradicts the spec among a record's seeds and rules."""
+    if set(record.seeds) != set(study.spec.seeds):
+        yield f"seeds: of {sorted(record.seeds)}, but the spec has {sorted(study.spec.seeds)}"
+    for seed, streams in record.seeds.items():
+        if streams != study.stream_seeds(seed):
+            yield f"seeds.{seed}: not those that seed {seed} gives"
+    if set(record.rules) != set(study.rules):
+        yield f"rules: {', '.join(record.rules) or 'none'}, but the study compares {', '.join(study.rules) or 'none'}"
+
+
 def _study_and_result(record: StudyRecord, registry: Registry) -> tuple[Study[Any, Any], StudyResult] | str:
     """Return the study and its valid result, or what is wrong with them."""
     try:
@@ -47,7 +59,7 @@ def _study_and_result(record: StudyRecord, registry: Registry) -> tuple[Study[An
     try:
         study: Study[Any, Any] = kind(kind.Spec.model_validate(record.spec.model_dump(mode="json")))
         result = kind.Result.model_validate(record.result)
-        problems = list(study.problems(result))
+        problems = [*_circumstances(record, study), *study.problems(result)]
     except ValidationError as error:
         part = "spec" if error.title == kind.Spec.__name__ else "result"
         first = error.errors(include_url=False, include_input=False)[0]

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from benchsuite.errors import StoreError
-from benchsuite.files import write_bytes_atomically
+from benchsuite.files import LEFT_OVER_AFTER_S, remove_left_over, write_bytes_atomically
 from benchsuite.records.store import SITE_MARKER
 
 MARKER = SITE_MARKER
@@ -84,6 +84,7 @@ def staging_folder(out: Path) -> Iterator[Path]:
     try:
         parent = out.resolve().parent
         parent.mkdir(parents=True, exist_ok=True)
+        remove_left_over(parent, out.name, LEFT_OVER_AFTER_S)  # of builds that were killed
         folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".tmp", dir=parent))
         yield folder
     except OSError as error:

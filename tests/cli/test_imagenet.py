@@ -105,7 +105,7 @@ def test_verify_names_an_image_that_cannot_be_decoded_whatever_shall_decode_it(c
     path.write_bytes(path.read_bytes()[:-300])
     damaged = command("data", "verify", "small", *HERE, "--json")
     assert damaged.code == 1
-    assert damaged.json["problem"].startswith(f"{path}: cannot be decoded")
+    assert damaged.json["problem"].startswith(f"1 file cannot be decoded as an image: {path} (")
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -221,3 +224,37 @@ def wait_until(condition: Callable[[], bool], process: Process, for_s: float = 1
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_a_store_that_is_gone_in_the_middle_of_a_run_costs_neither_the_result_nor_a_traceback(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches "this is a bug of benchsuite" for a disk that was unmounted, and a result that went with it."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    train_epoch = Trainer.train_epoch
+
+    def without_a_store(self: Trainer, deadline: float | None = None) -> object:
+        if self.epoch == 1:
+            shutil.rmtree(tmp_path / "store")
+            (tmp_path / "store").write_text("no folder")
+        return train_epoch(self, deadline)
+
+    monkeypatch.setattr(Trainer, "train_epoch", without_a_store)
+    done = command("run", "digits-fc", "--rules", "backprop", "--seeds", "1", "--tier", "smoke", "--store", "store")
+    assert done.code == 1
+    assert "Traceback" not in done.err
+    assert "bug" not in done.err
+    (kept,) = tmp_path.glob("benchsuite-rescued-*/*.json")
+    assert str(kept) in done.err
+    assert command("import", str(kept), "--store", "another").code == 0
+
+
+def test_a_disk_error_is_told_in_a_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_arguments: object, **_options: object) -> None:
+        raise OSError(errno.EIO, "Input/output error", "/mnt/lab/store")
+
+    monkeypatch.setattr("benchsuite.api.validation.validate", broken)
+    done = command("validate", "a.yaml")
+    assert done.code == 1
+    assert "/mnt/lab/store: Input/output error" in done.err
+    assert "Traceback" not in done.err

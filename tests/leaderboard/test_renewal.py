@@ -232,3 +232,14 @@ def test_a_broken_record_is_listed_once_however_many_there_are(records, tmp_path
     cells = []
     build_site(records, tmp_path / "other", papers=lambda found: cells.append(found) or Papers())
     assert cells == [{("one", "quick"), ("two", "quick")}]
+
+
+def test_what_a_killed_build_left_beside_the_site_is_deleted(records, tmp_path):
+    """Catches half-built pages that pile up in hidden folders, each as large as the site."""
+    left = tmp_path / ".site.abcdefgh.tmp"
+    (left / "tracks").mkdir(parents=True)
+    young = tmp_path / ".site.ijklmnop.tmp"
+    young.mkdir()
+    os.utime(left, (0, 0))
+    build_site(records, tmp_path / "site")
+    assert (left.exists(), young.exists()) == (False, True)

@@ -121,6 +121,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> str:
         (("trajectories", 0, "status"), "diverged"),
         (("trajectories", 0, "seed"), 7),
         (("trajectories", 0, "another"), 1),
+        (("trajectories", 0, "reason"), "completed, but why"),
+        (("trajectories", 0, "squared_error", 0), 1e9),
         (("iterations",), [0, 1, 2, 3]),
     ],
 )
@@ -138,6 +140,14 @@ def test_a_result_that_contradicts_itself_or_its_spec_is_told(
     assert problem.startswith("result")
     store.write_study(record)
     assert earlier_record(SELECTED, store, registry) is None
+
+
+@pytest.mark.parametrize("change", [{"seeds": {0: {"init": 1}}}, {"rules": {}}])
+def test_seeds_and_rules_other_than_the_studys_are_told(recorded: str, registry: Registry, change: Any) -> None:
+    """Catches a forged record: it could claim seeds that were never drawn, or sources that were never run."""
+    record = StudyRecord.model_validate_json(recorded).model_copy(update=change)
+    (problem,) = result_problems(record, registry)
+    assert next(iter(change)) in problem
 
 
 @pytest.mark.parametrize("change", [{"schema_version": 3}, {"study_id": "../outside"}, {"another": 1}])

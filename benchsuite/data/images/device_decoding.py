@@ -107,9 +107,9 @@ def _on_host(content: Tensor, name: Callable[[int], str], index: int) -> Image.I
     try:
         return decode(content.numpy().tobytes())
     except Exception as error:  # a damaged file makes a codec raise anything
-        raise DataError(undecodable(name(index), error)) from None
+        raise DataError(undecodable(name(index), one_line(error))) from None
 
 
-def undecodable(name: str, error: BaseException) -> str:
+def undecodable(name: str, reason: str) -> str:
     """Return the message for an image that no decoder can read."""
-    return f"{name}: cannot be decoded ({one_line(error)}); replace it"
+    return f"{name}: cannot be decoded ({reason}); `benchsuite data verify` lists all such files; replace it"

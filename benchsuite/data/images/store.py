@@ -24,6 +24,7 @@ from benchsuite.data.imagenet.files import ImagenetListing, ListedImages
 from benchsuite.data.images.packing import QUALITY, make_pack
 from benchsuite.data.images.sources import PackedImages
 from benchsuite.data.images.streamed import StreamedPart
+from benchsuite.data.plain_files import named_and_counted
 from benchsuite.data.roots import ANOTHER_ROOT
 from benchsuite.data.wording import one_line
 from benchsuite.errors import DataError, StoreError
@@ -187,13 +188,16 @@ def _make_packs(
     # Spawn: a fork of a process with torch's threads may deadlock.
     with ProcessPoolExecutor(max_workers=processes, mp_context=get_context("spawn")) as pool:
         working = [pool.submit(make_pack, listing.root, images, folder / name, side) for name, images in waiting]
+        faults: list[str] = []
         try:
             for count, done in enumerate(as_completed(working), start=len(packs) - len(waiting) + 1):
-                done.result()
+                faults += done.result()
                 on_progress(count, len(packs))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    if faults:
+        raise DataError(named_and_counted(sorted(faults), "replace or remove what is named, and prepare again"))
 
 
 def _packs(listing: ImagenetListing) -> Iterator[tuple[str, ListedImages]]:

@@ -25,6 +25,7 @@ from benchsuite.records.mlflow.connection import (
     reported,
     retried,
 )
+from benchsuite.records.mlflow.database import open_database
 from benchsuite.records.mlflow.mapping import (
     DIGEST_TAG,
     RUN_ID_TAG,
@@ -102,7 +103,7 @@ class Mirror:
 
     @classmethod
     def open(cls, tracking_uri: str, store: Path) -> Mirror:
-        """Open a tracking store; create its database if it is local and does not exist yet.
+        """Open a tracking store; create its database if it is local and does not exist yet, or is damaged.
 
         Raises:
             MirrorError: within seconds, if this fails; the message contains no password.
@@ -114,7 +115,7 @@ class Mirror:
         with reported(f"cannot open {uri}"):
             import_mlflow()  # takes 3.5 s, so it is done before other processes have to wait for the lock
             with exclusive(uri):
-                client = retried(lambda: connect(uri))
+                client = retried(lambda: open_database(uri, store, connect))
             return cls(client, uri, store)
 
     @contextlib.contextmanager

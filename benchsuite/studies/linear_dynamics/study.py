@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,16 @@ class LinearDynamicsStudy(Study[LinearDynamicsSpec, LinearDynamicsResult]):
         layers = len(self.spec.dimensions) - 1
         if any(len(each.correlations) not in {0, layers} for each in result.trajectories):
             problems.append(f"correlations of another number of layers than {layers}")
+        for place, each in enumerate(result.trajectories):
+            if bool(each.reason) == (each.status == "completed"):
+                problems.append(f"trajectories.{place}: {each.status} with reason {each.reason!r}")
+            if each.correlations and each.feedback_rate is None:
+                problems.append(f"trajectories.{place}: correlations of a rule without feedback weights")
+        for seed in self.spec.seeds:
+            # All rates start from zero weights and one target.
+            starts = [t.squared_error[0] for t in result.trajectories if t.seed == seed and t.feedback_rate is not None]
+            if starts and not math.isclose(min(starts), max(starts), rel_tol=1e-9):
+                problems.append(f"seed {seed} starts from several errors, but its rates share target and weights")
         return problems
 
     def summarize(self, result: LinearDynamicsResult) -> StudySummary:
