@@ -44,6 +44,27 @@ class Sabotage:
 
 SABOTAGES = (
     Sabotage(
+        "a helper beside the rule is left out of its key",
+        "benchsuite/registry/sources.py",
+        "self._add_files(unit.files(), unit)",
+        "self._add_files([unit.entry], unit)",
+        "tests/registry/test_sources.py",
+    ),
+    Sabotage(
+        "local modules that a rule imports are left out of its key",
+        "benchsuite/registry/sources.py",
+        "self._waiting += ((each, False) for each in imports)",
+        "pass",
+        "tests/registry/test_sources.py",
+    ),
+    Sabotage(
+        "a plugin's network, data and diagnostics are left out of the key",
+        "benchsuite/records/keys.py",
+        'parts["plugins"] = environment.plugin_source_hashes',
+        "pass",
+        "tests/registry/test_sources.py",
+    ),
+    Sabotage(
         "a shortcut starts one layer late",
         "benchsuite/networks/shapes/infer.py",
         "return self.written[-layer.reads]",

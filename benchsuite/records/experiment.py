@@ -22,7 +22,7 @@ class RuleUsed(RecordModel):
     distribution: str
     """Distribution and version that provided the rule."""
     source_hash: Hexadecimal
-    """sha256 of the source of the rule's own modules."""
+    """sha256 of the rule's code: decision 29 says what counts."""
 
 
 class Trajectory(RecordModel):

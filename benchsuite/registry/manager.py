@@ -21,6 +21,7 @@ import pluggy
 
 from benchsuite.errors import PluginError, Problem, SpecError, nearest
 from benchsuite.registry import hookspecs
+from benchsuite.registry.sources import BUILTIN_RULES, SUITE
 from benchsuite.version import CONTRACT_VERSION
 
 if TYPE_CHECKING:
@@ -43,6 +44,16 @@ class Origin:
     """Name and version of the distribution, such as ``benchsuite 0.1.0``."""
     value: str
     """The entry point's value."""
+
+    @property
+    def module(self) -> str:
+        """Return the module that the entry point names."""
+        return self.value.partition(":")[0]
+
+    @property
+    def is_builtin(self) -> bool:
+        """Return True for the suite's own plugins."""
+        return self.module.partition(".")[0] in SUITE | {BUILTIN_RULES}
 
     def __str__(self) -> str:
         """Return the origin as shown in messages."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import pytest
 
+from benchsuite.api.listing import list_plugins
 from benchsuite.errors import PluginError, SpecError
 from benchsuite.execution.events import send_event
-from benchsuite.registry import hookimpl
+from benchsuite.registry import hookimpl, manager
 from benchsuite.registry.manager import Registry, build_registry
 from benchsuite.registry.sources import rule_source_hash
 from benchsuite.version import CONTRACT_VERSION
@@ -95,6 +98,22 @@ def test_a_broken_plugin_is_left_out_with_its_reason_and_the_others_work(
     assert failure.origin.plugin == "broken"
     assert {"backprop", "sound"} <= set(registry.rules)
     assert "mine" not in registry.rules
+
+
+def test_a_plugin_works_once_its_missing_dependency_is_installed(
+    plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a reason of yesterday that ``list`` still shows from a file."""
+    needed = "needed_by_" + plugins.folder.name.replace("-", "_")
+    plugins.add("needy", f"import {needed}\n" + GOOD)
+    monkeypatch.setattr(manager, "installed_registry", plugins.registry)
+    (before,) = (entry for entry in list_plugins() if entry.name == "needy")
+    assert f"No module named '{needed}'" in before.summary
+    (plugins.folder / f"{needed}.py").write_text("")
+    importlib.invalidate_caches()
+    (after,) = (entry for entry in list_plugins() if entry.name == "needy")
+    assert after.summary == "works"
+    assert not Path(os.environ["XDG_CACHE_HOME"], "benchsuite").exists(), "list keeps nothing"
 
 
 def test_asking_for_a_rule_whose_plugin_is_broken_says_why(plugins: Plugins) -> None:
@@ -214,9 +233,9 @@ def test_an_events_hook_wrapper_is_run_by_pluggy(caplog: pytest.LogCaptureFixtur
         def benchsuite_run_failed(self) -> None:
             raise RuntimeError("full disk")
 
-    manager = build_registry([]).manager
-    manager.register(Wrapping(), "wrapping")
-    manager.register(Broken(), "broken")
-    send_event(manager, "benchsuite_run_failed", record=None)
+    plugins = build_registry([]).manager
+    plugins.register(Wrapping(), "wrapping")
+    plugins.register(Broken(), "broken")
+    send_event(plugins, "benchsuite_run_failed", record=None)
     assert seen == ["before", "after"]
     assert "broken failed in benchsuite_run_failed: RuntimeError: full disk" in caplog.text
