@@ -15,7 +15,6 @@ from benchsuite.api.datasets import DatasetStates, dataset_states
 from benchsuite.api.display import Displayed, Part
 from benchsuite.api.options import PathLike, Paths
 from benchsuite.registry import manager
-from benchsuite.registry.manager import Registry
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.training.device import open_device
 
@@ -89,17 +88,8 @@ def doctor(*, data_root: PathLike | None = None, specs: Paths = None) -> Install
         devices=_devices(),
         datasets=dataset_states(data_root=data_root, specs=specs),
         plugins={origin.plugin: f"{origin.distribution}, {origin.value}" for origin in registry.plugins.values()},
-        problems=_problems(registry),
+        problems=registry.problems(),
     )
-
-
-def _problems(registry: Registry) -> list[str]:
-    left_out = [f"plugin {f.origin} was left out: {f.reason}" for f in registry.failures]
-    shared = [
-        f"{kind} '{name}' is provided by {' and '.join(str(o) for o in owners)}; uninstall one or rename it"
-        for (kind, name), owners in registry.conflicts.items()
-    ]
-    return left_out + shared
 
 
 def _versions() -> dict[str, str]:

@@ -95,7 +95,7 @@ class Overview(Displayed):
     Attributes:
         sections: a listing per kind.
         failures: plugins that were left out, and why.
-        conflicts: names of rules and diagnostics that several plugins provide; none of them gets the name.
+        conflicts: names that several plugins provide; none of them gets the name.
 
     """
 
@@ -139,11 +139,7 @@ def list_all(specs: Paths = None, sections: Iterable[Section] = SECTIONS) -> Ove
     """
     workspace = open_workspace(specs)
     registry = workspace.registry
-    conflicts = {
-        name: tuple(owners)
-        for (kind, name), owners in sorted(registry.conflicts.items())
-        if kind in {"rule", "diagnostic"}
-    }
+    conflicts = {name: tuple(owners) for (_, name), owners in sorted(registry.conflicts.items())}
     return Overview({s: _listing(s, workspace) for s in sections}, tuple(registry.failures), conflicts)
 
 

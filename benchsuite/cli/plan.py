@@ -16,6 +16,7 @@ from benchsuite.cli.options import (
     chosen_seeds,
     print_json,
     show,
+    tell,
 )
 
 
@@ -46,6 +47,8 @@ def plan(
     )
     if as_json:
         print_json(found.as_data())
+        for problem in (*found.unknown, *found.left_out):
+            tell(problem)
     else:
         show(found.parts())
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -74,11 +73,6 @@ def environment_of(registry: Registry, rule_name: str, spec: RunSpec | None = No
 
 
 def _plugin_source_hashes(registry: Registry, spec: RunSpec) -> dict[str, str]:
-    tables: dict[str, Mapping[str, object]] = {
-        "dataset": registry.datasets,
-        "architecture": registry.architectures,
-        "diagnostic": registry.diagnostics,
-    }
     named = [("diagnostic", name) for name in spec.diagnostics.names]
     named += [
         ("architecture", network.builder)
@@ -88,7 +82,7 @@ def _plugin_source_hashes(registry: Registry, spec: RunSpec) -> dict[str, str]:
     if isinstance(spec.dataset, PluginDataset):
         named.append(("dataset", spec.dataset.reader))
     return {
-        f"{kind} {name}": source_hash(tables[kind][name], origin.module)
+        f"{kind} {name}": source_hash(registry.table(kind)[name], origin.module)
         for kind, name in named
         if (origin := registry.origins.get((kind, name))) and not origin.is_builtin
     }

@@ -50,6 +50,8 @@ class Progress:
     network: NetworkUsed | None = None
     steps_per_epoch: int = 1
     resumed: int = 0
+    notes: list[str] = field(default_factory=list)
+    """Requests that could not be met, such as a diagnostic that failed."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def build_record(identity: Identity, progress: Progress, device: Device, clock: 
             classes=dataset.classes,
             input_shape=dataset.input_shape,
         ),
-        hardware=device.used,
+        hardware=device.used.model_copy(update={"notes": (*device.used.notes, *progress.notes)}),
         environment=identity.environment,
         epochs=tuple(progress.epochs),
         pretraining=tuple(progress.pretraining),

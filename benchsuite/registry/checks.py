@@ -1,0 +1,73 @@
+"""Checks of plugins before they are registered, and of the hyperparameters given to a rule."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pluggy
+
+from benchsuite.errors import PluginError, Problem, nearest
+from benchsuite.registry import hookspecs
+from benchsuite.version import CONTRACT_VERSION
+
+
+def check_contract(plugin: object) -> None:
+    """Reject a plugin that was written for a newer contract, or says none."""
+    written_for = getattr(plugin, "BENCHSUITE_CONTRACT", None)
+    if not isinstance(written_for, int):
+        raise PluginError(
+            f"says no contract version; add BENCHSUITE_CONTRACT = {CONTRACT_VERSION} to the module it names"
+        )
+    if written_for > CONTRACT_VERSION:
+        raise PluginError(
+            f"was written for contract {written_for}, this benchsuite has contract {CONTRACT_VERSION}; "
+            "update benchsuite"
+        )
+
+
+def check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
+    """Reject unknown hook names; all earlier plugins have been checked, so any unknown name is this plugin's."""
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        known = [name for name in vars(hookspecs) if name.startswith("benchsuite_")]
+        unknown = [caller.name for caller in manager.get_hookcallers(plugin) or [] if not caller.has_spec()]
+        which = " and ".join(f"'{name}', which does not exist{nearest(name, known)}" for name in unknown)
+        raise PluginError(f"implements the hook {which}") from error
+
+
+def check_rule(rule: Any) -> None:
+    """Reject what is no rule."""
+    from benchsuite.credit.rule import Rule, RuleConfig, RuleTraits
+
+    if not (isinstance(rule, type) and issubclass(rule, Rule)):
+        raise PluginError(f"benchsuite_rules returned {rule!r}, which is not a subclass of benchsuite.credit.rule.Rule")
+    if inspect.isabstract(rule):
+        missing = ", ".join(sorted(rule.__abstractmethods__))
+        raise PluginError(f"rule {rule.__name__} lacks {missing}")
+    for attribute, kind in (("name", str), ("traits", RuleTraits)):
+        if not isinstance(getattr(rule, attribute, None), kind):
+            raise PluginError(f"rule {rule.__name__} has no class attribute '{attribute}' of type {kind.__name__}")
+    if not (isinstance(rule.Config, type) and issubclass(rule.Config, RuleConfig)):
+        raise PluginError(f"rule {rule.__name__}: Config must be a subclass of benchsuite.credit.rule.RuleConfig")
+
+
+def config_problems(rule: str, fields: Iterable[str], error: Any) -> list[Problem]:
+    """Return the problems of wrong hyperparameters, from pydantic's error."""
+    problems = []
+    known = list(fields)
+    for item in error.errors(include_url=False):
+        # pydantic adds '[key]' if a mapping's key, and not its value, is wrong.
+        path = [str(step) for step in item["loc"] if step != "[key]"]
+        found = item["input"]
+        if item["type"] == "extra_forbidden" and len(path) == 1:
+            choices = ", ".join(known) if known else "it has no hyperparameters"
+            message = f"unknown{nearest(path[0], known)} (it has: {choices})"
+        elif item["type"] == "extra_forbidden":
+            message = "unknown"
+        else:
+            message = item["msg"] if isinstance(found, Mapping) else f"{item['msg']}, found {found!r}"
+        problems.append(Problem(message, field=".".join(["rules", rule, "config", *path])))
+    return problems
