@@ -16,6 +16,7 @@ from benchsuite.api.options import Paths
 from benchsuite.api.workspace import Workspace, open_workspace
 from benchsuite.errors import SpecError
 from benchsuite.registry.manager import Origin, PluginFailure, Registry
+from benchsuite.specs.loading.check_file import check_file
 from benchsuite.specs.loading.kinds import Kind
 from benchsuite.specs.loading.tree import read
 
@@ -239,7 +240,10 @@ def _plugins(registry: Registry) -> list[Entry]:
 
 def _specs(kind: Kind, workspace: Workspace) -> Iterator[Entry]:
     for spec in workspace.library.entries(kind):
-        yield Entry(spec.name, _title(spec.path), str(spec.path))
+        # What a paper says is left out of sites if its file is wrong; other files are answered when they are used.
+        checked = kind in {"reference", "claims"}
+        problems = check_file(spec.path, workspace.library, workspace.registry) if checked else []
+        yield Entry(spec.name, f"broken: {problems[0]}" if problems else _title(spec.path), str(spec.path))
 
 
 def first_paragraph(text: str | None) -> str:
