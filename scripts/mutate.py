@@ -44,6 +44,55 @@ class Sabotage:
 
 SABOTAGES = (
     Sabotage(
+        "a plugin may take a built-in rule's name",
+        "benchsuite/registry/manager.py",
+        "if owner and owner.is_builtin:",
+        "if owner and False:",
+        "tests/registry/test_manager.py",
+    ),
+    Sabotage(
+        "a plugin's KeyboardInterrupt stops the command",
+        "benchsuite/registry/manager.py",
+        "            if stop.came:\n                raise\n            reason",
+        "            if stop.came or isinstance(error, KeyboardInterrupt):\n                raise\n            reason",
+        "tests/registry/test_manager.py",
+    ),
+    Sabotage(
+        "a diagnostic that fails ends the run",
+        "benchsuite/execution/diagnostics_schedule.py",
+        "if not _is_its_own(error):",
+        "if True:",
+        "tests/execution/test_hostile_plugins.py",
+    ),
+    Sabotage(
+        "one wrong claim removes all claims",
+        "benchsuite/specs/loading/read_all.py",
+        "        if warn is None:\n            raise",
+        "        raise",
+        "tests/cli/test_broken_papers.py",
+    ),
+    Sabotage(
+        "a helper beside the rule is left out of its key",
+        "benchsuite/registry/sources.py",
+        "self._add_files(unit.files(), unit)",
+        "self._add_files([unit.entry], unit)",
+        "tests/registry/test_sources.py",
+    ),
+    Sabotage(
+        "local modules that a rule imports are left out of its key",
+        "benchsuite/registry/sources.py",
+        "self._waiting += ((each, False) for each in imports)",
+        "pass",
+        "tests/registry/test_sources.py",
+    ),
+    Sabotage(
+        "a plugin's network, data and diagnostics are left out of the key",
+        "benchsuite/records/keys.py",
+        'parts["plugins"] = environment.plugin_source_hashes',
+        "pass",
+        "tests/registry/test_sources.py",
+    ),
+    Sabotage(
         "a shortcut starts one layer late",
         "benchsuite/networks/shapes/infer.py",
         "return self.written[-layer.reads]",

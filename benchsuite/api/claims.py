@@ -23,10 +23,11 @@ COLOURS = {"reproduced": "green", "not_reproduced": "red", "not_enough_records":
 
 
 class ClaimVerdicts(Displayed, Sequence[ClaimVerdict]):
-    """Verdicts on claims, sorted by the claim's name."""
+    """Verdicts on claims, sorted by the claim's name; ``left_out`` has a message per claim that could not be read."""
 
-    def __init__(self, verdicts: Iterable[ClaimVerdict]) -> None:
+    def __init__(self, verdicts: Iterable[ClaimVerdict], left_out: Iterable[str] = ()) -> None:
         self._verdicts = tuple(verdicts)
+        self.left_out = tuple(left_out)
 
     def __len__(self) -> int:
         """Return the number of claims."""
@@ -49,8 +50,8 @@ class ClaimVerdicts(Displayed, Sequence[ClaimVerdict]):
         return f"<ClaimVerdicts: {self._counts()}>"
 
     def parts(self) -> Sequence[Part]:
-        """Return a line for each claim, the deciding comparisons below it, and the counts."""
-        return [*(part for verdict in self for part in _parts_of(verdict)), self._counts()]
+        """Return a line for each claim, the deciding comparisons below it, the counts, and what was left out."""
+        return [*(part for verdict in self for part in _parts_of(verdict)), self._counts(), *self.left_out]
 
     def _counts(self) -> str:
         counts = Counter(verdict.words for verdict in self)
@@ -71,10 +72,11 @@ def claims(records: Iterable[RunRecord] | PathLike, *, specs: Paths = None) -> C
         specs: folders of your own specs, with your own claims.
 
     Returns:
-        One verdict per claim, with its numbers and runs.
+        One verdict per claim, with its numbers and runs. A claim that is wrong, or whose track is, is named in
+        ``.left_out``; the others are judged.
 
     Raises:
-        SpecError: if a claim or a track is wrong.
+        SpecError: if one of the folders does not exist.
 
     Example:
         >>> import benchsuite as bs
@@ -86,8 +88,11 @@ def claims(records: Iterable[RunRecord] | PathLike, *, specs: Paths = None) -> C
     found = as_records(records)
     cells = {(record.spec.track, record.spec.tier) for record in found}
     workspace = open_workspace(specs)
-    laid_out = expand_claims(workspace.library, workspace.registry, lambda track, tier: (track, tier) in cells)
-    return ClaimVerdicts(judge(laid_out, found))
+    left_out: list[str] = []
+    laid_out = expand_claims(
+        workspace.library, workspace.registry, lambda track, tier: (track, tier) in cells, left_out.append
+    )
+    return ClaimVerdicts(judge(laid_out, found), left_out)
 
 
 def _parts_of(verdict: ClaimVerdict) -> Iterator[Part]:

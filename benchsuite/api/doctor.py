@@ -14,8 +14,11 @@ from rich.text import Text
 from benchsuite.api.datasets import DatasetStates, dataset_states
 from benchsuite.api.display import Displayed, Part
 from benchsuite.api.options import PathLike, Paths
-from benchsuite.registry import manager
-from benchsuite.registry.manager import Registry
+from benchsuite.api.workspace import Workspace, open_workspace
+from benchsuite.errors import Problem, SpecError
+from benchsuite.specs.loading.check_file import check_file
+from benchsuite.specs.loading.kinds import KINDS, SINGULAR
+from benchsuite.specs.loading.library import Entry, builtin_folder
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.training.device import open_device
 
@@ -31,7 +34,8 @@ class Installation(Displayed):
         devices: one line per device.
         datasets: availability of each data set on this machine.
         plugins: origin of each plugin.
-        problems: plugins that were left out, and names that two plugins provide.
+        problems: plugins that were left out, names that two plugins provide, and spec files that cannot be used: of
+            published values, claims, and everything in folders that are not the suite's own.
 
     """
 
@@ -70,7 +74,7 @@ class Installation(Displayed):
 
 
 def doctor(*, data_root: PathLike | None = None, specs: Paths = None) -> Installation:
-    """Check versions, devices, data sets and plugins.
+    """Check versions, devices, data sets, plugins and spec files.
 
     Args:
         data_root: folder of data sets; ``$BENCHSUITE_DATA`` or the user's cache folder if not given.
@@ -83,23 +87,35 @@ def doctor(*, data_root: PathLike | None = None, specs: Paths = None) -> Install
         (True, [])
 
     """
-    registry = manager.installed_registry()
+    workspace = open_workspace(specs)
+    registry = workspace.registry
     return Installation(
         versions=_versions(),
         devices=_devices(),
         datasets=dataset_states(data_root=data_root, specs=specs),
         plugins={origin.plugin: f"{origin.distribution}, {origin.value}" for origin in registry.plugins.values()},
-        problems=_problems(registry),
+        problems=[*registry.problems(), *_broken_specs(workspace)],
     )
 
 
-def _problems(registry: Registry) -> list[str]:
-    left_out = [f"plugin {f.origin} was left out: {f.reason}" for f in registry.failures]
-    shared = [
-        f"{kind} '{name}' is provided by {' and '.join(str(o) for o in owners)}; uninstall one or rename it"
-        for (kind, name), owners in registry.conflicts.items()
+def _broken_specs(workspace: Workspace) -> list[str]:
+    """Return the problems of spec files that a listing or a site would leave out; the suite's own tracks take long."""
+    own = builtin_folder().resolve()
+    entries = [entry for kind in KINDS for entry in workspace.library.entries(kind)]
+    wanted = [e for e in entries if e.kind in {"reference", "claims"} or not e.path.is_relative_to(own)]
+    return [
+        f"{SINGULAR[entry.kind]} '{entry.name}': {problem}"
+        for entry in wanted
+        for problem in _problems(entry, workspace)
     ]
-    return left_out + shared
+
+
+def _problems(entry: Entry, workspace: Workspace) -> list[Problem]:
+    try:
+        path = workspace.library.find(entry.kind, entry.name)
+    except SpecError as error:  # two files of one name
+        return error.problems
+    return check_file(path, workspace.library, workspace.registry)
 
 
 def _versions() -> dict[str, str]:

@@ -16,6 +16,7 @@ from benchsuite.api.options import Paths
 from benchsuite.api.workspace import Workspace, open_workspace
 from benchsuite.errors import SpecError
 from benchsuite.registry.manager import Origin, PluginFailure, Registry
+from benchsuite.specs.loading.check_file import check_file
 from benchsuite.specs.loading.kinds import Kind
 from benchsuite.specs.loading.tree import read
 
@@ -95,8 +96,7 @@ class Overview(Displayed):
     Attributes:
         sections: a listing per kind.
         failures: plugins that were left out, and why.
-        conflicts: names of rules, diagnostics and kinds of studies that several plugins provide; none of them gets the
-            name.
+        conflicts: names that several plugins provide; none of them gets the name.
 
     """
 
@@ -140,11 +140,7 @@ def list_all(specs: Paths = None, sections: Iterable[Section] = SECTIONS) -> Ove
     """
     workspace = open_workspace(specs)
     registry = workspace.registry
-    conflicts = {
-        name: tuple(owners)
-        for (kind, name), owners in sorted(registry.conflicts.items())
-        if kind in {"rule", "diagnostic", "study"}
-    }
+    conflicts = {name: tuple(owners) for (_, name), owners in sorted(registry.conflicts.items())}
     return Overview({s: _listing(s, workspace) for s in sections}, tuple(registry.failures), conflicts)
 
 
@@ -244,7 +240,10 @@ def _plugins(registry: Registry) -> list[Entry]:
 
 def _specs(kind: Kind, workspace: Workspace) -> Iterator[Entry]:
     for spec in workspace.library.entries(kind):
-        yield Entry(spec.name, _title(spec.path), str(spec.path))
+        # What a paper says is left out of sites if its file is wrong; other files are answered when they are used.
+        checked = kind in {"reference", "claims"}
+        problems = check_file(spec.path, workspace.library, workspace.registry) if checked else []
+        yield Entry(spec.name, f"broken: {problems[0]}" if problems else _title(spec.path), str(spec.path))
 
 
 def first_paragraph(text: str | None) -> str:

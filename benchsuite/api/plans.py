@@ -27,11 +27,14 @@ class Plan(Displayed):
     """Every run of a selection with its estimate. Iterate over all, refused ones too, in order of execution.
 
     Attributes:
-        entries: every run; its ``refused`` has the reasons why it cannot be made, its ``estimate`` the work.
+        entries: every run; its ``refused`` has the reasons why it cannot be made, its ``estimate`` the work. The
+            estimate is None if the run is refused, or if its work is ``unknown``, which has the reason.
+        left_out: plugins and names that were left out, with the reasons.
 
     """
 
     entries: tuple[PlannedRun, ...]
+    left_out: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[PlannedRun]:
         """Iterate over all runs, refused ones too."""
@@ -53,13 +56,18 @@ class Plan(Displayed):
         return tuple(RefusedPair(*pair) for pair in dict.fromkeys(pairs))
 
     @property
+    def unknown(self) -> tuple[str, ...]:
+        """Reasons why the work of some runs is unknown, each once."""
+        return tuple(dict.fromkeys(entry.unknown for entry in self.entries if entry.unknown))
+
+    @property
     def hardware(self) -> HardwareSpec:
         """The hardware that the runs are planned for."""
         return self.entries[0].selected.spec.hardware
 
     @property
     def flops(self) -> float:
-        """Floating-point operations of all runs, without evaluation."""
+        """Floating-point operations of all runs whose work is known, without evaluation."""
         return sum(entry.estimate.flops_total for entry in self.entries if entry.estimate)
 
     @property
@@ -82,18 +90,24 @@ class Plan(Displayed):
             table.add_column(name, justify="right")
         for entry in self.entries:
             table.add_row(*_cells(entry))
-        return [table, *(str(pair) for pair in self.refused), *self._totals()]
+        unknown = [f"unknown work: {reason}" for reason in self.unknown]
+        left_out = [f"left out: {problem}" for problem in self.left_out]
+        return [table, *(str(pair) for pair in self.refused), *unknown, *left_out, *self._totals()]
 
     def _totals(self) -> list[str]:
         hardware, count = self.hardware, len(self.runs)
         refused = len(self.entries) - count
-        totals = [f"{count} runs, {refused} refused, about {self.flops / 1e15:.3g} PFLOP, on {hardware.device}"]
+        unknown = sum(bool(entry.unknown) for entry in self.entries)
+        without = f" without {counted(unknown, 'run')} of unknown work" if unknown else ""
+        totals = [
+            f"{count} runs, {refused} refused, about {self.flops / 1e15:.3g} PFLOP{without}, on {hardware.device}"
+        ]
         if hardware.sustained_tflops is None:
             totals.append("for hours, give the speed of the hardware (`--set hardware.sustained_tflops=0.05`)")
         else:
             devices = f"{hardware.world_size} x {hardware.shown_as}" if hardware.world_size > 1 else hardware.shown_as
             speed = f"{hardware.sustained_tflops:g} TFLOP/s per device"
-            totals.append(f"about {self.hours:,.3g} hours on {devices}, at {speed}")
+            totals.append(f"about {self.hours:,.3g} hours{without} on {devices}, at {speed}")
         return totals
 
     def as_data(self) -> list[dict[str, Any]]:
@@ -146,11 +160,12 @@ def plan(
     workspace = open_workspace(specs, target)
     selection = make_selection(target, rules, seeds, tier, set, hardware)
     runs = resolve(selection, workspace.library, workspace.registry, _resolve_hardware)
-    return Plan(tuple(make_plan(runs, workspace.registry, find_data_root(data_root))))
+    planned = make_plan(runs, workspace.registry, find_data_root(data_root))
+    return Plan(tuple(planned), tuple(workspace.registry.problems()))
 
 
 def hours_of(entry: PlannedRun) -> float | None:
-    """Return the hours of one run; None if it is refused, or the hardware spec has no ``sustained_tflops``."""
+    """Return the hours of one run; None if its work is not known, or the hardware spec has no ``sustained_tflops``."""
     hardware = entry.selected.spec.hardware
     if hardware.sustained_tflops is None or entry.estimate is None:
         return None
@@ -171,7 +186,7 @@ def _cells(entry: PlannedRun) -> list[str | Text]:
     spec, found = entry.selected.spec, entry.estimate
     head: list[str | Text] = [Text(spec.track), spec.tier, Text(spec.rule.name), str(spec.seed)]
     if found is None:
-        return [*head, "[yellow]refused[/]", "", "", "", "", ""]
+        return [*head, "[yellow]refused[/]" if entry.refused else "[yellow]unknown[/]", "", "", "", "", ""]
     time = hours_of(entry)
     return [
         *head,
@@ -190,6 +205,7 @@ def _as_data(entry: PlannedRun) -> dict[str, Any]:
         "run_id": entry.run_id,
         "command": entry.selected.command,
         "refused": list(entry.refused),
+        **({"unknown": entry.unknown} if entry.unknown else {}),
         "estimate": found
         and {
             "parameters": found.parameters,

@@ -38,6 +38,8 @@ def make_runs(
         session.check()
     if not ranks.is_rank0:
         return session.execute()
+    for problem in registry.problems():
+        progress.warn(problem)
     for pair in session.refused:
         progress.refused(pair)
     if not session.runs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -47,7 +48,8 @@ def build_site(
         warn: called with a message about anything left out; ``warnings.warn`` if not given.
 
     Returns:
-        A report: ``.index`` is the page to open, ``.broken`` the files that hold no usable record.
+        A report: ``.index`` is the page to open, ``.broken`` the files that hold no usable record, ``.left_out``
+        messages about published values and claims that could not be read.
 
     Raises:
         EmptySelectionError: if there are no records.
@@ -67,16 +69,23 @@ def build_site(
     if not record_files(*folders):
         places = ", ".join(str(f) for f in as_paths(records) or [own.records_folder, own.studies_folder])
         raise EmptySelectionError(f"no records in {places}; `benchsuite run quickstart` makes some")
-    return site.build_site(
+    left_out: list[str] = []
+
+    def leave_out(message: str) -> None:
+        left_out.append(message)
+        warn(message)
+
+    report = site.build_site(
         folders,
         Path(out or root / "site").resolve(),
         audits=as_paths(audits),
-        papers=lambda cells: papers_of(cells, open_workspace(specs), warn),
+        papers=lambda cells: papers_of(cells, open_workspace(specs), leave_out),
         summarize=summarize_study,
         mlflow=_mlflow_pages(root, mlflow, named_tracking_uri(tracking_uri), warn),
         fresh=fresh,
         processes=os.cpu_count() or 1,
     )
+    return replace(report, left_out=tuple(left_out))
 
 
 def build_store_site(store: RecordStore, workspace: Workspace | None = None, warn: Warn = warnings.warn) -> BuildReport:

@@ -9,6 +9,7 @@ from benchsuite.cli.options import (
     SpecsOption,
     StoreOption,
     print_json,
+    print_message,
     report_broken,
     show,
 )
@@ -20,7 +21,10 @@ def claims(
     specs: SpecsOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Judge each claim of the papers by records: reproduced, not reproduced, or not enough records."""
+    """Judge each claim of the papers by records: reproduced, not reproduced, or not enough records.
+
+    A claim that cannot be read is left out and named; the exit code is then 1.
+    """
     from benchsuite.api.claims import claims
     from benchsuite.api.records import read_records
 
@@ -29,6 +33,8 @@ def claims(
     verdicts = claims(found, specs=specs)
     if as_json:
         print_json(verdicts.as_data())
+        for message in verdicts.left_out:
+            print_message(message)
     else:
         show(verdicts.parts())
-    return 0
+    return 1 if verdicts.left_out else 0

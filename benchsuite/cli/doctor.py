@@ -6,7 +6,7 @@ from benchsuite.cli.options import DataRootOption, JsonOption, SpecsOption, prin
 
 
 def doctor(data: DataRootOption = None, specs: SpecsOption = None, as_json: JsonOption = False) -> int:
-    """Show versions, devices, data sets found and missing, plugins loaded and failed. Exit code 1 on any problem."""
+    """Show versions, devices, data sets, plugins, and what is left out and why. Exit code 1 on any problem."""
     from benchsuite.api.doctor import doctor
 
     found = doctor(data_root=data, specs=specs)

@@ -55,13 +55,16 @@ def build(
     ] = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Build the page from records. Works from file://, needs no network."""
+    """Build the page from records. Works from file://, needs no network.
+
+    Published values and claims that cannot be read are left out and named; the exit code is then 1.
+    """
     report = _build(store, records, audits, out, specs, mlflow, tracking_uri, fresh=fresh)
     if as_json:
         _print_report(report)
     else:
         show([f"leaderboard page  {report.index}"])
-    return 0
+    return 1 if report.left_out else 0
 
 
 @app.command("serve")

@@ -15,6 +15,7 @@ from benchsuite.cli.options import (
     TierOption,
     chosen_seeds,
     print_json,
+    print_message,
     show,
 )
 
@@ -46,6 +47,8 @@ def plan(
     )
     if as_json:
         print_json(found.as_data())
+        for problem in (*found.unknown, *found.left_out):
+            print_message(problem)
     else:
         show(found.parts())
     return 0

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchsuite.credit.rule import Rule, incompatibilities
-from benchsuite.errors import Problem, ShapeError, SpecError
+from benchsuite.errors import PluginError, Problem, ShapeError, SpecError
 from benchsuite.networks.run_shapes import shapes_of_run
 from benchsuite.networks.shapes.network_shapes import NetworkShapes
-from benchsuite.registry.manager import Registry
+from benchsuite.registry.manager import Origin, Registry
 from benchsuite.specs.loading.resolve import SelectedRun
+from benchsuite.specs.models.architecture import PluginArchitecture
 from benchsuite.specs.models.dataset import DatasetSpec
 from benchsuite.specs.models.track import RunSpec
 
@@ -74,7 +75,7 @@ def lay_out(
 
     Raises:
         SpecError: if networks cannot be built for their data; names all of them.
-        PluginError: if a rule or an architecture is not installed.
+        PluginError: if a rule or an architecture is not installed, or its builder fails.
 
     """
     data_shapes: dict[str, DataShape] = {}
@@ -88,17 +89,29 @@ def lay_out(
             data_shapes[dataset] = shape_of(spec.dataset)
         data, network = data_shapes[dataset], _network_key(spec)
         rule = registry.rule(spec.rule.name)
+        builders = _builders_of(spec, registry)
         try:
             if network not in all_shapes:
                 all_shapes[network] = shapes_of_run(spec, data.input_shape, data.classes, registry.architectures)
         except ShapeError as error:
             problems[f"architecture '{spec.architecture.name}' on {spec.dataset.name}: {error}"] = None
             continue
+        except PluginError as error:
+            raise PluginError(f"{error} (provided by {' and '.join(map(str, builders))})") from error
         shapes = all_shapes[network]
         laid_out.append(LaidOutRun(run, data, rule, shapes, tuple(incompatibilities(rule.traits, shapes))))
     if problems:
         raise SpecError([Problem(message) for message in problems])
     return laid_out
+
+
+def _builders_of(spec: RunSpec, registry: Registry) -> list[Origin]:
+    """Return the origins of plugins' builders of a run's networks; raises PluginError if one is not installed."""
+    networks = [spec.architecture, spec.pretraining.architecture]
+    names = [network.builder for network in networks if isinstance(network, PluginArchitecture)]
+    for name in names:
+        registry.architecture(name)
+    return [registry.origins["architecture", name] for name in dict.fromkeys(names)]
 
 
 def _network_key(spec: RunSpec) -> str:

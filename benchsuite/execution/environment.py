@@ -1,4 +1,4 @@
-"""Versions and code origins that can change a run's numbers."""
+"""Versions and code that can change a run's numbers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ import torch
 from benchsuite.records.model import Environment, Versions
 from benchsuite.registry.manager import Registry
 from benchsuite.registry.sources import source_hash
+from benchsuite.specs.models.architecture import PluginArchitecture
+from benchsuite.specs.models.dataset import PluginDataset
+from benchsuite.specs.models.track import RunSpec
 from benchsuite.version import __version__
 
 
@@ -49,10 +52,37 @@ def versions() -> Versions:
     )
 
 
-def environment_of(registry: Registry, rule_name: str) -> Environment:
-    """Return the environment that a run of this rule depends on, apart from its spec and its data."""
+def environment_of(registry: Registry, rule_name: str, spec: RunSpec | None = None) -> Environment:
+    """Return the environment that a run depends on, apart from its spec and its data.
+
+    Args:
+        registry: provides rules and everything else that plugins contribute.
+        rule_name: the run's rule.
+        spec: the run, for the other plugins that it uses; None if there are none.
+
+    Raises:
+        PluginError: if the rule is not installed.
+
+    """
     return Environment(
         **versions().model_dump(),
         rule_distribution=registry.origins["rule", rule_name].distribution,
         rule_source_hash=source_hash(registry.rule(rule_name)),
+        plugin_source_hashes=_plugin_source_hashes(registry, spec) if spec else {},
     )
+
+
+def _plugin_source_hashes(registry: Registry, spec: RunSpec) -> dict[str, str]:
+    named = [("diagnostic", name) for name in spec.diagnostics.names]
+    named += [
+        ("architecture", network.builder)
+        for network in (spec.architecture, spec.pretraining.architecture)
+        if isinstance(network, PluginArchitecture)
+    ]
+    if isinstance(spec.dataset, PluginDataset):
+        named.append(("dataset", spec.dataset.reader))
+    return {
+        f"{kind} {name}": source_hash(registry.table(kind)[name], origin.module)
+        for kind, name in named
+        if (origin := registry.origins.get((kind, name))) and not origin.is_builtin
+    }

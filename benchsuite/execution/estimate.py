@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from numbers import Real
 
-from benchsuite.credit.rule import Rule, RuleConfig
+from benchsuite.credit.rule import CreditWork, Rule, RuleConfig
+from benchsuite.errors import PluginError
 from benchsuite.networks.shapes.network_shapes import NetworkShapes, SegmentShapes
 from benchsuite.specs.models.protocol import ProtocolSpec, Sgd
 
@@ -46,9 +48,12 @@ def estimate(
         data_bytes: size of the data set on the device.
         processes: number of processes that share each batch, one device each; memory is that of one device.
 
+    Raises:
+        PluginError: if the rule's ``credit_work`` fails, or returns no numbers from zero up.
+
     """
     forward = sum(s.macs for s in shapes.segments)
-    credit = rule.credit_work(config, shapes)
+    credit = _credit_work(rule, config, shapes)
     trained = shapes.segments if rule.traits.trains_hidden else shapes.segments[-1:]
     gradients = sum(s.macs for s in trained)
     batch = min(protocol.batch_size, train_examples)
@@ -67,6 +72,24 @@ def estimate(
         flops_total=per_step * steps,
         memory_mib=(numbers * BYTES_PER_NUMBER + data_bytes) / 2**20,
     )
+
+
+def _credit_work(rule: type[Rule], config: RuleConfig, shapes: NetworkShapes) -> CreditWork:
+    try:
+        found = rule.credit_work(config, shapes)
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"credit_work of {rule.name} failed: {type(error).__name__}: {error}") from error
+    if not isinstance(found, CreditWork):
+        raise PluginError(f"credit_work of {rule.name} returned {type(found).__name__}, expected CreditWork")
+    numbers = {each.name: getattr(found, each.name) for each in fields(found)}
+    wrong = [f"{name} = {number!r}" for name, number in numbers.items() if not _is_amount(number)]
+    if wrong:
+        raise PluginError(f"credit_work of {rule.name} returned {', '.join(wrong)}, expected numbers from zero up")
+    return found
+
+
+def _is_amount(number: object) -> bool:
+    return isinstance(number, Real) and 0 <= float(number) < math.inf
 
 
 def _penalty(shapes: NetworkShapes, trained: Sequence[SegmentShapes], protocol: ProtocolSpec) -> float:

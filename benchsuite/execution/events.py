@@ -7,6 +7,7 @@ from typing import Any
 
 import pluggy
 
+from benchsuite.registry.interrupts import watched_for_stop
 from benchsuite.registry.manager import caller_of_one
 
 logger = logging.getLogger("benchsuite.events")
@@ -21,6 +22,9 @@ def send_event(manager: pluggy.PluginManager, event: str, **arguments: Any) -> N
     plugins = {each.plugin_name: each.plugin for each in reversed(getattr(manager.hook, event).get_hookimpls())}
     for name, plugin in plugins.items():
         try:
-            caller_of_one(manager, event, plugin)(**arguments)
-        except Exception as error:
+            with watched_for_stop() as stop:
+                caller_of_one(manager, event, plugin)(**arguments)
+        except BaseException as error:  # sys.exit in a plugin too; only a person or the system stops a run
+            if stop.came:
+                raise
             logger.warning("%s failed in %s: %s: %s", name, event, type(error).__name__, error)

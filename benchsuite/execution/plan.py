@@ -11,6 +11,7 @@ from benchsuite.data.availability import size_on_paper
 from benchsuite.data.images.streamed import StreamedDataset
 from benchsuite.data.load import load_dataset
 from benchsuite.data.tensors import DecodedDataset
+from benchsuite.errors import PluginError
 from benchsuite.execution.compatibility import LaidOutRun, lay_out
 from benchsuite.execution.estimate import Estimate, estimate
 from benchsuite.registry.manager import Registry
@@ -36,9 +37,11 @@ class PlannedRun:
     selected: SelectedRun
     run_id: str
     estimate: Estimate | None
-    """None if the run is refused."""
+    """None if the run is refused, or its work is unknown."""
     refused: tuple[str, ...]
     """Reasons why the rule cannot work in the network; empty if it can."""
+    unknown: str = ""
+    """The reason why the run's work is unknown: an error in the rule's own ``credit_work``, with its origin."""
 
 
 def make_plan(runs: list[SelectedRun], registry: Registry, data_root: Path) -> list[PlannedRun]:
@@ -50,12 +53,18 @@ def make_plan(runs: list[SelectedRun], registry: Registry, data_root: Path) -> l
 
     """
     laid_out = lay_out(runs, registry, lambda dataset: describe(dataset, registry, data_root))
-    return [
-        PlannedRun(
-            run.selected, run_id(run.selected.spec), None if run.refused else _estimate(run, registry), run.refused
-        )
-        for run in laid_out
-    ]
+    return [_planned(run, registry) for run in laid_out]
+
+
+def _planned(run: LaidOutRun, registry: Registry) -> PlannedRun:
+    selected, name = run.selected, run_id(run.selected.spec)
+    if run.refused:
+        return PlannedRun(selected, name, None, run.refused)
+    try:
+        return PlannedRun(selected, name, _estimate(run, registry), ())
+    except PluginError as error:
+        origin = registry.origins["rule", selected.spec.rule.name]
+        return PlannedRun(selected, name, None, (), f"{error} (provided by {origin})")
 
 
 def _estimate(run: LaidOutRun, registry: Registry) -> Estimate:

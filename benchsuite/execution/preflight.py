@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from benchsuite.execution.compatibility import LaidOutRun, RefusedPair, lay_out, refused_pairs
+from benchsuite.execution.environment import environment_of
 from benchsuite.execution.loading import DataLoader
 from benchsuite.execution.plan import describe
 from benchsuite.registry.manager import Registry
@@ -46,6 +47,8 @@ def check_runs(runs: Sequence[SelectedRun], registry: Registry, loader: DataLoad
         require_world_size(spec, ranks, len(loader.load(spec.dataset).dataset.train_targets))
         for name in spec.diagnostics.names:
             registry.diagnostic(name)
+        # Code is hashed once per process, and now: a file edited in the course of a session is not the code that runs.
+        environment_of(registry, spec.rule.name, spec)
     return Preflight(possible, _refused(laid_out, registry))
 
 

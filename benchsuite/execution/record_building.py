@@ -51,6 +51,7 @@ class Progress:
     steps_per_epoch: int = 1
     resumed: int = 0
     remarks: list[str] = field(default_factory=list)
+    """What a reader must know: a damaged checkpoint that was set aside, a diagnostic that failed."""
 
 
 @dataclass(frozen=True)

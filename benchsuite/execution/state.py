@@ -85,5 +85,5 @@ def begin(
     emit: SendEvent | None,
 ) -> RunState:
     """Return the state of a run that starts now; without ``emit``, events go through the registry's manager."""
-    identity = identify(selected, data, environment_of(registry, selected.spec.rule.name))
+    identity = identify(selected, data, environment_of(registry, selected.spec.rule.name, selected.spec))
     return RunState(identity, store, registry, ranks, emit or partial(send_event, registry.manager), fresh)

@@ -46,7 +46,7 @@ def _train(run: RunState, trainer: Trainer, pretrained: SegmentStates) -> None:
         "benchsuite_run_started", run_id=run.identity.run_id, spec=run.spec, resumed_from_epoch=trainer.epoch
     )
     reset_peak_memory(run.opened_device.torch_device)
-    diagnosis = DiagnosticsSchedule(run.spec, run.registry.diagnostic, run.clock, run.progress)
+    diagnosis = DiagnosticsSchedule(run.spec, run.registry, run.clock, run.progress)
     if trainer.epoch == 0:
         begin_training(run, trainer)
         diagnosis.between_epochs(trainer, at_an_end=True)

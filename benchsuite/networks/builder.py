@@ -17,6 +17,8 @@ from benchsuite.networks.initialization import initialize
 from benchsuite.networks.maps import Conv2d, Dense, LinearMap, LocallyConnected2d
 from benchsuite.networks.maps.vectorized import VECTOR_MAPS, VectorMap
 from benchsuite.networks.network import Network
+from benchsuite.networks.plugin_builder import ArchitectureBuilder as ArchitectureBuilder
+from benchsuite.networks.plugin_builder import call_builder
 from benchsuite.networks.pooling import AveragePool, MaxPool, PaddedMaxPool
 from benchsuite.networks.resnet import expand_resnet
 from benchsuite.networks.segments import (
@@ -51,10 +53,6 @@ from benchsuite.specs.models.fixed_layers import (
 )
 from benchsuite.specs.models.pretraining import PretrainingSpec
 
-ArchitectureBuilder = Callable[[dict[str, Any], Shape, int], ArchitectureSpec | nn.Module]
-"""A plugin's builder: maps (options, input shape, classes) to an architecture of a built-in kind, or to a new torch
-module, which is adopted."""
-
 MAP_KINDS: dict[str, Callable[..., LinearMap]] = {
     linear_map.kind: linear_map for linear_map in (Dense, Conv2d, LocallyConnected2d)
 }
@@ -70,7 +68,7 @@ def shapes_of(
 
     Raises:
         ShapeError: if the layers do not fit together.
-        PluginError: if no plugin provides the builder.
+        PluginError: if no plugin provides the builder, or the builder fails.
 
     """
     if isinstance(architecture, PluginArchitecture):
@@ -80,7 +78,7 @@ def shapes_of(
             raise PluginError(
                 f"architecture '{architecture.name}': no plugin provides the builder '{architecture.builder}'{hint}"
             )
-        make: Callable[[], Any] = partial(known[architecture.builder], dict(architecture.options), input_shape, classes)
+        make: Callable[[], Any] = partial(call_builder, known[architecture.builder], architecture, input_shape, classes)
         with torch.random.fork_rng(devices=[]):  # the module initialises from the global stream
             built = make()
         if isinstance(built, nn.Module):

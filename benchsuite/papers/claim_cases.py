@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from benchsuite.specs.loading.library import SpecLibrary
-from benchsuite.specs.loading.read_all import load_all
+from benchsuite.specs.loading.read_all import Warn, left_out_if_wrong, load_all
 from benchsuite.specs.loading.resolve import RuleDirectory, Selection, resolve
 from benchsuite.specs.models.base import Tier
 from benchsuite.specs.models.claim import ClaimSpec, Comparison, Quantity
@@ -55,18 +55,22 @@ class ClaimCases:
     """By tier in the claim's order, then in the order of the comparisons."""
 
 
-def load_claims(library: SpecLibrary) -> list[ClaimSpec]:
+def load_claims(library: SpecLibrary, warn: Warn | None = None) -> list[ClaimSpec]:
     """Return all claims of a library, by name.
 
+    Args:
+        library: the library to look them up in.
+        warn: called for each invalid file, which is left out; None to raise at the first.
+
     Raises:
-        SpecError: with all problems of the first file that has any.
+        SpecError: without ``warn``, with all problems of the first file that has any.
 
     """
-    return load_all(library, "claims", ClaimSpec)
+    return load_all(library, "claims", ClaimSpec, warn)
 
 
 def expand_claims(
-    library: SpecLibrary, directory: RuleDirectory, wanted: Callable[[str, Tier], bool]
+    library: SpecLibrary, directory: RuleDirectory, wanted: Callable[[str, Tier], bool], warn: Warn | None = None
 ) -> list[ClaimCases]:
     """Return every claim with the runs that would decide it.
 
@@ -74,13 +78,18 @@ def expand_claims(
         library: the library of tracks and claims.
         directory: the available rules; a claim about any other rule cannot be decided.
         wanted: returns True if a track and tier have any records; resolving a track takes milliseconds.
+        warn: called for each claim that is wrong, or whose track is; it alone is left out. None to raise.
 
     Raises:
-        SpecError: if a claim or a track is wrong.
+        SpecError: without ``warn``, if a claim or a track is wrong.
 
     """
     layout = _ClaimExpansion(library, directory, wanted)
-    return [ClaimCases(claim, tuple(layout.cases(claim))) for claim in load_claims(library)]
+    expanded = []
+    for claim in load_claims(library, warn):
+        with left_out_if_wrong("claims", claim.name, warn):
+            expanded.append(ClaimCases(claim, tuple(layout.cases(claim))))
+    return expanded
 
 
 class _ClaimExpansion:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from benchsuite.records.model import RunRecord, SetMetrics
 
-MUST_BE_EQUAL = ("benchsuite", "torch", "numpy", "python", "rule_source_hash")
+MUST_BE_EQUAL = ("benchsuite", "torch", "numpy", "python", "rule_source_hash", "plugin_source_hashes")
 """Fields of the environment that must be equal before equal numbers are expected."""
 
 

@@ -15,14 +15,16 @@ from benchsuite.specs.hashing import canonical_json
 
 
 def run_result_key(spec_hash: str, environment: Environment, fingerprint: str) -> str:
-    """Return the key of a run: a hash of spec, rule's source, data, and the versions of the suite and of torch."""
-    parts = {
+    """Return the key of a run: a hash of spec, data, code of plugins, and the versions of the suite and of torch."""
+    parts: dict[str, Any] = {
         "spec": spec_hash,
         "rule": environment.rule_source_hash,
         "data": fingerprint,
         "benchsuite": environment.benchsuite,
         "torch": environment.torch,
     }
+    if environment.plugin_source_hashes:  # left out if empty: keys of runs without other plugins stay as they were
+        parts["plugins"] = environment.plugin_source_hashes
     return hashlib.sha256(canonical_json(parts).encode()).hexdigest()
 
 

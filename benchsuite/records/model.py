@@ -155,7 +155,10 @@ class Environment(Versions):
     rule_distribution: str
     """Distribution and version that provided the rule."""
     rule_source_hash: Hexadecimal
-    """sha256 of the source of the rule's own modules."""
+    """sha256 of the rule's code: decision 29 says what counts."""
+    plugin_source_hashes: dict[str, Hexadecimal] = Field(default_factory=dict)
+    """The same of the other contributions that the spec names, if they are not the suite's own: ``dataset <reader>``,
+    ``architecture <builder>``, ``diagnostic <name>``."""
 
 
 class Timing(RecordModel):
@@ -203,7 +206,7 @@ class RunRecord(RecordModel):
     run_id: Hexadecimal
     spec_hash: Hexadecimal
     result_key: Hexadecimal
-    """Hash of everything that can change the numbers: spec, rule's source, data, versions. Finds a finished run."""
+    """Hash of everything that can change the numbers: spec, code of plugins, data, versions. Finds a finished run."""
     status: RunStatus
     reason: str = ""
     """The reason for the status, unless completed: one paragraph for a person, no traceback."""

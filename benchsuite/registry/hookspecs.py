@@ -15,8 +15,9 @@ The module states the contract version it was written for and implements any of 
     def benchsuite_rules():
         return [MyRule]
 
-A plugin is skipped if it cannot be imported, was written for a newer contract, or names a hook that does not exist.
-``benchsuite doctor`` and ``benchsuite list plugins`` show it with the reason. The other plugins still work.
+A plugin is skipped if it cannot be imported (whatever it raises), was written for a newer contract, names a hook that
+does not exist, or uses a name of the suite's own. ``benchsuite doctor`` and ``benchsuite list plugins`` show it with
+the reason; ``run`` and ``plan`` say it too. The other plugins still work.
 """
 
 # Annotations stay strings here, because importing this file must not import torch.
@@ -49,7 +50,8 @@ def benchsuite_rules() -> Sequence[type[Rule]]:
 
     Called once per process while the registry is built. Must not use a GPU or read files. An exception here disables
     only this plugin; ``benchsuite list plugins`` shows it with the reason. If two plugins use the same name, neither
-    gets it, and the error names both origins.
+    gets it, and the error names both origins. The suite's own names are not available: a plugin that uses one of them
+    is left out.
     """
     raise AssertionError("a specification, never called")
 
@@ -85,10 +87,12 @@ def benchsuite_datasets() -> Mapping[str, DatasetReader | DatasetKind[PluginData
 def benchsuite_architectures() -> Mapping[str, ArchitectureBuilder]:
     """Return builders of networks by name, for specs of ``kind: plugin``.
 
-    A builder is called as ``builder(options, input_shape, classes)``. It returns either an architecture spec of a
-    built-in kind, which is plain data from which the suite estimates costs, checks compatibility and builds the
-    network; or a new ``nn.Module``, initialized from torch's global random stream, whose linear layers are adopted
-    (``benchsuite.plugin.adopt``). With a module the builder is called twice, once only to read the network's shapes.
+    A builder is called as ``builder(options, input_shape, classes)``. It returns either an architecture of a built-in
+    kind, from which the suite estimates costs, checks compatibility and builds the network: as plain data with the
+    fields of a spec file (``{"kind": "chain", "layers": [...]}``) or as a model (``ChainArchitecture(...)``); or a new
+    ``nn.Module``, initialized from torch's global random stream, whose linear layers are adopted
+    (``benchsuite.plugin.adopt``). With a module the builder is called twice, once only to read the network's shapes. An
+    exception in it is reported as this builder's failure, and nothing is run.
     """
     raise AssertionError("a specification, never called")
 
@@ -112,7 +116,7 @@ def benchsuite_studies() -> Sequence[type[Study[Any, Any]]]:
 
 
 # --- events: called by the harness, off the clock --------------------------------------------------------------------
-# An exception in one of these is shown as a warning; it never stops a run or loses its record.
+# Whatever one of these raises is shown as a warning, ``sys.exit`` too; it never stops a run or loses its record.
 
 
 @hookspec

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from benchsuite.errors import PluginError, Problem, SpecError, nearest
+from benchsuite.errors import PluginError, SpecError, nearest
 from benchsuite.registry import hookspecs
-from benchsuite.registry.checking import check_contract, check_rule_class, check_study_class
+from benchsuite.registry.checks import check_contract, check_hooks, check_rule, check_study, config_problems
+from benchsuite.registry.interrupts import watched_for_stop
+from benchsuite.registry.sources import BUILTIN_RULES, SUITE
 
 if TYPE_CHECKING:
     from benchsuite.credit.rule import Rule, RuleConfig
@@ -45,6 +47,16 @@ class Origin:
     value: str
     """The entry point's value."""
 
+    @property
+    def module(self) -> str:
+        """Return the module that the entry point names."""
+        return self.value.partition(":")[0]
+
+    @property
+    def is_builtin(self) -> bool:
+        """Return True for the suite's own plugins."""
+        return self.module.partition(".")[0] in SUITE | {BUILTIN_RULES}
+
     def __str__(self) -> str:
         """Return the origin as shown in messages."""
         return f"{self.plugin} ({self.distribution}, {self.value})"
@@ -56,6 +68,13 @@ class PluginFailure:
 
     origin: Origin
     reason: str
+    names: frozenset[tuple[str, str]] = frozenset()
+    """Kinds and names of what it would have provided, as far as it came to say so."""
+
+    def may_have_provided(self, kind: str, name: str) -> bool:
+        """Return True if the plugin said that it provides this, or is called like it."""
+        called = {self.origin.plugin, self.origin.module.rpartition(".")[2]}
+        return (kind, name) in self.names or name in called
 
 
 @dataclass
@@ -104,21 +123,45 @@ class Registry:
         """Return the models of the specs of all kinds of studies, by ``kind``; spec loading needs nothing else."""
         return {kind: study.Spec for kind, study in self.studies.items()}
 
+    def architecture(self, name: str) -> ArchitectureBuilder:
+        """Return a builder of networks by name; raises like ``rule``."""
+        found: ArchitectureBuilder = self._look_up("architecture", name, self.architectures)
+        return found
+
     def _look_up(self, kind: str, name: str, known: Mapping[str, Any]) -> Any:
         if name in known:
             return known[name]
         if (kind, name) in self.conflicts:
-            both = " and ".join(str(o) for o in self.conflicts[kind, name])
-            raise PluginError(f"{kind} '{name}' is provided by {both}; uninstall one or rename it")
-        broken = [f for f in self.failures if f.origin.plugin == name]
-        if broken:
-            raise PluginError(f"{kind} '{name}': its plugin {broken[0].origin} was left out: {broken[0].reason}")
+            raise PluginError(_shared(kind, name, self.conflicts[kind, name]))
+        for failure in self.failures:
+            if failure.may_have_provided(kind, name):
+                raise PluginError(f"{kind} '{name}': its plugin {failure.origin} was left out: {failure.reason}")
         if kind == "study":  # `benchsuite list studies` shows the studies, and not their kinds
-            choices = ", ".join(sorted(known)) or "none"
-            raise PluginError(f"no kind of study '{name}'{nearest(name, known)} (installed: {choices})")
-        raise PluginError(
-            f"no {kind} '{name}'{nearest(name, known)} (`benchsuite list {kind}s` shows all {len(known)})"
-        )
+            message = (
+                f"no kind of study '{name}'{nearest(name, known)} (installed: {', '.join(sorted(known)) or 'none'})"
+            )
+        else:
+            message = f"no {kind} '{name}'{nearest(name, known)} (`benchsuite list {kind}s` shows all {len(known)})"
+        if self.failures:
+            left_out = ", ".join(f"{f.origin.plugin} ({f.origin.distribution})" for f in self.failures)
+            message += f"; plugins that were left out may have it: {left_out} (`benchsuite doctor` says why)"
+        raise PluginError(message)
+
+    def problems(self) -> list[str]:
+        """Return a line for each plugin and each name that was left out, with the distributions and the reason."""
+        left_out = [f"plugin {f.origin} was left out: {f.reason}" for f in self.failures]
+        return left_out + [_shared(kind, name, owners) for (kind, name), owners in self.conflicts.items()]
+
+    def table(self, kind: str) -> dict[str, Any]:
+        """Return the contributions of a kind by name."""
+        tables: dict[str, dict[str, Any]] = {
+            "rule": self.rules,
+            "diagnostic": self.diagnostics,
+            "study": self.studies,
+            "dataset": self.datasets,
+            "architecture": self.architectures,
+        }
+        return tables[kind]
 
     def rule_config(self, name: str, config: Mapping[str, Any]) -> dict[str, Any]:
         """Return a rule's hyperparameters as plain data, with all defaults filled in.
@@ -134,7 +177,7 @@ class Registry:
         try:
             validated = model.model_validate(dict(config))
         except ValidationError as error:
-            raise SpecError(_config_problems(name, model.model_fields, error)) from None
+            raise SpecError(config_problems(name, model.model_fields, error)) from None
         plain = validated.model_dump(mode="json")
         self._configs[model, json.dumps(plain, sort_keys=True)] = validated
         return plain
@@ -154,22 +197,8 @@ class Registry:
         return self._configs[key]
 
 
-def _config_problems(rule: str, fields: Iterable[str], error: Any) -> list[Problem]:
-    problems = []
-    known = list(fields)
-    for item in error.errors(include_url=False):
-        # pydantic adds '[key]' if a mapping's key, and not its value, is wrong.
-        path = [str(step) for step in item["loc"] if step != "[key]"]
-        found = item["input"]
-        if item["type"] == "extra_forbidden" and len(path) == 1:
-            choices = ", ".join(known) if known else "it has no hyperparameters"
-            message = f"unknown{nearest(path[0], known)} (it has: {choices})"
-        elif item["type"] == "extra_forbidden":
-            message = "unknown"
-        else:
-            message = item["msg"] if isinstance(found, Mapping) else f"{item['msg']}, found {found!r}"
-        problems.append(Problem(message, field=".".join(["rules", rule, "config", *path])))
-    return problems
+def _shared(kind: str, name: str, owners: Iterable[Origin]) -> str:
+    return f"{kind} '{name}' is provided by {' and '.join(map(str, owners))}; uninstall one or rename it"
 
 
 def build_registry(points: Iterable[EntryPoint] | None = None) -> Registry:
@@ -183,7 +212,8 @@ def build_registry(points: Iterable[EntryPoint] | None = None) -> Registry:
     manager.add_hookspecs(hookspecs)
     registry = Registry(manager)
     found = entry_points(group=ENTRY_POINT_GROUP) if points is None else points
-    for point in sorted(found, key=lambda p: (p.name, p.value)):
+    # The suite's own first: they keep their names.
+    for point in sorted(found, key=lambda p: (not _origin(p).is_builtin, p.name, p.value)):
         _load(registry, point)
     return registry
 
@@ -201,31 +231,25 @@ def _origin(point: EntryPoint) -> Origin:
 
 def _load(registry: Registry, point: EntryPoint) -> None:
     origin = _origin(point)
-    try:
-        plugin = point.load()
-        check_contract(plugin)
-        name = registry.manager.register(plugin, name=f"{origin.plugin} @ {origin.distribution} {origin.value}")
+    names: set[tuple[str, str]] = set()
+    with watched_for_stop() as stop:
         try:
-            _check_hooks(registry.manager, plugin)
-            _collect(registry, plugin, origin)
-        except BaseException:
-            registry.manager.unregister(plugin)
-            raise
-    except (Exception, SystemExit) as error:  # a plugin's error must not stop the suite
-        registry.failures.append(PluginFailure(origin, f"{type(error).__name__}: {error}"))
-    else:
-        registry.plugins[name or origin.plugin] = origin
-
-
-def _check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
-    """Reject unknown hook names; all earlier plugins have been checked, so any unknown name is this plugin's."""
-    try:
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        known = [name for name in vars(hookspecs) if name.startswith("benchsuite_")]
-        unknown = [caller.name for caller in manager.get_hookcallers(plugin) or [] if not caller.has_spec()]
-        names = " and ".join(f"'{name}', which does not exist{nearest(name, known)}" for name in unknown)
-        raise PluginError(f"implements the hook {names}") from error
+            plugin = point.load()
+            check_contract(plugin)
+            name = registry.manager.register(plugin, name=f"{origin.plugin} @ {origin.distribution} {origin.value}")
+            try:
+                check_hooks(registry.manager, plugin)
+                _collect(registry, plugin, origin, names)
+            except BaseException:
+                registry.manager.unregister(plugin)
+                raise
+        except BaseException as error:  # a plugin's error must not stop the suite, its sys.exit neither
+            if stop.came:
+                raise
+            reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+            registry.failures.append(PluginFailure(origin, reason, frozenset(names)))
+        else:
+            registry.plugins[name or origin.plugin] = origin
 
 
 def caller_of_one(manager: pluggy.PluginManager, hook: str, plugin: object) -> pluggy.HookCaller:
@@ -237,29 +261,37 @@ def caller_of_one(manager: pluggy.PluginManager, hook: str, plugin: object) -> p
     return manager.subset_hook_caller(hook, [each.plugin for each in implementations if each.plugin is not plugin])
 
 
-def _collect(registry: Registry, plugin: object, origin: Origin) -> None:
-    """Add one plugin's contributions: all of them, or none if any is wrong."""
+def _collect(registry: Registry, plugin: object, origin: Origin, names: set[tuple[str, str]]) -> None:
+    """Add one plugin's contributions: all of them, or none if any is wrong; ``names`` gets what it said so far."""
     manager = registry.manager
+    found: dict[str, dict[str, Any]] = {}
+
+    def add(kind: str, contributions: Iterable[tuple[str, Any]]) -> None:
+        for name, value in contributions:
+            if (kind, name) in names:
+                raise PluginError(f"provides two {kind}s of the name '{name}'")
+            names.add((kind, name))
+            found.setdefault(kind, {})[name] = value
+
     rules = _listed(manager, "benchsuite_rules", plugin)
     for rule in rules:
-        check_rule_class(rule)
-    diagnostics = _listed(manager, "benchsuite_diagnostics", plugin)
+        check_rule(rule)
     studies = _listed(manager, "benchsuite_studies", plugin)
     for study in studies:
-        check_study_class(study)
-    datasets = _named(manager, "benchsuite_datasets", plugin)
-    architectures = _named(manager, "benchsuite_architectures", plugin)
+        check_study(study)
+    add("rule", ((rule.name, rule) for rule in rules))
+    add("diagnostic", ((each.name, each) for each in _listed(manager, "benchsuite_diagnostics", plugin)))
+    add("study", ((study.kind, study) for study in studies))
+    add("dataset", _named(manager, "benchsuite_datasets", plugin).items())
+    add("architecture", _named(manager, "benchsuite_architectures", plugin).items())
     folders = [Path(folder) for folder in _listed(manager, "benchsuite_specs", plugin)]
-    for rule in rules:
-        _enter(registry, "rule", rule.name, rule, registry.rules, origin)
-    for diagnostic in diagnostics:
-        _enter(registry, "diagnostic", diagnostic.name, diagnostic, registry.diagnostics, origin)
-    for study in studies:
-        _enter(registry, "study", study.kind, study, registry.studies, origin)
-    for name, reader in datasets.items():
-        _enter(registry, "dataset", name, reader, registry.datasets, origin)
-    for name, builder in architectures.items():
-        _enter(registry, "architecture", name, builder, registry.architectures, origin)
+    for kind, name in sorted(names):
+        owner = registry.origins.get((kind, name))
+        if owner and owner.is_builtin:
+            raise PluginError(f"{kind} '{name}' is benchsuite's own ({owner.value}); give yours another name")
+    for kind, contributions in found.items():
+        for name, value in contributions.items():
+            _enter(registry, kind, name, value, registry.table(kind), origin)
     registry.spec_folders.extend((folder, origin) for folder in folders)
 
 
@@ -280,7 +312,7 @@ def _told_of(hook: str) -> Iterator[None]:
     """Name the hook in any error raised by a call of it."""
     try:
         yield
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, GeneratorExit) as error:
         raise PluginError(f"hook '{hook}' failed: {type(error).__name__}: {error}") from error
 
 

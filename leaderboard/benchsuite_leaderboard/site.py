@@ -43,6 +43,8 @@ class BuildReport:
     """Number of runs per status."""
     broken: tuple[BrokenRecord, ...]
     """Files that held no usable record; the start page lists them."""
+    left_out: tuple[str, ...] = ()
+    """Messages about published values and claims that could not be read."""
     rebuilt: tuple[str, ...] = ()
     """Tracks whose pages were made again by a build that could keep an earlier one's pages."""
 

@@ -162,7 +162,7 @@ def test_a_wrong_reference_costs_its_values_with_a_warning(tmp_path: Path) -> No
     folder = tmp_path / "own" / "reference"
     folder.mkdir(parents=True)
     (folder / "ours.yaml").write_text("source: a thesis\nentries: nonsense\n")
-    with pytest.warns(UserWarning, match="published values are left out"):
+    with pytest.warns(UserWarning, match=r"reference '?ours'? is left out: .*ours.yaml:2"):
         report = bs.build_site(specs=tmp_path / "own")
     assert report.records == 1
 

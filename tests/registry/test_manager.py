@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+import signal
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import pytest
 
+from benchsuite.api.listing import list_plugins
 from benchsuite.errors import PluginError, SpecError
 from benchsuite.execution.events import send_event
-from benchsuite.registry import hookimpl
+from benchsuite.registry import hookimpl, manager
 from benchsuite.registry.manager import Registry, build_registry
 from benchsuite.registry.sources import source_hash
 from benchsuite.version import CONTRACT_VERSION
@@ -65,6 +69,9 @@ def test_a_foreign_rule_is_loaded_as_our_own_are(plugins: Plugins) -> None:
         ("import a_module_that_is_not_installed", "No module named 'a_module_that_is_not_installed'"),
         ("raise RuntimeError('at import')", "RuntimeError: at import"),
         ("import sys; sys.exit('bye')", "SystemExit: bye"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("raise BaseException('odd')", "BaseException: odd"),
+        (GOOD.replace("return [Mine]", "raise KeyboardInterrupt"), "KeyboardInterrupt"),
         ("def broken(:", "SyntaxError"),
         (GOOD.replace("BENCHSUITE_CONTRACT = 1", ""), "declares no contract version; add BENCHSUITE_CONTRACT = 1"),
         (
@@ -97,6 +104,22 @@ def test_a_broken_plugin_is_left_out_with_its_reason_and_the_others_work(
     assert "mine" not in registry.rules
 
 
+def test_a_plugin_works_once_its_missing_dependency_is_installed(
+    plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a reason of yesterday that ``list`` still shows from a file."""
+    needed = "needed_by_" + plugins.folder.name.replace("-", "_")
+    plugins.add("needy", f"import {needed}\n" + GOOD)
+    monkeypatch.setattr(manager, "installed_registry", plugins.registry)
+    (before,) = (entry for entry in list_plugins() if entry.name == "needy")
+    assert f"No module named '{needed}'" in before.summary
+    (plugins.folder / f"{needed}.py").write_text("")
+    importlib.invalidate_caches()
+    (after,) = (entry for entry in list_plugins() if entry.name == "needy")
+    assert after.summary == "works"
+    assert not Path(os.environ["XDG_CACHE_HOME"], "benchsuite").exists(), "list keeps nothing"
+
+
 def test_asking_for_a_rule_whose_plugin_is_broken_says_why(plugins: Plugins) -> None:
     plugins.add("mine", "import a_module_that_is_not_installed")
     with pytest.raises(PluginError, match="a_module_that_is_not_installed"):
@@ -115,11 +138,63 @@ def test_two_rules_of_one_name_are_both_refused_with_both_origins(plugins: Plugi
     assert "backprop" in registry.rules
 
 
-def test_a_foreign_rule_cannot_take_a_builtin_name(plugins: Plugins) -> None:
-    """Catches a table in which 'backprop' is not backprop."""
-    plugins.add("impostor", GOOD.replace('"mine"', '"backprop"'))
-    with pytest.raises(PluginError, match="impostor"):
-        plugins.registry().rule("backprop")
+@pytest.mark.parametrize(
+    ("kind", "name", "source"),
+    [
+        ("rule", "backprop", GOOD.replace('"mine"', '"backprop"')),
+        ("dataset", "digits", GOOD + "\n@hookimpl\ndef benchsuite_datasets():\n    return {'digits': print}\n"),
+    ],
+)
+def test_a_plugin_cannot_take_a_name_of_the_suites_own(
+    plugins: Plugins, registry: Registry, kind: str, name: str, source: str
+) -> None:
+    """Catches a table in which 'backprop' is not backprop, and one in which nobody has it any more."""
+    plugins.add("a_first_in_order", source)
+    found = plugins.registry()
+    assert found.table(kind)[name] is registry.table(kind)[name]
+    (problem,) = found.problems()
+    assert "a_first_in_order (no distribution" in problem
+    assert f"{kind} '{name}' is benchsuite's own" in problem
+    assert "mine" not in found.rules
+
+
+def test_a_plugin_that_provides_a_name_twice_is_left_out(plugins: Plugins) -> None:
+    """Catches the second of two rules of one name that silently replaces the first."""
+    plugins.add("twice", GOOD.replace("return [Mine]", "return [Mine, Mine]"))
+    (problem,) = plugins.registry().problems()
+    assert "provides two rules of the name 'mine'" in problem
+
+
+def test_ctrl_c_while_a_plugin_is_loaded_stops_the_command(plugins: Plugins) -> None:
+    """Catches a person's Ctrl-C that is held against the plugin which was being imported, and ignored."""
+    plugins.add("slow", "import signal\nsignal.raise_signal(signal.SIGINT)\n" + GOOD)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        plugins.registry()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "source", "says"),
+    [
+        (
+            "some_rules",
+            GOOD.replace('"mine"', '"mien"') + "\n@hookimpl\ndef benchsuite_specs(): 1 / 0\n",
+            "its plugin some_r",
+        ),
+        ("mien", "raise OSError", "its plugin mien (no distribution"),
+        ("unknown", "raise OSError", "plugins that were left out may have it: unknown (no distribution)"),
+    ],
+)
+def test_no_rule_of_a_name_says_which_plugin_may_have_had_it(
+    plugins: Plugins, entry_point: str, source: str, says: str
+) -> None:
+    """Catches a person who looks for a spelling mistake where a plugin does not load."""
+    plugins.add(entry_point, source)
+    plugins.add("fine", GOOD)
+    with pytest.raises(PluginError) as caught:
+        plugins.registry().rule("mien")
+    assert says in str(caught.value)
 
 
 def test_nothing_of_a_plugin_is_kept_if_part_of_it_is_wrong(plugins: Plugins) -> None:
@@ -197,8 +272,8 @@ def test_a_misspelt_hook_is_held_against_its_own_plugin_only(plugins: Plugins) -
     assert registry.rule("mine").name == "mine"
 
 
-def test_an_events_hook_wrapper_is_run_by_pluggy(caplog: pytest.LogCaptureFixture) -> None:
-    """Catches a wrapper that is called as a plain function: its generator would be thrown away unrun."""
+def test_an_event_reaches_every_plugin_whatever_one_of_them_raises(caplog: pytest.LogCaptureFixture) -> None:
+    """Catches a wrapper that is called as a plain function, and a plugin's ``sys.exit`` that ends all runs."""
     seen: list[str] = []
 
     class Wrapping:
@@ -210,13 +285,33 @@ def test_an_events_hook_wrapper_is_run_by_pluggy(caplog: pytest.LogCaptureFixtur
             return result
 
     class Broken:
+        def __init__(self, error: BaseException) -> None:
+            self.error = error
+
         @hookimpl
         def benchsuite_run_failed(self) -> None:
-            raise RuntimeError("full disk")
+            raise self.error
 
-    manager = build_registry([]).manager
-    manager.register(Wrapping(), "wrapping")
-    manager.register(Broken(), "broken")
-    send_event(manager, "benchsuite_run_failed", record=None)
+    plugins = build_registry([]).manager
+    plugins.register(Wrapping(), "wrapping")
+    for error in (RuntimeError("full disk"), SystemExit(5), KeyboardInterrupt()):
+        plugins.register(Broken(error), f"broken by {type(error).__name__}")
+    send_event(plugins, "benchsuite_run_failed", record=None)
     assert seen == ["before", "after"]
-    assert "broken failed in benchsuite_run_failed: RuntimeError: full disk" in caplog.text
+    assert "broken by RuntimeError failed in benchsuite_run_failed: RuntimeError: full disk" in caplog.text
+    assert "broken by SystemExit failed in benchsuite_run_failed: SystemExit: 5" in caplog.text
+    assert "broken by KeyboardInterrupt failed" in caplog.text
+
+
+def test_ctrl_c_in_an_event_stops_the_run() -> None:
+    """Catches a person who cannot stop a run while a plugin writes its log."""
+
+    class Slow:
+        @hookimpl
+        def benchsuite_run_failed(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    plugins = build_registry([]).manager
+    plugins.register(Slow(), "slow")
+    with pytest.raises(KeyboardInterrupt):
+        send_event(plugins, "benchsuite_run_failed", record=None)

@@ -1,14 +1,16 @@
-"""Checks of a plugin: its contract version, and the classes of rules and studies that it returns."""
+"""Checks of plugins before they are registered, and of the hyperparameters given to a rule."""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
-from benchsuite.errors import PluginError
-from benchsuite.version import CONTRACT_VERSION
+import pluggy
 
-# Rules and specs are imported late: the registry is imported where nothing else is needed.
+from benchsuite.errors import PluginError, Problem, nearest
+from benchsuite.registry import hookspecs
+from benchsuite.version import CONTRACT_VERSION
 
 
 def check_contract(plugin: object) -> None:
@@ -25,7 +27,18 @@ def check_contract(plugin: object) -> None:
         )
 
 
-def check_rule_class(rule: Any) -> None:
+def check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
+    """Reject unknown hook names; all earlier plugins have been checked, so any unknown name is this plugin's."""
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        known = [name for name in vars(hookspecs) if name.startswith("benchsuite_")]
+        unknown = [caller.name for caller in manager.get_hookcallers(plugin) or [] if not caller.has_spec()]
+        names = " and ".join(f"'{name}', which does not exist{nearest(name, known)}" for name in unknown)
+        raise PluginError(f"implements the hook {names}") from error
+
+
+def check_rule(rule: Any) -> None:
     """Raise PluginError if an object is not a complete subclass of ``Rule``."""
     from benchsuite.credit.rule import Rule, RuleConfig, RuleTraits
 
@@ -41,7 +54,7 @@ def check_rule_class(rule: Any) -> None:
         raise PluginError(f"rule {rule.__name__}: Config must be a subclass of benchsuite.credit.rule.RuleConfig")
 
 
-def check_study_class(study: Any) -> None:
+def check_study(study: Any) -> None:
     """Raise PluginError if an object is not a complete subclass of ``benchsuite.plugin.Study``.
 
     Checked by what it has: the class ``Study`` itself belongs to a part of the suite that uses the registry.
@@ -62,3 +75,22 @@ def check_study_class(study: Any) -> None:
         raise PluginError(f'study {study.__name__}: Spec must have the field kind: Literal["{kind}"]')
     if not (isinstance(result, type) and callable(getattr(result, "model_validate", None))):
         raise PluginError(f"study {study.__name__}: Result must be a subclass of benchsuite.plugin.StudyResult")
+
+
+def config_problems(rule: str, fields: Iterable[str], error: Any) -> list[Problem]:
+    """Return the problems of wrong hyperparameters, from pydantic's error."""
+    problems = []
+    known = list(fields)
+    for item in error.errors(include_url=False):
+        # pydantic adds '[key]' if a mapping's key, and not its value, is wrong.
+        path = [str(step) for step in item["loc"] if step != "[key]"]
+        found = item["input"]
+        if item["type"] == "extra_forbidden" and len(path) == 1:
+            choices = ", ".join(known) if known else "it has no hyperparameters"
+            message = f"unknown{nearest(path[0], known)} (it has: {choices})"
+        elif item["type"] == "extra_forbidden":
+            message = "unknown"
+        else:
+            message = item["msg"] if isinstance(found, Mapping) else f"{item['msg']}, found {found!r}"
+        problems.append(Problem(message, field=".".join(["rules", rule, "config", *path])))
+    return problems

@@ -1,0 +1,45 @@
+"""Tell Ctrl-C from a ``KeyboardInterrupt`` that a plugin raises itself."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass
+class Stop:
+    """Whether a signal to stop came."""
+
+    came: bool = False
+
+
+@contextmanager
+def watched_for_stop() -> Iterator[Stop]:
+    """Note if SIGINT or SIGTERM comes during the block; the signal is handled as before.
+
+    A ``KeyboardInterrupt`` without a signal is code's own, as one in a plugin's module. Other threads than the main one
+    get no signals, so there it always is.
+    """
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: handler for number in STOPPING if callable(handler := signal.getsignal(number))}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        stop.came = True
+        before[signal.Signals(number)](number, frame)
+
+    for number in before:
+        signal.signal(number, handle)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
