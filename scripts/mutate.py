@@ -1172,9 +1172,12 @@ class Checkout:
         options = ["-o", "addopts=--import-mode=importlib", "-m", "not slow and not full", "-x", "-q"]
         command = [sys.executable, "-m", "pytest", *options, "-n", str(jobs), "-p", "no:cacheprovider", *tests]
         paths = os.pathsep.join(str(self.folder / part) for part in (".", "plugins", "leaderboard"))
-        # One thread each: workers beside each other would fight over the cores.
-        environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-        environment.pop("PYTEST_ADDOPTS", None)
+        # One thread each: workers beside each other would fight over the cores. Bytecode is shared, and kept where the
+        # environment would leave it out, since compiling torch takes longer than most of these tests.
+        bytecode = str(self.folder.parent / "bytecode")
+        environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "PYTHONPYCACHEPREFIX": bytecode}
+        for name in ("PYTEST_ADDOPTS", "PYTHONDONTWRITEBYTECODE"):
+            environment.pop(name, None)
         with self.output.open("w", encoding="utf-8") as output:
             process = subprocess.Popen(
                 command, cwd=self.folder, env=environment, stdout=output, stderr=output, start_new_session=True
