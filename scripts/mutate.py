@@ -160,7 +160,7 @@ SABOTAGES = (
         "benchsuite/training/optimization.py",
         'learning_rate * group["rate"]',
         "learning_rate",
-        "tests/training",
+        "tests/training/test_learned_feedback.py",
     ),
     Sabotage(
         "torch chooses how an optimizer loops",
@@ -230,7 +230,7 @@ SABOTAGES = (
         "benchsuite/training/step.py",
         "network.constrain()",
         "pass",
-        "tests/networks tests/training",
+        "tests/training/test_nonnegative.py",
     ),
     Sabotage(
         "a resumed run begins anew",
@@ -265,7 +265,7 @@ SABOTAGES = (
         "benchsuite/execution/measuring.py",
         'trainer.evaluate("test") if due',
         'trainer.evaluate("train") if due',
-        "tests/training",
+        "tests/execution/test_run.py",
     ),
     Sabotage(
         "feedback follows at full rate whatever ε",
@@ -286,7 +286,7 @@ SABOTAGES = (
         "benchsuite/specs/hashing.py",
         'canonical_json(strip_documentation(spec.model_dump(mode="json")))',
         'canonical_json(strip_documentation(spec.model_dump(mode="json", exclude={"seeds"})))',
-        "tests/studies",
+        "tests/studies/test_execute.py",
     ),
     Sabotage(
         "a study of a changed plugin is taken for today's",
@@ -335,77 +335,77 @@ SABOTAGES = (
         "benchsuite/specs/seeds.py",
         'f"benchsuite/{stream}/{seed}"',
         'f"benchsuite/{stream}/0"',
-        "tests/training",
+        "tests/training/test_trainer.py tests/execution/test_run.py",
     ),
     Sabotage(
         "all streams are one",
         "benchsuite/specs/seeds.py",
         'f"benchsuite/{stream}/{seed}"',
         'f"benchsuite/{seed}"',
-        "tests/training",
+        "tests/training/test_trainer.py tests/execution/test_run.py",
     ),
     Sabotage(
         "a diverged run is dropped from its row",
         "benchsuite/results/rows.py",
         "total=len(latest)",
         "total=len(counted)",
-        "tests/leaderboard",
+        "tests/leaderboard/test_site.py tests/leaderboard/test_matrix.py tests/leaderboard/test_renewal.py",
     ),
     Sabotage(
         "divergence is not noticed",
         "benchsuite/execution/training_loop.py",
         "if metrics.running_loss is None:",
         "if False:",
-        "tests/training",
+        "tests/execution/test_run.py",
     ),
     Sabotage(
         "the feedback weight is not used",
         "benchsuite/networks/maps/linear_map.py",
         "if self.feedback_weight is None:",
         "if True:",
-        "tests/properties tests/rules",
+        "tests/properties/test_feedback_path.py",
     ),
     Sabotage(
         "credit flows between segments",
         "benchsuite/credit/tape.py",
         "received_here.detach()",
         "received_here",
-        "tests/properties tests/rules",
+        "tests/properties/test_direct_credit.py tests/properties/test_feedback_path.py",
     ),
     Sabotage(
         "DFA shares trailing columns",
         "plugins/benchsuite_rules/direct_feedback_alignment.py",
         "starts = [0 if shared",
         "starts = [max(units.values()) - list(units.values())[i] if shared",
-        "tests/properties",
+        "tests/properties/test_direct_credit.py",
     ),
     Sabotage(
         "the error is not divided by the batch",
         "benchsuite/networks/criterion.py",
         "return loss, error.div_(len(targets))",
         "return loss, error",
-        "tests/properties tests/rules",
+        "tests/properties/test_direct_credit.py tests/properties/test_criteria.py",
     ),
     Sabotage(
         "a resumed run forgets the data order",
         "benchsuite/training/trainer.py",
         'self.order.set_state(state["order"])',
         "pass",
-        "tests/training",
+        "tests/training/test_trainer.py tests/execution/test_run.py",
     ),
     Sabotage(
         "a resumed run forgets the optimizer",
         "benchsuite/training/trainer.py",
         'self.optimizer.load_state_dict(state["optimizer"])',
         "pass",
-        "tests/training",
+        "tests/training/test_trainer.py tests/execution/test_run.py",
     ),
     Sabotage(
         "evaluation leaves dropout on",
         "benchsuite/training/trainer.py",
         "        self.network.eval()\n        slices_of",
         "        slices_of",
-        "tests/training",
+        "tests/training/test_trainer.py",
     ),
     Sabotage(
         "a second signal takes the record of the first",
@@ -419,63 +419,63 @@ SABOTAGES = (
         "benchsuite/execution/run.py",
         "return ending_from_error(error, self.spec.hardware.device), error",
         "raise",
-        "tests/training",
+        "tests/execution/test_run.py",
     ),
     Sabotage(
         "prose changes the hash",
         "benchsuite/specs/hashing.py",
         'plain = strip_documentation(spec.model_dump(mode="json"))',
         'plain = spec.model_dump(mode="json")',
-        "tests/specs",
+        "tests/specs/test_resolve.py tests/specs/test_experiment.py",
     ),
     Sabotage(
         "the last batch is lost",
         "benchsuite/specs/models/protocol.py",
         "return full + (1 if rest and",
         "return full + (0 if rest and",
-        "tests/training",
+        "tests/training/test_trainer.py",
     ),
     Sabotage(
         "the angle is taken over the whole batch",
         "benchsuite/diagnostics/angles.py",
         "(t.flatten(1).double() * len(t) for t in",
         "(t.flatten().unsqueeze(0).double() * len(t) for t in",
-        "tests/diagnostics",
+        "tests/diagnostics/test_credit_angle.py",
     ),
     Sabotage(
         "one step of credit goes on down the chain",
         "benchsuite/diagnostics/one_step_credit_angle.py",
         "return cut[name].clone()",
         "return output",
-        "tests/diagnostics",
+        "tests/diagnostics/test_one_step_credit_angle.py",
     ),
     Sabotage(
         "a correlation is not centred",
         "benchsuite/diagnostics/feedback_agreement.py",
         "(one - one.mean()) @ (two - two.mean())",
         "one @ two",
-        "tests/diagnostics",
+        "tests/diagnostics/test_feedback_agreement.py",
     ),
     Sabotage(
         "a cut connection counts as of unequal sign",
         "benchsuite/diagnostics/feedback_agreement.py",
         "present = signs != 0",
         "present = signs == signs",
-        "tests/diagnostics",
+        "tests/diagnostics/test_feedback_agreement.py",
     ),
     Sabotage(
         "what is not trained is left out of the network's update",
         "benchsuite/diagnostics/update_angle.py",
         "torch.zeros_like(gradient) for name",
         "gradient for name",
-        "tests/diagnostics",
+        "tests/diagnostics/test_update_angle.py",
     ),
     Sabotage(
         "a diagnostic leaves gradients on feedback weights",
         "benchsuite/diagnostics/observe.py",
         "*rule.parameters(), *rule.buffers()]",
         "*rule.parameters()]",
-        "tests/diagnostics",
+        "tests/diagnostics/test_leave_no_trace.py",
     ),
     Sabotage(
         "a pickle is loaded whatever its checksum",
@@ -552,7 +552,7 @@ SABOTAGES = (
         "benchsuite/specs/loading/resolve.py",
         "return below.merged(above) if below and above else above or below",
         "return below or above",
-        "tests/specs",
+        "tests/specs/test_resolve.py",
     ),
     Sabotage(
         "the optimizer's state for feedback is not counted",
@@ -734,14 +734,14 @@ SABOTAGES = (
         "benchsuite/conformance/audit/equal_response_weights.py",
         "own.copy_(weight)",
         "own.copy_(before)",
-        "tests/conformance/audit",
+        "tests/conformance/audit/test_held_responses.py",
     ),
     Sabotage(
         "the audit lets responses change with the weight",
         "benchsuite/conformance/audit/equal_response_weights.py",
         "held: Tensor = apply_weight(inputs, before, bias).detach()",
         "held = through_given.detach()",
-        "tests/conformance/audit",
+        "tests/conformance/audit/test_held_responses.py",
     ),
     Sabotage(
         "the audit counts no pass before training",
@@ -762,7 +762,7 @@ SABOTAGES = (
         "benchsuite/conformance/audit/trait_test.py",
         "declared == self.weaker",
         "declared != self.weaker",
-        "tests/conformance/audit",
+        "tests/conformance/audit/test_other_traits.py",
     ),
     Sabotage(
         "what patches share is divided among them",
@@ -1438,9 +1438,12 @@ class Checkout:
         options = ["-o", "addopts=--import-mode=importlib", "-m", "not slow and not full", "-x", "-q"]
         command = [sys.executable, "-m", "pytest", *options, "-n", str(jobs), "-p", "no:cacheprovider", *tests]
         paths = os.pathsep.join(str(self.folder / part) for part in (".", "plugins", "leaderboard"))
-        # One thread each: workers beside each other would fight over the cores.
-        environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-        environment.pop("PYTEST_ADDOPTS", None)
+        # One thread each: workers beside each other would fight over the cores. Bytecode is shared, and kept where the
+        # environment would leave it out, since compiling torch takes longer than most of these tests.
+        bytecode = str(self.folder.parent / "bytecode")
+        environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "PYTHONPYCACHEPREFIX": bytecode}
+        for name in ("PYTEST_ADDOPTS", "PYTHONDONTWRITEBYTECODE"):
+            environment.pop(name, None)
         with self.output.open("w", encoding="utf-8") as output:
             process = subprocess.Popen(
                 command, cwd=self.folder, env=environment, stdout=output, stderr=output, start_new_session=True

@@ -69,6 +69,7 @@ def test_a_record_says_everything_that_happened(make_spec: MakeSpec, make_run: M
     assert [e.epoch for e in record.epochs] == [1, 2, 3, 4]
     assert all(e.train and e.test and e.test.top5_error is not None for e in record.epochs)
     assert all(e.test.top5_error <= e.test.error for e in record.epochs if e.test and e.test.top5_error is not None)
+    assert {(e.train.examples, e.test.examples) for e in record.epochs if e.train and e.test} == {(96, 40)}
     assert {d.epoch for d in record.diagnostics} == {0, 2, 4}
     assert {d.segment for d in record.diagnostics} == {"conv1", "dense2"}
     assert record.network is not None
