@@ -22,6 +22,7 @@ def run_experiment(
     selected = resolve_experiment(selection, target)
     if launched_world_size() > 1:
         raise HardwareError("an experiment is made by one process; start it without torchrun")
+    options.torch_state.apply()  # an experiment is made in this process
     record = None if options.fresh else earlier_record(selected, options.store, workspace.registry)
     reused = frozenset() if record is None else frozenset({record.experiment_id})
     if record is not None:

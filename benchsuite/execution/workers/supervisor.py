@@ -172,7 +172,7 @@ def supervised(workshop: Workshop, runs: Sequence[SelectedRun], torch_state: Tor
     forked: Server | None = None
     if may_fork_here({run.spec.hardware.device for run in runs}):
         forked = _fork(workshop, runs)
-        torch_state.apply()
+    torch_state.apply()
     workshop.execute = Supervisor(workshop, forked, torch_state).make
     try:
         yield
