@@ -73,7 +73,7 @@ def may_fork_here(devices: set[str]) -> bool:
         is_own_process()
         and sys.platform.startswith("linux")
         and devices <= {"cpu"}
-        and not torch.cuda.is_initialized()
+        and not torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
         and threading.active_count() == 1
         and torch.get_num_threads() == 1
     )
