@@ -1317,13 +1317,13 @@ SABOTAGES = (
         "benchsuite/execution/workers/worker.py",
         "    request.torch_state.apply()\n",
         "    pass\n",
-        "tests/execution/hostile/test_hostile_rules.py",
+        "tests/execution/test_workers.py",
     ),
     Sabotage(
         "a worker's global streams go on from anywhere",
         "benchsuite/execution/workers/worker.py",
         "    seed_global_streams(request.selected.spec.seed)",
-        "    torch.seed()",
+        "    seed_global_streams(os.getpid())",
         "tests/execution/hostile/test_hostile_rules.py",
     ),
     Sabotage(

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchsuite.api.executors import ExecutorName, chosen_executor
 from benchsuite.api.options import PathLike, named_tracking_uri, store_folder
 from benchsuite.data.roots import find_data_root
-from benchsuite.execution.workers.isolation import TorchState, stay_forkable
+from benchsuite.execution.workers.isolation import TorchState, until_forked
 from benchsuite.records.mlflow.connection import prepare_environment
 from benchsuite.records.mlflow.uris import default_tracking_uri
 from benchsuite.records.store import RecordStore
@@ -25,6 +25,7 @@ class SessionOptions:
         fresh: ignore finished runs and checkpoints.
         executor: place where runs are made, ``"local"``, ``"inline"`` or ``"ray"``.
         torch_state: torch's global settings before plugins are loaded.
+        preparing: those until all checks are done.
 
     """
 
@@ -34,6 +35,7 @@ class SessionOptions:
     fresh: bool
     executor: ExecutorName
     torch_state: TorchState
+    preparing: TorchState
 
 
 def session_options(
@@ -59,7 +61,7 @@ def session_options(
     uri = named_tracking_uri(tracking_uri) or default_tracking_uri(records.root)
     root = find_data_root(None if data_root is None else Path(data_root))
     chosen = chosen_executor(executor)
-    torch_state = TorchState.read()
-    if chosen == "local":
-        stay_forkable()
-    return SessionOptions(records, root, None if uri == "none" else uri, fresh, chosen, torch_state)
+    state = TorchState.read()
+    preparing = until_forked(state) if chosen == "local" else state
+    preparing.apply()
+    return SessionOptions(records, root, None if uri == "none" else uri, fresh, chosen, state, preparing)

@@ -9,7 +9,6 @@ from benchsuite.api.executors import make_executor
 from benchsuite.api.progress import Progress
 from benchsuite.api.session_options import SessionOptions
 from benchsuite.execution.session import Session, SessionResult
-from benchsuite.execution.workers.isolation import undo_plugins
 from benchsuite.execution.workers.starting import can_make_workers
 from benchsuite.execution.workers.supervisor import supervised
 from benchsuite.process import stdout_to_stderr
@@ -33,9 +32,12 @@ def make_runs(
         ranks,
         make_executor(options.executor, ranks),
     )
-    undo_plugins(options.torch_state)
+    options.preparing.apply()  # whatever plugins have set when they were imported
     with stdout_to_stderr():
         session.check()
+    in_workers = options.executor == "local" and ranks.world_size == 1 and can_make_workers(session.workshop)
+    if not in_workers:
+        options.torch_state.apply()
     if not ranks.is_rank0:
         return session.execute()
     for problem in registry.problems():
@@ -44,7 +46,6 @@ def make_runs(
         progress.refused(pair)
     if not session.runs:
         return session.execute()
-    in_workers = options.executor == "local" and ranks.world_size == 1 and can_make_workers(session.workshop)
     workers = supervised(session.workshop, session.runs, options.torch_state) if in_workers else nullcontext()
     with workers, _registered(registry, progress, MlflowRecorder(warn=progress.warn)), progress:
         progress.start(len(session.runs))

@@ -23,6 +23,7 @@ def run_study(
     selected = resolve_study(selection, target, registry.study_specs)
     if launched_world_size() > 1:
         raise HardwareError("a study is made by one process; start it without torchrun")
+    options.torch_state.apply()  # a study is made in this process
     record = None if options.fresh else earlier_record(selected, options.store, registry)
     reused = frozenset() if record is None else frozenset({record.study_id})
     if record is not None:

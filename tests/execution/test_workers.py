@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import benchsuite as bs
+from benchsuite import process
+from benchsuite.execution.workers.isolation import TorchState, until_forked
 from benchsuite.records.model import RunRecord
 from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import build_registry, installed_registry
@@ -38,7 +41,7 @@ with open("executed", "a") as stream:
 import torch
 torch.set_num_threads(2)
 (torch.randn(600, 600) @ torch.randn(600, 600)).add(1).sum()
-torch.set_num_threads(1)
+torch.set_num_threads(3)
 import benchsuite as bs
 from benchsuite.api.progress import Progress
 from benchsuite.registry import hookimpl
@@ -61,10 +64,9 @@ def run(rules):
 
 from benchsuite.execution.workers import starting
 results = [run(["backprop", "feedback_alignment"])]
-server = starting._fresh[0]
-torch.set_num_threads(1)
+server = starting.fresh_server()
 results += [run(["backprop"]), run(["direct_feedback_alignment"])]
-assert starting._fresh == [server]
+assert starting.fresh_server() is server
 print(json.dumps({"found": [len(r.reused) for r in results], "events": Seen.events, "pid": os.getpid()}))
 """
 
@@ -103,6 +105,7 @@ def test_a_script_without_a_guard_is_executed_once(script: Path) -> None:
 
 def test_workers_of_a_fresh_server_make_the_records_of_the_calling_process(script: Path, tmp_path: Path) -> None:
     """Catches settings, data or random streams that differ in a worker; to the last bit."""
+    torch.set_num_threads(3)
     rules = ["backprop", "feedback_alignment", "direct_feedback_alignment"]
     here = bs.run(
         script / "tiny.yaml",
@@ -122,6 +125,17 @@ def test_events_reach_the_callers_plugins_in_order(script: Path) -> None:
     said = json.loads((script / "said").read_text())
     assert said["found"] == [0, 1, 0]
     assert said["events"] == [["started", said["pid"]], ["epoch", 1], ["epoch", 2], ["finished", "completed"]] * 3
+
+
+def test_only_a_process_that_will_be_forked_is_kept_to_one_thread(
+    script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches runs that are made in the command's own process with the one thread that a fork would have needed."""
+    monkeypatch.setattr(process, "_owned", True)
+    torch.set_num_threads(3)
+    made = bs.run(script / "tiny.yaml", rules="backprop", seeds=1, hardware="cpu", store=tmp_path, tracking_uri="none")
+    assert made.records[0].hardware.threads == 3
+    assert until_forked(TorchState.read()).threads == 1
 
 
 def test_what_was_registered_in_this_process_is_not_looked_for_in_another() -> None:

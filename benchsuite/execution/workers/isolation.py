@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import dataclass, replace
 
@@ -61,15 +62,10 @@ class TorchState:
         cudnn.enabled, cudnn.benchmark, cudnn.deterministic = self.cudnn
 
 
-def stay_forkable() -> None:
-    """Use one torch thread from now on in the command's own process, so that it can be forked later."""
-    if is_own_process() and launched_world_size() == 1:
-        torch.set_num_threads(1)
-
-
-def undo_plugins(before: TorchState) -> None:
-    """Set torch back to what it was before plugins were loaded; the number of threads stays 1 until the fork."""
-    replace(before, threads=1 if is_own_process() else before.threads).apply()
+def until_forked(state: TorchState) -> TorchState:
+    """Return the settings of a process that will be forked, until then: the command's own uses one thread."""
+    forks = hasattr(os, "fork") and is_own_process() and launched_world_size() == 1
+    return replace(state, threads=1) if forks else state
 
 
 def seed_global_streams(seed: int) -> None:

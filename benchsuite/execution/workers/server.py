@@ -10,8 +10,12 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import recv_handle
 
+# Optimizers import it at their first step, which takes seconds. Not a step instead: where there is a GPU, that would
+# initialise CUDA, which cannot be used in a child then.
+import torch._dynamo  # noqa: F401
+
 from benchsuite.execution.workers.messages import Ended, Request, Started
-from benchsuite.execution.workers.worker import MakeRunState, preload, work
+from benchsuite.execution.workers.worker import MakeRunState, work
 
 
 def serve(control: Connection, prepare: Callable[[Request], None], make_run_state: MakeRunState) -> None:
@@ -31,7 +35,6 @@ def serve(control: Connection, prepare: Callable[[Request], None], make_run_stat
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Kept for the worker until it can handle it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    preload()
     gc.freeze()
     worker: int | None = None
     while True:

@@ -38,12 +38,14 @@ class Server:
     Attributes:
         control: connection to it.
         is_lost: True if it has ended by itself.
+        in_use: held while it has a worker, for callers with several threads.
 
     """
 
     def __init__(self, control: Connection, reap: Callable[[], object]) -> None:
         self.control = control
         self.is_lost = False
+        self.in_use = threading.Lock()
         self._reap = reap
 
     def close(self) -> None:
@@ -71,6 +73,7 @@ def may_fork_here(devices: set[str]) -> bool:
         is_own_process()
         and sys.platform.startswith("linux")
         and devices <= {"cpu"}
+        and not torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
         and threading.active_count() == 1
         and torch.get_num_threads() == 1
     )
@@ -102,13 +105,14 @@ def fork_server(prepare: Callable[[Request], None], make_run_state: MakeRunState
     return Server(ours, lambda: os.waitpid(pid, 0))
 
 
-_fresh: list[Server] = []
-"""The fresh server of this process, kept for later sessions: it has imported torch, which takes seconds."""
+_fresh: dict[int, Server] = {}
+"""The fresh server of this process, by its id: a child that the caller forks must not use it. It is kept for later
+sessions, because it has imported torch, which takes seconds."""
 
 
 def fresh_server() -> Server:
     """Return the fresh server of this process; start it if there is none."""
-    if not _fresh:
+    if os.getpid() not in _fresh:
         ours, theirs = Pipe()
         process = subprocess.Popen(
             [sys.executable, "-c", BOOT, str(theirs.fileno()), json.dumps(sys.path)],
@@ -118,14 +122,15 @@ def fresh_server() -> Server:
             start_new_session=True,
         )
         theirs.close()
-        _fresh.append(Server(ours, process.wait))
-    return _fresh[0]
+        _fresh[os.getpid()] = Server(ours, process.wait)
+    return _fresh[os.getpid()]
 
 
 def forget_fresh_server() -> None:
     """Close the fresh server, if there is one; the next session starts another."""
-    while _fresh:
-        _fresh.pop().close()
+    server = _fresh.pop(os.getpid(), None)
+    if server is not None:
+        server.close()
 
 
 atexit.register(forget_fresh_server)

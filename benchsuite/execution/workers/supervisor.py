@@ -81,14 +81,16 @@ class Supervisor:
         for left in reversed(range(ATTEMPTS)):
             began = datetime.now(UTC)
             kills = memory_kills()
-            attempt = Attempt(self._server(), request, run.state.emit)
-            try:
-                attempt.follow()
-            except KeyboardInterrupt:
-                raise self._interrupted(attempt, run, request) from None
-            except BaseException:  # of an event's plugin: the worker must not be left alone
-                self._interrupted(attempt, run, request)
-                raise
+            server = self._server()
+            with server.in_use:
+                attempt = Attempt(server, request, run.state.emit)
+                try:
+                    attempt.follow()
+                except KeyboardInterrupt:
+                    raise self._interrupted(attempt, run, request) from None
+                except BaseException:  # of an event's plugin: the worker must not be left alone
+                    self._interrupted(attempt, run, request)
+                    raise
             if attempt.outcome is not None:
                 return _record_of(attempt, run)
             run.state.store.release_lock(run.id)
@@ -172,7 +174,7 @@ def supervised(workshop: Workshop, runs: Sequence[SelectedRun], torch_state: Tor
     forked: Server | None = None
     if may_fork_here({run.spec.hardware.device for run in runs}):
         forked = _fork(workshop, runs)
-        torch_state.apply()
+    torch_state.apply()
     workshop.execute = Supervisor(workshop, forked, torch_state).make
     try:
         yield

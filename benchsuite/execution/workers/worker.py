@@ -21,8 +21,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import torch
-
 from benchsuite.errors import BenchsuiteError, InterruptedRunError, RunningElsewhereError, TimeBudgetSpentError
 from benchsuite.execution.interruption import interruptions_deferred
 from benchsuite.execution.run import Run
@@ -217,14 +215,3 @@ def _watch(run: Run, line: Line) -> None:
     signal.signal(signal.SIGTERM, stop)
     # Blocked by the server, so that none meets a worker that is not ready for it.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-
-
-def preload() -> None:
-    """Do in the server what every run does first and what takes long: torch imports much at the first optimizer step.
-
-    A backward pass is left to the workers, because it starts threads where there is a GPU.
-    """
-    weight = torch.nn.Parameter(torch.zeros(2, 2))
-    weight.grad = torch.zeros(2, 2)
-    for kind in (torch.optim.SGD, torch.optim.Adam):
-        kind([weight], lr=0.0).step()

@@ -78,7 +78,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     done = subprocess.run(
         [sys.executable, "-c", QUICKLY, "run", "tiny.yaml", *options, "--tracking-uri", "none", "--store", "store"],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(site), "HOSTILE_FOLDER": str(folder), "BENCHSUITE_EXECUTOR": "local"},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]),
+            "HOSTILE_FOLDER": str(folder),
+            "BENCHSUITE_EXECUTOR": "local",
+        },
         capture_output=True,
         text=True,
         timeout=600,
