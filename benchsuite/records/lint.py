@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from benchsuite.records.absolute_paths import absolute_paths
 from benchsuite.records.checks import identity_of, inconsistencies
 from benchsuite.records.experiment import ExperimentRecord
 from benchsuite.records.model import RunRecord
@@ -55,7 +56,7 @@ def lint_folder(folder: Path) -> LintReport:
     """Read every file of a folder of records and return the findings for a reviewer.
 
     Problems are: unreadable files, wrong names and hashes, duplicates, several tracks in one folder, missing seeds of a
-    row, uncommitted code, and other files. Data without the published checksums are a note.
+    row, uncommitted code, absolute paths, and other files. Data without the published checksums are a note.
     """
     records: dict[Path, RunRecord | ExperimentRecord] = {}
     findings: list[Finding] = []
@@ -80,6 +81,11 @@ def lint_folder(folder: Path) -> LintReport:
 
 def _alone(record: RunRecord | ExperimentRecord, path: Path) -> Iterator[str]:
     yield from inconsistencies(record, path)
+    for field, found in absolute_paths(record):
+        remedy = (
+            "give it relative to the data root" if field.startswith("spec.") else "`export --without-paths` cuts it"
+        )
+        yield f"absolute path: {field} names {found}, which is of one machine; {remedy}"
     if record.environment.git_dirty:
         yield f"git state: made with changes that commit {record.environment.git_commit or 'unknown'} does not have"
 

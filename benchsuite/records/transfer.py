@@ -34,13 +34,20 @@ class Transfer:
         return not self.conflicts and not self.refused
 
 
-def transfer(sources: Iterable[Path], place: Callable[[Record], Path], *, replace: bool = False) -> Transfer:
+def transfer(
+    sources: Iterable[Path],
+    place: Callable[[Record], Path],
+    *,
+    replace: bool = False,
+    change: Callable[[Record], Record] | None = None,
+) -> Transfer:
     """Copy each record to its place; each file is written atomically.
 
     Args:
         sources: files of records of runs or experiments.
         place: returns the path of a record's copy.
         replace: overwrite an existing, different record instead of reporting a conflict.
+        change: returns what is written of a record; None to write it as it is.
 
     Raises:
         StoreError: if a folder cannot be written.
@@ -56,6 +63,7 @@ def transfer(sources: Iterable[Path], place: Callable[[Record], Path], *, replac
             done.refused.append(BrokenRecord(source, "; ".join(problems)))
             continue
         path = place(record)
+        record = change(record) if change else record
         if read_document(path) == record:
             done.unchanged.append(path)
         elif replace:
