@@ -11,7 +11,10 @@ from benchsuite.records.lint import LintReport, lint_folder
 
 
 def lint(folder: PathLike) -> LintReport:
-    """Check a folder of records: broken files, names, hashes, duplicates, mixed tracks, missing seeds, dirty code.
+    """Check a folder of records for a reviewer.
+
+    Finds broken files, wrong names and hashes, contradictions, duplicates, mixed tracks, missing seeds, uncommitted
+    code and absolute paths.
 
     Args:
         folder: folder of records; its subfolders are checked too.

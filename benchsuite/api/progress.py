@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from benchsuite.api.display import SafeConsole
 from benchsuite.execution.compatibility import RefusedPair
 from benchsuite.records.model import EpochMetrics, RunRecord
 from benchsuite.records.study import StudyRecord
@@ -61,7 +62,7 @@ class ProgressDisplay(Progress):
     """Progress on a console: bars in a terminal, one line per run elsewhere."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True, highlight=False)
+        self.console = console or SafeConsole(stderr=True, highlight=False)
         self.name = ""
         self.total = 0
         self.steps = 0

@@ -6,7 +6,6 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from benchsuite.api.options import PathLike, Paths, as_paths, named_tracking_uri, store_folder
@@ -116,10 +115,10 @@ def serve_site(folder: PathLike, *, port: int = 8000, ready: Callable[[str], Non
         BenchsuiteError: if the port is taken.
 
     """
-    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+    from benchsuite.api.site_server import make_server
 
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), partial(SimpleHTTPRequestHandler, directory=str(folder)))
+        server = make_server(Path(folder), port)
     except OSError as error:
         raise BenchsuiteError(f"cannot listen on port {port}: {error.strerror}; try --port 0") from error
     with server:

@@ -69,4 +69,6 @@ def _code_of(act: Callable[[], int]) -> int:
 
 
 def _say(message: str) -> None:
-    sys.stderr.write(f"benchsuite: {message}\n")
+    from benchsuite.api.display import printable  # late: only a message needs it
+
+    sys.stderr.write(f"benchsuite: {printable(message)}\n")

@@ -118,22 +118,26 @@ def chosen_seeds(count: int | None, indices: list[int] | None) -> int | list[int
 
 def print_json(value: Any) -> None:
     """Print data as JSON on stdout."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    from benchsuite.api.display import UNPRINTABLE
+
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    # JSON escapes most control characters itself, but not all that a terminal obeys.
+    sys.stdout.write(UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
 def output() -> Console:
     """Return the console for results, on stdout."""
-    from rich.console import Console
+    from benchsuite.api.display import SafeConsole
 
     # A pipe has no width; tables in it must not be cut to 80 columns.
-    return Console(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty(), highlight=False)
+    return SafeConsole(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty(), highlight=False)
 
 
 def messages() -> Console:
     """Return the console for progress and remarks, on stderr."""
-    from rich.console import Console
+    from benchsuite.api.display import SafeConsole
 
-    return Console(stderr=True, highlight=False)
+    return SafeConsole(stderr=True, highlight=False)
 
 
 def show(parts: Iterable[Part]) -> None:

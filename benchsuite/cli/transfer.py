@@ -30,12 +30,18 @@ def export(
         ),
     ] = None,
     replace: ReplaceOption = False,
+    without_paths: Annotated[
+        bool,
+        typer.Option("--without-paths", help="Cut absolute paths in commands, reasons and tracebacks to file names."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Copy a store's records into a folder for review, one file per run. A different record there is left as it is."""
     from benchsuite.api.transfers import export
 
-    done = export(out, store=store, tracks=tracks, from_mlflow=from_mlflow, replace=replace)
+    done = export(
+        out, store=store, tracks=tracks, from_mlflow=from_mlflow, replace=replace, without_paths=without_paths
+    )
     return _report(done, out, as_json)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from benchsuite.records.absolute_paths import absolute_paths
 from benchsuite.records.checks import identity_of, inconsistencies
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_record, read_study
@@ -58,7 +59,7 @@ def lint_folder(folder: Path, check_study: CheckStudy = lambda _record: []) -> L
     """Read every file of a folder of records and return the findings for a reviewer.
 
     Problems are: unreadable files, wrong names and hashes, duplicates, several tracks in one folder, missing seeds of a
-    row, uncommitted code, and other files. Data without the published checksums are a note.
+    row, uncommitted code, absolute paths, and other files. Data without the published checksums are a note.
 
     Args:
         folder: the folder.
@@ -90,6 +91,11 @@ def lint_folder(folder: Path, check_study: CheckStudy = lambda _record: []) -> L
 
 def _alone(record: RunRecord | StudyRecord, path: Path) -> Iterator[str]:
     yield from inconsistencies(record, path)
+    for field, found in absolute_paths(record):
+        remedy = (
+            "give it relative to the data root" if field.startswith("spec.") else "`export --without-paths` cuts it"
+        )
+        yield f"absolute path: {field} names {found}, which is of one machine; {remedy}"
     if record.environment.git_dirty:
         yield f"git state: made with changes that commit {record.environment.git_commit or 'unknown'} does not have"
 

@@ -40,6 +40,7 @@ def transfer(
     path_of: Callable[[Record], Path],
     *,
     replace: bool = False,
+    change: Callable[[Record], Record] | None = None,
     check_study: CheckStudy = lambda _record: [],
 ) -> Transfer:
     """Copy each record to its place; each file is written atomically.
@@ -48,6 +49,7 @@ def transfer(
         sources: files of records of runs or studies.
         path_of: returns the path of a record's copy.
         replace: overwrite an existing, different record instead of reporting a conflict.
+        change: returns what is written of a record; None to write it as it is.
         check_study: returns the problems of a study's result, which only the plugin of its kind can check.
 
     Raises:
@@ -65,6 +67,7 @@ def transfer(
             done.refused.append(BrokenRecord(source, "; ".join(problems)))
             continue
         path = path_of(record)
+        record = change(record) if change else record
         if read_document(path) == record:
             done.unchanged.append(path)
         elif replace:

@@ -237,6 +237,8 @@ def resolve_parts(
                 node = apply_override(node, override.path[1:], override.value)
         parts[part], found = check(adapter_of(part), node, prefix=part, shape=shape)
         problems += found
+        if part == "diagnostics" and not found:
+            problems += _unknown_diagnostics(node, directory)
     config = dig(settings, "config") or Node({}, track.mark)
     for override in overrides:
         path, shown = override.path, override.shown
@@ -253,6 +255,21 @@ def resolve_parts(
     except SpecError as error:
         problems += [_placed(p, config, rule) for p in error.problems]
     return parts, problems
+
+
+def _unknown_diagnostics(node: Node, directory: RuleDirectory) -> list[Problem]:
+    """Return a problem for each diagnostic that nothing installed provides."""
+    names = node.get("names")
+    known = directory.diagnostics
+    return [
+        entry.mark.problem(
+            f"no diagnostic '{entry.value}'{nearest(entry.value, known)} (`benchsuite list diagnostics` shows all "
+            f"{len(known)})",
+            f"diagnostics.names.{position}",
+        )
+        for position, entry in enumerate(names.value if names else ())
+        if entry.value not in known
+    ]
 
 
 def _placed(problem: Problem, config: Node, rule: str) -> Problem:
