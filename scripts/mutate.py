@@ -709,6 +709,20 @@ SABOTAGES = (
         "tests/fidelity/test_gait_angles.py",
     ),
     Sabotage(
+        "a precision audit trusts float64",
+        "benchsuite/conformance/audit/precision.py",
+        "        _round_once(network)\n",
+        "",
+        "tests/conformance/audit/test_precision.py",
+    ),
+    Sabotage(
+        "the same noise is another in float64",
+        "benchsuite/credit/stream.py",
+        "dtype = torch.float32 if like.dtype == torch.float64 else like.dtype",
+        "dtype = like.dtype",
+        "tests/conformance/audit/test_precision.py",
+    ),
+    Sabotage(
         "targets are precise and activations are not",
         "benchsuite/credit/targets.py",
         "was_exact = all(output.dtype == precision for output in tape.outputs.values())",

@@ -250,6 +250,18 @@ class Rule(nn.Module, ABC, Generic[ConfigT]):
         state_numel = 0 if cls.traits.hidden_update_is_backprop else sum(segment.parameters for segment in senders)
         return CreditWork(per_example=sum(segment.macs for segment in senders), state_numel=state_numel)
 
+    @classmethod
+    def reference_config(
+        cls,
+        config: ConfigT,  # type: ignore[misc]  # as in credit_work
+    ) -> RuleConfig:
+        """Return the hyperparameters under which the same credit is worked out most exactly, for the precision audit.
+
+        Override if some of them change no more than the arithmetic: a precision, or a form that is equal in exact
+        arithmetic. The rule's saved state must be the same under both.
+        """
+        return config
+
     def attach(self, network: Network, generator: Generator) -> None:
         """Attach the rule to a network; called once. Override to make feedback weights, after ``super().attach``.
 
