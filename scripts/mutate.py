@@ -709,6 +709,20 @@ SABOTAGES = (
         "tests/fidelity/test_gait_angles.py",
     ),
     Sabotage(
+        "a rule runs in a number format that decides its credit",
+        "benchsuite/execution/compatibility.py",
+        "if FORMATS.index(precision) >= FORMATS.index(traits.min_precision):",
+        "if True:",
+        "tests/execution/test_refusals.py",
+    ),
+    Sabotage(
+        "a last batch of one is planned under batch norm",
+        "benchsuite/execution/compatibility.py",
+        "                require_batches_for_norms(spec, found, data.train_examples)\n",
+        "",
+        "tests/execution/test_refusals.py",
+    ),
+    Sabotage(
         "a precision audit trusts float64",
         "benchsuite/conformance/audit/precision.py",
         "        _round_once(network)\n",

@@ -37,6 +37,7 @@ from typing_extensions import TypeVar  # from Python 3.13, with defaults
 
 from benchsuite.errors import IncompatibleError
 from benchsuite.specs.models.base import HashedModel
+from benchsuite.specs.models.hardware import Precision as HardwarePrecision
 
 if TYPE_CHECKING:
     from benchsuite.networks.criterion import Criterion
@@ -71,6 +72,8 @@ class RuleTraits(BaseModel):
     """Kinds of linear maps that the rule works with; None for any that keeps the contract of ``LinearMap``."""
     min_hidden_segments: int = 0
     """Minimum number of segments before the readout."""
+    min_precision: HardwarePrecision = "bf16"
+    """Coarsest number format of matrix products in which the rule works: ``bf16``, ``tf32`` or ``fp32``."""
 
     # --- claims ---
     trains_hidden: bool = True

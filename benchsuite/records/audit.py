@@ -124,6 +124,8 @@ class RuleNeeds(RecordModel):
     """Names of the linear maps that it supports; None for any."""
     min_hidden_segments: int
     """The smallest number of segments before the readout."""
+    min_precision: str = ""
+    """The coarsest number format of matrix products that it supports; empty in audits made before this field."""
     learns_feedback: bool
     """True if it may have feedback weights that the optimizer updates."""
 
