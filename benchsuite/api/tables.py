@@ -106,6 +106,26 @@ def audit_table(done: RuleAudit) -> Table:
     return shown
 
 
+def precision_table(done: RuleAudit) -> Table:
+    """Return the table of one rule's updates beside float64: each track and segment."""
+    shown = Table(
+        title=f"{escape(done.rule)} · beside float64", title_justify="left", title_style="bold", header_style="dim"
+    )
+    for column in ("track", "format", "segment"):
+        shown.add_column(column)
+    for column in ("relative difference", "angle °"):
+        shown.add_column(column, justify="right")
+    for found in done.precision:
+        for seen in found.segments:
+            colour = "red" if seen.relative_difference > found.threshold else "green"
+            angle = "" if seen.angle_deg is None else f"{seen.angle_deg:.2g}"
+            difference = f"[{colour}]{seen.relative_difference:.2g}[/]"
+            shown.add_row(escape(found.track), escape(found.number_format), escape(seen.segment), difference, angle)
+        if not found.segments:
+            shown.add_row(escape(found.track), escape(found.number_format), "", "", "")
+    return shown
+
+
 def _evidence(audited: TraitAudit) -> tuple[str, str]:
     strongest = audited.strongest
     if strongest is None:

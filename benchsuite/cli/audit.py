@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchsuite.cli.options import JsonOption, complete_rule, print_json, show
+from benchsuite.cli.options import (
+    DataRootOption,
+    HardwareOption,
+    JsonOption,
+    SetOption,
+    SpecsOption,
+    TierOption,
+    complete_rule,
+    print_json,
+    show,
+)
 
 if TYPE_CHECKING:
     from benchsuite.records.audit import RuleAudit, TraitAudit
@@ -21,17 +31,32 @@ def audit(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write one JSON file per rule into this folder, for the leaderboard.")
     ] = None,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--precision",
+            metavar="TRACK",
+            help="Also compare updates on this track's initial state with float64; may be repeated.",
+        ),
+    ] = None,
+    tier: TierOption = None,
+    overrides: SetOption = None,
+    hardware: HardwareOption = "auto",
+    data_root: DataRootOption = None,
+    specs: SpecsOption = None,
     as_json: JsonOption = False,
 ) -> int:
     """Test what rules declare of themselves. Exit code 1 if a trait is contradicted or a rule crashes."""
     from benchsuite.api.audits import audit_rules
-    from benchsuite.api.tables import audit_table
+    from benchsuite.api.precision import PrecisionOptions
+    from benchsuite.api.tables import audit_table, precision_table
 
+    options = PrecisionOptions(tuple(precision or ()), tier, overrides, hardware, data_root, specs)
     audits = []
-    for done in audit_rules(rules, out=out):
+    for done in audit_rules(rules, out=out, precision=options):
         audits.append(done)
         if not as_json:
-            show([audit_table(done)])
+            show([audit_table(done), *([precision_table(done)] if done.precision else [])])
     if as_json:
         print_json([done.model_dump(mode="json") for done in audits])
     else:
@@ -45,6 +70,7 @@ def _print_summary(audits: list[RuleAudit]) -> None:
         untested = [each.trait for each in done.traits if each.verdict == "not_tested"]
         if untested:
             show([f"{done.rule}: not tested: {', '.join(untested)}"])
+        show(f"{done.rule} on {found.track}: {found.verdict}" for found in done.precision)
     if not any(done.failed for done in audits):
         show([f"{len(audits)} {'rule' if len(audits) == 1 else 'rules'} audited, no trait contradicted"])
 

@@ -93,6 +93,14 @@ class TargetRule(Rule[TargetConfigT]):
             workspace_numel_per_example=units * (4 if is_wide else 1),
         )
 
+    @classmethod
+    def reference_config(
+        cls,
+        config: TargetConfigT,  # type: ignore[misc]  # as in Rule
+    ) -> RuleConfig:
+        """Return the config with differences in float64, in which nothing is lost in rounding."""
+        return config.model_copy(update={"form": "differences", "precision": "float64"})
+
     def attach(self, network: Network, generator: Generator) -> None:
         """Attach to the network; nothing is drawn."""
         super().attach(network, generator)

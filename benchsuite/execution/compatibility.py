@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchsuite.credit.rule import Rule, incompatibilities
+from benchsuite.credit.rule import Rule, RuleTraits, incompatibilities
 from benchsuite.errors import PluginError, Problem, ShapeError, SpecError
+from benchsuite.execution.batch_sizes import require_batches_for_norms
 from benchsuite.networks.run_shapes import shapes_of_run
 from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.registry.manager import Origin, Registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.specs.models.architecture import PluginArchitecture
 from benchsuite.specs.models.dataset import DatasetSpec
+from benchsuite.specs.models.hardware import Precision
 from benchsuite.specs.models.track import RunSpec
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ class LaidOutRun:
         data: shape of its data set.
         rule: class of its rule.
         shapes: shapes of its network.
-        refused: reasons why the rule cannot work in the network, one sentence each; empty if it can.
+        refused: reasons why the rule cannot work in the network or the number format, one sentence each; empty if it
+            can.
 
     """
 
@@ -92,14 +95,17 @@ def lay_out(
         builders = _builders_of(spec, registry)
         try:
             if network not in all_shapes:
-                all_shapes[network] = shapes_of_run(spec, data.input_shape, data.classes, registry.architectures)
+                found = shapes_of_run(spec, data.input_shape, data.classes, registry.architectures)
+                require_batches_for_norms(spec, found, data.train_examples)
+                all_shapes[network] = found
         except ShapeError as error:
             problems[f"architecture '{spec.architecture.name}' on {spec.dataset.name}: {error}"] = None
             continue
         except PluginError as error:
             raise PluginError(f"{error} (provided by {' and '.join(map(str, builders))})") from error
         shapes = all_shapes[network]
-        laid_out.append(LaidOutRun(run, data, rule, shapes, tuple(incompatibilities(rule.traits, shapes))))
+        refused = (*incompatibilities(rule.traits, shapes), *_too_coarse(rule.traits, spec.hardware.precision))
+        laid_out.append(LaidOutRun(run, data, rule, shapes, refused))
     if problems:
         raise SpecError([Problem(message) for message in problems])
     return laid_out
@@ -112,6 +118,20 @@ def _builders_of(spec: RunSpec, registry: Registry) -> list[Origin]:
     for name in names:
         registry.architecture(name)
     return [registry.origins["architecture", name] for name in dict.fromkeys(names)]
+
+
+FORMATS: tuple[Precision, ...] = ("bf16", "tf32", "fp32")
+"""Number formats of matrix products, the coarsest first."""
+
+
+def _too_coarse(traits: RuleTraits, precision: Precision) -> list[str]:
+    """Return the reason why a run's number format is too coarse for a rule; empty if it is not."""
+    if FORMATS.index(precision) >= FORMATS.index(traits.min_precision):
+        return []
+    return [
+        f"needs products in {traits.min_precision} or finer, since rounding would decide its credit; "
+        f"hardware.precision is {precision}"
+    ]
 
 
 def _network_key(spec: RunSpec) -> str:

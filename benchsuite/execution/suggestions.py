@@ -24,8 +24,8 @@ from benchsuite.specs.models.dataset import DatasetSpec
 def fitting_tracks(run: LaidOutRun, library: SpecLibrary, registry: Registry, count: int = 3) -> list[str]:
     """Return a few tracks on which the rule of a refused run works, those with the most similar names first.
 
-    Skipped are networks of torchvision and of plugins, whose modules would have to be built, and data sets that would
-    have to be read.
+    None are named if the rule works in this network. Skipped are networks of torchvision and of plugins, whose modules
+    would have to be built, and data sets that would have to be read.
 
     Args:
         run: the refused run.
@@ -34,6 +34,8 @@ def fitting_tracks(run: LaidOutRun, library: SpecLibrary, registry: Registry, co
         count: maximum number to return.
 
     """
+    if not incompatibilities(run.rule.traits, run.shapes):
+        return []  # refused for the hardware's number format, which no other track changes
     refused_on = run.selected.spec.track
     words = set(refused_on.split("-"))
 

@@ -113,6 +113,25 @@ def test_an_unknown_rule_is_answered_before_any_is_audited(command: Command):
     assert "no rule 'gevbb'; did you mean 'gevb'?" in done.err
 
 
+def test_a_track_adds_a_comparison_with_float64(command: Command, tmp_path: Path):
+    """Would catch an option that is taken and measures nothing; a rule that does not fit the track says why."""
+    out = tmp_path / "audits"
+    done = command("audit", "readout_only", "gevb", "--precision", "digits-fc", "--tier", "smoke", "--out", str(out))
+    assert done.code == 0
+    assert "readout_only on digits-fc: the update is within" in done.out
+    assert "gevb on digits-fc: not measured: gevb: needs a network of form vectorized" in done.out
+    (gevb, readout_only) = read_audits(out)
+    assert [(seen.segment, seen.relative_difference > 0) for seen in readout_only.precision[0].segments]
+    assert gevb.precision[0].segments == ()
+
+
+def test_an_unknown_track_is_answered_before_any_rule_is_audited(command: Command):
+    done = command("audit", "readout_only", "--precision", "digits-fcc")
+    assert done.code == 2
+    assert done.out == ""
+    assert "digits-fc" in done.err
+
+
 def test_all_rules_are_audited_if_none_is_named(command: Command, registry: Registry, monkeypatch: pytest.MonkeyPatch):
     for name in set(registry.rules) - {"gevb", "readout_only"}:
         monkeypatch.delitem(registry.rules, name)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from benchsuite.records.audit import Observation, RuleAudit, RuleNeeds, TraitAudit
+from benchsuite.records.audit import (
+    Observation,
+    PrecisionAudit,
+    RuleAudit,
+    RuleNeeds,
+    SegmentPrecision,
+    TraitAudit,
+)
 from benchsuite.records.store import BrokenRecord
 from benchsuite.results.tables import summarize
 from benchsuite_leaderboard.compare import pairs_of
@@ -49,6 +56,29 @@ def test_a_contradicted_trait_is_on_the_rules_page(make_seeds, audit_of):
     assert "contradicted" in pages["rules.html"]
     assert "No record of it here" in pages["rules/unrun.html"]
     assert "vectorized" in pages["rules/unrun.html"]
+
+
+def test_a_rule_that_its_number_format_decides_says_so_on_its_page(make_seeds, audit_of):
+    seen = SegmentPrecision(segment="dense1", relative_difference=0.59, angle_deg=36)
+    found = PrecisionAudit(
+        track="square",
+        tier="quick",
+        seed=0,
+        examples=128,
+        config={"form": "<targets>"},
+        reference_config={},
+        number_format="fp32",
+        threshold=0.1,
+        segments=(seen, seen.model_copy(update={"segment": "dense2", "relative_difference": 0.01})),
+    )
+    near = found.model_copy(update={"track": "other", "segments": found.segments[1:]})
+    refused = found.model_copy(update={"track": "third", "segments": (), "reason": "needs <another> network"})
+    audit = audit_of("fa").model_copy(update={"precision": (found, near, refused)})
+    page = pages_of(make_seeds("fa", [0.1, 0.2]), audits=[audit])["rules/fa.html"]
+    assert "On square, the number format decides the update: 0.59 of its length from float64 (fp32, dense1)" in page
+    assert "On other" not in page
+    assert "not measured: needs &lt;another&gt; network" in page
+    assert "<targets>" not in page
 
 
 def test_a_rule_without_an_audit_says_how_to_make_one(make_seeds):

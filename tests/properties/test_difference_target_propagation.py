@@ -63,7 +63,7 @@ def noise_to_come(rule, tape):
     """Return the noise of the next step, segment by segment in forward order."""
     generator, sd = rule.stream.ahead(tape.logits.device), rule.config.noise_standard_deviation
     return {
-        name: sd * torch.randn(tape.inputs[name].shape, dtype=torch.float64, generator=generator).numpy()
+        name: sd * torch.randn(tape.inputs[name].shape, generator=generator).double().numpy()
         for name in rule.decoders.by_segment
     }
 

@@ -63,6 +63,7 @@ def _needs(traits: RuleTraits) -> RuleNeeds:
         topologies=tuple(sorted(traits.topologies)),
         map_kinds=None if traits.map_kinds is None else tuple(sorted(traits.map_kinds)),
         min_hidden_segments=traits.min_hidden_segments,
+        min_precision=traits.min_precision,
         learns_feedback=traits.learns_feedback,
     )
 
