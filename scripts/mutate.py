@@ -1427,8 +1427,8 @@ SABOTAGES = (
     Sabotage(
         "a worker sends no events",
         "benchsuite/execution/workers/fresh.py",
-        "    return workshop.run_of(request.selected, emit=emit)",
-        "    return workshop.run_of(request.selected)",
+        "    return factory.run_of(request.selected, emit=emit)",
+        "    return factory.run_of(request.selected)",
         "tests/execution/test_workers.py",
     ),
     Sabotage(

@@ -35,7 +35,7 @@ def make_runs(
     options.preparing.apply()  # whatever plugins have set when they were imported
     with stdout_to_stderr():
         session.check()
-    in_workers = options.executor == "local" and ranks.world_size == 1 and can_make_workers(session.workshop)
+    in_workers = options.executor == "local" and ranks.world_size == 1 and can_make_workers(session.factory)
     if not in_workers:
         options.torch_state.apply()
     if not ranks.is_rank0:
@@ -46,7 +46,7 @@ def make_runs(
         progress.refused(pair)
     if not session.runs:
         return session.execute()
-    workers = supervised(session.workshop, session.runs, options.torch_state) if in_workers else nullcontext()
+    workers = supervised(session.factory, session.runs, options.torch_state) if in_workers else nullcontext()
     with workers, _registered(registry, progress, MlflowRecorder(warn=progress.warn)), progress:
         progress.start(len(session.runs))
         return session.execute(options.tracking_uri)

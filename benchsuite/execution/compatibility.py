@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class LaidOutRun:
+class RunWithShapes:
     """A run with the shapes of its network.
 
     Attributes:
@@ -66,9 +66,9 @@ class RefusedPair:
         return f"refused: {self.rule} on {self.track}: {'; '.join(self.reasons)}{hint}"
 
 
-def lay_out(
+def infer_shapes(
     runs: Sequence[SelectedRun], registry: Registry, shape_of: Callable[[DatasetSpec], DataShape]
-) -> list[LaidOutRun]:
+) -> list[RunWithShapes]:
     """Return every run with the shapes of its network and the reasons why its rule cannot work in it, if any.
 
     Args:
@@ -84,7 +84,7 @@ def lay_out(
     data_shapes: dict[str, DataShape] = {}
     all_shapes: dict[str, NetworkShapes] = {}
     problems: dict[str, None] = {}
-    laid_out = []
+    with_shapes = []
     for run in runs:
         spec = run.spec
         dataset = spec.dataset.model_dump_json()
@@ -105,10 +105,10 @@ def lay_out(
             raise PluginError(f"{error} (provided by {' and '.join(map(str, builders))})") from error
         shapes = all_shapes[network]
         refused = (*incompatibilities(rule.traits, shapes), *_too_coarse(rule.traits, spec.hardware.precision))
-        laid_out.append(LaidOutRun(run, data, rule, shapes, refused))
+        with_shapes.append(RunWithShapes(run, data, rule, shapes, refused))
     if problems:
         raise SpecError([Problem(message) for message in problems])
-    return laid_out
+    return with_shapes
 
 
 def _builders_of(spec: RunSpec, registry: Registry) -> list[Origin]:
@@ -138,15 +138,19 @@ def _network_key(spec: RunSpec) -> str:
     return spec.model_dump_json(include={"dataset", "architecture", "pretraining", "protocol"})
 
 
-def refused_pairs(laid_out: Sequence[LaidOutRun], fitting: Callable[[LaidOutRun], Sequence[str]]) -> list[RefusedPair]:
+def refused_pairs(
+    with_shapes: Sequence[RunWithShapes], fitting: Callable[[RunWithShapes], Sequence[str]]
+) -> list[RefusedPair]:
     """Return each refused pair of track and rule once, for all its seeds together.
 
     Args:
-        laid_out: all runs of a request.
+        with_shapes: all runs of a request.
         fitting: finds tracks on which a refused run's rule works.
 
     """
-    first = {(run.selected.spec.track, run.selected.spec.rule.name): run for run in reversed(laid_out) if run.refused}
+    first = {
+        (run.selected.spec.track, run.selected.spec.rule.name): run for run in reversed(with_shapes) if run.refused
+    }
     return [
         RefusedPair(track, rule, run.refused, tuple(fitting(run))) for (track, rule), run in reversed(first.items())
     ]

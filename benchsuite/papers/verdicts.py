@@ -25,12 +25,12 @@ def judge(claims: Iterable[ClaimCases], records: Iterable[RunRecord]) -> list[Cl
     range. With fewer seeds per side than the claim's minimum (3 or more), or a failed seed, nothing is decided.
     """
     index = RecordIndex(records)
-    return [_judge_claim(laid_out, index) for laid_out in claims]
+    return [_judge_claim(expanded, index) for expanded in claims]
 
 
-def _judge_claim(laid_out: ClaimCases, index: RecordIndex) -> ClaimVerdict:
-    claim = laid_out.claim
-    cases = tuple(_judge_case(case, claim.minimum_seeds, index) for case in laid_out.cases)
+def _judge_claim(expanded: ClaimCases, index: RecordIndex) -> ClaimVerdict:
+    claim = expanded.claim
+    cases = tuple(_judge_case(case, claim.minimum_seeds, index) for case in expanded.cases)
     for tier in claim.tiers:
         verdict = conjunction([case.verdict for case in cases if case.tier == tier])
         if verdict != "not_enough_records":

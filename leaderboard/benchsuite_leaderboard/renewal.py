@@ -49,7 +49,7 @@ def track_jobs(
         staging: folder to write pages to.
 
     """
-    metrics = frozenset(case.comparison.metric for laid_out in papers.claims for case in laid_out.cases)
+    metrics = frozenset(case.comparison.metric for expanded in papers.claims for case in expanded.cases)
     deciding = [(spec.track, conditions(spec)) for spec in _deciding_specs(papers)]
     around = [frame.title, frame.has_claims, frame.has_studies]
     everywhere = _hash([__version__, generator_hash(), papers.fingerprint, around, sorted(mlflow.items())])
@@ -75,8 +75,8 @@ def track_jobs(
 
 def _deciding_specs(papers: Papers) -> Iterator[RunSpec]:
     """Yield the spec of every run that decides a claim."""
-    for laid_out in papers.claims:
-        for case in laid_out.cases:
+    for expanded in papers.claims:
+        for case in expanded.cases:
             for side in (case.left, case.right):
                 for arm in (side.main, side.minus) if side else ():
                     if arm and arm.spec:

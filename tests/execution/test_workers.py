@@ -140,11 +140,11 @@ def test_only_a_process_that_will_be_forked_is_kept_to_one_thread(
 
 def test_what_was_registered_in_this_process_is_not_looked_for_in_another() -> None:
     """Catches a fresh server that is asked for rules that exist in the caller's process alone."""
-    from benchsuite.execution.making import Workshop
+    from benchsuite.execution.making import RunFactory
     from benchsuite.execution.workers.starting import can_make_workers
     from benchsuite.training.ranks import SINGLE_PROCESS
 
     store = RecordStore(Path())
     for registry, can in ((installed_registry(), True), (build_registry(), False)):
-        workshop = Workshop(store, registry, Path(), False, lambda record: None, SINGLE_PROCESS)
-        assert can_make_workers(workshop) is can
+        factory = RunFactory(store, registry, Path(), False, lambda record: None, SINGLE_PROCESS)
+        assert can_make_workers(factory) is can

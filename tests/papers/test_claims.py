@@ -352,8 +352,8 @@ def test_a_hostile_claim_and_record_are_text(claims: Claims, make_record: Any, t
         }
     )
     second = claim.model_copy(update={"name": "b-claim"})
-    laid_out = [ClaimCases(claim, (cases[1],)), ClaimCases(second, (cases[0], Case(later, "quick", None, None)))]
-    build_site(records, tmp_path / "site", papers=Papers(claims=laid_out))
+    expanded = [ClaimCases(claim, (cases[1],)), ClaimCases(second, (cases[0], Case(later, "quick", None, None)))]
+    build_site(records, tmp_path / "site", papers=Papers(claims=expanded))
     for name in ("claims.html", "index.html"):
         page = Page((tmp_path / "site" / name).read_text())
         assert page.tags.count("script") == 2

@@ -14,7 +14,7 @@ import torch
 from benchsuite.errors import BenchsuiteError
 from benchsuite.execution.allocator import keep_freed_memory
 from benchsuite.execution.loading import DataLoader
-from benchsuite.execution.making import Workshop
+from benchsuite.execution.making import RunFactory
 from benchsuite.execution.run import Run
 from benchsuite.execution.workers.messages import Request
 from benchsuite.execution.workers.server import serve
@@ -49,6 +49,8 @@ def _ignore(record: RunRecord) -> None:
 
 def _make_run_state(request: Request, emit: Any) -> Run:
     registry = installed_registry()
-    workshop = Workshop(RecordStore(request.store), registry, request.data_root, request.fresh, _ignore, SINGLE_PROCESS)
-    workshop.loader = _loader(request.data_root)
-    return workshop.run_of(request.selected, emit=emit)
+    factory = RunFactory(
+        RecordStore(request.store), registry, request.data_root, request.fresh, _ignore, SINGLE_PROCESS
+    )
+    factory.loader = _loader(request.data_root)
+    return factory.run_of(request.selected, emit=emit)

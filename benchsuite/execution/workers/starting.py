@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 import torch
 
 from benchsuite.execution.allocator import keep_freed_memory
-from benchsuite.execution.making import Workshop
+from benchsuite.execution.making import RunFactory
 from benchsuite.execution.workers.messages import Request
 from benchsuite.execution.workers.server import serve
 from benchsuite.execution.workers.worker import MakeRunState
@@ -55,11 +55,11 @@ class Server:
             self._reap()
 
 
-def can_make_workers(workshop: Workshop) -> bool:
+def can_make_workers(factory: RunFactory) -> bool:
     """Return True if this system can fork, and a server will have the plugins of this session."""
     if not hasattr(os, "fork") or not sys.executable:
         return False
-    return is_own_process() or workshop.registry is installed_registry()
+    return is_own_process() or factory.registry is installed_registry()
 
 
 def may_fork_here(devices: set[str]) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from benchsuite.errors import InterruptedRunError, RunningElsewhereError
 from benchsuite.execution.endings import LostRun
 from benchsuite.execution.interruption import interrupted_once
-from benchsuite.execution.making import Workshop
+from benchsuite.execution.making import RunFactory
 from benchsuite.execution.run import Run
 from benchsuite.execution.workers.attempt import Attempt
 from benchsuite.execution.workers.isolation import TorchState
@@ -34,14 +34,14 @@ class Supervisor:
     """Maker of runs in workers.
 
     Args:
-        workshop: the session's; a forked server has all that it holds.
+        factory: the session's; a forked server has all that it holds.
         forked: a server that was forked from this process; None to use a fresh one.
         torch_state: torch's global state, as each run should find it.
 
     """
 
-    def __init__(self, workshop: Workshop, forked: Server | None, torch_state: TorchState) -> None:
-        self.workshop = workshop
+    def __init__(self, factory: RunFactory, forked: Server | None, torch_state: TorchState) -> None:
+        self.factory = factory
         self.torch_state = torch_state
         self._forked = forked
 
@@ -63,7 +63,7 @@ class Supervisor:
         request = Request(
             selected=SelectedRun(run.spec, state.identity.command),
             store=state.store.root,
-            data_root=self.workshop.loader.data_root,
+            data_root=self.factory.loader.data_root,
             fresh=state.fresh,
             remake=state.fresh,
             log=log,
@@ -166,16 +166,16 @@ def _loss(attempt: Attempt, run: Run, memory_ran_out: bool) -> LostRun:
 
 
 @contextmanager
-def supervised(workshop: Workshop, runs: Sequence[SelectedRun], torch_state: TorchState) -> Iterator[None]:
-    """Make a workshop's runs in workers, for the length of the block.
+def supervised(factory: RunFactory, runs: Sequence[SelectedRun], torch_state: TorchState) -> Iterator[None]:
+    """Make a factory's runs in workers, for the length of the block.
 
     Enter it when all checks are done and nothing else has begun, so that this process can be forked.
     """
     forked: Server | None = None
     if may_fork_here({run.spec.hardware.device for run in runs}):
-        forked = _fork(workshop, runs)
+        forked = _fork(factory, runs)
     torch_state.apply()
-    workshop.execute = Supervisor(workshop, forked, torch_state).make
+    factory.execute = Supervisor(factory, forked, torch_state).make
     try:
         yield
     finally:
@@ -183,12 +183,12 @@ def supervised(workshop: Workshop, runs: Sequence[SelectedRun], torch_state: Tor
             forked.close()
 
 
-def _fork(workshop: Workshop, runs: Sequence[SelectedRun]) -> Server:
+def _fork(factory: RunFactory, runs: Sequence[SelectedRun]) -> Server:
     for run in runs[:1]:
-        workshop.run_of(run)  # so that workers inherit what is found out once per process, such as the checkout's state
+        factory.run_of(run)  # so that workers inherit what is found out once per process, such as the checkout's state
 
     def make_run_state(request: Request, emit: Any) -> Run:
-        workshop.fresh = request.fresh
-        return workshop.run_of(request.selected, emit=emit)
+        factory.fresh = request.fresh
+        return factory.run_of(request.selected, emit=emit)
 
     return fork_server(lambda request: None, make_run_state)
