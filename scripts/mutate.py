@@ -44,6 +44,27 @@ class Sabotage:
 
 SABOTAGES = (
     Sabotage(
+        "the kit does not disturb global streams before it looks",
+        "benchsuite/conformance/kit/guards.py",
+        "        torch.rand(1)\n        random.random()",
+        "        random.random()",
+        "tests/conformance/kit/test_kit_catches.py",
+    ),
+    Sabotage(
+        "the kit does not look for replaced methods",
+        "benchsuite/conformance/kit/guards.py",
+        'found |= _methods(name or "the network", module)',
+        "pass",
+        "tests/conformance/kit/test_kit_catches.py",
+    ),
+    Sabotage(
+        "a network that attach refuses counts as a crash in the audit",
+        "benchsuite/conformance/audit/trait_test.py",
+        "except IncompatibleError as error:",
+        "except NotImplementedError as error:",
+        "tests/conformance/audit/test_built_in_rules.py",
+    ),
+    Sabotage(
         "a plugin may take a built-in rule's name",
         "benchsuite/registry/manager.py",
         "if owner and owner.is_builtin:",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchsuite.conformance.samples import SampleNetwork
 from benchsuite.credit.rule import Rule, RuleTraits, incompatibilities
-from benchsuite.errors import InconclusiveError
+from benchsuite.errors import IncompatibleError, InconclusiveError
 from benchsuite.records.audit import Observation, TraitAudit, Verdict
 
 MakeRule = Callable[[], Rule]
@@ -40,15 +40,22 @@ class TraitTest:
         """Test a rule in every network that it works in, and compare what it declares with the result."""
         compatible = [sample for sample in networks if not incompatibilities(traits, sample.shapes)]
         observations: list[Observation] = []
+        refused: list[str] = []
         try:
             for sample in compatible:
-                seen = self.observe(make_rule, sample)
+                try:
+                    seen = self.observe(make_rule, sample)
+                except IncompatibleError as error:  # traits cannot say all that attach needs
+                    refused.append(f"{sample.name}: {error}")
+                    continue
                 if seen is not None:
                     observations.append(seen)
         except InconclusiveError as error:
             return self._result(traits, None, "not_tested", f"{sample.name}: {error}")
         except Exception as error:  # report the crash, and go on with the other traits
             return self._result(traits, None, "crashed", f"{sample.name}: {type(error).__name__}: {error}")
+        if not observations and refused:
+            return self._result(traits, None, "not_tested", f"refused by attach: {'; '.join(refused)}")
         if not observations:
             return self._result(traits, None, "not_tested", "no sample network in which there is something to see")
         shown = self.above if any(seen.value > self.threshold for seen in observations) else not self.above

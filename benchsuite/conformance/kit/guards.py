@@ -51,6 +51,7 @@ class GlobalState:
         for name, module in self.network.named_modules():
             found[f"training mode of {name or 'the network'}"] = module.training
             found[f"hooks on {name or 'the network'}"] = [len(getattr(module, hooks)) for hooks in _HOOKS]
+            found |= _methods(name or "the network", module)
             if isinstance(module, nn.modules.batchnorm._BatchNorm) and not self.with_averages:
                 continue
             for buffer, value in module.named_buffers(name, recurse=False):
@@ -64,6 +65,49 @@ class GlobalState:
         for name, linear_map in self.network.maps.items():
             found[f"feedback_weight of {name}'s map (left set)"] = linear_map.feedback_weight is None
         return found
+
+
+def _methods(name: str, module: nn.Module) -> dict[str, Any]:
+    """Return a module's class, what hides methods of the class, and the methods that the suite's classes have."""
+    own = {key: id(value) for key, value in vars(module).items() if hasattr(type(module), key) and callable(value)}
+    found: dict[str, Any] = {f"class of {name}": id(type(module)), f"methods of {name} (replaced)": own}
+    for kind in type(module).__mro__:
+        if kind.__module__.startswith("benchsuite."):
+            methods = {key: id(value) for key, value in vars(kind).items() if callable(value)}
+            found[f"methods of the class {kind.__name__} (replaced)"] = methods
+    return found
+
+
+@contextmanager
+def disturbed() -> Iterator[Callable[[], None]]:
+    """Put the process's streams and flags where no rule puts them, so that a rule which sets any of them is seen.
+
+    A rule that seeds a stream in every step leaves it as it was from the second step on, and one that sets a flag to
+    its default changes nothing in a fresh process.
+
+    Yields:
+        A function that draws from all global streams, to be called before each snapshot.
+
+    """
+    streams = torch.get_rng_state(), random.getstate(), np.random.get_state()
+    flags = torch.backends.cudnn.benchmark, torch.get_float32_matmul_precision()
+
+    def draw() -> None:
+        torch.rand(1)
+        random.random()  # noqa: S311 - the stream is what matters
+        np.random.random()
+
+    torch.backends.cudnn.benchmark = not flags[0]
+    torch.set_float32_matmul_precision("high" if flags[1] == "highest" else "highest")
+    try:
+        draw()
+        yield draw
+    finally:
+        torch.set_rng_state(streams[0])
+        random.setstate(streams[1])
+        np.random.set_state(streams[2])
+        torch.backends.cudnn.benchmark = flags[0]
+        torch.set_float32_matmul_precision(flags[1])
 
 
 def _process() -> dict[str, Any]:
@@ -176,4 +220,4 @@ def synchronization_is_an_error() -> Iterator[None]:
         torch.cuda.set_sync_debug_mode(before)
 
 
-__all__ = ["GlobalState", "HostReadError", "no_host_reads", "synchronization_is_an_error"]
+__all__ = ["GlobalState", "HostReadError", "disturbed", "no_host_reads", "synchronization_is_an_error"]

@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from benchsuite.conformance.kit.settings import ConformanceSettings, require
 from benchsuite.conformance.samples.trial import Trial
 from benchsuite.credit.rule import Batch, parameter_groups
+from benchsuite.errors import IncompatibleError
 from benchsuite.networks.criterion import CRITERIA
 
 _TRAINING_EXAMPLES = 1_297
@@ -29,7 +30,15 @@ class LearningChecks(ConformanceSettings):
             remedy="set `learning_network = SampleNetwork(...)` with input (64,) or (1, 8, 8) and 10 classes",
         )
         floor = self.learning_floor or (0.8 if self.rule.traits.trains_hidden else 0.5)
-        accuracy = self.digits_accuracy()
+        try:
+            accuracy = self.digits_accuracy()
+        except IncompatibleError as error:
+            require(
+                False,
+                asks="a network in which the rule learns scikit-learn's digits",
+                seen=error,
+                remedy="set `learning_network = SampleNetwork(...)` with input (64,) or (1, 8, 8) and 10 classes",
+            )
         require(
             accuracy >= floor,
             asks=f"a test accuracy of at least {floor} on digits (chance is 0.1; set learning_floor to "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import pytest
@@ -12,6 +13,7 @@ from benchsuite.conformance.kit.cases import NOT_APPLICABLE, applies, checks_on_
 from benchsuite.conformance.samples.networks import DIGITS_NETWORKS, SAMPLE_NETWORKS, SampleNetwork
 from benchsuite.conformance.samples.trial import Trial
 from benchsuite.credit.rule import Batch, Rule, RuleConfig, incompatibilities
+from benchsuite.errors import IncompatibleError
 from benchsuite.networks.shapes.network_shapes import NetworkShapes
 
 
@@ -50,6 +52,9 @@ class ConformanceSettings:
 
     min_bf16_cosine: ClassVar[float] = 0.9
     """Least cosine between the bfloat16 and the float32 update of the whole network; lower it for sign-like updates."""
+
+    work_tolerance: ClassVar[float] = 1.5
+    """Greatest factor between the work that ``credit_work`` says and the products that a step makes."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Remove the checks that have no case for the rule, so that pytest has nothing to skip."""
@@ -108,16 +113,20 @@ class ConformanceSettings:
         device: str = "cpu",
         fresh: bool = True,
     ) -> Trial:
-        """Return a new rule attached to a new network; pass ``fresh=False`` if it is about to be resumed."""
-        return Trial.start(
-            self.make_rule(),
-            sample,
-            init_seed=init_seed,
-            feedback_seed=feedback_seed,
-            dtype=dtype,
-            device=device,
-            fresh=fresh,
-        )
+        """Return a new rule attached to a new network; pass ``fresh=False`` if it is about to be resumed.
+
+        Skips the test if ``attach`` refuses the network for a reason that traits cannot state.
+        """
+        with refusal_skips():
+            return Trial.start(
+                self.make_rule(),
+                sample,
+                init_seed=init_seed,
+                feedback_seed=feedback_seed,
+                dtype=dtype,
+                device=device,
+                fresh=fresh,
+            )
 
     def learns(self, trial: Trial, parameter: str) -> bool:
         """Return True if the contract asks for a gradient of this parameter."""
@@ -138,6 +147,15 @@ class ConformanceSettings:
     def refusals(self, shapes: NetworkShapes) -> list[str]:
         """Return the reasons why the rule's traits exclude a network; empty if they do not."""
         return incompatibilities(self.rule.traits, shapes)
+
+
+@contextmanager
+def refusal_skips() -> Iterator[None]:
+    """Skip the test if the rule refuses the network within the block: that is an answer, not a failure."""
+    try:
+        yield
+    except IncompatibleError as error:
+        pytest.skip(f"attach refuses this network: {error}")
 
 
 def batches(sample: SampleNetwork, count: int, start: int = 0, dtype: torch.dtype = torch.float32) -> list[Batch]:

@@ -7,8 +7,8 @@ import pickle
 import torch
 from torch import Tensor
 
-from benchsuite.conformance.kit.guards import GlobalState
-from benchsuite.conformance.kit.settings import ConformanceSettings, batches, require
+from benchsuite.conformance.kit.guards import GlobalState, disturbed
+from benchsuite.conformance.kit.settings import ConformanceSettings, batches, refusal_skips, require
 from benchsuite.conformance.samples.networks import SampleNetwork
 from benchsuite.conformance.samples.trial import differing
 from benchsuite.credit.rule import Batch
@@ -21,9 +21,9 @@ class StateChecks(ConformanceSettings):
     def test_same_seeds_give_the_same_weights(self, sample: SampleNetwork) -> None:
         """Catches any source of randomness besides the generator passed to ``attach``."""
         runs = []
-        for global_seed in (11, 12):
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(global_seed)
+        with disturbed() as disturb:
+            for _ in range(2):
+                disturb()
                 runs.append(self.start(sample).train(batches(sample, 3)).state())
         off = differing(*runs)
         require(
@@ -80,20 +80,23 @@ class StateChecks(ConformanceSettings):
         )
 
     def test_changes_nothing_around_it(self, sample: SampleNetwork) -> None:
-        """Catches weights written in place, running averages moved by noise, global random draws, leftover hooks."""
+        """Catches weights written in place, moved running averages, draws from and seeds of global streams, hooks."""
         trial = self.start(sample, fresh=False)
-        surroundings = self._surroundings(trial.network, sample.batch(0))
-        trial.rule.before_training()
-        self._require_unchanged("before_training", surroundings)
-        for position in range(2):
-            batch = sample.batch(position)
-            surroundings = GlobalState(trial.network, batch)
-            trial.compute_gradients(batch)
-            self._require_unchanged("assign_credit", surroundings)
-            trial.update_weights()
-            surroundings = self._surroundings(trial.network, batch)
-            trial.rule.after_update()
-            self._require_unchanged("after_update", surroundings)
+        with disturbed() as disturb:
+            surroundings = self._surroundings(trial.network, sample.batch(0))
+            trial.rule.before_training()
+            self._require_unchanged("before_training", surroundings)
+            for position in range(2):
+                batch = sample.batch(position)
+                disturb()
+                surroundings = GlobalState(trial.network, batch)
+                trial.compute_gradients(batch)
+                self._require_unchanged("assign_credit", surroundings)
+                trial.update_weights()
+                disturb()
+                surroundings = self._surroundings(trial.network, batch)
+                trial.rule.after_update()
+                self._require_unchanged("after_update", surroundings)
 
     def test_feedback_weights_that_learn_are_the_rules_own_and_move(self, sample: SampleNetwork) -> None:
         """Catches a weight passed to the optimizer that no checkpoint holds, or that never gets a gradient."""
@@ -141,10 +144,12 @@ class StateChecks(ConformanceSettings):
     def test_attach_changes_nothing_around_it(self, sample: SampleNetwork) -> None:
         """Catches weights redrawn in ``attach``: rules would no longer start from the same weights."""
         network = sample.build(torch.Generator().manual_seed(1))
-        surroundings = self._surroundings(network, sample.batch(0))
         rule = self.make_rule()
-        rule.attach(network, torch.Generator().manual_seed(2))
-        self._require_unchanged("attach", surroundings)
+        with disturbed():
+            surroundings = self._surroundings(network, sample.batch(0))
+            with refusal_skips():
+                rule.attach(network, torch.Generator().manual_seed(2))
+            self._require_unchanged("attach", surroundings)
         inside = [n for n, p in rule.named_parameters() if any(p is q for q in network.parameters())]
         require(
             not inside,

@@ -9,6 +9,7 @@ import pytest
 from benchsuite.conformance.audit.rule_audit import TRAIT_TESTS, audit_rule
 from benchsuite.conformance.audit.weight_transport import WEIGHT_TRANSPORT
 from benchsuite.credit.rule import RuleTraits
+from benchsuite.errors import IncompatibleError
 from benchsuite.execution.environment import environment_of
 from benchsuite.records.audit import RuleAudit
 from benchsuite.registry.manager import installed_registry
@@ -107,6 +108,26 @@ def test_a_rule_that_raises_is_a_failure_of_the_traits_it_raised_under_and_no_ot
     assert {"weight_transport", "separate_phase", "changes_forward_weights"} == crashed
     assert {each.reason for each in found.failed} == {"one-hidden: ZeroDivisionError: by the rule"}
     assert next(each for each in found.traits if each.trait == "unit_specific_feedback").verdict == "confirmed"
+
+
+class RefusesOneHidden(FeedbackAlignment):
+    name = "refuses_one_hidden"
+
+    def attach(self, network, generator):
+        super().attach(network, generator)
+        if len(network.hidden) == 1:
+            raise IncompatibleError(self.name, ["needs two hidden segments"])
+
+
+def test_a_network_that_attach_refuses_is_left_out_and_is_no_crash():
+    """Catches a rule that is said to be broken because it states, where traits cannot, what it needs."""
+    environment = environment_of(REGISTRY, "feedback_alignment")
+    found = audit_rule(RefusesOneHidden, environment, NETWORKS[:2])
+    assert not found.failed
+    assert {seen.network for claim in found.claims for seen in claim.observations} == {"batch-norm"}
+    nowhere = audit_rule(RefusesOneHidden, environment, NETWORKS[:1])
+    assert {claim.verdict for claim in nowhere.claims} == {"not_tested"}
+    assert any("refused by attach: one-hidden: refuses_one_hidden: needs two" in c.reason for c in nowhere.claims)
 
 
 def test_a_rule_for_which_there_is_no_network_is_not_said_to_be_right():

@@ -12,12 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from benchsuite.conformance.kit.cases import NOT_APPLICABLE
 from benchsuite.credit import ReplacedFeedbackRule, record_forward
 from benchsuite.credit.rule import CreditWork, LearnedFeedback, Rule, RuleTraits, StepResult
+from benchsuite.errors import IncompatibleError
+from benchsuite.networks.segments import Segment
 from benchsuite.testing import SAMPLE_NETWORKS, RuleConformance
 from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.direct_feedback_alignment import DirectFeedbackAlignment
@@ -241,10 +245,31 @@ class FetchesToTheCpu(After):
 # --- seeds and state -------------------------------------------------------------------------------------------------
 
 
-@caught_by(RuleConformance.test_same_seeds_give_the_same_weights, "differs")
+SEEDS = RuleConformance.test_same_seeds_give_the_same_weights
+
+
+@caught_by(SEEDS, "differs")
 class DrawsFromTheGlobalStream(FeedbackAlignment):
     def draw_feedback(self, linear_map, generator):
         return torch.randn_like(linear_map.weight)
+
+
+@caught_by(SEEDS, "differs")
+class DrawsFromACopyOfTheGlobalStream(After):
+    """It puts the stream back, so nothing around it changes."""
+
+    def spoil(self, batch):
+        with torch.random.fork_rng(devices=[]):
+            for parameter in self.network.parameters():
+                parameter.grad += 0.1 * torch.randn_like(parameter)
+
+
+@caught_by(SEEDS, "differs")
+class DrawsFromACopyOfNumPysStream(After):
+    def spoil(self, batch):
+        state = np.random.get_state()
+        self.network.maps["dense1"].weight.grad *= float(np.random.random())
+        np.random.set_state(state)
 
 
 @caught_by(RuleConformance.test_the_feedback_seed_acts_through_saved_state_alone, "not the rule's state")
@@ -360,7 +385,59 @@ class SwitchesToEvaluation(After):
         self.network.eval()
 
 
-@caught_by(RuleConformance.test_attach_changes_nothing_around_it, "value of nodes.dense1.map.weight")
+@caught_by(SURROUNDINGS, "torch's global random stream")
+@caught_by(SURROUNDINGS, "Python's global random stream")
+@caught_by(SURROUNDINGS, "NumPy's global random stream")
+class SeedsGlobalStreamsInEveryStep(FeedbackAlignment):
+    """Leaves them as it found them from its second step on, whichever check made the first."""
+
+    def assign_credit(self, batch):
+        torch.manual_seed(0)
+        random.seed(0)
+        np.random.seed(0)
+        return super().assign_credit(batch)
+
+
+@caught_by(SURROUNDINGS, "cuDNN flags")
+class SetsFlagsToTheirDefaults(After):
+    def spoil(self, batch):
+        torch.backends.cudnn.benchmark = False
+
+
+ATTACHES = RuleConformance.test_attach_changes_nothing_around_it
+
+
+@caught_by(ATTACHES, "methods of the network (replaced)")
+class ReplacesTheForwardPass(FeedbackAlignment):
+    def attach(self, network, generator):
+        super().attach(network, generator)
+        forward = network.forward
+        network.forward = lambda inputs: forward(inputs).mul(1.0)
+
+
+@caught_by(ATTACHES, "methods of nodes.dense1.map (replaced)")
+class ReplacesAMapsMethod(FeedbackAlignment):
+    def attach(self, network, generator):
+        super().attach(network, generator)
+        linear_map = network.maps["dense1"]
+        linear_map.apply_weight = linear_map.apply_weight
+
+
+@caught_by(ATTACHES, "class of the network")
+class GivesTheNetworkAnotherClass(FeedbackAlignment):
+    def attach(self, network, generator):
+        super().attach(network, generator)
+        network.__class__ = type("Other", (type(network),), {})
+
+
+@caught_by(ATTACHES, "methods of the class Segment (replaced)")
+class PatchesAClass(FeedbackAlignment):
+    def attach(self, network, generator):
+        super().attach(network, generator)
+        Segment.forward = (lambda forward: lambda self, inputs: forward(self, inputs))(Segment.forward)
+
+
+@caught_by(ATTACHES, "value of nodes.dense1.map.weight")
 class RedrawsWeights(FeedbackAlignment):
     def attach(self, network, generator):
         super().attach(network, generator)
@@ -391,7 +468,7 @@ class LearnsAtRateZero(KolenPollack):
         return tuple(LearnedFeedback(learned.weight, 0.0) for learned in super().learned_feedback)
 
 
-@caught_by(RuleConformance.test_attach_changes_nothing_around_it, "is the network's")
+@caught_by(ATTACHES, "is the network's")
 class HoldsTheNetworkAsAPart(FeedbackAlignment):
     def attach(self, network, generator):
         super().attach(network, generator)
@@ -423,6 +500,89 @@ class DrawsWheneverAsked(FeedbackAlignment):
     def assign_credit(self, batch):
         torch.rand(1, generator=self.generator)
         return super().assign_credit(batch)
+
+
+ONCE = RuleConformance.test_every_update_is_made_once
+TWICE = RuleConformance.test_forward_weights_do_not_follow_the_gradient_twice
+
+
+@caught_by(ONCE, "nodes.readout.map.weight moved otherwise")
+class TrainsTheReadoutTwice(FeedbackAlignment):
+    """The buffer is in its state, and moves; it is the readout's own weight under a second name."""
+
+    traits = _claiming(FeedbackAlignment, learns_feedback=True)
+
+    def attach(self, network, generator):
+        super().attach(network, generator)
+        weight = network.maps[network.readout].weight
+        self.register_buffer("second_name", weight.detach())
+
+    def assign_credit(self, batch):
+        result = super().assign_credit(batch)
+        self.second_name.grad = self.network.maps[self.network.readout].weight.grad
+        return result
+
+    @property
+    def learned_feedback(self):
+        return (LearnedFeedback(self.second_name),)
+
+
+@caught_by(TWICE, "moves by its gradient")
+class TrainsTheReadoutAgainAfterwards(KolenPollack):
+    def after_update(self):
+        super().after_update()
+        weight = self.network.maps[self.network.readout].weight
+        weight.data -= 0.05 * weight.grad
+
+
+# --- what it takes ---------------------------------------------------------------------------------------------------
+
+WORK = RuleConformance.test_takes_the_work_that_it_says
+GROWTH = RuleConformance.test_keeps_no_more_from_step_to_step
+
+
+@caught_by(WORK, "planned are")
+class PlansTwiceItsWork(FeedbackAlignment):
+    @classmethod
+    def credit_work(cls, config, shapes):
+        own = super().credit_work(config, shapes).per_example
+        return CreditWork(per_example=own + 2 * sum(segment.macs for segment in shapes.segments))
+
+
+@caught_by(WORK, "planned are")
+class TakesFiveTimesItsWork(FeedbackAlignment):
+    def after_update(self):
+        for linear_map in self.network.maps.values():
+            noise = torch.zeros(100, linear_map.weight.shape[1])
+            linear_map.apply_weight(noise, linear_map.weight)
+
+
+class Keeping(After):
+    def attach(self, network, generator):
+        super().attach(network, generator)
+        self.kept = []
+
+
+@caught_by(GROWTH, "stays the same in size", sample="unheard-of-map")
+class KeepsAMegabyteOfEveryStep(Keeping):
+    def spoil(self, batch):
+        self.kept.append(torch.zeros(250_000))
+
+
+@caught_by(GROWTH, "nodes of graphs", sample="unheard-of-map")
+class KeepsTheGraphOfEveryStep(Keeping):
+    def spoil(self, batch):
+        weight = self.network.maps["dense1"].weight
+        self.kept[:] = [sum(self.kept, weight.sum())]
+
+
+EVERY_STEP = []
+
+
+@caught_by(GROWTH, "objects", sample="unheard-of-map")
+class KeepsThingsInItsModule(After):
+    def spoil(self, batch):
+        EVERY_STEP.append(object())
 
 
 # --- claims ----------------------------------------------------------------------------------------------------------
@@ -480,6 +640,25 @@ class HidesWhatItTookOver(FeedbackAlignment):
         return ()
 
 
+@caught_by(READOUT_CLAIM, "after 2 steps")
+class DoublesTheReadoutsGradientLater(After):
+    steps = 0
+
+    def spoil(self, batch):
+        self.steps += 1
+        if self.steps > 1:
+            self.network.maps[self.network.readout].weight.grad.mul_(2)
+
+
+@caught_by(READOUT_CLAIM, "has another direction")
+class DoublesTheReadoutsGradientAndSaysItIsNotBackprops(After):
+    traits = _claiming(FeedbackAlignment, readout_update_is_backprop=False)
+
+    def spoil(self, batch):
+        for parameter in self.network.segments[self.network.readout].parameters():
+            parameter.grad.mul_(2)
+
+
 @caught_by(TAKEN_OVER, "in forward order")
 class NamesSegmentsBackwards(FeedbackAlignment):
     @property
@@ -516,6 +695,15 @@ class ClaimsWhatCannotBe(FeedbackAlignment):
     traits = _claiming(FeedbackAlignment, trains_hidden=False, hidden_update_is_backprop=True)
 
 
+@caught_by(RuleConformance.test_some_sample_network_is_compatible, "dense: refuses_all: too small")
+@caught_by(RuleConformance.test_learns_digits, "refuses_all: too small")
+class RefusesAll(FeedbackAlignment):
+    name = "refuses_all"
+
+    def attach(self, network, generator):
+        raise IncompatibleError(self.name, ["too small"])
+
+
 @caught_by(RuleConformance.test_some_sample_network_is_compatible, "at least one network")
 class FitsNowhere(FeedbackAlignment):
     traits = _claiming(FeedbackAlignment, forms=frozenset({"spiking"}))
@@ -549,17 +737,22 @@ class CreditsTheNextExample(DirectFeedbackAlignment):
 
 def _run(mutant: Mutant, rule: type[Rule]) -> None:
     kit = type("Kit", (RuleConformance,), {"rule": rule})()
-    getattr(kit, mutant.check)(**mutant.arguments)
+    check = getattr(kit, mutant.check)
+    if check is not NOT_APPLICABLE:
+        check(**mutant.arguments)
 
 
 @pytest.fixture(autouse=True)
 def restored_process():
     threads, python, stream = torch.get_num_threads(), random.getstate(), torch.get_rng_state()
+    numpy, forward = np.random.get_state(), Segment.forward
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
     random.setstate(python)
     torch.set_rng_state(stream)
+    np.random.set_state(numpy)
+    Segment.forward = forward  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: f"{m.rule.__name__}-{m.check.removeprefix('test_')}")
@@ -579,6 +772,25 @@ def test_the_sound_originals_pass_the_same_check(check, rule):
     # Of the needs, those two that every rule states.
     mutant = next(m for m in MUTANTS if m.check == check and m.arguments.get("need", "form") in {"form", "topology"})
     _run(mutant, rule)
+
+
+class RefusesLargeNetworks(FeedbackAlignment):
+    name = "refuses_large"
+
+    def attach(self, network, generator):
+        super().attach(network, generator)
+        if len(network.segments) > 3:
+            raise IncompatibleError(self.name, ["works with three segments at most"])
+
+
+def test_a_network_that_attach_refuses_is_no_failure():
+    """Catches a rule that is told to be broken where it says itself what it needs."""
+    kit = type("Kit", (RuleConformance,), {"rule": RefusesLargeNetworks})()
+    kit.test_some_sample_network_is_compatible()
+    kit.test_attach_changes_nothing_around_it(SAMPLES["dense"])
+    for check in (kit.test_attach_changes_nothing_around_it, kit.test_every_update_is_made_once):
+        with pytest.raises(pytest.skip.Exception, match="works with three segments at most"):
+            check(SAMPLES["unheard-of-map"])
 
 
 def test_every_check_of_the_kit_has_a_mutant():
