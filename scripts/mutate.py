@@ -391,7 +391,7 @@ SABOTAGES = (
         "benchsuite/credit/tape.py",
         "received_here.detach()",
         "received_here",
-        "tests/properties/test_direct_credit.py tests/properties/test_feedback_path.py",
+        "tests/rules/test_conformance.py",
     ),
     Sabotage(
         "DFA shares trailing columns",

@@ -25,6 +25,7 @@ if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
 # with a thread for each core would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import pytest
 import torch
 
@@ -47,6 +48,9 @@ REASONS = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # An example that takes longer on a busy machine is no failure.
+    hypothesis.settings.register_profile("without_deadline", deadline=None)
+    hypothesis.settings.load_profile("without_deadline")
     config.stash[LEFT_OUT] = Counter()
 
 

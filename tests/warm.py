@@ -111,8 +111,13 @@ class WarmPython:
 
     def close(self) -> None:
         """End the interpreter; programs have ended before."""
-        if self._server is not None:
-            self._server.communicate(timeout=60)
+        if self._server is not None and self._server.stdin is not None:
+            # An end of the pipe is not enough: processes that this one forked meanwhile may hold it open.
+            self._server.stdin.write(b"\n")
+            try:
+                self._server.wait(timeout=60)
+            finally:
+                self._server.kill()
 
     def _serving(self) -> subprocess.Popen[bytes]:
         if self._server is None:

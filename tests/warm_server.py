@@ -32,13 +32,13 @@ POLL_S = 0.05
 
 
 def serve(requests: BinaryIO, reports: BinaryIO) -> dict[str, Any] | None:
-    """Fork a child per request until there are no more; return a request in its child, and None in the parent."""
+    """Fork a child per request up to an empty line; return a request in its child, and None in the parent."""
     alive: set[int] = set()
     while True:
         readable, _, _ = select.select([requests], [], [], POLL_S if alive else None)
         if readable:
             line = requests.readline()
-            if not line:
+            if not line.strip():
                 return None
             pid = os.fork()
             if pid == 0:

@@ -221,7 +221,7 @@ def test_a_diverged_run_still_writes_a_record(make_spec: MakeSpec, make_run: Mak
     )
     record = make_run(spec).execute()
     assert record.status == "diverged"
-    assert "not finite" in record.reason
+    assert "the training loss was not finite in epoch 1" in record.reason
     assert record.epochs[-1].running_loss is None
     assert read_record(store.path_of(record.run_id)) == record
 

@@ -52,7 +52,7 @@ def test_it_is_on_the_clock_and_in_the_first_epochs_time(
 ) -> None:
     """Curves over time add up epochs: a phase that is in no epoch would be for nothing."""
     record = make_run(make_spec("feedback_alignment")).execute()
-    assert record.epochs[0].train_time_s > 0.1 > record.epochs[1].train_time_s
+    assert record.epochs[0].train_time_s > 0.1 > min(epoch.train_time_s for epoch in record.epochs[1:])
     assert record.timing.train_time_s == pytest.approx(sum(e.train_time_s for e in record.epochs))
 
 

@@ -36,6 +36,13 @@ VECTORIZED = {
 }
 
 
+def test_evaluation_drops_nothing(make_spec: MakeSpec, make_run: MakeRun) -> None:
+    """Catches dropout left on, by which two evaluations of the same weights differ and errors look larger."""
+    trainer = set_up(make_run(make_spec()).state)
+    trainer.train_epoch()
+    assert trainer.evaluate("test") == trainer.evaluate("test")
+
+
 def test_an_epoch_is_what_a_hand_written_loop_does(make_spec: MakeSpec, make_run: MakeRun) -> None:
     spec = make_spec(architecture=PLAIN, protocol={"optimizer": {"kind": "sgd", "learning_rate": 0.1, "momentum": 0.9}})
     run = make_run(spec)
