@@ -76,7 +76,8 @@ class Attempt:
     def follow(self) -> None:
         """Pass messages on until the worker has ended; may be interrupted, and called again after that."""
         while not self._ended:
-            ready = wait(self._open, self._hold_limits())
+            # Limits are held only when all messages are read: this process may have been stopped, or a plugin slow.
+            ready = wait(self._open, 0) or wait(self._open, self._hold_limits())
             for connection in [each for each in self._open if each in ready]:
                 self._take(connection)
         with suppress(OSError):

@@ -32,6 +32,8 @@ PR_SET_PDEATHSIG = 1
 """From <sys/prctl.h>: have the kernel send this process a signal when its parent ends."""
 KILLED_FIRST = "500"
 """Of 1000: when memory runs out, the kernel ends a worker rather than the command."""
+NOTICEABLE_WAIT_S = 0.5
+"""A command that reads no messages for longer, because it was stopped, must not cost the run its time."""
 
 MakeRunState = Callable[[Request, Any], Run]
 """Returns the run of a request, which has not started; gets the function that sends its events."""
@@ -91,7 +93,11 @@ class TimeBudget:
 
     def _set(self, deadline: float | None) -> None:
         self.deadline = deadline
+        began = time.perf_counter()
         self.line.send(Deadline(deadline))
+        waited = time.perf_counter() - began
+        if deadline is not None and waited > NOTICEABLE_WAIT_S:
+            self._set(deadline + waited)
 
     @property
     def is_over(self) -> bool:

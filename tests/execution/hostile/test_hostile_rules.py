@@ -195,6 +195,8 @@ def test_a_time_limit_holds_for_a_rule_that_does_not_return(made: Made, rule: st
     """Catches a limit that is checked only between steps; one rule can be interrupted, the other must be killed."""
     record = made.records[rule]
     assert record.reason.startswith("more than 8 s on the clock")
+    assert ("was killed" in record.reason) is (rule == "h_stuck")
+    assert not (made.folder / rule).exists(), "it came to the end of its hang"
     assert len(record.epochs) == 1
 
 
