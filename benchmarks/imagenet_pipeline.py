@@ -148,7 +148,7 @@ def main() -> None:
 
 
 def step(trainer: Trainer, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
-    trainer._step(trainer.laid_out(Batch(*batch, trainer.criterion)))
+    trainer._step(trainer.with_memory_format(Batch(*batch, trainer.criterion)))
 
 
 if __name__ == "__main__":

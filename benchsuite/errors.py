@@ -12,6 +12,7 @@ the message and returns the exit code, without a traceback. Any other exception 
     ├── HardwareError           the machine lacks what is asked for
     ├── PluginError             a plugin or a rule cannot be used
     ├── StoreError              a result store cannot be read or written
+    │   ├── DamagedFileError        a file of the store is not as it was written
     │   └── MirrorError         the mirror in MLflow could not be updated
     │       └── MirrorBusyError     its lock was held for too long
     ├── ShapeError              tensors or layers do not fit together
@@ -24,7 +25,7 @@ the message and returns the exit code, without a traceback. Any other exception 
         ├── TimeBudgetSpentError    the protocol's time budget is over
         ├── InterruptedRunError     the person or the system asked to stop
         ├── RunningElsewhereError   another process is making this run
-        └── InconclusiveError       an experiment of the audit cannot see how a rule works
+        └── InconclusiveError       a test of the audit cannot see how a rule works
 
 ``except BenchsuiteError`` catches all of them. Where control flow may pass through, catch ``ControlFlowError`` first.
 """
@@ -116,6 +117,10 @@ class StoreError(BenchsuiteError):
     exit_code = 1
 
 
+class DamagedFileError(StoreError):
+    """A file of a store is not as it was written; the message says what is wrong, its catcher knows which file."""
+
+
 class MirrorError(StoreError):
     """The mirror in MLflow could not be updated; records are not affected."""
 
@@ -184,7 +189,7 @@ class RunningElsewhereError(ControlFlowError):
 
 
 class InconclusiveError(ControlFlowError):
-    """The rule works in a way that the experiment cannot see; the message says how."""
+    """The rule works in a way that the test cannot see; the message says how."""
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

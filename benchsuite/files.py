@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
+import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +16,12 @@ from benchsuite.errors import StoreError
 
 TEMPORARY_FILES = ".*.tmp"
 """Glob of temporary files, used while content is written. A killed process leaves such a file behind."""
+
+LEFT_OVER_AFTER_S = 3600.0
+"""Age after which a temporary file is left over: no write takes an hour without a change of the file."""
+
+DAMAGED = ".damaged"
+"""Ending of a damaged file's name after it was set aside."""
 
 
 @contextmanager
@@ -39,6 +48,53 @@ def replaced_atomically(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         why = error.strerror or error
         raise StoreError(f"cannot write {path}: {why}; free space or choose another folder") from error
+
+
+def discard(path: Path) -> bool:
+    """Delete a file that is of no use any more; return False if the file system does not allow it."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:  # read-only by now, or the folder is gone
+        return False
+    return True
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file so that it is kept beside its place, and return its new path; no other file is replaced.
+
+    Raises:
+        StoreError: if it cannot be renamed.
+    """
+    for number in itertools.count(1):
+        aside = path.with_name(f"{path.name}{DAMAGED}{'' if number == 1 else f'-{number}'}")
+        if not aside.exists():
+            break
+    try:
+        return path.rename(aside)
+    except OSError as error:
+        raise StoreError(f"cannot rename {path}: {error.strerror or error}") from error
+
+
+def remove_left_over(folder: Path, pattern: str = "*", older_than_s: float = 0.0) -> int:
+    """Delete temporary files and folders that killed processes left in a folder; return their number.
+
+    Args:
+        folder: its subfolders are not searched.
+        pattern: glob of the files for which they were written.
+        older_than_s: leave those that changed later; a process may still be writing them.
+
+    """
+    removed = 0
+    for path in folder.glob(f".{pattern}.*.tmp"):
+        with suppress(OSError):  # gone by now, or another user's
+            if time.time() - path.lstat().st_mtime < older_than_s:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+            removed += 1
+    return removed
 
 
 def write_bytes_atomically(path: Path, content: bytes) -> None:
@@ -75,4 +131,4 @@ def create_text_atomically(path: Path, text: str) -> None:
         except OSError as failure:
             raise StoreError(f"cannot write {path}: {failure.strerror or failure}") from failure
     finally:
-        temporary.unlink(missing_ok=True)
+        discard(temporary)

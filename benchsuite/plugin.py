@@ -1,4 +1,4 @@
-"""The one import of a plugin: what authors of rules, data sets, architectures and diagnostics need.
+"""The one import of a plugin: what authors of rules, data sets, architectures, diagnostics and studies need.
 
 A plugin is a module that an installed distribution names among its entry points::
 
@@ -41,6 +41,10 @@ Architectures: an ``ArchitectureBuilder`` returns a spec (``ChainArchitecture`` 
 or an ``nn.Module``, which is taken over as ``adopt`` does.
 
 Diagnostics: ``Diagnostic`` and what it returns, a ``Measurement``.
+
+Studies: ``Study`` with its ``StudySpec`` and ``StudyResult``, what it reports (``StudyStep``) and what it shows
+(``StudySummary`` of ``StudyColumn``, ``StudyRow``, ``StudyFigure`` and ``StudyChart``, from ``estimate`` and
+``mean_curve``).
 
 Events: ``RunSpec``, ``EpochMetrics`` and ``RunRecord`` are what the hooks on events get.
 """
@@ -92,8 +96,13 @@ from benchsuite.networks import (
     SegmentShapes,
     adopt,
 )
-from benchsuite.records.model import EpochMetrics, RunRecord
+from benchsuite.records.model import EpochMetrics, RecordModel, RunRecord
+from benchsuite.records.study import StudyResult
 from benchsuite.registry import hookimpl
+from benchsuite.results.curves import mean_curve
+from benchsuite.results.model import CurvePoint, Estimate
+from benchsuite.results.statistics import estimate
+from benchsuite.results.studies import StudyChart, StudyColumn, StudyFigure, StudyRow, StudySummary
 from benchsuite.specs.models.architecture import (
     ArchitectureSpec,
     ChainArchitecture,
@@ -115,7 +124,9 @@ from benchsuite.specs.models.fixed_layers import (
     SubsampleLayer,
     SumLayer,
 )
+from benchsuite.specs.models.study import StudySpec
 from benchsuite.specs.models.track import RunSpec
+from benchsuite.studies.contract import Study, StudyStep
 from benchsuite.version import CONTRACT_VERSION
 
 __all__ = [
@@ -132,6 +143,7 @@ __all__ = [
     "Conv2dLayer",
     "CreditWork",
     "Criterion",
+    "CurvePoint",
     "DataError",
     "DatasetReader",
     "DecodedDataset",
@@ -141,6 +153,7 @@ __all__ = [
     "DrawnFeedbackConfig",
     "DropoutLayer",
     "EpochMetrics",
+    "Estimate",
     "FeedbackWeights",
     "FlattenLayer",
     "GlobalPoolLayer",
@@ -161,6 +174,7 @@ __all__ = [
     "ProbeNorm",
     "RandomStream",
     "ReadoutSpec",
+    "RecordModel",
     "ReplacedFeedbackRule",
     "ResNetArchitecture",
     "Rule",
@@ -175,6 +189,15 @@ __all__ = [
     "ShapeError",
     "SingularMapError",
     "StepResult",
+    "Study",
+    "StudyChart",
+    "StudyColumn",
+    "StudyFigure",
+    "StudyResult",
+    "StudyRow",
+    "StudySpec",
+    "StudyStep",
+    "StudySummary",
     "SubsampleLayer",
     "SumLayer",
     "Tape",
@@ -183,7 +206,9 @@ __all__ = [
     "TorchvisionArchitecture",
     "VectorTape",
     "adopt",
+    "estimate",
     "hookimpl",
+    "mean_curve",
     "normal_noise",
     "propagated_credit",
     "record_forward",

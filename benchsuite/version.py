@@ -11,8 +11,8 @@ A plugin states the version it was written for with a module-level ``BENCHSUITE_
 RECORD_SCHEMA_VERSION = 1
 """The layout of a ``RunRecord`` on disk."""
 
-EXPERIMENT_SCHEMA_VERSION = 1
-"""The layout of an ``ExperimentRecord`` on disk."""
+STUDY_SCHEMA_VERSION = 2
+"""The layout of a ``StudyRecord`` on disk."""
 
-AUDIT_SCHEMA_VERSION = 2
+AUDIT_SCHEMA_VERSION = 3
 """The layout of a ``RuleAudit`` on disk."""

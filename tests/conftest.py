@@ -1,13 +1,25 @@
 """What all tests share: no test touches the network, the user's folders or another test's state."""
 
+# ruff: noqa: E402 - what processes inherit is set before torch is imported
+
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+# Compiling torch's source takes three times as long as importing it, and many container images set this variable. Then
+# every process that a test starts would compile all of it again. Bytecode goes beside pytest's own cache instead.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = os.environ.setdefault("PYTHONPYCACHEPREFIX", str(REPOSITORY / ".pytest_cache" / "bytecode"))
 
 # Read when torch is imported, here and in every process that a test starts. The matrices are small, and several workers
 # with a thread for each core would only wait for each other.
@@ -21,8 +33,8 @@ from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
 
 from . import factories
 from .scheduling import pytest_xdist_make_scheduler  # noqa: F401 - a hook
+from .warm import WarmPython
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 """Number of tests left out, by the marker that says why."""
@@ -48,6 +60,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in set(impossible)]
 
 
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector thousands of items and modules that stay until the end."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
     """Count what is left out, for the last lines of the report."""
     for item in items:
@@ -56,6 +74,7 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Let a worker tell the process that reports; each of them has collected all tests."""
+    gc.unfreeze()  # extension modules complain at the end of what they see as leaks
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["left_out"] = dict(session.config.stash[LEFT_OUT])
 
@@ -77,6 +96,8 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     """Keep caches out of the user's home and downloads off; what a test needs of them it sets itself."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.setenv("BENCHSUITE_OFFLINE", "1")
+    # A process per run costs seconds in a process that is not the command's own; tests/execution/hostile has them.
+    monkeypatch.setenv("BENCHSUITE_EXECUTOR", "inline")
     for name in ("BENCHSUITE_SPECS", "BENCHSUITE_STORE", "BENCHSUITE_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
 
@@ -102,9 +123,9 @@ def own_registry() -> Registry:
 
 
 @pytest.fixture
-def library() -> SpecLibrary:
+def library(registry: Registry) -> SpecLibrary:
     """Return the library of built-in specs."""
-    return SpecLibrary([builtin_folder()])
+    return SpecLibrary([builtin_folder()], registry.study_specs)
 
 
 @pytest.fixture(scope="session")
@@ -114,6 +135,14 @@ def mnist_root() -> Path | None:
         if candidate and (Path(candidate) / "MNIST" / "raw" / "train-images-idx3-ubyte").is_file():
             return Path(candidate)
     return None
+
+
+@pytest.fixture(scope="session")
+def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmPython]:
+    """Return the interpreter that forks for each program which a test starts."""
+    python = WarmPython(tmp_path_factory.mktemp("warm"))
+    yield python
+    python.close()
 
 
 @pytest.fixture(scope="session")
@@ -132,5 +161,5 @@ def make_angles():
 
 
 @pytest.fixture(scope="session")
-def make_experiment():
-    return factories.make_experiment
+def make_study():
+    return factories.make_study

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from benchsuite.records.experiment import ExperimentRecord, Trajectory
 from benchsuite.records.model import (
     DataUsed,
     DiagnosticValue,
@@ -20,9 +19,12 @@ from benchsuite.records.model import (
     Timing,
     Versions,
 )
-from benchsuite.specs.hashing import experiment_hash, experiment_id, run_id, spec_hash
-from benchsuite.specs.models.experiment import LinearDynamics
+from benchsuite.records.study import StudyRecord
+from benchsuite.specs.hashing import run_id, spec_hash, study_hash, study_id
+from benchsuite.specs.models.study import AnyStudySpec
 from benchsuite.specs.models.track import RunSpec
+from benchsuite.studies.linear_dynamics.result import LinearDynamicsResult, Trajectory
+from benchsuite.studies.linear_dynamics.spec import LinearDynamicsSpec
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -186,7 +188,7 @@ def make_angles(seed: int, epochs: int, start: float = 88.0, fall: float = 4.0) 
     ]
 
 
-def make_experiment(
+def make_study(
     ends=((0, 0.01), (1, 0.0001)),
     *,
     seeds=(0, 1, 2),
@@ -198,13 +200,13 @@ def make_experiment(
     reason="the error stopped being a finite number in iterations 3 to 4",
     ended_at=START,
 ):
-    """Return an experiment's record: three layers, four iterations, errors that fall to ``ends`` from one.
+    """Return a study's record: three layers, four iterations, errors that fall to ``ends`` from one.
 
     ``diverged`` has (seed, rate) of trajectories that end after two measurements. Seed s multiplies the last error by
     10**s.
     """
     iterations = (0, 1, 2, 3, 4)
-    spec = LinearDynamics(
+    spec = LinearDynamicsSpec(
         name=name,
         title=title,
         kind="linear_dynamics",
@@ -234,16 +236,16 @@ def make_experiment(
                     correlations=() if rate is None else (curve,) * 3,
                 )
             )
-    return ExperimentRecord(
-        experiment_id=experiment_id(spec),
-        spec_hash=experiment_hash(spec),
+    result = LinearDynamicsResult(iterations=iterations, trajectories=tuple(trajectories))
+    return StudyRecord(
+        study_id=study_id(spec),
+        spec_hash=study_hash(spec),
         result_key="00",
-        spec=spec,
+        spec=AnyStudySpec.model_validate(spec.model_dump(mode="json")),
         seeds={seed: {"target": seed} for seed in seeds},
         rules={},
         environment=Versions(benchsuite="0", python="3", torch="2", numpy="2", platform="x"),
-        iterations=iterations,
-        trajectories=tuple(trajectories),
+        result=result.model_dump(mode="json"),
         wall_time_s=1.0,
         started_at=START,
         ended_at=ended_at,

@@ -1,4 +1,4 @@
-"""Audits: test by experiment what rules claim in ``traits``."""
+"""Audits: test what rules declare in ``traits``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchsuite.api.options import PathLike, Rules, rule_names
+from benchsuite.api.precision import PrecisionOptions, precision_auditor
 from benchsuite.conformance.audit.rule_audit import audit_rule
 from benchsuite.execution.environment import environment_of
 from benchsuite.files import write_text_atomically
@@ -14,49 +15,61 @@ from benchsuite.records.reading import record_text
 from benchsuite.registry import manager
 
 
-def audit(rule: str) -> RuleAudit:
-    """Test by experiment what a rule claims in ``traits``, with its default hyperparameters.
+def audit(rule: str, *, precision: PrecisionOptions | str | None = None) -> RuleAudit:
+    """Test what a rule declares in ``traits``, with its default hyperparameters.
 
     Args:
         rule: name of an installed rule.
+        precision: a track on whose initial state the rule's update is compared with float64 too, or all options of that
+            comparison.
 
     Returns:
-        The verdict on each claim with its numbers; ``.failed`` holds the contradicted claims.
+        The verdict on each trait with its numbers; ``.failed`` holds the contradicted traits, ``.precision`` the
+        comparison with float64.
 
     Raises:
         PluginError: if there is no such rule.
+        SpecError: if there is no such track.
+        DataError: if the track's data set is missing.
 
     Example:
         >>> import benchsuite as bs
         >>> audit = bs.audit("readout_only")
-        >>> [(claim.claim, claim.verdict) for claim in audit.claims if claim.claim == "trains_hidden"]
+        >>> [(each.trait, each.verdict) for each in audit.traits if each.trait == "trains_hidden"]
         [('trains_hidden', 'confirmed')]
 
     """
-    (found,) = audit_rules([rule])
+    options = PrecisionOptions((precision,)) if isinstance(precision, str) else precision
+    (found,) = audit_rules([rule], precision=options)
     return found
 
 
-def audit_rules(rules: Rules = None, *, out: PathLike | None = None) -> Iterator[RuleAudit]:
+def audit_rules(
+    rules: Rules = None, *, out: PathLike | None = None, precision: PrecisionOptions | None = None
+) -> Iterator[RuleAudit]:
     """Audit several rules, one after the other.
 
     Args:
         rules: names of rules; all installed rules if not given.
         out: folder to write one JSON file per rule to, for ``build_site``.
+        precision: tracks on which updates are compared with float64; not compared if not given.
 
     Yields:
         The audit of each rule, as soon as it is done.
 
     Raises:
         PluginError: if one of the rules does not exist; raised before any is audited.
+        SpecError: if one of the tracks does not exist; raised before any rule is audited.
 
     """
     registry = manager.installed_registry()
     chosen = {name: registry.rule(name) for name in rule_names(rules) or sorted(registry.rules)}
+    measured = precision_auditor(list(chosen), precision or PrecisionOptions())
 
     def audits() -> Iterator[RuleAudit]:
         for name, rule in chosen.items():
             done = audit_rule(rule, environment_of(registry, name))
+            done = done.model_copy(update={"precision": measured(name)})
             if out is not None:
                 write_text_atomically(Path(out) / f"{name}.json", record_text(done))
             yield done

@@ -89,10 +89,10 @@ def claims(records: Iterable[RunRecord] | PathLike, *, specs: Paths = None) -> C
     cells = {(record.spec.track, record.spec.tier) for record in found}
     workspace = open_workspace(specs)
     left_out: list[str] = []
-    laid_out = expand_claims(
+    expanded = expand_claims(
         workspace.library, workspace.registry, lambda track, tier: (track, tier) in cells, left_out.append
     )
-    return ClaimVerdicts(judge(laid_out, found), left_out)
+    return ClaimVerdicts(judge(expanded, found), left_out)
 
 
 def _parts_of(verdict: ClaimVerdict) -> Iterator[Part]:

@@ -220,7 +220,7 @@ def _obstacles(
     if row.protocol_differences != other.protocol_differences and not own_protocols:
         differences = set(row.protocol_differences) ^ set(other.protocol_differences)
         fields = ", ".join(sorted({d.field.removeprefix("protocol.") for d in differences}))
-        found.append(f"another protocol ({fields}); own_protocols=True compares them all the same")
+        found.append(f"another protocol ({fields}); pass own_protocols=True to compare them anyway")
     return found
 
 

@@ -9,7 +9,7 @@ from benchsuite.specs.loading.targets import RUNNABLE
 
 
 def complete_target(incomplete: str) -> list[str]:
-    """Return the suites, tracks and experiments that complete a word; loads no plugin."""
+    """Return the suites, tracks and studies that complete a word; loads no plugin."""
     library = find_specs()
     return [name for kind in RUNNABLE for name in library.names(kind) if name.startswith(incomplete)]
 

@@ -17,7 +17,7 @@ def info(name: str, *, specs: Paths = None) -> dict[str, Any]:
     """Return everything about the things of one name, by kind.
 
     Args:
-        name: name of a rule, diagnostic, track, suite, experiment, data set, architecture or hardware.
+        name: name of a rule, diagnostic, track, suite, study, data set, architecture or hardware.
         specs: folders of your own specs.
 
     Returns:
@@ -39,7 +39,7 @@ def info(name: str, *, specs: Paths = None) -> dict[str, Any]:
     entries = _everything_named(name, workspace)
     if not entries:
         known = [*registry.rules, *registry.diagnostics, *(n for kind in KINDS for n in library.names(kind))]
-        raise SpecError([Problem(f"nothing is called '{name}'{nearest(name, known)} (`benchsuite list` shows all)")])
+        raise SpecError([Problem(f"nothing is named '{name}'{nearest(name, known)} (`benchsuite list` shows all)")])
     return entries
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +19,25 @@ WIDTH = 200
 """Most characters per line of a table as text; a pipe has no width of its own."""
 
 HTML = '<pre style="white-space:pre;overflow-x:auto;line-height:normal;font-family:monospace">{code}</pre>'
+
+
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Characters that a terminal obeys instead of showing them: control characters, and those that reverse the order."""
+
+
+def printable(text: str) -> str:
+    """Return a text with each character that a terminal would obey replaced by a visible one."""
+    return UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+class SafeConsole(Console):
+    """A console that shows what specs, records and file names say, and obeys none of it."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield the segments of a part, without control characters except rich's own."""
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            yield segment if control or not UNPRINTABLE.search(text) else Segment(printable(text), style)
 
 
 class Displayed(ABC):
@@ -51,13 +72,13 @@ def print_parts(console: Console, parts: Iterable[Part]) -> None:
 def as_text(parts: Iterable[Part]) -> str:
     """Return parts as plain text without colours and without spaces at the ends of lines."""
     stream = StringIO()
-    print_parts(Console(file=stream, width=WIDTH, soft_wrap=True, color_system=None, highlight=False), parts)
+    print_parts(SafeConsole(file=stream, width=WIDTH, soft_wrap=True, color_system=None, highlight=False), parts)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
 
 
 def as_html(parts: Iterable[Part]) -> str:
     """Return parts as HTML with the command's colours."""
-    console = Console(file=StringIO(), width=WIDTH, record=True, highlight=False)
+    console = SafeConsole(file=StringIO(), width=WIDTH, record=True, highlight=False)
     print_parts(console, parts)
     return console.export_html(inline_styles=True, code_format=HTML)
 

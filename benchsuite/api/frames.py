@@ -88,7 +88,7 @@ def to_frame(records: Iterable[RunRecord], per: Unit = "runs") -> pandas.DataFra
     try:
         import pandas
     except ImportError as error:
-        message = "to_frame needs pandas, which is not installed; `pip install pandas` brings it, or use .rows()"
+        message = "to_frame needs pandas, which is not installed; run `pip install pandas`, or use .rows()"
         raise BenchsuiteError(message) from error
     rows = list(rows_of(records, per))
     return pandas.DataFrame.from_records(rows, columns=list(COLUMNS[per]))

@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchsuite.api.options import PathLike
+from benchsuite.api.study_records import study_problems
 from benchsuite.errors import EmptySelectionError
 from benchsuite.records.lint import LintReport, lint_folder
 
 
 def lint(folder: PathLike) -> LintReport:
-    """Check a folder of records: broken files, names, hashes, duplicates, mixed tracks, missing seeds, dirty code.
+    """Check a folder of records for a reviewer.
+
+    Finds broken files, wrong names and hashes, contradictions, duplicates, mixed tracks, missing seeds, uncommitted
+    code and absolute paths.
 
     Args:
         folder: folder of records; its subfolders are checked too.
@@ -31,4 +35,4 @@ def lint(folder: PathLike) -> LintReport:
     """
     if not Path(folder).is_dir():
         raise EmptySelectionError(f"{folder} is not a folder; `benchsuite export --out {folder}` makes one")
-    return lint_folder(Path(folder))
+    return lint_folder(Path(folder), study_problems)

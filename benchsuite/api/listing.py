@@ -186,9 +186,9 @@ def list_suites(specs: Paths = None) -> Listing:
     return _listing("suites", open_workspace(specs))
 
 
-def list_experiments(specs: Paths = None) -> Listing:
-    """List the experiments on theory."""
-    return _listing("experiments", open_workspace(specs))
+def list_studies(specs: Paths = None) -> Listing:
+    """List the studies: fixed tests of theoretical results."""
+    return _listing("studies", open_workspace(specs))
 
 
 def list_datasets(specs: Paths = None) -> Listing:

@@ -65,4 +65,4 @@ def serve_mlflow(
     if given is None and not (root / "mlflow.db").exists():
         raise EmptySelectionError(f"no MLflow mirror in {root}; `benchsuite sync` makes one from the records")
     uri = default_tracking_uri(root) if given in {None, "none"} else str(given)
-    serve_ui(uri, default_artifact_root(root), host, port, track=track, open_browser=open_browser, tell=ready)
+    serve_ui(uri, default_artifact_root(root), host, port, track=track, open_browser=open_browser, on_ready=ready)

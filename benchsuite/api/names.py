@@ -8,7 +8,7 @@ Section = Literal[
     "rules",
     "tracks",
     "suites",
-    "experiments",
+    "studies",
     "datasets",
     "architectures",
     "hardware",
@@ -26,12 +26,12 @@ SchemaName = Literal[
     "hardware",
     "track",
     "suite",
-    "experiment",
+    "study",
     "reference",
     "claim",
     "run",
     "record",
-    "experiment_record",
+    "study_record",
     "rule_audit",
 ]
 """A JSON Schema by name."""

@@ -101,7 +101,9 @@ def _seed_indices(seeds: Seeds) -> tuple[int, ...]:
         return ()
     indices = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not indices or min(indices) < 0:
-        message = f"expected how many seeds (1 or more) or a list of seed indices (0 or more), found {seeds!r}"
+        message = (
+            f"expected a number of seeds (at least 1) or a list of seed indices (each at least 0), found {seeds!r}"
+        )
         raise SpecError([Problem(message, field="seeds")])
     return indices
 
@@ -119,6 +121,6 @@ def _override_texts(settings: Settings) -> tuple[str, ...]:
             # JSON is YAML too, which is what the command's --set takes.
             texts.append(f"{path}={json.dumps(value, allow_nan=False)}")
         except (TypeError, ValueError) as error:
-            message = f"expected numbers, texts, lists and mappings, found {value!r}"
+            message = f"expected numbers, strings, lists and mappings, found {value!r}"
             raise SpecError([Problem(message, field=path)]) from error
     return tuple(texts)

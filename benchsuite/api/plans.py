@@ -103,10 +103,10 @@ class Plan(Displayed):
             f"{count} runs, {refused} refused, about {self.flops / 1e15:.3g} PFLOP{without}, on {hardware.device}"
         ]
         if hardware.sustained_tflops is None:
-            totals.append("hours: name hardware with sustained_tflops (`--set hardware.sustained_tflops=0.05`)")
+            totals.append("for hours, give the speed of the hardware (`--set hardware.sustained_tflops=0.05`)")
         else:
             devices = f"{hardware.world_size} x {hardware.shown_as}" if hardware.world_size > 1 else hardware.shown_as
-            speed = f"{hardware.sustained_tflops:g} TFLOP/s a device"
+            speed = f"{hardware.sustained_tflops:g} TFLOP/s per device"
             totals.append(f"about {self.hours:,.3g} hours{without} on {devices}, at {speed}")
         return totals
 

@@ -131,9 +131,9 @@ def prepare_dataset(
         return PreparedImagenet(side, prepare_imagenet(path, root, side, processes, on_pack))
     if name not in PREPARED:
         known = [*sorted(PREPARED), IMAGENET]
-        message = f"no data set '{name}' is prepared{nearest(name, known)}; there are {', '.join(known)}"
+        message = f"no data set '{name}' can be prepared{nearest(name, known)}; there are {', '.join(known)}"
         raise SpecError([Problem(message)])
     dataset = PREPARED[name]
     if path is None:
-        raise SpecError([Problem(f"name the archive, {dataset.archive}, with --from")])
+        raise SpecError([Problem(f"give the path of the archive ({dataset.archive}) with --from")])
     return PreparedArrays(dataset, prepare(dataset, path, root))

@@ -11,13 +11,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from benchsuite.api.display import SafeConsole
 from benchsuite.execution.compatibility import RefusedPair
-from benchsuite.records.experiment import ExperimentRecord, Trajectory
 from benchsuite.records.model import EpochMetrics, RunRecord
+from benchsuite.records.study import StudyRecord
 from benchsuite.registry import hookimpl
-from benchsuite.specs.models.experiment import ExperimentSpec
+from benchsuite.specs.models.study import StudySpec
 from benchsuite.specs.models.track import RunSpec
-from benchsuite_leaderboard.study_tables import trajectory_label
+from benchsuite.studies.contract import StudyStep
 
 
 class Progress:
@@ -47,24 +48,24 @@ class Progress:
         """Show a warning that does not stop the runs, such as an unreachable mirror."""
         warnings.warn(message, stacklevel=2)
 
-    def start_experiment(self, spec: ExperimentSpec) -> None:
-        """Receive the spec of an experiment that starts."""
+    def start_study(self, spec: StudySpec, steps: int) -> None:
+        """Receive the spec of a study that starts, and its number of steps."""
 
-    def found_experiment(self, record: ExperimentRecord) -> None:
-        """Receive the record of an experiment that was made before and is not made again."""
+    def found_study(self, record: StudyRecord) -> None:
+        """Receive the record of a study that was made before and is not made again."""
 
-    def trajectory_finished(self, trajectory: Trajectory, seconds: float) -> None:
-        """Receive one finished trajectory of an experiment, with its time."""
+    def study_step_finished(self, step: StudyStep, seconds: float) -> None:
+        """Receive one finished step of a study, with its time."""
 
 
 class ProgressDisplay(Progress):
     """Progress on a console: bars in a terminal, one line per run elsewhere."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True, highlight=False)
+        self.console = console or SafeConsole(stderr=True, highlight=False)
         self.name = ""
         self.total = 0
-        self.trajectories = 0
+        self.steps = 0
         self.finished = 0
         self.live = self.console.is_terminal
         self.bars = Bars(
@@ -142,29 +143,23 @@ class ProgressDisplay(Progress):
             soft_wrap=True,
         )
 
-    def start_experiment(self, spec: ExperimentSpec) -> None:
-        """Store the name of the experiment and its number of trajectories."""
+    def start_study(self, spec: StudySpec, steps: int) -> None:
+        """Store the name of the study and its number of steps."""
         self.name = spec.name
-        self.trajectories = len(spec.seeds) * (len(spec.feedback_rates) + 1)
+        self.steps = steps
 
-    def found_experiment(self, record: ExperimentRecord) -> None:
-        """Print the line of an experiment that was found."""
-        self._line(f"{record.spec.name}  found, not run again (--fresh does)")
+    def found_study(self, record: StudyRecord) -> None:
+        """Print the line of a study that was found."""
+        self._line(f"{record.spec.name}  already done, not run again (--fresh reruns it)")
 
-    def trajectory_finished(self, trajectory: Trajectory, seconds: float) -> None:
-        """Print the line of one trajectory."""
-        label = trajectory_label(trajectory.rule, trajectory.feedback_rate)
-        error = trajectory.final_log10_squared_error
-        result = f"log10 of the error {error:6.2f}" if error is not None else trajectory.reason
-        self._line(
-            f"{self._count()}  {self.name}  {label:<33} seed {trajectory.seed}  {trajectory.status}  {result}  "
-            f"{seconds:.1f} s"
-        )
+    def study_step_finished(self, step: StudyStep, seconds: float) -> None:
+        """Print the line of one step."""
+        self._line(f"{self._count()}  {self.name}  {step.label}  {step.outcome}  {seconds:.1f} s")
 
     def _count(self) -> str:
         """Add one to the finished runs and return the count, right-aligned."""
         self.finished += 1
-        total = self.total or self.trajectories
+        total = self.total or self.steps
         return f"{self.finished}/{total}".rjust(2 * len(str(total)) + 1)
 
     def _line(self, text: str) -> None:

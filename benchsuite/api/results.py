@@ -11,14 +11,13 @@ from benchsuite.api.display import Displayed, Part, counted
 from benchsuite.api.frames import Unit
 from benchsuite.api.records import Records
 from benchsuite.api.sites import Warn, build_store_site
-from benchsuite.api.tables import experiment_table
+from benchsuite.api.study_records import study_tables
 from benchsuite.api.workspace import Workspace
 from benchsuite.execution.compatibility import RefusedPair
 from benchsuite.execution.session import SessionResult
-from benchsuite.records.experiment import ExperimentRecord
 from benchsuite.records.store import RecordStore
+from benchsuite.records.study import StudyRecord
 from benchsuite_leaderboard.site import BuildReport
-from benchsuite_leaderboard.study_tables import summarize_studies
 
 if TYPE_CHECKING:
     import pandas
@@ -28,11 +27,11 @@ FAILED_STATUSES = frozenset({"crashed", "out_of_memory"})
 
 @dataclass(frozen=True, repr=False)
 class Results(Displayed):
-    """Results of a suite, a track or an experiment.
+    """Results of a suite, a track or a study.
 
     Attributes:
         records: records of all runs that have one, earlier ones included.
-        experiment: the record, if the target is an experiment.
+        study: the record, if the target is a study.
         store: store of the records.
         reused: ids of runs that were finished before and not run again.
         refused: pairs of rule and network that cannot work; nothing was run for them.
@@ -43,12 +42,12 @@ class Results(Displayed):
 
     records: Records
     store: RecordStore
-    experiment: ExperimentRecord | None = None
+    study: StudyRecord | None = None
     reused: frozenset[str] = frozenset()
     refused: tuple[RefusedPair, ...] = ()
     interrupted: bool = False
     is_rank0: bool = True
-    is_experiment: bool = False
+    is_study: bool = False
     workspace: Workspace | None = field(default=None, repr=False)
 
     @property
@@ -58,9 +57,9 @@ class Results(Displayed):
 
     def __repr__(self) -> str:
         """Return the counts in one line."""
-        if self.is_experiment:
-            done = "interrupted" if self.experiment is None else self.experiment.spec.name
-            return f"<Results: experiment {done}>"
+        if self.is_study:
+            done = "interrupted" if self.study is None else self.study.spec.name
+            return f"<Results: study {done}>"
         states = [f"{len(self.reused)} found from earlier"] if self.reused else []
         states += [f"{len(self.failed)} failed"] if self.failed else []
         states += [f"{counted(len(self.refused), 'pair')} refused"] if self.refused else []
@@ -73,11 +72,8 @@ class Results(Displayed):
 
     def tables(self) -> Sequence[Part]:
         """Return the tables that ``benchsuite run`` prints on stdout."""
-        experiments = [] if self.experiment is None else [self.experiment]
-        return [
-            *self.records.parts(),
-            *(experiment_table(table) for table in summarize_studies(experiments)),
-        ]
+        of_study = [] if self.study is None else study_tables(self.study)
+        return [*self.records.parts(), *of_study]
 
     def to_frame(self, per: Unit = "runs") -> pandas.DataFrame:
         """Return one row per run, per epoch (``"epochs"``) or per diagnostic value, as a pandas data frame.
@@ -102,8 +98,8 @@ class Results(Displayed):
 
     def as_data(self) -> dict[str, Any]:
         """Return all as plain data, as ``benchsuite run --json`` prints it."""
-        if self.experiment is not None:
-            return {"store": str(self.store.root), "experiment": self.experiment.model_dump(mode="json")}
+        if self.study is not None:
+            return {"store": str(self.store.root), "study": self.study.model_dump(mode="json")}
         return {
             "store": str(self.store.root),
             "interrupted": self.interrupted,

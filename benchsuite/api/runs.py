@@ -1,4 +1,4 @@
-"""Run a suite, a track or an experiment; ``benchsuite run`` calls the same function."""
+"""Run a suite, a track or a study; ``benchsuite run`` calls the same function."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from benchsuite.api.progress import Progress, as_progress
 from benchsuite.api.results import Results, results_of_session
 from benchsuite.api.session_options import session_options
 from benchsuite.api.sessions import make_runs
-from benchsuite.api.studies import run_experiment
+from benchsuite.api.studies import run_study
 from benchsuite.api.workspace import open_workspace
 from benchsuite.specs.loading.resolve import resolve
 from benchsuite.specs.loading.targets import find_target
@@ -28,17 +28,17 @@ def run(
     specs: Paths = None,
     tracking_uri: str | None = None,
     fresh: bool = False,
-    executor: ExecutorName = "local",
+    executor: ExecutorName | None = None,
     progress: bool | Progress = False,
 ) -> Results:
-    """Run a suite or a track (every rule with every seed), or an experiment.
+    """Run a suite or a track (every rule with every seed), or a study.
 
     Everything is checked before the first run starts. Runs that are finished already are not made again, and
     interrupted ones continue where they stopped. A run that diverges or crashes is a result with that status, not an
     exception. Ctrl-C saves the state and returns the results so far, with ``interrupted`` set.
 
     Args:
-        target: name of a suite, a track or an experiment, or path of such a YAML file.
+        target: name of a suite, a track or a study, or path of such a YAML file.
         rules: names or patterns; the suite's own if not given, for a track all that are installed.
         seeds: number of seeds, or seed indices; the suite's own if not given, 3 for a track. All rules share network,
             data order and dropout at one seed index.
@@ -52,7 +52,8 @@ def run(
         tracking_uri: MLflow's store, ``"none"`` for no mirror; ``$BENCHSUITE_TRACKING_URI`` or SQLite in ``store`` if
             not given.
         fresh: start over, ignoring finished runs and checkpoints.
-        executor: ``"local"``, one run after the other, or ``"ray"``, many at once on a Ray cluster.
+        executor: ``"local"``, one run after the other, each in a process of its own; ``"inline"``, in this process, for
+            debuggers; or ``"ray"``, many at once on a Ray cluster. ``$BENCHSUITE_EXECUTOR`` or local if not given.
         progress: True for bars on stderr; or a ``Progress`` of your own.
 
     Returns:
@@ -80,9 +81,9 @@ def run(
     workspace = open_workspace(specs, target)
     selection = make_selection(target, rules, seeds, tier, set, hardware)
     found = find_target(selection.target, workspace.library)
-    if found.kind == "experiments":
-        return run_experiment(selection, found, workspace, options, as_progress(progress))
-    resolver = hardware_resolver(executor)
+    if found.kind == "studies":
+        return run_study(selection, found, workspace, options, as_progress(progress))
+    resolver = hardware_resolver(options.executor)
     runs = resolve(selection, workspace.library, workspace.registry, resolver, found)
     with process_group() as ranks:
         made = make_runs(runs, workspace.registry, options, ranks, as_progress(progress))

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter, create_model
 
 from benchsuite.api.names import SchemaName
 from benchsuite.api.options import PathLike
 from benchsuite.errors import Problem, SpecError, nearest
 from benchsuite.files import write_text_atomically
 from benchsuite.records.audit import RuleAudit
-from benchsuite.records.experiment import ExperimentRecord
 from benchsuite.records.model import RunRecord
+from benchsuite.records.study import StudyRecord
+from benchsuite.registry import manager
 from benchsuite.specs.loading.kinds import SPEC_KINDS
 from benchsuite.specs.models.protocol import ProtocolSpec
+from benchsuite.specs.models.study import AnyStudySpec
 from benchsuite.specs.models.track import RunSpec
 
 
@@ -29,13 +34,15 @@ def schemas() -> dict[str, Any]:
         ['architecture', 'claim', 'dataset']
 
     """
+    studies = manager.installed_registry().studies.values()
     files = {kind.singular: kind.model for kind in SPEC_KINDS.values()}
+    files["study"] = _any_of(study.Spec for study in studies) if studies else AnyStudySpec
     shapes: dict[str, Any] = {
         **files,
         "protocol": ProtocolSpec,
         "run": RunSpec,
         "record": RunRecord,
-        "experiment_record": ExperimentRecord,
+        "study_record": _study_record(studies) if studies else StudyRecord,
         "rule_audit": RuleAudit,
     }
     found = {name: TypeAdapter(shape).json_schema() for name, shape in shapes.items()}
@@ -48,9 +55,19 @@ def schemas() -> dict[str, Any]:
         by_name = {"type": "string", "description": f"Name of a {part} spec."}
         properties[part] = {"anyOf": [by_name, properties[part], _needs_extends(_partial(properties[part]))]}
     for name in files:
-        if name != "experiment":
-            found[name] = _may_extend(found[name])
+        found[name] = _may_extend(found[name])
     return {name: found[name] for name in get_args(SchemaName)}
+
+
+def _any_of(models: Iterable[type[BaseModel]]) -> Any:
+    return reduce(or_, models)
+
+
+def _study_record(studies: Iterable[Any]) -> type[StudyRecord]:
+    """Return the model of a study's record with the specs and results of the installed kinds spelt out."""
+    specs, results = (_any_of(getattr(each, part) for each in studies) for part in ("Spec", "Result"))
+    spelt_out: dict[str, Any] = {"spec": (specs, ...), "result": (results, ...)}
+    return create_model("StudyRecord", __base__=StudyRecord, __doc__=StudyRecord.__doc__, **spelt_out)
 
 
 def write_schemas(out: PathLike, names: list[str] | None = None) -> list[Path]:
@@ -110,5 +127,5 @@ def _partial(found: Any) -> Any:
         name = found["$ref"].removeprefix("#/$defs/").removeprefix("Partial")
         return {**found, "$ref": f"#/$defs/Partial{name}"}
     # Without its 'kind' a mapping may match several of the choices.
-    kept = {key: value for key, value in found.items() if key not in {"required", "discriminator"}}
-    return {"anyOf" if key == "oneOf" else key: _partial(value) for key, value in kept.items()}
+    fields = {key: value for key, value in found.items() if key not in {"required", "discriminator"}}
+    return {"anyOf" if key == "oneOf" else key: _partial(value) for key, value in fields.items()}

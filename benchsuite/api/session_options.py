@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchsuite.api.executors import ExecutorName
+from benchsuite.api.executors import ExecutorName, chosen_executor
 from benchsuite.api.options import PathLike, named_tracking_uri, store_folder
 from benchsuite.data.roots import find_data_root
+from benchsuite.execution.workers.isolation import TorchState, until_forked
 from benchsuite.records.mlflow.connection import prepare_environment
 from benchsuite.records.mlflow.uris import default_tracking_uri
 from benchsuite.records.store import RecordStore
@@ -22,7 +23,9 @@ class SessionOptions:
         data_root: folder of data sets.
         tracking_uri: address of MLflow's store; None for no mirror.
         fresh: ignore finished runs and checkpoints.
-        executor: place where runs are made, ``"local"`` or ``"ray"``.
+        executor: place where runs are made, ``"local"``, ``"inline"`` or ``"ray"``.
+        torch_state: torch's global settings before plugins are loaded.
+        preparing: those until all checks are done.
 
     """
 
@@ -31,6 +34,8 @@ class SessionOptions:
     tracking_uri: str | None
     fresh: bool
     executor: ExecutorName
+    torch_state: TorchState
+    preparing: TorchState
 
 
 def session_options(
@@ -38,7 +43,7 @@ def session_options(
     data_root: PathLike | None,
     tracking_uri: str | None,
     fresh: bool,
-    executor: ExecutorName,
+    executor: ExecutorName | None,
 ) -> SessionOptions:
     """Return the options with their defaults filled in. Call it before plugins are loaded.
 
@@ -47,7 +52,7 @@ def session_options(
         data_root: ``$BENCHSUITE_DATA`` or the user's cache folder if not given.
         tracking_uri: ``$BENCHSUITE_TRACKING_URI`` or SQLite in the store if not given; ``"none"`` for no mirror.
         fresh: ignore finished runs and checkpoints.
-        executor: where runs are made.
+        executor: where runs are made; ``$BENCHSUITE_EXECUTOR`` or ``"local"`` if not given.
 
     """
     # Before any plugin can import MLflow, which reads its telemetry setting on import.
@@ -55,4 +60,8 @@ def session_options(
     records = RecordStore(store_folder(store).resolve())
     uri = named_tracking_uri(tracking_uri) or default_tracking_uri(records.root)
     root = find_data_root(None if data_root is None else Path(data_root))
-    return SessionOptions(records, root, None if uri == "none" else uri, fresh, executor)
+    chosen = chosen_executor(executor)
+    state = TorchState.read()
+    preparing = until_forked(state) if chosen == "local" else state
+    preparing.apply()
+    return SessionOptions(records, root, None if uri == "none" else uri, fresh, chosen, state, preparing)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from benchsuite.api.executors import make_executor
 from benchsuite.api.progress import Progress
 from benchsuite.api.session_options import SessionOptions
 from benchsuite.execution.session import Session, SessionResult
+from benchsuite.execution.workers.starting import can_make_workers
+from benchsuite.execution.workers.supervisor import supervised
+from benchsuite.process import stdout_to_stderr
 from benchsuite.records.mlflow.plugin import MlflowRecorder
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
@@ -29,7 +32,12 @@ def make_runs(
         ranks,
         make_executor(options.executor, ranks),
     )
-    session.check()
+    options.preparing.apply()  # whatever plugins have set when they were imported
+    with stdout_to_stderr():
+        session.check()
+    in_workers = options.executor == "local" and ranks.world_size == 1 and can_make_workers(session.factory)
+    if not in_workers:
+        options.torch_state.apply()
     if not ranks.is_rank0:
         return session.execute()
     for problem in registry.problems():
@@ -38,7 +46,8 @@ def make_runs(
         progress.refused(pair)
     if not session.runs:
         return session.execute()
-    with _registered(registry, progress, MlflowRecorder(warn=progress.warn)), progress:
+    workers = supervised(session.factory, session.runs, options.torch_state) if in_workers else nullcontext()
+    with workers, _registered(registry, progress, MlflowRecorder(warn=progress.warn)), progress:
         progress.start(len(session.runs))
         return session.execute(options.tracking_uri)
 

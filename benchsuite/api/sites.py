@@ -6,11 +6,11 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from benchsuite.api.options import PathLike, Paths, as_paths, named_tracking_uri, store_folder
 from benchsuite.api.papers import papers_of
+from benchsuite.api.study_records import summarize_study
 from benchsuite.api.workspace import Workspace, open_workspace
 from benchsuite.errors import BenchsuiteError, EmptySelectionError
 from benchsuite.records.store import RecordStore, record_files
@@ -64,9 +64,9 @@ def build_site(
     """
     root = store_folder(store)
     own = RecordStore(root)
-    folders = as_paths(records) or [own.records_folder, own.experiments_folder]
+    folders = as_paths(records) or own.folders_of_records
     if not record_files(*folders):
-        places = ", ".join(str(f) for f in folders)
+        places = ", ".join(str(f) for f in as_paths(records) or [own.records_folder, own.studies_folder])
         raise EmptySelectionError(f"no records in {places}; `benchsuite run quickstart` makes some")
     left_out: list[str] = []
 
@@ -79,6 +79,7 @@ def build_site(
         Path(out or root / "site").resolve(),
         audits=as_paths(audits),
         papers=lambda cells: papers_of(cells, open_workspace(specs), leave_out),
+        summarize=summarize_study,
         mlflow=_mlflow_pages(root, mlflow, named_tracking_uri(tracking_uri), warn),
         fresh=fresh,
         processes=os.cpu_count() or 1,
@@ -93,11 +94,11 @@ def build_store_site(store: RecordStore, workspace: Workspace | None = None, war
         StoreError: if its folder cannot be written, or holds something else.
 
     """
-    folders = [store.records_folder, store.experiments_folder]
     return site.build_site(
-        folders,
+        store.folders_of_records,
         store.root / "site",
         papers=lambda cells: papers_of(cells, workspace or open_workspace(), warn),
+        summarize=summarize_study,
         processes=os.cpu_count() or 1,
     )
 
@@ -114,10 +115,10 @@ def serve_site(folder: PathLike, *, port: int = 8000, ready: Callable[[str], Non
         BenchsuiteError: if the port is taken.
 
     """
-    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+    from benchsuite.api.site_server import make_server
 
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), partial(SimpleHTTPRequestHandler, directory=str(folder)))
+        server = make_server(Path(folder), port)
     except OSError as error:
         raise BenchsuiteError(f"cannot listen on port {port}: {error.strerror}; try --port 0") from error
     with server:

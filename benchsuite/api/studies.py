@@ -1,4 +1,4 @@
-"""Run experiments on theory, or find their records in the store."""
+"""Run studies, or find their records in the store."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ from benchsuite.api.session_options import SessionOptions
 from benchsuite.api.workspace import Workspace
 from benchsuite.errors import HardwareError
 from benchsuite.specs.loading.resolve import Selection
-from benchsuite.specs.loading.resolve_experiment import resolve_experiment
+from benchsuite.specs.loading.resolve_study import resolve_study
 from benchsuite.specs.loading.targets import Target
-from benchsuite.studies.execute import earlier_record, execute
+from benchsuite.studies.execute import earlier_record, execute, make_study
 from benchsuite.training.ranks import launched_world_size
 
 
-def run_experiment(
+def run_study(
     selection: Selection, target: Target, workspace: Workspace, options: SessionOptions, progress: Progress
 ) -> Results:
-    """Run an experiment unless the store has its record; an interrupted one leaves no record."""
-    selected = resolve_experiment(selection, target)
+    """Run a study unless the store has its record; an interrupted one leaves no record."""
+    registry = workspace.registry
+    selected = resolve_study(selection, target, registry.study_specs)
     if launched_world_size() > 1:
-        raise HardwareError("an experiment is made by one process; start it without torchrun")
-    record = None if options.fresh else earlier_record(selected, options.store, workspace.registry)
-    reused = frozenset() if record is None else frozenset({record.experiment_id})
+        raise HardwareError("a study is made by one process; start it without torchrun")
+    options.torch_state.apply()  # a study is made in this process
+    record = None if options.fresh else earlier_record(selected, options.store, registry)
+    reused = frozenset() if record is None else frozenset({record.study_id})
     if record is not None:
-        progress.found_experiment(record)
+        progress.found_study(record)
     else:
-        progress.start_experiment(selected.spec)
+        progress.start_study(selected.spec, make_study(selected, registry).steps)
         try:
             with progress:
-                record = execute(selected, options.store, workspace.registry, progress.trajectory_finished)
+                record = execute(selected, options.store, registry, progress.study_step_finished)
         except KeyboardInterrupt:
             pass  # the result says so: nothing was recorded
     return Results(
@@ -39,6 +41,6 @@ def run_experiment(
         record,
         reused=reused,
         interrupted=record is None,
-        is_experiment=True,
+        is_study=True,
         workspace=workspace,
     )

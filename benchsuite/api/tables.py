@@ -11,7 +11,7 @@ from benchsuite.results.final import WAITED
 from benchsuite.results.formatting import interval, mean_sd, number, plain_mean_sd, points, status_words
 
 if TYPE_CHECKING:
-    from benchsuite.records.audit import ClaimAudit, RuleAudit
+    from benchsuite.records.audit import RuleAudit, TraitAudit
     from benchsuite.results.model import RuleRow, TrackTable
     from benchsuite_leaderboard.study_tables import StudyTable
 
@@ -32,7 +32,7 @@ def results_table(table: TrackTable) -> Table:
         shown.add_row(*_cells(row, with_top5=table.has_top5_error))
     shown.caption = "mean ± sd over seeds; gap in points, paired by seed, with its 95 % interval"
     if any(row.cost.waited for row in table.rows):
-        shown.caption += f"\nrows without times are of runs that say nothing of them: {WAITED}"
+        shown.caption += f"\nno time is shown for runs that do not measure it: {WAITED}"
     return shown
 
 
@@ -60,8 +60,11 @@ def _gap(row: RuleRow) -> str:
     return points(gap.mean) + within
 
 
-def experiment_table(table: StudyTable) -> Table:
-    """Return one experiment's results: the final error, the final correlation of each layer, and failures."""
+def study_table(table: StudyTable) -> Table | str:
+    """Return one study's results as its kind lays them out, or one line that says why there are none."""
+    summary = table.summary
+    if summary is None:
+        return f"no table of {table.name}: {table.problem}"
     shown = Table(
         title=escape(f"{table.name} · {table.title}"),
         title_justify="left",
@@ -70,46 +73,63 @@ def experiment_table(table: StudyTable) -> Table:
         caption_justify="left",
     )
     shown.add_column("rule")
-    layers = [f"corr(W{layer}, R{layer}ᵀ)" for layer in range(1, table.layers + 1)]
-    for name in ("log10 of error", *layers, "seeds"):
-        shown.add_column(name, justify="right")
+    for name in (*(column.title for column in summary.columns), "seeds"):
+        shown.add_column(escape(name), justify="right")
     shown.add_column("remarks")
-    for row in table.rows:
-        correlations = row.correlations or (None,) * table.layers
+    for row in summary.rows:
         shown.add_row(
             escape(row.label),
-            plain_mean_sd(row.error),
-            *(plain_mean_sd(c) for c in correlations),
+            *(plain_mean_sd(value) for value in row.values),
             f"{row.completed} of {row.total}" if row.failures else str(row.total),
             f"[red]{escape('; '.join(row.failures))}[/]" if row.failures else "",
         )
-    shown.caption = f"after {table.spec['iterations']:,} iterations; the error is ‖E‖²; mean ± sd over completed seeds"
+    shown.caption = escape(summary.note) or None
     return shown
 
 
 def audit_table(done: RuleAudit) -> Table:
-    """Return the table of one rule's audit: each claim, the verdict and the strongest evidence."""
+    """Return the table of one rule's audit: each trait, the verdict and the strongest evidence."""
     shown = Table(
         title=f"{escape(done.rule)} · {escape(done.environment.rule_distribution)}",
         title_justify="left",
         title_style="bold",
         header_style="dim",
     )
-    for column in ("trait", "claimed", "shown", "verdict", "largest value", "where"):
+    for column in ("trait", "declared", "shown", "verdict", "largest value", "where"):
         shown.add_column(column, justify="right" if column == "largest value" else "left")
-    for claim in done.claims:
-        words = claim.verdict.replace("_", " ")
-        colour = AUDIT_COLOURS.get(claim.verdict, "dim")
+    for each in done.traits:
+        words = each.verdict.replace("_", " ")
+        colour = AUDIT_COLOURS.get(each.verdict, "dim")
         shown.add_row(
-            claim.claim, _yes_or_no(claim.claimed), _yes_or_no(claim.shown), f"[{colour}]{words}[/]", *_evidence(claim)
+            each.trait, _yes_or_no(each.declared), _yes_or_no(each.shown), f"[{colour}]{words}[/]", *_evidence(each)
         )
     return shown
 
 
-def _evidence(claim: ClaimAudit) -> tuple[str, str]:
-    strongest = claim.strongest
+def precision_table(done: RuleAudit) -> Table:
+    """Return the table of one rule's updates beside float64: each track and segment."""
+    shown = Table(
+        title=f"{escape(done.rule)} · beside float64", title_justify="left", title_style="bold", header_style="dim"
+    )
+    for column in ("track", "format", "segment"):
+        shown.add_column(column)
+    for column in ("relative difference", "angle °"):
+        shown.add_column(column, justify="right")
+    for found in done.precision:
+        for seen in found.segments:
+            colour = "red" if seen.relative_difference > found.threshold else "green"
+            angle = "" if seen.angle_deg is None else f"{seen.angle_deg:.2g}"
+            difference = f"[{colour}]{seen.relative_difference:.2g}[/]"
+            shown.add_row(escape(found.track), escape(found.number_format), escape(seen.segment), difference, angle)
+        if not found.segments:
+            shown.add_row(escape(found.track), escape(found.number_format), "", "", "")
+    return shown
+
+
+def _evidence(audited: TraitAudit) -> tuple[str, str]:
+    strongest = audited.strongest
     if strongest is None:
-        return "", escape(claim.reason)
+        return "", escape(audited.reason)
     return f"{strongest.value:.3g}", escape(f"{strongest.network}: {strongest.where}")
 
 

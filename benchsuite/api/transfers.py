@@ -6,7 +6,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchsuite.api.options import PathLike, Paths, as_paths, store_folder
+from benchsuite.api.study_records import known_study_problems
 from benchsuite.errors import EmptySelectionError
+from benchsuite.records.absolute_paths import without_paths as cut
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_document
 from benchsuite.records.store import RecordStore, record_files
@@ -20,6 +22,7 @@ def export(
     tracks: str | list[str] | None = None,
     from_mlflow: str | None = None,
     replace: bool = False,
+    without_paths: bool = False,
 ) -> Transfer:
     """Copy a store's records into a folder for review: a folder per track, one file per run.
 
@@ -29,6 +32,7 @@ def export(
         tracks: export runs of these tracks only; all records if not given.
         from_mlflow: export the records in this MLflow tracking store instead, whoever mirrored to it.
         replace: overwrite a different record of the same run; else it stays.
+        without_paths: cut absolute paths in commands, reasons and tracebacks to the files' names.
 
     Returns:
         The files ``.written``, ``.unchanged``, in ``.conflicts`` and ``.refused``; ``.complete`` if all records
@@ -48,15 +52,14 @@ def export(
     """
     if from_mlflow is None:
         own = RecordStore(store_folder(store))
-        return _export(
-            record_files(own.records_folder, own.experiments_folder), [], str(own.root), Path(out), tracks, replace
-        )
+        files = record_files(*own.folders_of_records)
+        return _export(files, [], str(own.root), Path(out), tracks, replace, without_paths)
     from benchsuite.records.mlflow.gathering import gather_records
     from benchsuite.records.mlflow.uris import redact
 
     with TemporaryDirectory() as folder:
         files, refused = gather_records(from_mlflow, Path(folder))
-        return _export(files, refused, redact(from_mlflow), Path(out), tracks, replace)
+        return _export(files, refused, redact(from_mlflow), Path(out), tracks, replace, without_paths)
 
 
 def _export(
@@ -66,6 +69,7 @@ def _export(
     out: Path,
     tracks: str | list[str] | None,
     replace: bool,
+    cut_paths: bool,
 ) -> Transfer:
     chosen = [tracks] if isinstance(tracks, str) else tracks
     if chosen:
@@ -74,7 +78,8 @@ def _export(
     if not files and not refused:
         of = f" of {', '.join(chosen)}" if chosen else ""
         raise EmptySelectionError(f"no records{of} in {source}; `benchsuite run quickstart` makes some")
-    done = transfer(files, place_by_track(out), replace=replace)
+    change = cut if cut_paths else None
+    done = transfer(files, place_by_track(out), replace=replace, change=change, check_study=known_study_problems)
     done.refused += refused
     return done
 
@@ -101,4 +106,4 @@ def import_records(sources: Paths, *, store: PathLike | None = None, replace: bo
         raise EmptySelectionError(f"no records in {', '.join(map(str, paths))}")
     own = RecordStore(store_folder(store))
     own.prepare()
-    return transfer(files, place_in_store(own), replace=replace)
+    return transfer(files, place_in_store(own), replace=replace, check_study=known_study_problems)

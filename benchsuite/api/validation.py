@@ -33,6 +33,5 @@ def validate(files: Paths, *, specs: Paths = None) -> dict[str, list[Problem]]:
 
     """
     registry = manager.installed_registry()
-    folders = [folder for folder, _ in registry.spec_folders]
     # One library per file: a file in a folder of specs may refer to its neighbours.
-    return {str(file): check_file(file, find_specs(specs, file, folders), registry) for file in as_paths(files)}
+    return {str(file): check_file(file, find_specs(specs, file, registry), registry) for file in as_paths(files)}

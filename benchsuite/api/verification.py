@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchsuite.api.options import PathLike, Paths, as_paths
+from benchsuite.api.study_records import record_problems
 from benchsuite.errors import BenchsuiteError, EmptySelectionError
-from benchsuite.records.checks import inconsistencies
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_document
 from benchsuite.records.store import record_files
@@ -46,10 +46,10 @@ class Verification:
         found = self.comparison
         if found is None:
             return [f"{self.path}: right"]
-        changed = [f"  not the same here: {difference}" for difference in found.changed]
+        changed = [f"  differs here: {difference}" for difference in found.changed]
         differing = [f"  differs: {difference}" for difference in found.differences]
-        held = "every number equal" if found.expects_equality else "final errors within the tolerance"
-        verdict = f"{len(found.differences)} differences" if found.differences else f"confirmed, {held}"
+        criterion = "every number equal" if found.expects_equality else "final errors within the tolerance"
+        verdict = f"{len(found.differences)} differences" if found.differences else f"confirmed, {criterion}"
         return [*changed, *differing, f"{self.path}: run again, {verdict}"]
 
     def as_data(self) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def verify(
     data_root: PathLike | None = None,
     on_rerun: Callable[[RunRecord], None] = lambda record: None,
 ) -> Iterator[Verification]:
-    """Check records: schema, spec hash, run id, file name, result key, counts; with ``rerun`` also the numbers.
+    """Check records: types, names and hashes, and all that follows from spec and data; with ``rerun`` the numbers too.
 
     Args:
         files: records, or folders of records.
@@ -103,7 +103,7 @@ def verify(
     def checks() -> Iterator[Verification]:
         for path in paths:
             record = read_document(path)
-            problems = [record.reason] if isinstance(record, BrokenRecord) else inconsistencies(record, path)
+            problems = [record.reason] if isinstance(record, BrokenRecord) else record_problems(record, path)
             if problems or isinstance(record, BrokenRecord) or not rerun:
                 yield Verification(path, tuple(problems))
             else:
@@ -126,7 +126,7 @@ def _run_again(
     from benchsuite.registry import manager
 
     if not isinstance(record, RunRecord):
-        problem = f"--rerun is for runs; `benchsuite run {record.spec.name} --fresh` makes an experiment again"
+        problem = f"--rerun is for runs; `benchsuite run {record.spec.name} --fresh` makes a study again"
         return Verification(path, (problem,))
     on_rerun(record)
     try:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from benchsuite.api.options import PathLike, Paths, as_paths
 from benchsuite.errors import Problem, SpecError
+from benchsuite.process import stdout_to_stderr
 from benchsuite.registry import manager
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.library import SpecLibrary, builtin_folder, user_folders
@@ -33,18 +33,19 @@ def open_workspace(specs: Paths = None, target: PathLike = "") -> Workspace:
 
     Args:
         specs: folders of the user's own specs, beside those of ``$BENCHSUITE_SPECS``.
-        target: suite, track or experiment to run; if it is a file in a folder of specs, that folder is searched too.
+        target: suite, track or study to run; if it is a file in a folder of specs, that folder is searched too.
 
     Raises:
         SpecError: if one of the folders does not exist.
 
     """
-    registry = manager.installed_registry()
-    return Workspace(registry, find_specs(specs, target, [folder for folder, _ in registry.spec_folders]))
+    with stdout_to_stderr():
+        registry = manager.installed_registry()
+    return Workspace(registry, find_specs(specs, target, registry))
 
 
-def find_specs(specs: Paths = None, target: PathLike = "", plugin_folders: list[Path] | None = None) -> SpecLibrary:
-    """Return the library of built-in specs, the user's own and those of plugins; loads no plugin.
+def find_specs(specs: Paths = None, target: PathLike = "", registry: Registry | None = None) -> SpecLibrary:
+    """Return the library of built-in specs, the user's own and, with a registry, those of plugins; loads no plugin.
 
     Raises:
         SpecError: if one of the user's folders does not exist.
@@ -54,4 +55,6 @@ def find_specs(specs: Paths = None, target: PathLike = "", plugin_folders: list[
     missing = [Problem("no such folder", str(folder)) for folder in own if not folder.is_dir()]
     if missing:
         raise SpecError(missing)
-    return load_library_for(os.fspath(target), [builtin_folder(), *user_folders(), *own, *(plugin_folders or [])])
+    of_plugins = [folder for folder, _ in registry.spec_folders] if registry else []
+    folders = [builtin_folder(), *user_folders(), *own, *of_plugins]
+    return load_library_for(os.fspath(target), folders, registry.study_specs if registry else {})

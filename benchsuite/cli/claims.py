@@ -9,9 +9,9 @@ from benchsuite.cli.options import (
     SpecsOption,
     StoreOption,
     print_json,
+    print_message,
     report_broken,
     show,
-    tell,
 )
 
 
@@ -34,7 +34,7 @@ def claims(
     if as_json:
         print_json(verdicts.as_data())
         for message in verdicts.left_out:
-            tell(message)
+            print_message(message)
     else:
         show(verdicts.parts())
     return 1 if verdicts.left_out else 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 
 from benchsuite.cli.exits import exits
-from benchsuite.cli.options import DataRootOption, JsonOption, SpecsOption, messages, print_json, show, tell
+from benchsuite.cli.options import DataRootOption, JsonOption, SpecsOption, messages, print_json, print_message, show
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -34,7 +34,9 @@ def list_(data: DataRootOption = None, specs: SpecsOption = None, as_json: JsonO
 @app.command("fetch")
 @exits
 def fetch(
-    name: Annotated[str, typer.Argument(help="A data set, as `benchsuite data list` shows it.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(help="Name of a data set; `benchsuite data list` shows all.", show_default=False)
+    ],
     data: DataRootOption = None,
     specs: SpecsOption = None,
     as_json: JsonOption = False,
@@ -53,13 +55,18 @@ def fetch(
 @app.command("prepare")
 @exits
 def prepare(
-    name: Annotated[str, typer.Argument(help="Which: imagenet, or one made of an archive.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(help="Data set to prepare: imagenet, or one made from an archive.", show_default=False)
+    ],
     source: Annotated[
-        Path | None, typer.Option("--from", help="The archive, or ImageNet's folder.", show_default=False)
+        Path | None, typer.Option("--from", help="Path of the archive, or of ImageNet's folder.", show_default=False)
     ] = None,
-    side: Annotated[int, typer.Option("--side", min=32, max=2048, help="ImageNet: pixels of the shorter side.")] = 256,
+    side: Annotated[
+        int, typer.Option("--side", min=32, max=2048, help="ImageNet: length of the shorter side in pixels.")
+    ] = 256,
     processes: Annotated[
-        int | None, typer.Option("--processes", min=1, help="ImageNet: how many work at once; one a core.")
+        int | None,
+        typer.Option("--processes", min=1, help="ImageNet: number of worker processes; one per core if not given."),
     ] = None,
     data: DataRootOption = None,
     as_json: JsonOption = False,
@@ -78,14 +85,16 @@ def prepare(
     else:
         show(made.parts())
     if made.warning:
-        tell(made.warning)
+        print_message(made.warning)
     return 0
 
 
 @app.command("verify")
 @exits
 def verify(
-    name: Annotated[str, typer.Argument(help="A data set, as `benchsuite data list` shows it.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(help="Name of a data set; `benchsuite data list` shows all.", show_default=False)
+    ],
     data: DataRootOption = None,
     specs: SpecsOption = None,
     as_json: JsonOption = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import sys
@@ -13,8 +14,16 @@ import typer
 
 from benchsuite.errors import BenchsuiteError, ControlFlowError
 
+EXIT_FAILED = 1
 EXIT_BUG = 3
 EXIT_INTERRUPTED = 130
+
+DISK_ERRORS = frozenset(
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "EIO", "ESTALE", "ENOTCONN")
+    if hasattr(errno, name)
+)
+"""Errors of a disk or a folder that no code can prevent: full, read-only, without permission, broken, or gone."""
 
 Parameters = ParamSpec("Parameters")
 
@@ -50,10 +59,16 @@ def _code_of(act: Callable[[], int]) -> int:
             return error.exit_code
         if type(error).__module__.startswith(("typer", "click")):
             raise  # a wrong option, reported by typer
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            where = f"{error.filename}: " if error.filename else ""
+            _say(f"{where}{error.strerror}; finished results are kept, run again once this is mended")
+            return EXIT_FAILED
         traceback.print_exc()
         _say("this is a bug of benchsuite; please report it with the lines above (`benchsuite doctor --json` helps)")
         return EXIT_BUG
 
 
 def _say(message: str) -> None:
-    sys.stderr.write(f"benchsuite: {message}\n")
+    from benchsuite.api.display import printable  # late: only a message needs it
+
+    sys.stderr.write(f"benchsuite: {printable(message)}\n")

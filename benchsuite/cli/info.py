@@ -14,7 +14,7 @@ def info(
     specs: SpecsOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Show everything about one rule, track, suite, experiment, data set, architecture, hardware or diagnostic."""
+    """Show everything about one rule, track, suite, study, data set, architecture, hardware or diagnostic."""
     from benchsuite.api.describing import info
 
     entries = info(name, specs=specs)

@@ -17,9 +17,9 @@ from benchsuite.cli.options import (
     TrackingOption,
     messages,
     print_json,
+    print_message,
     report_broken,
     show,
-    tell,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ AuditsOption = Annotated[
 ]
 MlflowOption = Annotated[
     str | None,
-    typer.Option("--mlflow", metavar="ADDRESS", help="Where MLflow's pages are served; runs then link into them."),
+    typer.Option(
+        "--mlflow", metavar="ADDRESS", help="Address of a running MLflow UI; the pages of runs then link to it."
+    ),
 ]
 OutOption = Annotated[Path | None, typer.Option("--out", help="Folder to write; `site` in the store if not given.")]
 
@@ -49,7 +51,7 @@ def build(
     mlflow: MlflowOption = None,
     tracking_uri: TrackingOption = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Build in full, not only what changed since last time.")
+        bool, typer.Option("--fresh", help="Rebuild every page, not only those whose records changed.")
     ] = False,
     as_json: JsonOption = False,
 ) -> int:
@@ -75,7 +77,9 @@ def serve(
     specs: SpecsOption = None,
     mlflow: MlflowOption = None,
     tracking_uri: TrackingOption = None,
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8000,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 8000,
 ) -> int:
     """Build the page and serve it on this machine until Ctrl-C."""
     from benchsuite.api.sites import serve_site
@@ -112,7 +116,7 @@ def _build(
         mlflow=mlflow,
         tracking_uri=tracking_uri,
         fresh=fresh,
-        warn=tell,
+        warn=print_message,
     )
     report_broken(report.broken)
     return report
@@ -123,7 +127,7 @@ def _print_report(report: BuildReport) -> None:
         {
             "index": str(report.index),
             "records": report.records,
-            "experiments": report.studies,
+            "studies": report.studies,
             "broken": len(report.broken),
             "rebuilt": list(report.rebuilt),
         }

@@ -11,11 +11,11 @@ from benchsuite.cli.options import JsonOption, SpecsOption, print_json, show
 
 
 def list_(
-    section: Annotated[Section | None, typer.Argument(help="Which kind of thing; all if not given.")] = None,
+    section: Annotated[Section | None, typer.Argument(help="Kind of things to list; all kinds if not given.")] = None,
     specs: SpecsOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """List rules, tracks, suites, experiments, specs, published values, claims, diagnostics and plugins."""
+    """List rules, tracks, suites, studies, specs, published values, claims, diagnostics and plugins."""
     from benchsuite.api.listing import SECTIONS, list_all
 
     found = list_all(specs, [section] if section else SECTIONS)

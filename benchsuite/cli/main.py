@@ -35,6 +35,7 @@ from benchsuite.cli import (
     verify,
 )
 from benchsuite.cli.exits import EXIT_BUG, exits
+from benchsuite.process import own_process
 from benchsuite.version import __version__
 
 EPILOG = (
@@ -85,7 +86,8 @@ def _top(
 
 
 def main() -> None:
-    """Run the command and exit with its code."""
+    """Run the command and exit with its code; this process is the command's own."""
+    own_process()
     sys.exit(run_command())
 
 

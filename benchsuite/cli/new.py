@@ -10,7 +10,7 @@ import typer
 from benchsuite.cli.exits import exits
 from benchsuite.cli.options import JsonOption, output, print_json
 
-app = typer.Typer(help="Start something of your own.", no_args_is_help=True)
+app = typer.Typer(help="Create something of your own from a template.", no_args_is_help=True)
 
 
 @app.callback()
@@ -22,7 +22,7 @@ def _new() -> None:
 @exits
 def rule(
     name: Annotated[str, typer.Argument(help="Name of the rule, such as my_rule.")],
-    folder: Annotated[Path, typer.Option("--folder", help="Where to put it.")] = Path(),
+    folder: Annotated[Path, typer.Option("--folder", help="Folder in which to create it.")] = Path(),
     as_json: JsonOption = False,
 ) -> int:
     """Write a small distribution with a working rule and its conformance tests."""
@@ -35,8 +35,8 @@ def rule(
     console = output()
     for path in written:
         console.print(str(path), markup=False, soft_wrap=True)
-    place = folder / name
+    project = folder / name
     trial = f"benchsuite run quickstart --rules backprop,{name}"
-    steps = (f"pip install -e {place}", f"pytest {place}", trial)
+    steps = (f"pip install -e {project}", f"pytest {project}", trial)
     console.print("\nnext", *(f"  {step}" for step in steps), sep="\n", markup=False, soft_wrap=True)
     return 0

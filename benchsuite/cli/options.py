@@ -26,7 +26,7 @@ StoreOption = Annotated[
 ]
 DataRootOption = Annotated[
     Path | None,
-    typer.Option("--data-root", help="Where data sets lie; else $BENCHSUITE_DATA, else the user's cache folder."),
+    typer.Option("--data-root", help="Folder of data sets; else $BENCHSUITE_DATA, else the user's cache folder."),
 ]
 SpecsOption = Annotated[
     list[Path] | None,
@@ -47,7 +47,7 @@ TrackingOption = Annotated[
 ]
 TierOption = Annotated[
     Literal["smoke", "quick", "paper"] | None,
-    typer.Option("--tier", help="How much to run; the suite's own, or 'quick' for a track."),
+    typer.Option("--tier", help="How much to run; if not given, the suite's tier, or 'quick' for a track."),
 ]
 RulesOption = Annotated[
     str | None,
@@ -57,22 +57,28 @@ RulesOption = Annotated[
         autocompletion=lambda incomplete: _complete_rules(incomplete),
     ),
 ]
-SeedsOption = Annotated[int | None, typer.Option("--seeds", min=1, max=1000, help="How many seeds, from 0 on.")]
+SeedsOption = Annotated[
+    int | None, typer.Option("--seeds", min=1, max=1000, help="Number of seeds; their indices start at 0.")
+]
 SeedOption = Annotated[list[int] | None, typer.Option("--seed", min=0, help="One seed index; may be repeated.")]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override one field, e.g. --set protocol.epochs=5."),
 ]
 HardwareOption = Annotated[str, typer.Option("--hardware", help="Name or file of a hardware spec.")]
-ExecutorName = Literal["local", "ray"]
+ExecutorName = Literal["local", "inline", "ray"]
 ExecutorOption = Annotated[
     ExecutorName,
-    typer.Option("--executor", help="Where runs are made: here, one after the other, or on a Ray cluster."),
+    typer.Option(
+        "--executor",
+        envvar="BENCHSUITE_EXECUTOR",
+        help="Where runs are made: each in a process of its own, in this process (for debuggers), or on a Ray cluster.",
+    ),
 ]
 TargetArgument = Annotated[
     str,
     typer.Argument(
-        help="A suite, a track or an experiment, by name or as a file.",
+        help="A suite, a track or a study, by name or as a file.",
         show_default=False,
         autocompletion=lambda incomplete: _complete_target(incomplete),
     ),
@@ -112,22 +118,26 @@ def chosen_seeds(count: int | None, indices: list[int] | None) -> int | list[int
 
 def print_json(value: Any) -> None:
     """Print data as JSON on stdout."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    from benchsuite.api.display import UNPRINTABLE
+
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    # JSON escapes most control characters itself, but not all that a terminal obeys.
+    sys.stdout.write(UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
 def output() -> Console:
     """Return the console for results, on stdout."""
-    from rich.console import Console
+    from benchsuite.api.display import SafeConsole
 
     # A pipe has no width; tables in it must not be cut to 80 columns.
-    return Console(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty(), highlight=False)
+    return SafeConsole(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty(), highlight=False)
 
 
 def messages() -> Console:
     """Return the console for progress and remarks, on stderr."""
-    from rich.console import Console
+    from benchsuite.api.display import SafeConsole
 
-    return Console(stderr=True, highlight=False)
+    return SafeConsole(stderr=True, highlight=False)
 
 
 def show(parts: Iterable[Part]) -> None:
@@ -137,7 +147,7 @@ def show(parts: Iterable[Part]) -> None:
     print_parts(output(), parts)
 
 
-def tell(text: str) -> None:
+def print_message(text: str) -> None:
     """Print a remark on stderr."""
     messages().print(text, markup=False, soft_wrap=True)
 
@@ -145,4 +155,4 @@ def tell(text: str) -> None:
 def report_broken(broken: Iterable[Any]) -> None:
     """Print the files that hold no usable record."""
     for found in broken:
-        tell(f"left out: {found.path}: {found.reason}")
+        print_message(f"left out: {found.path}: {found.reason}")

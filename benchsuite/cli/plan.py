@@ -15,8 +15,8 @@ from benchsuite.cli.options import (
     TierOption,
     chosen_seeds,
     print_json,
+    print_message,
     show,
-    tell,
 )
 
 
@@ -48,7 +48,7 @@ def plan(
     if as_json:
         print_json(found.as_data())
         for problem in (*found.unknown, *found.left_out):
-            tell(problem)
+            print_message(problem)
     else:
         show(found.parts())
     return 0

@@ -28,8 +28,8 @@ from benchsuite.cli.options import (
     messages,
     output,
     print_json,
+    print_message,
     show,
-    tell,
 )
 from benchsuite.errors import BenchsuiteError
 
@@ -53,7 +53,7 @@ def run(
     executor: ExecutorOption = "local",
     as_json: JsonOption = False,
 ) -> int:
-    """Run a suite or a track (every rule with every seed), or an experiment.
+    """Run a suite or a track (every rule with every seed), or a study.
 
     With `torchrun --nproc-per-node N -m benchsuite run …` each run is made by N processes together.
     With `--executor ray` many runs are made at once, on the cluster of RAY_ADDRESS or on this machine.
@@ -86,13 +86,13 @@ def run(
 
 
 def _print(results: Results, store: Path, as_json: bool) -> None:
-    if results.is_experiment and results.interrupted:
+    if results.is_study and results.interrupted:
         again = shlex.join(["benchsuite", *sys.argv[1:]])
         sys.stderr.write(f"benchsuite: interrupted; nothing was recorded, start again with: {again}\n")
         return
     if as_json:
         print_json(results.as_data())
-    elif results.records or results.experiment is not None:
+    elif results.records or results.study is not None:
         show(results.tables())
         _show_site(results, store)
     if results.interrupted:
@@ -102,16 +102,16 @@ def _print(results: Results, store: Path, as_json: bool) -> None:
 
 def _show_site(results: Results, store: Path) -> None:
     console = output()
-    page = "page" if results.is_experiment else "leaderboard page"
+    page = "page" if results.is_study else "leaderboard page"
     try:
-        report = results.build_site(tell)
+        report = results.build_site(print_message)
     except BenchsuiteError as error:
         # Only the page failed, and it can be built again at any time; the records are safe.
         messages().print(f"[yellow]no {page}:[/] {error}")
         return
-    if results.experiment is not None:
-        figure = report.out / "studies" / f"{results.experiment.spec.name}.html"
-        record = results.store.experiments_folder / f"{results.experiment.experiment_id}.json"
+    if results.study is not None:
+        figure = report.out / "studies" / f"{results.study.spec.name}.html"
+        record = results.store.studies_folder / f"{results.study.study_id}.json"
         console.print(f"\nfigure  {figure}", markup=False, soft_wrap=True)
         console.print(f"record  {record}", markup=False, soft_wrap=True)
         return
@@ -124,5 +124,5 @@ def _show_site(results: Results, store: Path) -> None:
     }
     width = max(len(command) for command in hints)
     console.print("\nnext")
-    for command, what in hints.items():
-        console.print(f"  {command.ljust(width)}  {what}", soft_wrap=True)
+    for command, purpose in hints.items():
+        console.print(f"  {command.ljust(width)}  {purpose}", soft_wrap=True)

@@ -12,8 +12,10 @@ from benchsuite.cli.options import print_json
 
 
 def schema(
-    name: Annotated[SchemaName | None, typer.Argument(help="Which one; all in one object if not given.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Write one file each into this folder instead.")] = None,
+    name: Annotated[SchemaName | None, typer.Argument(help="Schema to print; all in one object if not given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write one file per schema into this folder instead of printing.")
+    ] = None,
 ) -> int:
     """Print the JSON Schema of specs and records, as editors use it to complete and check YAML."""
     from benchsuite.api.schemas import schemas, write_schemas

@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchsuite.cli.options import DEFAULT_STORE, JsonOption, StoreOption, print_json, show, tell
+from benchsuite.cli.options import DEFAULT_STORE, JsonOption, StoreOption, print_json, print_message, show
 
 if TYPE_CHECKING:
     from benchsuite.records.transfer import Transfer
 
-ReplaceOption = Annotated[
-    bool, typer.Option("--replace", help="Put a different record in the place of one that is there.")
-]
+ReplaceOption = Annotated[bool, typer.Option("--replace", help="Overwrite a record that is there and differs.")]
 
 
 def export(
-    out: Annotated[Path, typer.Option("--out", help="Folder to write to: one per track, and one of experiments.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to: one per track, and one of studies.")],
     store: StoreOption = DEFAULT_STORE,
     tracks: Annotated[
         list[str] | None, typer.Option("--track", help="Only runs of this track; may be given several times.")
@@ -28,17 +26,23 @@ def export(
         typer.Option(
             "--from-mlflow",
             metavar="URI",
-            help="Take what MLflow's tracking store has instead, whoever mirrored to it.",
+            help="Export from MLflow's tracking store instead, whichever machine mirrored there.",
         ),
     ] = None,
     replace: ReplaceOption = False,
+    without_paths: Annotated[
+        bool,
+        typer.Option("--without-paths", help="Cut absolute paths in commands, reasons and tracebacks to file names."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Copy a store's records into a folder for review, one file per run. A different record there is left as it is."""
     from benchsuite.api.transfers import export
 
-    done = export(out, store=store, tracks=tracks, from_mlflow=from_mlflow, replace=replace)
-    return _tell(done, out, as_json)
+    done = export(
+        out, store=store, tracks=tracks, from_mlflow=from_mlflow, replace=replace, without_paths=without_paths
+    )
+    return _report(done, out, as_json)
 
 
 def import_(
@@ -50,10 +54,10 @@ def import_(
     """Copy records into a store. What is damaged or contradicts itself is refused, and what is there already stays."""
     from benchsuite.api.transfers import import_records
 
-    return _tell(import_records(sources, store=store, replace=replace), store, as_json)
+    return _report(import_records(sources, store=store, replace=replace), store, as_json)
 
 
-def _tell(done: Transfer, target: Path, as_json: bool) -> int:
+def _report(done: Transfer, target: Path, as_json: bool) -> int:
     if as_json:
         print_json(
             {
@@ -65,8 +69,8 @@ def _tell(done: Transfer, target: Path, as_json: bool) -> int:
         )
         return 0 if done.complete else 1
     for path in done.conflicts:
-        tell(f"not overwritten: {path} holds a different record; --replace puts the new one in its place")
+        print_message(f"not overwritten: {path} holds a different record; --replace overwrites it")
     for broken in done.refused:
-        tell(f"refused: {broken.path}: {broken.reason}")
+        print_message(f"refused: {broken.path}: {broken.reason}")
     show([f"{target}: {len(done.written)} written, {len(done.unchanged)} there already"])
     return 0 if done.complete else 1

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from benchsuite.cli.options import DEFAULT_STORE, StoreOption, TrackingOption, tell
+from benchsuite.cli.options import DEFAULT_STORE, StoreOption, TrackingOption, print_message
 
 
 def ui(
@@ -14,7 +14,9 @@ def ui(
     tracking_uri: TrackingOption = None,
     track: Annotated[str | None, typer.Option("--track", help="Open this track's page.")] = None,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 5000,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 5000,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
 ) -> int:
     """Show the runs in MLflow's own pages until Ctrl-C."""
@@ -27,6 +29,6 @@ def ui(
         host=host,
         port=port,
         open_browser=not no_browser,
-        ready=tell,
+        ready=print_message,
     )
     return 0

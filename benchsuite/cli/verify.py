@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchsuite.cli.options import DataRootOption, JsonOption, print_json, show, tell
+from benchsuite.cli.options import DataRootOption, JsonOption, print_json, print_message, show
 
 if TYPE_CHECKING:
     from benchsuite.records.model import RunRecord
@@ -24,13 +24,13 @@ def verify(
             "--error-tolerance",
             min=0,
             max=1,
-            help="How far final errors (fractions) may lie apart where hardware or versions differ; else nothing may.",
+            help="Largest accepted difference of final errors (fractions) on other hardware or versions; else 0.",
         ),
     ] = 0.01,
     data: DataRootOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Check records: schema, spec hash, run id, file name, result key, counts. Exit code 1 if anything is wrong."""
+    """Check records: types, names, hashes, and what follows from spec and data. Exit code 1 if anything is wrong."""
     from benchsuite.api.verification import verify
 
     found = {}
@@ -48,7 +48,7 @@ def verify(
 
 def _announce(record: RunRecord) -> None:
     spec = record.spec
-    tell(
+    print_message(
         f"running {spec.track} {spec.rule.name} seed {spec.seed} ({spec.tier}) again; "
         f"it took {record.timing.train_time_s:.0f} s on {record.hardware.hardware_class}"
     )

@@ -38,7 +38,7 @@ def _known(kind: str) -> str:
     if kind not in map_kinds():
         raise PydanticCustomError(
             "map_kind",
-            "no kind of map is called that{hint} (known: {known})",
+            "no kind of map has this name{hint} (known: {known})",
             {"hint": nearest(kind, map_kinds()), "known": ", ".join(sorted(map_kinds()))},
         )
     return kind
@@ -96,7 +96,7 @@ class DrawnFeedbackConfig(RuleConfig):
             if len(given) > 1:
                 raise PydanticCustomError(
                     "said_twice",
-                    "{at}{given} say the same thing twice; keep one",
+                    "{at}{given} mean the same; give only one",
                     {"at": at, "given": " and ".join(given)},
                 )
             if self._for(kind).half_width and self._for(kind).distribution == "normal":

@@ -37,6 +37,7 @@ from typing_extensions import TypeVar  # from Python 3.13, with defaults
 
 from benchsuite.errors import IncompatibleError
 from benchsuite.specs.models.base import HashedModel
+from benchsuite.specs.models.hardware import Precision as HardwarePrecision
 
 if TYPE_CHECKING:
     from benchsuite.networks.criterion import Criterion
@@ -53,7 +54,7 @@ ConfigT = TypeVar("ConfigT", bound=RuleConfig, default=RuleConfig, covariant=Tru
 
 
 class RuleTraits(BaseModel):
-    """Requirements of a rule on a network, and claims about the rule, which conformance kit and audit test."""
+    """Requirements of a rule on a network, and traits that it declares, which conformance kit and audit test."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -71,8 +72,10 @@ class RuleTraits(BaseModel):
     """Kinds of linear maps that the rule works with; None for any that keeps the contract of ``LinearMap``."""
     min_hidden_segments: int = 0
     """Minimum number of segments before the readout."""
+    min_precision: HardwarePrecision = "bf16"
+    """Coarsest number format of matrix products in which the rule works: ``bf16``, ``tf32`` or ``fp32``."""
 
-    # --- claims ---
+    # --- declared traits ---
     trains_hidden: bool = True
     """True if segments before the readout learn."""
     hidden_update_is_backprop: bool = False
@@ -249,6 +252,18 @@ class Rule(nn.Module, ABC, Generic[ConfigT]):
         senders = [segment for segment in shapes.segments if shapes.upstream[segment.name]]
         state_numel = 0 if cls.traits.hidden_update_is_backprop else sum(segment.parameters for segment in senders)
         return CreditWork(per_example=sum(segment.macs for segment in senders), state_numel=state_numel)
+
+    @classmethod
+    def reference_config(
+        cls,
+        config: ConfigT,  # type: ignore[misc]  # as in credit_work
+    ) -> RuleConfig:
+        """Return the hyperparameters under which the same credit is worked out most exactly, for the precision audit.
+
+        Override if some of them change no more than the arithmetic: a precision, or a form that is equal in exact
+        arithmetic. The rule's saved state must be the same under both.
+        """
+        return config
 
     def attach(self, network: Network, generator: Generator) -> None:
         """Attach the rule to a network; called once. Override to make feedback weights, after ``super().attach``.

@@ -54,11 +54,13 @@ def normal_noise(shape: torch.Size, like: Tensor, generator: Generator, batch: B
 
     Args:
         shape: (batch, …), for the examples of this rank.
-        like: a tensor with the dtype and device of the noise.
+        like: a tensor with the dtype and device of the noise. Noise in float64 is drawn in float32 and widened, so that
+            a rule sees the same noise in both.
         generator: a generator on that device, in the same state on all ranks.
         batch: the batch of the examples.
 
     """
     drawn = torch.Size((batch.shard.batch_size, *shape[1:])) if batch.shard else shape
-    noise = torch.randn(drawn, dtype=like.dtype, device=like.device, generator=generator)  # (batch, ...)
+    dtype = torch.float32 if like.dtype == torch.float64 else like.dtype
+    noise = torch.randn(drawn, dtype=dtype, device=like.device, generator=generator).to(like.dtype)  # (batch, ...)
     return noise[batch.shard.start : batch.shard.start + shape[0]] if batch.shard else noise

@@ -47,7 +47,7 @@ class Tape:
         logits: Tensor,
         loss: Tensor,
         error: Tensor,
-        ways: Mapping[str, Link] | None = None,
+        links: Mapping[str, Link] | None = None,
     ) -> None:
         self.network = network
         self.inputs = inputs
@@ -55,7 +55,7 @@ class Tape:
         self.logits = logits
         self.loss = loss
         self.error = error
-        self._links = ways or {}
+        self._links = links or {}
 
     def pull_back_between(self, name: str, cotangent: Tensor) -> Tensor:
         """Return the cotangent at the previous segment's output for a cotangent at a segment's input.
@@ -70,7 +70,9 @@ class Tape:
             ShapeError: if the forward pass did not keep this graph, or there is no previous segment.
         """
         if name not in self._links:
-            raise ShapeError(f"'{name}': no way to a segment below was kept; record_forward(…, keep_links=True)")
+            raise ShapeError(
+                f"'{name}': the link to the segment before was not recorded; use record_forward(…, keep_links=True)"
+            )
         output, received = self._links[name]
         if received is output:
             return cotangent
@@ -142,10 +144,12 @@ def record_ordinary_forward(network: Network, batch: Batch, keep_links: bool = F
         ShapeError: if ``keep_links`` is set for a network that is not a chain: a segment may then have several inputs.
     """
     if keep_links and network.shapes.topology != "chain":
-        raise ShapeError(f"ways between segments are kept in chains, this network is {network.shapes.topology}")
+        raise ShapeError(
+            f"links between segments are recorded only in a chain, this network is {network.shapes.topology}"
+        )
     inputs: dict[str, Tensor] = {}
     outputs: dict[str, Tensor] = {}
-    ways: dict[str, Link] = {}
+    links: dict[str, Link] = {}
     below: list[Tensor] = []
 
     def visit(name: str, node: nn.Module, *received: Tensor) -> Tensor:
@@ -162,7 +166,7 @@ def record_ordinary_forward(network: Network, batch: Batch, keep_links: bool = F
         passed_on = output.detach()
         if keep_links:
             if below:
-                ways[name] = Link(below.pop(), received_here)
+                links[name] = Link(below.pop(), received_here)
             below.append(passed_on.requires_grad_())
         return passed_on
 
@@ -170,4 +174,4 @@ def record_ordinary_forward(network: Network, batch: Batch, keep_links: bool = F
         values = network.walk(batch.inputs, visit)
     logits = network.decode(network.widen(values.detach()))  # (batch, classes)
     loss, error = batch.criterion.loss_and_error(logits, batch.targets)
-    return Tape(network, inputs, outputs, logits, loss, error, ways)
+    return Tape(network, inputs, outputs, logits, loss, error, links)

@@ -26,14 +26,22 @@ from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.networks.tf32 import tf32_is_allowed, without_tf32
 
 Precision = Literal["float32", "float64"]
+TargetForm = Literal["targets", "differences"]
 
 
 class TargetConfig(RuleConfig):
-    """Precision of the target pass."""
+    """Form and precision of the target pass."""
 
     precision: Precision | None = None
     """Dtype of the target pass; the weights' dtype if not given. If it differs from the activations' dtype, the
-    forward pass is repeated in it, since a target may differ from an activation by less than float32 can resolve."""
+    forward pass is repeated in it, since a target may differ from an activation by less than float32 can resolve, and
+    a unit may be nearer to a kink."""
+    form: TargetForm = "targets"
+    """Quantity that the target pass carries from segment to segment. ``targets``: the target, as published; credit is
+    then an activation minus its target, and lost in rounding where the two nearly agree. ``differences``: that
+    difference itself. Both are equal in exact arithmetic, kinks included; the second loses no digits."""
+
+    omit_default_from_hash = frozenset({"form"})
 
 
 TargetConfigT = TypeVar("TargetConfigT", bound=TargetConfig, default=TargetConfig, covariant=True)
@@ -84,6 +92,14 @@ class TargetRule(Rule[TargetConfigT]):
             workspace_numel=sum(size**2 for size in sizes) * (4 if is_wide else 1),
             workspace_numel_per_example=units * (4 if is_wide else 1),
         )
+
+    @classmethod
+    def reference_config(
+        cls,
+        config: TargetConfigT,  # type: ignore[misc]  # as in Rule
+    ) -> RuleConfig:
+        """Return the config with differences in float64, in which nothing is lost in rounding."""
+        return config.model_copy(update={"form": "differences", "precision": "float64"})
 
     def attach(self, network: Network, generator: Generator) -> None:
         """Attach to the network; nothing is drawn."""
@@ -150,7 +166,7 @@ class TargetRule(Rule[TargetConfigT]):
         self, tape: Tape, batch: Batch, factorizations: Mapping[str, Factorization]
     ) -> Iterator[tuple[str, Tensor, Tensor | float]]:
         """Yield (segment, output minus target, scale to multiply it by), from the readout backwards."""
-        precision = self._precision
+        precision, carries_differences = self._precision, self.config.form == "differences"
         activity = activity_in(self.network, tape, batch, precision)
         # The first segment's input is the data, which has no target.
         difference = self.network.encode_error(tape.error).to(precision) * len(batch.targets)  # (batch, units)
@@ -161,8 +177,12 @@ class TargetRule(Rule[TargetConfigT]):
             segment, output = self.network.segments[above], activity.outputs[above]
             derivative = segment.pull_back_to_map(torch.ones_like(output), output)
             step, factor = self.aim(difference, derivative, batch)
-            target = segment.invert(output - step, factorizations[above], activity.inputs[above])
-            difference = _with_auxiliary(activity.inputs[above] - target, activity.outputs[name])
+            inputs, factorization = activity.inputs[above], factorizations[above]
+            if carries_differences:
+                passed_on = segment.invert_difference(step, output, factorization, inputs)
+            else:
+                passed_on = inputs - segment.invert(output - step, factorization, inputs)
+            difference = _with_auxiliary(passed_on, activity.outputs[name])
             scale = scale * factor
             yield name, difference, scale
             above = name

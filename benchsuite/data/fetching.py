@@ -81,7 +81,7 @@ class Publication:
     def absent(self, reason: str) -> DataError:
         """Return an error that names the missing files, the reason, and where to put them."""
         remedy = f"put {', '.join(self.missing())} there{self.instead}, or {ANOTHER_ROOT}"
-        return DataError(f"{self.title} is not whole in {self.folder}: {reason}; {remedy}")
+        return DataError(f"{self.title} is not complete in {self.folder}: {reason}; {remedy}")
 
     def published_mismatch(self, name: str, content: bytes) -> str | None:
         """Return a description of how a file's content differs from the published one; None if it does not."""
@@ -199,9 +199,9 @@ class _Limits:
     def update(self, count: int) -> None:
         self.received += count
         if self.received > MOST_BYTES:
-            raise ValueError(f"sent more than {MOST_BYTES:,} bytes, which is no such file")
+            raise ValueError(f"sent more than {MOST_BYTES:,} bytes, more than any file of the data set has")
         if time.monotonic() > self.deadline:
-            raise TimeoutError("it took too long")
+            raise TimeoutError("the download took too long")
 
     def reset(self) -> None:
         self.received = 0
@@ -235,7 +235,7 @@ def _content_of_gzip(package: Package, packed: Path) -> Iterator[tuple[str, byte
         with gzip.open(packed) as stream:
             yield name, stream.read(MOST_BYTES)
     except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"is not a whole gzip file ({error})") from error
+        raise ValueError(f"is not a complete gzip file ({error})") from error
 
 
 def _members_of_tar(package: Package, packed: Path) -> Iterator[tuple[str, bytes]]:
@@ -248,4 +248,4 @@ def _members_of_tar(package: Package, packed: Path) -> Iterator[tuple[str, bytes
                 if stream is not None:
                     yield name, stream.read(MOST_BYTES)
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
-        raise ValueError(f"is not a whole .tar.gz ({error})") from error
+        raise ValueError(f"is not a complete .tar.gz ({error})") from error

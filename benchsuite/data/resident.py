@@ -74,8 +74,8 @@ class ResidentData:
     @property
     def resident_bytes(self) -> int:
         """Memory of the data on the device, in bytes."""
-        held = (self.train_inputs, self.train_targets, self.test_inputs, self.test_targets)
-        return sum(tensor.numel() * tensor.element_size() for tensor in held)
+        tensors = (self.train_inputs, self.train_targets, self.test_inputs, self.test_targets)
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
     def train_batch(self, indices: Tensor) -> Batch:
         """Return the training examples at ``indices``.
@@ -106,16 +106,17 @@ class ResidentData:
                 inputs = crop_and_flip(inputs, draws[part], self.augmentation.padding)
             yield self.normalized(inputs), self.train_targets.index_select(0, order[part])
 
-    def train_slices(self, batch_size: int, turn: int = 0, turns: int = 1) -> Iterator[Batch]:
+    def train_slices(self, batch_size: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
         """Iterate over all training examples in order, for evaluation; the last batch may be smaller."""
-        return self._slices(self.train_inputs, self.train_targets, batch_size, turn, turns)
+        return self._slices(self.train_inputs, self.train_targets, batch_size, rank, world_size)
 
-    def test_slices(self, batch_size: int, turn: int = 0, turns: int = 1) -> Iterator[Batch]:
+    def test_slices(self, batch_size: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
         """Iterate over all test examples in order; the last batch may be smaller."""
-        return self._slices(self.test_inputs, self.test_targets, batch_size, turn, turns)
+        return self._slices(self.test_inputs, self.test_targets, batch_size, rank, world_size)
 
-    def _slices(self, inputs: Tensor, targets: Tensor, batch_size: int, turn: int, turns: int) -> Iterator[Batch]:
+    def _slices(self, inputs: Tensor, targets: Tensor, batch_size: int, rank: int, world_size: int) -> Iterator[Batch]:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, expected at least 1")
-        starts = range(0, len(targets), batch_size)[turn::turns]
-        return ((self.normalized(inputs[i : i + batch_size]), targets[i : i + batch_size]) for i in starts)
+        starts = range(0, len(targets), batch_size)[rank::world_size]
+        # Targets are copied: a rule that measures with a batch may write into it.
+        return ((self.normalized(inputs[i : i + batch_size]), targets[i : i + batch_size].clone()) for i in starts)

@@ -29,11 +29,11 @@ class TrainingData(Protocol):
     def train_batches(self, order: Tensor, parts: Sequence[slice], draws: Tensor | None = None) -> Iterator[Batch]:
         """Iterate over the batches of an epoch; ``parts`` has the slice of ``order`` for each batch."""
 
-    def train_slices(self, batch_size: int, turn: int = 0, turns: int = 1) -> Iterator[Batch]:
+    def train_slices(self, batch_size: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
         """Iterate over all training examples in order, as in evaluation.
 
-        With several ranks, each gets every ``turns``-th slice.
+        With several ranks, each gets every ``world_size``-th slice.
         """
 
-    def test_slices(self, batch_size: int, turn: int = 0, turns: int = 1) -> Iterator[Batch]:
+    def test_slices(self, batch_size: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
         """Iterate over all test examples in order."""

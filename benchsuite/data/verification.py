@@ -15,6 +15,7 @@ from benchsuite.data.images.store import damage
 from benchsuite.data.images.streamed import StreamedData, StreamedDataset
 from benchsuite.data.kind import DatasetKind
 from benchsuite.data.load import load_dataset
+from benchsuite.data.plain_files import named_and_counted
 from benchsuite.data.prepared.files import PREPARED
 from benchsuite.data.prepared.prepare import read_manifest
 from benchsuite.data.tensors import DatasetReader, DecodedDataset
@@ -78,14 +79,14 @@ def check_dataset(
 
 def _difference_from_archive(spec: DatasetSpec, found: str, data_root: Path) -> str:
     """Return how a prepared data set differs from its archive; empty for all other data sets."""
-    which = PREPARED.get(spec.path) if isinstance(spec, ArraysDataset) else None
-    if which is None or found == which.fingerprint:
+    prepared = PREPARED.get(spec.path) if isinstance(spec, ArraysDataset) else None
+    if prepared is None or found == prepared.fingerprint:
         return ""
-    made = read_manifest(which, data_root)
+    made = read_manifest(prepared, data_root)
     if made is None or found != made.fingerprint:
-        folder = data_root / which.name
-        return f"{folder} has been changed since it was made; delete the folder and run `{which.command}`"
-    return another_decoder(which.fingerprint, made.decoder)
+        folder = data_root / prepared.name
+        return f"{folder} has been changed since it was made; delete the folder and run `{prepared.command}`"
+    return another_decoder(prepared.fingerprint, made.decoder)
 
 
 def _first_damage(dataset: StreamedDataset, data_root: Path) -> str:
@@ -99,17 +100,15 @@ def _first_damage(dataset: StreamedDataset, data_root: Path) -> str:
             if changed:
                 return changed
         data = StreamedData(here, torch.device("cpu"))
-        for slices in (data.train_slices(256), data.test_slices(256)):
-            for _ in slices:
-                pass
+        faults = [str(fault) for part in (here.train, here.test) for fault in data.faults(part)]
     except DataError as error:
         return str(error)
-    return ""
+    return named_and_counted(faults, "replace or remove what is named") if faults else ""
 
 
 def another_decoder(usual: str, decoder: str) -> str:
     """Return a sentence which says that a decoder gave other values than the usual one."""
     return (
         f"{decoder} decodes the images to other values than usual (fingerprint {usual[:12]}…): "
-        "results on them stand in tables of their own"
+        "results on them get separate tables"
     )

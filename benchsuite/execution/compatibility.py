@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchsuite.credit.rule import Rule, incompatibilities
+from benchsuite.credit.rule import Rule, RuleTraits, incompatibilities
 from benchsuite.errors import PluginError, Problem, ShapeError, SpecError
+from benchsuite.execution.batch_sizes import require_batches_for_norms
 from benchsuite.networks.run_shapes import shapes_of_run
 from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.registry.manager import Origin, Registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.specs.models.architecture import PluginArchitecture
 from benchsuite.specs.models.dataset import DatasetSpec
+from benchsuite.specs.models.hardware import Precision
 from benchsuite.specs.models.track import RunSpec
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class LaidOutRun:
+class RunWithShapes:
     """A run with the shapes of its network.
 
     Attributes:
@@ -29,7 +31,8 @@ class LaidOutRun:
         data: shape of its data set.
         rule: class of its rule.
         shapes: shapes of its network.
-        refused: reasons why the rule cannot work in the network, one sentence each; empty if it can.
+        refused: reasons why the rule cannot work in the network or the number format, one sentence each; empty if it
+            can.
 
     """
 
@@ -63,9 +66,9 @@ class RefusedPair:
         return f"refused: {self.rule} on {self.track}: {'; '.join(self.reasons)}{hint}"
 
 
-def lay_out(
+def infer_shapes(
     runs: Sequence[SelectedRun], registry: Registry, shape_of: Callable[[DatasetSpec], DataShape]
-) -> list[LaidOutRun]:
+) -> list[RunWithShapes]:
     """Return every run with the shapes of its network and the reasons why its rule cannot work in it, if any.
 
     Args:
@@ -81,7 +84,7 @@ def lay_out(
     data_shapes: dict[str, DataShape] = {}
     all_shapes: dict[str, NetworkShapes] = {}
     problems: dict[str, None] = {}
-    laid_out = []
+    with_shapes = []
     for run in runs:
         spec = run.spec
         dataset = spec.dataset.model_dump_json()
@@ -92,17 +95,20 @@ def lay_out(
         builders = _builders_of(spec, registry)
         try:
             if network not in all_shapes:
-                all_shapes[network] = shapes_of_run(spec, data.input_shape, data.classes, registry.architectures)
+                found = shapes_of_run(spec, data.input_shape, data.classes, registry.architectures)
+                require_batches_for_norms(spec, found, data.train_examples)
+                all_shapes[network] = found
         except ShapeError as error:
             problems[f"architecture '{spec.architecture.name}' on {spec.dataset.name}: {error}"] = None
             continue
         except PluginError as error:
             raise PluginError(f"{error} (provided by {' and '.join(map(str, builders))})") from error
         shapes = all_shapes[network]
-        laid_out.append(LaidOutRun(run, data, rule, shapes, tuple(incompatibilities(rule.traits, shapes))))
+        refused = (*incompatibilities(rule.traits, shapes), *_too_coarse(rule.traits, spec.hardware.precision))
+        with_shapes.append(RunWithShapes(run, data, rule, shapes, refused))
     if problems:
         raise SpecError([Problem(message) for message in problems])
-    return laid_out
+    return with_shapes
 
 
 def _builders_of(spec: RunSpec, registry: Registry) -> list[Origin]:
@@ -114,19 +120,37 @@ def _builders_of(spec: RunSpec, registry: Registry) -> list[Origin]:
     return [registry.origins["architecture", name] for name in dict.fromkeys(names)]
 
 
+FORMATS: tuple[Precision, ...] = ("bf16", "tf32", "fp32")
+"""Number formats of matrix products, the coarsest first."""
+
+
+def _too_coarse(traits: RuleTraits, precision: Precision) -> list[str]:
+    """Return the reason why a run's number format is too coarse for a rule; empty if it is not."""
+    if FORMATS.index(precision) >= FORMATS.index(traits.min_precision):
+        return []
+    return [
+        f"needs products in {traits.min_precision} or finer, since rounding would decide its credit; "
+        f"hardware.precision is {precision}"
+    ]
+
+
 def _network_key(spec: RunSpec) -> str:
     return spec.model_dump_json(include={"dataset", "architecture", "pretraining", "protocol"})
 
 
-def refused_pairs(laid_out: Sequence[LaidOutRun], fitting: Callable[[LaidOutRun], Sequence[str]]) -> list[RefusedPair]:
+def refused_pairs(
+    with_shapes: Sequence[RunWithShapes], fitting: Callable[[RunWithShapes], Sequence[str]]
+) -> list[RefusedPair]:
     """Return each refused pair of track and rule once, for all its seeds together.
 
     Args:
-        laid_out: all runs of a request.
+        with_shapes: all runs of a request.
         fitting: finds tracks on which a refused run's rule works.
 
     """
-    first = {(run.selected.spec.track, run.selected.spec.rule.name): run for run in reversed(laid_out) if run.refused}
+    first = {
+        (run.selected.spec.track, run.selected.spec.rule.name): run for run in reversed(with_shapes) if run.refused
+    }
     return [
         RefusedPair(track, rule, run.refused, tuple(fitting(run))) for (track, rule), run in reversed(first.items())
     ]

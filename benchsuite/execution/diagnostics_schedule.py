@@ -101,7 +101,7 @@ class DiagnosticsSchedule:
         if world_size > 1:  # the other ranks may wait for this one in the middle of the measurement
             raise PluginError(message) from error
         self._failed.add(name)
-        self.progress.notes.append(f"{message}; it was left out from here on")
+        self.progress.remarks.append(f"{message}; it was left out from here on")
         logger.warning("%s; it is left out, the run goes on", message)
 
 

@@ -12,7 +12,7 @@ from benchsuite.errors import DivergedError as DivergedError
 from benchsuite.errors import InterruptedRunError as InterruptedRunError
 from benchsuite.errors import ProcessLostError as ProcessLostError
 from benchsuite.execution.record_building import RunEnding
-from benchsuite.records.model import RunStatus
+from benchsuite.records.model import HardwareUsed, RunStatus
 from benchsuite.specs.models.protocol import ProtocolSpec
 from benchsuite.training.trainer import TimeBudgetSpentError
 
@@ -23,6 +23,10 @@ class LostRun:
 
     reason: str
     status: RunStatus = "crashed"
+    hardware: HardwareUsed | None = None
+    """Device that the process used; None if it is not known."""
+    output: str = ""
+    """Last lines of its output."""
 
 
 def first_line(error: BaseException) -> str:
@@ -30,13 +34,13 @@ def first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def is_allocation_failure(error: Exception) -> bool:
+def is_allocation_failure(error: BaseException) -> bool:
     """Return True if torch failed to allocate memory."""
     # torch's CPU allocator raises a plain RuntimeError.
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
-def ending_of_training(error: Exception, protocol: ProtocolSpec) -> RunEnding | None:
+def ending_of_training(error: Exception | SystemExit, protocol: ProtocolSpec) -> RunEnding | None:
     """Return the ending for an error that is a result of training, such as divergence; None for any other error."""
     match error:
         case TimeBudgetSpentError():
@@ -48,10 +52,12 @@ def ending_of_training(error: Exception, protocol: ProtocolSpec) -> RunEnding | 
     return None
 
 
-def ending_from_error(error: Exception, device: str) -> RunEnding:
+def ending_from_error(error: Exception | SystemExit, device: str) -> RunEnding:
     """Return the ending for any other error; call it inside the ``except`` block, for the traceback."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or is_allocation_failure(error):
         return RunEnding("out_of_memory", f"out of memory on {device}: {first_line(error)}")
+    if isinstance(error, SystemExit):
+        return RunEnding("crashed", f"sys.exit({error.code!r}) was called during the run", traceback.format_exc())
     if isinstance(error, BenchsuiteError):
         return RunEnding("crashed", str(error))
     return RunEnding("crashed", f"{type(error).__name__}: {first_line(error)}", traceback.format_exc())

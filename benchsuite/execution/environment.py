@@ -12,7 +12,7 @@ import torch
 
 from benchsuite.records.model import Environment, Versions
 from benchsuite.registry.manager import Registry
-from benchsuite.registry.sources import rule_source_hash, source_hash
+from benchsuite.registry.sources import source_hash
 from benchsuite.specs.models.architecture import PluginArchitecture
 from benchsuite.specs.models.dataset import PluginDataset
 from benchsuite.specs.models.track import RunSpec
@@ -67,7 +67,7 @@ def environment_of(registry: Registry, rule_name: str, spec: RunSpec | None = No
     return Environment(
         **versions().model_dump(),
         rule_distribution=registry.origins["rule", rule_name].distribution,
-        rule_source_hash=rule_source_hash(registry.rule(rule_name)),
+        rule_source_hash=source_hash(registry.rule(rule_name)),
         plugin_source_hashes=_plugin_source_hashes(registry, spec) if spec else {},
     )
 

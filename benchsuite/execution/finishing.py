@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from benchsuite.execution.checkpointing import restore
@@ -9,6 +10,7 @@ from benchsuite.execution.endings import LostRun
 from benchsuite.execution.interruption import interruptions_deferred
 from benchsuite.execution.record_building import RunEnding, build_record
 from benchsuite.execution.state import RunState
+from benchsuite.files import discard
 from benchsuite.records.model import RunRecord, RunStatus
 from benchsuite.training.device import open_device, unknown_device
 
@@ -27,7 +29,7 @@ def finish(run: RunState, ending: RunEnding) -> RunRecord:
         record = _record(run, ending)
         path = run.store.write(record) if run.ranks.is_rank0 else None
     if path is not None:
-        _send_run_ended(run, record, path)
+        send_run_ended(run, record, path)
     return record
 
 
@@ -38,12 +40,14 @@ def finish_lost(run: RunState, loss: LostRun) -> RunRecord:
         StoreError: if the record cannot be written.
 
     """
+    run.fresh = False  # the checkpoint is the lost process's own
     restore(run)
-    run.device = unknown_device(run.spec.hardware)
-    record = _record(run, RunEnding(loss.status, loss.reason))
-    timing = record.timing.model_copy(update={"peak_memory_mib": None, "peak_memory_source": "the process is gone"})
+    unknown = unknown_device(run.spec.hardware)
+    run.device = replace(unknown, used=loss.hardware or unknown.used)
+    record = _record(run, RunEnding(loss.status, loss.reason, loss.output or None))
+    timing = record.timing.model_copy(update={"peak_memory_mib": None, "peak_memory_source": "the process has ended"})
     record = record.model_copy(update={"timing": timing})
-    _send_run_ended(run, record, run.store.write(record))
+    send_run_ended(run, record, run.store.write(record))
     return record
 
 
@@ -52,9 +56,10 @@ def _record(run: RunState, ending: RunEnding) -> RunRecord:
     return build_record(run.identity, run.progress, device, run.clock, ending)
 
 
-def _send_run_ended(run: RunState, record: RunRecord, path: Path) -> None:
+def send_run_ended(run: RunState, record: RunRecord, path: Path) -> None:
+    """Delete the checkpoint of a run whose record is final, and tell plugins of its end."""
     if record.status in FINAL_STATUSES:
-        run.checkpoint_path.unlink(missing_ok=True)
+        discard(run.checkpoint_path)
     if record.status != "completed":
         run.send_event("benchsuite_run_failed", record=record)
     run.send_event("benchsuite_run_finished", record=record, path=path)

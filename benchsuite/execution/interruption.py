@@ -1,4 +1,4 @@
-"""Handling of Ctrl-C and SIGTERM during runs."""
+"""Handling of Ctrl-C and other signals that ask to stop during runs."""
 
 from __future__ import annotations
 
@@ -8,30 +8,65 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-STOPPING = (signal.SIGINT, signal.SIGTERM)
+ALIKE = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name))
+"""Signals that end a run as Ctrl-C does: of the system, a lost terminal, and Ctrl-\\. Windows has the first alone."""
+STOPPING = (signal.SIGINT, *ALIKE)
 
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """Make SIGTERM end a run as Ctrl-C does: with its state saved and a record."""
+    """Make SIGTERM, SIGHUP and SIGQUIT end a run as Ctrl-C does: with its state saved and a record.
+
+    One that is ignored stays so, as SIGHUP under ``nohup``.
+    """
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not the main thread, which alone may set handlers
+    if threading.current_thread() is not threading.main_thread():  # which alone may set handlers
         yield
         return
+    before = {number: signal.getsignal(number) for number in ALIKE}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN or number is signal.SIGTERM:
+            signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+@contextmanager
+def interrupted_once() -> Iterator[None]:
+    """Raise ``KeyboardInterrupt`` at the first signal that asks to stop during the block, and ignore further ones.
+
+    For a block that handles the interruption itself, and must not be interrupted in that.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+        if len(came) == 1:
+            raise KeyboardInterrupt
+
+    found = {number: signal.getsignal(number) for number in STOPPING}
+    before = {number: handler for number, handler in found.items() if handler not in (None, signal.SIG_IGN)}
+    for number in before:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
 def interruptions_deferred() -> Iterator[None]:
-    """Hold back Ctrl-C and SIGTERM during the block; a signal that came is raised after it.
+    """Hold back signals that ask to stop during the block; the first that came is raised after it.
 
     For short work that must not stop halfway, such as writing a record. A person or a scheduler may send a second
     signal while the first is still being handled.

@@ -19,12 +19,12 @@ def run_lock(run_id: str, store: RecordStore, ranks: Ranks) -> Iterator[None]:
 
     """
     with ExitStack() as stack:
-        taken = False
+        taken = ""
         if ranks.is_rank0:
             try:
                 stack.enter_context(marked_running(store.running_folder, run_id))
-            except RunningElsewhereError:
-                taken = True
-        if ranks.broadcast_object(taken):
-            raise RunningElsewhereError(run_id)
+            except RunningElsewhereError as error:
+                taken = str(error)
+        if taken := ranks.broadcast_object(taken):
+            raise RunningElsewhereError(taken)
         yield

@@ -1,14 +1,16 @@
-"""Make a session's runs one after the other, in this process or in several ranks together."""
+"""Make a session's runs one after the other, in this process, in workers, or in several ranks together."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from benchsuite.execution.allocator import keep_freed_memory
-from benchsuite.execution.compatibility import LaidOutRun, RefusedPair
+from benchsuite.execution.compatibility import RefusedPair, RunWithShapes
 from benchsuite.execution.endings import InterruptedRunError
 from benchsuite.execution.executor import SendEvent
 from benchsuite.execution.loading import DataLoader
@@ -19,6 +21,8 @@ from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.training.ranks import Ranks
+
+logger = logging.getLogger("benchsuite.execution")
 
 # Seconds between checks if another process has finished a run that both were asked for.
 POLL_S = 0.5
@@ -37,7 +41,7 @@ class SessionResult:
     """Pairs of rule and network that cannot work, each once; they were not run and have no record."""
 
 
-class Workshop:
+class RunFactory:
     """Resources that all of a session's runs share, and the loop that makes them.
 
     Args:
@@ -65,17 +69,20 @@ class Workshop:
         self.fresh = fresh
         self.on_reuse = on_reuse
         self.ranks = ranks
-        self._laid_out: dict[str, LaidOutRun] = {}
+        self.execute: Callable[[Run], RunRecord] = partial(Run.execute, unless_finished=True)
+        """Makes one run and returns its record, here unless a supervisor of workers is put in its place."""
+        self._known: dict[str, RunWithShapes] = {}
+        self._waited_for: set[str] = set()
 
-    def prepare(self, laid_out: Sequence[LaidOutRun]) -> None:
+    def prepare(self, with_shapes: Sequence[RunWithShapes]) -> None:
         """Store the shapes of networks that are known already, so that they are not worked out again."""
-        self._laid_out = {run.selected.command: run for run in laid_out}
+        self._known = {run.selected.command: run for run in with_shapes}
 
     def run_of(self, selected: SelectedRun, again: bool = False, emit: SendEvent | None = None) -> Run:
         """Return a run that has not started; ``again`` if another process was making it, so a record may exist now."""
         data = self.loader.load(selected.spec.dataset)
         run = Run(selected, data, self.store, self.registry, self.fresh and not again, self.ranks, emit)
-        known = self._laid_out.get(selected.command)
+        known = self._known.get(selected.command)
         if known is not None and known.selected is selected:
             run.state.shapes = known.shapes
         return run
@@ -117,8 +124,11 @@ class Workshop:
         if self.has_record(run, result):
             return True
         try:
-            record = run.execute(unless_finished=True)
-        except RunningElsewhereError:
+            record = self.execute(run)
+        except RunningElsewhereError as error:
+            if run.id not in self._waited_for:
+                self._waited_for.add(run.id)
+                logger.warning("waiting: %s", error)
             return False
         if run.found is None:
             result.records.append(record)

@@ -12,7 +12,7 @@ from benchsuite.data.images.streamed import StreamedDataset
 from benchsuite.data.load import load_dataset
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import PluginError
-from benchsuite.execution.compatibility import LaidOutRun, lay_out
+from benchsuite.execution.compatibility import RunWithShapes, infer_shapes
 from benchsuite.execution.estimate import Estimate, estimate
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.hashing import run_id
@@ -52,11 +52,11 @@ def make_plan(runs: list[SelectedRun], registry: Registry, data_root: Path) -> l
         DataError: if a data set must be read to know its shape, and cannot be read.
 
     """
-    laid_out = lay_out(runs, registry, lambda dataset: describe(dataset, registry, data_root))
-    return [_planned(run, registry) for run in laid_out]
+    with_shapes = infer_shapes(runs, registry, lambda dataset: describe(dataset, registry, data_root))
+    return [_planned(run, registry) for run in with_shapes]
 
 
-def _planned(run: LaidOutRun, registry: Registry) -> PlannedRun:
+def _planned(run: RunWithShapes, registry: Registry) -> PlannedRun:
     selected, name = run.selected, run_id(run.selected.spec)
     if run.refused:
         return PlannedRun(selected, name, None, run.refused)
@@ -67,7 +67,7 @@ def _planned(run: LaidOutRun, registry: Registry) -> PlannedRun:
         return PlannedRun(selected, name, None, (), f"{error} (provided by {origin})")
 
 
-def _estimate(run: LaidOutRun, registry: Registry) -> Estimate:
+def _estimate(run: RunWithShapes, registry: Registry) -> Estimate:
     spec, data = run.selected.spec, run.data
     config = registry.validated_config(spec.rule.name, spec.rule.config)
     about = run.shapes, run.rule, config, spec.protocol, data.train_examples, data.size_bytes

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from benchsuite.execution.compatibility import LaidOutRun, RefusedPair, lay_out, refused_pairs
+from benchsuite.execution.compatibility import RefusedPair, RunWithShapes, infer_shapes, refused_pairs
 from benchsuite.execution.environment import environment_of
 from benchsuite.execution.loading import DataLoader
 from benchsuite.execution.plan import describe
@@ -25,7 +25,7 @@ class Preflight:
 
     """
 
-    runs: tuple[LaidOutRun, ...]
+    runs: tuple[RunWithShapes, ...]
     refused: tuple[RefusedPair, ...]
 
 
@@ -40,8 +40,8 @@ def check_runs(runs: Sequence[SelectedRun], registry: Registry, loader: DataLoad
 
     """
     shape_of = partial(describe, registry=registry, data_root=loader.data_root, load=loader.load_resident)
-    laid_out = lay_out(runs, registry, shape_of)
-    possible = tuple(run for run in laid_out if not run.refused)
+    with_shapes = infer_shapes(runs, registry, shape_of)
+    possible = tuple(run for run in with_shapes if not run.refused)
     for run in possible:
         spec = run.selected.spec
         require_world_size(spec, ranks, len(loader.load(spec.dataset).dataset.train_targets))
@@ -49,15 +49,15 @@ def check_runs(runs: Sequence[SelectedRun], registry: Registry, loader: DataLoad
             registry.diagnostic(name)
         # Code is hashed once per process, and now: a file edited in the course of a session is not the code that runs.
         environment_of(registry, spec.rule.name, spec)
-    return Preflight(possible, _refused(laid_out, registry))
+    return Preflight(possible, _refused(with_shapes, registry))
 
 
-def _refused(laid_out: Sequence[LaidOutRun], registry: Registry) -> tuple[RefusedPair, ...]:
-    if not any(run.refused for run in laid_out):
+def _refused(with_shapes: Sequence[RunWithShapes], registry: Registry) -> tuple[RefusedPair, ...]:
+    if not any(run.refused for run in with_shapes):
         return ()
     # Imported and read only if a pair is refused.
     from benchsuite.execution.suggestions import fitting_tracks
     from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
 
     library = SpecLibrary([builtin_folder()])
-    return tuple(refused_pairs(laid_out, partial(fitting_tracks, library=library, registry=registry)))
+    return tuple(refused_pairs(with_shapes, partial(fitting_tracks, library=library, registry=registry)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchsuite.data.source import TrainingData
-from benchsuite.execution.checkpointing import PeriodicCheckpoint
+from benchsuite.execution.checkpointing import PeriodicCheckpoint, continue_from
 from benchsuite.execution.endings import DivergedError
 from benchsuite.execution.epochs import begin_training, trained_epochs
 from benchsuite.execution.state import RunState
@@ -35,7 +35,7 @@ def pretrain(run: RunState, data: TrainingData, saved: dict[str, Any] | None) ->
     with run.clock.measure("setup"):
         trainer = _set_up_first(run, data)
     if saved:
-        trainer.load_state(saved["trainer"])
+        continue_from(run, trainer, saved)
     else:
         begin_training(run, trainer)
     checkpoint = PeriodicCheckpoint(run, trainer, "pretraining", {})

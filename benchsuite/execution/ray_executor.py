@@ -194,12 +194,13 @@ class RayExecutor:
             raise HardwareError(f"a machine of the cluster does not answer: {first_line(error)}") from error
         finally:
             token.unlink(missing_ok=True)
-        expected = {**probe_machine(context.store, context.data_root), "the store": "seen", "data": "seen"}
+        # Where this machine has no folder of data, all data sets are bundled or generated, and no machine needs it.
+        expected = {**probe_machine(context.store, context.data_root), "the store": "seen"}
         wrong = [
             f"  {machine}: {what} {'is ' if 'seen' in value else ''}{value}, expected {expected[what]}"
             for machine, found in sorted(seen.items())
             for what, value in (found or {}).items()
-            if value != expected[what]
+            if value != expected[what] and (what, value) != ("data", "seen")
         ]
         if wrong:
             folders = (
@@ -286,12 +287,12 @@ class RayExecutor:
             raise (error.cause if isinstance(error.cause, BenchsuiteError) else error) from None
         except errors.OutOfMemoryError as error:
             self._release_lock(attempt, context)
-            return LostRun(f"Ray ended it for want of memory: {first_line(error)}", "out_of_memory")
+            return LostRun(f"Ray stopped it because memory ran out: {first_line(error)}", "out_of_memory")
         except losses as error:
             self._release_lock(attempt, context)
             if attempt.number >= self.retries:
                 return LostRun(f"its worker was lost {attempt.number + 1} times: {first_line(error)}")
-            logger.warning("a worker was lost (%s); its run goes on elsewhere", first_line(error))
+            logger.warning("a worker was lost (%s); its run continues on another worker", first_line(error))
             return replace(attempt, number=attempt.number + 1)
         # Without a record, another command is making the run: the next attempt finds its record or makes the run.
         return record or replace(attempt, not_before=time.monotonic() + POLL_S)

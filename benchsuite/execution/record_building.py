@@ -50,8 +50,8 @@ class Progress:
     network: NetworkUsed | None = None
     steps_per_epoch: int = 1
     resumed: int = 0
-    notes: list[str] = field(default_factory=list)
-    """Requests that could not be met, such as a diagnostic that failed."""
+    remarks: list[str] = field(default_factory=list)
+    """What a reader must know: a damaged checkpoint that was set aside, a diagnostic that failed."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def build_record(identity: Identity, progress: Progress, device: Device, clock: 
             classes=dataset.classes,
             input_shape=dataset.input_shape,
         ),
-        hardware=device.used.model_copy(update={"notes": (*device.used.notes, *progress.notes)}),
+        hardware=device.used,
         environment=identity.environment,
         epochs=tuple(progress.epochs),
         pretraining=tuple(progress.pretraining),
@@ -153,5 +153,6 @@ def build_record(identity: Identity, progress: Progress, device: Device, clock: 
         started_at=identity.started_at,
         ended_at=datetime.now(UTC),
         resumed=progress.resumed,
+        remarks=tuple(progress.remarks),
         command=identity.command,
     )

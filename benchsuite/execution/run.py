@@ -12,7 +12,7 @@ from benchsuite.execution.endings import (
     ending_of_training,
 )
 from benchsuite.execution.executor import SendEvent
-from benchsuite.execution.finishing import FINAL_STATUSES, finish, finish_lost
+from benchsuite.execution.finishing import FINAL_STATUSES, finish, finish_lost, send_run_ended
 from benchsuite.execution.locking import run_lock
 from benchsuite.execution.record_building import LoadedData, RunEnding
 from benchsuite.execution.state import RunState, begin
@@ -109,11 +109,16 @@ class Run:
         """
         return finish_lost(self.state, loss)
 
-    def _train_to_an_end(self) -> tuple[RunEnding, Exception | None]:
+    def accept(self, record: RunRecord) -> RunRecord:
+        """Return the record that this run's process had written before it was lost, after telling plugins of it."""
+        send_run_ended(self.state, record, self.state.store.path_of(self.id))
+        return record
+
+    def _train_to_an_end(self) -> tuple[RunEnding, Exception | SystemExit | None]:
         """Train; return the ending, and the error if it is not a result of training."""
         try:
             self._train()
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a rule may call sys.exit
             result = ending_of_training(error, self.spec.protocol)
             if result is not None:
                 return result, None

@@ -9,8 +9,8 @@ from benchsuite.execution.compatibility import RefusedPair
 from benchsuite.execution.events import send_event
 from benchsuite.execution.executor import Executor
 from benchsuite.execution.interruption import sigterm_as_interrupt
+from benchsuite.execution.making import RunFactory
 from benchsuite.execution.making import SessionResult as SessionResult
-from benchsuite.execution.making import Workshop
 from benchsuite.execution.preflight import check_runs
 from benchsuite.execution.remote_runs import make_elsewhere
 from benchsuite.records.model import RunRecord
@@ -43,7 +43,7 @@ class Session:
         self.runs = runs
         self.executor = executor
         self.refused: tuple[RefusedPair, ...] = ()
-        self.workshop = Workshop(store, registry, data_root, fresh, on_reuse, ranks)
+        self.factory = RunFactory(store, registry, data_root, fresh, on_reuse, ranks)
 
     def check(self) -> None:
         """Work out all networks' shapes, refuse impossible pairs and load the other runs' data, before anything starts.
@@ -54,9 +54,9 @@ class Session:
             SpecError: if a network cannot be built for its data, or a diagnostic does not exist.
 
         """
-        workshop = self.workshop
-        found = check_runs(self.runs, workshop.registry, workshop.loader, workshop.ranks)
-        workshop.prepare(found.runs)
+        factory = self.factory
+        found = check_runs(self.runs, factory.registry, factory.loader, factory.ranks)
+        factory.prepare(found.runs)
         self.runs = [run.selected for run in found.runs]
         self.refused = found.refused
 
@@ -70,21 +70,21 @@ class Session:
         result = SessionResult(refused=self.refused)
         if not self.runs:
             return result
-        store, manager, leads = self.workshop.store, self.workshop.registry.manager, self.workshop.ranks.is_rank0
+        store, manager, is_rank0 = self.factory.store, self.factory.registry.manager, self.factory.ranks.is_rank0
         store.prepare()
-        if leads:
+        if is_rank0:
             specs = [run.spec for run in self.runs]
             context = {"store": store.root, "tracking_uri": tracking_uri}
             send_event(manager, "benchsuite_session_started", runs=specs, context=context)
         try:
             with sigterm_as_interrupt():
                 if self.executor is not None:
-                    make_elsewhere(self.workshop, self.executor, self.runs, result)
+                    make_elsewhere(self.factory, self.executor, self.runs, result)
                 else:
-                    self.workshop.make_all(self.runs, result)
+                    self.factory.make_all(self.runs, result)
         except KeyboardInterrupt:
             result.interrupted = True
         finally:
-            if leads:
+            if is_rank0:
                 send_event(manager, "benchsuite_session_finished", records=result.records)
         return result

@@ -22,6 +22,7 @@ def open_data_on_device(run: RunState) -> TrainingData:
     run.device = open_device(spec.hardware, run.ranks)
     run.clock.synchronize = run.device.synchronize
     run.clock.joules = run.device.energy.joules
+    run.on_device(run.device)
     loaders = spec.hardware.loader_processes
     return open_data(run.identity.data.dataset, spec.dataset, run.device.torch_device, loaders)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,7 @@ class RunState:
         clock: its time and energy per purpose.
         device: None until it is opened.
         shapes: its network's shapes if they are already known; used only for data of the same shape.
+        on_device: called with the device when it is opened.
 
     """
 
@@ -49,6 +51,7 @@ class RunState:
     clock: Clock = field(default_factory=Clock)
     device: Device | None = None
     shapes: NetworkShapes | None = None
+    on_device: Callable[[Device], None] = lambda device: None
 
     @property
     def spec(self) -> RunSpec:

@@ -10,7 +10,7 @@ from typing import Any
 from benchsuite.credit.rule import RuleTraits, incompatibilities
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import BenchsuiteError, DataError
-from benchsuite.execution.compatibility import LaidOutRun
+from benchsuite.execution.compatibility import RunWithShapes
 from benchsuite.execution.plan import describe
 from benchsuite.networks.builder import shapes_of
 from benchsuite.registry.manager import Registry
@@ -21,11 +21,11 @@ from benchsuite.specs.loading.tree import Node, dig
 from benchsuite.specs.models.dataset import DatasetSpec
 
 
-def fitting_tracks(run: LaidOutRun, library: SpecLibrary, registry: Registry, count: int = 3) -> list[str]:
+def fitting_tracks(run: RunWithShapes, library: SpecLibrary, registry: Registry, count: int = 3) -> list[str]:
     """Return a few tracks on which the rule of a refused run works, those with the most similar names first.
 
-    Skipped are networks of torchvision and of plugins, whose modules would have to be built, and data sets that would
-    have to be read.
+    None are named if the rule works in this network. Skipped are networks of torchvision and of plugins, whose modules
+    would have to be built, and data sets that would have to be read.
 
     Args:
         run: the refused run.
@@ -34,6 +34,8 @@ def fitting_tracks(run: LaidOutRun, library: SpecLibrary, registry: Registry, co
         count: maximum number to return.
 
     """
+    if not incompatibilities(run.rule.traits, run.shapes):
+        return []  # refused for the hardware's number format, which no other track changes
     refused_on = run.selected.spec.track
     words = set(refused_on.split("-"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchsuite.execution.checkpointing import PeriodicCheckpoint, restore
+from benchsuite.execution.checkpointing import PeriodicCheckpoint, continue_from, restore
 from benchsuite.execution.diagnostics_schedule import DiagnosticsSchedule
 from benchsuite.execution.endings import DivergedError
 from benchsuite.execution.epochs import begin_training, trained_epochs
@@ -36,7 +36,7 @@ def make(run: RunState) -> None:
         trainer.warm_up()
         lay_out_images(run, trainer, saved["channels_last"] if saved else None)
     if saved:
-        trainer.load_state(saved["trainer"])
+        continue_from(run, trainer, saved)
     _train(run, trainer, pretrained)
 
 

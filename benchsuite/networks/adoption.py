@@ -118,7 +118,7 @@ def adopt(
 
 @dataclass(frozen=True)
 class AdoptionPlan:
-    """The outline of a module, with the path of each segment's layer within the module."""
+    """The shapes of a module, with the path of each segment's layer within the module."""
 
     shapes: NetworkShapes
     paths: tuple[tuple[SegmentShapes, str], ...]

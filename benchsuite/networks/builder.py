@@ -64,7 +64,7 @@ def shapes_of(
     classes: int,
     builders: Mapping[str, ArchitectureBuilder] | None = None,
 ) -> NetworkShapes:
-    """Return a network's outline; a spec that names a plugin's builder is passed to that builder.
+    """Return a network's shapes; a spec that names a plugin's builder is passed to that builder.
 
     Raises:
         ShapeError: if the layers do not fit together.
@@ -99,7 +99,7 @@ def require_pretrainable(
     classes: int,
     builders: Mapping[str, ArchitectureBuilder] | None = None,
 ) -> None:
-    """Check, from outlines alone, that the segments kept from pretraining exist in the run's network.
+    """Check, from shapes alone, that the segments kept from pretraining exist in the run's network.
 
     Raises:
         ShapeError: if a segment is missing in either network or has a different map there. The message names it.
@@ -116,10 +116,10 @@ def require_pretrainable(
     }
     for name in pretraining.keep:
         found = []
-        for which, plan in plans.items():
+        for network, plan in plans.items():
             segments = {s.name: s for s in plan.segments}
             if name not in segments:
-                raise ShapeError(f"pretraining.keep: no segment '{name}' in {which}{nearest(name, segments)}")
+                raise ShapeError(f"pretraining.keep: no segment '{name}' in {network}{nearest(name, segments)}")
             segment = segments[name]
             found.append((segment.map_kind, segment.map_options, segment.bias, segment.norm))
         if found[0] != found[1]:

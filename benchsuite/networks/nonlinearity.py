@@ -25,12 +25,16 @@ class Nonlinearity:
         pull_back: maps (cotangent at the output, output) to the cotangent at the input; None if the output alone does
             not determine it and autograd is needed.
         invert: the inverse function, defined for every number; None if there is none.
+        invert_difference: maps (difference, output) to f⁻¹(output) - f⁻¹(output - difference). It never subtracts two
+            near-equal numbers, so a difference far below the rounding of the output keeps all its digits. None if there
+            is no inverse.
     """
 
     apply: Callable[[Tensor], Tensor]
     apply_in_place: Callable[[Tensor], Tensor]
     pull_back: Callable[[Tensor, Tensor], Tensor] | None
     invert: Callable[[Tensor], Tensor] | None = None
+    invert_difference: Callable[[Tensor, Tensor], Tensor] | None = None
 
 
 LEAKY_SLOPE = 0.01
@@ -39,6 +43,10 @@ LEAKY_SLOPE = 0.01
 
 def _identity(values: Tensor) -> Tensor:
     return values
+
+
+def _same_difference(difference: Tensor, _output: Tensor) -> Tensor:
+    return difference
 
 
 def _through_relu(cotangent: Tensor, output: Tensor) -> Tensor:
@@ -53,7 +61,16 @@ def leaky_relu(slope: float) -> Nonlinearity:
         partial(F.leaky_relu_, negative_slope=slope),
         partial(_through_leaky_relu, slope=slope),
         partial(F.leaky_relu, negative_slope=1 / slope),
+        partial(_difference_before_leaky_relu, slope=slope),
     )
+
+
+def _difference_before_leaky_relu(difference: Tensor, output: Tensor, slope: float) -> Tensor:
+    # Split the difference at zero: the part on the output's side of the kink, and the rest beyond it.
+    is_above = output > 0
+    near = torch.where(is_above, torch.minimum(difference, output), torch.maximum(difference, output))
+    beyond = difference - near  # exactly zero unless the kink is crossed
+    return torch.where(is_above, near + beyond / slope, near / slope + beyond)
 
 
 def _through_leaky_relu(cotangent: Tensor, output: Tensor, slope: float) -> Tensor:
@@ -130,7 +147,7 @@ NONLINEARITIES: dict[ActivationName, Nonlinearity] = {
     "sigmoid": Nonlinearity(torch.sigmoid, torch.sigmoid, _through_sigmoid),
     "softplus": Nonlinearity(F.softplus, F.softplus, None),
     "gelu": Nonlinearity(F.gelu, F.gelu, None),
-    "identity": Nonlinearity(_identity, _identity, _through_identity, _identity),
+    "identity": Nonlinearity(_identity, _identity, _through_identity, _identity, _same_difference),
     # The authors' gate passes at exactly zero, this one does not. The output is the same.
     "scalar_gate": Nonlinearity(_scalar_gate, _scalar_gate_in_place, _through_scalar_gate),
 }

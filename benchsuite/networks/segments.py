@@ -107,6 +107,24 @@ class Segment(nn.Module):
             values = values - self.map.bias.to(values.dtype).view(-1, *[1] * (values.dim() - 2))
         return factorization.solve(values, forward_inputs)
 
+    def invert_difference(
+        self, difference: Tensor, outputs: Tensor, factorization: Factorization, forward_inputs: Tensor
+    ) -> Tensor:
+        """Return how far the inputs for ``outputs`` are from those for ``outputs - difference``.
+
+        Equal to ``forward_inputs - invert(outputs - difference, …)`` at the outputs of the forward pass, but computed
+        from the difference alone: its digits do not depend on how small it is beside the outputs.
+
+        Args:
+            difference: output minus target, in the shape and dtype of the outputs.
+            outputs: all outputs of the forward pass, auxiliary ones included; they tell the side of a kink.
+            factorization: factorization of the map's weight, in the dtype of the outputs.
+            forward_inputs: the inputs of the forward pass; only their shape matters.
+        """
+        assert self.nonlinearity.invert_difference is not None  # noqa: S101 - invertible networks have no other
+        values = self.nonlinearity.invert_difference(difference, outputs)
+        return factorization.solve_difference(values, forward_inputs.shape)
+
     def _finish(self, values: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
         if self.norm is None:
             return activation(values)

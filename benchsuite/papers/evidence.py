@@ -59,15 +59,15 @@ class Pool:
 
     def failures(self, pair: ArmPair, comparison: Comparison) -> list[str]:
         """Return, for each rule of a side with seeds without a value, what happened to those seeds."""
-        told = []
+        failures = []
         for arm in (pair.main, pair.minus):
             runs = self.runs[arm] if arm else {}
             lacking = [r for r in runs.values() if measured(r, comparison, pair.segment) is None]
             if lacking and arm:
                 counts = Counter(status_words(r.status) if r.status != "completed" else "not measured" for r in lacking)
-                what = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-                told.append(f"of {len(runs)} seeds of {arm.rule} on {arm.track}: {what}")
-        return told
+                statuses = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+                failures.append(f"of {len(runs)} seeds of {arm.rule} on {arm.track}: {statuses}")
+        return failures
 
     def run_ids(self, pair: ArmPair) -> tuple[str, ...]:
         """Return the runs of a side in the order of their seeds."""

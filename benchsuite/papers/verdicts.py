@@ -25,12 +25,12 @@ def judge(claims: Iterable[ClaimCases], records: Iterable[RunRecord]) -> list[Cl
     range. With fewer seeds per side than the claim's minimum (3 or more), or a failed seed, nothing is decided.
     """
     index = RecordIndex(records)
-    return [_judge_claim(laid_out, index) for laid_out in claims]
+    return [_judge_claim(expanded, index) for expanded in claims]
 
 
-def _judge_claim(laid_out: ClaimCases, index: RecordIndex) -> ClaimVerdict:
-    claim = laid_out.claim
-    cases = tuple(_judge_case(case, claim.minimum_seeds, index) for case in laid_out.cases)
+def _judge_claim(expanded: ClaimCases, index: RecordIndex) -> ClaimVerdict:
+    claim = expanded.claim
+    cases = tuple(_judge_case(case, claim.minimum_seeds, index) for case in expanded.cases)
     for tier in claim.tiers:
         verdict = conjunction([case.verdict for case in cases if case.tier == tier])
         if verdict != "not_enough_records":
@@ -100,8 +100,8 @@ def _decide(attempt: Attempt, undecided: CaseVerdict, minimum: int, several: boo
     if attempt.failures:
         return replace(base, reason="; ".join(dict.fromkeys(attempt.failures)))
     if not attempt.is_enough:
-        what = "seeds that both sides have" if comparison.test == "paired" else "seeds on the smaller side"
-        return replace(base, reason=f"{attempt.pairs} {what}; {minimum} are needed")
+        counted = "seeds that both sides have" if comparison.test == "paired" else "seeds on the smaller side"
+        return replace(base, reason=f"{attempt.pairs} {counted}; {minimum} are needed")
     if (
         comparison.metric == COST
         and len({p.main.spec.protocol.batch_size for p, _ in attempt.sides if p.main.spec}) > 1
@@ -144,7 +144,7 @@ def decide(comparison: Comparison, low: float, high: float) -> tuple[Verdict, st
         return "reproduced", ""
     return (
         "not_reproduced",
-        "the contrary was measured" if contradicted else "the interval is on both sides of the limit",
+        "the opposite was measured" if contradicted else "the interval is on both sides of the limit",
     )
 
 
@@ -156,8 +156,8 @@ def question(case: Case) -> str:
     return f"{left} {SIGNS[comparison.direction]} {right}"
 
 
-def _side_words(case: Case, pair: ArmPair | None, which: str) -> str:
-    side = case.comparison.left if which == "left" else case.comparison.right
+def _side_words(case: Case, pair: ArmPair | None, side_name: str) -> str:
+    side = case.comparison.left if side_name == "left" else case.comparison.right
     if side is None:
         return ""
     config = f" ({', '.join(f'{k} {v}' for k, v in sorted(side.config.items()))})" if side.config else ""
@@ -182,7 +182,7 @@ def _notes(attempt: Attempt, several: bool) -> tuple[str, ...]:
     elif hardware is not None and several:
         notes.append(f"runs on {hardware[0]}, {hardware[1]} alone; there are others")
     if any(r.data and r.data.canonical is False for r in records):
-        notes.append("the data's files have not the published checksums")
+        notes.append("the data files do not have the published checksums")
     return tuple(notes)
 
 

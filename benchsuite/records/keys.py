@@ -9,8 +9,8 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from benchsuite.records.experiment import RuleUsed
 from benchsuite.records.model import Environment, Versions
+from benchsuite.records.study import CodeUsed
 from benchsuite.specs.hashing import canonical_json
 
 
@@ -28,12 +28,17 @@ def run_result_key(spec_hash: str, environment: Environment, fingerprint: str) -
     return hashlib.sha256(canonical_json(parts).encode()).hexdigest()
 
 
-def experiment_result_key(spec_hash: str, rules: Mapping[str, RuleUsed], environment: Versions) -> str:
-    """Return the key of an experiment: a hash of spec, rules' sources, and the versions of the suite and of torch."""
-    parts = {
+def study_result_key(
+    spec_hash: str, rules: Mapping[str, CodeUsed], code: CodeUsed | None, environment: Versions
+) -> str:
+    """Return the key of a study: a hash of spec, sources of rules and plugin, and versions of suite and torch."""
+    parts: dict[str, Any] = {
         "spec": spec_hash,
         "rules": {name: used.source_hash for name, used in rules.items()},
         "benchsuite": environment.benchsuite,
         "torch": environment.torch,
     }
+    if code is not None:
+        # The version too: a study's numbers may come from other modules than the one that is hashed.
+        parts["study"] = [code.distribution, code.source_hash]
     return hashlib.sha256(canonical_json(parts).encode()).hexdigest()

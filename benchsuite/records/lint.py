@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel
 
+from benchsuite.records.absolute_paths import absolute_paths
 from benchsuite.records.checks import identity_of, inconsistencies
-from benchsuite.records.experiment import ExperimentRecord
 from benchsuite.records.model import RunRecord
-from benchsuite.records.reading import BrokenRecord, read_experiment, read_record
-from benchsuite.records.store import is_experiments, record_files
+from benchsuite.records.reading import BrokenRecord, read_record, read_study
+from benchsuite.records.store import is_study, record_files
+from benchsuite.records.study import StudyRecord
 from benchsuite.specs.hashing import canonical_json
 from benchsuite.specs.models.base import strip_documentation
 
 ALLOWED_BESIDE = frozenset({"README.md"})
 """Other files that are allowed among records."""
 
-Records = Mapping[Path, RunRecord | ExperimentRecord]
+Records = Mapping[Path, RunRecord | StudyRecord]
+
+CheckStudy = Callable[[StudyRecord], list[str]]
+"""Returns the problems of a study's result."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +55,18 @@ class LintReport:
         return not any(f.is_problem for f in self.findings)
 
 
-def lint_folder(folder: Path) -> LintReport:
+def lint_folder(folder: Path, check_study: CheckStudy = lambda _record: []) -> LintReport:
     """Read every file of a folder of records and return the findings for a reviewer.
 
     Problems are: unreadable files, wrong names and hashes, duplicates, several tracks in one folder, missing seeds of a
-    row, uncommitted code, and other files. Data without the published checksums are a note.
+    row, uncommitted code, absolute paths, and other files. Data without the published checksums are a note.
+
+    Args:
+        folder: the folder.
+        check_study: returns the problems of a study's result, which only the plugin of its kind can check.
+
     """
-    records: dict[Path, RunRecord | ExperimentRecord] = {}
+    records: dict[Path, RunRecord | StudyRecord] = {}
     findings: list[Finding] = []
     expected = set(record_files(folder))
     for path in sorted(p for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()):
@@ -67,19 +76,26 @@ def lint_folder(folder: Path) -> LintReport:
             if path.name not in ALLOWED_BESIDE:
                 findings.append(Finding(path, "not a record"))
         else:
-            record = read_experiment(path) if is_experiments(path, folder) else read_record(path)
+            record = read_study(path) if is_study(path, folder) else read_record(path)
             if isinstance(record, BrokenRecord):
                 findings.append(Finding(path, f"unreadable: {record.reason}"))
             else:
                 records[path] = record
                 findings += [Finding(path, message) for message in _alone(record, path)]
+                if isinstance(record, StudyRecord):
+                    findings += [Finding(path, message) for message in check_study(record)]
     for check in (_duplicates, _mixed_tracks, _missing_seeds, _data_not_canonical):
         findings += check(records, folder)
     return LintReport(len(records), tuple(sorted(findings, key=lambda f: (f.path, not f.is_problem, f.message))))
 
 
-def _alone(record: RunRecord | ExperimentRecord, path: Path) -> Iterator[str]:
+def _alone(record: RunRecord | StudyRecord, path: Path) -> Iterator[str]:
     yield from inconsistencies(record, path)
+    for field, found in absolute_paths(record):
+        remedy = (
+            "give it relative to the data root" if field.startswith("spec.") else "`export --without-paths` cuts it"
+        )
+        yield f"absolute path: {field} names {found}, which is of one machine; {remedy}"
     if record.environment.git_dirty:
         yield f"git state: made with changes that commit {record.environment.git_commit or 'unknown'} does not have"
 
@@ -108,7 +124,7 @@ def _mixed_tracks(records: Records, folder: Path) -> Iterator[Finding]:
         (name, *others) = sorted(names)
         above = {folder.resolve().name, *parent.relative_to(folder).parts}
         if others:
-            yield Finding(parent, f"mixed tracks: {', '.join(sorted(names))}; a folder for each")
+            yield Finding(parent, f"mixed tracks: {', '.join(sorted(names))}; use one folder per track")
         elif not above & {name, f"{name}.runs"}:
             yield Finding(parent, f"folder name: its records are of track {name}")
 
@@ -125,20 +141,24 @@ def _missing_seeds(records: Records, _folder: Path) -> Iterator[Finding]:
         expected = set(range(1 + max(seed for seeds in rows.values() for seed in seeds)))
         for row, seeds in sorted(rows.items()):
             if missing := sorted(expected - seeds.keys()):
-                which = f"seed{'s' if len(missing) > 1 else ''} {', '.join(map(str, missing))}"
-                yield Finding(min(seeds.values()).parent, f"missing: {which} of {rules[row]}; other seeds are there")
+                seeds_missing = f"seed{'s' if len(missing) > 1 else ''} {', '.join(map(str, missing))}"
+                yield Finding(
+                    min(seeds.values()).parent, f"missing: {seeds_missing} of {rules[row]}; other seeds are there"
+                )
 
 
 def _data_not_canonical(records: Records, _folder: Path) -> Iterator[Finding]:
     counts: dict[tuple[Path, str, str], int] = defaultdict(int)
     for path, record in records.items():
         if isinstance(record, RunRecord) and record.data is not None and record.data.canonical is not True:
-            what = (
+            checksums = (
                 "without published checksums" if record.data.canonical is None else "not with the published checksums"
             )
-            counts[path.parent, record.spec.dataset.name, f"{what} ({record.data.fingerprint[:12]})"] += 1
-    for (parent, name, what), count in sorted(counts.items()):
-        yield Finding(parent, f"data: {name}, {what}, in {count} record{'s' if count > 1 else ''}", is_problem=False)
+            counts[path.parent, record.spec.dataset.name, f"{checksums} ({record.data.fingerprint[:12]})"] += 1
+    for (parent, name, checksums), count in sorted(counts.items()):
+        yield Finding(
+            parent, f"data: {name}, {checksums}, in {count} record{'s' if count > 1 else ''}", is_problem=False
+        )
 
 
 def _table(record: RunRecord) -> list[object]:

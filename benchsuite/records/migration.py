@@ -25,13 +25,33 @@ def _rename_least_hidden(audit: Document) -> Document:
     return audit | {"needs": renamed}
 
 
+def _rename_claims(audit: Document) -> Document:
+    """Rename an audit's ``claims`` to ``traits``; of each, ``claim`` to ``trait`` and ``claimed`` to ``declared``."""
+    claims = audit.get("claims")
+    if not isinstance(claims, list):
+        return audit
+    names = {"claim": "trait", "claimed": "declared"}
+    traits = [
+        {names.get(name, name): value for name, value in each.items()} if isinstance(each, dict) else each
+        for each in claims
+    ]
+    return {name: value for name, value in audit.items() if name != "claims"} | {"traits": traits}
+
+
+def _separate_result(study: Document) -> Document:
+    """Turn the record of an experiment into that of a study: collect what depends on its kind in ``result``."""
+    names = {"experiment_id": "study_id"}
+    result = {name: study[name] for name in ("iterations", "trajectories") if name in study}
+    return {names.get(name, name): value for name, value in study.items() if name not in result} | {"result": result}
+
+
 RUN_STEPS: Steps = {}
 """Steps for runs; version 1 is the first."""
 
-EXPERIMENT_STEPS: Steps = {}
-"""Steps for experiments; version 1 is the first."""
+STUDY_STEPS: Steps = {1: _separate_result}
+"""Steps for studies; version 1, in which a study was called an experiment, is the first."""
 
-AUDIT_STEPS: Steps = {1: _rename_least_hidden}
+AUDIT_STEPS: Steps = {1: _rename_least_hidden, 2: _rename_claims}
 """Steps for audits; version 1 is the first."""
 
 
@@ -51,10 +71,10 @@ def migrate(document: Document, newest: int, steps: Steps) -> Document:
     if not isinstance(version, int) or isinstance(version, bool):
         raise ValueError("schema_version: expected a whole number")
     if version > newest:
-        raise ValueError(f"schema_version: {version}; this benchsuite reads up to {newest}, a newer one is needed")
+        raise ValueError(f"schema_version: {version}; this benchsuite reads up to {newest}; install a newer one")
     while version < newest:
         if version not in steps:
-            raise ValueError(f"schema_version: {version}; no way is known from it to {newest}")
+            raise ValueError(f"schema_version: {version}; no migration is known from it to {newest}")
         document = {**steps[version](dict(document)), "schema_version": version + 1}
         version += 1
     return document

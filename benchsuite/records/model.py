@@ -8,9 +8,16 @@ is a status.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+)
 
 from benchsuite.specs.models.track import RunSpec
 from benchsuite.version import RECORD_SCHEMA_VERSION
@@ -54,7 +61,7 @@ class EpochMetrics(RecordModel):
 
     epoch: int = Field(ge=1)
     """Number of finished epochs, from 1."""
-    learning_rate: float
+    learning_rate: float = Field(ge=0)
     """The learning rate of this epoch."""
     running_loss: float | None
     """Mean over the epoch's batches during training; None if it was not finite."""
@@ -103,10 +110,10 @@ class DataUsed(RecordModel):
     classes and sizes, or of the packs prepared from them."""
     canonical: bool | None
     """True: the files' checksums are the published ones; False: they are not; None: none are published."""
-    train_examples: int
-    test_examples: int
-    classes: int
-    input_shape: tuple[int, ...]
+    train_examples: int = Field(gt=0)
+    test_examples: int = Field(gt=0)
+    classes: int = Field(gt=0)
+    input_shape: tuple[Annotated[int, Field(gt=0)], ...]
 
 
 class HardwareUsed(RecordModel):
@@ -117,10 +124,10 @@ class HardwareUsed(RecordModel):
     device: str
     device_name: str
     precision: str
-    threads: int
-    memory_gib: float
+    threads: int = Field(gt=0)
+    memory_gib: float = Field(ge=0)
     driver: str | None = None
-    world_size: int = 1
+    world_size: int = Field(default=1, gt=0)
     memory_format: Literal["contiguous", "channels_last"] = "contiguous"
     """Memory layout of images: channel after channel, or pixel after pixel."""
     step: Literal["eager", "cuda_graph"] = "eager"
@@ -167,11 +174,11 @@ class Timing(RecordModel):
     diagnostics_time_s: float = Field(ge=0)
     setup_time_s: float = Field(ge=0)
     """Time for data, network, rule, warm-up and compilation."""
-    images_per_s: float | None
+    images_per_s: float | None = Field(ge=0)
     """Median over epochs; None before the first."""
-    step_time_ms: float | None
+    step_time_ms: float | None = Field(ge=0)
     """Median over epochs of the mean time per step."""
-    peak_memory_mib: float | None
+    peak_memory_mib: float | None = Field(ge=0)
     peak_memory_source: str
     """Source of the peak memory: the device's allocator, or this process's resident memory."""
     train_energy_j: float | None = Field(default=None, ge=0)
@@ -183,8 +190,8 @@ class Timing(RecordModel):
 class NetworkUsed(RecordModel):
     """The network's sizes, and the segments whose credit the rule replaced."""
 
-    parameters: int
-    feedback_parameters: int
+    parameters: int = Field(gt=0)
+    feedback_parameters: int = Field(ge=0)
     """Number of real numbers in the rule's own state, such as feedback weights; random streams do not count."""
     segments: tuple[str, ...]
     """Names in forward order; the last is the readout."""
@@ -206,7 +213,7 @@ class RunRecord(RecordModel):
     traceback: str | None = None
     """Only for status 'crashed'."""
     spec: RunSpec
-    seeds: dict[str, int]
+    seeds: dict[str, Annotated[int, Field(ge=0)]]
     """The seed of each independent random stream: init, feedback, order, dropout, augmentation."""
     network: NetworkUsed | None = None
     data: DataUsed | None = None
@@ -221,10 +228,20 @@ class RunRecord(RecordModel):
     timing: Timing
     started_at: datetime
     ended_at: datetime
-    resumed: int = 0
+    resumed: int = Field(default=0, ge=0)
     """The number of times the run was resumed from a checkpoint."""
     command: str
     """The command that repeats this run."""
+    remarks: tuple[str, ...] = ()
+    """Events that a reader should know of and that changed no number, such as a damaged checkpoint; usually none."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_remarks_if_none(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Added later: a record without remarks keeps its text, so that it can still be compared byte by byte.
+        written: dict[str, Any] = write(self)
+        if not self.remarks:
+            written.pop("remarks", None)
+        return written
 
     @property
     def final_test(self) -> SetMetrics | None:

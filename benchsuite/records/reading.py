@@ -1,27 +1,29 @@
 """Read one record from one file, which is untrusted input.
 
 A file is limited in size and nesting, must be a plain file and contains only data (no pickle, no tags); no path in it
-is followed. Problems are returned as a description and never raised, so that one bad file does not affect the others.
+is followed. Types are strict: ``true`` or ``"-9999"`` is no number. Problems are returned as a description and never
+raised, so that one bad file does not affect the others.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import stat
+from collections import Counter
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from benchsuite.records.audit import RuleAudit
-from benchsuite.records.experiment import ExperimentRecord
-from benchsuite.records.migration import AUDIT_STEPS, EXPERIMENT_STEPS, RUN_STEPS, Steps, migrate
+from benchsuite.records.migration import AUDIT_STEPS, RUN_STEPS, STUDY_STEPS, Steps, migrate
 from benchsuite.records.model import RecordModel, RunRecord
+from benchsuite.records.study import StudyRecord
 from benchsuite.specs.hashing import canonical_json
-from benchsuite.version import AUDIT_SCHEMA_VERSION, EXPERIMENT_SCHEMA_VERSION, RECORD_SCHEMA_VERSION
+from benchsuite.version import AUDIT_SCHEMA_VERSION, RECORD_SCHEMA_VERSION, STUDY_SCHEMA_VERSION
 
 # The longest planned runs (ImageNet, 90 epochs, 50 segments, several diagnostics) need less than a tenth of this.
 MAX_RECORD_BYTES = 32 * 1024 * 1024
@@ -50,9 +52,9 @@ def read_record(path: Path) -> RunRecord | BrokenRecord:
     return _read(path, RunRecord, RECORD_SCHEMA_VERSION, RUN_STEPS)
 
 
-def read_experiment(path: Path) -> ExperimentRecord | BrokenRecord:
-    """Read the record of an experiment; problems give a ``BrokenRecord`` as in ``read_record``."""
-    return _read(path, ExperimentRecord, EXPERIMENT_SCHEMA_VERSION, EXPERIMENT_STEPS)
+def read_study(path: Path) -> StudyRecord | BrokenRecord:
+    """Read the record of a study; problems give a ``BrokenRecord`` as in ``read_record``."""
+    return _read(path, StudyRecord, STUDY_SCHEMA_VERSION, STUDY_STEPS)
 
 
 def read_audit(path: Path) -> RuleAudit | BrokenRecord:
@@ -60,36 +62,42 @@ def read_audit(path: Path) -> RuleAudit | BrokenRecord:
     return _read(path, RuleAudit, AUDIT_SCHEMA_VERSION, AUDIT_STEPS)
 
 
-def read_document(path: Path) -> RunRecord | ExperimentRecord | BrokenRecord:
-    """Read a record of a run or an experiment, recognized by its fields; problems as in ``read_record``."""
+def read_document(path: Path) -> RunRecord | StudyRecord | BrokenRecord:
+    """Read a record of a run or a study, recognized by its fields; problems as in ``read_record``."""
     try:
-        content = from_json(_checked_bytes(path))
+        _, content = _checked(path)
     except (OSError, ValueError) as error:
         return BrokenRecord(path, _first_problem(error))
-    return read_experiment(path) if isinstance(content, dict) and "experiment_id" in content else read_record(path)
+    is_study = isinstance(content, dict) and not {"study_id", "experiment_id"}.isdisjoint(content)
+    return read_study(path) if is_study else read_record(path)
 
 
-def record_text(record: RunRecord | ExperimentRecord | RuleAudit) -> str:
+def record_text(record: RunRecord | StudyRecord | RuleAudit) -> str:
     """Return the file content of a record or an audit."""
     return record.model_dump_json(indent=1) + "\n"
 
 
 def _read(path: Path, model: type[Document], newest: int, steps: Steps) -> Document | BrokenRecord:
     try:
-        data = _checked_bytes(path)
-        try:
-            return model.model_validate_json(data)
-        except ValidationError:
-            content = from_json(data)
-            if not isinstance(content, dict) or content.get("schema_version", newest) == newest:
-                raise
-            return model.model_validate_json(canonical_json(migrate(content, newest, steps)))
+        data, content = _checked(path)
+        if isinstance(content, dict) and content.get("schema_version", newest) != newest:
+            content = migrate(content, newest, steps)
+            data = canonical_json(content).encode()
+        record = model.model_validate_json(data)
+        _require_types(content, record.model_dump(mode="json"), "")
     except (OSError, ValueError, RecursionError) as error:
         return BrokenRecord(path, _first_problem(error))
+    return record
 
 
-def _checked_bytes(path: Path) -> bytes:
-    """Return a file's content; raises OSError, or ValueError if it is larger or nested deeper than a record may be."""
+def _checked(path: Path) -> tuple[bytes, Any]:
+    """Return a file's content, as bytes and as plain data.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it is no JSON, or larger or nested deeper than a record may be, or has a key twice.
+
+    """
     # Checked before the file is opened: opening a named pipe would block forever.
     if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError("not a plain file")
@@ -103,7 +111,44 @@ def _checked_bytes(path: Path) -> bytes:
     depth = max(accumulate(BRACKETS.get(character, 0) for character in bare.translate(None, NO_BRACKETS)), default=0)
     if depth > MAX_DEPTH:
         raise ValueError(f"nested {depth} deep; records are at most {MAX_DEPTH}")
-    return data
+    return data, json.loads(data.decode("utf-8"), object_pairs_hook=_once_each)
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; raise ValueError if it has a key twice: readers would differ in the value that they take."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"{twice[:40]!r} twice in one object")
+    return found
+
+
+def _require_types(written: Any, read: Any, place: str) -> None:
+    """Raise ValueError where a value was converted on reading, as ``true`` and ``"-9999"`` are to numbers.
+
+    pydantic's strict mode cannot be used: it refuses a list that one of the specs' validators has looked at.
+    """
+    if isinstance(written, dict) and isinstance(read, dict):
+        for key in written.keys() & read.keys():
+            _require_types(written[key], read[key], f"{place}.{key}" if place else key)
+    elif isinstance(written, list) and isinstance(read, list) and len(written) == len(read):
+        for index, (one, other) in enumerate(zip(written, read, strict=True)):
+            _require_types(one, other, f"{place}.{index}")
+    elif _json_type(written) != _json_type(read):
+        raise ValueError(f"{place}: expected {_json_type(read)}, found {_json_type(written)}")
+
+
+def _json_type(value: Any) -> str:
+    match value:
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a text"
+        case None:
+            return "null"
+    return "a list" if isinstance(value, list) else "an object"
 
 
 NO_BRACKETS = bytes(character for character in range(256) if character not in BRACKETS)
@@ -112,8 +157,8 @@ NO_BRACKETS = bytes(character for character in range(256) if character not in BR
 def _first_problem(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(p) for p in first["loc"]) or "document"
-        return f"{place}: {first['msg']} ({error.error_count()} problems in all)"
+        field = ".".join(str(p) for p in first["loc"]) or "document"
+        return f"{field}: {first['msg']} ({error.error_count()} problems in all)"
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return str(error)[:200]

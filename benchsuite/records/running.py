@@ -3,12 +3,18 @@
 Both are in ``<store>/running``. The system releases ``<run_id>.lock`` however the process ends, so the next command
 notices a killed run, and several commands can share one suite. ``<run_id>.json`` is for people; it also decides where a
 lock cannot, because locks may not work between machines and older versions had none.
+
+Between machines the marker is a lease: its process touches the file every ``HEARTBEAT_S``. Once it was not touched for
+``LEASE_S``, the process counts as gone and another machine may take the run over.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -18,14 +24,18 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from benchsuite.errors import RunningElsewhereError as RunningElsewhereError
 from benchsuite.errors import StoreError
-from benchsuite.files import create_text_atomically
+from benchsuite.files import create_text_atomically, discard
 
-# A process that checks a lock holds it for a moment; that must not make a claim fail.
+# A process that checks a lock holds it for a moment; that must not make another process's attempt fail.
 LOCK_TIMEOUT_S = 0.2
 
 # A process id is reused only after thousands of others; a process that started this close to the marker's time is
 # the marker's own.
 SAME_START_S = 30.0
+
+HEARTBEAT_S = 20.0
+LEASE_S = 180.0
+"""Longer than the minute for which a network file system may show another machine's file as it was before."""
 
 
 class RunningMarker(BaseModel):
@@ -41,6 +51,8 @@ class RunningMarker(BaseModel):
     started_at: str | float | None = None
     locked: bool = False
     """True if the process holds the run's lock; False for older versions and for file systems without locks."""
+    token: str = ""
+    """Tells the markers of one run apart; empty for older versions, which did not touch their markers."""
 
 
 def process_started_at(pid: int) -> float | None:
@@ -62,12 +74,12 @@ def alive_run_ids(running_folder: Path) -> set[str]:
 def release_lock(running_folder: Path, run_id: str) -> None:
     """Remove the marker and the lock of a process that was working on this run and is known to have ended."""
     for path in (_marker_path(running_folder, run_id), _lock_path(running_folder, run_id)):
-        path.unlink(missing_ok=True)
+        discard(path)
 
 
 @contextmanager
 def marked_running(running_folder: Path, run_id: str) -> Iterator[None]:
-    """Claim a run for the duration of the block.
+    """Lock a run for the duration of the block.
 
     Raises:
         RunningElsewhereError: if another live process is making it.
@@ -76,9 +88,9 @@ def marked_running(running_folder: Path, run_id: str) -> Iterator[None]:
     path = _marker_path(running_folder, run_id)
     with _locked(_lock_path(running_folder, run_id)) as locked:
         there = _read(path)
-        if there and _may_be_alive(there, lock_is_held=False):
-            raise RunningElsewhereError(run_id)
-        path.unlink(missing_ok=True)
+        if there and _may_be_alive(there, path, lock_is_held=False):
+            raise RunningElsewhereError(_who(there, path))
+        discard(path)
         marker = RunningMarker(
             run_id=run_id,
             pid=os.getpid(),
@@ -86,6 +98,7 @@ def marked_running(running_folder: Path, run_id: str) -> Iterator[None]:
             process_started_at=process_started_at(os.getpid()),
             started_at=datetime.now(UTC).isoformat(),
             locked=locked,
+            token=secrets.token_hex(8),
         )
         try:
             # If several machines, each with its own locks, get here at the same time, only one succeeds.
@@ -93,9 +106,45 @@ def marked_running(running_folder: Path, run_id: str) -> Iterator[None]:
         except FileExistsError:
             raise RunningElsewhereError(run_id) from None
         try:
-            yield
+            with _touched(path):
+                yield
         finally:
-            path.unlink(missing_ok=True)
+            # Another machine may have taken the run over, if this process was stopped for longer than its lease.
+            if (there := _read(path)) is None or there.token == marker.token:
+                discard(path)  # left behind in a store that has become read-only; without its lock it counts as dead
+
+
+@contextmanager
+def _touched(path: Path) -> Iterator[None]:
+    """Touch a file regularly during the block: the sign of life for other machines."""
+    ended = threading.Event()
+
+    def touch() -> None:
+        while not ended.wait(HEARTBEAT_S):
+            with suppress(OSError):
+                os.utime(path)  # without times: a file server then takes its own clock's
+
+    thread = threading.Thread(target=touch, name="benchsuite-heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def remove_dead_markers(running_folder: Path) -> int:
+    """Delete the markers of processes that are known to be gone; return their number."""
+    removed = 0
+    for path in running_folder.glob("*.json"):
+        with (
+            suppress(OSError, RunningElsewhereError, StoreError),
+            _locked(_lock_path(running_folder, path.stem)) as locked,
+        ):
+            there = _read(path)
+            if locked and (there is None or not _may_be_alive(there, path, lock_is_held=False)):
+                removed += discard(path)
+    return removed
 
 
 def _marker_path(running_folder: Path, run_id: str) -> Path:
@@ -114,9 +163,12 @@ def _locked(path: Path) -> Iterator[bool]:
     # For everybody who may write in the store: another user may continue the run of one user's killed process.
     lock = FileLock(path, mode=0o666)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)  # the store may have been deleted since it was prepared
         lock.acquire(timeout=LOCK_TIMEOUT_S, poll_interval=LOCK_TIMEOUT_S / 10)
     except Timeout:
-        raise RunningElsewhereError(path.stem) from None
+        marker = path.with_suffix(".json")
+        there = _read(marker)
+        raise RunningElsewhereError(_who(there, marker) if there else f"another process is at {path.stem}") from None
     except NotImplementedError:  # filelock: this file system has no locks; the marker alone decides
         pass
     except OSError as error:
@@ -131,17 +183,54 @@ def _locked(path: Path) -> Iterator[bool]:
 
 
 def _is_alive(running_folder: Path, run_id: str) -> bool:
-    marker = _read(_marker_path(running_folder, run_id))
+    path = _marker_path(running_folder, run_id)
+    marker = _read(path)
     held = _is_held(_lock_path(running_folder, run_id))
     # There is no marker between acquiring the lock and writing the marker, and after the run has ended.
-    return _may_be_alive(marker, lock_is_held=held) if marker else held
+    return _may_be_alive(marker, path, lock_is_held=held) if marker else held
 
 
-def _may_be_alive(marker: RunningMarker, *, lock_is_held: bool) -> bool:
-    """Return True if the marker's process may still be running; also in doubt and for other hosts."""
+def _may_be_alive(marker: RunningMarker, path: Path, *, lock_is_held: bool) -> bool:
+    """Return True if the marker's process may still be running; also in doubt, and for another host within its lease.
+
+    Args:
+        marker: the content of the file.
+        path: the file, whose time of change is the last sign of life.
+        lock_is_held: True if a process holds the run's lock.
+
+    """
     if marker.host != socket.gethostname():
-        return True
+        # An older version gave no signs of life: only a person can tell.
+        return not marker.token or _silent_s(path) < LEASE_S
     return lock_is_held if marker.locked else _process_is_alive(marker)
+
+
+def _silent_s(path: Path) -> float:
+    """Return the time since a file was touched, by the clock of the file system, which all machines share."""
+    probe = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        touched = path.stat().st_mtime
+        try:
+            probe.touch()
+            now = probe.stat().st_mtime
+        except OSError:
+            now = time.time()  # a folder that may only be read
+        finally:
+            discard(probe)
+    except OSError:
+        return 0.0  # in doubt
+    return now - touched
+
+
+def _who(marker: RunningMarker, path: Path) -> str:
+    """Return who is at a run, for a person who waits for it."""
+    began = f" since {marker.started_at}" if marker.started_at else ""
+    process = f"process {marker.pid} on {marker.host} is at run {marker.run_id}{began}"
+    if marker.host == socket.gethostname():
+        return process
+    if not marker.token:
+        return f"{process}; if it is gone, delete {path}"
+    return f"{process}, last sign of life {_silent_s(path):.0f} s ago; taken over after {LEASE_S:.0f} s without one"
 
 
 def _process_is_alive(marker: RunningMarker) -> bool:

@@ -1,51 +1,59 @@
-"""Records on disk: one JSON file per run or experiment, written atomically, read as untrusted data."""
+"""Records on disk: one JSON file per run or study, written atomically, read as untrusted data."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchsuite.errors import StoreError
-from benchsuite.files import write_text_atomically
+from benchsuite.files import LEFT_OVER_AFTER_S, remove_left_over, set_aside, write_text_atomically
 from benchsuite.records.audit import RuleAudit
-from benchsuite.records.experiment import ExperimentRecord
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import (
     MAX_RECORD_BYTES,
     BrokenRecord,
     read_audit,
-    read_experiment,
     read_record,
+    read_study,
     record_text,
 )
-from benchsuite.records.running import release_lock
+from benchsuite.records.rescue import rescued
+from benchsuite.records.running import release_lock, remove_dead_markers
+from benchsuite.records.study import StudyRecord
 
 __all__ = [
-    "EXPERIMENTS",
+    "FOLDERS_OF_STUDIES",
     "MAX_RECORD_BYTES",
     "SITE_MARKER",
+    "STUDIES",
     "BrokenRecord",
     "RecordStore",
-    "is_experiments",
+    "is_study",
     "read_audits",
-    "read_experiment",
-    "read_experiments",
     "read_folder",
     "read_record",
+    "read_studies",
+    "read_study",
     "record_files",
 ]
+
+logger = logging.getLogger("benchsuite.records")
 
 SITE_MARKER = ".benchsuite-site"
 """Name of the file that marks a folder as a built site, which contains no records."""
 
-EXPERIMENTS = "experiments"
-"""Name of the folder whose files are records of experiments and not of runs."""
+STUDIES = "studies"
+"""Name of the folder whose files are records of studies and not of runs."""
+
+FOLDERS_OF_STUDIES = (STUDIES, "experiments")
+"""Today's name and the former one, which is still read and never written."""
 
 
 class RecordStore:
-    """A folder with ``records/``, ``experiments/``, ``checkpoints/`` and ``running/`` under it.
+    """A folder with ``records/``, ``studies/``, ``checkpoints/`` and ``running/`` under it.
 
     Any number of processes may share it.
     """
@@ -53,80 +61,115 @@ class RecordStore:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.records_folder = root / "records"
-        self.experiments_folder = root / EXPERIMENTS
+        self.studies_folder = root / STUDIES
         self.checkpoints_folder = root / "checkpoints"
         self.running_folder = root / "running"
 
+    @property
+    def folders_of_records(self) -> list[Path]:
+        """All folders that have records of runs or studies, those of an older store included."""
+        return [self.records_folder, *(self.root / name for name in FOLDERS_OF_STUDIES)]
+
     def prepare(self) -> None:
-        """Create the folders and check that they are writable.
+        """Create the folders, check that they are writable, and delete what killed processes left half-written.
 
         Raises:
             StoreError: if they are not; nothing has been run then.
 
         """
         write_text_atomically(self.root / ".benchsuite-store", json.dumps({"layout": 1}) + "\n")
-        for folder in (self.records_folder, self.experiments_folder, self.checkpoints_folder, self.running_folder):
+        for folder in (self.records_folder, self.studies_folder, self.checkpoints_folder, self.running_folder):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise StoreError(f"cannot create {folder}: {error.strerror or error}") from error
+            remove_left_over(folder, older_than_s=LEFT_OVER_AFTER_S)
+        remove_dead_markers(self.running_folder)
 
     def path_of(self, run_id: str) -> Path:
         """Return the path of this run's record, whether or not it exists."""
         return self.records_folder / f"{run_id}.json"
 
+    def log_path_of(self, run_id: str) -> Path:
+        """Return the path of the output of this run's process; the file exists only if there was output."""
+        return self.records_folder / f"{run_id}.log"
+
     def release_lock(self, run_id: str) -> None:
-        """Release the claim of a process that was working on this run and is known to have ended."""
+        """Release the lock of a process that was working on this run and is known to have ended."""
         release_lock(self.running_folder, run_id)
 
     def write(self, record: RunRecord) -> Path:
-        """Write a record, replacing an older one of the same run, and return its path."""
+        """Write a record, replacing an older one of the same run, and return its path.
+
+        An older file that is no record is set aside, with a warning.
+
+        Raises:
+            StoreError: if it cannot be written; the record is then kept elsewhere, and the message says where.
+
+        """
         path = self.path_of(record.run_id)
-        write_text_atomically(path, record_text(record))
+        self._write(path, record, read_record)
         return path
+
+    def _write(
+        self,
+        path: Path,
+        record: RunRecord | StudyRecord,
+        read: Callable[[Path], RunRecord | StudyRecord | BrokenRecord],
+    ) -> None:
+        try:
+            older = read(path) if os.path.lexists(path) else None
+            if isinstance(older, BrokenRecord):
+                aside = set_aside(path)
+                logger.warning("%s was no usable record: %s; made again, the old file is %s", path, older.reason, aside)
+            write_text_atomically(path, record_text(record))
+        except StoreError as error:
+            raise rescued(path.name, record_text(record), self.root, error) from error
 
     def find(self, run_id: str) -> RunRecord | None:
         """Return the record of this run, or None if there is no readable one."""
-        path = self.path_of(run_id)
-        found = read_record(path) if path.exists() else None
+        found = read_record(self.path_of(run_id))
         return found if isinstance(found, RunRecord) else None
 
     def read_all(self) -> Iterator[RunRecord | BrokenRecord]:
         """Yield every record in the order of file names, broken ones as ``BrokenRecord``."""
         yield from read_folder(self.records_folder)
 
-    def write_experiment(self, record: ExperimentRecord) -> Path:
-        """Write a record, replacing an older one of the same experiment, and return its path."""
-        path = self.experiments_folder / f"{record.experiment_id}.json"
-        write_text_atomically(path, record_text(record))
+    def write_study(self, record: StudyRecord) -> Path:
+        """Write a record, replacing an older one of the same study, and return its path; as ``write`` does."""
+        path = self.studies_folder / f"{record.study_id}.json"
+        self._write(path, record, read_study)
         return path
 
-    def find_experiment(self, experiment_id: str) -> ExperimentRecord | None:
-        """Return the record of this experiment, or None if there is no readable one."""
-        path = self.experiments_folder / f"{experiment_id}.json"
-        found = read_experiment(path) if path.exists() else None
-        return found if isinstance(found, ExperimentRecord) else None
+    def find_study(self, study_id: str) -> StudyRecord | None:
+        """Return the record of this study, or None if there is no readable one."""
+        for folder in FOLDERS_OF_STUDIES:
+            found = read_study(self.root / folder / f"{study_id}.json")
+            if isinstance(found, StudyRecord):
+                return found
+        return None
 
-    def read_experiments(self) -> Iterator[ExperimentRecord | BrokenRecord]:
-        """Yield every experiment's record in the order of file names, broken ones as ``BrokenRecord``."""
-        yield from read_experiments(self.experiments_folder)
+    def read_studies(self) -> Iterator[StudyRecord | BrokenRecord]:
+        """Yield every study's record in the order of paths, broken ones as ``BrokenRecord``."""
+        for folder in FOLDERS_OF_STUDIES:
+            yield from read_studies(self.root / folder)
 
 
 def read_folder(folder: Path) -> Iterator[RunRecord | BrokenRecord]:
     """Yield every ``*.json`` of a folder and its subfolders as a run's record, in the order of paths.
 
-    Folders of experiments are skipped; ``read_experiments`` reads those.
+    Folders of studies are skipped; ``read_studies`` reads those.
     """
     for path in record_files(folder):
-        if not is_experiments(path, folder):
+        if not is_study(path, folder):
             yield read_record(path)
 
 
-def read_experiments(folder: Path) -> Iterator[ExperimentRecord | BrokenRecord]:
-    """Yield the records in folders named ``experiments``, this one or any below it, in the order of paths."""
+def read_studies(folder: Path) -> Iterator[StudyRecord | BrokenRecord]:
+    """Yield the records in folders named ``studies``, this one or any below it, in the order of paths."""
     for path in record_files(folder):
-        if is_experiments(path, folder):
-            yield read_experiment(path)
+        if is_study(path, folder):
+            yield read_study(path)
 
 
 def read_audits(folder: Path) -> Iterator[RuleAudit | BrokenRecord]:
@@ -151,13 +194,14 @@ def record_files(*paths: Path) -> list[Path]:
 
 
 def _json_files(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder):
         if SITE_MARKER in names:
             folders.clear()
         else:
-            yield from (Path(place, name) for name in names if name.endswith(".json"))
+            yield from (Path(parent, name) for name in names if name.endswith(".json"))
 
 
-def is_experiments(path: Path, folder: Path) -> bool:
-    """Return True if a file found under a folder is an experiment's record according to its path."""
-    return EXPERIMENTS in {folder.resolve().name, *path.relative_to(folder).parent.parts}
+def is_study(path: Path, folder: Path) -> bool:
+    """Return True if a file found under a folder is a study's record according to its path."""
+    above = {folder.resolve().name, *path.relative_to(folder).parent.parts}
+    return not above.isdisjoint(FOLDERS_OF_STUDIES)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from benchsuite.files import create_text_atomically, write_text_atomically
 from benchsuite.records.checks import identity_of, inconsistencies
-from benchsuite.records.experiment import ExperimentRecord
+from benchsuite.records.lint import CheckStudy
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_document, record_text
-from benchsuite.records.store import EXPERIMENTS, RecordStore
+from benchsuite.records.store import FOLDERS_OF_STUDIES, STUDIES, RecordStore
+from benchsuite.records.study import StudyRecord
 
-Record = RunRecord | ExperimentRecord
+Record = RunRecord | StudyRecord
 
 
 @dataclass
@@ -34,13 +35,22 @@ class Transfer:
         return not self.conflicts and not self.refused
 
 
-def transfer(sources: Iterable[Path], place: Callable[[Record], Path], *, replace: bool = False) -> Transfer:
+def transfer(
+    sources: Iterable[Path],
+    path_of: Callable[[Record], Path],
+    *,
+    replace: bool = False,
+    change: Callable[[Record], Record] | None = None,
+    check_study: CheckStudy = lambda _record: [],
+) -> Transfer:
     """Copy each record to its place; each file is written atomically.
 
     Args:
-        sources: files of records of runs or experiments.
-        place: returns the path of a record's copy.
+        sources: files of records of runs or studies.
+        path_of: returns the path of a record's copy.
         replace: overwrite an existing, different record instead of reporting a conflict.
+        change: returns what is written of a record; None to write it as it is.
+        check_study: returns the problems of a study's result, which only the plugin of its kind can check.
 
     Raises:
         StoreError: if a folder cannot be written.
@@ -52,10 +62,12 @@ def transfer(sources: Iterable[Path], place: Callable[[Record], Path], *, replac
         if isinstance(record, BrokenRecord):
             done.refused.append(record)
             continue
-        if problems := inconsistencies(record, source):
+        of_result = check_study(record) if isinstance(record, StudyRecord) else []
+        if problems := [*inconsistencies(record, source), *of_result]:
             done.refused.append(BrokenRecord(source, "; ".join(problems)))
             continue
-        path = place(record)
+        path = path_of(record)
+        record = change(record) if change else record
         if read_document(path) == record:
             done.unchanged.append(path)
         elif replace:
@@ -78,20 +90,20 @@ def _create(path: Path, record: Record, done: Transfer) -> None:
 def place_in_store(store: RecordStore) -> Callable[[Record], Path]:
     """Return the function that gives a record's path in a store."""
 
-    def place(record: Record) -> Path:
-        folder = store.records_folder if isinstance(record, RunRecord) else store.experiments_folder
+    def path_of(record: Record) -> Path:
+        folder = store.records_folder if isinstance(record, RunRecord) else store.studies_folder
         return folder / f"{identity_of(record)}.json"
 
-    return place
+    return path_of
 
 
 def place_by_track(folder: Path) -> Callable[[Record], Path]:
-    """Return the function that gives a record's path in a review folder: runs by track, experiments apart."""
+    """Return the function that gives a record's path in a review folder: runs by track, studies apart."""
 
-    def place(record: Record) -> Path:
-        # Experiments are recognized by their folder, so no folder of runs may have its name.
+    def path_of(record: Record) -> Path:
+        # Studies are recognized by their folder, so no folder of runs may have its name.
         track = record.spec.track if isinstance(record, RunRecord) else ""
-        inner = f"{track}.runs" if track == EXPERIMENTS else track or EXPERIMENTS
+        inner = f"{track}.runs" if track in FOLDERS_OF_STUDIES else track or STUDIES
         return folder / inner / f"{identity_of(record)}.json"
 
-    return place
+    return path_of

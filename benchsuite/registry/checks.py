@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import pluggy
 
@@ -14,11 +14,11 @@ from benchsuite.version import CONTRACT_VERSION
 
 
 def check_contract(plugin: object) -> None:
-    """Reject a plugin that was written for a newer contract, or says none."""
+    """Raise PluginError if a plugin states no contract version, or a newer one than the suite's."""
     written_for = getattr(plugin, "BENCHSUITE_CONTRACT", None)
     if not isinstance(written_for, int):
         raise PluginError(
-            f"says no contract version; add BENCHSUITE_CONTRACT = {CONTRACT_VERSION} to the module it names"
+            f"declares no contract version; add BENCHSUITE_CONTRACT = {CONTRACT_VERSION} to the module it names"
         )
     if written_for > CONTRACT_VERSION:
         raise PluginError(
@@ -34,12 +34,12 @@ def check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
     except pluggy.PluginValidationError as error:
         known = [name for name in vars(hookspecs) if name.startswith("benchsuite_")]
         unknown = [caller.name for caller in manager.get_hookcallers(plugin) or [] if not caller.has_spec()]
-        which = " and ".join(f"'{name}', which does not exist{nearest(name, known)}" for name in unknown)
-        raise PluginError(f"implements the hook {which}") from error
+        names = " and ".join(f"'{name}', which does not exist{nearest(name, known)}" for name in unknown)
+        raise PluginError(f"implements the hook {names}") from error
 
 
 def check_rule(rule: Any) -> None:
-    """Reject what is no rule."""
+    """Raise PluginError if an object is not a complete subclass of ``Rule``."""
     from benchsuite.credit.rule import Rule, RuleConfig, RuleTraits
 
     if not (isinstance(rule, type) and issubclass(rule, Rule)):
@@ -52,6 +52,29 @@ def check_rule(rule: Any) -> None:
             raise PluginError(f"rule {rule.__name__} has no class attribute '{attribute}' of type {kind.__name__}")
     if not (isinstance(rule.Config, type) and issubclass(rule.Config, RuleConfig)):
         raise PluginError(f"rule {rule.__name__}: Config must be a subclass of benchsuite.credit.rule.RuleConfig")
+
+
+def check_study(study: Any) -> None:
+    """Raise PluginError if an object is not a complete subclass of ``benchsuite.plugin.Study``.
+
+    Checked by what it has: the class ``Study`` itself belongs to a part of the suite that uses the registry.
+    """
+    from benchsuite.specs.models.study import StudySpec
+
+    if not (isinstance(study, type) and callable(getattr(study, "summarize", None))):
+        raise PluginError(f"benchsuite_studies returned {study!r}, which is not a subclass of benchsuite.plugin.Study")
+    if inspect.isabstract(study):
+        missing = ", ".join(sorted(getattr(study, "__abstractmethods__", ())))
+        raise PluginError(f"study {study.__name__} lacks {missing}")
+    kind, spec, result = (getattr(study, name, None) for name in ("kind", "Spec", "Result"))
+    if not isinstance(kind, str):
+        raise PluginError(f"study {study.__name__} has no class attribute 'kind' of type str")
+    if not (isinstance(spec, type) and issubclass(spec, StudySpec)):
+        raise PluginError(f"study {study.__name__}: Spec must be a subclass of benchsuite.plugin.StudySpec")
+    if get_args(spec.model_fields["kind"].annotation) != (kind,):
+        raise PluginError(f'study {study.__name__}: Spec must have the field kind: Literal["{kind}"]')
+    if not (isinstance(result, type) and callable(getattr(result, "model_validate", None))):
+        raise PluginError(f"study {study.__name__}: Result must be a subclass of benchsuite.plugin.StudyResult")
 
 
 def config_problems(rule: str, fields: Iterable[str], error: Any) -> list[Problem]:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from benchsuite.records.model import EpochMetrics, RunRecord
     from benchsuite.specs.models.dataset import PluginDataset
     from benchsuite.specs.models.track import RunSpec
+    from benchsuite.studies.contract import Study
 
 
 # --- contributions: called once per process, while the registry is built ---------------------------------------------
@@ -99,6 +100,18 @@ def benchsuite_architectures() -> Mapping[str, ArchitectureBuilder]:
 @hookspec
 def benchsuite_diagnostics() -> Sequence[type[Diagnostic]]:
     """Return the diagnostics of this plugin; see ``benchsuite.plugin.Diagnostic``."""
+    raise AssertionError("a specification, never called")
+
+
+@hookspec
+def benchsuite_studies() -> Sequence[type[Study[Any, Any]]]:
+    """Return the kinds of studies of this plugin; see ``benchsuite.plugin.Study``.
+
+    A class's ``kind`` is what spec files in ``studies/`` say in ``kind:``, its ``Spec`` is the model of such a file.
+    ``benchsuite run`` calls its ``run`` and records the result; the site and the terminal show what its ``summarize``
+    returns. The suite's own studies use this hook too. Called once per process; importing the module must not use a
+    GPU, and should not import torch before ``run``.
+    """
     raise AssertionError("a specification, never called")
 
 

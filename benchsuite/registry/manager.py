@@ -20,7 +20,7 @@ import pluggy
 
 from benchsuite.errors import PluginError, SpecError, nearest
 from benchsuite.registry import hookspecs
-from benchsuite.registry.checks import check_contract, check_hooks, check_rule, config_problems
+from benchsuite.registry.checks import check_contract, check_hooks, check_rule, check_study, config_problems
 from benchsuite.registry.interrupts import watched_for_stop
 from benchsuite.registry.sources import BUILTIN_RULES, SUITE
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from benchsuite.data.tensors import DatasetReader
     from benchsuite.diagnostics.contract import Diagnostic
     from benchsuite.networks.builder import ArchitectureBuilder
+    from benchsuite.specs.models.study import StudySpec
+    from benchsuite.studies.contract import Study
 
 ENTRY_POINT_GROUP = "benchsuite"
 
@@ -87,6 +89,8 @@ class Registry:
     """Built-in kinds by name, and the plugins' data sets for specs of ``kind: plugin``."""
     architectures: dict[str, ArchitectureBuilder] = field(default_factory=dict)
     diagnostics: dict[str, type[Diagnostic]] = field(default_factory=dict)
+    studies: dict[str, type[Study[Any, Any]]] = field(default_factory=dict)
+    """Kinds of studies, by the ``kind`` of their specs."""
     spec_folders: list[tuple[Path, Origin]] = field(default_factory=list)
     origins: dict[tuple[str, str], Origin] = field(default_factory=dict)
     conflicts: dict[tuple[str, str], list[Origin]] = field(default_factory=dict)
@@ -109,6 +113,16 @@ class Registry:
         found: type[Diagnostic] = self._look_up("diagnostic", name, self.diagnostics)
         return found
 
+    def study(self, kind: str) -> type[Study[Any, Any]]:
+        """Return a kind of study by name; raises like ``rule``."""
+        found: type[Study[Any, Any]] = self._look_up("study", kind, self.studies)
+        return found
+
+    @property
+    def study_specs(self) -> dict[str, type[StudySpec]]:
+        """Return the models of the specs of all kinds of studies, by ``kind``; spec loading needs nothing else."""
+        return {kind: study.Spec for kind, study in self.studies.items()}
+
     def architecture(self, name: str) -> ArchitectureBuilder:
         """Return a builder of networks by name; raises like ``rule``."""
         found: ArchitectureBuilder = self._look_up("architecture", name, self.architectures)
@@ -122,7 +136,12 @@ class Registry:
         for failure in self.failures:
             if failure.may_have_provided(kind, name):
                 raise PluginError(f"{kind} '{name}': its plugin {failure.origin} was left out: {failure.reason}")
-        message = f"no {kind} '{name}'{nearest(name, known)} (`benchsuite list {kind}s` shows all {len(known)})"
+        if kind == "study":  # `benchsuite list studies` shows the studies, and not their kinds
+            message = (
+                f"no kind of study '{name}'{nearest(name, known)} (installed: {', '.join(sorted(known)) or 'none'})"
+            )
+        else:
+            message = f"no {kind} '{name}'{nearest(name, known)} (`benchsuite list {kind}s` shows all {len(known)})"
         if self.failures:
             left_out = ", ".join(f"{f.origin.plugin} ({f.origin.distribution})" for f in self.failures)
             message += f"; plugins that were left out may have it: {left_out} (`benchsuite doctor` says why)"
@@ -138,6 +157,7 @@ class Registry:
         tables: dict[str, dict[str, Any]] = {
             "rule": self.rules,
             "diagnostic": self.diagnostics,
+            "study": self.studies,
             "dataset": self.datasets,
             "architecture": self.architectures,
         }
@@ -256,8 +276,12 @@ def _collect(registry: Registry, plugin: object, origin: Origin, names: set[tupl
     rules = _listed(manager, "benchsuite_rules", plugin)
     for rule in rules:
         check_rule(rule)
+    studies = _listed(manager, "benchsuite_studies", plugin)
+    for study in studies:
+        check_study(study)
     add("rule", ((rule.name, rule) for rule in rules))
     add("diagnostic", ((each.name, each) for each in _listed(manager, "benchsuite_diagnostics", plugin)))
+    add("study", ((study.kind, study) for study in studies))
     add("dataset", _named(manager, "benchsuite_datasets", plugin).items())
     add("architecture", _named(manager, "benchsuite_architectures", plugin).items())
     folders = [Path(folder) for folder in _listed(manager, "benchsuite_specs", plugin)]

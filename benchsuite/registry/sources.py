@@ -1,6 +1,6 @@
-"""The code that a run's numbers depend on besides the spec: the hash of all source files that a contribution needs.
+"""The code that a run's or study's numbers depend on besides the spec: the hash of all files a contribution needs.
 
-What counts, and why, is in ``docs/decisions/0029-code-in-result-keys.md``.
+The parts that count, and why, are in ``docs/decisions/0029-code-in-result-keys.md``.
 """
 
 from __future__ import annotations
@@ -31,11 +31,6 @@ BUILTIN_RULES = "benchsuite_rules"
 PINNED = SUITE | {"torch"} | sys.stdlib_module_names
 
 
-def rule_source_hash(rule: type) -> str:
-    """Return the sha256 of a rule's code; as ``source_hash``."""
-    return source_hash(rule)
-
-
 def source_hash(contribution: object, *modules: str) -> str:
     """Return the sha256 of all code that a contribution depends on and that no version in the key pins.
 
@@ -45,7 +40,7 @@ def source_hash(contribution: object, *modules: str) -> str:
     versions. The hash is worked out once per process, since the code that is loaded does not change either.
 
     Args:
-        contribution: a rule, a diagnostic, a builder of networks or a reader of data sets.
+        contribution: a rule, a study, a diagnostic, a builder of networks or a reader of data sets.
         modules: further modules that define it, such as the one that the entry point names.
 
     Raises:
@@ -74,6 +69,11 @@ def _hash_of(modules: frozenset[str]) -> str:
     for line in sorted(code.versions):
         digest.update(line.encode() + b"\0")
     return digest.hexdigest()
+
+
+def is_of_the_suite(contribution: type) -> bool:
+    """Return True if a class is benchsuite's own, whose version is recorded instead of a hash of its source."""
+    return contribution.__module__.partition(".")[0] in SUITE
 
 
 class _Code:

@@ -13,48 +13,48 @@ from benchsuite.results.statistics import median, paired_difference, welch_p_val
 
 
 def gap_to_baseline(
-    bundle: RowRecords, bundles: Sequence[RowRecords], usual: dict[str, Any], labels: dict[str, str]
+    row_records: RowRecords, table_records: Sequence[RowRecords], usual: dict[str, Any], labels: dict[str, str]
 ) -> Gap:
     """Return a row's test error minus the baseline's, paired by seed, or the reason why there is no difference.
 
     Args:
-        bundle: the row.
-        bundles: all rows of the table.
+        row_records: the records of the row.
+        table_records: the records of all rows of the table.
         usual: the protocol that most rows have.
         labels: the label of each row, by its key.
 
     """
-    baseline = _baseline_for(bundle, bundles, usual)
-    if baseline is bundle:
+    baseline = _baseline_for(row_records, table_records, usual)
+    if baseline is row_records:
         return Gap(None, "this is the baseline")
     if baseline is None:
         return Gap(None, f"no completed run of {BASELINE_RULE} in this table")
-    difference = paired_difference(bundle.test_errors, baseline.test_errors)
+    difference = paired_difference(row_records.test_errors, baseline.test_errors)
     if difference is None:
         return Gap(None, f"no seed was completed both here and by {labels[baseline.key]}")
     remark = f"against {labels[baseline.key]}, {difference.n} paired seed{'s' if difference.n > 1 else ''}"
-    if baseline.protocol != bundle.protocol:
+    if baseline.protocol != row_records.protocol:
         remark += "; its protocol differs"
-    if baseline.conditions["hardware class"] != bundle.conditions["hardware class"]:
+    if baseline.conditions["hardware class"] != row_records.conditions["hardware class"]:
         remark += "; on another hardware class"
-    p_value = welch_p_value(list(bundle.test_errors.values()), list(baseline.test_errors.values()))
+    p_value = welch_p_value(list(row_records.test_errors.values()), list(baseline.test_errors.values()))
     return Gap(difference, remark, p_value)
 
 
-def cost_of(bundle: RowRecords, bundles: Sequence[RowRecords], usual: dict[str, Any]) -> Cost:
+def cost_of(row_records: RowRecords, table_records: Sequence[RowRecords], usual: dict[str, Any]) -> Cost:
     """Return the time per step relative to the baseline's, or the reason why the two may not be compared.
 
     Args:
-        bundle: the row.
-        bundles: all rows of the table.
+        row_records: the records of the row.
+        table_records: the records of all rows of the table.
         usual: the protocol that most rows have.
 
     """
-    own = median_of(bundle.timed, "step_time_ms")
+    own = median_of(row_records.timed, "step_time_ms")
     if own is None:
-        waited = len(bundle.timed) < len(bundle.counted)
+        waited = len(row_records.timed) < len(row_records.counted)
         return Cost(None, WAITED if waited else "no completed run with a measured step", waited)
-    of_baseline = [b for b in bundles if b.first.spec.rule.name == BASELINE_RULE and b.counted]
+    of_baseline = [b for b in table_records if b.first.spec.rule.name == BASELINE_RULE and b.counted]
     if not of_baseline:
         return Cost(None, f"no completed run of {BASELINE_RULE} in this table")
     baselines = [b for b in of_baseline if median_of(b.timed, "step_time_ms")]
@@ -62,29 +62,33 @@ def cost_of(bundle: RowRecords, bundles: Sequence[RowRecords], usual: dict[str, 
         waited = any(len(b.timed) < len(b.counted) for b in of_baseline)
         why = WAITED if waited else "none was measured"
         return Cost(None, f"no time of {BASELINE_RULE} to compare with: {why}", waited)
-    alike = [b for b in baselines if b.conditions == bundle.conditions]
+    alike = [b for b in baselines if b.conditions == row_records.conditions]
     if not alike:
-        nearest = max(baselines, key=lambda b: sum(b.conditions[k] == v for k, v in bundle.conditions.items()))
-        unlike = [k for k, v in bundle.conditions.items() if nearest.conditions[k] != v]
+        nearest = max(baselines, key=lambda b: sum(b.conditions[k] == v for k, v in row_records.conditions.items()))
+        unlike = [k for k, v in row_records.conditions.items() if nearest.conditions[k] != v]
         return Cost(None, f"not comparable with {BASELINE_RULE}: another {' and another '.join(unlike)}")
-    baseline = min(alike, key=lambda b: (b is not bundle, b.protocol != bundle.protocol, b.protocol != usual, b.key))
+    baseline = min(
+        alike, key=lambda b: (b is not row_records, b.protocol != row_records.protocol, b.protocol != usual, b.key)
+    )
     reference = median_of(baseline.timed, "step_time_ms") or 0.0
-    remark = f"{own:.4g} ms a step against {reference:.4g} ms of {BASELINE_RULE}, medians over runs"
-    steps, reference_steps = ({r.hardware.step for r in b.counted} for b in (bundle, baseline))
+    remark = f"{own:.4g} ms per step against {reference:.4g} ms of {BASELINE_RULE}, medians over runs"
+    steps, reference_steps = ({r.hardware.step for r in b.counted} for b in (row_records, baseline))
     if steps != reference_steps:
         remark += f"; {'/'.join(sorted(steps))} against {'/'.join(sorted(reference_steps))}"
     return Cost(own / reference, remark)
 
 
-def _baseline_for(bundle: RowRecords, bundles: Sequence[RowRecords], usual: dict[str, Any]) -> RowRecords | None:
+def _baseline_for(
+    row_records: RowRecords, table_records: Sequence[RowRecords], usual: dict[str, Any]
+) -> RowRecords | None:
     """Return the baseline's row that is most similar to this one: first in its protocol, then in its hardware."""
-    candidates = [b for b in bundles if b.first.spec.rule.name == BASELINE_RULE and b.counted]
-    here = bundle.first.hardware
+    candidates = [b for b in table_records if b.first.spec.rule.name == BASELINE_RULE and b.counted]
+    here = row_records.first.hardware
     return min(
         candidates,
         key=lambda b: (
-            b is not bundle,
-            b.protocol != bundle.protocol,
+            b is not row_records,
+            b.protocol != row_records.protocol,
             b.protocol != usual,
             b.first.hardware.hardware_class != here.hardware_class,
             b.first.hardware.precision != here.precision,

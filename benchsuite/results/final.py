@@ -11,7 +11,7 @@ classes are half: a random guess is right every second time."""
 MIN_PROCESSOR_SHARE = 0.8
 """Fraction of one core that a CPU run must have had during training for its times to be comparable."""
 
-WAITED = f"they had less than {MIN_PROCESSOR_SHARE} of a core: the machine was busy, or data came slowly"
+WAITED = f"these had less than {MIN_PROCESSOR_SHARE} of a CPU core (busy machine or slow data loading)"
 
 
 def final_error(record: RunRecord) -> float | None:

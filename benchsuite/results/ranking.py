@@ -34,7 +34,7 @@ def _why_not(row: RuleRow, protocols: set[tuple[Difference, ...]]) -> str:
         return "one seed: its spread is not known"
     # A track has one protocol per rule. Of several, at most one is the track's: the one that the other rules have.
     if len(protocols) > 1 and row.protocol_differences:
-        return "one of several protocols of this rule, and not the one most rows have"
+        return "this rule has several protocols here; only the one that most rows share is ranked"
     return ""
 
 

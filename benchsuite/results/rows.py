@@ -23,51 +23,51 @@ PublishedLookup = Callable[[RunSpec, Estimate | None], Published | None]
 UNMEASURED = "completed without a test error"
 
 
-def build_rows(bundles: Sequence[RowRecords], published_for: PublishedLookup) -> list[RuleRow]:
+def build_rows(table_records: Sequence[RowRecords], published_for: PublishedLookup) -> list[RuleRow]:
     """Compute every row of a table; ``ranking.rank_rows`` adds the ranks afterwards."""
-    usual = usual_protocol(bundles)
-    labels = _labels(bundles)
-    rows = [_build_row(bundle, bundles, usual, labels) for bundle in bundles]
+    usual = usual_protocol(table_records)
+    labels = _labels(table_records)
+    rows = [_build_row(row_records, table_records, usual, labels) for row_records in table_records]
     return [
-        replace(row, published=published_for(bundle.first.spec, row.test_error))
-        for row, bundle in zip(rows, bundles, strict=True)
+        replace(row, published=published_for(row_records.first.spec, row.test_error))
+        for row, row_records in zip(rows, table_records, strict=True)
     ]
 
 
 def _build_row(
-    bundle: RowRecords, bundles: Sequence[RowRecords], usual: dict[str, Any], labels: dict[str, str]
+    row_records: RowRecords, table_records: Sequence[RowRecords], usual: dict[str, Any], labels: dict[str, str]
 ) -> RuleRow:
-    counted, latest, first = bundle.counted, bundle.latest, bundle.first
+    counted, latest, first = row_records.counted, row_records.latest, row_records.first
     top5_errors = [e for r in counted if (e := final_top5_error(r)) is not None]
     failed = Counter(r.status if r.status != "completed" else UNMEASURED for r in latest if final_error(r) is None)
-    differences = _protocol_differences(bundle.protocol, usual)
+    differences = _protocol_differences(row_records.protocol, usual)
     return RuleRow(
-        row_id=short_hash(bundle.key),
-        label=labels[bundle.key],
+        row_id=short_hash(row_records.key),
+        label=labels[row_records.key],
         rule=first.spec.rule.name,
         config=first.spec.rule.model_dump(mode="json")["config"],
         hardware_class=first.hardware.hardware_class,
         precision=first.hardware.precision,
         protocol_differences=differences,
-        runs=tuple(_seed_run(r, latest, counted) for r in bundle.records),
+        runs=tuple(_seed_run(r, latest, counted) for r in row_records.records),
         total=len(latest),
         completed=len(counted),
         failures=tuple(sorted(failed.items())),
-        test_error=estimate(list(bundle.test_errors.values())),
+        test_error=estimate(list(row_records.test_errors.values())),
         train_error=estimate([e for r in counted if (e := final_train_error(r)) is not None]),
         top5_error=estimate(top5_errors) if len(top5_errors) == len(counted) else None,
-        gap=gap_to_baseline(bundle, bundles, usual, labels),
-        cost=cost_of(bundle, bundles, usual),
-        step_time_ms=median_of(bundle.timed, "step_time_ms"),
-        images_per_s=median_of(bundle.timed, "images_per_s"),
+        gap=gap_to_baseline(row_records, table_records, usual, labels),
+        cost=cost_of(row_records, table_records, usual),
+        step_time_ms=median_of(row_records.timed, "step_time_ms"),
+        images_per_s=median_of(row_records.timed, "images_per_s"),
         peak_memory_mib=median_of(counted, "peak_memory_mib"),
         peak_memory_source=" / ".join(sorted({r.timing.peak_memory_source for r in counted})),
         train_energy_j=median_of(counted, "train_energy_j") if _all_have(counted, "train_energy_j") else None,
         train_energy_source=" / ".join(sorted({r.timing.train_energy_source for r in counted})),
         curve=with_times(mean_curve([test_curve(r) for r in counted]), counted),
         diagnostics=diagnostic_curves(counted),
-        notes=_notes(bundle, bundles, differences),
-        rule_sources=tuple(sorted({r.environment.rule_source_hash for r in bundle.records})),
+        notes=_notes(row_records, table_records, differences),
+        rule_sources=tuple(sorted({r.environment.rule_source_hash for r in row_records.records})),
     )
 
 
@@ -99,14 +99,14 @@ def _protocol_differences(protocol: dict[str, Any], usual: dict[str, Any]) -> tu
     return tuple(replace(d, usual=usual_values[d.field]) for d in differing_fields(here, [there]))
 
 
-def _labels(bundles: Sequence[RowRecords]) -> dict[str, str]:
+def _labels(table_records: Sequence[RowRecords]) -> dict[str, str]:
     """Label each row by its rule, and by the differing fields if a rule has several rows."""
     labels = {}
-    for bundle in bundles:
-        rule = bundle.first.spec.rule.name
-        namesakes = [b for b in bundles if b.first.spec.rule.name == rule]
-        marks = [_mark(d) for d in _marks(bundle, namesakes)]
-        labels[bundle.key] = f"{rule} ({', '.join(marks)[:90]})" if marks else rule
+    for row_records in table_records:
+        rule = row_records.first.spec.rule.name
+        namesakes = [b for b in table_records if b.first.spec.rule.name == rule]
+        marks = [_mark(d) for d in _marks(row_records, namesakes)]
+        labels[row_records.key] = f"{rule} ({', '.join(marks)[:90]})" if marks else rule
     repeated = Counter(labels.values())
     return {k: v if repeated[v] == 1 else f"{v} #{short_hash(k)[:4]}" for k, v in labels.items()}
 
@@ -116,33 +116,35 @@ def _mark(difference: Difference) -> str:
     return difference.value.strip('"') if part == "hardware" else f"{name}={difference.value}"
 
 
-def _marks(bundle: RowRecords, namesakes: Sequence[RowRecords]) -> tuple[Difference, ...]:
+def _marks(row_records: RowRecords, namesakes: Sequence[RowRecords]) -> tuple[Difference, ...]:
     def identity(b: RowRecords) -> dict[str, Any]:
         spec, hardware = b.first.spec, b.first.hardware
         config = spec.rule.model_dump(mode="json")["config"]
         machine = {"class": hardware.hardware_class, "precision": hardware.precision}
         return {"config": config, "hardware": machine, "protocol": b.protocol}
 
-    return differing_fields(identity(bundle), [identity(b) for b in namesakes])
+    return differing_fields(identity(row_records), [identity(b) for b in namesakes])
 
 
-def _notes(bundle: RowRecords, bundles: Sequence[RowRecords], differences: Sequence[Difference]) -> tuple[str, ...]:
+def _notes(
+    row_records: RowRecords, table_records: Sequence[RowRecords], differences: Sequence[Difference]
+) -> tuple[str, ...]:
     own = ", ".join(f"{d.field.removeprefix('protocol.')} = {d.value} (most rows: {d.usual})" for d in differences)
     notes = [f"its own protocol: {own}"] if own else []
-    frequency = Counter(len(b.latest) for b in bundles)
+    frequency = Counter(len(b.latest) for b in table_records)
     usual_seeds = max(frequency, key=lambda n: (frequency[n], n))
-    if len(bundle.latest) < usual_seeds:
+    if len(row_records.latest) < usual_seeds:
         notes.append(f"fewer seeds than most rows, which have {usual_seeds}")
-    counted = bundle.counted
-    for what, values in (
+    counted = row_records.counted
+    for versions, values in (
         ("versions of the rule's source", {r.environment.rule_source_hash for r in counted}),
         ("versions of benchsuite", {r.environment.benchsuite for r in counted}),
         ("versions of torch", {r.environment.torch for r in counted}),
     ):
         if len(values) > 1:
-            notes.append(f"its runs were made with {len(values)} {what}")
-    if waited := len(counted) - len(bundle.timed):
+            notes.append(f"its runs were made with {len(values)} {versions}")
+    if waited := len(counted) - len(row_records.timed):
         notes.append(f"times are without {waited} of its runs: {WAITED}")
-    if replaced := len(bundle.records) - len(bundle.latest):
+    if replaced := len(row_records.records) - len(row_records.latest):
         notes.append(f"{replaced} earlier run{'s' if replaced > 1 else ''} of the same seeds replaced by later ones")
     return tuple(notes)

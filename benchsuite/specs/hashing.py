@@ -1,4 +1,4 @@
-"""The identity of a run or an experiment: a hash over the canonical JSON of everything explicit in its spec."""
+"""The identity of a run or a study: a hash over the canonical JSON of everything explicit in its spec."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from benchsuite.specs.models.base import strip_documentation
-from benchsuite.specs.models.experiment import ExperimentSpec
+from benchsuite.specs.models.study import StudySpec
 from benchsuite.specs.models.track import RunSpec
 
 # What the machine is called and how much memory it must have cannot change a number.
@@ -46,11 +46,11 @@ def id_of_hash(whole: str) -> str:
     return whole[:16]
 
 
-def experiment_hash(spec: ExperimentSpec) -> str:
-    """Return the sha256 of what can change an experiment's numbers; titles, descriptions and sources cannot."""
+def study_hash(spec: StudySpec) -> str:
+    """Return the sha256 of what can change a study's numbers; titles, descriptions and sources cannot."""
     return hashlib.sha256(canonical_json(strip_documentation(spec.model_dump(mode="json"))).encode()).hexdigest()
 
 
-def experiment_id(spec: ExperimentSpec) -> str:
-    """Return the first 16 digits of the experiment's hash: what names it in files and on the board."""
-    return id_of_hash(experiment_hash(spec))
+def study_id(spec: StudySpec) -> str:
+    """Return the first 16 digits of the study's hash: what names it in files and on the board."""
+    return id_of_hash(study_hash(spec))

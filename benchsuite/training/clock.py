@@ -22,6 +22,8 @@ class Clock:
         spent: wall time in seconds, per purpose.
         worked: CPU time of this process in seconds, summed over threads, per purpose.
         used: energy in joules, per purpose; empty without a counter.
+        on_switch: called with the purpose that is measured from now on, or None; also when an inner block ends and its
+            outer block goes on.
 
     """
 
@@ -30,11 +32,15 @@ class Clock:
     spent: dict[str, float] = field(default_factory=dict)
     worked: dict[str, float] = field(default_factory=dict)
     used: dict[str, float] = field(default_factory=dict)
+    on_switch: Callable[[str | None], None] = lambda purpose: None
+    _purpose: str | None = None
 
     @contextmanager
     def measure(self, purpose: str) -> Iterator[None]:
         """Add the time and energy of the block to a purpose, also when the block raises."""
         self.synchronize()
+        outer = self._purpose
+        self._switch(purpose)
         counter = self.joules
         before = counter() if counter else 0.0
         worked = time.process_time()
@@ -47,6 +53,11 @@ class Clock:
             _add(self.worked, purpose, time.process_time() - worked)
             if counter:
                 _add(self.used, purpose, counter() - before)
+            self._switch(outer)
+
+    def _switch(self, purpose: str | None) -> None:
+        self._purpose = purpose
+        self.on_switch(purpose)
 
     @contextmanager
     def apart(self, purpose: str, within: str) -> Iterator[None]:

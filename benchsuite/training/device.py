@@ -50,8 +50,8 @@ def resolve_hardware(hardware: HardwareSpec) -> HardwareSpec:
     processes = launched_world_size()
     if hardware.world_size not in (1, processes) and processes > 1:
         raise HardwareError(
-            f"hardware '{hardware.name}' asks for {hardware.world_size} processes, torchrun started {processes}; "
-            "let both say the same"
+            f"hardware '{hardware.name}' asks for {hardware.world_size} processes, but torchrun started "
+            f"{processes}; give torchrun --nproc-per-node, or set hardware.world_size, so that both are equal"
         )
     name = hardware.device
     if name == "auto":
@@ -62,7 +62,7 @@ def resolve_hardware(hardware: HardwareSpec) -> HardwareSpec:
         if processes > 1 and ":" in name:
             raise HardwareError(
                 f"hardware '{hardware.name}' asks for {name}, but each of {processes} processes takes a device of its "
-                "own; say cuda"
+                "own; set hardware.device to cuda"
             )
         if processes > 1 and local_world_size() > count:
             raise HardwareError(
@@ -96,7 +96,7 @@ def open_device(hardware: HardwareSpec, ranks: Ranks = SINGLE_PROCESS) -> Device
     allow_tf32(hardware.precision == "tf32")
     notes = []
     if hardware.precision == "tf32" and device.type != "cuda":
-        notes.append(f"tf32 has no effect on {device.type}; products were made in fp32")
+        notes.append(f"tf32 has no effect on {device.type}; matrix products were computed in fp32")
     if ranks.world_size > 1:
         norms = "of the whole batch" if hardware.synchronized_batch_norm else "of each process's part of the batch"
         notes.append(f"{ranks.world_size} processes; batch norms take statistics {norms}")
@@ -134,9 +134,9 @@ def unknown_device(hardware: HardwareSpec) -> Device:
         precision=hardware.precision,
         threads=hardware.threads or 1,
         memory_gib=0,
-        notes=("the process that knew the device is gone",),
+        notes=("the process that knew the device has ended",),
     )
-    return Device(torch.device("meta"), used, None, False, lambda: None, EnergyMeter(None, "the process is gone"))
+    return Device(torch.device("meta"), used, None, False, lambda: None, EnergyMeter(None, "the process has ended"))
 
 
 def reset_peak_memory(device: torch.device) -> None:

@@ -79,9 +79,9 @@ class GradientAverage:
         self._next = 0
         self._fraction: float | None = None
         # A weak reference, so that the weights' hooks do not keep this object alive.
-        tell = partial(_tell, weakref.ref(self))
+        on_gradient = partial(_on_gradient, weakref.ref(self))
         for weight in leaves:
-            weight.register_post_accumulate_grad_hook(tell)  # type: ignore[no-untyped-call]
+            weight.register_post_accumulate_grad_hook(on_gradient)  # type: ignore[no-untyped-call]
 
     @contextmanager
     def over(self, fraction: float) -> Iterator[None]:
@@ -141,7 +141,7 @@ class GradientAverage:
         return averaged
 
 
-def _tell(average: weakref.ref[GradientAverage], weight: Tensor) -> None:
+def _on_gradient(average: weakref.ref[GradientAverage], weight: Tensor) -> None:
     there = average()
     if there is not None:
         there.arrive(weight)

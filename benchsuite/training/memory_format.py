@@ -57,13 +57,13 @@ def choose_memory_format(
 def _step_time_s(trainer: Trainer, batch: Batch, synchronize: Callable[[], None]) -> float:
     trainer.network.train()
     trainer.rule.train()
-    batch = trainer.laid_out(batch)
+    batch = trainer.with_memory_format(batch)
     best = float("inf")
-    for turn in range(TIMED_STEPS + 1):
+    for step in range(TIMED_STEPS + 1):
         synchronize()
         start = time.perf_counter()
         compute_gradients(trainer.network, trainer.rule, trainer.optimizer, batch)
         synchronize()
-        if turn:  # the first one selects kernels
+        if step:  # the first one selects kernels
             best = min(best, time.perf_counter() - start)
     return best

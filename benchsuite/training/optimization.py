@@ -1,8 +1,7 @@
-"""torch's optimizers and learning rate schedules, the same for every rule."""
+"""torch's optimizers, the same for every rule."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,14 +10,8 @@ from torch import Tensor
 
 from benchsuite.credit.rule import Rule, parameter_groups
 from benchsuite.networks.network import Network
-from benchsuite.specs.models.protocol import (
-    ConstantSchedule,
-    CosineSchedule,
-    OptimizerSpec,
-    ProtocolSpec,
-    Sgd,
-    StepSchedule,
-)
+from benchsuite.specs.learning_rate import learning_rate_at as learning_rate_at
+from benchsuite.specs.models.protocol import OptimizerSpec, Sgd
 
 # Devices for which torch has fused optimizers: one pass over memory per parameter.
 FUSED_DEVICES = frozenset({"cpu", "cuda"})
@@ -69,20 +62,6 @@ def _same_layout(gradient: Tensor, weight: Tensor) -> bool:
     """Return True if all strides agree; those of axes with one entry have no meaning and are ignored."""
     pairs = zip(gradient.stride(), weight.stride(), weight.shape, strict=True)
     return all(own == other for own, other, size in pairs if size > 1)
-
-
-def learning_rate_at(protocol: ProtocolSpec, epoch: int) -> float:
-    """Return the learning rate of an epoch; epochs count from 0."""
-    base, schedule = protocol.optimizer.learning_rate, protocol.schedule
-    match schedule:
-        case ConstantSchedule():
-            return base
-        case StepSchedule():
-            return base * schedule.factor ** sum(epoch >= at for at in schedule.epochs)
-        case CosineSchedule():
-            progress = epoch / protocol.epochs
-            floor = schedule.final_fraction
-            return base * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:

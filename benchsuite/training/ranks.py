@@ -177,14 +177,14 @@ def require_world_size(spec: RunSpec, ranks: Ranks, examples: int) -> None:
     wanted, protocol = spec.hardware.world_size, spec.protocol
     if wanted != ranks.world_size:
         raise HardwareError(
-            f"hardware '{spec.hardware.name}' says {wanted} processes, here is {ranks.world_size}; start them with "
-            f"`torchrun --nproc-per-node {wanted} -m benchsuite run …`"
+            f"hardware '{spec.hardware.name}' asks for {wanted} processes, but {ranks.world_size} started; "
+            f"start them with `torchrun --nproc-per-node {wanted} -m benchsuite run …`"
         )
     batch = min(protocol.batch_size, examples)
     rest = examples % batch if protocol.last_batch == "keep" else 0
     small = [size for size in (batch, rest) if 0 < size < wanted]
     if small:
         raise HardwareError(
-            f"a batch of {small[0]} cannot be shared by {wanted} processes; start fewer, or set another "
+            f"a batch of {small[0]} cannot be split over {wanted} processes; start fewer, or set another "
             "protocol.batch_size, or protocol.last_batch=drop"
         )

@@ -107,7 +107,7 @@ class Trainer:
         own = [self.ranks.local_slice(whole) for whole in sizes]
         parts = [slice(start + part.start, start + part.stop) for start, part in zip(starts, own, strict=True)]
         for (inputs, targets), whole in zip(self.data.train_batches(order, parts, draws), sizes, strict=True):
-            yield self.laid_out(Batch(inputs, targets, self.criterion, self.ranks.shard(whole)))
+            yield self.with_memory_format(Batch(inputs, targets, self.criterion, self.ranks.shard(whole)))
 
     def set_channels_last(self, last: bool) -> None:
         """Change the memory format of images and weights to channels last or contiguous; values stay the same."""
@@ -121,7 +121,7 @@ class Trainer:
                     # Not module.to, which replaces buffers by new tensors: optimizer and maps hold these ones.
                     tensor.data = tensor.data.contiguous(memory_format=form)
 
-    def laid_out(self, batch: Batch) -> Batch:
+    def with_memory_format(self, batch: Batch) -> Batch:
         """Return the batch with its images in the memory format of the network's weights."""
         if not self.channels_last or batch.inputs.dim() != 4:
             return batch
@@ -180,9 +180,10 @@ class Trainer:
         wrong = torch.zeros((), device=self.data.device, dtype=torch.int64)
         examples = 0
         for step, batch in enumerate(self.batches()):
+            targets = batch.targets.clone()  # a rule may write into its batch; errors are counted with the labels
             result = self._step(batch)
             loss_sum.add_(result.loss, alpha=len(batch.targets))
-            wrong.add_(count_wrong(result.logits, batch.targets))
+            wrong.add_(count_wrong(result.logits, targets))
             examples += len(batch.targets)
             if deadline is not None and self._is_late(deadline, step):
                 # If the rule cannot go on, its error is a better reason than the time budget.
@@ -227,7 +228,9 @@ class Trainer:
         examples = 0
         with torch.no_grad():
             for inputs, targets in slices:
-                logits = self.network(self.laid_out(Batch(inputs, targets, self.criterion)).inputs)  # (batch, classes)
+                logits = self.network(
+                    self.with_memory_format(Batch(inputs, targets, self.criterion)).inputs
+                )  # (batch, classes)
                 sums[0] += self.criterion.summed(logits, targets)
                 sums[1] += count_wrong(logits, targets)
                 if self.data.classes > 5:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from benchsuite.papers.statements import Cells
 from benchsuite.records.audit import RuleAudit
-from benchsuite.records.experiment import ExperimentRecord
 from benchsuite.records.model import RunRecord
-from benchsuite.records.reading import BrokenRecord, read_experiment
+from benchsuite.records.reading import BrokenRecord, read_study
 from benchsuite.records.store import read_audits
+from benchsuite.records.study import StudyRecord
 from benchsuite_leaderboard.scan import Scan, Seen, scan
 
-RecordSource = Path | RunRecord | ExperimentRecord | BrokenRecord
+RecordSource = Path | RunRecord | StudyRecord | BrokenRecord
 """A folder of records, or a record in memory."""
 
 AuditSource = Path | RuleAudit | BrokenRecord
@@ -28,7 +28,7 @@ class Inputs:
     files: Scan
     runs: Mapping[str, tuple[RunRecord, ...]]
     """Records in memory, by track."""
-    studies: tuple[ExperimentRecord, ...]
+    studies: tuple[StudyRecord, ...]
     audits: tuple[RuleAudit, ...]
     broken: tuple[BrokenRecord, ...]
     """Broken files that belong to no track."""
@@ -58,27 +58,27 @@ def gather(
     """
     folders: list[Path] = []
     runs: dict[str, list[RunRecord]] = {}
-    studies: list[ExperimentRecord | BrokenRecord] = []
+    studies: list[StudyRecord | BrokenRecord] = []
     broken: list[BrokenRecord] = []
     for source in [records] if isinstance(records, Path) else records:
         match source:
             case RunRecord():
                 runs.setdefault(source.spec.track, []).append(source)
-            case ExperimentRecord():
+            case StudyRecord():
                 studies.append(source)
             case BrokenRecord():
                 broken.append(source)
             case _:
                 folders.append(source)
     files = scan(folders, known)
-    studies += [read_experiment(path) for path in files.studies]
+    studies += [read_study(path) for path in files.studies]
     found_audits: list[RuleAudit | BrokenRecord] = []
     for audit in [audits] if isinstance(audits, Path) else audits:
         found_audits += read_audits(audit) if isinstance(audit, Path) else [audit]
     return Inputs(
         files=files,
         runs={track: tuple(members) for track, members in runs.items()},
-        studies=tuple(e for e in studies if isinstance(e, ExperimentRecord)),
+        studies=tuple(s for s in studies if isinstance(s, StudyRecord)),
         audits=tuple(a for a in found_audits if isinstance(a, RuleAudit)),
         broken=(
             *broken,

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from benchsuite.errors import StoreError
-from benchsuite.files import write_bytes_atomically
+from benchsuite.files import LEFT_OVER_AFTER_S, remove_left_over, write_bytes_atomically
 from benchsuite.records.store import SITE_MARKER
 
 MARKER = SITE_MARKER
@@ -23,7 +23,7 @@ Content = bytes | Path
 """Content of a file, or a staged file on the same disk that is moved into place."""
 
 
-def publish(files: Mapping[str, Content], out: Path, kept: Set[str] = frozenset()) -> None:
+def publish(files: Mapping[str, Content], out: Path, unchanged: Set[str] = frozenset()) -> None:
     """Write a site's files into ``out``.
 
     A new folder appears complete, in one rename. In a folder that an earlier build made, each file is replaced in one
@@ -32,7 +32,7 @@ def publish(files: Mapping[str, Content], out: Path, kept: Set[str] = frozenset(
     Args:
         files: Contents by path relative to ``out``, with ``/`` between folders.
         out: Folder to make or renew.
-        kept: Files of an earlier build that stay as they are.
+        unchanged: Files of an earlier build that stay as they are.
 
     Raises:
         StoreError: if ``out`` holds files and is not a site of ours, if a foreign file stands where one of ours must
@@ -42,7 +42,7 @@ def publish(files: Mapping[str, Content], out: Path, kept: Set[str] = frozenset(
         if _is_empty(out):
             _publish_new(files, out)
         else:
-            _renew(files, out, _owned_files(out), kept)
+            _renew(files, out, _owned_files(out), unchanged)
     except OSError as error:
         raise StoreError(f"cannot write the site to {out}: {error.strerror or error}") from error
 
@@ -84,6 +84,7 @@ def staging_folder(out: Path) -> Iterator[Path]:
     try:
         parent = out.resolve().parent
         parent.mkdir(parents=True, exist_ok=True)
+        remove_left_over(parent, out.name, LEFT_OVER_AFTER_S)  # of builds that were killed
         folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".tmp", dir=parent))
         yield folder
     except OSError as error:
@@ -95,9 +96,9 @@ def staging_folder(out: Path) -> Iterator[Path]:
 
 def staged_files(staging: Path) -> Iterator[tuple[str, Path]]:
     """Yield (path within the site, file) of every file in a staging folder."""
-    for place, _, names in os.walk(staging):
+    for parent, _, names in os.walk(staging):
         for name in names:
-            path = Path(place, name)
+            path = Path(parent, name)
             yield path.relative_to(staging).as_posix(), path
 
 
@@ -124,18 +125,18 @@ def _publish_new(files: Mapping[str, Content], out: Path) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _renew(files: Mapping[str, Content], out: Path, owned: set[str], kept: Set[str]) -> None:
+def _renew(files: Mapping[str, Content], out: Path, owned: set[str], unchanged: Set[str]) -> None:
     for name in sorted(files):
         _refuse_foreign(out, name, owned)
     # Until the end the marker lists old and new files: a killed build leaves no file unlisted.
     _replace(out / MARKER, _marker(owned | set(files)))
     for name in sorted(files, key=lambda n: (n.endswith(".html"), n == "index.html", n)):
         _replace(out / name, files[name])
-    for name in sorted(owned - set(files) - kept):
+    for name in sorted(owned - set(files) - unchanged):
         stale = out / name
         if stale.is_file() and not _through_link(out, name):
             stale.unlink()
-    _replace(out / MARKER, _marker({*files, *kept}))
+    _replace(out / MARKER, _marker({*files, *unchanged}))
 
 
 def _owned_files(out: Path) -> set[str]:
@@ -159,7 +160,7 @@ def _is_inside(name: object) -> bool:
 
 def _refuse_foreign(out: Path, name: str, owned: set[str]) -> None:
     if _through_link(out, name):
-        raise StoreError(f"{out / name}: a link stands on this path; nothing was written")
+        raise StoreError(f"{out / name}: there is a symbolic link on this path; nothing was written")
     if name not in owned and (out / name).exists():
         raise StoreError(f"{out / name} is not a file that benchsuite wrote; move it away. Nothing was written")
 

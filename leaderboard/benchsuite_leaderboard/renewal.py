@@ -49,7 +49,7 @@ def track_jobs(
         staging: folder to write pages to.
 
     """
-    metrics = frozenset(case.comparison.metric for laid_out in papers.claims for case in laid_out.cases)
+    metrics = frozenset(case.comparison.metric for expanded in papers.claims for case in expanded.cases)
     deciding = [(spec.track, conditions(spec)) for spec in _deciding_specs(papers)]
     around = [frame.title, frame.has_claims, frame.has_studies]
     everywhere = _hash([__version__, generator_hash(), papers.fingerprint, around, sorted(mlflow.items())])
@@ -75,8 +75,8 @@ def track_jobs(
 
 def _deciding_specs(papers: Papers) -> Iterator[RunSpec]:
     """Yield the spec of every run that decides a claim."""
-    for laid_out in papers.claims:
-        for case in laid_out.cases:
+    for expanded in papers.claims:
+        for case in expanded.cases:
             for side in (case.left, case.right):
                 for arm in (side.main, side.minus) if side else ():
                     if arm and arm.spec:
@@ -96,13 +96,13 @@ def make_tracks(jobs: Sequence[TrackJob], earlier: EarlierSite, processes: int) 
 
     """
     results: dict[str, TrackResult] = {}
-    kept: set[str] = set()
+    unchanged: set[str] = set()
     stale: list[TrackJob] = []
     for job in jobs:
         known = remembered_track(earlier.out, job.track) if earlier.files else None
         if known and known.key == job.key and earlier.files >= set(known.written):
             results[job.track] = known
-            kept |= {*known.written, track_memory(job.track)}
+            unchanged |= {*known.written, track_memory(job.track)}
         else:
             stale.append(job)
     for job, made in zip(stale, _make(stale, processes), strict=True):
@@ -110,7 +110,7 @@ def make_tracks(jobs: Sequence[TrackJob], earlier: EarlierSite, processes: int) 
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(made)
         results[job.track] = RESULT.validate_json(made)
-    return [results[job.track] for job in jobs], kept
+    return [results[job.track] for job in jobs], unchanged
 
 
 def _make(jobs: Sequence[TrackJob], processes: int) -> list[bytes]:

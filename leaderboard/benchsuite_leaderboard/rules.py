@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from benchsuite.records.audit import ClaimAudit, RuleAudit
+from benchsuite.records.audit import RuleAudit, TraitAudit
 from benchsuite.results.model import BASELINE_RULE, RuleRow, TrackTable
 from benchsuite_leaderboard.matrix import rules_of
 
@@ -54,9 +54,9 @@ class RulePage:
         return f"rules/{self.name}.html"
 
     @property
-    def traits(self) -> dict[str, ClaimAudit]:
+    def traits(self) -> dict[str, TraitAudit]:
         """Return the audit's findings by trait, in the order of ``TRAIT_WORDS``, others after."""
-        found = {checked.claim: checked for checked in (self.audit.claims if self.audit else ())}
+        found = {checked.trait: checked for checked in (self.audit.traits if self.audit else ())}
         return {name: found[name] for name in sorted(found, key=_trait_order)}
 
     @property

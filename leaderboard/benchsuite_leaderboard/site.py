@@ -18,7 +18,7 @@ from benchsuite_leaderboard.package_files import static_files
 from benchsuite_leaderboard.pages.frame import Frame
 from benchsuite_leaderboard.pages.shared import render_shared
 from benchsuite_leaderboard.renewal import EarlierSite, make_tracks, track_jobs
-from benchsuite_leaderboard.study_tables import summarize_studies
+from benchsuite_leaderboard.study_tables import Summarize, summarize_studies, without_plugins
 
 DEFAULT_TITLE = "Credit assignment leaderboard"
 
@@ -55,6 +55,7 @@ def build_site(
     *,
     audits: Path | Iterable[AuditSource] = (),
     papers: Papers | FindPapers = NOTHING_PUBLISHED,
+    summarize: Summarize = without_plugins,
     mlflow: Mapping[str, str] | None = None,
     title: str = DEFAULT_TITLE,
     fresh: bool = False,
@@ -70,6 +71,7 @@ def build_site(
         out: folder of the site: new, empty, or made by an earlier build. Foreign files in it are left alone.
         audits: folders written by ``benchsuite audit --out``, audits in memory, or both.
         papers: published values and claims; or a function that finds them for the tracks and tiers with records.
+        summarize: returns the rows and figures of a study's record, by the plugin of its kind.
         mlflow: address of a run's page in MLflow, by run id.
         title: heading of the front page.
         fresh: build in full, and ignore what an earlier build left.
@@ -89,24 +91,26 @@ def build_site(
     frame = Frame(title, bool(papers.claims), bool(inputs.studies))
     with staging_folder(out) as staging:
         jobs = list(track_jobs(inputs, papers, frame, mlflow or {}, staging))
-        results, kept = make_tracks(jobs, EarlierSite(out, set() if fresh else standing_files(out, owned)), processes)
+        results, unchanged = make_tracks(
+            jobs, EarlierSite(out, set() if fresh else standing_files(out, owned)), processes
+        )
         tables = [table for result in results for table in result.tables]
         broken = [*inputs.broken, *(BrokenRecord(Path(p), why) for r in results for p, why in r.broken)]
         broken.sort(key=lambda b: (b.path.parts[-2:], b.reason))
         verdicts = judge(papers.claims, [record for result in results for record in result.evidence])
-        studies = summarize_studies(inputs.studies)
+        studies = summarize_studies(inputs.studies, summarize)
         # Show only the file's own folder and name: the site must not reveal where somebody keeps their records.
         listed = [("/".join(b.path.parts[-2:]), b.reason) for b in broken]
         pages = render_shared(frame, tables, listed, studies, verdicts, inputs.audits)
         files: dict[str, Content] = dict(staged_files(staging))
         files |= {name: text.encode("utf-8", "backslashreplace") for name, text in pages} | static_files()
         files[FILES] = files_to_remember(inputs.files.states)
-        publish(files, out, kept)
+        publish(files, out, unchanged)
     statuses = Counter(run.status for table in tables for row in table.rows for run in row.runs)
     return BuildReport(
         out=out,
         index=out / "index.html",
-        files=tuple(sorted({*files, *kept})),
+        files=tuple(sorted({*files, *unchanged})),
         tables=len(tables),
         records=sum(table.runs for table in tables),
         studies=len(studies),

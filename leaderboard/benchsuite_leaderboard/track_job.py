@@ -104,9 +104,9 @@ def _is_wanted(record: RunRecord, wanted: Iterable[str]) -> bool:
 
 def _slim(record: RunRecord, metrics: Iterable[str]) -> RunRecord:
     last = sorted(record.epochs, key=lambda e: e.epoch)[-1:]
-    kept = tuple(value for value in record.diagnostics if value.diagnostic in metrics)
+    selected = tuple(value for value in record.diagnostics if value.diagnostic in metrics)
     left_out = {"pretraining": (), "step_diagnostics": (), "traceback": None}
-    return record.model_copy(update={"epochs": tuple(last), "diagnostics": kept, **left_out})
+    return record.model_copy(update={"epochs": tuple(last), "diagnostics": selected, **left_out})
 
 
 def _without_curves(table: TrackTable) -> TrackTable:

@@ -29,8 +29,8 @@ class NodePerturbationConfig(RuleConfig):
     """Size, form and number of the perturbations."""
 
     standard_deviation: float = Field(default=0.1, gt=0)
-    """σ of the noise on each unit. The credit is that of the loss smoothed over this noise, with a bias of O(σ²). Under
-    bf16 a smaller σ is lost in the rounding of activations."""
+    """σ of the noise on each unit. The credit is that of the loss smoothed over this noise, with a bias of O(σ²). In a
+    coarse number format a small σ is lost in the rounding of activations."""
     two_sided: bool = False
     """Compare the loss under noise with the loss under the opposite noise. This takes one more pass, but curvature then
     adds no variance. The bias is O(σ²) either way, since odd moments of the noise vanish."""
@@ -53,6 +53,10 @@ class NodePerturbation(Rule[NodePerturbationConfig]):
     the same units in all passes of a step. Each example's own loss counts: what it does to others through a batch
     norm's statistics is left out. Auxiliary outputs of an invertible network, which nobody reads, are not shaken. In
     evaluation mode the noise is that of the next training step, and the stream stays where it is.
+
+    The change of the loss is a difference of near-equal numbers, so products in bf16 are refused: on the audit's small
+    networks the cosine with the credit in float64 was 0.83 to 1.00 at σ = 0.1, 0.62 to 1.00 at 0.01 and -0.21 to 1.00
+    at 0.001.
     """
 
     name = "node_perturbation"
@@ -62,6 +66,7 @@ class NodePerturbation(Rule[NodePerturbationConfig]):
         "segments' outputs is our choice",
         forms=frozenset({"ordinary", "vectorized", "invertible"}),
         topologies=frozenset({"chain", "residual"}),
+        min_precision="tf32",
         separate_phase=True,
         unit_specific_feedback=False,
     )

@@ -35,6 +35,7 @@ The checks are `validate`, `doctor`, `sync`, `audit`, `data verify`, `verify`, `
 | `BENCHSUITE_DATA` | `--data-root`: the folder of data sets |
 | `BENCHSUITE_SPECS` | `--specs`: folders of your own specs |
 | `BENCHSUITE_TRACKING_URI` | `--tracking-uri`: the MLflow store to mirror into; `none` for no mirror |
+| `BENCHSUITE_EXECUTOR` | `--executor`: where runs are made |
 | `BENCHSUITE_OFFLINE` | set to anything: nothing is downloaded |
 | `RAY_ADDRESS` | the Ray cluster that `--executor ray` uses |
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from reference.ask import ask, one_line, table
 
-SPECS = ("track", "suite", "dataset", "architecture", "protocol", "hardware", "experiment", "reference", "claim", "run")
-RECORDS = ("record", "experiment_record", "rule_audit")
+SPECS = ("track", "suite", "dataset", "architecture", "protocol", "hardware", "study", "reference", "claim", "run")
+RECORDS = ("record", "study_record", "rule_audit")
 
 Schema = dict[str, Any]
 
@@ -30,7 +30,7 @@ def records_page() -> str:
     """Return the page of records."""
     head = """# Record schema
 
-Every field of a run's record, of an experiment's record and of an audit, generated from the models that read and write
+Every field of a run's record, of a study's record and of an audit, generated from the models that read and write
 them. Errors are fractions from 0 to 1. `spec` is a [run](specs.md#run).
 
 `benchsuite schema record` prints the JSON Schema.

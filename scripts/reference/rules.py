@@ -57,8 +57,8 @@ def _page(name: str) -> str:
         text += f"```yaml\nrules:\n  {name}:\n    config: {{{first}: {_shown(entry['default'])}}}\n```\n"
     else:
         text += "None.\n"
-    text += "\n## Traits\n\nWhat it needs of a network, then what it claims of itself;"
-    text += " [the audit](../../concepts/claims.md#the-audit) tests the claims by experiment.\n\n"
+    text += "\n## Traits\n\nWhat it needs of a network, then what it declares of itself;"
+    text += " [the audit](../../concepts/claims.md#the-audit) tests what it declares.\n\n"
     text += table(("trait", "value"), [(f"`{key}`", _trait(value)) for key, value in traits.items()])
     code = inspect.getsource(inspect.getmodule(installed_registry().rule(name)) or object)
     indented = "".join(f"    {line}" if line.strip() else line for line in code.splitlines(keepends=True))

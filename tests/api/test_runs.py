@@ -10,11 +10,11 @@ import pytest
 
 import benchsuite as bs
 from benchsuite.registry import hookimpl
-from benchsuite.studies import execute
+from benchsuite.studies.linear_dynamics import simulate as module
 from benchsuite.training.trainer import Trainer
 
-EXPERIMENT = "urfb-linear-dynamics"
-BRIEFLY = {"experiment.dimensions": [4, 6, 5, 3], "experiment.iterations": 5}
+STUDY = "urfb-linear-dynamics"
+BRIEFLY = {"study.dimensions": [4, 6, 5, 3], "study.iterations": 5}
 
 
 def smoke(rules: Any = "backprop", seeds: Any = 1, **options: Any) -> bs.Results:
@@ -125,25 +125,25 @@ def test_wrong_requests_are_the_suites_errors(monkeypatch: pytest.MonkeyPatch) -
             act()
 
 
-def test_an_experiment_runs_whole_and_is_found_again() -> None:
-    """Catches an experiment that only the command can run."""
-    results = bs.run(EXPERIMENT, seeds=1, set=BRIEFLY)
-    assert results.experiment is not None
-    assert results.experiment.spec.iterations == 5
-    assert "log10 of error" in results.table()
-    again = bs.run(EXPERIMENT, seeds=1, set=BRIEFLY)
-    assert (again.experiment, again.reused) == (results.experiment, {results.experiment.experiment_id})
+def test_a_study_runs_whole_and_is_found_again() -> None:
+    """Catches a study that only the command can run."""
+    results = bs.run(STUDY, seeds=1, set=BRIEFLY)
+    assert results.study is not None
+    assert results.study.spec.model_dump()["iterations"] == 5
+    assert "log₁₀ ‖E‖²" in results.table()
+    again = bs.run(STUDY, seeds=1, set=BRIEFLY)
+    assert (again.study, again.reused) == (results.study, {results.study.study_id})
 
 
-def test_an_interrupted_experiment_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches half an experiment taken for a whole one."""
+def test_an_interrupted_study_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches half a study taken for a whole one."""
 
     def interrupted(*given: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(execute, "simulate", interrupted)
-    results = bs.run(EXPERIMENT, seeds=1, set=BRIEFLY)
-    assert (results.interrupted, results.experiment, list(Path().rglob("experiments/*.json"))) == (True, None, [])
+    monkeypatch.setattr(module, "simulate", interrupted)
+    results = bs.run(STUDY, seeds=1, set=BRIEFLY)
+    assert (results.interrupted, results.study, list(Path().rglob("studies/*.json"))) == (True, None, [])
 
 
 def test_the_site_of_a_store_has_its_runs(recwarn: pytest.WarningsRecorder) -> None:
@@ -179,9 +179,9 @@ def test_specs_are_found_once_per_run(monkeypatch: pytest.MonkeyPatch) -> None:
         loaded.append(f"{kind}/{name}")
         return load(self, kind, name, *place)
 
-    def counted_init(self: SpecLibrary, folders: Any) -> None:
+    def counted_init(self: SpecLibrary, *given: Any) -> None:
         made.append(self)
-        make(self, folders)
+        make(self, *given)
 
     monkeypatch.setattr(SpecLibrary, "load", counted_load)
     monkeypatch.setattr(SpecLibrary, "__init__", counted_init)

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +12,8 @@ from typing import Any
 import pytest
 
 from benchsuite.cli.main import run_command
+
+from ..warm import Process, WarmPython, end
 
 
 @dataclass
@@ -65,30 +63,19 @@ main()
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def start(tmp_path: Path, warm_python: WarmPython) -> Iterator[Callable[..., Process]]:
     """Return a function that starts the command in a process and a group of its own, which end with the test.
 
     It saves after every epoch, so that a test that waits for the first checkpoint need not wait for 5 s.
     """
-    begun: list[subprocess.Popen[str]] = []
+    begun: list[Process] = []
 
-    def begin(*arguments: str, **environment: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-c", SAVES_EVERY_EPOCH, *arguments],
-            cwd=tmp_path,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            env={**os.environ, "BENCHSUITE_TRACKING_URI": "none", **environment},
-            # A shell lets what it starts in the background ignore Ctrl-C, and CI may be started so.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
-        begun.append(process)
-        return process
+    def begin(*arguments: str, **environment: str) -> Process:
+        own = {"BENCHSUITE_TRACKING_URI": "none", "BENCHSUITE_EXECUTOR": "local"}
+        variables = {**os.environ, **own, **environment}
+        begun.append(warm_python.start("-c", SAVES_EVERY_EPOCH, *arguments, cwd=tmp_path, environment=variables))
+        return begun[-1]
 
     yield begin
     for process in begun:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        end(process)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchsuite.conformance.audit.rule_audit import audit_rule
+from benchsuite.conformance.samples import SAMPLE_NETWORKS
 from benchsuite.credit.rule import StepResult
 from benchsuite.records.audit import RuleAudit
 from benchsuite.records.store import read_audits
@@ -15,6 +18,13 @@ from benchsuite.registry.manager import Registry
 from benchsuite_rules.backprop import Backprop
 
 Command = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def _few_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Audit in two networks, since what is asked here is how an audit is shown; all of them take 2 s a rule."""
+    few = [sample for sample in SAMPLE_NETWORKS if sample.name in {"dense", "vectorized-code"}]
+    monkeypatch.setattr("benchsuite.api.audits.audit_rule", partial(audit_rule, networks=few))
 
 
 class Untruthful(Backprop):
@@ -26,20 +36,20 @@ def untruthful(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.rules, "backprop", Untruthful)
 
 
-def test_a_sound_rule_exits_with_0_and_shows_claim_and_verdict(command: Command):
+def test_a_sound_rule_exits_with_0_and_shows_trait_and_verdict(command: Command):
     done = command("audit", "readout_only")
     assert done.code == 0
     (row,) = (line for line in done.out.splitlines() if "trains_hidden" in line)
     assert [cell.strip() for cell in row.split("│")[1:5]] == ["trains_hidden", "no", "no", "confirmed"]
-    assert "1 rule audited, no claim contradicted" in done.out
+    assert "1 rule audited, no trait contradicted" in done.out
 
 
 @pytest.mark.usefixtures("untruthful")
-def test_a_contradicted_claim_exits_with_1_and_says_by_what(command: Command):
+def test_a_contradicted_trait_exits_with_1_and_says_by_what(command: Command):
     done = command("audit", "backprop")
     assert done.code == 1
-    assert "backprop: claims weight_transport=False, the experiment shows True: largest relative change" in done.out
-    assert "no claim contradicted" not in done.out
+    assert "backprop: declares weight_transport=False, the test shows True: largest relative change" in done.out
+    assert "no trait contradicted" not in done.out
 
 
 class Unseen(Backprop):
@@ -51,7 +61,7 @@ class Unseen(Backprop):
         return StepResult(result.loss, result.logits + weight.sum())
 
 
-def test_a_claim_that_was_not_tested_is_named(command: Command, registry: Registry, monkeypatch: pytest.MonkeyPatch):
+def test_a_trait_that_was_not_tested_is_named(command: Command, registry: Registry, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(registry.rules, "backprop", Unseen)
     done = command("audit", "backprop")
     assert done.code == 0
@@ -84,7 +94,7 @@ def test_committed_audits_are_of_every_built_in_rule_and_contradict_none():
     assert set(found) <= built_in
     assert {"backprop", "feedback_alignment", "gevb", "gait_prop", "weight_mirror"} <= set(found)
     assert not any(audit.failed for audit in found.values())
-    (transport,) = (claim for claim in found["backprop"].claims if claim.claim == "weight_transport")
+    (transport,) = (each for each in found["backprop"].traits if each.trait == "weight_transport")
     assert transport.shown, "the control"
 
 
@@ -92,7 +102,7 @@ def test_committed_audits_are_of_every_built_in_rule_and_contradict_none():
 def test_json_has_the_exit_code_too(command: Command):
     done = command("audit", "backprop", "--json")
     assert done.code == 1
-    verdicts = {claim["claim"]: claim["verdict"] for claim in done.json[0]["claims"]}
+    verdicts = {each["trait"]: each["verdict"] for each in done.json[0]["traits"]}
     assert verdicts["weight_transport"] == "contradicted"
 
 
@@ -101,6 +111,25 @@ def test_an_unknown_rule_is_answered_before_any_is_audited(command: Command):
     assert done.code == 2
     assert done.out == ""
     assert "no rule 'gevbb'; did you mean 'gevb'?" in done.err
+
+
+def test_a_track_adds_a_comparison_with_float64(command: Command, tmp_path: Path):
+    """Would catch an option that is taken and measures nothing; a rule that does not fit the track says why."""
+    out = tmp_path / "audits"
+    done = command("audit", "readout_only", "gevb", "--precision", "digits-fc", "--tier", "smoke", "--out", str(out))
+    assert done.code == 0
+    assert "readout_only on digits-fc: the update is within" in done.out
+    assert "gevb on digits-fc: not measured: gevb: needs a network of form vectorized" in done.out
+    (gevb, readout_only) = read_audits(out)
+    assert [(seen.segment, seen.relative_difference > 0) for seen in readout_only.precision[0].segments]
+    assert gevb.precision[0].segments == ()
+
+
+def test_an_unknown_track_is_answered_before_any_rule_is_audited(command: Command):
+    done = command("audit", "readout_only", "--precision", "digits-fcc")
+    assert done.code == 2
+    assert done.out == ""
+    assert "digits-fc" in done.err
 
 
 def test_all_rules_are_audited_if_none_is_named(command: Command, registry: Registry, monkeypatch: pytest.MonkeyPatch):

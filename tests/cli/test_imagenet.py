@@ -8,7 +8,6 @@ import math
 import os
 import signal
 import struct
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from benchsuite.data.mnist.files import MNIST_FILES, IdxFile
 from benchsuite.records.store import RecordStore
 from benchsuite.specs.models.dataset import GeneratedImages
 
+from ..warm import Process
 from .conftest import assert_refused
 
 Command = Callable[..., Any]
@@ -105,7 +105,7 @@ def test_verify_names_an_image_that_cannot_be_decoded_whatever_shall_decode_it(c
     path.write_bytes(path.read_bytes()[:-300])
     damaged = command("data", "verify", "small", *HERE, "--json")
     assert damaged.code == 1
-    assert damaged.json["problem"].startswith(f"{path}: cannot be decoded")
+    assert damaged.json["problem"].startswith(f"1 file cannot be decoded as an image: {path} (")
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_the_smoke_tier_of_imagenet_runs_from_files_to_records(command: Command,
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_processes_that_decode_too_is_an_interruption(
-    start: Callable[..., subprocess.Popen[str]], tmp_path: Path, number: signal.Signals
+    start: Callable[..., Process], tmp_path: Path, number: signal.Signals
 ) -> None:
     """A terminal or torchrun sends it to all; catches their end being taken for a crash, and any that stays behind."""
     process = start(*SMOKE, "--rules", "backprop", "--seeds", "1", "--set", "protocol.epochs=100000")

@@ -28,7 +28,7 @@ def test_a_page_is_renewed_and_says_what_was_left_out(command: Callable[..., Any
 
 @pytest.mark.parametrize("address", ["javascript:alert(1)", "127.0.0.1:5000", "http://user:secret@host"])
 def test_only_an_address_of_pages_becomes_a_link(tmp_path: Path, address: str) -> None:
-    with pytest.raises(MirrorError, match="no address of MLflow's pages"):
+    with pytest.raises(MirrorError, match="not the address of an MLflow UI"):
         mlflow_pages("sqlite:///none.db", tmp_path, address)
 
 
@@ -87,7 +87,7 @@ def test_a_table_without_times_says_why(monkeypatch: pytest.MonkeyPatch, command
     monkeypatch.setattr("benchsuite.training.clock.time.process_time", lambda: 0.0)
     done = command(*run)
     assert done.code == 0, done.err
-    assert "less than 0.8 of a core" in " ".join(done.out.split())
+    assert "less than 0.8 of a CPU core" in " ".join(done.out.split())
 
 
 GENERATED = """

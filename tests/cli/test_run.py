@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import shutil
 import signal
-import subprocess
+import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from benchsuite.records.store import RecordStore
 from benchsuite.training.trainer import Trainer
+
+from ..warm import Process
 
 Command = Callable[..., Any]
 SMALL = ("--tier", "smoke", "--seeds", "1", "--rules", "backprop,direct_feedback_alignment")
@@ -56,7 +63,7 @@ def test_running_again_makes_only_what_is_missing(command: Command, monkeypatch:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("run", "nothing"), 2, "no suite, track or experiment"),
+        (("run", "nothing"), 2, "no suite, track or study"),
         (("run", "digits-fc", "--rules", "fedback_alignment"), 2, "did you mean 'feedback_alignment'?"),
         (("run", "digits-fc", "--set", "protocol.epochs=0"), 2, "found 0"),
         (("run", "digits-fc", "--seeds", "2", "--seed", "1"), 2, "not both"),
@@ -153,17 +160,18 @@ def test_a_bug_of_ours_exits_3_and_asks_for_a_report(command: Command, monkeypat
     assert "please report it" in done.err
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGHUP])
 def test_interrupting_saves_state_and_prints_the_command_that_continues(
-    start: Callable[..., subprocess.Popen[str]], command: Command, tmp_path: Path, stop: signal.Signals
+    start: Callable[..., Process], command: Command, tmp_path: Path, stop: signal.Signals
 ) -> None:
     arguments = ("run", "digits-fc", "--rules", "backprop", "--seeds", "1", "--set", "protocol.epochs=100000")
     process = start(*arguments)
     store = RecordStore(tmp_path / "benchsuite-store")
     wait_until(lambda: any(store.checkpoints_folder.glob("*.pt")), process)
     process.send_signal(stop)
+    process.send_signal(signal.SIGTERM)  # a person or a scheduler may send a second one
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert "continue with: benchsuite run digits-fc" in err
     assert "Traceback" not in err
     (record,) = store.read_all()
@@ -171,17 +179,22 @@ def test_interrupting_saves_state_and_prints_the_command_that_continues(
     assert not any(store.running_folder.iterdir())
 
 
-def test_a_killed_run_is_continued_by_the_next_command(
-    start: Callable[..., subprocess.Popen[str]], tmp_path: Path
-) -> None:
-    """SIGKILL leaves a mark of a dead process and a checkpoint; neither may block or be ignored."""
+def test_a_killed_run_is_continued_by_the_next_command(start: Callable[..., Process], tmp_path: Path) -> None:
+    """SIGKILL leaves a mark of a dead process and a checkpoint; neither may block or be ignored.
+
+    The worker ends with the command, or it would hold the run's lock and train on for nobody.
+    """
     arguments = ("run", "digits-fc", "--rules", "backprop", "--seeds", "1", "--set", "protocol.epochs=100000")
     store = RecordStore(tmp_path / "benchsuite-store")
     first = start(*arguments)
     wait_until(lambda: any(store.checkpoints_folder.glob("*.pt")), first)
     first.kill()
     first.communicate(timeout=30)
-    assert any(store.running_folder.iterdir())
+    (marker,) = store.running_folder.glob("*.json")
+    worker = json.loads(marker.read_text())["pid"]
+    assert worker != first.pid
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(worker).wait(30)
     second = start(*arguments)
     checkpoint = next(store.checkpoints_folder.glob("*.pt"))
     saved_at = checkpoint.stat().st_mtime_ns
@@ -193,7 +206,7 @@ def test_a_killed_run_is_continued_by_the_next_command(
     assert [e.epoch for e in record.epochs] == list(range(1, len(record.epochs) + 1))
 
 
-def test_commands_started_at_once_share_the_work(start: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
+def test_commands_started_at_once_share_the_work(start: Callable[..., Process], tmp_path: Path) -> None:
     """Each run is made once, every command ends with all records, and nothing is lost."""
     arguments = ("run", "quickstart", "--tier", "smoke", "--json")
     processes = [start(*arguments) for _ in range(3)]
@@ -204,10 +217,44 @@ def test_commands_started_at_once_share_the_work(start: Callable[..., subprocess
     assert sum(error.count("found") for error in errors) == 18, errors
 
 
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], for_s: float = 120) -> None:
+def wait_until(condition: Callable[[], bool], process: Process, for_s: float = 120) -> None:
     """Wait for a condition while a process is alive."""
     end = time.monotonic() + for_s
     while not condition():
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_a_store_that_is_gone_in_the_middle_of_a_run_costs_neither_the_result_nor_a_traceback(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches "this is a bug of benchsuite" for a disk that was unmounted, and a result that went with it."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    train_epoch = Trainer.train_epoch
+
+    def without_a_store(self: Trainer, deadline: float | None = None) -> object:
+        if self.epoch == 1:
+            shutil.rmtree(tmp_path / "store")
+            (tmp_path / "store").write_text("no folder")
+        return train_epoch(self, deadline)
+
+    monkeypatch.setattr(Trainer, "train_epoch", without_a_store)
+    done = command("run", "digits-fc", "--rules", "backprop", "--seeds", "1", "--tier", "smoke", "--store", "store")
+    assert done.code == 1
+    assert "Traceback" not in done.err
+    assert "bug" not in done.err
+    (kept,) = tmp_path.glob("benchsuite-rescued-*/*.json")
+    assert str(kept) in done.err
+    assert command("import", str(kept), "--store", "another").code == 0
+
+
+def test_a_disk_error_is_told_in_a_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_arguments: object, **_options: object) -> None:
+        raise OSError(errno.EIO, "Input/output error", "/mnt/lab/store")
+
+    monkeypatch.setattr("benchsuite.api.validation.validate", broken)
+    done = command("validate", "a.yaml")
+    assert done.code == 1
+    assert "/mnt/lab/store: Input/output error" in done.err
+    assert "Traceback" not in done.err

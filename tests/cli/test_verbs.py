@@ -177,7 +177,7 @@ def test_schemas_accept_the_builtin_specs_and_refuse_wrong_ones(command: Command
         "hardware": "hardware",
         "tracks": "track",
         "suites": "suite",
-        "experiments": "experiment",
+        "studies": "study",
         "reference": "reference",
         "claims": "claim",
     }

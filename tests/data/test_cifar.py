@@ -131,9 +131,9 @@ def test_one_batch_under_anothers_name_is_refused(tmp_path, tiny_cifar, put_cifa
 @pytest.mark.parametrize(
     ("archive", "says"),
     [
-        (lambda good: good[: len(good) // 2], "is not a whole .tar.gz"),
-        (lambda good: b"<html>", "is not a whole .tar.gz"),
-        (lambda good: gzip.compress(b"no tar"), "is not a whole .tar.gz"),
+        (lambda good: good[: len(good) // 2], "is not a complete .tar.gz"),
+        (lambda good: b"<html>", "is not a complete .tar.gz"),
+        (lambda good: gzip.compress(b"no tar"), "is not a complete .tar.gz"),
         (lambda good: packed_cifar("cifar100", {}), "it holds no cifar-100-python/train, cifar-100-python/test"),
     ],
 )

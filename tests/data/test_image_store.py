@@ -124,7 +124,7 @@ def test_a_killed_preparation_goes_on_where_it_was(root: Path, tmp_path: Path) -
 def test_a_store_of_other_images_or_that_lost_something_is_refused(root: Path, tmp_path: Path) -> None:
     listing, folder = list_imagenet(root), tmp_path / "imagenet-40"
     make_store(listing, folder, 40, processes=1)
-    with pytest.raises(DataError, match="was begun of other images, or otherwise"):
+    with pytest.raises(DataError, match="was begun with other images or settings"):
         make_store(listing, folder, 41, processes=1)
     pack = folder / "test-00000.pack"
     pack.write_bytes(pack.read_bytes()[:-1])

@@ -81,7 +81,7 @@ def test_fashion_mnist_under_mnists_names_is_refused(tmp_path, tiny_mnist, put_m
 def test_a_damaged_gz_is_refused_and_leaves_nothing(tmp_path, tiny_mnist, put_mnist):
     folder = put_mnist(tmp_path, {})
     (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(tiny_mnist["train-images-idx3-ubyte"])[:-40])
-    assert "train-images-idx3-ubyte.gz is not a whole gzip file" in refusal(tmp_path)
+    assert "train-images-idx3-ubyte.gz is not a complete gzip file" in refusal(tmp_path)
     assert [p.name for p in folder.iterdir()] == ["train-images-idx3-ubyte.gz"]
 
 
@@ -149,7 +149,10 @@ def test_a_silent_mirror_does_not_hold_the_run(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("module", "limit", "value", "says"),
-    [(fetching, "MOST_BYTES", 100, "sent more than 100"), (mnist_files, "DOWNLOAD_TIMEOUT_S", 0, "it took too long")],
+    [
+        (fetching, "MOST_BYTES", 100, "sent more than 100"),
+        (mnist_files, "DOWNLOAD_TIMEOUT_S", 0, "the download took too long"),
+    ],
 )
 def test_a_mirror_that_sends_without_end_is_left(tmp_path, tiny_mnist, mirror, monkeypatch, module, limit, value, says):
     """Catches limits that are never asked: a mirror could fill the disk, or drip for a day."""

@@ -122,7 +122,7 @@ def test_another_archive_is_refused_before_it_is_opened(tmp_path, archive, monke
 
 
 def test_a_missing_archive_is_said_with_the_option(tmp_path, archive):
-    assert "no such file; give the place of cifar10-jpeg75.tar.xz with --from" in refusal(tmp_path / "no", tmp_path)
+    assert "no such file; give the path of cifar10-jpeg75.tar.xz with --from" in refusal(tmp_path / "no", tmp_path)
 
 
 def test_an_archive_that_reaches_outside_is_refused(tmp_path, archive, monkeypatch):

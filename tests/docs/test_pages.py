@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import statistics
-import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ import benchsuite
 from benchsuite.cli.main import run_command
 from benchsuite.registry.manager import installed_registry
 
+from ..warm import WarmPython
 from .blocks import FENCED_LANGUAGES, Block, blocks_of, paragraphs_of
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -55,7 +55,7 @@ def small_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None
 
 @pytest.mark.usefixtures("small_runs")
 @pytest.mark.parametrize("page", RUNNABLE, ids=_name)
-def test_examples_of_a_page_run_in_order(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_of_a_page_run_in_order(page: Path, monkeypatch: pytest.MonkeyPatch, warm_python: WarmPython) -> None:
     """Catches an example that a renamed function, option or field has left behind."""
     names: dict[str, Any] = {"__name__": "docs_example"}
     for block in blocks_of(page):
@@ -72,10 +72,10 @@ def test_examples_of_a_page_run_in_order(page: Path, monkeypatch: pytest.MonkeyP
         elif block.language == "python" and not block.not_run:
             exec(compile(block.text, place, "exec"), names)  # noqa: S102 (our own pages)
         elif block.language == "sh" and not block.not_run:
-            _run_shell(block, place, monkeypatch)
+            _run_shell(block, place, monkeypatch, warm_python)
 
 
-def _run_shell(block: Block, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def _run_shell(block: Block, place: str, monkeypatch: pytest.MonkeyPatch, python: WarmPython) -> None:
     for command in block.commands:
         match command:
             case ["benchsuite", *arguments]:
@@ -84,13 +84,13 @@ def _run_shell(block: Block, place: str, monkeypatch: pytest.MonkeyPatch) -> Non
             case ["pip", "install", "-e", folder]:
                 _install(Path(folder), monkeypatch)
             case ["pytest", *arguments]:
-                _run_pytest(arguments, place)
+                _run_pytest(arguments, place, python)
             case _:
                 pytest.fail(f"{place}: `{' '.join(command)}` is not run; say why with <!-- not run: … -->")
 
 
 def _small(arguments: list[str]) -> list[str]:
-    if arguments[0] != "run":
+    if arguments[0] != "run" or "studies" in Path(arguments[1]).parts:  # a study has no tiers
         return arguments
     settings = [word for field, value in SMALL.items() for word in ("--set", f"{field}={value}")]
     return [*arguments, "--tier", "smoke", *settings]
@@ -113,14 +113,11 @@ def _install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed_registry.cache_clear()
 
 
-def _run_pytest(arguments: list[str], place: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *arguments],
-        env={k: v for k, v in os.environ.items() if k not in {"PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST"}},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
+def _run_pytest(arguments: list[str], place: str, python: WarmPython) -> None:
+    done = python.run(
+        *("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *arguments),
+        environment={k: v for k, v in os.environ.items() if k not in {"PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST"}},
+        timeout_s=600,
     )
     assert done.returncode == 0, f"{place}: pytest {' '.join(arguments)}\n{done.stdout[-3000:]}{done.stderr[-1000:]}"
     assert re.search(r"\d+ passed", done.stdout), place

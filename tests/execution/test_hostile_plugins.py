@@ -12,7 +12,7 @@ from torch import nn
 from benchsuite.credit.rule import Batch, CreditWork, Rule, RuleConfig
 from benchsuite.diagnostics.contract import Diagnostic, Measurement
 from benchsuite.errors import DivergedError, PluginError
-from benchsuite.execution.compatibility import lay_out
+from benchsuite.execution.compatibility import infer_shapes
 from benchsuite.execution.plan import DataShape, make_plan
 from benchsuite.execution.run import Run
 from benchsuite.networks.shapes.network_shapes import NetworkShapes
@@ -70,7 +70,7 @@ def test_a_diagnostic_that_fails_ends_its_own_measurement_only(
     spec = make_spec(protocol={"epochs": 3}, diagnostics={"names": ["hostile", "credit_angle_deg"], **EXAMPLES})
     record = make_run(spec).execute()
     assert record.status == "completed"
-    (note,) = (note for note in record.hardware.notes if "hostile" in note)
+    (note,) = (note for note in record.remarks if "hostile" in note)
     assert f"diagnostic 'hostile' of hostile (their-rules 2.0, their_rules) failed: {says}" in note
     assert caplog.text.count("diagnostic 'hostile'") == 1
     measured = [d.epoch for d in record.diagnostics if d.diagnostic == "hostile"]
@@ -127,17 +127,17 @@ def test_a_plan_says_unknown_where_a_rule_cannot_say_its_work(
 CHAIN = {"kind": "chain", "layers": [{"kind": "dense", "units": 5}]}
 
 
-def laid_out(registry: Registry, make_spec: MakeSpec, builder: Callable[..., Any]) -> NetworkShapes:
+def shapes_found(registry: Registry, make_spec: MakeSpec, builder: Callable[..., Any]) -> NetworkShapes:
     registry.architectures["hostile"] = builder
     registry.origins["architecture", "hostile"] = ORIGIN
     spec = make_spec(architecture={"name": "theirs", "kind": "plugin", "builder": "hostile", "options": {"units": [5]}})
-    (found,) = lay_out([SelectedRun(spec, "")], registry, lambda _: DataShape((1, 4, 4), 7, 96, 0))
+    (found,) = infer_shapes([SelectedRun(spec, "")], registry, lambda _: DataShape((1, 4, 4), 7, 96, 0))
     return found.shapes
 
 
 def test_a_builder_may_return_plain_data(make_spec: MakeSpec, own_registry: Registry) -> None:
     """Catches ``AttributeError`` for what the hook's manual promises."""
-    shapes = laid_out(own_registry, make_spec, lambda options, shape, classes: CHAIN)
+    shapes = shapes_found(own_registry, make_spec, lambda options, shape, classes: CHAIN)
     assert [segment.units for segment in shapes.segments] == [5, 7]
 
 
@@ -158,7 +158,7 @@ def test_a_builder_that_fails_is_named_with_its_distribution(
 ) -> None:
     """Catches "a bug of benchsuite" where a plugin's builder is at fault."""
     with pytest.raises(PluginError) as caught:
-        laid_out(own_registry, make_spec, builder)
+        shapes_found(own_registry, make_spec, builder)
     assert f"architecture 'theirs': builder 'hostile' of a plugin {says}" in str(caught.value)
     assert "(provided by hostile (their-rules 2.0, their_rules))" in str(caught.value)
 
@@ -172,6 +172,6 @@ def test_a_builder_cannot_change_a_specs_options(make_spec: MakeSpec, own_regist
         options["units"].append(0)
         return CHAIN
 
-    laid_out(own_registry, make_spec, builder)
+    shapes_found(own_registry, make_spec, builder)
     assert seen
     assert all(units == [5] for units in seen)

@@ -11,7 +11,7 @@ import pytest
 
 from benchsuite.execution import run as run_module
 from benchsuite.execution.endings import InterruptedRunError
-from benchsuite.execution.interruption import interruptions_deferred, sigterm_as_interrupt
+from benchsuite.execution.interruption import interrupted_once, interruptions_deferred, sigterm_as_interrupt
 from benchsuite.execution.run import Run
 from benchsuite.records.model import RunRecord
 from benchsuite.records.store import RecordStore
@@ -41,7 +41,7 @@ def signal_before_writing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RecordStore, "write", met)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_waits_for_the_block_and_is_let_in_after_it(number: signal.Signals) -> None:
     done = []
 
@@ -52,6 +52,25 @@ def test_a_signal_waits_for_the_block_and_is_let_in_after_it(number: signal.Sign
 
     with sigterm_as_interrupt(), pytest.raises(KeyboardInterrupt):
         hold()
+    assert done
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_of_several_signals_the_first_alone_interrupts() -> None:
+    """Catches a second Ctrl-C or a scheduler's SIGTERM that ends the handling of the first, and loses the record."""
+    done = []
+
+    def handle() -> None:
+        with interrupted_once():
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            except KeyboardInterrupt:
+                for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                    signal.raise_signal(number)
+                done.append("the whole handling")
+
+    with sigterm_as_interrupt():
+        handle()
     assert done
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 

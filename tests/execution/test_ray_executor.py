@@ -261,8 +261,17 @@ def test_what_no_machine_has_is_refused_before_anything_is_run(
     with pytest.raises(HardwareError, match="65 CPU cores"):
         executor.check([SelectedRun(spec, "") for spec in both], RunContext(store.root, store.root, fresh=False))
     fitting = [SelectedRun(make_spec(), "")]
-    with pytest.raises(HardwareError, match=r"data is not seen, expected seen(.|\n)*must be the same folders"):
-        executor.check(fitting, RunContext(store.root, tmp_path / "nowhere", fresh=False))
+    # Bundled data need no folder: where this machine has none, no other needs one.
+    executor.check(fitting, RunContext(store.root, tmp_path / "nowhere", fresh=False))
+    here = os.getpid()
+
+    def seen_here_only(token: Path, data_root: Path) -> dict[str, str]:
+        return {**ray_worker.probe_machine(token, data_root), "data": "seen" if os.getpid() == here else "not seen"}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("benchsuite.execution.ray_executor.probe_machine", seen_here_only)
+        with pytest.raises(HardwareError, match=r"data is not seen, expected seen(.|\n)*must be the same folders"):
+            executor.check(fitting, RunContext(store.root, store.root, fresh=False))
     executor.check(fitting, RunContext(store.root, store.root, fresh=False))
     assert not [p for p in store.root.iterdir() if p.name.startswith(".looked-for")]
     assert resolve_for_cluster(HardwareSpec(name="auto", device="auto")).device == "cpu"
@@ -309,8 +318,8 @@ def test_the_record_of_a_loss_needs_no_device_and_no_checkpoint(
     record = run.record_lost_run(LostRun("its worker was lost 4 times: gone"))
     assert (record.status, record.hardware.device, record.epochs) == ("crashed", "cuda", ())
     assert run.state.store.find(run.id) == record
-    killed = run.record_lost_run(LostRun("Ray ended it for want of memory", "out_of_memory"))
-    assert (killed.status, killed.reason) == ("out_of_memory", "Ray ended it for want of memory")
+    killed = run.record_lost_run(LostRun("Ray stopped it because memory ran out", "out_of_memory"))
+    assert (killed.status, killed.reason) == ("out_of_memory", "Ray stopped it because memory ran out")
 
 
 class Heard:

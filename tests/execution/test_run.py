@@ -22,7 +22,7 @@ from benchsuite.records.store import RecordStore, read_record
 from benchsuite.registry import hookimpl
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.models.track import RunSpec
-from benchsuite.training.checkpoint import LAYOUT
+from benchsuite.training.checkpoint import LAYOUT, save_checkpoint
 from benchsuite.training.trainer import Trainer
 
 MakeSpec = Callable[..., RunSpec]
@@ -69,6 +69,7 @@ def test_a_record_says_everything_that_happened(make_spec: MakeSpec, make_run: M
     assert [e.epoch for e in record.epochs] == [1, 2, 3, 4]
     assert all(e.train and e.test and e.test.top5_error is not None for e in record.epochs)
     assert all(e.test.top5_error <= e.test.error for e in record.epochs if e.test and e.test.top5_error is not None)
+    assert {(e.train.examples, e.test.examples) for e in record.epochs if e.train and e.test} == {(96, 40)}
     assert {d.epoch for d in record.diagnostics} == {0, 2, 4}
     assert {d.segment for d in record.diagnostics} == {"conv1", "dense2"}
     assert record.network is not None
@@ -129,11 +130,49 @@ def test_a_checkpoint_of_other_code_is_not_continued(
     assert other.execute().resumed == 0
 
 
-def test_a_damaged_checkpoint_costs_time_not_the_run(make_spec: MakeSpec, make_run: MakeRun) -> None:
+def test_a_damaged_checkpoint_is_kept_aside_and_the_record_says_so(
+    make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Catches one flipped bit of a weight that is trained on, and ends as another number or as a divergence."""
+    whole = make_run(make_spec(), fresh=True).execute()
+    assert whole.remarks == ()
+    assert "remarks" not in whole.model_dump(), "a record without remarks keeps its text"
+    monkeypatch.setattr(checkpointing, "CHECKPOINT_EVERY_S", 0.0)
     run = make_run(make_spec())
-    run.checkpoint_path.write_bytes(b"PK\x03\x04 half a file")
+    run._train()
+    damaged = bytearray(run.checkpoint_path.read_bytes())
+    damaged[len(damaged) // 3] ^= 4
+    run.checkpoint_path.write_bytes(damaged)
+    left_over = run.checkpoint_path.with_name(f".{run.checkpoint_path.name}.0123456789abcdef.tmp")
+    left_over.write_bytes(b"of a killed process")
+    record = make_run(make_spec()).execute()
+    assert (record.status, record.resumed) == ("completed", 0)
+    assert numbers(record.model_copy(update={"remarks": ()})) == numbers(whole)
+    assert "its checkpoint was damaged (its checksum does not fit its content)" in record.remarks[0]
+    (aside,) = run.checkpoint_path.parent.iterdir()
+    assert aside.name.endswith(".pt.damaged")
+    assert aside.read_bytes() == damaged
+    assert str(aside) in caplog.text
+
+
+def test_a_checkpoint_without_a_trainer_is_damaged(
+    make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a run that crashes at every attempt by a missing key, until someone deletes its checkpoint."""
+    run = make_run(make_spec())
+    save_checkpoint(run.checkpoint_path, {"result_key": run.key, "stage": "run"})
     record = run.execute()
     assert (record.status, record.resumed) == ("completed", 0)
+    assert "trainer" in record.remarks[0]
+    monkeypatch.setattr(checkpointing, "CHECKPOINT_EVERY_S", 0.0)
+    run = make_run(make_spec(), fresh=True)
+    run._train()
+    saved = torch.load(run.checkpoint_path, weights_only=True)
+    save_checkpoint(run.checkpoint_path, saved | {"trainer": {"network": {}}})
+    crashed = make_run(make_spec()).execute()
+    assert crashed.status == "crashed"
+    assert "run again to begin anew" in crashed.reason
+    assert make_run(make_spec()).execute().status == "completed"
 
 
 @pytest.mark.parametrize("layout", [None, LAYOUT - 1, LAYOUT + 1])
@@ -146,9 +185,9 @@ def test_a_checkpoint_of_another_versions_layout_costs_time_not_the_run(
     run._train()
     saved = torch.load(run.checkpoint_path, weights_only=True)
     del saved["channels_last"]
-    torch.save({**saved, "layout": layout}, run.checkpoint_path)
+    save_checkpoint(run.checkpoint_path, {**saved, "layout": layout})
     record = make_run(make_spec()).execute()
-    assert (record.status, record.resumed) == ("completed", 0)
+    assert (record.status, record.resumed, record.remarks) == ("completed", 0, ())
 
 
 def test_interrupting_writes_a_record_and_running_again_finishes_it(

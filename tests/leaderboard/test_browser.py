@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchsuite.api.study_records import summarize_study
 from benchsuite_leaderboard.site import build_site
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def page(make_record, make_seeds, make_angles, make_experiment, tmp_path_factory) -> Iterator[object]:
+def page(make_record, make_seeds, make_angles, make_study, tmp_path_factory) -> Iterator[object]:
     from selenium import webdriver
 
     hostile = '</script><img src=x onerror="window.broken=1"><script>window.broken=1</script>'
@@ -45,7 +46,7 @@ def page(make_record, make_seeds, make_angles, make_experiment, tmp_path_factory
         make_record("target-prop", 0, status="incompatible", reason="not invertible", curve=[], fingerprint=None),
     ]
     out = tmp_path_factory.mktemp("board") / "site"
-    build_site([*records, make_experiment(title=hostile, command=hostile)], out)
+    build_site([*records, make_study(title=hostile, command=hostile)], out, summarize=summarize_study)
     options = webdriver.ChromeOptions()
     options.binary_location = str(CHROMIUM)
     for switch in (*SWITCHES, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):

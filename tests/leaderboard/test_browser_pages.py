@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from benchsuite.records.audit import ClaimAudit, Observation, RuleAudit, RuleNeeds
+from benchsuite.api.study_records import summarize_study
+from benchsuite.records.audit import Observation, RuleAudit, RuleNeeds, TraitAudit
 from benchsuite_leaderboard.site import build_site
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -45,9 +46,9 @@ pytestmark = pytest.mark.browser
 
 def hostile_audit(environment) -> RuleAudit:
     seen = Observation(network=HOSTILE, where=HOSTILE, value=1.0)
-    claim = ClaimAudit(
-        claim="weight_transport",
-        claimed=False,
+    audited = TraitAudit(
+        trait="weight_transport",
+        declared=False,
         shown=True,
         verdict="contradicted",
         measure=HOSTILE,
@@ -63,11 +64,11 @@ def hostile_audit(environment) -> RuleAudit:
         min_hidden_segments=1,
         learns_feedback=True,
     )
-    return RuleAudit(rule="fa", summary=HOSTILE, needs=needs, environment=environment, claims=(claim,))
+    return RuleAudit(rule="fa", summary=HOSTILE, needs=needs, environment=environment, traits=(audited,))
 
 
 @pytest.fixture(scope="module")
-def site(make_record, make_seeds, make_angles, make_experiment, tmp_path_factory) -> Path:
+def site(make_record, make_seeds, make_angles, make_study, tmp_path_factory) -> Path:
     hostile = {
         "hardware_class": HOSTILE,
         "precision": HOSTILE,
@@ -88,7 +89,8 @@ def site(make_record, make_seeds, make_angles, make_experiment, tmp_path_factory
     records.append(make_record("dfa", 0, track="t1", status="diverged", reason=HOSTILE))
     out = tmp_path_factory.mktemp("board") / "site"
     audits = [hostile_audit(records[0].environment)]
-    build_site([*records, make_experiment(title=HOSTILE, command=HOSTILE)], out, audits=audits, title="A board")
+    studies = [make_study(title=HOSTILE, command=HOSTILE)]
+    build_site([*records, *studies], out, audits=audits, summarize=summarize_study, title="A board")
     KINDS["run"] = f"runs/t1/{records[4].run_id}.html"
     return out
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from benchsuite.records.audit import ClaimAudit, Observation, RuleAudit, RuleNeeds
+from benchsuite.records.audit import (
+    Observation,
+    PrecisionAudit,
+    RuleAudit,
+    RuleNeeds,
+    SegmentPrecision,
+    TraitAudit,
+)
 from benchsuite.records.store import BrokenRecord
 from benchsuite.results.tables import summarize
 from benchsuite_leaderboard.compare import pairs_of
@@ -18,9 +25,9 @@ from ..built_site import pages_of
 def audit_of(make_record):
     def make(rule, verdict="confirmed", source="cd" * 32, text="dense1 at attach"):
         seen = Observation(network="one-hidden", where=text, value=0.25)
-        claim = ClaimAudit(
-            claim="weight_transport",
-            claimed=False,
+        audited = TraitAudit(
+            trait="weight_transport",
+            declared=False,
             shown=verdict != "confirmed",
             verdict=verdict,
             measure=text,
@@ -37,18 +44,41 @@ def audit_of(make_record):
             learns_feedback=False,
         )
         environment = make_record().environment.model_copy(update={"rule_source_hash": source})
-        return RuleAudit(rule=rule, summary=text, needs=needs, environment=environment, claims=(claim,))
+        return RuleAudit(rule=rule, summary=text, needs=needs, environment=environment, traits=(audited,))
 
     return make
 
 
-def test_a_contradicted_claim_is_on_the_rules_page(make_seeds, audit_of):
+def test_a_contradicted_trait_is_on_the_rules_page(make_seeds, audit_of):
     pages = pages_of(make_seeds("fa", [0.1, 0.2]), audits=[audit_of("fa", "contradicted"), audit_of("unrun")])
     assert '<span class="audit-contradicted">contradicted</span>' in pages["rules/fa.html"]
     assert "0.25" in pages["rules/fa.html"]
     assert "contradicted" in pages["rules.html"]
     assert "No record of it here" in pages["rules/unrun.html"]
     assert "vectorized" in pages["rules/unrun.html"]
+
+
+def test_a_rule_that_its_number_format_decides_says_so_on_its_page(make_seeds, audit_of):
+    seen = SegmentPrecision(segment="dense1", relative_difference=0.59, angle_deg=36)
+    found = PrecisionAudit(
+        track="square",
+        tier="quick",
+        seed=0,
+        examples=128,
+        config={"form": "<targets>"},
+        reference_config={},
+        number_format="fp32",
+        threshold=0.1,
+        segments=(seen, seen.model_copy(update={"segment": "dense2", "relative_difference": 0.01})),
+    )
+    near = found.model_copy(update={"track": "other", "segments": found.segments[1:]})
+    refused = found.model_copy(update={"track": "third", "segments": (), "reason": "needs <another> network"})
+    audit = audit_of("fa").model_copy(update={"precision": (found, near, refused)})
+    page = pages_of(make_seeds("fa", [0.1, 0.2]), audits=[audit])["rules/fa.html"]
+    assert "On square, the number format decides the update: 0.59 of its length from float64 (fp32, dense1)" in page
+    assert "On other" not in page
+    assert "not measured: needs &lt;another&gt; network" in page
+    assert "<targets>" not in page
 
 
 def test_a_rule_without_an_audit_says_how_to_make_one(make_seeds):

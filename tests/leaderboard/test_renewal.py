@@ -160,14 +160,14 @@ def test_a_foreign_folder_is_refused_before_anything_is_read(records, tmp_path):
         build_site(records, tmp_path / "thesis")
 
 
-def test_folders_and_records_in_memory_give_the_same_pages(records, make_experiment, tmp_path):
-    (records / "experiments").mkdir()
-    experiment = make_experiment()
-    (records / "experiments" / "a.json").write_text(experiment.model_dump_json(), encoding="utf-8")
+def test_folders_and_records_in_memory_give_the_same_pages(records, make_study, tmp_path):
+    (records / "studies").mkdir()
+    study = make_study()
+    (records / "studies" / "a.json").write_text(study.model_dump_json(), encoding="utf-8")
     build_site(records, tmp_path / "folders")
     in_memory = list(read_folder(records))
-    build_site([experiment, *in_memory], tmp_path / "memory")
-    build_site([records / "one", *in_memory, experiment], tmp_path / "both")
+    build_site([study, *in_memory], tmp_path / "memory")
+    build_site([records / "one", *in_memory, study], tmp_path / "both")
     one, two, three = (site(tmp_path / name) for name in ("folders", "memory", "both"))
     for found in (one, two, three):
         found.pop(".benchsuite-site")  # lists what is remembered too
@@ -232,3 +232,14 @@ def test_a_broken_record_is_listed_once_however_many_there_are(records, tmp_path
     cells = []
     build_site(records, tmp_path / "other", papers=lambda found: cells.append(found) or Papers())
     assert cells == [{("one", "quick"), ("two", "quick")}]
+
+
+def test_what_a_killed_build_left_beside_the_site_is_deleted(records, tmp_path):
+    """Catches half-built pages that pile up in hidden folders, each as large as the site."""
+    left = tmp_path / ".site.abcdefgh.tmp"
+    (left / "tracks").mkdir(parents=True)
+    young = tmp_path / ".site.ijklmnop.tmp"
+    young.mkdir()
+    os.utime(left, (0, 0))
+    build_site(records, tmp_path / "site")
+    assert (left.exists(), young.exists()) == (False, True)

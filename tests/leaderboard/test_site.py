@@ -178,7 +178,7 @@ def test_every_failed_run_shows_with_its_status_and_reason(records, tmp_path):
 def test_energy_has_a_column_where_it_is_known(make_record, tmp_path, joules):
     build_site([make_record("one", 0, 0.1, train_energy_j=joules), make_record("two", 0, 0.1)], tmp_path)
     html = (tmp_path / "tracks" / "digits-fc.html").read_text()
-    assert ("kJ a run" in html) == (joules is not None)
+    assert ("kJ per run" in html) == (joules is not None)
     assert html.count('<td class="n none" data-value="" title="nothing counts">') == (joules is not None)
     assert ('title="the whole GPU, counted by NVML">7.25</td>' in html) == (joules is not None)
     heads, cells = html.count('<th scope="col"'), html.split('<th scope="row"')[1].split("</tr>")[0].count("<td")

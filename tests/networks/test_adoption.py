@@ -105,7 +105,7 @@ def test_backprop_in_an_adopted_module_is_autograd_on_it():
         torch.testing.assert_close(own.grad, their.grad, rtol=1e-12, atol=1e-14, msg=name)
 
 
-def test_the_outline_of_an_adopted_module():
+def test_the_shapes_of_an_adopted_module():
     """Would catch a dependency missed across a gate or a skip, and sizes of another axis than a layer works on."""
     plan = adopt(_odd(), SHAPE).shapes
     assert [s.name for s in plan.segments] == ["stem", "block_depthwise", "block_gate", "mix", "head"]

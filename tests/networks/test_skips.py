@@ -39,12 +39,12 @@ def _spec(layers, **chain):
     return ChainArchitecture.model_validate({"kind": "chain", "name": "asked", "layers": layers, **chain})
 
 
-def _outline(layers, input_shape=(2, 6, 6), **chain):
+def _shapes(layers, input_shape=(2, 6, 6), **chain):
     return shapes_of(_spec(layers, **chain), input_shape, 4)
 
 
 def _network(layers, **given):
-    return build(_outline(layers, **given), Generator().manual_seed(0)).double()
+    return build(_shapes(layers, **given), Generator().manual_seed(0)).double()
 
 
 def _batch():
@@ -180,7 +180,7 @@ def test_shortcuts_in_a_vectorized_network_are_backprop_too():
         ([_conv(), _conv(reads=3)], {}, "layer 2: reads 3 layers back, .* input; that is 2 back"),
         ([{"kind": "max_pool", "size": 2, "reads": 2}], {}, "layer 1: reads 2 layers back"),
         ([_conv(), {"kind": "activation", "activation": "vector_gate"}], {}, "layer 2, activation: vector_gate is for"),
-        ([_conv(), {"kind": "subsample", "channels": 3}], {}, "layer 2, subsample .* 4 channels come in"),
+        ([_conv(), {"kind": "subsample", "channels": 3}], {}, "layer 2, subsample .* 4 input channels"),
         ([{"kind": "dense", "units": 3}, GLOBAL], {}, "layer 2, global_average_pool: needs an image"),
         ([_conv(activation="vector_gate"), RELU], {"form": "vectorized"}, "layer 2, activation: treats components"),
     ],
@@ -188,7 +188,7 @@ def test_shortcuts_in_a_vectorized_network_are_backprop_too():
 def test_impossible_connections_are_refused_with_their_place(layers, chain, message):
     """Would catch a layer that no path connects to the output, which would silently never learn."""
     with pytest.raises(ShapeError, match=message):
-        _outline(layers, **chain)
+        _shapes(layers, **chain)
 
 
 def test_what_is_not_said_is_not_written():
@@ -198,6 +198,6 @@ def test_what_is_not_said_is_not_written():
     assert _spec([_conv(), _conv(reads=2), SUM]).model_dump(mode="json")["layers"][1]["reads"] == 2
 
 
-def test_joints_keep_their_place_in_the_outline():
-    kinds = [node.layer.kind for node in _outline([*BLOCK, GLOBAL]).nodes if isinstance(node, FixedLayerShapes)]
+def test_fixed_layers_keep_their_place_among_the_nodes():
+    kinds = [node.layer.kind for node in _shapes([*BLOCK, GLOBAL]).nodes if isinstance(node, FixedLayerShapes)]
     assert kinds == ["sum", "activation", "global_average_pool"]

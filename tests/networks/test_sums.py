@@ -28,13 +28,13 @@ POOL = {"kind": "max_pool", "size": 2}
 LAYERS = [_conv(), _conv(), SUM, POOL, _conv(), SUM]
 
 
-def _outline(layers=LAYERS, input_shape=(2, 6, 6), classes=4):
+def _shapes(layers=LAYERS, input_shape=(2, 6, 6), classes=4):
     spec = ChainArchitecture.model_validate({"kind": "chain", "name": "asked", "layers": layers})
     return shapes_of(spec, input_shape, classes)
 
 
 def _network(layers=LAYERS, **shape):
-    return build(_outline(layers, **shape), Generator().manual_seed(0)).double()
+    return build(_shapes(layers, **shape), Generator().manual_seed(0)).double()
 
 
 def _batch(input_shape=(2, 6, 6)):
@@ -88,18 +88,18 @@ def test_a_sum_of_three_and_of_the_networks_input():
 
 def test_outline_of_a_residual_network():
     """Would catch a residual network offered to rules that know chains only, and sums counted as work."""
-    plan = _outline()
+    plan = _shapes()
     assert plan.topology == "residual"
-    assert _outline([_conv(), POOL]).topology == "chain"
+    assert _shapes([_conv(), POOL]).topology == "chain"
     assert [node.output_shape for node in plan.nodes][2:6] == [(3, 6, 6), (3, 3, 3), (3, 3, 3), (3, 3, 3)]
     assert plan.sources == ((-1,), (0,), (1, 0), (2,), (3,), (4, 3), (5,), (6,))
     assert plan.parameters == (54 + 3) + (81 + 3) * 2 + (27 * 4 + 4)
-    assert _outline([_conv(), POOL]).sources == ((-1,), (0,), (1,), (2,))
+    assert _shapes([_conv(), POOL]).sources == ((-1,), (0,), (1,), (2,))
 
 
 def test_upstream_follows_every_path():
     """Would catch a segment on the skip left out of what a replaced map changes."""
-    upstream = _outline([_conv(2), {**SUM, "of": [1, 2]}, _conv(2)]).upstream
+    upstream = _shapes([_conv(2), {**SUM, "of": [1, 2]}, _conv(2)]).upstream
     assert upstream == {"conv1": frozenset(), "conv2": {"conv1"}, "readout": {"conv1", "conv2"}}
 
 
@@ -204,7 +204,7 @@ def test_direct_feedback_alignment_cuts_the_skip_path(matrix):
 def test_impossible_sums_are_refused_with_their_shapes(layers, message):
     """Would catch a broadcast between one channel and many, and a term wrapped around to the list's end."""
     with pytest.raises(ShapeError, match=message):
-        _outline(layers)
+        _shapes(layers)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_sums_that_leave_a_layer_unread_or_repeat_one_are_refused(terms, message
 
 def test_estimated_credit_leaves_out_only_segments_that_read_the_data():
     """Would catch the cost of backprop in a residual network worked out as for another one."""
-    plan = _outline([_conv(2), {**SUM, "of": [1, 2]}, _conv(2)])
+    plan = _shapes([_conv(2), {**SUM, "of": [1, 2]}, _conv(2)])
     protocol = ProtocolSpec.model_validate(
         {"epochs": 1, "batch_size": 10, "optimizer": {"kind": "sgd", "learning_rate": 0.1}}
     )

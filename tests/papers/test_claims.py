@@ -173,7 +173,7 @@ def test_on_the_edge_of_a_margin(claims: Claims, direction: str, low: float, hig
 def test_what_was_not_shown_is_told_from_what_was_refuted(claims: Claims) -> None:
     comparison = claims.case(direction="lower").comparison
     assert decide(comparison, -0.1, 0.1)[1] == "the interval is on both sides of the limit"
-    assert decide(comparison, 0.1, 0.2)[1] == "the contrary was measured"
+    assert decide(comparison, 0.1, 0.2)[1] == "the opposite was measured"
 
 
 def test_a_claim_holds_if_each_of_its_comparisons_does() -> None:
@@ -352,8 +352,8 @@ def test_a_hostile_claim_and_record_are_text(claims: Claims, make_record: Any, t
         }
     )
     second = claim.model_copy(update={"name": "b-claim"})
-    laid_out = [ClaimCases(claim, (cases[1],)), ClaimCases(second, (cases[0], Case(later, "quick", None, None)))]
-    build_site(records, tmp_path / "site", papers=Papers(claims=laid_out))
+    expanded = [ClaimCases(claim, (cases[1],)), ClaimCases(second, (cases[0], Case(later, "quick", None, None)))]
+    build_site(records, tmp_path / "site", papers=Papers(claims=expanded))
     for name in ("claims.html", "index.html"):
         page = Page((tmp_path / "site" / name).read_text())
         assert page.tags.count("script") == 2

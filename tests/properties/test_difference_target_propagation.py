@@ -63,7 +63,7 @@ def noise_to_come(rule, tape):
     """Return the noise of the next step, segment by segment in forward order."""
     generator, sd = rule.stream.ahead(tape.logits.device), rule.config.noise_standard_deviation
     return {
-        name: sd * torch.randn(tape.inputs[name].shape, dtype=torch.float64, generator=generator).numpy()
+        name: sd * torch.randn(tape.inputs[name].shape, generator=generator).double().numpy()
         for name in rule.decoders.by_segment
     }
 
@@ -280,7 +280,7 @@ def test_a_decoder_comes_to_undo_its_segment():
 def test_ways_are_kept_where_they_are_asked_for_alone():
     network, batch = a_network([{"kind": "dense", "units": 6}] * 2, (5,)), a_batch((5,))
     tape = record_forward(network, batch)
-    with pytest.raises(ShapeError, match="no way to a segment below was kept"):
+    with pytest.raises(ShapeError, match="link to the segment before was not recorded"):
         tape.pull_back_between("dense2", tape.inputs["dense2"])
     assert not any(values.requires_grad for values in (*tape.inputs.values(), tape.logits))
     kept = record_forward(network, batch, keep_links=True)

@@ -126,7 +126,7 @@ def test_entries_left_out_stay_zero():
     [
         ({"by_map": {"conv": {"scale": "one"}}}, ".by_map.conv", "did you mean 'conv2d'?"),
         ({"by_map": {"dense": {"sale": "one"}}}, ".by_map.dense.sale", "unknown"),
-        ({"scale": "one", "standard_deviation": 2}, "", "standard_deviation and scale say the same thing twice"),
+        ({"scale": "one", "standard_deviation": 2}, "", "standard_deviation and scale mean the same"),
         ({"by_map": {"dense": {"scale": "one", "half_width": "one"}}}, "", "by_map.dense: scale and half_width"),
         ({"distribution": "normal", "half_width": "one"}, "", "a normal distribution has no half_width"),
         ({"by_map": {"dense": {"distribution": "normal"}}, "half_width": "one"}, "", "by_map.dense: a normal"),

@@ -96,7 +96,7 @@ def test_the_mirror_papers_start_is_expressible():
 
 def test_biases_have_no_orthogonal_draw():
     """Would catch torch's own error from deep inside a run."""
-    with pytest.raises(ValueError, match="property of a matrix"):
+    with pytest.raises(ValueError, match="draws matrices only"):
         Initialization(scheme="orthogonal", bias="as_weight")
 
 

@@ -82,7 +82,7 @@ def exact(network: Network, batch: Batch) -> dict[str, Tensor]:
 
 def predicted(gradient: Mapping[str, Tensor], names: tuple[str, ...], generator: Generator) -> dict[str, Tensor]:
     """Return (Σ over segments and units of gradient times noise) times the noise, divided by the batch."""
-    noise = {n: torch.randn(gradient[n].shape, generator=generator, dtype=torch.float64) for n in names}
+    noise = {n: torch.randn(gradient[n].shape, generator=generator).double() for n in names}
     slope = sum((gradient[n] * noise[n]).flatten(1).sum(1) for n in names)
     return {n: torch.einsum("b,b...->b...", slope, noise[n]) / len(slope) for n in names}
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from benchsuite.credit.rule import Batch
 from benchsuite.errors import SingularMapError
 from benchsuite.networks.maps import Dense
+from benchsuite.networks.nonlinearity import leaky_relu
 from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.difference_target_propagation import DifferenceTargetPropagation
 from benchsuite_rules.direct_feedback_alignment import DirectFeedbackAlignment
@@ -47,9 +48,21 @@ def _normalized(norm, scale):
 
 
 # A case is a rule and the γ of the reference, None for target propagation.
+DIFFERENCES = {
+    "target_propagation, differences": (
+        lambda: TargetPropagation(TargetPropagation.Config(form="differences")),
+        None,
+    ),
+    "gait_prop, differences": (lambda: GaitProp(GaitProp.Config(gamma=0.05, form="differences")), _fixed),
+    "normalized, differences": (
+        lambda: NormalizedGaitProp(NormalizedGaitProp.Config(form="differences")),
+        _normalized("l2", "per_sample"),
+    ),
+}
 RULES = {
     "target_propagation": (TargetPropagation, None),
     "gait_prop": (lambda: GaitProp(GaitProp.Config(gamma=0.05)), _fixed),
+    **DIFFERENCES,
     **{
         f"normalized {norm} {scale}": (
             lambda norm=norm, scale=scale: NormalizedGaitProp(NormalizedGaitProp.Config(norm=norm, scale=scale)),
@@ -77,6 +90,49 @@ def test_gradients_are_those_of_the_reference(name, case, criterion):
         size = max(float(np.abs(by_weight).max()), 1e-12)
         for own, reference in ((weight.flatten(1).t(), by_weight), (bias, by_bias)):
             np.testing.assert_allclose(own.numpy(), reference, rtol=1e-5, atol=1e-5 * size, err_msg=segment)
+
+
+@pytest.mark.parametrize("rule", [TargetPropagation, GaitProp, NormalizedGaitProp])
+@deterministic
+@given(case=square_cases(min_hidden_segments=1), size=st.sampled_from([1e-3, 0.3, 1.0]))
+def test_both_forms_agree_where_rounding_does_not_decide(rule, case, size):
+    """Would catch a difference that stops at a kink, or that has the wrong slope beyond it: large steps cross many."""
+    steps = {GaitProp: {"gamma": size}, NormalizedGaitProp: {"eta": size}, TargetPropagation: {}}[rule]
+    network, batch = case.network(), case.batch("squared_error")
+    found = []
+    for form in ("targets", "differences"):
+        one = rule(rule.Config(form=form, **steps))
+        one.attach(network, torch.Generator().manual_seed(0))
+        found.append(one.target_differences(batch))
+    by_targets, by_differences = found
+    for segment, expected in by_targets.items():
+        # What rounding of an activity takes from a difference, through the inverses of random matrices.
+        atol = 1e-9 * max(1.0, float(expected.abs().max()))
+        torch.testing.assert_close(by_differences[segment], expected, rtol=1e-6, atol=atol, msg=segment)
+
+
+@deterministic
+@given(
+    slope=st.sampled_from([0.01, 0.1, 0.5]),
+    output=st.floats(-10, 10).filter(lambda value: value == 0 or abs(value) > 1e-3),
+    ratio=st.floats(-3, 3),
+)
+def test_a_difference_is_that_of_the_inverse_function_across_the_kink(slope, output, ratio):
+    activation = leaky_relu(slope)
+    outputs = torch.tensor([output], dtype=torch.float64)
+    differences = ratio * (outputs if output else torch.ones_like(outputs))
+    expected = activation.invert(outputs) - activation.invert(outputs - differences)
+    torch.testing.assert_close(activation.invert_difference(differences, outputs), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_difference_far_below_the_rounding_of_its_output_keeps_its_digits(dtype):
+    """Would catch an output minus a target anywhere on the way: at 1e-12 of the output, float32 would return zero."""
+    outputs = torch.tensor([1.7, -1.7, 0.3, -0.3], dtype=dtype)
+    differences = torch.tensor([1.3e-12, 1.3e-12, -1.3e-12, -1.3e-12], dtype=dtype)
+    found = leaky_relu(0.1).invert_difference(differences, outputs)
+    expected = differences / torch.tensor([1, 0.1, 1, 0.1], dtype=dtype)
+    torch.testing.assert_close(found, expected, rtol=4 * torch.finfo(dtype).eps, atol=0)
 
 
 def _relative_gaps(rule, case, criterion):

@@ -98,7 +98,7 @@ class VectorCase:
         )
 
 
-def laid_out(values: Any, segment: SegmentShapes, components: int) -> Array:
+def weight_matrix(values: Any, segment: SegmentShapes, components: int) -> Array:
     """Return a weight, or a gradient by one, as the reference has it: (1 or positions, channels, fan_in).
 
     Channels of groups become zeros in a full matrix; where data are read, the expanded input's columns are the banks of
@@ -122,7 +122,7 @@ def laid_out(values: Any, segment: SegmentShapes, components: int) -> Array:
     return by_component.transpose(0, 2, 1, 3).reshape(positions, banks // components, -1)
 
 
-def bias_laid_out(values: Any, segment: SegmentShapes, components: int) -> Array:
+def bias_matrix(values: Any, segment: SegmentShapes, components: int) -> Array:
     """Return a bias, or a gradient by one, as the reference has it: (channels, K, 1 or positions); zeros for none."""
     channels = segment.output_shape[0]
     if values is None:
@@ -167,13 +167,13 @@ def _vector_layer(segment: SegmentShapes, network: Network, components: int, fee
     back = feedback.get(segment.name)
     return VectorLayer(
         segment.name,
-        laid_out(owner.map.weight, segment, components),
-        bias_laid_out(owner.map.bias, segment, components),
+        weight_matrix(owner.map.weight, segment, components),
+        bias_matrix(owner.map.bias, segment, components),
         as_array(gating),
         places,
         segment.output_shape,
         segment.reads_input,
-        None if back is None else laid_out(back, segment, components),
+        None if back is None else weight_matrix(back, segment, components),
     )
 
 
@@ -196,11 +196,11 @@ def assert_vector_gradients(case: VectorCase, network: Network, expected: dict[s
     for segment in case.shapes.segments:
         linear_map, target = network.maps[segment.name], expected[segment.name]
         assert linear_map.weight.grad is not None, f"{segment.name} got no gradient"
-        present = laid_out(torch.ones_like(linear_map.weight), segment, components)
-        found = laid_out(linear_map.weight.grad, segment, components)
+        present = weight_matrix(torch.ones_like(linear_map.weight), segment, components)
+        found = weight_matrix(linear_map.weight.grad, segment, components)
         assert_near(found, target.weights * present, what=f"{segment.name}.weight")
         if linear_map.bias is not None:
-            found = bias_laid_out(linear_map.bias.grad, segment, components)
+            found = bias_matrix(linear_map.bias.grad, segment, components)
             assert_near(found, target.bias, what=f"{segment.name}.bias")
 
 

@@ -12,6 +12,7 @@ from benchsuite.records.keys import run_result_key
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import read_record, record_text
 from benchsuite.specs.hashing import run_id, spec_hash
+from benchsuite.specs.seeds import derive_seeds
 
 COMMITTED = Path(__file__).resolve().parents[2] / "leaderboard" / "records" / "mnist-fc" / "a16edbb9b8733745.json"
 
@@ -31,6 +32,7 @@ def seal() -> Callable[..., RunRecord]:
     def sealed(record: RunRecord, spec: dict[str, Any] | None = None, **changes: Any) -> RunRecord:
         plain = record.model_dump(mode="json")
         plain["spec"] |= spec or {}
+        plain["seeds"] = derive_seeds(plain["spec"]["seed"])
         changed = RunRecord.model_validate({**plain, **changes})
         whole = spec_hash(changed.spec)
         assert changed.data is not None

@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from benchsuite.records.experiment import ExperimentRecord
+from benchsuite.records.checks import inconsistencies
 from benchsuite.records.model import RunRecord
-from benchsuite.specs.hashing import experiment_hash, experiment_id, run_id, spec_hash
+from benchsuite.records.reading import read_study
+from benchsuite.records.study import StudyRecord
+from benchsuite.registry.manager import Registry
+from benchsuite.specs.hashing import run_id, spec_hash, study_hash, study_id
 from benchsuite.specs.models.base import HashedModel
+from benchsuite.studies.checking import result_problems
 
 FOLDER = Path(__file__).resolve().parents[2] / "leaderboard" / "records"
-EXPERIMENTS = sorted((FOLDER / "experiments").rglob("*.json"))
-RECORDS = sorted(set(FOLDER.rglob("*.json")) - set(EXPERIMENTS))
+STUDIES = sorted((FOLDER / "studies").rglob("*.json"))
+RECORDS = sorted(set(FOLDER.rglob("*.json")) - set(STUDIES))
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: f"{path.parent.name}-{path.stem}")
@@ -24,11 +28,13 @@ def test_a_committed_records_run_still_has_its_name(path: Path) -> None:
     assert path.stem == run_id(record.spec) == record.run_id
 
 
-@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
-def test_a_committed_experiment_still_has_its_name(path: Path) -> None:
-    record = ExperimentRecord.model_validate_json(path.read_text(encoding="utf-8"))
-    assert experiment_hash(record.spec) == record.spec_hash
-    assert path.stem == experiment_id(record.spec) == record.experiment_id
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_committed_study_still_has_its_name(path: Path, registry: Registry) -> None:
+    record = read_study(path)
+    assert isinstance(record, StudyRecord)
+    assert study_hash(record.spec) == record.spec_hash
+    assert path.stem == study_id(record.spec) == record.study_id
+    assert (inconsistencies(record, path), result_problems(record, registry)) == ([], [])
 
 
 class Grown(HashedModel):

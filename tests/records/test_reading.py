@@ -113,7 +113,7 @@ def test_an_old_record_is_read_through_its_migration(
     path.write_text(json.dumps(version_0(committed)))
     refused = read_record(path)
     assert isinstance(refused, BrokenRecord)
-    assert "no way is known" in refused.reason
+    assert "no migration is known" in refused.reason
     monkeypatch.setattr(reading, "RUN_STEPS", {0: from_0})
     assert read_record(path) == read_document(path) == committed
 
@@ -131,7 +131,7 @@ def test_a_version_that_is_none_is_told(version: object) -> None:
         migrate({"schema_version": version}, 3, {0: lambda d: d})
 
 
-def test_an_audit_of_version_1_is_read_with_the_later_name_of_its_field() -> None:
+def test_an_audit_of_version_1_is_read_with_the_later_names_of_its_fields() -> None:
     """Catches a rename that makes every committed audit unreadable, or loses what the rule needs."""
     folder = Path(__file__).resolve().parents[2] / "leaderboard" / "audits"
     old = json.loads((folder / "difference_target_propagation.json").read_text(encoding="utf-8"))
@@ -139,3 +139,15 @@ def test_an_audit_of_version_1_is_read_with_the_later_name_of_its_field() -> Non
     audit = read_audit(folder / "difference_target_propagation.json")
     assert isinstance(audit, RuleAudit)
     assert audit.needs.min_hidden_segments == old["needs"]["least_hidden"] == 2
+    renamed = {(each.trait, each.declared, each.verdict) for each in audit.traits}
+    assert renamed == {(each["claim"], each["claimed"], each["verdict"]) for each in old["claims"]}
+    assert len(renamed) == 7
+
+
+def test_an_audit_of_version_2_is_read_with_the_word_trait(tmp_path: Path) -> None:
+    """Catches an audit of the last version that is read without its traits."""
+    folder = Path(__file__).resolve().parents[2] / "leaderboard" / "audits"
+    old = json.loads((folder / "backprop.json").read_text(encoding="utf-8"))
+    needs = old["needs"] | {"min_hidden_segments": old["needs"].pop("least_hidden")}
+    (tmp_path / "backprop.json").write_text(json.dumps(old | {"schema_version": 2, "needs": needs}))
+    assert read_audit(tmp_path / "backprop.json") == read_audit(folder / "backprop.json")

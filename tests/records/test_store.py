@@ -7,13 +7,17 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from benchsuite.errors import StoreError
 from benchsuite.files import write_text_atomically
+from benchsuite.records import running
 from benchsuite.records.running import (
+    LEASE_S,
     RunningElsewhereError,
     alive_run_ids,
     marked_running,
@@ -25,8 +29,8 @@ from benchsuite.records.store import MAX_RECORD_BYTES, SITE_MARKER, BrokenRecord
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "EOF"),
-        (b"{", "EOF"),
+        (b"", "line 1 column 1"),
+        (b"{", "line 1 column 2"),
         (b"[]", "document"),
         (b'{"run_id": 2}', "problems in all"),
         (b'{"schema_version": 2}', "reads up to 1"),
@@ -190,12 +194,64 @@ def test_a_later_process_with_the_same_number_is_not_taken_for_the_dead_one(tmp_
     assert alive_run_ids(tmp_path) == set()
 
 
-def test_a_mark_of_another_host_counts_as_alive(tmp_path: Path) -> None:
-    (tmp_path / "abc.json").write_text(mark(pid=1, host="elsewhere", locked=True))
+@pytest.mark.parametrize("silent_s", [0, 10 * LEASE_S])
+def test_an_older_versions_mark_of_another_host_counts_as_alive(tmp_path: Path, silent_s: float) -> None:
+    """It gave no signs of life, so that only a person can tell; the message names the file to delete."""
+    path = tmp_path / "abc.json"
+    path.write_text(mark(pid=1, host="elsewhere", locked=True))
+    os.utime(path, (time.time() - silent_s,) * 2)
     assert alive_run_ids(tmp_path) == {"abc"}
-    with pytest.raises(RunningElsewhereError), marked_running(tmp_path, "abc"):
+    with pytest.raises(RunningElsewhereError, match=f"delete {path}"), marked_running(tmp_path, "abc"):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["abc.json"]
+
+
+def test_another_hosts_run_is_taken_over_once_its_lease_is_over(tmp_path: Path) -> None:
+    """Catches a pod that was killed and started again under another name, and that waits for itself for ever."""
+    path = tmp_path / "abc.json"
+    path.write_text(mark(pid=1, host="elsewhere", locked=True, token="ab"))
+    os.utime(path, (time.time() - LEASE_S / 2,) * 2)
+    assert alive_run_ids(tmp_path) == {"abc"}
+    said = "process 1 on elsewhere is at run abc.* 90 s ago; taken over after 180 s"
+    with pytest.raises(RunningElsewhereError, match=said), marked_running(tmp_path, "abc"):
+        pass
+    os.utime(path, (time.time() - LEASE_S - 1,) * 2)
+    assert alive_run_ids(tmp_path) == set()
+    with marked_running(tmp_path, "abc"):
+        assert alive_run_ids(tmp_path) == {"abc"}
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_gives_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a lease that ends under a process that is alive, so that two machines make one run."""
+    monkeypatch.setattr(running, "HEARTBEAT_S", 0.005)
+    path = tmp_path / "abc.json"
+    with marked_running(tmp_path, "abc"):
+        os.utime(path, (0, 0))
+        deadline = time.monotonic() + 10
+        while path.stat().st_mtime == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+    assert not [thread for thread in threading.enumerate() if thread.name == "benchsuite-heartbeat"]
+
+
+def test_a_run_that_another_machine_took_over_keeps_its_mark(tmp_path: Path) -> None:
+    """Catches a process that was stopped for an hour, and at its end takes the mark of its successor away."""
+    path = tmp_path / "abc.json"
+    with marked_running(tmp_path, "abc"):
+        path.write_text(mark(host="elsewhere", token="ab"))
+    assert path.exists()
+
+
+def test_marks_of_dead_processes_are_cleared_and_others_stay(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path)
+    store.prepare()
+    (store.running_folder / "dead.json").write_text(mark(pid=dead_pid(), process_started_at=1.0))
+    (store.running_folder / "text.json").write_text("no mark")
+    (store.running_folder / "other.json").write_text(mark(host="elsewhere"))
+    with marked_running(store.running_folder, "abc"):
+        store.prepare()
+        assert {path.name for path in store.running_folder.iterdir()} == {"abc.json", "abc.lock", "other.json"}
 
 
 @pytest.mark.parametrize("content", ["{", mark(pid=-1), mark(pid=10**30)])

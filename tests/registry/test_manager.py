@@ -16,7 +16,7 @@ from benchsuite.errors import PluginError, SpecError
 from benchsuite.execution.events import send_event
 from benchsuite.registry import hookimpl, manager
 from benchsuite.registry.manager import Registry, build_registry
-from benchsuite.registry.sources import rule_source_hash
+from benchsuite.registry.sources import source_hash
 from benchsuite.version import CONTRACT_VERSION
 
 GOOD = """
@@ -73,7 +73,7 @@ def test_a_foreign_rule_is_loaded_as_our_own_are(plugins: Plugins) -> None:
         ("raise BaseException('odd')", "BaseException: odd"),
         (GOOD.replace("return [Mine]", "raise KeyboardInterrupt"), "KeyboardInterrupt"),
         ("def broken(:", "SyntaxError"),
-        (GOOD.replace("BENCHSUITE_CONTRACT = 1", ""), "says no contract version; add BENCHSUITE_CONTRACT = 1"),
+        (GOOD.replace("BENCHSUITE_CONTRACT = 1", ""), "declares no contract version; add BENCHSUITE_CONTRACT = 1"),
         (
             GOOD.replace("BENCHSUITE_CONTRACT = 1", "BENCHSUITE_CONTRACT = 99"),
             f"was written for contract 99, this benchsuite has contract {CONTRACT_VERSION}",
@@ -251,9 +251,9 @@ def test_the_source_hash_follows_the_rules_own_modules(plugins: Plugins, registr
     plugins.add("one", GOOD)
     plugins.add("two", GOOD.replace('"mine"', '"changed"'))
     found = plugins.registry()
-    hashes = {rule_source_hash(found.rule(name)) for name in ("mine", "changed", "backprop", "feedback_alignment")}
+    hashes = {source_hash(found.rule(name)) for name in ("mine", "changed", "backprop", "feedback_alignment")}
     assert len(hashes) == 4
-    assert rule_source_hash(registry.rule("backprop")) == rule_source_hash(found.rule("backprop"))
+    assert source_hash(registry.rule("backprop")) == source_hash(found.rule("backprop"))
 
 
 def test_an_optional_hook_of_a_later_version_is_let_through(plugins: Plugins) -> None:

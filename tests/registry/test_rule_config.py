@@ -9,7 +9,7 @@ import pytest
 from benchsuite.credit import DrawnFeedbackConfig, LearnedFeedbackRule, ReplacedFeedbackRule, TargetConfig, TargetRule
 from benchsuite.credit.rule import ConfigT, Rule, RuleConfig
 from benchsuite.registry.manager import Registry
-from benchsuite.registry.sources import rule_source_hash
+from benchsuite.registry.sources import source_hash
 
 
 class OneConfig(RuleConfig):
@@ -85,6 +85,6 @@ def test_pythons_own_modules_do_not_change_a_rules_source_hash(
     """Catches results that are not found again under another patch version of Python, whose ``typing`` differs."""
     import typing
 
-    before = rule_source_hash(registry.rule("backprop"))
+    before = source_hash(registry.rule("backprop"))
     monkeypatch.setattr(typing, "__file__", __file__)
-    assert rule_source_hash(registry.rule("backprop")) == before
+    assert source_hash(registry.rule("backprop")) == before

@@ -16,7 +16,7 @@ from benchsuite.execution.environment import environment_of
 from benchsuite.records.keys import run_result_key
 from benchsuite.registry import imports, sources
 from benchsuite.registry.manager import Registry, build_registry
-from benchsuite.registry.sources import rule_source_hash, source_hash
+from benchsuite.registry.sources import source_hash
 from benchsuite.specs.models.track import RunSpec
 
 RULE = """
@@ -62,7 +62,7 @@ class Code:
         """Return the hash of the module's rule as another process would find it."""
         for cached in (sources._hash_of, imports.owner_of, imports._distributions_in):
             cached.cache_clear()
-        return rule_source_hash(importlib.import_module(module).Mine)
+        return source_hash(importlib.import_module(module).Mine)
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_a_built_in_rule_depends_on_its_own_module_and_on_the_built_in_rules_tha
     assert names["leaky_direct_feedback_alignment"] == {f"benchsuite_rules.{name}" for name in leaky}
     rule = registry.rule("gevb")
     text = Path(sys.modules[rule.__module__].__file__ or "").read_bytes()
-    assert rule_source_hash(rule) == hashlib.sha256(b"benchsuite_rules.gevb\0" + text + b"\0").hexdigest()
+    assert source_hash(rule) == hashlib.sha256(b"benchsuite_rules.gevb\0" + text + b"\0").hexdigest()
 
 
 def test_a_file_edited_in_the_course_of_a_session_changes_no_key(code: Code) -> None:
@@ -174,7 +174,7 @@ def test_a_file_edited_in_the_course_of_a_session_changes_no_key(code: Code) -> 
     code.write("steady.py", RULE.format(imports=""))
     before = code.hash("steady")
     code.write("steady.py", RULE.format(imports="import math"))
-    assert rule_source_hash(importlib.import_module("steady").Mine) == before
+    assert source_hash(importlib.import_module("steady").Mine) == before
     assert code.hash("steady") != before
 
 

@@ -31,17 +31,17 @@ CHAINS = {
 }
 
 
-def _outline(layers, bias):
+def _shapes(layers, bias):
     defaults = {"bias": bias, "activation": "saturated_linear", "initialization": {"scheme": "xavier_uniform"}}
     spec = {"kind": "chain", "name": "asked", "layers": layers, "defaults": defaults}
     return shapes_of(ChainArchitecture.model_validate(spec), (2, 5, 5), 4)
 
 
 def _network(layers, bias):
-    return build(_outline(layers, bias), Generator().manual_seed(0)).double()
+    return build(_shapes(layers, bias), Generator().manual_seed(0)).double()
 
 
-PAIRS = possible_pairs({layers: _outline(chain, bias=False) for layers, chain in CHAINS.items()})
+PAIRS = possible_pairs({layers: _shapes(chain, bias=False) for layers, chain in CHAINS.items()})
 
 
 @pytest.mark.parametrize(("rule_name", "layers"), PAIRS)

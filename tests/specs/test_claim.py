@@ -22,7 +22,7 @@ OF_ALL = {"update_angle_deg"}
 
 
 @pytest.fixture(scope="module")
-def laid_out() -> list[ClaimCases]:
+def expanded() -> list[ClaimCases]:
     return expand_claims(SpecLibrary([builtin_folder()]), installed_registry(), lambda *_: True)
 
 
@@ -56,10 +56,10 @@ def test_what_the_gait_paper_says_of_imagenet_is_there(library: SpecLibrary) -> 
     }
 
 
-def test_every_claim_asks_for_what_its_tracks_measure(laid_out: list[ClaimCases], registry: Registry) -> None:
+def test_every_claim_asks_for_what_its_tracks_measure(expanded: list[ClaimCases], registry: Registry) -> None:
     """Catches a claim that no record can ever decide: a diagnostic, a segment or an epoch that is never measured."""
     seen = 0
-    for claim in laid_out:
+    for claim in expanded:
         for case in claim.cases:
             for pair in (case.left, case.right):
                 for arm in (pair.main, pair.minus) if pair else ():
@@ -83,8 +83,8 @@ def test_every_claim_asks_for_what_its_tracks_measure(laid_out: list[ClaimCases]
     assert seen > 100
 
 
-def test_claims_of_one_track_share_its_resolved_runs(laid_out: list[ClaimCases]) -> None:
-    arms = {id(p.main): p.main for c in laid_out for case in c.cases for p in (case.left, case.right) if p}
+def test_claims_of_one_track_share_its_resolved_runs(expanded: list[ClaimCases]) -> None:
+    arms = {id(p.main): p.main for c in expanded for case in c.cases for p in (case.left, case.right) if p}
     names = [(a.spec.track, a.spec.tier, a.rule) for a in arms.values() if a.spec]
     assert len(names) == len(set(names))
 
@@ -110,11 +110,14 @@ GOOD = f"{{tracks: [digits-fc], metric: test_error, {SIDE}, direction: lower, te
         (HEAD + GOOD.replace("paired", "one_sample"), "one_sample is for a fixed value"),
         (HEAD + GOOD.replace("right: {rule: readout_only}", "value: 3"), "one_sample is for a fixed value"),
         (HEAD + GOOD.replace("direction", "value: 3, direction"), "give right, a side to compare with, or value"),
-        (HEAD + GOOD.replace("direction", "segments: [a], direction"), "segments and epochs are for diagnostics"),
+        (HEAD + GOOD.replace("direction", "segments: [a], direction"), "leave out segment and epoch"),
         (HEAD + GOOD.replace("tracks: [digits-fc], ", ""), "tracks for both sides"),
         (HEAD + GOOD.replace("direction", "setting: x, direction"), "not both"),
         (HEAD + GOOD.replace("{rule: backprop}", "{rule: backprop, track: digits-fc}"), "own track beside"),
-        (HEAD + GOOD.replace("test_error", COST).replace("{rule: b", "{minus: readout_only, rule: b"), "no minus"),
+        (
+            HEAD + GOOD.replace("test_error", COST).replace("{rule: b", "{minus: readout_only, rule: b"),
+            "leave out value and minus",
+        ),
         (HEAD + GOOD.replace("lower", "less"), "direction"),
         (HEAD + GOOD.replace("lower", "lower, margin: -1"), "margin"),
         ((HEAD + GOOD).replace("source: a paper\n", ""), "needs its source"),

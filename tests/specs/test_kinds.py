@@ -32,7 +32,9 @@ def first_file(kind: Kind) -> Path:
 
 
 def problems_of(path: Path, registry: Registry) -> list[str]:
-    library = SpecLibrary([builtin_folder(), *([path.parents[1]] if path.parent.name in SPEC_KINDS else [])])
+    library = SpecLibrary(
+        [builtin_folder(), *([path.parents[1]] if path.parent.name in SPEC_KINDS else [])], registry.study_specs
+    )
     return [str(problem) for problem in check_file(path, library, registry)]
 
 
@@ -49,7 +51,7 @@ def test_one_file_of_every_kind_of_spec_is_right(kind: Kind, folder: str, tmp_pa
     original = first_file(kind)
     path = tmp_path / original.name
     path.write_bytes(original.read_bytes())
-    assert guess_kind(path, read(path)) == kind
+    assert guess_kind(path, read(path), registry.study_specs) == kind
     assert problems_of(original if folder == "of_its_kind" else path, registry) == []
 
 
@@ -76,6 +78,6 @@ def test_a_file_that_may_be_several_things_is_asked_to_say_more(tmp_path: Path, 
     path = tmp_path / "mine.yaml"
     path.write_text("kind: plugin\n")
     (problem,) = problems_of(path, registry)
-    assert "cannot tell what it specifies" in problem
+    assert "unknown kind of spec" in problem
     path.write_text("kind: plugin\nbuilder: theirs\n")
     assert guess_kind(path, read(path)) == "architectures"

@@ -213,11 +213,11 @@ def test_all_problems_are_shown_at_once_in_file_order(registry: Registry, own_sp
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("extends: mine", "refers to itself: mine → mine"),
-        ("extends: other", "refers to itself"),
+        ("extends: mine", "is based on itself: mine → mine"),
+        ("extends: other", "is based on itself"),
         ("dataset: {extends: nothing}", "no dataset 'nothing'"),
         ("- a\n- b", "expected a mapping"),
-        ("name: another\ndataset: digits", "make them agree"),
+        ("name: another\ndataset: digits", "give both the same name"),
         ("dataset: digits\narchitecture: digits-fc", "protocol: required, missing"),
         ("dataset: 3\narchitecture: digits-fc\nprotocol: {epochs: 1}", "expected a mapping, found 3"),
         (TRACK.replace("feedback_alignment:", "fedback_alignment:"), "did you mean 'feedback_alignment'?"),

@@ -81,7 +81,7 @@ def test_an_override_may_name_any_rule_of_the_suite(registry: Registry, suite: P
     [
         ("tracks: [digits-fc]", ["rules missing", "or cells"]),
         ("title: Nothing", ["tracks and rules missing"]),
-        (CELLS + "rules: [backprop]", ["cells stands instead of tracks and rules"]),
+        (CELLS + "rules: [backprop]", ["give either cells or tracks and rules"]),
         ("cells: []", ["cells"]),
         ("cells: [{tracks: [digits-fc]}]", ["cells.0.rules: required, missing"]),
         ("cells: [{tracks: [digits-fc], rule: [backprop], rules: [backprop]}]", ["did you mean 'rules'?"]),

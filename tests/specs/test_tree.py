@@ -50,7 +50,7 @@ def test_every_value_knows_its_place() -> None:
         ("", "empty"),
         ("# only a comment\n", "empty"),
         ("a: [1, 2", "not valid YAML"),
-        ("a: 1\na: 2", "stands twice"),
+        ("a: 1\na: 2", "is given twice"),
         ("a: !!python/object/apply:os.system [ls]", "not allowed"),
         ("? [1]\n: 2", "must be a word"),
         ("a: *nowhere", "not valid YAML"),

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from benchsuite.registry.manager import Registry
-from benchsuite.specs.models.experiment import LinearDynamics as Spec
 from benchsuite.studies.linear_dynamics.network import (
     LinearDynamics,
     SquaredErrorToTable,
@@ -17,6 +16,7 @@ from benchsuite.studies.linear_dynamics.network import (
     linear_network,
 )
 from benchsuite.studies.linear_dynamics.simulate import arms_of, draw_target, simulate, stream_seeds
+from benchsuite.studies.linear_dynamics.spec import LinearDynamicsSpec as Spec
 from benchsuite_rules.updated_random_feedback import UpdatedRandomFeedback
 
 SMALL = Spec(
@@ -41,14 +41,14 @@ def with_changes(**changes: object) -> Spec:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_error_falls_faster_the_more_feedback_weights_are_updated(registry: Registry, seed: int) -> None:
     """The paper's main claim of its linear case; the order of ε is the only thing that differs between the arms."""
-    ends = [simulate(SMALL, seed, arm, registry).squared_error[-1] for arm in arms_of(SMALL)[:3]]
+    ends = [simulate(SMALL, seed, arm, registry.rules).squared_error[-1] for arm in arms_of(SMALL)[:3]]
     assert ends[0] > 2 * ends[1] > 4 * ends[2]
 
 
 def test_all_rates_start_from_one_target_and_one_feedback(registry: Registry) -> None:
     """Catches a comparison of ε that is one of draws; the first steps show R, since W starts at zero."""
     spec = with_changes(iterations=3, points=3, feedback_rates=(0, 1e-9))
-    still, hardly, exact = (simulate(spec, 5, arm, registry) for arm in arms_of(spec))
+    still, hardly, exact = (simulate(spec, 5, arm, registry.rules) for arm in arms_of(spec))
     assert still.squared_error == pytest.approx(hardly.squared_error, rel=1e-6)
     for one, other in zip(still.correlations, hardly.correlations, strict=True):
         assert one == pytest.approx(other, abs=1e-6)
@@ -62,7 +62,7 @@ def test_seeds_and_streams_share_nothing(registry: Registry) -> None:
     assert len({value for seed in range(3) for value in stream_seeds(seed).values()}) == 12
     spec = with_changes(iterations=5, points=5)
     (arm, *_) = arms_of(spec)
-    errors = {simulate(spec, seed, arm, registry).squared_error for seed in (0, 0, 1)}
+    errors = {simulate(spec, seed, arm, registry.rules).squared_error for seed in (0, 0, 1)}
     assert len(errors) == 2
 
 
@@ -104,7 +104,7 @@ def test_correlations_are_numpys_and_none_where_a_weight_is_still_zero() -> None
 
 
 def test_a_feedback_weight_that_is_not_followed_leaves_no_correlation(registry: Registry) -> None:
-    exact = simulate(with_changes(iterations=2, points=2), 0, arms_of(SMALL)[-1], registry)
+    exact = simulate(with_changes(iterations=2, points=2), 0, arms_of(SMALL)[-1], registry.rules)
     assert (exact.rule, exact.feedback_rate, exact.correlations) == ("backprop", None, ())
 
 
@@ -122,7 +122,7 @@ def test_a_correlation_does_not_depend_on_the_size_of_entries() -> None:
 def test_divergence_is_a_result_cut_where_the_numbers_end(registry: Registry) -> None:
     spec = with_changes(step_size=5.0, iterations=40, points=40)
     for arm in arms_of(spec):
-        ended = simulate(spec, 0, arm, registry)
+        ended = simulate(spec, 0, arm, registry.rules)
         assert ended.status == "diverged"
         assert 0 < len(ended.squared_error) < 40
         assert all(map(math.isfinite, ended.squared_error))
@@ -137,7 +137,7 @@ def test_measuring_more_or_less_often_changes_no_number(registry: Registry) -> N
     assert rarely.measured_iterations == (0, 10, 20, 30, 40)
     assert with_changes(iterations=3, points=100).measured_iterations == (0, 1, 2, 3)
     (arm, *_) = arms_of(often)
-    one, other = simulate(often, 0, arm, registry), simulate(rarely, 0, arm, registry)
+    one, other = simulate(often, 0, arm, registry.rules), simulate(rarely, 0, arm, registry.rules)
     assert one.squared_error[::10] == other.squared_error
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -21,26 +20,28 @@ from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.ranks import SINGLE_PROCESS, Ranks, require_world_size
 from benchsuite.training.seeds import derive_seeds, generator
 
+from ..warm import FORKS, Process, WarmPython
 from .ranks_run_worker import STREAMED
 from .ranks_worker import CASES, spec_of, train
 
 MakeRun = Callable[[RunSpec], Run]
+Torchrun = Callable[..., subprocess.CompletedProcess[str]]
 WORKER = Path(__file__).with_name("ranks_worker.py")
+COLD_TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+"""As users start it; each process of it takes seconds to import torch."""
+TORCHRUN = (str(WORKER.with_name("warm_torchrun.py")),) if FORKS else COLD_TORCHRUN
 
 
-def torchrun(
-    *arguments: str, meanwhile: Callable[[subprocess.Popen[str]], None] = lambda process: None, **environment: str
+def wait_for(
+    process: Process, meanwhile: Callable[[Process], None] = lambda process: None
 ) -> subprocess.CompletedProcess[str]:
-    """Start a script or module in two processes of this machine and wait for them, minutes at most.
+    """Wait for torchrun, minutes at most.
 
     Args:
-        arguments: the script or module and its own.
-        meanwhile: what is done to torchrun while they are at work.
-        environment: variables beside this process's.
+        process: torchrun.
+        meanwhile: what is done to it while its processes are at work.
+
     """
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *arguments]
-    given = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=given)
     try:
         meanwhile(process)
         out, err = process.communicate(timeout=300)
@@ -49,12 +50,23 @@ def torchrun(
             # Which ends the processes that it started; killed, it would leave them to themselves.
             process.terminate()
             process.communicate(timeout=60)
-    return subprocess.CompletedProcess(command, process.returncode, out, err)
+    assert process.returncode is not None
+    return subprocess.CompletedProcess((), process.returncode, out, err)
+
+
+@pytest.fixture(scope="session")
+def torchrun(warm_python: WarmPython) -> Torchrun:
+    """Return a function that runs a script or module in two processes, started by torchrun's agent without imports."""
+
+    def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        return wait_for(warm_python.start(*TORCHRUN, *arguments), **options)
+
+    return run
 
 
 @pytest.fixture(scope="module")
-def by_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder with what two processes came to: runs in ``whole`` and ``streamed``, cases in a file of each."""
+def by_two(tmp_path_factory: pytest.TempPathFactory, torchrun: Torchrun) -> Path:
+    """Return the folder of two processes' results: runs in ``whole`` and ``streamed``, cases in a file each."""
     folder = tmp_path_factory.mktemp("ranks")
     done = torchrun(str(WORKER), str(folder))
     assert done.returncode == 0, done.stderr
@@ -111,7 +123,7 @@ def test_processes_drop_other_units() -> None:
 def test_a_batch_with_fewer_examples_than_processes_is_refused() -> None:
     spec = spec_of("backprop")  # 161 examples in batches of 64: the last has 33
     of_40 = spec.model_copy(update={"hardware": spec.hardware.model_copy(update={"world_size": 40})})
-    with pytest.raises(HardwareError, match="a batch of 33 cannot be shared by 40 processes"):
+    with pytest.raises(HardwareError, match="a batch of 33 cannot be split over 40 processes"):
         require_world_size(of_40, Ranks(0, 40), 161)
     require_world_size(spec, SINGLE_PROCESS, 161)
 
@@ -128,10 +140,12 @@ RUN = ("-m", "benchsuite", "run", "digits-conv", "--tier", "smoke", "--seed", "0
 
 @pytest.fixture(scope="module")
 def made_by_two(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
-    """Return how two processes ended that ran the command, and their store."""
+    """Return how two processes ended that ran the command, started as users start it, and their store."""
     store = tmp_path_factory.mktemp("two") / "store"
     rules = ("--rules", "backprop,kolen_pollack")
-    return torchrun(*RUN, *rules, "--store", str(store), "--tracking-uri", "none"), store
+    command = [sys.executable, *COLD_TORCHRUN, *RUN, *rules, "--store", str(store), "--tracking-uri", "none"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return wait_for(process), store
 
 
 def test_the_command_makes_one_record_a_run_however_many_made_it(
@@ -151,7 +165,7 @@ def test_the_command_makes_one_record_a_run_however_many_made_it(
 
 
 def test_several_processes_find_a_finished_run_again(
-    made_by_two: tuple[subprocess.CompletedProcess[str], Path],
+    made_by_two: tuple[subprocess.CompletedProcess[str], Path], torchrun: Torchrun
 ) -> None:
     done, store = made_by_two
     assert done.returncode == 0, done.stderr
@@ -172,7 +186,7 @@ def only_record(store: Path) -> dict[str, Any]:
     return record
 
 
-def test_processes_that_were_killed_go_on_where_they_were(by_two: Path, tmp_path: Path) -> None:
+def test_processes_that_were_killed_go_on_where_they_were(by_two: Path, tmp_path: Path, torchrun: Torchrun) -> None:
     """Each has a stream of dropout of its own, and all of them have to come back."""
     assert torchrun(str(RUN_WORKER), str(tmp_path / "killed"), "killed").returncode != 0
     assert not list((tmp_path / "killed" / "records").rglob("*.json"))
@@ -202,7 +216,7 @@ def test_two_processes_with_half_of_each_batch_of_files_equal_one_with_all(by_tw
         assert theirs.test.loss == pytest.approx(ours.test.loss, rel=1e-5)
 
 
-def test_a_lost_process_ends_the_run_with_a_record(tmp_path: Path) -> None:
+def test_a_lost_process_ends_the_run_with_a_record(tmp_path: Path, torchrun: Torchrun) -> None:
     """Catches processes that wait for one that is gone until somebody notices."""
     lost = torchrun(str(RUN_WORKER), str(tmp_path), "lost")
     assert lost.returncode != 0
@@ -212,11 +226,11 @@ def test_a_lost_process_ends_the_run_with_a_record(tmp_path: Path) -> None:
     assert len(record["epochs"]) == 2
 
 
-def test_processes_that_are_told_to_stop_leave_a_record_of_an_interruption(tmp_path: Path) -> None:
+def test_processes_that_are_told_to_stop_leave_a_record_of_an_interruption(tmp_path: Path, torchrun: Torchrun) -> None:
     """Catches one that waits for another, which has stopped a step before it and waits for this one."""
     store = tmp_path / "store"
 
-    def stop_when_saved(process: subprocess.Popen[str]) -> None:
+    def stop_when_saved(process: Process) -> None:
         deadline = time.monotonic() + 240
         while not any((store / "checkpoints").glob("*.pt")):
             assert process.poll() is None

@@ -1,4 +1,4 @@
-"""The audit: test the claims in a rule's ``traits`` by experiment on small networks in float64.
+"""The audit: test a rule's ``traits`` on small networks in float64.
 
-One module per experiment. Each changes or counts something that the rule says it does not use, and compares updates.
+One module per test. Each changes or counts something that the rule says it does not use, and compares updates.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from benchsuite.conformance.audit.experiment import Experiment, MakeRule, largest
+from benchsuite.conformance.audit.trait_test import MakeRule, TraitTest, largest
 from benchsuite.conformance.samples import SampleNetwork, Trial, agreement_with_backprop
 from benchsuite.records.audit import Observation
 
@@ -30,16 +30,16 @@ def observe_readout(make_rule: MakeRule, sample: SampleNetwork) -> Observation |
 
 _MEASURE = "norm of the difference between the update and backprop's as a multiple of the latter's"
 
-HIDDEN_UPDATE_IS_BACKPROP = Experiment(
-    claim="hidden_update_is_backprop",
+HIDDEN_UPDATE_IS_BACKPROP = TraitTest(
+    trait="hidden_update_is_backprop",
     measure=f"{_MEASURE}, hidden segments",
     threshold=_ROUNDING,
     above=False,
     weaker=False,
     observe=observe_hidden,
 )
-READOUT_UPDATE_IS_BACKPROP = Experiment(
-    claim="readout_update_is_backprop",
+READOUT_UPDATE_IS_BACKPROP = TraitTest(
+    trait="readout_update_is_backprop",
     measure=f"{_MEASURE}, at the readout",
     threshold=_ROUNDING,
     above=False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
-from benchsuite.conformance.audit.experiment import Experiment, MakeRule, largest
+from benchsuite.conformance.audit.trait_test import MakeRule, TraitTest, largest
 from benchsuite.conformance.samples import SampleNetwork, Trial
 from benchsuite.networks.network import Network
 from benchsuite.records.audit import Observation
@@ -44,8 +44,8 @@ def _copied(network: Network) -> dict[str, Tensor]:
     return {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
 
 
-CHANGES_FORWARD_WEIGHTS = Experiment(
-    claim="changes_forward_weights",
+CHANGES_FORWARD_WEIGHTS = TraitTest(
+    trait="changes_forward_weights",
     measure="largest change that the rule itself makes to a parameter, as a multiple of its norm",
     threshold=0.0,
     above=True,

@@ -1,4 +1,4 @@
-"""Run all experiments on one rule."""
+"""Run the tests of all traits on one rule."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 import torch
 
 from benchsuite.conformance.audit.exactness import HIDDEN_UPDATE_IS_BACKPROP, READOUT_UPDATE_IS_BACKPROP
-from benchsuite.conformance.audit.experiment import Experiment
 from benchsuite.conformance.audit.forward_weights import CHANGES_FORWARD_WEIGHTS
 from benchsuite.conformance.audit.separate_phase import SEPARATE_PHASE
 from benchsuite.conformance.audit.trained_segments import TRAINS_HIDDEN
+from benchsuite.conformance.audit.trait_test import TraitTest
 from benchsuite.conformance.audit.unit_specific_feedback import UNIT_SPECIFIC_FEEDBACK
 from benchsuite.conformance.audit.weight_transport import WEIGHT_TRANSPORT
 from benchsuite.conformance.samples import SAMPLE_NETWORKS, SampleNetwork
@@ -20,7 +20,7 @@ from benchsuite.credit.rule import Rule, RuleTraits
 from benchsuite.records.audit import RuleAudit, RuleNeeds
 from benchsuite.records.model import Environment
 
-EXPERIMENTS: tuple[Experiment, ...] = (
+TRAIT_TESTS: tuple[TraitTest, ...] = (
     WEIGHT_TRANSPORT,
     SEPARATE_PHASE,
     UNIT_SPECIFIC_FEEDBACK,
@@ -34,7 +34,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
 def audit_rule(
     rule: type[Rule], environment: Environment, networks: Sequence[SampleNetwork] = SAMPLE_NETWORKS
 ) -> RuleAudit:
-    """Test every claim of a rule, with its default hyperparameters, by its experiment.
+    """Test every trait of a rule, with its default hyperparameters.
 
     Args:
         rule: the rule.
@@ -44,14 +44,14 @@ def audit_rule(
     """
     config = rule.Config()
     with _one_thread():
-        claims = tuple(experiment.audit(lambda: rule(config), rule.traits, networks) for experiment in EXPERIMENTS)
+        traits = tuple(test.audit(lambda: rule(config), rule.traits, networks) for test in TRAIT_TESTS)
     return RuleAudit(
         rule=rule.name,
         summary=" ".join((inspect.getdoc(rule) or "").partition("\n\n")[0].split()),
         needs=_needs(rule.traits),
         config=config.model_dump(mode="json"),
         environment=environment,
-        claims=claims,
+        traits=traits,
     )
 
 
@@ -63,6 +63,7 @@ def _needs(traits: RuleTraits) -> RuleNeeds:
         topologies=tuple(sorted(traits.topologies)),
         map_kinds=None if traits.map_kinds is None else tuple(sorted(traits.map_kinds)),
         min_hidden_segments=traits.min_hidden_segments,
+        min_precision=traits.min_precision,
         learns_feedback=traits.learns_feedback,
     )
 

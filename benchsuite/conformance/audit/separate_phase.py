@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Generator, Tensor
 
-from benchsuite.conformance.audit.experiment import Experiment, MakeRule, largest
+from benchsuite.conformance.audit.trait_test import MakeRule, TraitTest, largest
 from benchsuite.conformance.samples import SampleNetwork, Trial
 from benchsuite.networks.maps import LinearMap
 from benchsuite.networks.network import Network
@@ -68,8 +68,8 @@ def _counting(name: str, linear_map: LinearMap, calls: Counter[str]) -> object:
     return apply
 
 
-SEPARATE_PHASE = Experiment(
-    claim="separate_phase",
+SEPARATE_PHASE = TraitTest(
+    trait="separate_phase",
     measure="forward applications of a map before training, in a step or after it, beside the one of each step",
     threshold=0.0,
     above=True,

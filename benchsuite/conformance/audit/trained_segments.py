@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from benchsuite.conformance.audit.experiment import Experiment, MakeRule, largest
+from benchsuite.conformance.audit.trait_test import MakeRule, TraitTest, largest
 from benchsuite.conformance.samples import SampleNetwork, Trial
 from benchsuite.records.audit import Observation
 
@@ -20,8 +20,8 @@ def observe(make_rule: MakeRule, sample: SampleNetwork) -> Observation | None:
     return largest(sample, norms)
 
 
-TRAINS_HIDDEN = Experiment(
-    claim="trains_hidden",
+TRAINS_HIDDEN = TraitTest(
+    trait="trains_hidden",
     measure="norm of the longest gradient in a hidden segment",
     threshold=0.0,
     above=True,

@@ -14,7 +14,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from benchsuite.conformance.audit.experiment import Experiment, MakeRule, largest
+from benchsuite.conformance.audit.trait_test import MakeRule, TraitTest, largest
 from benchsuite.conformance.samples import SampleNetwork, Trial
 from benchsuite.diagnostics.observe import assigned_credit, with_components
 from benchsuite.errors import InconclusiveError
@@ -107,8 +107,8 @@ def _is_uniform(patterns: Tensor) -> bool:
     return bool(((patterns - mean).abs() * on <= _ROUNDING).all())
 
 
-UNIT_SPECIFIC_FEEDBACK = Experiment(
-    claim="unit_specific_feedback",
+UNIT_SPECIFIC_FEEDBACK = TraitTest(
+    trait="unit_specific_feedback",
     measure="how far credit tells units of a hidden segment apart by what is fed back: 1 if the error comes in several "
     "patterns, else the share of its one pattern that is neither the same for all units nor fresh noise",
     threshold=0.35,

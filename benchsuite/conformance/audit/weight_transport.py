@@ -16,7 +16,7 @@ import torch
 from torch import Generator, Tensor
 
 from benchsuite.conformance.audit.equal_response_weights import equal_response_weight, equal_response_weights
-from benchsuite.conformance.audit.experiment import Experiment, MakeRule, largest, relative_change
+from benchsuite.conformance.audit.trait_test import MakeRule, TraitTest, largest, relative_change
 from benchsuite.conformance.samples import SampleNetwork, Trial
 from benchsuite.credit.rule import Batch
 from benchsuite.errors import InconclusiveError
@@ -128,8 +128,8 @@ def _copy(state: dict[str, Any]) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in state.items()}
 
 
-WEIGHT_TRANSPORT = Experiment(
-    claim="weight_transport",
+WEIGHT_TRANSPORT = TraitTest(
+    trait="weight_transport",
     measure="largest relative change of an upstream update when one downstream weight is another, all activities and "
     "the output error the same",
     threshold=_ROUNDING,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from inspect import signature
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from benchsuite.conformance.samples.networks import SampleNetwork
@@ -50,15 +52,20 @@ def applies(check: object, suite: Suite, sample: SampleNetwork) -> bool:
     return condition is None or condition(suite, sample)
 
 
-def checks_on_networks(suite: Suite) -> dict[str, Any]:
+def checks_on_networks(suite: Suite) -> Mapping[str, Any]:
     """Return the checks of a conformance class that take a network, including those that do not apply to its rule."""
+    return _checks_among(suite.__mro__)
+
+
+@cache  # asked for by every check of every suite while pytest collects
+def _checks_among(classes: tuple[type, ...]) -> Mapping[str, Any]:
     found = {}
-    for name in sorted({name for base in suite.__mro__ for name in vars(base) if name.startswith("test_")}):
-        definitions = (vars(base)[name] for base in suite.__mro__ if name in vars(base))
+    for name in sorted({name for base in classes for name in vars(base) if name.startswith("test_")}):
+        definitions = (vars(base)[name] for base in classes if name in vars(base))
         check = next((d for d in definitions if d is not NOT_APPLICABLE), None)
         if callable(check) and "sample" in signature(check).parameters:
             found[name] = check
-    return found
+    return MappingProxyType(found)
 
 
 def select_covering_set(suites: Sequence[Suite]) -> None:

@@ -58,7 +58,7 @@ class CreditChecks(ConformanceSettings):
             due - idle <= moved,
             asks=f"{self._trained()} change within a few steps of SGD",
             seen=[f"{n} did not move" for n in sorted(due - idle - moved)],
-            remedy="look at the credit of these segments: it is zero, or lies where the nonlinearity passes nothing",
+            remedy="check the credit of these segments: it is zero, or the nonlinearity's derivative is zero there",
         )
         require(
             moved <= due,
@@ -90,11 +90,11 @@ class CreditChecks(ConformanceSettings):
             seen=f"{result.loss.tolist()} instead of {loss.item()}",
             remedy="return batch.criterion(logits, batch.targets), or the tape's loss",
         )
-        kept = [n for n, t in (("loss", result.loss), ("logits", result.logits)) if t.requires_grad]
+        attached = [n for n, t in (("loss", result.loss), ("logits", result.logits)) if t.requires_grad]
         require(
-            not kept,
-            asks="StepResult has no graph",
-            seen=[f"{n} requires grad" for n in kept],
+            not attached,
+            asks="StepResult has no autograd graph",
+            seen=[f"{n} requires grad" for n in attached],
             remedy="detach() loss and logits: a kept graph holds every activation of the step in memory",
         )
 
@@ -113,7 +113,7 @@ class CreditChecks(ConformanceSettings):
         off = [n for n in first if not torch.allclose(first[n], second[n], rtol=1e-8, atol=1e-12)]
         require(
             not off,
-            asks="gradients are of the mean over the batch: every example twice changes nothing",
+            asks="gradients of the mean loss over the batch: a batch with every example twice gives the same gradients",
             seen=[f"{n} is {_ratio(second[n], first[n]):.3g} times as large" for n in off],
             remedy="divide credit by the batch once; Tape.error and criterion gradients are divided already",
         )
@@ -129,7 +129,7 @@ class CreditChecks(ConformanceSettings):
             not (problems := self._unsound(trial)),
             asks="sound gradients in the weights' own type under network.autocast_dtype=torch.bfloat16",
             seen=problems,
-            remedy="products of your own need `with network.autocast():` or a cast; the mechanisms in "
+            remedy="compute your own matrix products in `with network.autocast():`, or cast; the mechanisms in "
             "benchsuite.credit do this for you",
         )
         seen = cosine(wide.values(), [narrow[n] for n in wide])
@@ -172,7 +172,7 @@ class CreditChecks(ConformanceSettings):
             trial.rule.after_update()
         require(
             not (problems := self._unsound(trial)),
-            asks="the same sound gradients on a GPU",
+            asks="finite gradients of the parameters' shapes and types, also on a GPU",
             seen=problems,
             remedy="keep feedback weights as buffers, so that they move with the rule",
         )
@@ -193,7 +193,7 @@ class CreditChecks(ConformanceSettings):
             elif not gradient.isfinite().all():
                 problems.append(f"{name}: {int((~gradient.isfinite()).sum())} values are not finite")
             elif gradient.requires_grad:
-                problems.append(f"{name} carries a graph")
+                problems.append(f"{name} has an autograd graph")
         return problems
 
 

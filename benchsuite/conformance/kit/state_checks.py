@@ -30,7 +30,7 @@ class StateChecks(ConformanceSettings):
             not off,
             asks="with equal seeds, weights and rule state are equal bit for bit",
             seen=[f"{n} differs" for n in off],
-            remedy="draw from the generator handed to attach and from nothing else; no sets or hashes decide an order",
+            remedy="draw only from the generator given to attach; let no set or hash decide an order",
         )
 
     def test_the_feedback_seed_acts_through_saved_state_alone(self, sample: SampleNetwork) -> None:
@@ -42,14 +42,14 @@ class StateChecks(ConformanceSettings):
         learnt = differing(*weights)
         require(
             bool(drawn) or not learnt,
-            asks="what the feedback seed decides is in rule.state_dict()",
+            asks="everything that depends on the feedback seed is in rule.state_dict()",
             seen=f"another feedback seed changes {', '.join(learnt)}, but not the rule's state {list(states[0])}",
             remedy="self.register_buffer every feedback weight in attach (a plain attribute is lost on resume)",
         )
         used = [n for n in drawn if isinstance(states[0][n], Tensor) and states[0][n].is_floating_point()]
         require(
             bool(learnt) or not used or not trials[0].network.hidden,
-            asks="feedback weights that are drawn have an effect",
+            asks="feedback weights that the rule draws are used",
             seen=f"another feedback seed changes {', '.join(used)}, but no weight of the network",
             remedy="use them in assign_credit, or do not keep them",
         )
@@ -109,7 +109,7 @@ class StateChecks(ConformanceSettings):
             not problems,
             asks="learned_feedback names buffers of the rule, each with a rate above zero",
             seen=problems,
-            remedy="register_buffer the weights in attach and yield the same tensors; leave out those that stay",
+            remedy="register_buffer the weights in attach and yield the same tensors; leave out unchanged ones",
         )
         before = [f.weight.clone() for f in learned]
         trial.train(batches(sample, 4))
@@ -138,7 +138,7 @@ class StateChecks(ConformanceSettings):
             asks="feedback_weights names segments that pass credit on, each with a tensor of its forward weight's "
             "shape and type",
             seen=problems,
-            remedy="give each feedback weight its forward weight's layout; leave out what stands for no weight",
+            remedy="give each feedback weight its forward weight's layout; leave out tensors that replace no weight",
         )
 
     def test_attach_changes_nothing_around_it(self, sample: SampleNetwork) -> None:
@@ -199,7 +199,7 @@ class StateChecks(ConformanceSettings):
         off = differing(plain.state(), measured.state())
         require(
             not off,
-            asks="how often a network is measured makes no difference to its training",
+            asks="evaluating a network more often does not change its training",
             seen=[f"{n} differs" for n in off],
             remedy="keep nothing from one forward pass to the next outside assign_credit",
         )
@@ -213,9 +213,9 @@ class StateChecks(ConformanceSettings):
         moves = bool(differing(before, trial.rule.state_dict()))
         require(
             moves or not self.draws_noise,
-            asks="draws_noise only of a rule whose assign_credit draws from a stream in its saved state",
+            asks="draws_noise=True only for a rule whose assign_credit draws from a random stream in its saved state",
             seen="draws_noise=True, and assign_credit leaves the rule's state as it was",
-            remedy="leave draws_noise False: the check of a batch twice over then runs",
+            remedy="set draws_noise=False; the check that repeats a batch then runs",
         )
         if moves:
             return  # the resume check covers such a rule
@@ -239,6 +239,6 @@ class StateChecks(ConformanceSettings):
             asks=f"{caller} changes nothing outside the rule's own state and .grad",
             seen=[f"{caller} changed {change}" for change in changes],
             remedy="undo it in a `finally`, or do not touch it: weights are the optimizer's, streams and flags the "
-            "harness's; randomness comes from the generator handed to attach. A rule that is defined with a decay or a "
+            "harness's; randomness comes from the generator given to attach. A rule that is defined with a decay or a "
             "mask of the weights says so: traits.changes_forward_weights=True",
         )

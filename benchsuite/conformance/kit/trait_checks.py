@@ -24,7 +24,7 @@ class TraitChecks(ConformanceSettings):
     """Checks on what a rule declares about itself."""
 
     def test_says_what_every_rule_must_say(self) -> None:
-        """Catches a name no file can have, a config that JSON cannot hold, and claims that contradict each other."""
+        """Catches a name no file can have, a config that JSON cannot hold, and traits that contradict each other."""
         rule, traits = self.rule, self.rule.traits
         require(
             re.fullmatch(r"[a-z][a-z0-9_]*", rule.name) is not None,
@@ -42,9 +42,9 @@ class TraitChecks(ConformanceSettings):
         )
         require(
             traits.trains_hidden or not traits.hidden_update_is_backprop,
-            asks="hidden_update_is_backprop only of a rule that trains hidden segments",
+            asks="hidden_update_is_backprop=True only for a rule that trains hidden segments",
             seen="trains_hidden=False with hidden_update_is_backprop=True",
-            remedy="set one of the two otherwise",
+            remedy="change one of the two",
         )
 
     def test_some_sample_network_is_compatible(self) -> None:
@@ -72,12 +72,12 @@ class TraitChecks(ConformanceSettings):
             all(0 <= number < float("inf") for number in numbers.values()),
             asks="credit_work returns a CreditWork of numbers from zero up",
             seen=numbers,
-            remedy="work them out from the shapes's segments: macs, parameters, units",
+            remedy="compute them from the segments of the shapes: macs, parameters, units",
         )
 
     @only_where(lambda suite, sample: suite.rule.traits.trains_hidden and len(sample.shapes.segments) > 1)
-    def test_hidden_updates_are_backprop_exactly_where_claimed(self, sample: SampleNetwork) -> None:
-        """Catches backprop under another name, and a claim of exactness that does not hold."""
+    def test_hidden_updates_are_backprop_exactly_where_declared(self, sample: SampleNetwork) -> None:
+        """Catches backprop under another name, and a declared exactness that does not hold."""
         traits = self.rule.traits
         angles = {name: found for name, found in self._against_backprop(sample).items() if name != "readout"}
         off = [name for name, found in angles.items() if not found.equal]
@@ -86,7 +86,7 @@ class TraitChecks(ConformanceSettings):
                 not off,
                 asks="backprop's gradients in all hidden segments (traits.hidden_update_is_backprop=True)",
                 seen=[f"{name}: cosine {angles[name].cosine:.6f}" for name in off],
-                remedy="set hidden_update_is_backprop=False, or mend the credit",
+                remedy="set hidden_update_is_backprop=False, or correct the credit",
             )
         else:
             require(
@@ -97,21 +97,21 @@ class TraitChecks(ConformanceSettings):
                 "If it is meant to be exact, say hidden_update_is_backprop=True",
             )
 
-    def test_the_readout_update_is_backprop_exactly_where_claimed(self, sample: SampleNetwork) -> None:
+    def test_the_readout_update_is_backprop_exactly_where_declared(self, sample: SampleNetwork) -> None:
         """Catches a scaled or projected output error, in the first step or only in later ones."""
-        claimed = self.rule.traits.readout_update_is_backprop
+        declared = self.rule.traits.readout_update_is_backprop
         for steps in (0, 2):
             found = self._against_backprop(sample, steps)["readout"]
             require(
-                found.equal == claimed,
-                asks=f"a readout update {'equal to' if claimed else 'other than'} backprop's "
-                f"(traits.readout_update_is_backprop={claimed})",
+                found.equal == declared,
+                asks=f"a readout update {'equal to' if declared else 'other than'} backprop's "
+                f"(traits.readout_update_is_backprop={declared})",
                 seen=f"cosine {found.cosine:.9f}, {'equal' if found.equal else 'not equal'} to 1e-10, "
                 f"after {steps} steps",
-                remedy=f"set readout_update_is_backprop={found.equal}, or mend the readout's credit",
+                remedy=f"set readout_update_is_backprop={found.equal}, or correct the readout's credit",
             )
             require(
-                claimed or found.cosine < 1 - 1e-9,
+                declared or found.cosine < 1 - 1e-9,
                 asks="a readout update that is not backprop's has another direction",
                 seen=f"cosine {found.cosine:.12f} and norms apart by {found.deviation:.3g} times backprop's",
                 remedy="is the readout's gradient added twice, or not divided by the batch? The learning rate is the "
@@ -140,9 +140,9 @@ class TraitChecks(ConformanceSettings):
         contradicted += [n for n in reported if n == "readout" and traits.readout_update_is_backprop]
         require(
             not contradicted,
-            asks="taken_over names no segment whose update is claimed to be backprop's",
+            asks="taken_over names no segment whose update is declared to be backprop's",
             seen=contradicted,
-            remedy="leave them out of taken_over, or change the claim in traits",
+            remedy="leave them out of taken_over, or change traits",
         )
 
     def test_says_whether_its_feedback_learns(self, sample: SampleNetwork) -> None:

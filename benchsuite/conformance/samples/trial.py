@@ -107,7 +107,7 @@ class Trial:
         return {n: p.grad.clone() for n, p in self.network.named_parameters() if p.grad is not None}
 
     def backprop_gradients(self, batch: Batch) -> dict[str, Tensor]:
-        """Return autograd's own gradients, by parameter name: the oracle for every claim about backprop."""
+        """Return autograd's own gradients, by parameter name: the oracle for everything about backprop."""
         names, parameters = zip(*self.network.named_parameters(), strict=True)
         loss = batch.criterion(self.network(batch.inputs), batch.targets)
         return dict(zip(names, torch.autograd.grad(loss, parameters), strict=True))

@@ -54,12 +54,12 @@ class _Source:
                 members = set(archive.namelist())
             self.missing = [name for name in NAMES if f"{name}.npy" not in members]
 
-    def place(self, name: str) -> str:
+    def location(self, name: str) -> str:
         return str(self.path / f"{name}.npy") if self.path.is_dir() else f"{self.path}: {name}"
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
-        with _damage_as_data_error(self.place(name)):
+        with _damage_as_data_error(self.location(name)):
             if self.path.is_dir():
                 with (self.path / f"{name}.npy").open("rb") as stream:
                     yield stream
@@ -69,11 +69,11 @@ class _Source:
 
 
 @contextmanager
-def _damage_as_data_error(place: object) -> Iterator[None]:
+def _damage_as_data_error(location: object) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        raise DataError(f"{place}: cannot be read ({one_line(error)}); save it again with numpy.savez") from error
+        raise DataError(f"{location}: cannot be read ({one_line(error)}); save it again with numpy.savez") from error
 
 
 def read_arrays(spec: ArraysDataset, data_root: Path) -> DecodedDataset:
@@ -100,16 +100,16 @@ def read_arrays(spec: ArraysDataset, data_root: Path) -> DecodedDataset:
         raise DataError(f"{path}: {', '.join(source.missing)} missing; it must hold {', '.join(NAMES)}")
     headers = {name: _read_header(source, name) for name in NAMES}
     for split in ("train", "test"):
-        _check_inputs(headers[f"x_{split}"], source.place(f"x_{split}"))
-        _check_targets(headers[f"y_{split}"], source.place(f"y_{split}"))
+        _check_inputs(headers[f"x_{split}"], source.location(f"x_{split}"))
+        _check_targets(headers[f"y_{split}"], source.location(f"y_{split}"))
     require_memory(sum(header.bytes for header in headers.values()), path)
     arrays = {name: _read_values(source, name) for name in NAMES}
     classes = spec.classes or _count_classes(arrays, path)
     return DecodedDataset(
         train_inputs=_to_inputs(arrays["x_train"]),
-        train_targets=_to_targets(arrays["y_train"], classes, source.place("y_train")),
+        train_targets=_to_targets(arrays["y_train"], classes, source.location("y_train")),
         test_inputs=_to_inputs(arrays["x_test"]),
-        test_targets=_to_targets(arrays["y_test"], classes, source.place("y_test")),
+        test_targets=_to_targets(arrays["y_test"], classes, source.location("y_test")),
         classes=classes,
     )
 
@@ -125,41 +125,41 @@ def _read_header(source: _Source, name: str) -> _Header:
             raise ValueError(f"version {version[0]}.{version[1]} of the format, expected 1.0 or 2.0")
     if dtype.hasobject:
         raise DataError(
-            f"{source.place(name)}: holds pickled Python objects, which could run code and are never loaded; "
+            f"{source.location(name)}: holds pickled Python objects, which could run code and are never loaded; "
             "save it as an array of numbers"
         )
     return _Header(shape, dtype)
 
 
-def _check_inputs(header: _Header, place: str) -> None:
+def _check_inputs(header: _Header, location: str) -> None:
     dtype, shape = header.dtype, header.shape
     if dtype != np.uint8 and dtype.kind != "f":
         raise DataError(
-            f"{place}: is {dtype}, expected uint8 (0 to 255) or floats; "
+            f"{location}: is {dtype}, expected uint8 (0 to 255) or floats; "
             "convert it with .astype(numpy.uint8) or .astype(numpy.float32)"
         )
     if len(shape) not in (2, 3, 4):
         raise DataError(
-            f"{place}: has shape {shape}, expected (examples, channels, height, width), (examples, height, width) "
+            f"{location}: has shape {shape}, expected (examples, channels, height, width), (examples, height, width) "
             "or (examples, features)"
         )
     if 0 in shape:
-        raise DataError(f"{place}: is empty (shape {shape}); it needs at least one example of at least one value")
+        raise DataError(f"{location}: is empty (shape {shape}); it needs at least one example of at least one value")
     if len(shape) == 4 and shape[3] in (1, 3, 4) and shape[1] > 4 and shape[2] > 4:
         raise DataError(
-            f"{place}: has shape {shape}, which looks like channels last; expected (examples, channels, height, "
+            f"{location}: has shape {shape}, which looks like channels last; expected (examples, channels, height, "
             "width): save it after .transpose(0, 3, 1, 2)"
         )
 
 
-def _check_targets(header: _Header, place: str) -> None:
+def _check_targets(header: _Header, location: str) -> None:
     if header.dtype.kind not in "iu":
-        raise DataError(f"{place}: is {header.dtype}, expected integers (the class of each example, from 0)")
+        raise DataError(f"{location}: is {header.dtype}, expected integers (the class of each example, from 0)")
     if len(header.shape) != 1:
         hint = "; take .argmax(1) of one-hot labels" if len(header.shape) == 2 and header.shape[1] > 1 else ""
-        raise DataError(f"{place}: has shape {header.shape}, expected (examples,){hint or '; flatten it'}")
+        raise DataError(f"{location}: has shape {header.shape}, expected (examples,){hint or '; flatten it'}")
     if header.shape[0] == 0:
-        raise DataError(f"{place}: is empty; it needs one label per example")
+        raise DataError(f"{location}: is empty; it needs one label per example")
 
 
 def _read_values(source: _Source, name: str) -> NDArray[Any]:
@@ -186,10 +186,10 @@ def _to_inputs(values: NDArray[Any]) -> Tensor:
     return torch.from_numpy(images)
 
 
-def _to_targets(values: NDArray[Any], classes: int, place: str) -> Tensor:
+def _to_targets(values: NDArray[Any], classes: int, location: str) -> Tensor:
     # Checked before the conversion, which would turn a label of 2**63 into a negative one.
     if values.dtype.kind == "u" and int(values.max()) >= 2**63:
-        raise DataError(f"{place}: has label {int(values.max())}, expected 0 to {classes - 1}")
+        raise DataError(f"{location}: has label {int(values.max())}, expected 0 to {classes - 1}")
     targets = torch.from_numpy(values.astype(np.int64, order="C", copy=False))
-    check_labels(targets, classes, place)
+    check_labels(targets, classes, location)
     return targets

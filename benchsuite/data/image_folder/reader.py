@@ -15,16 +15,14 @@ from PIL import Image
 from torch import Tensor
 
 from benchsuite.data.checks import SPLITS, one_line, require_memory
+from benchsuite.data.images.image_bytes import require_sane_size
+from benchsuite.data.plain_files import fault_of, leaves, named_and_counted
 from benchsuite.data.roots import ANOTHER_ROOT, resolve_in_root
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import DataError
 from benchsuite.specs.models.dataset import ImageFolderDataset
 
-MAX_PIXELS = 100_000_000
-"""Largest image size; a file with a larger size in its header is refused before it is decoded."""
-
 _LEFT_BY_FILE_BROWSERS = frozenset({"thumbs.db", "desktop.ini"})
-_NAMED_IN_A_MESSAGE = 5
 
 # Modes with 16-bit grey levels; Pillow's conversion to 8 bits clips them at 255 instead of scaling.
 _SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
@@ -58,9 +56,9 @@ def read_image_folder(spec: ImageFolderDataset, data_root: Path) -> DecodedDatas
     values_an_image = spec.channels * spec.height * spec.width
     require_memory(sum(len(examples) for examples in listed.values()) * values_an_image, root)
     return DecodedDataset(
-        train_inputs=_decode_all([path for path, _ in listed["train"]], spec),
+        train_inputs=_decode_all([path for path, _ in listed["train"]], spec, root),
         train_targets=torch.tensor([label for _, label in listed["train"]], dtype=torch.int64),
-        test_inputs=_decode_all([path for path, _ in listed["test"]], spec),
+        test_inputs=_decode_all([path for path, _ in listed["test"]], spec, root),
         test_targets=torch.tensor([label for _, label in listed["test"]], dtype=torch.int64),
         classes=len(classes["train"]),
     )
@@ -81,7 +79,7 @@ def _list_classes(folder: Path) -> list[str]:
     if strays:
         raise DataError(f"{folder}: found the file {strays[0]}, expected one folder per class; move it into its class")
     if len(entries) < 2:
-        raise DataError(f"{folder}: found {len(entries)} classes, expected at least 2 folders, one a class")
+        raise DataError(f"{folder}: found {len(entries)} classes, expected at least 2 folders, one per class")
     return [p.name for p in entries]
 
 
@@ -100,15 +98,16 @@ def _list_examples(folder: Path, classes: Sequence[str]) -> list[tuple[Path, int
         if not files:
             raise DataError(f"{folder / name}: is empty; put this class's images there")
         by_class.append([(file, label) for file in files])
-    return [example for turn in zip_longest(*by_class) for example in turn if example is not None]
+    return [example for group in zip_longest(*by_class) for example in group if example is not None]
 
 
-def _decode_all(paths: Sequence[Path], spec: ImageFolderDataset) -> Tensor:
+def _decode_all(paths: Sequence[Path], spec: ImageFolderDataset, root: Path) -> Tensor:
+    inside = os.path.realpath(root)
     images = np.empty((len(paths), spec.channels, spec.height, spec.width), dtype=np.uint8)
 
     def decode_into(index: int) -> str | None:
         try:
-            images[index] = _decode(paths[index], spec)
+            images[index] = _decode(paths[index], spec, inside)
         except Exception as error:  # a damaged file makes a codec raise anything
             return f"{paths[index]} ({one_line(error)})"
         return None
@@ -117,18 +116,19 @@ def _decode_all(paths: Sequence[Path], spec: ImageFolderDataset) -> Tensor:
     with ThreadPoolExecutor(max_workers=min(16, os.cpu_count() or 1)) as pool:
         failures = [failure for failure in pool.map(decode_into, range(len(paths))) if failure]
     if failures:
-        count = "1 file cannot" if len(failures) == 1 else f"{len(failures)} files cannot"
-        named = ", ".join(failures[:_NAMED_IN_A_MESSAGE]) + (", …" if len(failures) > _NAMED_IN_A_MESSAGE else "")
-        raise DataError(f"{count} be decoded as an image: {named}; replace or remove what is named")
+        raise DataError(named_and_counted(failures, "replace or remove what is named"))
     return torch.from_numpy(images)
 
 
-def _decode(path: Path, spec: ImageFolderDataset) -> NDArray[np.uint8]:
+def _decode(path: Path, spec: ImageFolderDataset, root: str) -> NDArray[np.uint8]:
     if path.is_dir():
         raise IsADirectoryError("a folder; images lie directly in their class's folder")
+    if fault := fault_of(path.stat()):
+        raise ValueError(fault)
+    if path.is_symlink() and leaves(str(path), root) and leaves(str(path), os.path.realpath(path.parent)):
+        raise ValueError(f"a link that leaves {root}")
     with Image.open(path) as opened:
-        if opened.width * opened.height > MAX_PIXELS:
-            raise ValueError(f"{opened.width} x {opened.height} pixels, at most {MAX_PIXELS:,} in all are decoded")
+        require_sane_size(opened)
         image: Image.Image = opened
         if image.mode in _SIXTEEN_BIT_MODES:
             levels = np.asarray(image).astype(np.uint32)

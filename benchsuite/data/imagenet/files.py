@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchsuite.data.plain_files import fault_of, leaves, named_and_counted
 from benchsuite.data.roots import ANOTHER_ROOT
 from benchsuite.data.wording import one_line
 from benchsuite.errors import DataError
@@ -101,18 +102,42 @@ def list_imagenet(root: Path) -> ImagenetListing:
             )
     wnids = tuple(sorted(entry.name for entry in os.scandir(root / "train") if entry.is_dir()))
     if len(wnids) < 2:
-        raise DataError(f"{root / 'train'}: found {len(wnids)} classes, expected at least 2 folders, one a class")
-    train = _in_class_folders(root, "train", wnids)
+        raise DataError(f"{root / 'train'}: found {len(wnids)} classes, expected at least 2 folders, one per class")
     has_folders = any(entry.is_dir() for entry in os.scandir(root / "val"))
+    _require_images(root, [*(f"train/{wnid}" for wnid in wnids), *_folders_of_val(wnids, has_folders)])
+    train = _in_class_folders(root, "train", wnids)
     test = _in_class_folders(root, "val", wnids) if has_folders else _in_one_folder(root, wnids)
     return ImagenetListing(root, wnids, train, test)
+
+
+def _folders_of_val(wnids: Sequence[str], has_folders: bool) -> list[str]:
+    return [f"val/{wnid}" for wnid in wnids] if has_folders else ["val"]
+
+
+def _require_images(root: Path, folders: Sequence[str]) -> None:
+    """Raise DataError, which names and counts them, if entries named as images are no plain, filled files."""
+    faults = []
+    for name in folders:
+        folder = root / name
+        inside = os.path.realpath(root), os.path.realpath(folder)
+        for entry in _entries(folder):
+            try:
+                fault = fault_of(entry.stat())
+            except OSError as error:
+                fault = error.strerror or type(error).__name__
+            if not fault and entry.is_symlink() and all(leaves(entry.path, place) for place in inside):
+                fault = f"a link that leaves {root}"
+            if fault:
+                faults.append(f"{entry.path} ({fault})")
+    if faults:
+        raise DataError(named_and_counted(sorted(faults), "replace or remove what is named"))
 
 
 def _in_class_folders(root: Path, part: str, wnids: Sequence[str]) -> ListedImages:
     strangers = {e.name for e in os.scandir(root / part) if e.is_dir()} - set(wnids)
     if strangers:
         raise DataError(
-            f"{root / part}: class '{min(strangers)}' is not one of train's {len(wnids)}; both need the same"
+            f"{root / part}: class '{min(strangers)}' is not one of train's {len(wnids)}; both need the same classes"
         )
     by_class = []
     for label, wnid in enumerate(wnids):
@@ -120,7 +145,7 @@ def _in_class_folders(root: Path, part: str, wnids: Sequence[str]) -> ListedImag
         if not found:
             raise DataError(f"{root / part / wnid}: holds no images; put this class's there")
         by_class.append([(f"{part}/{wnid}/{name}", label, size) for name, size in found])
-    return _listed([image for turn in zip_longest(*by_class) for image in turn if image is not None])
+    return _listed([image for group in zip_longest(*by_class) for image in group if image is not None])
 
 
 def _in_one_folder(root: Path, wnids: Sequence[str]) -> ListedImages:
@@ -131,7 +156,7 @@ def _in_one_folder(root: Path, wnids: Sequence[str]) -> ListedImages:
     truth = _truth(root, [name for name, _ in found])
     missing = [name for name, _ in found if name not in truth]
     if missing:
-        raise DataError(f"{root / 'val' / missing[0]}: nothing says which class it has ({len(missing)} such images)")
+        raise DataError(f"{root / 'val' / missing[0]}: no label is given for it ({len(missing)} such images)")
     strangers = sorted({truth[name] for name, _ in found} - set(numbers))
     if strangers:
         raise DataError(f"{root / 'val'}: class '{strangers[0]}' is not one of train's {len(wnids)}")
@@ -140,14 +165,18 @@ def _in_one_folder(root: Path, wnids: Sequence[str]) -> ListedImages:
 
 def _images(folder: Path) -> list[tuple[str, int]]:
     """Return (name, size) of a folder's images, in the order of names."""
+    return sorted((entry.name, entry.stat().st_size) for entry in _entries(folder))
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """Return a folder's entries that are named as images; none if there is no such folder."""
     try:
         with os.scandir(folder) as entries:
-            found = [(e.name, e.stat().st_size) for e in entries if e.name.lower().endswith(SUFFIXES)]
+            return [entry for entry in entries if entry.name.lower().endswith(SUFFIXES)]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise DataError(f"{folder}: cannot be listed ({one_line(error)}); it must be a readable folder") from error
-    return sorted(found)
 
 
 def _listed(images: Sequence[tuple[str, int, int]]) -> ListedImages:
@@ -160,20 +189,63 @@ def _truth(root: Path, names: Sequence[str]) -> Mapping[str, str]:
     """Return the wnid of each image of a flat ``val``, from Kaggle's file or the development kit."""
     solution = _find(root, SOLUTION)
     if solution is not None:
-        with solution.open(newline="", encoding="utf-8") as stream:
-            classes = {row["ImageId"]: row["PredictionString"].split()[0] for row in csv.DictReader(stream)}
+        classes = _solution(solution)
         return {name: classes[Path(name).stem] for name in names if Path(name).stem in classes}
     truth, meta = _find(root, TRUTH), _find(root, META)
     if truth is None or meta is None:
         raise DataError(
-            f"{root / 'val'}: holds images in no class folders, and there is neither the development kit ({TRUTH} and "
-            f"{META}) nor {SOLUTION} in or under {root}; add one, or sort the images into folders"
+            f"{root / 'val'}: holds images outside class folders, but there is neither the development kit "
+            f"({TRUTH} and {META}) nor {SOLUTION} in or under {root}; add one, or sort the images into folders"
         )
-    ids = [int(line) for line in truth.read_text(encoding="ascii").split()]
+    ids = _ids(truth)
     if len(ids) != len(names):
-        raise DataError(f"{truth}: has {len(ids)} lines for {len(names)} images; both must be whole")
+        raise DataError(f"{truth}: has {len(ids)} lines for {len(names)} images; both must be complete")
     wnids = _wnids_by_id(meta)
     return {name: wnids[number] for name, number in zip(names, ids, strict=True) if number in wnids}
+
+
+def _solution(path: Path) -> dict[str, str]:
+    """Return the wnid of each image in Kaggle's file; raises DataError, with the place, if it is another file."""
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = csv.DictReader(stream)
+            missing = {"ImageId", "PredictionString"} - set(rows.fieldnames or ())
+            if missing:
+                found = ", ".join(rows.fieldnames or ()) or "none"
+                raise DataError(
+                    f"{path}: has no column {' or '.join(sorted(missing))} (columns: {found[:200]}); "
+                    "put Kaggle's own file there"
+                )
+            classes: dict[str, str] = {}
+            empty = []
+            for row in rows:
+                words = (row["PredictionString"] or "").split()
+                if words and row["ImageId"]:
+                    classes[row["ImageId"]] = words[0]
+                else:
+                    empty.append(rows.line_num)
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as Kaggle's ({one_line(error)}); put its own file there") from error
+    if empty:
+        lines = "1 line has" if len(empty) == 1 else f"{len(empty)} lines have"
+        raise DataError(f"{path}: {lines} no image or no class, the first is line {empty[0]}; put Kaggle's file there")
+    return classes
+
+
+def _ids(path: Path) -> list[int]:
+    """Return the numbers of the classes in the development kit's file, one per image."""
+    try:
+        lines = path.read_text(encoding="ascii").split()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as the development kit's ({one_line(error)})") from error
+    strange = [(place, line) for place, line in enumerate(lines, start=1) if not line.isdecimal()]
+    if strange:
+        place, line = strange[0]
+        raise DataError(
+            f"{path}: entry {place} is '{line[:40]}', expected the number of a class ({len(strange)} such entries); "
+            "put the development kit's own file there"
+        )
+    return [int(line) for line in lines]
 
 
 def _wnids_by_id(meta: Path) -> dict[int, str]:

@@ -31,11 +31,11 @@ def _look(spec: ImagenetDataset, access: Access) -> Availability:
     root = resolve_in_root(spec.path, access.data_root)
     if spec.stored_side is None:
         found = look_for_folders(root, ("train", "val"))
-        return found if found.found else Availability(False, f"{found.detail}; ILSVRC-2012 is yours to put there")
+        return found if found.found else Availability(False, f"{found.detail}; obtain ILSVRC-2012 and put it there")
     folder = root.with_name(f"{root.name}-{spec.stored_side}")
     if (folder / "prepared.json").is_file():
         return Availability(True, str(folder))
-    return Availability(False, f"{folder}: not there, or not finished; `benchsuite data prepare imagenet` makes it")
+    return Availability(False, f"{folder}: missing or not finished; run `benchsuite data prepare imagenet`")
 
 
 def _size(spec: ImagenetDataset, _access: Access) -> DatasetSize:

@@ -45,7 +45,7 @@ def make_sample(spec: GeneratedImages, data_root: Path) -> Path:
                 _write(spec, part)
                 part.replace(folder)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be made ({one_line(error)}); see that there is room to write") from error
+        raise DataError(f"{folder}: cannot be made ({one_line(error)}); check free space and permissions") from error
     return folder
 
 

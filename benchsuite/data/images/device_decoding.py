@@ -73,7 +73,7 @@ def decode_on_device(
         drawn: one random number per image.
         view: the crop and augmentation of each image.
         device: device of the result.
-        name: returns the name of an image in messages, by its place in the batch.
+        name: returns the name of an image in messages, by its index in the batch.
         decoder: decoder on the device.
 
     Returns:
@@ -83,13 +83,13 @@ def decode_on_device(
         DataError: if the host cannot decode an image either; it names the image.
     """
     # NVIDIA's library reads one or three channels; ImageNet has only a few dozen CMYK and PNG files.
-    own = [place for place, content in enumerate(contents) if jpeg_channels(content.numpy().data) in (1, 3)]
-    decoded = _decoded([contents[place] for place in own], device, decoder)
+    own = [index for index, content in enumerate(contents) if jpeg_channels(content.numpy().data) in (1, 3)]
+    decoded = _decoded([contents[index] for index in own], device, decoder)
     images = {} if decoded is None else dict(zip(own, decoded, strict=True))
     seen = []
-    for place, content in enumerate(contents):
-        image = images[place] if place in images else _on_host(content, name, place)
-        seen.append(view(image, drawn[place]).to(device))
+    for index, content in enumerate(contents):
+        image = images[index] if index in images else _on_host(content, name, index)
+        seen.append(view(image, drawn[index]).to(device))
     return torch.stack(seen)
 
 
@@ -103,13 +103,13 @@ def _decoded(contents: list[Tensor], device: torch.device, decoder: DeviceDecode
         return None
 
 
-def _on_host(content: Tensor, name: Callable[[int], str], place: int) -> Image.Image:
+def _on_host(content: Tensor, name: Callable[[int], str], index: int) -> Image.Image:
     try:
         return decode(content.numpy().tobytes())
     except Exception as error:  # a damaged file makes a codec raise anything
-        raise DataError(undecodable(name(place), error)) from None
+        raise DataError(undecodable(name(index), one_line(error))) from None
 
 
-def undecodable(name: str, error: BaseException) -> str:
+def undecodable(name: str, reason: str) -> str:
     """Return the message for an image that no decoder can read."""
-    return f"{name}: cannot be decoded ({one_line(error)}); replace it"
+    return f"{name}: cannot be decoded ({reason}); `benchsuite data verify` lists all such files; replace it"

@@ -6,6 +6,9 @@ import io
 
 from PIL import Image
 
+MAX_PIXELS = 100_000_000
+"""Largest image size; a file with a larger size in its header is refused before it is decoded."""
+
 _JPEG_START = b"\xff\xd8"
 # Frame headers of JPEG; C4, C8 and CC are other segments.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -16,9 +19,17 @@ def decode(content: bytes) -> Image.Image:
 
     Raises:
         OSError: if it is not an image or is damaged.
+        ValueError: if it has more than ``MAX_PIXELS``.
     """
     with Image.open(io.BytesIO(content)) as opened:
+        require_sane_size(opened)
         return opened.convert("RGB")
+
+
+def require_sane_size(opened: Image.Image) -> None:
+    """Raise ValueError for an image that is too large to decode; only its header has been read so far."""
+    if opened.width * opened.height > MAX_PIXELS:
+        raise ValueError(f"{opened.width} x {opened.height} pixels, at most {MAX_PIXELS:,} in all are decoded")
 
 
 def jpeg_channels(content: bytes | memoryview) -> int | None:

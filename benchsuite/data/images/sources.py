@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchsuite.data.imagenet.files import ListedImages
+from benchsuite.data.plain_files import fault_of
 
 
 class ImageSource(Protocol):
@@ -38,7 +39,14 @@ class FileImages:
 
     def read(self, number: int) -> bytes:
         """Return the bytes of one image's file."""
-        with open(self._path(number), "rb") as stream:  # noqa: PTH123 - a path of bytes
+        # Not blocking: what was a file when it was listed may be a named pipe by now.
+        descriptor = os.open(
+            self._path(number), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        )
+        with open(descriptor, "rb") as stream:  # noqa: PTH123 - a descriptor
+            fault = fault_of(os.fstat(descriptor))
+            if fault:
+                raise OSError(fault)
             return stream.read()
 
     def name(self, number: int) -> str:

@@ -24,6 +24,7 @@ from benchsuite.data.imagenet.files import ImagenetListing, ListedImages
 from benchsuite.data.images.packing import QUALITY, make_pack
 from benchsuite.data.images.sources import PackedImages
 from benchsuite.data.images.streamed import StreamedPart
+from benchsuite.data.plain_files import named_and_counted
 from benchsuite.data.roots import ANOTHER_ROOT
 from benchsuite.data.wording import one_line
 from benchsuite.errors import DataError, StoreError
@@ -67,7 +68,7 @@ def open_store(folder: Path) -> ImageStore:
         begun = "is not finished" if (folder / PLAN).is_file() else "no such folder"
         raise DataError(
             f"{folder}: {begun} ({Path(str(error.filename)).name} is missing); "
-            f"`benchsuite data prepare imagenet` makes it and goes on where it was, or {ANOTHER_ROOT}"
+            f"`benchsuite data prepare imagenet` makes it and continues where it stopped, or {ANOTHER_ROOT}"
         ) from None
     except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
         raise DataError(f"{folder}: cannot be read ({one_line(error)}); delete it and prepare it again") from error
@@ -101,7 +102,7 @@ def damage(folder: Path) -> str:
     indices = sorted({f"{Path(name).stem}.npy" for name in files})
     return (
         f"{folder}: {', '.join(files)} {'is' if len(files) == 1 else 'are'} not what was made (another sha256); "
-        f"delete {', '.join(indices)} and {MANIFEST} there and prepare it again, which makes only these anew"
+        f"delete {', '.join(indices)} and {MANIFEST} there and prepare it again: only these files are made again"
     )
 
 
@@ -162,7 +163,7 @@ def make_store(
         for left_over in folder.glob(TEMPORARY_FILES):  # of a preparation that was killed
             left_over.unlink(missing_ok=True)
     except (OSError, StoreError) as error:
-        raise DataError(f"{folder}: cannot be made ({one_line(error)}); see that there is room to write") from error
+        raise DataError(f"{folder}: cannot be made ({one_line(error)}); check free space and permissions") from error
     return True
 
 
@@ -171,9 +172,9 @@ def _check_plan(listing: ImagenetListing, folder: Path, side: int) -> None:
     path = folder / PLAN
     if path.is_file():
         if json.loads(path.read_text(encoding="utf-8")) != plan:
-            raise DataError(f"{folder}: was begun of other images, or otherwise; delete it, or choose another --side")
+            raise DataError(f"{folder}: was begun with other images or settings; delete it, or choose another --side")
     elif any(folder.iterdir()):
-        raise DataError(f"{folder}: is there, but was not made by this command; move it away")
+        raise DataError(f"{folder}: exists, but was not made by this command; move it away")
     else:
         write_text_atomically(path, json.dumps(plan))
 
@@ -187,13 +188,16 @@ def _make_packs(
     # Spawn: a fork of a process with torch's threads may deadlock.
     with ProcessPoolExecutor(max_workers=processes, mp_context=get_context("spawn")) as pool:
         working = [pool.submit(make_pack, listing.root, images, folder / name, side) for name, images in waiting]
+        faults: list[str] = []
         try:
             for count, done in enumerate(as_completed(working), start=len(packs) - len(waiting) + 1):
-                done.result()
+                faults += done.result()
                 on_progress(count, len(packs))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    if faults:
+        raise DataError(named_and_counted(sorted(faults), "replace or remove what is named, and prepare again"))
 
 
 def _packs(listing: ImagenetListing) -> Iterator[tuple[str, ListedImages]]:

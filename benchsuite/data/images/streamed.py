@@ -18,6 +18,7 @@ from benchsuite.data.images.sources import ImageSource
 from benchsuite.data.images.views import View
 from benchsuite.data.normalizing import Normalizer
 from benchsuite.data.source import Batch
+from benchsuite.data.wording import one_line
 from benchsuite.errors import DataError
 from benchsuite.specs.models.dataset import ImagenetDataset
 
@@ -79,8 +80,22 @@ class StreamedDataset:
 
 Wanted = tuple[int, int]
 """Number of an image, and the random number drawn for it."""
-Item = tuple[Tensor | str, Wanted]
-"""An image or the error message for its file, with the request it answers."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An image that cannot be decoded, and the reason."""
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        """Return the image's name with the reason."""
+        return f"{self.name} ({self.reason})"
+
+
+Item = tuple[Tensor | Fault, Wanted]
+"""An image or what is wrong with its file, with the request it answers."""
 
 
 class _Views(Dataset[Item]):
@@ -98,7 +113,7 @@ class _Views(Dataset[Item]):
             return self.view(decode(content), drawn), wanted
         except Exception as error:  # a damaged file makes a codec raise anything
             # Returned, not raised: a loader would add the worker's traceback to the message.
-            return undecodable(self.part.images.name(number), error), wanted
+            return Fault(self.part.images.name(number), one_line(error)), wanted
 
 
 class _Chosen(Sampler[list[Wanted]]):
@@ -125,13 +140,13 @@ class _Collated:
         content: stacked images; or the bytes of files, one after the other.
         lengths: length of each file in bytes; None for stacked images.
         wanted: the requests of the images.
-        complaint: an error message for one of them; then there is no content.
+        faults: those that cannot be decoded; if there are any, there is no content.
     """
 
     content: Tensor
     lengths: list[int] | None
     wanted: list[Wanted]
-    complaint: str = ""
+    faults: tuple[Fault, ...] = ()
 
     def pin_memory(self) -> _Collated:
         """Return a copy in pinned memory; the loader calls this."""
@@ -147,10 +162,10 @@ def _collate_raw(items: list[Item]) -> _Collated:
 
 
 def _joined(items: list[Item], join: Callable[[list[Tensor]], tuple[Tensor, list[int] | None]]) -> _Collated:
-    wanted = [which for _, which in items]
-    complaint = next((image for image, _ in items if isinstance(image, str)), "")
-    if complaint:
-        return _Collated(torch.empty(0, dtype=torch.uint8), None, wanted, complaint)
+    wanted = [drawn for _, drawn in items]
+    faults = tuple(image for image, _ in items if isinstance(image, Fault))
+    if faults:
+        return _Collated(torch.empty(0, dtype=torch.uint8), None, wanted, faults)
     return _Collated(*join([image for image, _ in items if isinstance(image, Tensor)]), wanted)
 
 
@@ -211,21 +226,30 @@ class StreamedData:
         targets = (self.dataset.train_targets[order[part]] for part in parts)
         return self._on_device(self._loader, targets, self.dataset.train, self._views[True])
 
-    def train_slices(self, batch_size: int, turn: int = 0, turns: int = 1) -> Iterator[Batch]:
+    def train_slices(self, batch_size: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
         """Iterate over all training images in order, cropped as in evaluation."""
-        return self._slices(self.dataset.train, batch_size, turn, turns)
+        return self._slices(self.dataset.train, batch_size, rank, world_size)
 
-    def test_slices(self, batch_size: int, turn: int = 0, turns: int = 1) -> Iterator[Batch]:
+    def test_slices(self, batch_size: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
         """Iterate over all test images in order."""
-        return self._slices(self.dataset.test, batch_size, turn, turns)
+        return self._slices(self.dataset.test, batch_size, rank, world_size)
 
-    def _slices(self, part: StreamedPart, batch_size: int, turn: int, turns: int) -> Iterator[Batch]:
+    def faults(self, part: StreamedPart, batch_size: int = 256) -> Iterator[Fault]:
+        """Decode every image of a part, and yield those that cannot be decoded."""
+        chosen = _Chosen()
+        numbers = range(len(part.targets))
+        chosen.batches = [[(n, 0) for n in numbers[i : i + batch_size]] for i in numbers[::batch_size]]
+        loader = self._make_loader(_Views(part, self._views[False], raw=False), chosen, keep=False)
+        for batch in cast("Iterable[_Collated]", loader):
+            yield from batch.faults
+
+    def _slices(self, part: StreamedPart, batch_size: int, rank: int, world_size: int) -> Iterator[Batch]:
         examples = len(part.targets)
-        slices = [slice(i, min(i + batch_size, examples)) for i in range(0, examples, batch_size)][turn::turns]
+        slices = [slice(i, min(i + batch_size, examples)) for i in range(0, examples, batch_size)][rank::world_size]
         chosen = _Chosen()
         chosen.batches = [[(number, 0) for number in range(s.start, s.stop)] for s in slices]
         loader = self._make_loader(_Views(part, self._views[False], self.raw), chosen, keep=False)
-        return self._on_device(loader, (part.targets[s] for s in slices), part, self._views[False])
+        return self._on_device(loader, (part.targets[s].clone() for s in slices), part, self._views[False])
 
     def _make_loader(self, views: _Views, chosen: _Chosen, keep: bool = True) -> DataLoader[Item]:
         several = self.processes > 0
@@ -245,8 +269,8 @@ class StreamedData:
     ) -> Iterator[Batch]:
         batches = cast("Iterable[_Collated]", loader)  # a loader's type does not give the type of collated items
         for batch, labels in zip(batches, targets, strict=True):
-            if batch.complaint:
-                raise DataError(batch.complaint)
+            if batch.faults:
+                raise DataError(undecodable(batch.faults[0].name, batch.faults[0].reason))
             if batch.lengths is None:
                 pixels = batch.content.to(self.device, non_blocking=True)
             else:
@@ -256,7 +280,7 @@ class StreamedData:
     def _decoded(self, contents: Sequence[Tensor], wanted: Sequence[Wanted], part: StreamedPart, view: View) -> Tensor:
         numbers, drawn = zip(*wanted, strict=True)
         return decode_on_device(
-            contents, drawn, view, self.device, lambda place: part.images.name(numbers[place]), self._device_decoder
+            contents, drawn, view, self.device, lambda index: part.images.name(numbers[index]), self._device_decoder
         )
 
 

@@ -21,7 +21,7 @@ def _look(spec: PluginDataset, access: Access) -> Availability:
     own = own_kind(spec, access)
     if own is not None:
         return own.look(spec, access)
-    return Availability(True, f"read by a plugin's reader '{spec.reader}', which is not asked before a run")
+    return Availability(True, f"read by a plugin's reader '{spec.reader}', which is not called before a run")
 
 
 def _size(spec: PluginDataset, access: Access) -> DatasetSize | None:

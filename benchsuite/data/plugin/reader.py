@@ -25,7 +25,9 @@ def read_with_plugin(spec: PluginDataset, access: Access) -> DecodedDataset:
     """
     reader = access.datasets.get(spec.reader)
     if isinstance(reader, DatasetKind) and reader.spec is not PluginDataset:
-        raise DataError(f"'{spec.reader}' is a kind of data set and no plugin's reader; write kind: {spec.reader}")
+        raise DataError(
+            f"'{spec.reader}' is a built-in kind of data set, not a plugin's reader; write kind: {spec.reader}"
+        )
     if reader is None:
         names = [name for name, found in access.datasets.items() if _is_of_a_plugin(found)]
         known = ", ".join(sorted(names)) or "none"
@@ -38,11 +40,13 @@ def read_with_plugin(spec: PluginDataset, access: Access) -> DecodedDataset:
     except DataError:
         raise
     except Exception as error:
-        raise DataError(f"reader '{spec.reader}' of a plugin failed: {one_line(error)}; tell its author") from error
+        raise DataError(
+            f"reader '{spec.reader}' of a plugin failed: {one_line(error)}; report it to its author"
+        ) from error
     if not isinstance(dataset, DecodedDataset):
         found = type(dataset).__name__
         raise DataError(
-            f"reader '{spec.reader}' of a plugin returned {found}, expected DecodedDataset; tell its author"
+            f"reader '{spec.reader}' of a plugin returned {found}, expected DecodedDataset; report it to its author"
         )
     return dataset
 

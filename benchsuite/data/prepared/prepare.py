@@ -45,7 +45,7 @@ class Preparation:
     made: bool
 
 
-def prepare(which: PreparedDataset, archive: Path, data_root: Path) -> Preparation:
+def prepare(prepared: PreparedDataset, archive: Path, data_root: Path) -> Preparation:
     """Prepare a data set, unless it already exists.
 
     Examples are ordered as the first image of every class, then the second of every class, and so on, so that any limit
@@ -53,15 +53,15 @@ def prepare(which: PreparedDataset, archive: Path, data_root: Path) -> Preparati
     removes what a killed one left.
 
     Args:
-        which: the data set to prepare.
+        prepared: the data set to prepare.
         archive: the archive to make it from; refused unless its sha256 is the expected one.
         data_root: the folder in which to create its folder.
 
     Raises:
         DataError: if the archive is missing or a different one, or the folder cannot be written or has other content.
     """
-    folder = data_root / which.name
-    there = read_manifest(which, data_root)
+    folder = data_root / prepared.name
+    there = read_manifest(prepared, data_root)
     if there is not None:
         return there
     try:
@@ -69,47 +69,47 @@ def prepare(which: PreparedDataset, archive: Path, data_root: Path) -> Preparati
         from filelock import FileLock, Timeout
 
         try:
-            with FileLock(data_root / f".{which.name}.lock", timeout=LOCK_TIMEOUT_S):
-                there = read_manifest(which, data_root)
+            with FileLock(data_root / f".{prepared.name}.lock", timeout=LOCK_TIMEOUT_S):
+                there = read_manifest(prepared, data_root)
                 if there is not None:
                     return there
                 if folder.exists():
-                    raise DataError(f"{folder} is there, but was not made by this command; move it away, or delete it")
-                _check_archive(which, archive)
-                return _make(which, archive, folder)
+                    raise DataError(f"{folder} exists, but was not made by this command; move it away, or delete it")
+                _check_archive(prepared, archive)
+                return _make(prepared, archive, folder)
         except Timeout:
             raise DataError(f"{folder}: another process has been preparing it for too long; try again") from None
     except (OSError, EOFError, tarfile.TarError, lzma.LZMAError) as error:
-        message = f"{folder}: cannot be made ({one_line(error)}); see that there is room, and leave to write there"
+        message = f"{folder}: cannot be made ({one_line(error)}); check free space and permissions"
         raise DataError(message) from error
 
 
-def read_manifest(which: PreparedDataset, data_root: Path) -> Preparation | None:
+def read_manifest(prepared: PreparedDataset, data_root: Path) -> Preparation | None:
     """Return the preparation of the expected archive, or None if there is none or one of its files is missing."""
-    folder = data_root / which.name
+    folder = data_root / prepared.name
     try:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         made = Preparation(folder, content["fingerprint"], content["decoder"], made=False)
-        same = content["archive_sha256"] == which.archive_sha256
+        same = content["archive_sha256"] == prepared.archive_sha256
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return made if same and all((folder / f"{name}.npy").is_file() for name in NAMES) else None
 
 
-def _check_archive(which: PreparedDataset, archive: Path) -> None:
+def _check_archive(prepared: PreparedDataset, archive: Path) -> None:
     if not archive.is_file():
-        raise DataError(f"{archive}: no such file; give the place of {which.archive} with --from")
+        raise DataError(f"{archive}: no such file; give the path of {prepared.archive} with --from")
     with archive.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != which.archive_sha256:
+    if found != prepared.archive_sha256:
         raise DataError(
-            f"{archive} is not {which.archive}: its sha256 is {found[:16]}…, expected {which.archive_sha256[:16]}…; "
-            "nothing was made of it"
+            f"{archive} is not {prepared.archive}: its sha256 is {found[:16]}…, "
+            f"expected {prepared.archive_sha256[:16]}…; nothing was written"
         )
 
 
-def _make(which: PreparedDataset, archive: Path, folder: Path) -> Preparation:
-    part = folder.with_name(f".{which.name}.part")
+def _make(prepared: PreparedDataset, archive: Path, folder: Path) -> Preparation:
+    part = folder.with_name(f".{prepared.name}.part")
     if part.exists():
         shutil.rmtree(part)
     part.mkdir()
@@ -117,16 +117,16 @@ def _make(which: PreparedDataset, archive: Path, folder: Path) -> Preparation:
         images = part / "images"
         with tarfile.open(archive) as packed:
             _unpack(packed, images)
-        dataset = _decode(which, images)
+        dataset = _decode(prepared, images)
         shutil.rmtree(images)
         arrays = (dataset.train_inputs, dataset.train_targets, dataset.test_inputs, dataset.test_targets)
         for name, tensor in zip(NAMES, arrays, strict=True):
             np.save(part / f"{name}.npy", _narrow(tensor.numpy()))
         made = Preparation(folder, fingerprint(dataset), _decoder(), made=True)
         manifest = {
-            "title": which.title,
-            "archive": which.archive,
-            "archive_sha256": which.archive_sha256,
+            "title": prepared.title,
+            "archive": prepared.archive,
+            "archive_sha256": prepared.archive_sha256,
             "fingerprint": made.fingerprint,
             "decoder": made.decoder,
         }
@@ -155,12 +155,12 @@ def _unpack(packed: tarfile.TarFile, folder: Path) -> None:
     packed.extractall(folder)  # noqa: S202 - every member has been checked
 
 
-def _decode(which: PreparedDataset, images: Path) -> DecodedDataset:
-    channels, height, width = which.shape
+def _decode(prepared: PreparedDataset, images: Path) -> DecodedDataset:
+    channels, height, width = prepared.shape
     spec = ImageFolderDataset.model_validate(
         {
             "kind": "image_folder",
-            "name": which.name,
+            "name": prepared.name,
             "path": str(images),
             "height": height,
             "width": width,
@@ -169,8 +169,10 @@ def _decode(which: PreparedDataset, images: Path) -> DecodedDataset:
     )
     dataset = read_image_folder(spec, images)
     found = (len(dataset.train_targets), len(dataset.test_targets))
-    if found != which.examples or dataset.classes != which.classes:
-        raise DataError(f"{which.archive} holds {found} images of {dataset.classes} classes, expected {which.examples}")
+    if found != prepared.examples or dataset.classes != prepared.classes:
+        raise DataError(
+            f"{prepared.archive} holds {found} images of {dataset.classes} classes, expected {prepared.examples}"
+        )
     return dataset
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -90,6 +91,17 @@ class Factorization(ABC):
                 patch keeps its forward value. Maps that share no inputs ignore this argument.
         """
 
+    @abstractmethod
+    def solve_difference(self, difference: Tensor, input_shape: torch.Size) -> Tensor:
+        """Return the change of the inputs under ``solve`` if ``outputs`` change by ``difference``, shape (batch, ...).
+
+        ``solve`` is affine in the outputs, so the forward inputs do not matter. Inputs in no patch do not change.
+
+        Args:
+            difference: in the shape and dtype of ``outputs``.
+            input_shape: shape of the result, (batch, ...).
+        """
+
 
 class DenseFactorization(Factorization):
     """Inverse of ``y = x Wᵀ``."""
@@ -97,6 +109,10 @@ class DenseFactorization(Factorization):
     def solve(self, outputs: Tensor, forward_inputs: Tensor) -> Tensor:
         """Return ``outputs @ inverse(W).T``, shape (batch, inputs)."""
         return self.matrix.solve(outputs)
+
+    def solve_difference(self, difference: Tensor, input_shape: torch.Size) -> Tensor:
+        """Return ``difference @ inverse(W).T``, shape (batch, inputs)."""
+        return self.matrix.solve(difference)
 
 
 class PatchFactorization(Factorization):
@@ -117,17 +133,20 @@ class PatchFactorization(Factorization):
 
     def solve(self, outputs: Tensor, forward_inputs: Tensor) -> Tensor:
         """Return the images, shape (batch, input channels, height, width)."""
-        batch, channels, *positions = outputs.shape
-        columns = outputs.flatten(2).transpose(0, 1).reshape(channels, -1)  # (channels, batch·positions)
-        # (batch, input channels·kernel², positions)
-        patches = self.matrix.solve_columns(columns).view(channels, batch, -1).transpose(0, 1)
-        size = tuple(forward_inputs.shape[2:])
-        summed = self._folded(patches, size)  # (batch, input channels, height, width)
-        one = outputs.new_ones(1, self.kernel**2, positions[0] * positions[1])
-        surplus = self._folded(one, size).sub_(1)  # (1, 1, height, width): c - 1
+        summed = self.solve_difference(outputs, forward_inputs.shape)  # (batch, input channels, height, width)
+        one = outputs.new_ones(1, self.kernel**2, outputs[0, 0].numel())
+        surplus = self._folded(one, forward_inputs.shape[2:]).sub_(1)  # (1, 1, height, width): c - 1
         return summed.addcmul_(surplus, forward_inputs.to(summed.dtype), value=-1)
 
-    def _folded(self, patches: Tensor, size: tuple[int, ...]) -> Tensor:
+    def solve_difference(self, difference: Tensor, input_shape: torch.Size) -> Tensor:
+        """Return the sum of the patches' reconstructions, shape (batch, input channels, height, width)."""
+        batch, channels = difference.shape[:2]
+        columns = difference.flatten(2).transpose(0, 1).reshape(channels, -1)  # (channels, batch·positions)
+        # (batch, input channels·kernel², positions)
+        patches = self.matrix.solve_columns(columns).view(channels, batch, -1).transpose(0, 1)
+        return self._folded(patches, input_shape[2:])
+
+    def _folded(self, patches: Tensor, size: Sequence[int]) -> Tensor:
         """Return the sum of the patches at each pixel of an image of this size."""
         extra = self.extra_padding
         folded = F.fold(patches, (size[0] + extra, size[1] + extra), self.kernel, **self.slide)

@@ -26,7 +26,7 @@ class LinearMap(nn.Module, ABC):
     """
 
     kind: ClassVar[str]
-    """The map's name in traits and outlines, e.g. ``dense``."""
+    """The map's name in traits and shapes, e.g. ``dense``."""
 
     def __init__(self, weight_shape: tuple[int, ...], bias_shape: int | tuple[int, ...], bias: bool) -> None:
         super().__init__()

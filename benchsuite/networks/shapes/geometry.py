@@ -55,7 +55,9 @@ def _subsampled(layer: SubsampleLayer, shape: Shape, position: int) -> Shape:
     described = f"subsample to {layer.channels} channels, stride {layer.stride}"
     _require_image(described, shape, position)
     if layer.channels < shape[0]:
-        raise ShapeError(f"layer {position}, {described}: {shape[0]} channels come in; it adds channels, it drops none")
+        raise ShapeError(
+            f"layer {position}, {described}: {shape[0]} input channels; it can add channels, not remove them"
+        )
     return (layer.channels, *(math.ceil(n / layer.stride) for n in shape[1:]))
 
 
@@ -112,7 +114,7 @@ def _slide(length: int, window: int, stride: int, around: int, dilation: int) ->
 def _require_image(described: str, shape: Shape, position: int) -> None:
     if len(shape) != 3:
         raise ShapeError(
-            f"layer {position}, {described}: needs an image (channels, height, width), but what comes in has shape "
+            f"layer {position}, {described}: needs an image (channels, height, width), but its input has shape "
             f"{shape}; put it before the first dense layer"
         )
 

@@ -1,4 +1,4 @@
-"""Turn an architecture spec into a network's outline, layer by layer; refuse layers that do not fit together."""
+"""Turn an architecture spec into a network's shapes, layer by layer; refuse layers that do not fit together."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _components(architecture: ChainArchitecture, classes: int) -> int:
 
 
 @dataclass(frozen=True)
-class _Place:
+class _LayerOutput:
     """The output of a layer of the spec: its node, its shape and its channels."""
 
     node: int
@@ -112,7 +112,7 @@ class _Place:
 
 
 class _ShapeInference:
-    """An unfinished outline, built node by node."""
+    """Unfinished shapes of a network, built node by node."""
 
     def __init__(self, architecture: ChainArchitecture, input_shape: Shape, components: int) -> None:
         self.architecture = architecture
@@ -121,7 +121,7 @@ class _ShapeInference:
         self.components = components
         self.nodes: list[SegmentShapes | FixedLayerShapes] = []
         self.sources: list[tuple[int, ...]] = []
-        self.written = [_Place(DATA, input_shape, input_shape[0], learned=False)]
+        self.written = [_LayerOutput(DATA, input_shape, input_shape[0], learned=False)]
         """The network's input, then the output of each layer of the spec; without the nodes added in between."""
         self.segments = 0
 
@@ -141,7 +141,7 @@ class _ShapeInference:
                 layer, passed_on = require_square_layer(layer, before.shape, position, is_readout=name == "readout")
             segment = self._segment(name or f"{_SHORT[layer.kind]}{self.segments}", layer, before, position)
             self._append(segment, (before.node,))
-            after = _Place(len(self.nodes) - 1, segment.output_shape, segment.output_shape[0], learned=True)
+            after = _LayerOutput(len(self.nodes) - 1, segment.output_shape, segment.output_shape[0], learned=True)
             if passed_on is not None and passed_on < after.channels and name != "readout":
                 after = self._fixed_layer(TakeFirst(passed_on), after, (passed_on, *after.shape[1:]), (after.node,))
         elif isinstance(layer, SumLayer):
@@ -158,14 +158,14 @@ class _ShapeInference:
     def require_all_read(self) -> None:
         """Raise ShapeError for a layer whose output is never read: the layers before it would get no credit from it."""
         read = {source for sources in self.sources for source in sources}
-        for position, place in enumerate(self.written[1:-1], start=1):
-            if place.node not in read:
+        for position, output in enumerate(self.written[1:-1], start=1):
+            if output.node not in read:
                 kind = self.architecture.layers[position - 1].kind
                 raise ShapeError(
                     f"layer {position}, {kind}: nothing reads it; make it a term of a sum, or read it with 'reads'"
                 )
 
-    def _read(self, layer: Reader, position: int) -> _Place:
+    def _read(self, layer: Reader, position: int) -> _LayerOutput:
         if layer.reads > len(self.written):
             raise ShapeError(
                 f"layer {position}: reads {layer.reads} layers back, which is before the network's input; that is "
@@ -173,19 +173,21 @@ class _ShapeInference:
             )
         return self.written[-layer.reads]
 
-    def _is_vector(self, place: _Place) -> bool:
-        return self.vectorized and place.learned
+    def _is_vector(self, output: _LayerOutput) -> bool:
+        return self.vectorized and output.learned
 
     def _append(self, node: SegmentShapes | FixedLayerShapes, sources: tuple[int, ...]) -> None:
         self.nodes.append(node)
         self.sources.append(sources)
 
-    def _fixed_layer(self, layer: AnyFixedLayer, before: _Place, shape: Shape, sources: tuple[int, ...]) -> _Place:
+    def _fixed_layer(
+        self, layer: AnyFixedLayer, before: _LayerOutput, shape: Shape, sources: tuple[int, ...]
+    ) -> _LayerOutput:
         self._append(FixedLayerShapes(layer, before.shape, shape, self._is_vector(before)), sources)
         channels = before.channels if isinstance(layer, FlattenLayer) else shape[0]
         return replace(before, node=len(self.nodes) - 1, shape=shape, channels=channels)
 
-    def _terms(self, layer: SumLayer, position: int) -> list[_Place]:
+    def _terms(self, layer: SumLayer, position: int) -> list[_LayerOutput]:
         back = f"the layers {', '.join(map(str, layer.of))} back"
         if max(layer.of) > len(self.written):
             raise ShapeError(
@@ -205,7 +207,7 @@ class _ShapeInference:
             )
         return terms
 
-    def _segment(self, name: str, layer: SegmentLayer, before: _Place, position: int) -> SegmentShapes:
+    def _segment(self, name: str, layer: SegmentLayer, before: _LayerOutput, position: int) -> SegmentShapes:
         own = {k: getattr(layer, k) for k in SegmentDefaults.model_fields}
         chosen = {k: getattr(self.architecture.defaults, k) if v is None else v for k, v in own.items()}
         options, output_shape, weights, biases, macs = _sizes(layer, before.shape, position)
@@ -283,7 +285,7 @@ def _require_a_vector_form(layer: LayerSpec, position: int) -> None:
 
 
 def _require_a_vector_segment(
-    layer: SegmentLayer, name: str, chosen: dict[str, object], before: _Place, position: int
+    layer: SegmentLayer, name: str, chosen: dict[str, object], before: _LayerOutput, position: int
 ) -> None:
     described = f"layer {position}, {layer.kind}"
     if chosen["norm"] != "none":
@@ -305,7 +307,7 @@ def _require_pairs(
     layer: SegmentLayer,
     name: str,
     chosen: dict[str, object],
-    before: _Place,
+    before: _LayerOutput,
     position: int,
     architecture: ChainArchitecture,
 ) -> None:
@@ -320,9 +322,9 @@ def _require_pairs(
         return
     outputs = layer.units if isinstance(layer, DenseLayer) else layer.channels
     inputs = before.shape[0] if on_off == "adjacent" else before.channels
-    for what, number in (("outputs", outputs), ("inputs", inputs if before.learned else 2)):
-        alone = name == "readout" and what == "outputs" and number == 1 and before.learned  # an ON cell
+    for side, number in (("outputs", outputs), ("inputs", inputs if before.learned else 2)):
+        alone = name == "readout" and side == "outputs" and number == 1 and before.learned  # an ON cell
         if number % 2 and not alone:
-            raise ShapeError(f"layer {position}, {layer.kind}: {number} {what}; ON/OFF pairs need an even number")
+            raise ShapeError(f"layer {position}, {layer.kind}: {number} {side}; ON/OFF pairs need an even number")
     if isinstance(layer, Conv2dLayer) and layer.groups > 1:
         raise ShapeError(f"layer {position}, {layer.kind}: ON/OFF pairs have no form for groups; use groups: 1")

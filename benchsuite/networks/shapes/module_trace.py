@@ -73,10 +73,10 @@ def trace_module(module: nn.Module, layers: Mapping[str, nn.Module], input_shape
         for handle in handles:
             handle.remove()
     if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != BATCH:
-        what = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+        returned = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
         raise AdoptionError(
-            f"{_kind(module)} returns {what} in training mode for a batch of {BATCH}; a network returns one tensor of "
-            "logits, shape (batch, classes). Auxiliary heads must go (in torchvision, options: {aux_logits: false})"
+            f"{_kind(module)} returns {returned} in training mode for a batch of {BATCH}; a network returns one tensor "
+            "of logits, shape (batch, classes). Auxiliary heads must go (in torchvision, options: {aux_logits: false})"
         )
     names = [name for name, *_ in seen]
     twice = sorted({name for name in names if names.count(name) > 1})

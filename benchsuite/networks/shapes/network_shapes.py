@@ -1,4 +1,4 @@
-"""The outline of a network: shapes, parameters and operations of every layer, computed without torch.
+"""A network on paper: shapes, parameters and operations of every layer, computed without torch.
 
 The builder builds from the shapes, ``plan`` estimates from it, and a rule's requirements are checked against it, so
 all three see the same network.

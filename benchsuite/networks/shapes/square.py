@@ -62,13 +62,13 @@ def require_square_layer(layer: SquareLayer, shape: Shape, position: int, is_rea
         if len(shape) != 3:
             return layer, layer.channels  # not an image: conv_shape raises the error
         full = shape[0] * layer.kernel**2
-        wanted, what, sum_of = layer.channels, "channels", f"{shape[0]} x {layer.kernel} x {layer.kernel}"
+        wanted, noun, sum_of = layer.channels, "channels", f"{shape[0]} x {layer.kernel} x {layer.kernel}"
     else:
         full = math.prod(shape)
-        wanted, what, sum_of = layer.units, "classes" if is_readout else "units", "its inputs"
+        wanted, noun, sum_of = layer.units, "classes" if is_readout else "units", "its inputs"
     if wanted > full:
-        remedy = "let the layer before pass on more" if is_readout else f"pass on at most {full}"
-        raise ShapeError(f"{described}: {wanted} {what} of a square map that has {full} outputs ({sum_of}); {remedy}")
+        remedy = "give the layer before more outputs" if is_readout else f"use at most {full}"
+        raise ShapeError(f"{described}: {wanted} {noun}, but a square map has only {full} outputs ({sum_of}); {remedy}")
     field = "units" if isinstance(layer, DenseLayer) else "channels"
     return layer.model_copy(update={field: full}), wanted
 
@@ -95,13 +95,13 @@ def require_invertible_segment(described: str, chosen: dict[str, object]) -> Non
         raise ShapeError(f"{described}: ON/OFF pairs make the matrix singular; use initialization.on_off: none")
 
 
-def require_square_maps(protocol: ProtocolSpec, shapes: NetworkShapes, which: str = "this one") -> None:
+def require_square_maps(protocol: ProtocolSpec, shapes: NetworkShapes, network: str = "this one") -> None:
     """Check that a network has square matrices if the protocol has an orthogonality regulariser.
 
     Args:
         protocol: the run's protocol.
         shapes: the shapes of a network trained with it.
-        which: name of the network in the message.
+        network: name of the network in the message.
 
     Raises:
         ShapeError: if the network is not invertible, since its maps then have no square matrices.
@@ -109,5 +109,5 @@ def require_square_maps(protocol: ProtocolSpec, shapes: NetworkShapes, which: st
     """
     if protocol.orthogonality is not None and shapes.form != "invertible":
         raise ShapeError(
-            f"protocol.orthogonality needs a network of form invertible, {which} is {shapes.form}; leave it out"
+            f"protocol.orthogonality needs a network of form invertible, {network} is {shapes.form}; leave it out"
         )

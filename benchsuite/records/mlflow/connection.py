@@ -130,7 +130,7 @@ def exclusive(uri: TrackingUri, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[N
             path.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(filelock.FileLock(path, timeout=timeout_s))
         except filelock.Timeout as error:
-            raise MirrorBusyError(f"{path} has been held by another process for {timeout_s:.0f} s") from error
+            raise MirrorBusyError(f"{path} has been locked by another process for {timeout_s:.0f} s") from error
         except OSError as error:
             raise MirrorError(f"cannot lock {path}: {error.strerror or error}") from error
         yield

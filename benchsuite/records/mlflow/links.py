@@ -26,7 +26,7 @@ def mlflow_pages(tracking_uri: str, store: Path, address: str) -> dict[str, str]
     parts = urlsplit(address)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
         raise MirrorError(
-            f"{redact(address)!r} is no address of MLflow's pages; expected one such as http://127.0.0.1:5000"
+            f"{redact(address)!r} is not the address of an MLflow UI; expected one such as http://127.0.0.1:5000"
         )
     base = address.rstrip("/")
     return {

@@ -43,7 +43,7 @@ class MetricPoint(NamedTuple):
     timestamp_ms: int
 
     @property
-    def place(self) -> tuple[str, int]:
+    def key_and_step(self) -> tuple[str, int]:
         """Return (key, step), which is unique within a run."""
         return self.key, self.step
 
@@ -110,8 +110,8 @@ def record_points(record: RunRecord) -> Iterator[MetricPoint]:
         timestamps[metrics.epoch] = min(round(start_ms + trained_s * 1000), max(start_ms, end_ms))
     seen: set[tuple[str, int]] = set()
     for point in _all_points(record, timestamps, end_ms):
-        if point.place not in seen:
-            seen.add(point.place)
+        if point.key_and_step not in seen:
+            seen.add(point.key_and_step)
             yield point
 
 

@@ -25,6 +25,7 @@ from benchsuite.records.mlflow.connection import (
     reported,
     retried,
 )
+from benchsuite.records.mlflow.database import open_database
 from benchsuite.records.mlflow.mapping import (
     DIGEST_TAG,
     RUN_ID_TAG,
@@ -102,7 +103,7 @@ class Mirror:
 
     @classmethod
     def open(cls, tracking_uri: str, store: Path) -> Mirror:
-        """Open a tracking store; create its database if it is local and does not exist yet.
+        """Open a tracking store; create its database if it is local and does not exist yet, or is damaged.
 
         Raises:
             MirrorError: within seconds, if this fails; the message contains no password.
@@ -114,7 +115,7 @@ class Mirror:
         with reported(f"cannot open {uri}"):
             import_mlflow()  # takes 3.5 s, so it is done before other processes have to wait for the lock
             with exclusive(uri):
-                client = retried(lambda: connect(uri))
+                client = retried(lambda: open_database(uri, store, connect))
             return cls(client, uri, store)
 
     @contextlib.contextmanager
@@ -134,16 +135,16 @@ class Mirror:
             experiment_id = self._experiment_id(record.spec.track)
             existing = self.runs(record.spec.track, f"tags.`{RUN_ID_TAG}` = '{record.run_id}'")
             digest = mirror_digest(record)
-            kept = next((run.info.run_id for run in existing if run.data.tags.get(DIGEST_TAG) == digest), None)
+            current = next((run.info.run_id for run in existing if run.data.tags.get(DIGEST_TAG) == digest), None)
             outcome: Outcome = "unchanged"
-            if kept is None:
+            if current is None:
                 outcome = "replaced" if existing else "created"
                 if live is None or not live.trusted or live.mlflow_run_id not in {r.info.run_id for r in existing}:
                     live = LiveRun(self._create_run(experiment_id, record.run_id, record.spec, record.started_at))
                 self._write(record, live, digest)
-                kept = live.mlflow_run_id
+                current = live.mlflow_run_id
             for run in existing:
-                if run.info.run_id != kept:
+                if run.info.run_id != current:
                     self._delete(run.info.run_id)
             return outcome
 
@@ -197,12 +198,12 @@ class Mirror:
         """Write the metrics that the run does not have yet, 1000 per call; ``locked`` if the caller holds the lock."""
         from mlflow.entities import Metric
 
-        missing = [point for point in points if point.place not in live.written]
+        missing = [point for point in points if point.key_and_step not in live.written]
         with contextlib.nullcontext() if locked else self._writing("write metrics", lock_timeout_s):
             for first in range(0, len(missing), METRICS_PER_BATCH):
                 batch = missing[first : first + METRICS_PER_BATCH]
                 self._log_metrics(live, [Metric(p.key, p.value, p.timestamp_ms, p.step) for p in batch])
-                live.written.update(point.place for point in batch)
+                live.written.update(point.key_and_step for point in batch)
 
     def _log_metrics(self, live: LiveRun, metrics: list[Metric]) -> None:
         try:
@@ -263,10 +264,10 @@ class Mirror:
         return str(retried(lambda: self._client.create_experiment(track, artifact_location=root, tags=tags)))
 
     def _lies_elsewhere(self, experiment: Experiment) -> bool:
-        place = urlsplit(experiment.artifact_location)
-        if not self._is_own_database or place.scheme != "file":
+        location = urlsplit(experiment.artifact_location)
+        if not self._is_own_database or location.scheme != "file":
             return False
-        return Path(unquote(place.path)).parent.resolve() != default_artifact_root(self.store)
+        return Path(unquote(location.path)).parent.resolve() != default_artifact_root(self.store)
 
     def _create_run(self, experiment_id: str, run_id: str, spec: RunSpec, started_at: datetime) -> str:
         tags = {**spec_tags(run_id, spec), STORE_TAG: self.store_id}

@@ -149,5 +149,5 @@ class MlflowRecorder:
                 reason = redact(str(error)) or describe(error)
                 self._warn(
                     f"MLflow is not up to date: {reason}. Runs and their records are not affected; "
-                    "type `benchsuite sync` once this is mended."
+                    "type `benchsuite sync` once this is solved."
                 )

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchsuite.errors import MirrorError
+from benchsuite.records.mlflow.connection import exclusive
+from benchsuite.records.mlflow.database import set_aside_if_damaged
 from benchsuite.records.mlflow.mapping import DIGEST_TAG, RUN_ID_TAG, mirror_digest
 from benchsuite.records.mlflow.mirror import Mirror
+from benchsuite.records.mlflow.uris import TrackingUri
 from benchsuite.records.model import RunRecord
 from benchsuite.records.running import alive_run_ids
 from benchsuite.records.store import BrokenRecord, RecordStore, record_files
@@ -48,14 +51,34 @@ class SyncReport:
 def sync(store: RecordStore, tracking_uri: str, progress: Progress | None = None) -> SyncReport:
     """Mirror every record that MLflow lacks or has in an old version, and close stale runs. Idempotent.
 
+    A damaged database of the store's own is set aside with a warning, and made anew from the records.
+
     Raises:
         MirrorError: if the tracking store cannot be opened or read; nothing is changed then.
 
     """
+    try:
+        report = _sync(store, tracking_uri, progress)
+        reason = report.failed[0][1] if report.failed else ""
+    except MirrorError as error:
+        if not _made_anew(store, tracking_uri, str(error)):
+            raise
+        return _sync(store, tracking_uri, progress)
+    return _sync(store, tracking_uri, progress) if reason and _made_anew(store, tracking_uri, reason) else report
+
+
+def _made_anew(store: RecordStore, tracking_uri: str, reason: str) -> bool:
+    """Set a damaged database aside, so that the next opening makes a new one; return False if it is not damaged."""
+    uri = TrackingUri(tracking_uri)
+    with exclusive(uri):
+        return set_aside_if_damaged(uri, store.root, reason)
+
+
+def _sync(store: RecordStore, tracking_uri: str, progress: Progress | None) -> SyncReport:
     mirror = Mirror.open(tracking_uri, store.root)
-    held: dict[str, list[str | None]] = {}
+    digests: dict[str, list[str | None]] = {}
     for run in mirror.runs():
-        held.setdefault(run.data.tags.get(RUN_ID_TAG, ""), []).append(run.data.tags.get(DIGEST_TAG))
+        digests.setdefault(run.data.tags.get(RUN_ID_TAG, ""), []).append(run.data.tags.get(DIGEST_TAG))
     count: Counter[str] = Counter()
     broken: list[BrokenRecord] = []
     failed: list[tuple[str, str]] = []
@@ -65,7 +88,7 @@ def sync(store: RecordStore, tracking_uri: str, progress: Progress | None = None
         if isinstance(found, BrokenRecord):
             broken.append(found)
             continue
-        if held.get(found.run_id) == [mirror_digest(found)]:
+        if digests.get(found.run_id) == [mirror_digest(found)]:
             count["unchanged"] += 1
         elif in_a_row >= GIVE_UP_AFTER:
             count["not_tried"] += 1

@@ -86,7 +86,7 @@ def serve_ui(
     *,
     track: str | None = None,
     open_browser: bool = True,
-    tell: Callable[[str], None] = print,
+    on_ready: Callable[[str], None] = print,
 ) -> None:
     """Serve MLflow's pages until interrupted. If a server is running already, only open its page.
 
@@ -97,7 +97,7 @@ def serve_ui(
         port: the port to listen on; 0 takes a free one.
         track: open this track's page; if not given, the page of the only track, or the list of all tracks.
         open_browser: also open the page in the browser.
-        tell: called with the page's address.
+        on_ready: called with the page's address.
 
     Raises:
         MirrorError: if the pages cannot be served.
@@ -105,13 +105,13 @@ def serve_ui(
     """
     uri = TrackingUri(tracking_uri)
     if uri.is_server:
-        tell(f"MLflow's own server shows the runs at {uri.page}")
+        on_ready(f"MLflow's own server shows the runs at {uri.page}")
         if open_browser and uri.scheme in {"http", "https"}:
             webbrowser.open(uri.page)
         return
     with contextlib.suppress(KeyboardInterrupt), running_ui(tracking_uri, artifact_root, host, port) as address:
         page = f"{address}/{page_of(tracks_served(address), track)}"
-        tell(f"MLflow shows the runs at {page} (Ctrl-C ends it)")
+        on_ready(f"MLflow shows the runs at {page} (Ctrl-C ends it)")
         if open_browser:
             webbrowser.open(page)
         while True:
@@ -183,7 +183,7 @@ def _wait_for_answer(process: subprocess.Popen[bytes], host: str, port: int, out
 def _last_words(output: IO[str]) -> str:
     output.seek(0)
     lines = [line.strip() for line in output.read().splitlines() if line.strip()]
-    return redact(" | ".join(lines[-3:]))[-600:] or "it said nothing"
+    return redact(" | ".join(lines[-3:]))[-600:] or "it printed nothing"
 
 
 def _for_url(host: str) -> str:

@@ -57,7 +57,7 @@ def create_rule_project(name: str, folder: Path) -> list[Path]:
     }
     there = [path for path in contents if path.exists()]
     if there:
-        message = "is there already; move it away, or give another name or --folder"
+        message = "exists already; move it away, or give another name or --folder"
         raise SpecError([Problem(message, file=str(path)) for path in there], subject)
     for path, content in contents.items():
         write_text_atomically(path, content)

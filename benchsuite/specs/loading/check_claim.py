@@ -40,31 +40,31 @@ def check_claim(claim: Node, library: SpecLibrary, directory: Directory) -> list
     for index, comparison in enumerate(claim.value["comparisons"].value):
         if comparison.get("setting") is not None:
             continue
-        place = f"comparisons.{index}"
-        found += _unknown("diagnostic", [(f"{place}.metric", comparison.value["metric"])], metrics)
+        prefix = f"comparisons.{index}"
+        found += _unknown("diagnostic", [(f"{prefix}.metric", comparison.value["metric"])], metrics)
         tracks = comparison.get("tracks")
-        named = [(f"{place}.tracks.{i}", node) for i, node in enumerate(tracks.value if tracks else [])]
+        named = [(f"{prefix}.tracks.{i}", node) for i, node in enumerate(tracks.value if tracks else [])]
         for part in ("left", "right"):
             side = comparison.get(part)
             if side is None:
                 continue
             if (track := side.get("track")) is not None:
-                named.append((f"{place}.{part}.track", track))
-            rules = [(f"{place}.{part}.{f}", node) for f in ("rule", "minus") if (node := side.get(f)) is not None]
+                named.append((f"{prefix}.{part}.track", track))
+            rules = [(f"{prefix}.{part}.{f}", node) for f in ("rule", "minus") if (node := side.get(f)) is not None]
             unknown = list(_unknown("rule", rules, sorted(directory.rules)))
-            found += unknown or _wrong_config(side, f"{place}.{part}", directory)
+            found += unknown or _wrong_config(side, f"{prefix}.{part}", directory)
         found += _unknown("track", named, library.names("tracks"))
     return found
 
 
-def _unknown(what: str, named: Iterable[tuple[str, Node]], known: list[str]) -> Iterator[Problem]:
+def _unknown(kind: str, named: Iterable[tuple[str, Node]], known: list[str]) -> Iterator[Problem]:
     for field, node in named:
         if node.value not in known:
-            hint = f"{nearest(str(node.value), known)} (`benchsuite list {what}s` shows all)"
-            yield node.mark.problem(f"no {what} '{node.value}'{hint}", field)
+            hint = f"{nearest(str(node.value), known)} (`benchsuite list {kind}s` shows all)"
+            yield node.mark.problem(f"no {kind} '{node.value}'{hint}", field)
 
 
-def _wrong_config(side: Node, place: str, directory: Directory) -> list[Problem]:
+def _wrong_config(side: Node, prefix: str, directory: Directory) -> list[Problem]:
     config = side.get("config")
     if config is None:
         return []
@@ -73,8 +73,9 @@ def _wrong_config(side: Node, place: str, directory: Directory) -> list[Problem]
     except SpecError as error:
         own = f"rules.{side.value['rule'].value}."
         return [
-            config.mark.problem(p.message, f"{place}.{(p.field or 'config').removeprefix(own)}") for p in error.problems
+            config.mark.problem(p.message, f"{prefix}.{(p.field or 'config').removeprefix(own)}")
+            for p in error.problems
         ]
     except PluginError as error:
-        return [config.mark.problem(str(error), f"{place}.config")]
+        return [config.mark.problem(str(error), f"{prefix}.config")]
     return []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchsuite.errors import Problem, SpecError, in_file_order, nearest
 from benchsuite.specs.loading.check_claim import Directory
+from benchsuite.specs.loading.check_study import check_study
 from benchsuite.specs.loading.checking import check
 from benchsuite.specs.loading.kinds import KINDS, SPEC_KINDS, adapter_of, guess_kind
 from benchsuite.specs.loading.library import SpecLibrary
@@ -24,13 +25,15 @@ def check_file(path: Path, library: SpecLibrary, directory: RuleDirectory) -> li
 
 def _check_file(path: Path, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
     node = read(path)
-    kind = guess_kind(path, node)
+    kind = guess_kind(path, node, library.studies)
     if kind is None:
         kinds = ", ".join(KINDS)
-        return [node.mark.problem(f"cannot tell what it specifies; put it into a folder named one of {kinds}")]
-    laid_out = library.load_file(kind, path)
-    _, problems = check(adapter_of(kind), laid_out, shape=SPEC_KINDS[kind].model)
-    return problems or SPEC_KINDS[kind].check(laid_out, library, directory)
+        return [node.mark.problem(f"unknown kind of spec; put the file into a folder named after its kind ({kinds})")]
+    resolved = library.load_file(kind, path)
+    if kind == "studies":
+        return check_study(resolved, library.studies)[1]
+    _, problems = check(adapter_of(kind), resolved, shape=SPEC_KINDS[kind].model)
+    return problems or SPEC_KINDS[kind].check(resolved, library, directory)
 
 
 def check_suite(node: Node, library: SpecLibrary, directory: Directory) -> list[Problem]:
@@ -71,16 +74,16 @@ def _unknown(part: str, name: str, known: list[str]) -> str:
 def check_track(node: Node, _library: SpecLibrary, directory: Directory) -> list[Problem]:
     """Check every tier with every rule that the track has settings for."""
     tiers = node.get("tiers")
-    places = {"rules": node.get("rules")}
+    settings_by_field = {"rules": node.get("rules")}
     for tier in tiers.value if tiers else []:
-        places[f"tiers.{tier}.rules"] = dig(tiers, tier, "rules")
+        settings_by_field[f"tiers.{tier}.rules"] = dig(tiers, tier, "rules")
     named: dict[str, None] = {}
     problems: list[Problem] = []
-    for place, settings in places.items():
+    for field, settings in settings_by_field.items():
         for rule, mark in settings.keys.items() if settings else ():
             named[rule] = None
             if rule not in directory.rules:
-                problems.append(mark.problem(f"no rule '{rule}'{nearest(rule, directory.rules)}", f"{place}.{rule}"))
+                problems.append(mark.problem(f"no rule '{rule}'{nearest(rule, directory.rules)}", f"{field}.{rule}"))
     known = [r for r in named if r in directory.rules] or list(directory.rules)[:1]
     for tier in ["paper", *(tiers.value if tiers else [])]:
         for rule in known:

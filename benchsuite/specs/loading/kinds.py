@@ -5,10 +5,11 @@ To add a kind of spec, add a line here and its folder to ``Kind``, which type ch
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter
@@ -17,11 +18,11 @@ from benchsuite.specs.loading.checking import models_of, tags_of
 from benchsuite.specs.models.architecture import ArchitectureSpec
 from benchsuite.specs.models.claim import ClaimSpec
 from benchsuite.specs.models.dataset import DatasetSpec
-from benchsuite.specs.models.experiment import ExperimentSpec
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.specs.models.pretraining import PretrainingSpec
 from benchsuite.specs.models.protocol import DiagnosticsSpec, ProtocolSpec
 from benchsuite.specs.models.reference import ReferenceSpec
+from benchsuite.specs.models.study import AnyStudySpec, StudySpec
 from benchsuite.specs.models.track import SuiteSpec, TrackSpec
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from benchsuite.specs.loading.library import SpecLibrary
     from benchsuite.specs.loading.tree import Node
 
-Kind = Literal["datasets", "architectures", "hardware", "tracks", "suites", "experiments", "reference", "claims"]
+Kind = Literal["datasets", "architectures", "hardware", "tracks", "suites", "studies", "reference", "claims"]
 """A kind of spec, by the name of its folder."""
 
 Checker = Callable[["Node", "SpecLibrary", "Directory"], list["Problem"]]
@@ -84,11 +85,19 @@ SPEC_KINDS: dict[Kind, SpecKind] = {
     "hardware": SpecKind("hardware", HardwareSpec, is_named_by_its_file=False),
     "tracks": SpecKind("track", TrackSpec, check=_checked_by("check_file", "check_track")),
     "suites": SpecKind("suite", SuiteSpec, check=_checked_by("check_file", "check_suite")),
-    "experiments": SpecKind("experiment", ExperimentSpec),
+    "studies": SpecKind("study", AnyStudySpec),
     "reference": SpecKind("reference", ReferenceSpec, check=_checked_by("check_file", "check_reference")),
     "claims": SpecKind("claim", ClaimSpec, check=_checked_by("check_claim", "check_claim")),
 }
 """By the name of their folder."""
+
+FORMER_FOLDERS: Mapping[str, Kind] = MappingProxyType({"experiments": "studies"})
+"""Folders of specs that have another name today; their files are read all the same."""
+
+Studies = Mapping[str, type[StudySpec]]
+"""Models of the specs of studies by their ``kind``, from the registry."""
+
+NO_STUDIES: Studies = MappingProxyType({})
 
 KINDS: tuple[Kind, ...] = tuple(SPEC_KINDS)
 SINGULAR: dict[Kind, str] = {folder: kind.singular for folder, kind in SPEC_KINDS.items()}
@@ -110,20 +119,31 @@ def adapter_of(kind: str) -> TypeAdapter[Any]:
     return TypeAdapter(PARTS.get(kind) or models[kind])
 
 
-def guess_kind(path: Path, node: Node) -> Kind | None:
+def kind_of_folder(name: str) -> Kind | None:
+    """Return the kind of the specs in a folder with this name, today's or a former one."""
+    return FORMER_FOLDERS.get(name, name if name in SPEC_KINDS else None)
+
+
+def guess_kind(path: Path, node: Node, studies: Studies = NO_STUDIES) -> Kind | None:
     """Return the kind of spec that a file holds: by its folder's name, else by its ``kind`` and its fields.
 
     Among the kinds that have the file's ``kind`` value (or among all, if none has it), the one with the most of the
-    file's fields is returned; None if several have equally many.
+    file's fields is returned; None if several have equally many. ``studies`` has the kinds of studies of all plugins.
     """
-    if path.parent.name in SPEC_KINDS:
-        return path.parent.name
+    if (of_folder := kind_of_folder(path.parent.name)) is not None:
+        return of_folder
     if not node.is_mapping:
         return None
     written = frozenset(node.value)
-    tag = node.get("kind")
-    tagged = [folder for folder, kind in SPEC_KINDS.items() if tag is not None and tag.value in kind.tags]
-    known = {folder: len(written & SPEC_KINDS[folder].fields) for folder in tagged or KINDS}
+    named = node.get("kind")
+    tag = named.value if named is not None and isinstance(named.value, str) else None
+    tags = {folder: kind.tags for folder, kind in SPEC_KINDS.items()} | {"studies": frozenset(studies)}
+    tagged = [folder for folder in KINDS if tag in tags[folder]]
+    fields = {folder: SPEC_KINDS[folder].fields for folder in tagged or KINDS}
+    of_study = studies.get(tag) if tag is not None else None
+    if of_study is not None:
+        fields["studies"] = frozenset(of_study.model_fields)
+    known = {folder: len(written & names) for folder, names in fields.items()}
     most = max(known.values())
     best = [folder for folder, count in known.items() if count == most]
     return best[0] if most and len(best) == 1 else None

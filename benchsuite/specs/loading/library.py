@@ -1,6 +1,6 @@
 """The library of spec files: its folders, and the lookup of a spec by name.
 
-A library is a list of folders, each with ``datasets/ architectures/ hardware/ tracks/ suites/ experiments/ reference/
+A library is a list of folders, each with ``datasets/ architectures/ hardware/ tracks/ suites/ studies/ reference/
 claims/`` in it. A name means the same file everywhere: the same name in two folders is an error; order decides nothing.
 """
 
@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from benchsuite.errors import Problem, SpecError, nearest
-from benchsuite.specs.loading.kinds import KINDS, SINGULAR, SPEC_KINDS, Kind
+from benchsuite.specs.loading.kinds import FORMER_FOLDERS, KINDS, NO_STUDIES, SINGULAR, SPEC_KINDS, Kind, Studies
 from benchsuite.specs.loading.tree import Mark, Node, read
 
 SPECS_VARIABLE = "BENCHSUITE_SPECS"
@@ -41,17 +41,23 @@ class Entry:
 
 
 class SpecLibrary:
-    """All spec files by kind and name."""
+    """All spec files by kind and name.
 
-    def __init__(self, folders: Iterable[Path]) -> None:
+    Attributes:
+        folders: the folders searched.
+        studies: models of the specs of studies by their ``kind``, from the registry.
+    """
+
+    def __init__(self, folders: Iterable[Path], studies: Studies = NO_STUDIES) -> None:
+        self.studies = studies
         self.folders = list(dict.fromkeys(folder.resolve() for folder in folders))
 
     @cached_property
     def _files(self) -> dict[Kind, dict[str, list[Path]]]:
         files: dict[Kind, dict[str, list[Path]]] = {kind: {} for kind in KINDS}
         for folder in self.folders:
-            for kind in KINDS:
-                for path in sorted([*(folder / kind).glob("*.yaml"), *(folder / kind).glob("*.yml")]):
+            for name, kind in [*zip(KINDS, KINDS, strict=True), *FORMER_FOLDERS.items()]:
+                for path in sorted([*(folder / name).glob("*.yaml"), *(folder / name).glob("*.yml")]):
                     files[kind].setdefault(path.stem, []).append(path)
         return files
 
@@ -75,7 +81,7 @@ class SpecLibrary:
             return paths[0]
         at = asked_at or Mark(None)
         if paths:
-            message = f"{SINGULAR[kind]} '{name}' stands in {' and in '.join(str(p) for p in paths)}; rename one"
+            message = f"{SINGULAR[kind]} '{name}' is defined in {' and in '.join(str(p) for p in paths)}; rename one"
         else:
             hint = nearest(name, self.names(kind))
             message = f"no {SINGULAR[kind]} '{name}'{hint} (`benchsuite list {kind}` shows all {len(self.names(kind))})"
@@ -92,7 +98,7 @@ class SpecLibrary:
     def _load_file(self, kind: Kind, path: Path, chain: tuple[Path, ...]) -> Node:
         if path in chain:
             around = " → ".join(p.stem for p in (*chain[chain.index(path) :], path))
-            raise SpecError([Problem(f"refers to itself: {around}", str(path))], subject=str(path))
+            raise SpecError([Problem(f"is based on itself: {around}", str(path))], subject=str(path))
         node = read(path)
         if not node.is_mapping:
             raise SpecError([node.mark.problem("expected a mapping of fields")], subject=node.mark.file or str(path))
@@ -100,7 +106,7 @@ class SpecLibrary:
         if named is None:
             node = node.with_entry("name", Node(path.stem, node.mark))
         elif named.value != path.stem and SPEC_KINDS[kind].is_named_by_its_file:
-            message = f"found '{named.value}', but the file is called '{path.stem}'; make them agree"
+            message = f"found '{named.value}', but the file is named '{path.stem}'; give both the same name"
             raise SpecError([named.mark.problem(message, "name")], subject=node.mark.file or str(path))
         return self._choose_memory_format(kind, node, (*chain, path))
 
@@ -112,14 +118,14 @@ class SpecLibrary:
         if kind == "tracks":
             parts: tuple[tuple[str, Kind], ...] = (("dataset", "datasets"), ("architecture", "architectures"))
             for part, part_kind in parts:
-                node = self._lay_out_part(node, part, part_kind, chain)
+                node = self._resolve_part(node, part, part_kind, chain)
             pretraining = node.get("pretraining")
             if pretraining is not None and pretraining.is_mapping:
-                laid_out = self._lay_out_part(pretraining, "architecture", "architectures", chain)
-                node = node.with_entry("pretraining", laid_out)
+                resolved = self._resolve_part(pretraining, "architecture", "architectures", chain)
+                node = node.with_entry("pretraining", resolved)
         return node
 
-    def _lay_out_part(self, node: Node, part: str, kind: Kind, chain: tuple[Path, ...]) -> Node:
+    def _resolve_part(self, node: Node, part: str, kind: Kind, chain: tuple[Path, ...]) -> Node:
         entry = node.get(part)
         if entry is None:
             return node
@@ -128,8 +134,8 @@ class SpecLibrary:
             return node.with_entry(part, found)
         if entry.is_mapping:
             own_name = node.get("name")
-            laid_out = self._choose_memory_format(kind, entry, chain)
-            if laid_out.get("name") is None and own_name is not None:
-                laid_out = laid_out.with_entry("name", own_name)
-            return node.with_entry(part, laid_out)
+            resolved = self._choose_memory_format(kind, entry, chain)
+            if resolved.get("name") is None and own_name is not None:
+                resolved = resolved.with_entry("name", own_name)
+            return node.with_entry(part, resolved)
         return node

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from benchsuite.errors import EmptySelectionError, PluginError, Problem, SpecError, nearest
 from benchsuite.specs.loading.checking import check
-from benchsuite.specs.loading.kinds import PARTS, SPEC_KINDS, adapter_of
+from benchsuite.specs.loading.kinds import NO_STUDIES, PARTS, Studies, adapter_of, kind_of_folder
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.overrides import Override, apply_override, parse_override
 from benchsuite.specs.loading.targets import Target, find_target
@@ -128,11 +128,11 @@ def resolve(
     return runs
 
 
-def load_library_for(target: str, folders: Iterable[Path]) -> SpecLibrary:
+def load_library_for(target: str, folders: Iterable[Path], studies: Studies = NO_STUDIES) -> SpecLibrary:
     """Return a library of these folders, and of the target's folder if it is a file in a library's layout."""
     own = Path(target).resolve().parent
-    beside = [own.parent] if Path(target).suffix and own.name in SPEC_KINDS else []
-    return SpecLibrary([*folders, *beside])
+    beside = [own.parent] if Path(target).suffix and kind_of_folder(own.name) else []
+    return SpecLibrary([*folders, *beside], studies)
 
 
 def products_of(suite: Node) -> list[tuple[str, Node]]:
@@ -148,7 +148,7 @@ def _tracks_of(target: Target, selection: Selection, library: SpecLibrary) -> _T
         case "tracks":
             return _one_track(target.name, target.node)
         case _:
-            message = f"'{target.name}' is an experiment, which is not made of runs; `benchsuite run` runs it whole"
+            message = f"'{target.name}' is a study, which is not made of runs; `benchsuite run` runs it whole"
             raise SpecError([Problem(message)], subject=selection.target)
 
 
@@ -237,6 +237,8 @@ def resolve_parts(
                 node = apply_override(node, override.path[1:], override.value)
         parts[part], found = check(adapter_of(part), node, prefix=part, shape=shape)
         problems += found
+        if part == "diagnostics" and not found:
+            problems += _unknown_diagnostics(node, directory)
     config = dig(settings, "config") or Node({}, track.mark)
     for override in overrides:
         path, shown = override.path, override.shown
@@ -253,6 +255,21 @@ def resolve_parts(
     except SpecError as error:
         problems += [_placed(p, config, rule) for p in error.problems]
     return parts, problems
+
+
+def _unknown_diagnostics(node: Node, directory: RuleDirectory) -> list[Problem]:
+    """Return a problem for each diagnostic that nothing installed provides."""
+    names = node.get("names")
+    known = directory.diagnostics
+    return [
+        entry.mark.problem(
+            f"no diagnostic '{entry.value}'{nearest(entry.value, known)} (`benchsuite list diagnostics` shows all "
+            f"{len(known)})",
+            f"diagnostics.names.{position}",
+        )
+        for position, entry in enumerate(names.value if names else ())
+        if entry.value not in known
+    ]
 
 
 def _placed(problem: Problem, config: Node, rule: str) -> Problem:

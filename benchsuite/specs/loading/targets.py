@@ -1,4 +1,4 @@
-"""Find the target of ``benchsuite run``: a suite, a track or an experiment, by name or as a file."""
+"""Find the target of ``benchsuite run``: a suite, a track or a study, by name or as a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchsuite.specs.loading.kinds import SINGULAR, Kind, guess_kind
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.tree import Node, read
 
-RUNNABLE: tuple[Kind, ...] = ("suites", "tracks", "experiments")
+RUNNABLE: tuple[Kind, ...] = ("suites", "tracks", "studies")
 
 
 @dataclass(frozen=True)
@@ -31,21 +31,17 @@ def find_target(target: str, library: SpecLibrary) -> Target:
     """
     if Path(target).suffix in {".yaml", ".yml"}:
         path = Path(target)
-        kind = guess_kind(path, read(path))
+        kind = guess_kind(path, read(path), library.studies)
         if kind in RUNNABLE:
             return Target(kind, path.stem, library.load_file(kind, path))
-        message = f"holds {kind or 'no kind of spec that can be told'}; a run needs a suite, a track or an experiment"
+        message = f"holds {kind or 'a spec of unknown kind'}; a run needs a suite, a track or a study"
         raise SpecError([Problem(message, str(path))], subject=target)
     kinds = [kind for kind in RUNNABLE if target in library.names(kind)]
     if len(kinds) > 1:
-        both = " and ".join(_with_article(kind) for kind in kinds)
+        both = " and ".join(f"a {SINGULAR[kind]}" for kind in kinds)
         raise SpecError([Problem(f"'{target}' is both {both}; rename one")])
     if kinds:
         return Target(kinds[0], target, library.load(kinds[0], target))
     hint = nearest(target, [name for kind in RUNNABLE for name in library.names(kind)])
     counts = ", ".join(f"{len(library.names(kind))} {kind}" for kind in RUNNABLE)
-    raise SpecError([Problem(f"no suite, track or experiment '{target}'{hint} (`benchsuite list` shows {counts})")])
-
-
-def _with_article(kind: Kind) -> str:
-    return f"{'an' if kind == 'experiments' else 'a'} {SINGULAR[kind]}"
+    raise SpecError([Problem(f"no suite, track or study '{target}'{hint} (`benchsuite list` shows {counts})")])

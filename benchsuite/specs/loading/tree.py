@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -123,8 +124,9 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
 
 
+@lru_cache(maxsize=1024)
 def parse(text: str, file: str | None) -> Node:
-    """Parse one YAML document.
+    """Parse one YAML document; the same text only once, since whatever extends or names a spec reads its file again.
 
     Raises:
         SpecError: if it is empty, not YAML, too large, too deep, or has a key twice.
@@ -214,7 +216,7 @@ class _Converter:
                 raise _single(at, "a field's name must be a word")
             key = str(key_node.value)
             if key in entries:
-                raise _single(at, f"'{key}' stands twice; the first is on line {keys[key].line}")
+                raise _single(at, f"'{key}' is given twice; the first is on line {keys[key].line}")
             entries[key], keys[key] = self.convert(value_node, depth + 1), at
         return Node(entries, mark, keys)
 

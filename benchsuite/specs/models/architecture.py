@@ -49,7 +49,7 @@ class Initialization(SpecModel):
     @model_validator(mode="after")
     def _biases_have_such_a_distribution(self) -> Initialization:
         if self.bias == "as_weight" and self.scheme == "orthogonal":
-            raise ValueError("orthogonal is a property of a matrix; biases cannot be drawn as_weight under it")
+            raise ValueError("scheme orthogonal draws matrices only; with it, bias cannot be as_weight")
         return self
 
 

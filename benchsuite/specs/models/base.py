@@ -15,7 +15,7 @@ Tier = Literal["smoke", "quick", "paper"]
 TIERS: tuple[Tier, ...] = ("smoke", "quick", "paper")
 
 DOCUMENTATION_FIELDS = frozenset({"title", "description", "source"})
-"""Fields for people; left out of the hash, so that correcting a sentence does not change the experiment."""
+"""Fields for people; left out of the hash, so that correcting a sentence does not change the hash."""
 
 
 class HashedModel(BaseModel):

@@ -92,10 +92,10 @@ class Comparison(SpecModel):
         segments = [*self.segments, *(side.segment for side in self.sides if side.segment)]
         if not self.is_diagnostic and (segments or self.epoch != "last"):
             raise ValueError(
-                f"{self.metric} is of the whole network at its end; segments and epochs are for diagnostics"
+                f"{self.metric} is measured once, for the whole network after training; leave out segment and epoch"
             )
         if self.metric == COST and (self.value is not None or any(side.minus for side in self.sides)):
-            raise ValueError(f"{self.metric} is compared between two rules, as a ratio; no value and no minus")
+            raise ValueError(f"{self.metric} is compared between two rules, as a ratio; leave out value and minus")
         return self
 
 

@@ -51,7 +51,7 @@ class PublishedValue(SpecModel):
         if (self.spread is None) != (self.spread_kind is None):
             raise ValueError("spread and spread_kind (standard_deviation or standard_error) go together")
         if self.is_error and self.segment is not None:
-            raise ValueError(f"{self.metric} is of the whole network; a segment is for diagnostics")
+            raise ValueError(f"{self.metric} is measured for the whole network; leave out segment")
         if self.is_error and not 0 <= self.value <= 100:
             raise ValueError(f"{self.metric} is in per cent, 0 to 100; found {self.value:g}")
         return self
@@ -70,10 +70,12 @@ class ReferenceSpec(DocumentedSpec):
     def _one_value_each(self) -> ReferenceSpec:
         seen: dict[tuple[object, ...], int] = {}
         for position, entry in enumerate(self.entries):
-            what = (entry.track, entry.setting, entry.rule, entry.metric, entry.segment, entry.epoch)
-            if what in seen:
-                raise ValueError(f"entries {seen[what]} and {position} are of the same; a source has one value of each")
-            seen[what] = position
+            key = (entry.track, entry.setting, entry.rule, entry.metric, entry.segment, entry.epoch)
+            if key in seen:
+                raise ValueError(
+                    f"entries {seen[key]} and {position} give two values of the same quantity; a source has one"
+                )
+            seen[key] = position
         return self
 
     def runs_of(self, entry: PublishedValue) -> int | None:

@@ -90,7 +90,9 @@ class SuiteSpec(DocumentedSpec):
         if not self.cells and missing:
             raise ValueError(f"{' and '.join(missing)} missing; give tracks and rules, or cells: a list of both")
         if self.cells and len(missing) < 2:
-            raise ValueError("cells stands instead of tracks and rules; put what is beside it into the list")
+            raise ValueError(
+                "give either cells or tracks and rules; move the tracks and rules beside cells into its list"
+            )
         return self
 
 

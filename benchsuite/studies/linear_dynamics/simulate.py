@@ -1,4 +1,4 @@
-"""Simulation of one trajectory of a ``linear_dynamics`` experiment: its arms, random streams and measurements."""
+"""Simulation of one trajectory of a ``linear_dynamics`` study: its arms, random streams and measurements."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ import torch
 from torch import Generator, Tensor
 
 from benchsuite.credit import DrawnFeedbackConfig, ReplacedFeedbackRule
+from benchsuite.credit.rule import Rule
 from benchsuite.errors import PluginError
-from benchsuite.records.experiment import Trajectory
-from benchsuite.registry.manager import Registry
-from benchsuite.specs.models.experiment import ExperimentSpec
 from benchsuite.studies.linear_dynamics.network import LinearDynamics, linear_network
+from benchsuite.studies.linear_dynamics.result import Trajectory
+from benchsuite.studies.linear_dynamics.spec import LinearDynamicsSpec
+from benchsuite.studies.linear_dynamics.study import EXACT_RULE, LEARNED_FEEDBACK_RULE
 from benchsuite.training.seeds import derive_seed
-
-LEARNED_FEEDBACK_RULE = "updated_random_feedback"
-EXACT_RULE = "backprop"
-RULES = (LEARNED_FEEDBACK_RULE, EXACT_RULE)
 
 STREAMS = ("target", "init", "feedback", "unused_feedback")
 
@@ -38,7 +35,7 @@ class Arm:
     """Of the initial weights; None for zero weights."""
 
 
-def arms_of(spec: ExperimentSpec) -> list[Arm]:
+def arms_of(spec: LinearDynamicsSpec) -> list[Arm]:
     """Return the arms that are compared: one per ε in the spec's order, then backprop."""
     drawn = {"distribution": "normal", "standard_deviation": spec.feedback_standard_deviation}
     learned = [Arm(LEARNED_FEEDBACK_RULE, rate, {**drawn, "feedback_rate": rate}, None) for rate in spec.feedback_rates]
@@ -50,7 +47,7 @@ def stream_seeds(seed: int) -> dict[str, int]:
     return {stream: derive_seed(f"linear_dynamics/{stream}", seed) for stream in STREAMS}
 
 
-def draw_target(spec: ExperimentSpec, generator: Generator) -> Tensor:
+def draw_target(spec: LinearDynamicsSpec, generator: Generator) -> Tensor:
     """Return T^T, the product of one random matrix per layer, shape (inputs, outputs), float64."""
     factors = [
         torch.empty(rows, columns, dtype=torch.float64).normal_(0, spec.target_standard_deviation, generator=generator)
@@ -59,26 +56,26 @@ def draw_target(spec: ExperimentSpec, generator: Generator) -> Tensor:
     return reduce(torch.matmul, factors)  # (inputs, outputs)
 
 
-def simulate(spec: ExperimentSpec, seed: int, arm: Arm, registry: Registry) -> Trajectory:
+def simulate(spec: LinearDynamicsSpec, seed: int, arm: Arm, rules: Mapping[str, type[Rule]]) -> Trajectory:
     """Run one arm from one seed.
 
     Args:
-        spec: the experiment.
+        spec: the study.
         seed: the seed index.
         arm: from ``arms_of``.
-        registry: provides the rule.
+        rules: classes of the rules by name.
 
     Raises:
-        PluginError: if the rule is not installed, or does not replace and draw feedback weights by its config.
+        PluginError: if the rule does not replace and draw feedback weights by its config.
 
     """
     streams = {name: Generator().manual_seed(value) for name, value in stream_seeds(seed).items()}
     target = draw_target(spec, streams["target"])
     network = linear_network(spec.dimensions, arm.weight_standard_deviation, streams["init"])
-    rule_class = registry.rule(arm.rule)
+    rule_class = rules[arm.rule]
     rule = rule_class(rule_class.Config(**arm.config))
     if not isinstance(rule, ReplacedFeedbackRule):
-        raise PluginError(f"rule '{arm.rule}' has no replaced feedback weights to follow; this experiment needs them")
+        raise PluginError(f"rule '{arm.rule}' has no replaced feedback weights to follow; this study needs them")
     rule.attach(network, streams["feedback"])
     first: Tensor | None = None
     if arm.feedback_rate is not None:
@@ -91,7 +88,7 @@ def simulate(spec: ExperimentSpec, seed: int, arm: Arm, registry: Registry) -> T
     return _measured(spec, seed, arm, system)
 
 
-def _measured(spec: ExperimentSpec, seed: int, arm: Arm, system: LinearDynamics) -> Trajectory:
+def _measured(spec: LinearDynamicsSpec, seed: int, arm: Arm, system: LinearDynamics) -> Trajectory:
     errors: list[float] = []
     curves: list[tuple[float | None, ...]] = []
     done, reason = 0, ""

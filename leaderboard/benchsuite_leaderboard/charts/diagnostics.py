@@ -62,7 +62,7 @@ def alignment_charts(table: TrackTable, budget: int) -> list[DiagnosticCharts]:
     groups = []
     for number, (diagnostic, segments) in enumerate(chosen.items()):
         charts = []
-        for place, segment in enumerate(segments):
+        for position, segment in enumerate(segments):
             curves = found[diagnostic][segment]
             values = [p for row, c in curves for p in curve_values(c.points, series[row.row_id], most, 1, band=False)]
             spec = table_frame(series, height=150)
@@ -78,7 +78,7 @@ def alignment_charts(table: TrackTable, budget: int) -> list[DiagnosticCharts]:
                     },
                 }
             ]
-            chart_id = f"alignment-{table.table_id}-{number}-{place}"
+            chart_id = f"alignment-{table.table_id}-{number}-{position}"
             charts.append(Chart(chart_id, segment if segment is not None else "whole network", spec))
         groups.append(DiagnosticCharts(diagnostic, quantity(diagnostic), tuple(charts), len(found[diagnostic])))
     return groups
@@ -103,5 +103,5 @@ def _span(diagnostic: str, values: Sequence[dict[str, Any]]) -> Mapping[str, Any
 
 
 def _in_forward_order(segments: Sequence[str | None], forward: Sequence[str]) -> list[str | None]:
-    place = {name: i for i, name in enumerate(forward)}
-    return sorted(segments, key=lambda s: (s is None, place.get(s or "", len(place)), s or ""))
+    position = {name: i for i, name in enumerate(forward)}
+    return sorted(segments, key=lambda s: (s is None, position.get(s or "", len(position)), s or ""))

@@ -1,85 +1,91 @@
-"""Charts of a study as Vega-Lite specs: error and correlations over iterations."""
+"""Charts of a study as Vega-Lite specs: lines with bands, one line per row of the study's table."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from benchsuite.results.curves import thin
-from benchsuite.results.model import BASELINE_RULE, CurvePoint
+from benchsuite.results.model import CurvePoint
+from benchsuite.results.studies import StudyChart, StudyFigure, StudySummary
 from benchsuite_leaderboard.charts.vega import BASELINE_COLOR, DASHES, PALETTE, Chart, Series, frame_size
 from benchsuite_leaderboard.study_tables import StudyTable
 
+LARGE, SMALL = 320, 170
+"""Heights of a chart alone and of one of several, in pixels."""
 
-def study_series(table: StudyTable) -> dict[str, Series]:
+
+@dataclass(frozen=True)
+class DrawnFigure:
+    """A figure with its charts drawn, each with a description for people who do not see it."""
+
+    title: str
+    caption: str
+    charts: tuple[tuple[Chart, str], ...]
+
+
+def study_series(summary: StudySummary) -> dict[str, Series]:
     """Assign each row, by its label, a colour from its place in the study; the baseline has the text's colour."""
     series: dict[str, Series] = {}
     others = 0
-    for row in table.rows:
-        is_baseline = row.rule == BASELINE_RULE
-        color = BASELINE_COLOR if is_baseline else PALETTE[others % len(PALETTE)]
-        dash = DASHES[1] if is_baseline else DASHES[others // len(PALETTE) % len(DASHES)]
-        others += not is_baseline
+    for row in summary.rows:
+        color = BASELINE_COLOR if row.is_baseline else PALETTE[others % len(PALETTE)]
+        dash = DASHES[1] if row.is_baseline else DASHES[others // len(PALETTE) % len(DASHES)]
+        others += not row.is_baseline
         series[row.label] = Series(len(series), row.label, color, dash)
     return series
 
 
-def error_chart(table: StudyTable, budget: int) -> Chart | None:
-    """Draw log10 of the squared error over iterations: mean line and smallest-to-largest band per row.
+def study_figures(table: StudyTable, budget: int) -> list[DrawnFigure]:
+    """Draw a study's figures: mean line and smallest-to-largest band per row.
 
     Args:
-        table: the rows.
+        table: the study.
         budget: number of points in all curves together; longer curves are thinned out evenly.
 
-    Returns:
-        None if no row has a curve.
     """
-    curves = {row.label: row.error_curve for row in table.rows if row.error_curve}
-    if not curves:
-        return None
-    spec = _spec(table, curves, budget, "log₁₀ ‖E‖²", height=320)
-    return Chart(f"error-{table.study_id}", "Error over iterations", spec)
-
-
-def correlation_charts(table: StudyTable, budget: int) -> list[Chart]:
-    """Draw the correlation of W and R over iterations, one small chart per layer on one scale; arguments as above."""
-    charts = []
-    by_layer = [
-        {row.label: row.correlation_curves[i] for row in table.rows if len(row.correlation_curves) > i}
-        for i in range(table.layers)
+    if table.summary is None:
+        return []
+    series = study_series(table.summary)
+    figures = [figure for figure in table.summary.figures if any(map(_has_points, figure.charts))]
+    return [
+        _figure(figure, series, f"figure-{table.study_id}-{place}", budget // len(figures))
+        for place, figure in enumerate(figures, start=1)
     ]
-    drawn = [{label: curve for label, curve in curves.items() if curve} for curves in by_layer]
-    lowest = min((p.low for curves in drawn for curve in curves.values() for p in curve), default=0.0)
-    domain = [min(0.0, math.floor(10 * lowest) / 10), 1.0]
-    for layer, curves in enumerate(drawn, start=1):
-        if curves:
-            spec = _spec(table, curves, budget // table.layers, "correlation", height=170, domain=domain)
-            charts.append(Chart(f"correlation-{table.study_id}-{layer}", f"W{layer} and R{layer}ᵀ", spec))
-    return charts
+
+
+def _has_points(chart: StudyChart) -> bool:
+    return any(chart.curves.values())
+
+
+def _figure(figure: StudyFigure, series: Mapping[str, Series], name: str, budget: int) -> DrawnFigure:
+    charts = [chart for chart in figure.charts if _has_points(chart)]
+    height = LARGE if len(charts) == 1 else SMALL
+    drawn = [
+        (Chart(f"{name}-{place}", chart.title, _spec(figure, chart, series, budget // len(charts), height)), chart)
+        for place, chart in enumerate(charts, start=1)
+    ]
+    return DrawnFigure(figure.title, figure.caption, tuple((each, chart.description) for each, chart in drawn))
 
 
 def _spec(
-    table: StudyTable,
-    curves: dict[str, tuple[CurvePoint, ...]],
-    budget: int,
-    title: str,
-    height: int,
-    domain: list[float] | None = None,
+    figure: StudyFigure, chart: StudyChart, series: Mapping[str, Series], budget: int, height: int
 ) -> dict[str, Any]:
-    series = study_series(table)
-    most = max(4, min(200, budget // len(curves)))
+    curves = {label: curve for label, curve in chart.curves.items() if curve and label in series}
+    most = max(4, min(200, budget // max(1, len(curves))))
     values = [v for label, curve in curves.items() for v in _values(label, thin(curve, most))]
-    scale: dict[str, Any] = {"zero": False} if domain is None else {"domain": domain}
-    along = {"domain": [0, table.spec["iterations"]], "nice": False}
+    scale: dict[str, Any] = {"zero": False} if chart.y_range is None else {"domain": list(chart.y_range)}
+    along = {"domain": [0, figure.x_end], "nice": False}
     labels = list(series)
     color_scale = {"domain": labels, "range": [series[label].color for label in labels]}
     dash_scale = {"domain": labels, "range": [series[label].dash for label in labels]}
+    x_title = figure.x_title[:1].upper() + figure.x_title[1:]
     return {
         **frame_size(height),
         "data": {"values": values},
         "encoding": {
-            "x": {"field": "i", "type": "quantitative", "title": "Iteration", "scale": along},
+            "x": {"field": "i", "type": "quantitative", "title": x_title, "scale": along},
             "color": {"field": "label", "type": "nominal", "legend": None, "scale": color_scale},
         },
         "layer": [
@@ -93,12 +99,12 @@ def _spec(
             {
                 "mark": {"type": "line", "strokeWidth": 2},
                 "encoding": {
-                    "y": {"field": "m", "type": "quantitative", "scale": scale, "title": title},
+                    "y": {"field": "m", "type": "quantitative", "scale": scale, "title": chart.y_title},
                     "strokeDash": {"field": "label", "type": "nominal", "legend": None, "scale": dash_scale},
                     "tooltip": [
-                        {"field": "label", "title": "rule", "type": "nominal"},
-                        {"field": "i", "title": "iteration", "type": "quantitative"},
-                        {"field": "m", "title": f"mean {title}", "type": "quantitative"},
+                        {"field": "label", "title": "row", "type": "nominal"},
+                        {"field": "i", "title": figure.x_title, "type": "quantitative"},
+                        {"field": "m", "title": f"mean {chart.y_title}", "type": "quantitative"},
                         {"field": "l", "title": "smallest", "type": "quantitative"},
                         {"field": "h", "title": "largest", "type": "quantitative"},
                     ],

@@ -44,6 +44,8 @@ LATEX = {
     "²": r"$^2$",
     "\n": " ",
 }
+# Not tabs and line ends, which CSV quotes.
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
 
 
@@ -67,7 +69,10 @@ def as_files(table: DataTable, path: str) -> Iterator[tuple[str, str]]:
 
 
 def to_csv(table: DataTable) -> str:
-    """Return CSV after RFC 4180; text that a spreadsheet would read as a formula gets an apostrophe before it."""
+    """Return CSV after RFC 4180; text that a spreadsheet would read as a formula gets an apostrophe before it.
+
+    Control characters are replaced by a visible one: a terminal that shows the file would obey them.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream)
     writer.writerow(table.columns)
@@ -80,6 +85,7 @@ def _csv_cell(value: Value) -> str:
         return ""
     if not isinstance(value, str):
         return str(value).lower() if isinstance(value, bool) else repr(value)
+    value = CONTROL.sub("\N{REPLACEMENT CHARACTER}", value)
     return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchsuite.records.audit import ClaimAudit
+from benchsuite.records.audit import TraitAudit
 from benchsuite.results.formatting import number
 from benchsuite_leaderboard.downloads.formats import DataTable, Value
 from benchsuite_leaderboard.rules import AUDIT_VERDICTS, TRAIT_WORDS, RulePage
@@ -21,7 +21,7 @@ def rules_data(rules: Iterable[RulePage]) -> DataTable:
         found: list[Value] = [page.name, page.tracks, page.runs, page.completed]
         for name in TRAIT_WORDS:
             checked = page.traits.get(name)
-            found += [checked.claimed, checked.verdict] if checked else [None, None]
+            found += [checked.declared, checked.verdict] if checked else [None, None]
         rows.append(tuple(found))
     printed = tuple(
         (p.name, str(p.tracks), *(_checked_words(p.traits.get(name)) for name in TRAIT_WORDS)) for p in rules
@@ -47,22 +47,30 @@ def audit_data(page: RulePage) -> DataTable:
     rows, printed = [], []
     for name, checked in page.traits.items():
         seen = checked.strongest
-        place = (
+        strongest = (
             (seen.value, checked.threshold, seen.network, seen.where) if seen else (None, checked.threshold, None, None)
         )
         rows.append(
-            (name, checked.claimed, checked.shown, checked.verdict, *place, checked.measure, checked.reason or None)
+            (
+                name,
+                checked.declared,
+                checked.shown,
+                checked.verdict,
+                *strongest,
+                checked.measure,
+                checked.reason or None,
+            )
         )
         shown = "–" if checked.shown is None else _yes(checked.shown)
         value = "–" if seen is None else number(seen.value)
         words = TRAIT_WORDS[name][0] if name in TRAIT_WORDS else name
-        printed.append((words, _yes(checked.claimed), shown, AUDIT_VERDICTS[checked.verdict], value))
+        printed.append((words, _yes(checked.declared), shown, AUDIT_VERDICTS[checked.verdict], value))
     heads = ("Trait", "Declared", "Shown", "Verdict", "Largest value")
     return DataTable(f"Audit of {page.name}", columns, tuple(rows), heads, tuple(printed))
 
 
-def _checked_words(checked: ClaimAudit | None) -> str:
-    return "–" if checked is None else f"{_yes(checked.claimed)} ({AUDIT_VERDICTS[checked.verdict]})"
+def _checked_words(checked: TraitAudit | None) -> str:
+    return "–" if checked is None else f"{_yes(checked.declared)} ({AUDIT_VERDICTS[checked.verdict]})"
 
 
 def _yes(value: bool) -> str:

@@ -39,7 +39,7 @@ class Frame:
         return {"site_title": self.title, "version": __version__, "nav": nav, "here": here, "root": root}
 
 
-def page_name(what: str, name: str) -> str:
+def page_name(kind: str, name: str) -> str:
     """Return the name if it is safe as a file name.
 
     Raises:
@@ -47,5 +47,5 @@ def page_name(what: str, name: str) -> str:
 
     """
     if not PAGE_NAME.fullmatch(name):
-        raise ValueError(f"{what} {name!r}: not a valid name, so no page can be called after it")
+        raise ValueError(f"{kind} {name!r}: not a valid name, so no page can have it in its address")
     return name

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment
 
-from benchsuite_leaderboard.charts.studies import correlation_charts, error_chart, study_series
+from benchsuite_leaderboard.charts.studies import study_figures, study_series
 from benchsuite_leaderboard.pages.frame import POINTS_A_PAGE, Frame, page_name
 from benchsuite_leaderboard.study_tables import StudyTable
 
@@ -58,9 +58,8 @@ def _drawings(page: StudyPage) -> dict[str, dict[str, Any]]:
     budget = POINTS_A_PAGE // len(page.tables)
     return {
         table.study_id: {
-            "series": study_series(table),
-            "error": error_chart(table, budget // 2),
-            "correlations": correlation_charts(table, budget // 2),
+            "series": {} if table.summary is None else study_series(table.summary),
+            "figures": study_figures(table, budget),
         }
         for table in page.tables
     }

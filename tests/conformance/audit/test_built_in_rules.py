@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from benchsuite.conformance.audit.rule_audit import EXPERIMENTS, audit_rule
+from benchsuite.conformance.audit.rule_audit import TRAIT_TESTS, audit_rule
 from benchsuite.conformance.audit.weight_transport import WEIGHT_TRANSPORT
 from benchsuite.credit.rule import RuleTraits
 from benchsuite.errors import IncompatibleError
@@ -17,7 +17,7 @@ from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.difference_target_propagation import DifferenceTargetPropagation
 from benchsuite_rules.feedback_alignment import FeedbackAlignment
 
-from .claims import SAMPLES, BriefWeightMirror
+from .declared import SAMPLES, BriefWeightMirror
 
 REGISTRY = installed_registry()
 BUILT_IN = sorted(
@@ -44,11 +44,11 @@ def audited(name: str, networks=NETWORKS) -> RuleAudit:
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_every_built_in_rule_passes_its_own_claims(name):
-    verdicts = {claim.claim: (claim.verdict, claim.reason) for claim in audited(name).claims}
+def test_every_built_in_rule_has_the_traits_that_it_declares(name):
+    verdicts = {each.trait: (each.verdict, each.reason) for each in audited(name).traits}
     expected = {
-        experiment.claim: ("could_be_stronger" if (name, experiment.claim) in COULD_BE_STRONGER else "confirmed", "")
-        for experiment in EXPERIMENTS
+        trait_test.trait: ("could_be_stronger" if (name, trait_test.trait) in COULD_BE_STRONGER else "confirmed", "")
+        for trait_test in TRAIT_TESTS
     }
     assert verdicts == expected
 
@@ -79,12 +79,12 @@ def test_difference_targets_need_the_readouts_weight_for_their_gradient_step_alo
             assert audit.strongest.where == "readout at assign_credit"
 
 
-def test_each_claim_is_a_trait_and_has_one_experiment():
-    claims = [experiment.claim for experiment in EXPERIMENTS]
-    assert len(set(claims)) == len(claims)
+def test_each_trait_has_one_test():
+    names = [trait_test.trait for trait_test in TRAIT_TESTS]
+    assert len(set(names)) == len(names)
     booleans = {name for name, field in RuleTraits.model_fields.items() if field.annotation is bool}
     # What it may hand to the optimizer is a list one can read, no behaviour to be provoked.
-    assert set(claims) == booleans - {"learns_feedback"}
+    assert set(names) == booleans - {"learns_feedback"}
 
 
 def test_a_result_comes_back_equal_from_json_and_says_what_was_audited():
@@ -102,12 +102,12 @@ class Raises(FeedbackAlignment):
         raise ZeroDivisionError("by the rule")
 
 
-def test_a_rule_that_raises_is_a_failure_of_the_claims_it_raised_under_and_no_others():
+def test_a_rule_that_raises_is_a_failure_of_the_traits_it_raised_under_and_no_others():
     found = audit_rule(Raises, environment_of(REGISTRY, "feedback_alignment"), NETWORKS[:2])
-    crashed = {claim.claim for claim in found.failed}
+    crashed = {each.trait for each in found.failed}
     assert {"weight_transport", "separate_phase", "changes_forward_weights"} == crashed
-    assert {claim.reason for claim in found.failed} == {"one-hidden: ZeroDivisionError: by the rule"}
-    assert next(c for c in found.claims if c.claim == "unit_specific_feedback").verdict == "confirmed"
+    assert {each.reason for each in found.failed} == {"one-hidden: ZeroDivisionError: by the rule"}
+    assert next(each for each in found.traits if each.trait == "unit_specific_feedback").verdict == "confirmed"
 
 
 class RefusesOneHidden(FeedbackAlignment):
@@ -132,4 +132,4 @@ def test_a_network_that_attach_refuses_is_left_out_and_is_no_crash():
 
 def test_a_rule_for_which_there_is_no_network_is_not_said_to_be_right():
     found = audited("gevb", NETWORKS[:1])
-    assert {claim.verdict for claim in found.claims} == {"not_tested"}
+    assert {each.verdict for each in found.traits} == {"not_tested"}

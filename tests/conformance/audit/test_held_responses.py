@@ -11,7 +11,7 @@ from benchsuite.conformance.samples import SAMPLE_NETWORKS, Trial
 from benchsuite.networks.maps import Dense
 from benchsuite_rules.backprop import Backprop
 
-from .claims import SAMPLES
+from .declared import SAMPLES
 
 
 def _dense() -> Dense:
@@ -83,7 +83,7 @@ def test_holding_responses_gives_the_gradients_of_a_change_that_the_batch_cannot
 
 @pytest.mark.parametrize("sample", SAMPLE_NETWORKS, ids=lambda sample: sample.name)
 def test_every_kind_of_map_can_be_held(sample):
-    """Catches a map that runs forward past ``apply_weight``: the experiment would be inconclusive there."""
+    """Catches a map that runs forward past ``apply_weight``: the test would be inconclusive there."""
     network = sample.build(Generator().manual_seed(1)).double()
     network.set_dropout_generator(Generator().manual_seed(3))
     batch = sample.batch(0, dtype=torch.float64)

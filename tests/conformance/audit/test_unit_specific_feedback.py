@@ -14,7 +14,7 @@ from benchsuite_rules.feedback_alignment import FeedbackAlignment
 from benchsuite_rules.gevb import GlobalErrorVectorBroadcasting
 from benchsuite_rules.node_perturbation import NodePerturbation
 
-from .claims import SAMPLES, claiming, verdict
+from .declared import SAMPLES, declaring, verdict
 
 
 def _normal(*shape: int, seed: int) -> torch.Tensor:
@@ -111,9 +111,9 @@ SPECIFIC = [
     (BroadcastsNearlyTheSame, "dense"),
     (AlwaysTheSameNoise, "dense"),
     (WeighsTheErrorVector, "vectorized-conv"),
-    (claiming(DirectFeedbackAlignment, unit_specific_feedback=False), "dense"),
-    (claiming(FeedbackAlignment, unit_specific_feedback=False), "batch-norm"),
-    (claiming(FeedbackAlignment, unit_specific_feedback=False), "vectorized-dense"),
+    (declaring(DirectFeedbackAlignment, unit_specific_feedback=False), "dense"),
+    (declaring(FeedbackAlignment, unit_specific_feedback=False), "batch-norm"),
+    (declaring(FeedbackAlignment, unit_specific_feedback=False), "vectorized-dense"),
 ]
 
 

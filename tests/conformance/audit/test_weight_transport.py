@@ -16,7 +16,7 @@ from benchsuite_rules.node_perturbation import NodePerturbation
 from benchsuite_rules.sign_symmetry import SignSymmetry
 from benchsuite_rules.updated_random_feedback import UpdatedRandomFeedback
 
-from .claims import SAMPLES, BriefWeightMirror, claiming, verdict
+from .declared import SAMPLES, BriefWeightMirror, declaring, verdict
 
 
 def _copy_weights(rule):
@@ -87,8 +87,8 @@ TRANSPORTING = (
     UsesOneWeight,
     HandsTheReadoutsWeightToATape,
     ScalesByTheWeightsSize,
-    claiming(Backprop, weight_transport=False),
-    claiming(SignSymmetry, weight_transport=False),
+    declaring(Backprop, weight_transport=False),
+    declaring(SignSymmetry, weight_transport=False),
 )
 
 

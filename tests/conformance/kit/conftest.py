@@ -50,7 +50,7 @@ def _environment(home: Path) -> dict[str, str]:
     """Return our environment without what would point an interpreter or pytest back at this one."""
     hidden = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST"}
     kept = {k: v for k, v in os.environ.items() if k not in hidden}
-    return {**kept, "XDG_CACHE_HOME": str(home / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**kept, "XDG_CACHE_HOME": str(home / "cache")}
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from benchsuite_rules.readout_only import ReadoutOnly
 
 RULES = (FeedbackAlignment, DirectFeedbackAlignment, GaitProp, GlobalErrorVectorBroadcasting, NodePerturbation)
 EVERYWHERE = "test_same_seeds_give_the_same_weights"
-HIDDEN_CLAIM = "test_hidden_updates_are_backprop_exactly_where_claimed"
+HIDDEN_CLAIM = "test_hidden_updates_are_backprop_exactly_where_declared"
 TWICE_OVER = "test_a_batch_twice_over_gives_the_same_gradient"
 
 

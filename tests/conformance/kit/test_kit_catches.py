@@ -587,8 +587,8 @@ class KeepsThingsInItsModule(After):
 
 # --- claims ----------------------------------------------------------------------------------------------------------
 
-HIDDEN_CLAIM = RuleConformance.test_hidden_updates_are_backprop_exactly_where_claimed
-READOUT_CLAIM = RuleConformance.test_the_readout_update_is_backprop_exactly_where_claimed
+HIDDEN_CLAIM = RuleConformance.test_hidden_updates_are_backprop_exactly_where_declared
+READOUT_CLAIM = RuleConformance.test_the_readout_update_is_backprop_exactly_where_declared
 TAKEN_OVER = RuleConformance.test_reports_which_segments_it_took_over
 REFUSES = RuleConformance.test_refuses_a_network_it_cannot_handle
 

@@ -24,12 +24,15 @@ def project(tmp_path_factory) -> Path:
     return folder / "my_first_rule"
 
 
+def _environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if k not in {"PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST"}}
+
+
 def _run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if k not in {"PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST"}}
     return subprocess.run(
         [sys.executable, "-m", *command],
         cwd=cwd,
-        env=environment,
+        env=_environment(),
         capture_output=True,
         text=True,
         timeout=300,
@@ -37,10 +40,11 @@ def _run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_generated_rule_passes_the_conformance_kit(project):
+def test_generated_rule_passes_the_conformance_kit(project, warm_python):
     """On two networks, and in whatever takes none; a rule of another distribution goes through all of them."""
     elsewhere = " or ".join(s.name for s in SAMPLE_NETWORKS if s.name not in {"dense", "conv"})
-    result = _run("pytest", "-q", "-p", "no:cacheprovider", "-k", f"not ({elsewhere})", cwd=project)
+    arguments = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", f"not ({elsewhere})")
+    result = warm_python.run(*arguments, cwd=project, environment=_environment())
     assert result.returncode == 0, result.stdout + result.stderr
     assert " passed" in result.stdout
 
@@ -53,7 +57,9 @@ def test_generated_code_is_clean_under_ruff(project, check):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_generated_code_is_clean_under_strict_mypy(project, tmp_path):
+    """Among the slow ones, since mypy reads all of torch for it; CI runs it beside its own types."""
     result = _run("mypy", "--cache-dir", str(tmp_path), cwd=project)
     assert result.returncode == 0, result.stdout + result.stderr
 

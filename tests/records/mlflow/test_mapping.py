@@ -25,7 +25,7 @@ def test_every_defined_number_becomes_one_metric_at_its_epoch(make_record):
     assert curves["alignment/credit_angle_deg/dense1"] == curves["alignment/credit_angle_deg/network"] == [0, 1, 2, 3]
     assert curves["time/total_train_time_s"] == [3]
     assert next(p.value for p in points if p.key == "test/error" and p.step == 3) == pytest.approx(0.1)
-    assert len({p.place for p in points}) == len(points)
+    assert len({p.key_and_step for p in points}) == len(points)
 
 
 def test_numbers_between_steps_become_metrics_of_their_own_at_the_step(make_record):

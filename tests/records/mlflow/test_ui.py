@@ -81,5 +81,5 @@ def test_page_is_the_only_tracks_or_the_named_ones_or_the_list(tracks, track, pa
 
 def test_server_that_is_there_is_opened_and_not_started_again(tmp_path):
     told: list[str] = []
-    serve_ui("https://ann:hunter2@mlflow.lab:5000/x/", tmp_path, open_browser=False, tell=told.append)
+    serve_ui("https://ann:hunter2@mlflow.lab:5000/x/", tmp_path, open_browser=False, on_ready=told.append)
     assert told == ["MLflow's own server shows the runs at https://mlflow.lab:5000/x/#/experiments"]

@@ -1,4 +1,4 @@
-"""The experiment that tests one claim, and the verdict that follows from it."""
+"""The test of one trait, and the verdict that follows from it."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ from dataclasses import dataclass
 from benchsuite.conformance.samples import SampleNetwork
 from benchsuite.credit.rule import Rule, RuleTraits, incompatibilities
 from benchsuite.errors import IncompatibleError, InconclusiveError
-from benchsuite.records.audit import ClaimAudit, Observation, Verdict
+from benchsuite.records.audit import Observation, TraitAudit, Verdict
 
 MakeRule = Callable[[], Rule]
 """Returns a fresh rule, attached to nothing."""
 
 
 @dataclass(frozen=True)
-class Experiment:
-    """A test of one claim.
+class TraitTest:
+    """A test of one trait.
 
     Attributes:
-        claim: name of the trait.
+        trait: name of the trait.
         measure: the measured quantity, in words.
         threshold: if the measured value exceeds it in any network, the trait's value is ``above``; else it is not.
         above: value of the trait above the threshold.
-        weaker: the value of the trait that claims less, so that it is no failure if more is shown; None if both say
+        weaker: the value that declares less, so that it is no failure if more is shown; None if both say
             the same.
         observe: measures a rule in one network; returns None if there is nothing to measure.
 
     """
 
-    claim: str
+    trait: str
     measure: str
     threshold: float
     above: bool
     weaker: bool | None
     observe: Callable[[MakeRule, SampleNetwork], Observation | None]
 
-    def audit(self, make_rule: MakeRule, traits: RuleTraits, networks: Sequence[SampleNetwork]) -> ClaimAudit:
-        """Run the experiment in every network that the rule works in, and compare the claim with the result."""
+    def audit(self, make_rule: MakeRule, traits: RuleTraits, networks: Sequence[SampleNetwork]) -> TraitAudit:
+        """Test a rule in every network that it works in, and compare what it declares with the result."""
         compatible = [sample for sample in networks if not incompatibilities(traits, sample.shapes)]
         observations: list[Observation] = []
         refused: list[str] = []
@@ -52,23 +52,23 @@ class Experiment:
                     observations.append(seen)
         except InconclusiveError as error:
             return self._result(traits, None, "not_tested", f"{sample.name}: {error}")
-        except Exception as error:  # report the crash, and go on with the other claims
+        except Exception as error:  # report the crash, and go on with the other traits
             return self._result(traits, None, "crashed", f"{sample.name}: {type(error).__name__}: {error}")
         if not observations and refused:
             return self._result(traits, None, "not_tested", f"refused by attach: {'; '.join(refused)}")
         if not observations:
             return self._result(traits, None, "not_tested", "no sample network in which there is something to see")
         shown = self.above if any(seen.value > self.threshold for seen in observations) else not self.above
-        return self._result(traits, shown, self._verdict(self._claimed(traits), shown), "", tuple(observations))
+        return self._result(traits, shown, self._verdict(self._declared(traits), shown), "", tuple(observations))
 
-    def _claimed(self, traits: RuleTraits) -> bool:
-        claimed: bool = getattr(traits, self.claim)
-        return claimed
+    def _declared(self, traits: RuleTraits) -> bool:
+        declared: bool = getattr(traits, self.trait)
+        return declared
 
-    def _verdict(self, claimed: bool, shown: bool) -> Verdict:
-        if claimed == shown:
+    def _verdict(self, declared: bool, shown: bool) -> Verdict:
+        if declared == shown:
             return "confirmed"
-        return "could_be_stronger" if claimed == self.weaker else "contradicted"
+        return "could_be_stronger" if declared == self.weaker else "contradicted"
 
     def _result(
         self,
@@ -77,10 +77,10 @@ class Experiment:
         verdict: Verdict,
         reason: str,
         observations: tuple[Observation, ...] = (),
-    ) -> ClaimAudit:
-        return ClaimAudit(
-            claim=self.claim,
-            claimed=self._claimed(traits),
+    ) -> TraitAudit:
+        return TraitAudit(
+            trait=self.trait,
+            declared=self._declared(traits),
             shown=shown,
             verdict=verdict,
             measure=self.measure,

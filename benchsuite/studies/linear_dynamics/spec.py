@@ -1,7 +1,4 @@
-"""Experiments: fixed studies of theoretical results that a table of rules cannot show.
-
-Like a track, an experiment specifies everything it needs, but it has no tiers, data sets or choice of rules.
-"""
+"""The spec of a study of kind ``linear_dynamics``."""
 
 from __future__ import annotations
 
@@ -10,13 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from benchsuite.specs.models.base import DocumentedSpec, PositiveFloat
+from benchsuite.specs.models.base import PositiveFloat
+from benchsuite.specs.models.study import SeedIndex, StudySpec
 
-SeedIndex = Annotated[int, Field(ge=0, lt=2**31)]
 FeedbackRate = Annotated[float, Field(ge=0, le=1)]
 
 
-class LinearDynamics(DocumentedSpec):
+class LinearDynamicsSpec(StudySpec):
     """Gradient flow of a deep linear network that learns one random matrix: URFB at several rates ε and backprop.
 
     The inputs are the unit vectors, so the error is E = T - W_k…W_1. The flow is integrated with Euler's scheme.
@@ -44,15 +41,15 @@ class LinearDynamics(DocumentedSpec):
     seeds: tuple[SeedIndex, ...] = Field(default=(0, 1, 2), min_length=1, max_length=1000)
     """Seed indices; at one index all rates share T and the initial R, and backprop shares T."""
 
-    @field_validator("feedback_rates", "seeds")
+    @field_validator("feedback_rates")
     @classmethod
-    def _differ(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+    def _rates_differ(cls, values: tuple[float, ...]) -> tuple[float, ...]:
         if len(set(values)) < len(values):
             raise ValueError("each of them once")
         return values
 
     @model_validator(mode="after")
-    def _fits_in_memory(self) -> LinearDynamics:
+    def _fits_in_memory(self) -> LinearDynamicsSpec:
         weights = sum(a * b for a, b in pairwise(self.dimensions))
         if weights > 50_000_000:
             raise ValueError(f"dimensions with {weights:,} weights; at most 50,000,000")
@@ -63,7 +60,3 @@ class LinearDynamics(DocumentedSpec):
         """The iterations after which the error is measured, from 0 to the last."""
         points = min(self.points, self.iterations)
         return tuple(round(i * self.iterations / points) for i in range(points + 1))
-
-
-# A second kind makes this a union discriminated on `kind`, like ArchitectureSpec; pydantic refuses a union of one.
-ExperimentSpec = LinearDynamics

@@ -1,4 +1,4 @@
-"""Resolve a selection that names an experiment to a fully explicit experiment."""
+"""Resolve a selection that names a study to a fully explicit study."""
 
 from __future__ import annotations
 
@@ -6,38 +6,41 @@ import shlex
 from dataclasses import dataclass
 
 from benchsuite.errors import Problem, SpecError
-from benchsuite.specs.loading.checking import check
-from benchsuite.specs.loading.kinds import adapter_of
+from benchsuite.specs.loading.check_study import check_study
+from benchsuite.specs.loading.kinds import Studies
 from benchsuite.specs.loading.overrides import apply_override, parse_override
 from benchsuite.specs.loading.resolve import Selection
 from benchsuite.specs.loading.targets import Target
 from benchsuite.specs.loading.tree import Mark, from_plain
-from benchsuite.specs.models.experiment import ExperimentSpec
+from benchsuite.specs.models.study import StudySpec
 
-ROOT = "experiment"
+ROOT = "study"
+FORMER_ROOT = "experiment"
+"""First word of overrides in the commands of older records; still understood."""
 
 
 @dataclass(frozen=True)
-class SelectedExperiment:
-    """One experiment and the command that repeats it."""
+class SelectedStudy:
+    """One study and the command that repeats it."""
 
-    spec: ExperimentSpec
+    spec: StudySpec
     command: str
 
 
-def resolve_experiment(selection: Selection, target: Target) -> SelectedExperiment:
-    """Return an experiment with the selection's seeds and overrides applied.
+def resolve_study(selection: Selection, target: Target, studies: Studies) -> SelectedStudy:
+    """Return a study with the selection's seeds and overrides applied.
 
     Args:
         selection: the selection to resolve.
-        target: the experiment that it names.
+        target: the study that it names.
+        studies: models of specs by ``kind``, from the registry.
 
     Raises:
         SpecError: with all problems found, before anything is run.
 
     """
     problems = [
-        Problem(f"an experiment has no choice of {what}; leave {option} out", option)
+        Problem(f"a study has no choice of {what}; leave {option} out", option)
         for option, what, given in (
             ("--rules", "rules", selection.rules),
             ("--tier", "tier", selection.tier),
@@ -51,12 +54,13 @@ def resolve_experiment(selection: Selection, target: Target) -> SelectedExperime
     if selection.seeds:
         node = node.with_entry("seeds", from_plain(list(selection.seeds), Mark("--seeds")))
     for text in selection.overrides:
-        override = parse_override(text, [ROOT], f"{ROOT}.step_size=0.01")
+        today = f"{ROOT}{text.removeprefix(FORMER_ROOT)}" if text.startswith(f"{FORMER_ROOT}.") else text
+        override = parse_override(today, [ROOT], f"{ROOT}.seeds=[0, 1]")
         node = apply_override(node, override.path[1:], override.value)
-    spec, problems = check(adapter_of("experiments"), node, shape=ExperimentSpec)
+    spec, problems = check_study(node, studies)
     if spec is None:
         raise SpecError(problems, subject=selection.target)
-    return SelectedExperiment(spec, _command(selection))
+    return SelectedStudy(spec, _command(selection))
 
 
 def _command(selection: Selection) -> str:

@@ -18,7 +18,7 @@ from benchsuite_rules.node_perturbation import NodePerturbation
 from benchsuite_rules.readout_only import ReadoutOnly
 from benchsuite_rules.weight_mirror import WeightMirror
 
-from .claims import SAMPLES, claiming, verdict
+from .declared import SAMPLES, declaring, verdict
 
 # --- passes -----------------------------------------------------------------------------------------------------------
 
@@ -63,16 +63,16 @@ def test_passes_are_counted_as_the_rule_says_it_makes_them():
     assert observe_passes(mirrors, SAMPLES["dense"]).value == 7
 
 
-def test_claiming_a_phase_one_does_not_need_is_no_failure():
-    assert verdict(SEPARATE_PHASE, claiming(FeedbackAlignment, separate_phase=True), "dense") == "could_be_stronger"
+def test_declaring_a_phase_one_does_not_need_is_no_failure():
+    assert verdict(SEPARATE_PHASE, declaring(FeedbackAlignment, separate_phase=True), "dense") == "could_be_stronger"
 
 
 # --- what is trained, and how exactly ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("rule", "claim"), [(ReadoutOnly, True), (FeedbackAlignment, False)])
-def test_whether_hidden_segments_are_trained_is_seen_either_way(rule, claim):
-    assert verdict(TRAINS_HIDDEN, claiming(rule, trains_hidden=claim), "dense") == "contradicted"
+@pytest.mark.parametrize(("rule", "declared"), [(ReadoutOnly, True), (FeedbackAlignment, False)])
+def test_whether_hidden_segments_are_trained_is_seen_either_way(rule, declared):
+    assert verdict(TRAINS_HIDDEN, declaring(rule, trains_hidden=declared), "dense") == "contradicted"
     assert verdict(TRAINS_HIDDEN, rule, "dense") == "confirmed"
 
 
@@ -84,16 +84,20 @@ class NearlyBackprop(Backprop):
         return result
 
 
-@pytest.mark.parametrize("experiment", [HIDDEN_UPDATE_IS_BACKPROP, READOUT_UPDATE_IS_BACKPROP], ids=lambda e: e.claim)
-def test_an_update_off_by_a_millionth_is_not_backprops(experiment):
-    assert verdict(experiment, NearlyBackprop, "dense") == "contradicted"
-    audited = experiment.audit(NearlyBackprop, NearlyBackprop.traits, [SAMPLES["dense"]])
+@pytest.mark.parametrize(
+    "trait_test", [HIDDEN_UPDATE_IS_BACKPROP, READOUT_UPDATE_IS_BACKPROP], ids=lambda test: test.trait
+)
+def test_an_update_off_by_a_millionth_is_not_backprops(trait_test):
+    assert verdict(trait_test, NearlyBackprop, "dense") == "contradicted"
+    audited = trait_test.audit(NearlyBackprop, NearlyBackprop.traits, [SAMPLES["dense"]])
     assert 1e-7 < audited.strongest.value < 1.001e-6
 
 
-@pytest.mark.parametrize("experiment", [HIDDEN_UPDATE_IS_BACKPROP, READOUT_UPDATE_IS_BACKPROP], ids=lambda e: e.claim)
-def test_exactness_that_is_not_claimed_is_no_failure(experiment):
-    assert verdict(experiment, claiming(Backprop, **{experiment.claim: False}), "dense") == "could_be_stronger"
+@pytest.mark.parametrize(
+    "trait_test", [HIDDEN_UPDATE_IS_BACKPROP, READOUT_UPDATE_IS_BACKPROP], ids=lambda test: test.trait
+)
+def test_exactness_that_is_not_declared_is_no_failure(trait_test):
+    assert verdict(trait_test, declaring(Backprop, **{trait_test.trait: False}), "dense") == "could_be_stronger"
 
 
 def test_one_network_in_which_the_update_differs_is_enough():

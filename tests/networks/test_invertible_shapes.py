@@ -117,9 +117,9 @@ def test_the_readout_may_have_a_nonlinearity():
 @pytest.mark.parametrize(
     ("layers", "chain", "says"),
     [
-        ([_dense(129)], {}, "layer 1, dense: 129 units of a square map that has 128 outputs .*at most 128"),
-        ([_conv(19, 3)], {}, r"layer 1, conv2d: 19 channels .* 18 outputs \(2 x 3 x 3\).*at most 18"),
-        ([_dense(9)], {}, "layer 2, dense: 10 classes .* 9 outputs .*before pass on more"),
+        ([_dense(129)], {}, "layer 1, dense: 129 units, but a square map has only 128 outputs .*at most 128"),
+        ([_conv(19, 3)], {}, r"layer 1, conv2d: 19 channels, .* 18 outputs \(2 x 3 x 3\).*at most 18"),
+        ([_dense(9)], {}, "layer 2, dense: 10 classes, .* 9 outputs .*before more outputs"),
         ([_conv(2, 3, groups=2)], {}, "2 groups"),
         ([{"kind": "max_pool", "size": 2}], {}, "layer 1, max_pool: has no inverse"),
         ([{"kind": "average_pool", "size": 2}], {}, "layer 1, average_pool: has no inverse"),

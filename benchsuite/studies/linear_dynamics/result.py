@@ -1,32 +1,21 @@
-"""The record of an experiment: one JSON document with its spec, its seeds and the resulting curves."""
+"""The result of a study of kind ``linear_dynamics``: one trajectory per seed and arm."""
 
 from __future__ import annotations
 
 import math
-from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from benchsuite.records.model import Hexadecimal, RecordModel, Versions
+from benchsuite.records.model import RecordModel
+from benchsuite.records.study import StudyResult
 from benchsuite.specs.models.base import Name
-from benchsuite.specs.models.experiment import ExperimentSpec
-from benchsuite.version import EXPERIMENT_SCHEMA_VERSION
 
 Correlation = Annotated[float, Field(ge=-1, le=1)]
 
 
-class RuleUsed(RecordModel):
-    """The origin of a rule's code."""
-
-    distribution: str
-    """Distribution and version that provided the rule."""
-    source_hash: Hexadecimal
-    """sha256 of the rule's code: decision 29 says what counts."""
-
-
 class Trajectory(RecordModel):
-    """One rule with one seed, measured at the record's ``iterations`` up to where it stopped."""
+    """One rule with one seed, measured at the result's ``iterations`` up to where it stopped."""
 
     seed: int = Field(ge=0)
     rule: Name
@@ -42,6 +31,11 @@ class Trajectory(RecordModel):
     Empty for a rule without feedback weights of its own."""
 
     @property
+    def label(self) -> str:
+        """Return the name of its row: the rule and, if it has one, its ε."""
+        return self.rule if self.feedback_rate is None else f"{self.rule}, ε = {self.feedback_rate:g}"
+
+    @property
     def final_log10_squared_error(self) -> float | None:
         """Return log10 of the last error; None unless completed, or if the error is exactly zero."""
         last = self.squared_error[-1] if self.status == "completed" else 0.0
@@ -53,30 +47,15 @@ class Trajectory(RecordModel):
         return tuple(curve[-1] if self.status == "completed" else None for curve in self.correlations)
 
 
-class ExperimentRecord(RecordModel):
-    """The complete record of one experiment."""
+class LinearDynamicsResult(StudyResult):
+    """All trajectories."""
 
-    schema_version: Literal[1] = EXPERIMENT_SCHEMA_VERSION  # type: ignore[assignment]
-    experiment_id: Hexadecimal
-    spec_hash: Hexadecimal
-    result_key: Hexadecimal
-    """Hash of everything that can change the numbers: spec, rules' sources, versions. Finds a finished experiment."""
-    spec: ExperimentSpec
-    seeds: dict[int, dict[str, int]]
-    """The seed of each independent random stream, by seed index: target, init, feedback, unused_feedback."""
-    rules: dict[Name, RuleUsed]
-    environment: Versions
     iterations: tuple[int, ...] = Field(min_length=1)
     """The number of steps before each measurement."""
     trajectories: tuple[Trajectory, ...] = Field(min_length=1)
-    wall_time_s: float = Field(ge=0)
-    started_at: datetime
-    ended_at: datetime
-    command: str
-    """The command that repeats this experiment."""
 
     @model_validator(mode="after")
-    def _curves_have_their_length(self) -> ExperimentRecord:
+    def _curves_have_their_length(self) -> LinearDynamicsResult:
         for trajectory in self.trajectories:
             measured = len(trajectory.squared_error)
             complete = measured == len(self.iterations)

@@ -1,6 +1,6 @@
 """Oracle: arithmetic on shapes, positions counted one by one, and the network that is built.
 
-The outline is the network on paper: memory, cost and compatibility are worked out from it alone.
+The shapes are the network on paper: memory, cost and compatibility are worked out from them alone.
 """
 
 import math
@@ -19,12 +19,12 @@ from benchsuite.specs.models.fixed_layers import PoolLayer
 from .chains import conv_chains, dense_chains, deterministic, local_chains, slid
 
 
-def _outline(layers, input_shape=(1, 8, 8), classes=10, **chain):
+def _shapes(layers, input_shape=(1, 8, 8), classes=10, **chain):
     spec = {"kind": "chain", "name": "drawn", "layers": layers, **chain}
     return shapes_of(ChainArchitecture.model_validate(spec), input_shape, classes)
 
 
-def _hold_outline(case):
+def _require_equal_shapes(case):
     plan = shapes_of(case.architecture, case.input_shape, case.classes)
     network = build(plan, Generator().manual_seed(0)).double().eval()
     assert plan.parameters == sum(p.numel() for p in network.parameters())
@@ -43,23 +43,23 @@ def _hold_outline(case):
 
 @deterministic
 @given(case=dense_chains(norms=True))
-def test_outline_of_a_dense_chain_is_the_network_that_is_built(case):
+def test_shapes_of_a_dense_chain_is_the_network_that_is_built(case):
     """Would catch a parameter count without biases or norms."""
-    _hold_outline(case)
+    _require_equal_shapes(case)
 
 
 @deterministic
 @given(case=conv_chains())
-def test_outline_of_a_conv_chain_is_the_network_that_is_built(case):
+def test_shapes_of_a_conv_chain_is_the_network_that_is_built(case):
     """Would catch a shape formula that forgets dilation, padding or a stride that does not divide."""
-    _hold_outline(case)
+    _require_equal_shapes(case)
 
 
 @deterministic
 @given(case=local_chains())
-def test_outline_of_a_locally_connected_chain_is_the_network_that_is_built(case):
+def test_shapes_of_a_locally_connected_chain_is_the_network_that_is_built(case):
     """Would catch biases counted per channel where each position has its own."""
-    _hold_outline(case)
+    _require_equal_shapes(case)
 
 
 def _work_by_hand(case):
@@ -91,7 +91,7 @@ def test_multiply_adds_count_the_products_of_every_sum(case):
 
 def test_multiply_adds_of_known_layers():
     """Would catch the formula and its check above sharing a mistake: numbers worked out by hand."""
-    plan = _outline(
+    plan = _shapes(
         [
             {"kind": "conv2d", "channels": 6, "kernel": 5, "padding": 2},
             {"kind": "max_pool", "size": 2},
@@ -120,15 +120,15 @@ def test_weights_of_the_published_locally_connected_networks():
     dense = {"kind": "dense", "units": 512}
     cifar = [local(64, 5, 1, 2), pool, local(32, 5, 1, 2), pool, local(32, 2, 2, 0), dense]
     bias = {"defaults": {"bias": False}}
-    assert _outline(mnist, (1, 28, 28), **bias).parameters == 3_648_000
-    assert _outline(cifar, (3, 32, 32), **bias).parameters == 18_355_200
+    assert _shapes(mnist, (1, 28, 28), **bias).parameters == 3_648_000
+    assert _shapes(cifar, (3, 32, 32), **bias).parameters == 18_355_200
 
 
 def test_norm_adds_two_parameters_a_channel_and_bias_one():
     """Would catch a norm counted per position or forgotten."""
     conv = {"kind": "conv2d", "channels": 4, "kernel": 3}
     counts = {
-        (norm, bias): _outline([{**conv, "norm": norm, "bias": bias}]).segments[0].parameters
+        (norm, bias): _shapes([{**conv, "norm": norm, "bias": bias}]).segments[0].parameters
         for norm in ("none", "batch")
         for bias in (True, False)
     }
@@ -150,26 +150,26 @@ def test_norm_adds_two_parameters_a_channel_and_bias_one():
 def test_impossible_layers_are_refused_with_their_sizes(layers, message):
     """Would catch a wrong spec that only fails as torch's traceback after the data has been loaded."""
     with pytest.raises(ShapeError, match=message):
-        _outline(layers, input_shape=(2, 3, 3))
+        _shapes(layers, input_shape=(2, 3, 3))
 
 
 def test_a_refused_layer_is_named_by_its_place_in_the_spec():
     """Would catch a count that includes the flattens that the builder puts in."""
     layers = [{"kind": "conv2d", "channels": 2, "kernel": 3}, {"kind": "max_pool", "size": 2}]
     with pytest.raises(ShapeError, match="layer 2, max_pool"):
-        _outline(layers, input_shape=(2, 3, 3))
+        _shapes(layers, input_shape=(2, 3, 3))
 
 
 @pytest.mark.parametrize("layer", [{"kind": "conv2d", "channels": 2, "kernel": 1}, {"kind": "max_pool", "size": 1}])
 def test_image_layers_after_a_dense_one_are_refused(layer):
     """Would catch a vector silently taken for an image."""
     with pytest.raises(ShapeError, match=r"needs an image .* \(12,\)"):
-        _outline([{"kind": "dense", "units": 12}, layer])
+        _shapes([{"kind": "dense", "units": 12}, layer])
 
 
 def test_defaults_fill_what_a_layer_leaves_open_and_yield_to_what_it_says():
     """Would catch a layer's own False or zero taken for 'not said'."""
-    plan = _outline(
+    plan = _shapes(
         [{"kind": "dense", "units": 3}, {"kind": "dense", "units": 4, "bias": True, "activation": "relu"}],
         defaults={"bias": False, "activation": "tanh", "norm": "batch", "norm_order": "activation_first"},
     )
@@ -181,7 +181,7 @@ def test_defaults_fill_what_a_layer_leaves_open_and_yield_to_what_it_says():
 
 def test_readouts_own_choices_win():
     """Would catch a readout that follows the chain's defaults only."""
-    plan = _outline([], readout={"bias": False, "initialization": {"scheme": "zeros"}})
+    plan = _shapes([], readout={"bias": False, "initialization": {"scheme": "zeros"}})
     assert not plan.segments[-1].bias
     assert plan.segments[-1].initialization.scheme == "zeros"
     assert plan.parameters == 640

@@ -1,0 +1,73 @@
+"""The server: has torch, plugins and data in memory, forks a worker per request and waits for its end."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import recv_handle
+
+# Optimizers import it at their first step, which takes seconds. Not a step instead: where there is a GPU, that would
+# initialise CUDA, which cannot be used in a child then.
+import torch._dynamo  # noqa: F401
+
+from benchsuite.execution.workers.messages import Ended, Request, Started
+from benchsuite.execution.workers.worker import MakeRunState, work
+
+
+def serve(control: Connection, prepare: Callable[[Request], None], make_run_state: MakeRunState) -> None:
+    """Fork a worker per request until the command closes the connection or dies; then end the worker too.
+
+    Args:
+        control: from the command; a request is followed by the descriptor of the connection for the worker.
+        prepare: loads in this process what the worker of a request will need.
+        make_run_state: called in the worker.
+
+    """
+    woken, wake = os.pipe()
+    for end in (woken, wake):
+        os.set_blocking(end, False)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Kept for the worker until it can handle it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    gc.freeze()
+    worker: int | None = None
+    while True:
+        ready = wait([control, woken])
+        if control in ready:
+            try:
+                request: Request = control.recv()
+                channel = Connection(recv_handle(control), readable=False)
+            except (EOFError, OSError):
+                break
+            prepare(request)
+            worker = os.fork()
+            if worker == 0:
+                signal.set_wakeup_fd(-1)
+                for inherited in (woken, wake):
+                    os.close(inherited)
+                control.close()
+                work(request, channel, make_run_state)
+            channel.close()
+            control.send(Started(worker))
+        if woken in ready:
+            os.read(woken, 512)
+        if worker is not None and (ended := os.waitpid(worker, os.WNOHANG))[0]:
+            end_group(worker)  # what it started may outlive it, and hold the run's lock
+            worker = None
+            with suppress(OSError):
+                control.send(Ended(ended[1]))
+    if worker is not None:
+        os.kill(worker, signal.SIGKILL)
+        end_group(worker)
+
+
+def end_group(worker: int) -> None:
+    """Kill all that a worker started in its process group, and the worker itself."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(worker, signal.SIGKILL)

@@ -1,0 +1,150 @@
+"""Oracle: runs made in the calling process. Runs made in workers of a fresh server have the same records."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import benchsuite as bs
+from benchsuite import process
+from benchsuite.execution.workers.isolation import TorchState, until_forked
+from benchsuite.records.model import RunRecord
+from benchsuite.records.store import RecordStore
+from benchsuite.registry.manager import build_registry, installed_registry
+
+TRACK = """
+title: Tiny
+description: Two epochs of six steps.
+source: ours
+dataset:
+  {name: tiny, title: Tiny, kind: synthetic, train_examples: 96, test_examples: 40, height: 4, width: 4, classes: 7,
+   normalization: {mean: [0.5], std: [0.5]}}
+architecture:
+  {name: tiny, title: Tiny, kind: chain, layers: [{kind: dense, units: 12}, {kind: dropout, probability: 0.3}]}
+protocol: {epochs: 2, batch_size: 16, optimizer: {kind: adam, learning_rate: 1e-2}}
+diagnostics: {names: [credit_angle_deg], every_epochs: 1, examples: 16}
+tiers: {smoke: {}, quick: {}, paper: {}}
+"""
+
+# No guard of `__main__`, torch's threads in use, and two sessions: what a notebook does.
+SCRIPT = """
+import json, os, sys, threading
+with open("executed", "a") as stream:
+    stream.write(".")
+import torch
+torch.set_num_threads(2)
+(torch.randn(600, 600) @ torch.randn(600, 600)).add(1).sum()
+torch.set_num_threads(3)
+import benchsuite as bs
+from benchsuite.api.progress import Progress
+from benchsuite.registry import hookimpl
+
+class Seen(Progress):
+    events = []
+    @hookimpl
+    def benchsuite_run_started(self, run_id):
+        self.events.append(["started", os.getpid()])
+    @hookimpl
+    def benchsuite_epoch_finished(self, metrics):
+        self.events.append(["epoch", metrics.epoch])
+    @hookimpl
+    def benchsuite_run_finished(self, record):
+        self.events.append(["finished", record.status])
+
+def run(rules):
+    where = {"hardware": "cpu", "store": "store", "tracking_uri": "none"}
+    return bs.run("tiny.yaml", rules=rules, seeds=1, progress=Seen(), **where)
+
+from benchsuite.execution.workers import starting
+results = [run(["backprop", "feedback_alignment"])]
+server = starting.fresh_server()
+results += [run(["backprop"]), run(["direct_feedback_alignment"])]
+assert starting.fresh_server() is server
+print(json.dumps({"found": [len(r.reused) for r in results], "events": Seen.events, "pid": os.getpid()}))
+"""
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a script that was run; ``said`` is what it printed."""
+    folder = tmp_path_factory.mktemp("script")
+    (folder / "tiny.yaml").write_text(TRACK)
+    (folder / "script.py").write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=folder,
+        env={**os.environ, "BENCHSUITE_EXECUTOR": "local"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (folder / "said").write_text(done.stdout)
+    return folder
+
+
+def numbers(record: RunRecord) -> Any:
+    """Return a record without times."""
+    timed = {"train_time_s", "images_per_s"}
+    content = record.model_dump(exclude={"timing", "started_at", "ended_at", "command"})
+    return {**content, "epochs": [{k: v for k, v in e.items() if k not in timed} for e in content["epochs"]]}
+
+
+def test_a_script_without_a_guard_is_executed_once(script: Path) -> None:
+    """Catches a server that imports the caller's script, which would run everything again in each worker."""
+    assert (script / "executed").read_text() == "."
+
+
+def test_workers_of_a_fresh_server_make_the_records_of_the_calling_process(script: Path, tmp_path: Path) -> None:
+    """Catches settings, data or random streams that differ in a worker; to the last bit."""
+    torch.set_num_threads(3)
+    rules = ["backprop", "feedback_alignment", "direct_feedback_alignment"]
+    here = bs.run(
+        script / "tiny.yaml",
+        rules=rules,
+        seeds=1,
+        hardware="cpu",
+        store=tmp_path,
+        tracking_uri="none",
+        executor="inline",
+    )
+    there = {r.run_id: numbers(r) for r in RecordStore(script / "store").read_all() if isinstance(r, RunRecord)}
+    assert there == {r.run_id: numbers(r) for r in here.records}
+
+
+def test_events_reach_the_callers_plugins_in_order(script: Path) -> None:
+    """Catches events that are lost, doubled, out of order or sent in the worker, where no plugin of the caller is."""
+    said = json.loads((script / "said").read_text())
+    assert said["found"] == [0, 1, 0]
+    assert said["events"] == [["started", said["pid"]], ["epoch", 1], ["epoch", 2], ["finished", "completed"]] * 3
+
+
+def test_only_a_process_that_will_be_forked_is_kept_to_one_thread(
+    script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches runs that are made in the command's own process with the one thread that a fork would have needed."""
+    monkeypatch.setattr(process, "_owned", True)
+    torch.set_num_threads(3)
+    made = bs.run(script / "tiny.yaml", rules="backprop", seeds=1, hardware="cpu", store=tmp_path, tracking_uri="none")
+    assert made.records[0].hardware.threads == 3
+    assert until_forked(TorchState.read()).threads == 1
+
+
+def test_what_was_registered_in_this_process_is_not_looked_for_in_another() -> None:
+    """Catches a fresh server that is asked for rules that exist in the caller's process alone."""
+    from benchsuite.execution.making import RunFactory
+    from benchsuite.execution.workers.starting import can_make_workers
+    from benchsuite.training.ranks import SINGLE_PROCESS
+
+    store = RecordStore(Path())
+    for registry, can in ((installed_registry(), True), (build_registry(), False)):
+        factory = RunFactory(store, registry, Path(), False, lambda record: None, SINGLE_PROCESS)
+        assert can_make_workers(factory) is can
