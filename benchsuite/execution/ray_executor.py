@@ -122,6 +122,9 @@ def connected() -> Any:
         HardwareError: if Ray is not installed, or the cluster does not answer.
 
     """
+    # Under `uv run`, Ray would build a virtual environment anew for every worker. Machines of a cluster must have this
+    # environment already (`_require_same_environment`). Ray reads the variable when it is imported.
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     try:
         import ray
     except ImportError:
