@@ -124,10 +124,10 @@ def test_a_network_that_attach_refuses_is_left_out_and_is_no_crash():
     environment = environment_of(REGISTRY, "feedback_alignment")
     found = audit_rule(RefusesOneHidden, environment, NETWORKS[:2])
     assert not found.failed
-    assert {seen.network for claim in found.claims for seen in claim.observations} == {"batch-norm"}
+    assert {seen.network for each in found.traits for seen in each.observations} == {"batch-norm"}
     nowhere = audit_rule(RefusesOneHidden, environment, NETWORKS[:1])
-    assert {claim.verdict for claim in nowhere.claims} == {"not_tested"}
-    assert any("refused by attach: one-hidden: refuses_one_hidden: needs two" in c.reason for c in nowhere.claims)
+    assert {each.verdict for each in nowhere.traits} == {"not_tested"}
+    assert any("refused by attach: one-hidden: refuses_one_hidden: needs two" in t.reason for t in nowhere.traits)
 
 
 def test_a_rule_for_which_there_is_no_network_is_not_said_to_be_right():
