@@ -193,9 +193,24 @@ SABOTAGES = (
     Sabotage(
         "only the forward weights decay",
         "plugins/benchsuite_rules/kolen_pollack.py",
-        "feedback_weight.mul_(1 - self.config.decay)",
-        "feedback_weight.mul_(1)",
+        "return [*forward, *self.feedback.by_segment.values()]",
+        "return forward",
         "tests/properties/test_learned_feedback.py",
+    ),
+    Sabotage(
+        "weights decay after the step whatever is asked for",
+        "plugins/benchsuite_rules/kolen_pollack.py",
+        'if self.config.order == "step_first":',
+        "if True:",
+        "tests/properties/test_learned_feedback.py",
+    ),
+    Sabotage(
+        "filters that all positions share get the error at one of them",
+        "plugins/benchsuite_rules/leaky_direct_feedback_alignment.py",
+        "copied = error.view(*error.shape, *[1] * len(places)).expand(*error.shape, *places)",
+        "copied = torch.eye(math.prod(places) or 1)[0].view(places).to(error) * error.view(*error.shape, "
+        "*[1] * len(places))",
+        "tests/properties/test_leaky_direct_feedback.py",
     ),
     Sabotage(
         "norm control forgets to decay",
@@ -235,8 +250,8 @@ SABOTAGES = (
     Sabotage(
         "a frozen segment decays",
         "plugins/benchsuite_rules/kolen_pollack.py",
-        "if linear_map.weight.requires_grad:",
-        "if True:",
+        "if each.weight.requires_grad]",
+        "]",
         "tests/training/test_pretraining.py",
     ),
     Sabotage(

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Literal
+
 import torch
 from pydantic import Field
+from torch import Generator, Tensor
 
-from benchsuite.plugin import DrawnFeedbackConfig, LearnedFeedbackRule, Rule, RuleTraits, hookimpl
+from benchsuite.plugin import (
+    Batch,
+    CreditWork,
+    DrawnFeedbackConfig,
+    LearnedFeedbackRule,
+    Network,
+    NetworkShapes,
+    Rule,
+    RuleTraits,
+    StepResult,
+    hookimpl,
+)
 
 BENCHSUITE_CONTRACT = 1
 
@@ -14,15 +29,21 @@ class KolenPollackConfig(DrawnFeedbackConfig):
     """Decay of forward and feedback weights, and distribution of the feedback weights."""
 
     decay: float = Field(default=1e-4, ge=0, lt=1)
-    """λ: after each update W ← (1-λ)W and B ← (1-λ)B, independent of the learning rate. The default is ours: the
+    """λ: in each update W loses λW and B loses λB, independent of the learning rate. The default is ours: the
     paper's value is in an unpublished appendix, and the authors' NumPy code has 0, which is URFB at full rate."""
+    order: Literal["step_first", "decay_first"] = "step_first"
+    """``step_first``: W ← (1-λ)(W + ΔW). ``decay_first``: W ← (1-λ)W + ΔW, as the paper prints it; keeps a copy of the
+    weights within each step."""
+
+    omit_default_from_hash = DrawnFeedbackConfig.omit_default_from_hash | {"order"}
 
 
 class KolenPollack(LearnedFeedbackRule[KolenPollackConfig]):
     """Backpropagation through feedback weights that get the forward weights' updates, while both decay.
 
-    The paper's ΔW = -η δ yᵀ - λW decays the weight before the step. Here the weight decays after it, which is the
-    paper's rule at the learning rate (1-λ)η. The weights of all maps decay; biases and norms do not.
+    The paper's ΔW = -η δ yᵀ - λW decays the weight before the step: ``order: decay_first``. By default the weight
+    decays after it, which is the paper's rule at the learning rate (1-λ)η. The weights of all maps decay; biases and
+    norms do not.
 
     The difference D = W - B, under the protocol's optimizer:
 
@@ -44,15 +65,46 @@ class KolenPollack(LearnedFeedbackRule[KolenPollackConfig]):
         changes_forward_weights=True,
     )
 
+    @classmethod
+    def credit_work(cls, config: KolenPollackConfig, shapes: NetworkShapes) -> CreditWork:
+        """Return the work of the mechanism, and the copies of all weights if they decay before the step."""
+        work = super().credit_work(config, shapes)
+        if config.order == "step_first" or not config.decay:
+            return work
+        copied = sum(segment.parameters for segment in shapes.segments) + work.state_numel
+        return replace(work, workspace_numel=work.workspace_numel + copied)
+
+    def attach(self, network: Network, generator: Generator) -> None:
+        """Draw the feedback weights."""
+        super().attach(network, generator)
+        self._before_step: list[Tensor] = []
+
+    @property
+    def _decaying(self) -> list[Tensor]:
+        """Forward and feedback weights that decay; frozen segments do not change."""
+        forward = [each.weight for each in self.network.maps.values() if each.weight.requires_grad]
+        return [*forward, *self.feedback.by_segment.values()]
+
+    def assign_credit(self, batch: Batch) -> StepResult:
+        """Run forward and backward; keep the weights of before the step if they decay first."""
+        result = super().assign_credit(batch)
+        if self.training and self.config.order == "decay_first" and self.config.decay:
+            self._before_step = [weight.detach().clone() for weight in self._decaying]
+        return result
+
     def after_update(self) -> None:
         """Decay forward and feedback weights."""
-        if self.config.decay:
-            with torch.no_grad():
-                for linear_map in self.network.maps.values():
-                    if linear_map.weight.requires_grad:  # frozen segments do not change
-                        linear_map.weight.mul_(1 - self.config.decay)
-                for feedback_weight in self.feedback.by_segment.values():
-                    feedback_weight.mul_(1 - self.config.decay)
+        decay = self.config.decay
+        if not decay:
+            return
+        with torch.no_grad():
+            if self.config.order == "step_first":
+                for weight in self._decaying:
+                    weight.mul_(1 - decay)
+                return
+            for weight, before in zip(self._decaying, self._before_step, strict=True):
+                weight.sub_(before, alpha=decay)
+        self._before_step = []
 
 
 @hookimpl

@@ -58,6 +58,23 @@ def step(rule, optimizer, batch):
     rule.after_update()
 
 
+@every(PLAIN)
+@every_case
+def test_decay_first_is_the_papers_update(case, optimizer):
+    """W ← (1-λ)W + ΔW with the ΔW of the optimizer alone. Would catch a decay of what the step has changed, too."""
+    rule = KolenPollack(KolenPollack.Config(decay=DECAY, order="decay_first"))
+    plain = KolenPollack(KolenPollack.Config(decay=0))
+    (network, moved), (bare, unmoved) = start(rule, case, optimizer), start(plain, case, optimizer)
+    weights = {name: linear_map.weight.detach().clone() for name, linear_map in network.maps.items()}
+    feedback = {name: weight.clone() for name, weight in rule.feedback.by_segment.items()}
+    for one, its in ((rule, moved), (plain, unmoved)):
+        step(one, its, case.data())
+    for name, before in weights.items():
+        assert_near(network.maps[name].weight, bare.maps[name].weight - DECAY * before)
+    for name, before in feedback.items():
+        assert_near(rule.feedback.by_segment[name], plain.feedback.by_segment[name] - DECAY * before)
+
+
 def batch_of(case, position):
     return replace(case, seed=case.seed + 1_000 * position).data()
 

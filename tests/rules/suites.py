@@ -11,6 +11,7 @@ from benchsuite.registry.manager import installed_registry
 from benchsuite.testing import SAMPLE_NETWORKS, RuleConformance, select_covering_set
 from benchsuite_rules.feedback_alignment import FeedbackAlignment
 from benchsuite_rules.kolen_pollack import KolenPollack
+from benchsuite_rules.leaky_direct_feedback_alignment import LeakyDirectFeedbackAlignment
 from benchsuite_rules.node_perturbation import NodePerturbation
 from benchsuite_rules.sign_symmetry import SignSymmetry
 from benchsuite_rules.updated_random_feedback import UpdatedRandomFeedback
@@ -54,6 +55,25 @@ class TestFixedRandomFeedback(RuleConformance):
 class TestKolenPollackWithFastDecay(RuleConformance):
     rule = KolenPollack
     config = KolenPollack.Config(decay=0.01, distribution="normal")
+
+
+class TestKolenPollackThatDecaysFirst(RuleConformance):
+    rule = KolenPollack
+    config = KolenPollack.Config(decay=0.01, order="decay_first")
+
+
+class TestLeakyDirectFeedbackAlignmentThroughFilters(RuleConformance):
+    """Where every map has filters that all positions share."""
+
+    rule = LeakyDirectFeedbackAlignment
+    config = LeakyDirectFeedbackAlignment.Config(feedback="kernel")
+    networks = tuple(
+        sample
+        for sample in SAMPLE_NETWORKS
+        if all(
+            s.map_kind in {"dense", "conv2d"} and s.map_options.get("groups", 1) == 1 for s in sample.shapes.segments
+        )
+    )
 
 
 class TestSignSymmetryOfFixedMagnitudes(RuleConformance):
@@ -136,6 +156,8 @@ class TestNodePerturbationOfTheReadoutToo(RuleConformance):
 
 
 VARIANTS: list[type[RuleConformance]] = [
+    TestLeakyDirectFeedbackAlignmentThroughFilters,
+    TestKolenPollackThatDecaysFirst,
     TestSparseUpdatedRandomFeedback,
     TestFixedRandomFeedback,
     TestKolenPollackWithFastDecay,

@@ -27,6 +27,22 @@ def test_hidden_gradient_is_minus_the_projected_target_through_the_derivative_of
     torch.testing.assert_close(gradients["nodes.dense1.map.weight"], expected.detach(), rtol=1e-12, atol=1e-14)
 
 
+def test_a_gain_of_the_batch_size_gives_the_authors_hidden_gradients_with_the_other_sign():
+    """The README promises it; the authors' code has labels times the projection, undivided."""
+    batch = ONE_HIDDEN.batch(0, dtype=torch.float64)
+    size = len(batch.targets)
+    rule = DirectRandomTargetProjection(DirectRandomTargetProjection.Config(gain=size))
+    trial, plain = (
+        Trial.start(each, ONE_HIDDEN, dtype=torch.float64) for each in (rule, DirectRandomTargetProjection())
+    )
+    hidden = trial.network.maps["dense1"]
+    output = torch.tanh(batch.inputs @ hidden.weight.T + hidden.bias)
+    authors = torch.eye(4, dtype=torch.float64)[batch.targets] @ plain.rule.projection  # (batch, units)
+    expected = ((1 - output**2) * authors).T @ batch.inputs
+    found = trial.gradients(batch)["nodes.dense1.map.weight"]
+    torch.testing.assert_close(found, -expected.detach(), rtol=1e-6, atol=1e-9)
+
+
 def test_hidden_gradient_does_not_depend_on_the_output():
     batch = ONE_HIDDEN.batch(0)
     gradients = []

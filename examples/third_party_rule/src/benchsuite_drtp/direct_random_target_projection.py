@@ -19,7 +19,17 @@ class DirectRandomTargetProjectionConfig(RuleConfig):
 
 
 class DirectRandomTargetProjection(Rule[DirectRandomTargetProjectionConfig]):
-    """Credit at each hidden segment's output is a fixed random vector of the example's class."""
+    """Credit at each hidden segment's output is a fixed random vector of the example's class.
+
+    Two differences from the authors' code (https://github.com/ChFrenkel/DirectRandomTargetProjection):
+
+    - Sign. Credit here is -y* times the projection, with the sign that the error y - y* has at the target, as in the
+      paper's figure. The code descends along +y* times the projection. Projections are symmetric around zero, so the
+      two differ as two draws of the projection do.
+    - Size. Credit here is divided by the batch size, as the output error of a mean loss is. The code does not divide
+      it: its hidden gradients are larger by the batch size, those of its readout are not. Adam cancels the factor;
+      under SGD it multiplies the hidden segments' learning rate. Set ``gain`` to the batch size for it.
+    """
 
     name = "direct_random_target_projection"
     traits = RuleTraits(
