@@ -211,7 +211,7 @@ class RunRecord(RecordModel):
     reason: str = ""
     """The reason for the status, unless completed: one paragraph for a person, no traceback."""
     traceback: str | None = None
-    """Only for status 'crashed'."""
+    """Only for status 'crashed': the traceback, or the end of the output of a process that died."""
     spec: RunSpec
     seeds: dict[str, Annotated[int, Field(ge=0)]]
     """The seed of each independent random stream: init, feedback, order, dropout, augmentation."""
