@@ -334,7 +334,7 @@ SABOTAGES = (
     Sabotage(
         "a study's result is drawn without the check of its kind",
         "benchsuite/studies/checking.py",
-        ", *study.problems(result)]",
+        ', *(f"result: {each}" for each in study.problems(result))]',
         "]",
         "tests/studies/test_execute.py",
     ),
@@ -462,7 +462,7 @@ SABOTAGES = (
         "benchsuite/specs/hashing.py",
         'plain = strip_documentation(spec.model_dump(mode="json"))',
         'plain = spec.model_dump(mode="json")',
-        "tests/specs/test_resolve.py tests/specs/test_experiment.py",
+        "tests/specs/test_resolve.py tests/specs/test_study.py",
     ),
     Sabotage(
         "the last batch is lost",

@@ -19,11 +19,12 @@ from benchsuite.records.model import (
     Timing,
     Versions,
 )
-from benchsuite.records.study import StudyRecord
+from benchsuite.records.study import CodeUsed, StudyRecord
 from benchsuite.specs.hashing import run_id, spec_hash, study_hash, study_id
 from benchsuite.specs.models.study import AnyStudySpec
 from benchsuite.specs.models.track import RunSpec
 from benchsuite.studies.linear_dynamics.result import LinearDynamicsResult, Trajectory
+from benchsuite.studies.linear_dynamics.simulate import stream_seeds
 from benchsuite.studies.linear_dynamics.spec import LinearDynamicsSpec
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -242,8 +243,10 @@ def make_study(
         spec_hash=study_hash(spec),
         result_key="00",
         spec=AnyStudySpec.model_validate(spec.model_dump(mode="json")),
-        seeds={seed: {"target": seed} for seed in seeds},
-        rules={},
+        seeds={seed: stream_seeds(seed) for seed in seeds},
+        rules={
+            name: CodeUsed(distribution="rules 1", source_hash="00") for name in ("updated_random_feedback", "backprop")
+        },
         environment=Versions(benchsuite="0", python="3", torch="2", numpy="2", platform="x"),
         result=result.model_dump(mode="json"),
         wall_time_s=1.0,

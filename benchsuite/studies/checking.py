@@ -59,7 +59,7 @@ def _study_and_result(record: StudyRecord, registry: Registry) -> tuple[Study[An
     try:
         study: Study[Any, Any] = kind(kind.Spec.model_validate(record.spec.model_dump(mode="json")))
         result = kind.Result.model_validate(record.result)
-        problems = [*_circumstances(record, study), *study.problems(result)]
+        problems = [*_circumstances(record, study), *(f"result: {each}" for each in study.problems(result))]
     except ValidationError as error:
         part = "spec" if error.title == kind.Spec.__name__ else "result"
         first = error.errors(include_url=False, include_input=False)[0]
@@ -67,4 +67,4 @@ def _study_and_result(record: StudyRecord, registry: Registry) -> tuple[Study[An
         return f"{place}: {first['msg']} ({error.error_count()} problems in all)"
     except Exception as error:
         return f"result: its plugin cannot check it: {type(error).__name__}: {error}"
-    return f"result: {'; '.join(problems)}" if problems else (study, result)
+    return "; ".join(problems) if problems else (study, result)

@@ -44,7 +44,7 @@ def test_the_same_command_finds_the_record_and_fresh_runs_it_again(
     monkeypatch.setattr(module, "simulate", lambda *given: ran.append(given) or simulate(*given))
     again = command("run", *SMALL, "--json")
     assert (again.code, again.json, ran) == (0, first, [])
-    assert "found" in again.err
+    assert "already done, not run again" in again.err
     command("run", *SMALL, "--fresh")
     assert len(ran) == 10
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -91,7 +92,8 @@ class Watch:
     def benchsuite_epoch_finished(self, run_id: str, metrics: Any) -> None:
         self.epochs.append((run_id, metrics.epoch))
         if self.seen is not None and (self.seen(self) or time.monotonic() > self.deadline):
-            raise KeyboardInterrupt
+            # A signal, as the system sends it: a KeyboardInterrupt that a plugin raises is that plugin's error.
+            signal.raise_signal(signal.SIGTERM)
 
     @hookimpl
     def benchsuite_run_finished(self, record: RunRecord, path: Path) -> None:
@@ -341,7 +343,9 @@ def test_an_interruption_that_is_lost_in_the_worker_is_noticed_after_the_epoch(
     """Catches a run that goes on to its end after Ctrl-C, because a callback swallowed the KeyboardInterrupt."""
     heard = Heard()
     monkeypatch.setattr(ray_worker, "was_cancelled", lambda: len(heard.events) == 3)
-    record = ray_worker.make_run(SelectedRun(make_spec(), ""), RunContext(store.root, store.root, fresh=False), heard)
+    record = ray_worker.make_run(
+        SelectedRun(make_spec(), "benchsuite run tiny"), RunContext(store.root, store.root, fresh=False), heard
+    )
     assert record is not None
     assert (record.status, len(record.epochs)) == ("interrupted", 2)
     assert not list(store.running_folder.iterdir())
