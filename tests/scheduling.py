@@ -8,7 +8,9 @@ import pytest
 
 TOGETHER = {
     "tests/conformance/kit/test_third_party_rule.py": "one virtual environment",
+    "tests/execution/hostile/test_hostile_rules.py": "one command of hostile rules",
     "tests/execution/test_ray_executor.py": "one cluster",
+    "tests/execution/test_workers.py": "one server of workers",
     "tests/leaderboard/test_browser.py": "one browser",
     "tests/leaderboard/test_browser_pages.py": "one browser",
     "tests/records/mlflow/test_processes.py": "one crowd of processes",
