@@ -30,7 +30,8 @@ from benchsuite.diagnostics.feedback_agreement import EqualSignFraction, Feedbac
 from benchsuite.diagnostics.one_step_credit_angle import OneStepCreditAngle
 from benchsuite.diagnostics.update_angle import UpdateAngle
 from benchsuite.errors import DataError
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import CrossEntropy
 from benchsuite.registry.manager import installed_registry
 from benchsuite.specs.models.architecture import ChainArchitecture

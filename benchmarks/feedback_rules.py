@@ -18,7 +18,8 @@ import torch
 from pairing import paired, quartiles, settle_machine, show, write_json
 
 from benchsuite.credit.rule import Batch
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import CrossEntropy
 from benchsuite.networks.network import Network
 from benchsuite.registry.manager import installed_registry

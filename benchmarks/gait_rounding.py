@@ -36,7 +36,8 @@ from benchsuite.data.open import open_data
 from benchsuite.data.roots import find_data_root
 from benchsuite.diagnostics.observe import assigned_gradients, backprop_gradients
 from benchsuite.execution.loading import DataLoader
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import criterion_of
 from benchsuite.networks.network import Network
 from benchsuite.registry.manager import installed_registry

@@ -23,7 +23,8 @@ from benchsuite.data.resident import ResidentData
 from benchsuite.data.roots import find_data_root
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import DataError
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import CrossEntropy
 from benchsuite.registry.manager import installed_registry
 from benchsuite.specs.models.architecture import ChainArchitecture

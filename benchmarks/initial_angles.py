@@ -25,7 +25,8 @@ from benchsuite.credit.rule import Batch
 from benchsuite.data.load import load_dataset
 from benchsuite.data.roots import find_data_root
 from benchsuite.errors import DataError
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import CrossEntropy
 from benchsuite.networks.network import Network
 from benchsuite.specs.models.architecture import ChainArchitecture

@@ -27,7 +27,8 @@ from torch import Tensor, nn
 from benchsuite.credit.rule import Batch, Rule
 from benchsuite.data.load import load_dataset
 from benchsuite.data.resident import ResidentData
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import CrossEntropy
 from benchsuite.networks.network import Network
 from benchsuite.specs.models.architecture import ChainArchitecture

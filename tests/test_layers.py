@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,33 @@ def test_a_rule_is_one_short_file(rule: str, lines: int) -> None:
     imports = (node for node in ast.parse(text).body if isinstance(node, ast.Import | ast.ImportFrom))
     imported = sum((node.end_lineno or node.lineno) - node.lineno + 1 for node in imports)
     assert len(text.splitlines()) - imported <= lines
+
+
+MOST_IMPORTS = 12
+FACADES = {
+    "benchsuite/__init__.py": "the library's public names",
+    "benchsuite/plugin.py": "the one import of an author",
+}
+
+
+def test_no_module_but_the_two_facades_imports_more_than_twelve_of_ours() -> None:
+    """Catches a module that grows into a place where everything meets; what only type checkers read does not count."""
+    too_many = {}
+    for _, path in modules():
+        name = path.relative_to(REPOSITORY).as_posix()
+        own = {
+            node.module
+            for node in run_time_nodes(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] in SUITE
+        }
+        if len(own) > MOST_IMPORTS and name not in FACADES:
+            too_many[name] = len(own)
+    assert too_many == {}
+
+
+def run_time_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield all nodes outside of ``if TYPE_CHECKING:``."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
+            yield node
+            yield from run_time_nodes(node)

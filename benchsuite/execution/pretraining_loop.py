@@ -9,7 +9,7 @@ from benchsuite.execution.checkpointing import PeriodicCheckpoint, continue_from
 from benchsuite.execution.endings import DivergedError
 from benchsuite.execution.epochs import begin_training, trained_epochs
 from benchsuite.execution.state import RunState
-from benchsuite.networks.builder import require_pretrainable
+from benchsuite.networks.architecture_shapes import require_pretrainable
 from benchsuite.training.build_trainer import SegmentStates, assemble
 from benchsuite.training.pretraining import pretrained_segments, pretraining_specs
 from benchsuite.training.trainer import Trainer

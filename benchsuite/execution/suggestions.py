@@ -12,7 +12,7 @@ from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import BenchsuiteError, DataError
 from benchsuite.execution.compatibility import RunWithShapes
 from benchsuite.execution.plan import describe
-from benchsuite.networks.builder import shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.checking import check
 from benchsuite.specs.loading.kinds import adapter_of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from benchsuite.networks.adoption import AdoptedNetwork, adopt
-    from benchsuite.networks.builder import ArchitectureBuilder
+    from benchsuite.networks.architecture_shapes import ArchitectureBuilder
     from benchsuite.networks.criterion import Criterion
     from benchsuite.networks.maps import LinearMap
     from benchsuite.networks.network import Network

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from benchsuite.networks.builder import ArchitectureBuilder, require_pretrainable, shapes_of
+from benchsuite.networks.architecture_shapes import ArchitectureBuilder, require_pretrainable, shapes_of
 from benchsuite.networks.shapes.geometry import Shape
 from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.networks.shapes.square import require_square_maps

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from benchsuite.data.kind import DatasetKind
     from benchsuite.data.tensors import DatasetReader
     from benchsuite.diagnostics.contract import Diagnostic
-    from benchsuite.networks.builder import ArchitectureBuilder
+    from benchsuite.networks.architecture_shapes import ArchitectureBuilder
     from benchsuite.records.model import EpochMetrics, RunRecord
     from benchsuite.specs.models.dataset import PluginDataset
     from benchsuite.specs.models.track import RunSpec

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from benchsuite.data.kind import DatasetKind
     from benchsuite.data.tensors import DatasetReader
     from benchsuite.diagnostics.contract import Diagnostic
-    from benchsuite.networks.builder import ArchitectureBuilder
+    from benchsuite.networks.architecture_shapes import ArchitectureBuilder
     from benchsuite.specs.models.study import StudySpec
     from benchsuite.studies.contract import Study
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from benchsuite.data.source import TrainingData
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.networks.shapes.square import require_square_maps
 from benchsuite.networks.synchronized_norm import synchronize_norms
-from benchsuite.registry.manager import Registry
-from benchsuite.specs.models.architecture import ArchitectureSpec
-from benchsuite.specs.models.protocol import ProtocolSpec
-from benchsuite.specs.models.track import RuleSpec
 from benchsuite.training.device import Device
 from benchsuite.training.ranks import SINGLE_PROCESS, Ranks
 from benchsuite.training.seeds import generator
 from benchsuite.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from benchsuite.data.source import TrainingData
+    from benchsuite.registry.manager import Registry
+    from benchsuite.specs.models.architecture import ArchitectureSpec
+    from benchsuite.specs.models.protocol import ProtocolSpec
+    from benchsuite.specs.models.track import RuleSpec
 
 SegmentStates = Mapping[str, Mapping[str, Any]]
 """State dicts of segments, by segment name."""

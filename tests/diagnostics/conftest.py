@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from benchsuite.credit.rule import Rule
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.models.architecture import ChainArchitecture
 

@@ -10,7 +10,8 @@ import torch
 from benchsuite.credit.rule import Batch, Rule
 from benchsuite.diagnostics.angles import mean_angle_deg
 from benchsuite.diagnostics.credit_angle import CreditAngle, PreActivationCreditAngle
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import CrossEntropy
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.models.architecture import ChainArchitecture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchsuite.execution.plan import make_plan
-from benchsuite.networks.builder import shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.hashing import run_id
 from benchsuite.specs.loading.check_file import check_file

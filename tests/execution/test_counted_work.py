@@ -14,7 +14,8 @@ from torch.utils.flop_counter import flop_registry
 
 from benchsuite.credit.rule import Batch, Rule
 from benchsuite.execution.estimate import estimate
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import CrossEntropy
 from benchsuite.networks.maps.factorization import Square
 from benchsuite.networks.shapes.network_shapes import NetworkShapes

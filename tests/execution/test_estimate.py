@@ -10,7 +10,7 @@ from benchsuite.credit.rule import Rule, RuleConfig
 from benchsuite.data.load import load_dataset
 from benchsuite.execution.estimate import estimate, hours
 from benchsuite.execution.plan import describe
-from benchsuite.networks.builder import shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.models.architecture import ChainArchitecture
 from benchsuite.specs.models.dataset import DigitsDataset, SyntheticDataset

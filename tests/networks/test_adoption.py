@@ -16,7 +16,8 @@ from benchsuite.credit.rule import Batch
 from benchsuite.errors import AdoptionError, IncompatibleError
 from benchsuite.execution.estimate import estimate
 from benchsuite.networks.adoption import AdoptedNetwork, adopt
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.networks.maps import Conv2d, Dense
 from benchsuite.networks.segments import Dropout

@@ -5,7 +5,8 @@ import torch
 from torch import Generator, nn
 
 from benchsuite.errors import PluginError
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.maps import Conv2d, Dense
 from benchsuite.networks.nonlinearity import NONLINEARITIES
 from benchsuite.networks.pooling import AveragePool, MaxPool

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from torch import Generator
 
 from benchsuite.errors import ShapeError
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.shapes.network_shapes import FixedLayerShapes
 from benchsuite.specs.models.architecture import ChainArchitecture
 

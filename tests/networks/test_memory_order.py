@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.maps import LocallyConnected2d
 from benchsuite.networks.memory_order import by_position, examples_first, flattened, is_batch_fastest
 from benchsuite.networks.pooling import AveragePool, MaxPool, PaddedMaxPool

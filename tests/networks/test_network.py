@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Generator
 
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.segments import Dropout
 from benchsuite.specs.models.architecture import ChainArchitecture
 

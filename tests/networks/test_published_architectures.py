@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Generator
 
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.maps import Conv2d, LocallyConnected2d
 from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
 from benchsuite.specs.models.architecture import ChainArchitecture

@@ -7,7 +7,8 @@ import torch
 from torch import Generator, nn
 from torchvision.models import get_model
 
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.resnet import expand_resnet
 from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
 from benchsuite.specs.models.architecture import ResNetArchitecture

@@ -7,7 +7,8 @@ import torch
 
 from benchsuite.credit import record_forward
 from benchsuite.credit.rule import Batch
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.networks.nonlinearity import nonlinearity_of
 from benchsuite.specs.models.architecture import ChainArchitecture

@@ -13,7 +13,8 @@ from torch import Generator
 from benchsuite.credit import record_forward
 from benchsuite.credit.rule import Batch
 from benchsuite.errors import ShapeError
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.networks.segments import Activate
 from benchsuite.networks.shapes.network_shapes import FixedLayerShapes

@@ -10,7 +10,8 @@ from benchsuite.credit import ReplacedFeedbackRule, record_forward
 from benchsuite.credit.rule import Batch
 from benchsuite.errors import ShapeError
 from benchsuite.execution.estimate import estimate
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.specs.models.architecture import ChainArchitecture
 from benchsuite.specs.models.protocol import ProtocolSpec

@@ -11,7 +11,8 @@ from torch import Generator
 
 from benchsuite.credit import record_forward
 from benchsuite.credit.rule import Batch
-from benchsuite.networks.builder import MAP_KINDS, build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import MAP_KINDS, build
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.networks.maps.vectorized import VECTOR_MAPS, VectorMap
 from benchsuite.networks.pooling import AveragePool

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from benchsuite.credit.rule import Batch, Rule
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.networks.network import Network
 from benchsuite.specs.models.architecture import ChainArchitecture

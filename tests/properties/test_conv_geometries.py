@@ -13,7 +13,8 @@ from torch import Generator
 
 from benchsuite.credit.rule import Batch
 from benchsuite.networks.adoption import adopt
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.networks.maps import Conv2d, replaced_feedback
 from benchsuite.registry.manager import installed_registry

@@ -13,7 +13,8 @@ from torch import Generator
 from benchsuite.credit import record_forward
 from benchsuite.credit.rule import Batch
 from benchsuite.errors import ShapeError
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.specs.models.architecture import ChainArchitecture
 from benchsuite_rules.backprop import Backprop

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from benchsuite.errors import ShapeError
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.specs.models.architecture import ChainArchitecture, Conv2dLayer, DenseLayer, LocallyConnected2dLayer
 from benchsuite.specs.models.fixed_layers import PoolLayer
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from benchsuite.credit.rule import Batch
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.networks.network import Network
 from benchsuite.networks.shapes.network_shapes import NetworkShapes, SegmentShapes

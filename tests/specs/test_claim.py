@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchsuite.networks.builder import shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.papers.claim_cases import ClaimCases, expand_claims, load_claims
 from benchsuite.registry.manager import Registry, installed_registry
 from benchsuite.specs.loading.check_file import check_file

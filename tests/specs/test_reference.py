@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchsuite.networks.builder import shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.papers.published import load_references, published_errors
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.check_file import check_file

@@ -13,7 +13,8 @@ from benchsuite.conformance.kit.guards import no_host_reads
 from benchsuite.credit.rule import Rule
 from benchsuite.execution.run import Run
 from benchsuite.execution.setting_up import set_up
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.seeds import generator
 from benchsuite.training.trainer import Trainer

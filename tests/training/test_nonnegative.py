@@ -11,7 +11,8 @@ import torch
 from benchsuite.credit.rule import Rule
 from benchsuite.data.load import load_dataset
 from benchsuite.data.resident import ResidentData
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.seeds import derive_seeds, generator
 from benchsuite.training.trainer import Trainer

@@ -18,7 +18,8 @@ from benchsuite.execution.plan import make_plan
 from benchsuite.execution.record_building import LoadedData
 from benchsuite.execution.run import Run
 from benchsuite.execution.session import Session
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.shapes.square import require_square_maps
 from benchsuite.records.store import RecordStore, read_record
 from benchsuite.registry.manager import build_registry

@@ -10,7 +10,7 @@ import torch
 from benchsuite.errors import ShapeError
 from benchsuite.execution import checkpointing
 from benchsuite.execution.run import Run
-from benchsuite.networks.builder import require_pretrainable
+from benchsuite.networks.architecture_shapes import require_pretrainable
 from benchsuite.records.model import RunRecord
 from benchsuite.specs.hashing import spec_hash
 from benchsuite.specs.models.track import RunSpec

@@ -11,7 +11,8 @@ from torch import Generator, Tensor, nn
 
 from benchsuite.credit.rule import Batch
 from benchsuite.networks.adoption import adopt, made_module, shapes_of_module
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import CRITERIA
 from benchsuite.networks.initialization import initialize
 from benchsuite.networks.maps import LinearMap

@@ -20,7 +20,8 @@ from torch import Generator, Tensor
 
 from benchsuite.credit import ReplacedFeedbackRule
 from benchsuite.credit.rule import Batch
-from benchsuite.networks.builder import build, shapes_of
+from benchsuite.networks.architecture_shapes import shapes_of
+from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import Criterion
 from benchsuite.networks.network import Network
 from benchsuite.specs.models.architecture import (
