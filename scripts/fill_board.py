@@ -26,6 +26,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import benchsuite as bs
+from benchsuite.records.model import FINAL_STATUSES
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 QUEUE = REPOSITORY / "leaderboard" / "queue.yaml"
@@ -139,7 +140,7 @@ def finished_runs(folders: Sequence[Path]) -> set[str]:
     """Return the ids of runs with a final record in one of the folders."""
     there = [folder for folder in folders if folder.is_dir()]
     records = bs.load_records(there) if there else []
-    return {record.run_id for record in records if record.status in {"completed", "diverged", "timed_out"}}
+    return {record.run_id for record in records if record.status in FINAL_STATUSES}
 
 
 class Crew:
@@ -229,7 +230,7 @@ def work_off(progress: Progress, crew: Crew, out: Path) -> None:
                 if made:
                     progress.expected_hours += job.hours
                     progress.taken_hours += (time.monotonic() - crew.started[job.run_id]) / 3600
-                    bs.export(out, store=crew.store, replace=True)
+                    bs.export(out, store=crew.store, replace=True, finished=True)
                 word = "finished" if made else f"FAILED (see {crew.folder / job.run_id}.log)"
                 print(f"{word}  {job.name}\n         {progress.line(jobs)}", flush=True)
     finally:

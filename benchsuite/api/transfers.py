@@ -9,7 +9,7 @@ from benchsuite.api.options import PathLike, Paths, as_paths, store_folder
 from benchsuite.api.study_records import known_study_problems
 from benchsuite.errors import EmptySelectionError
 from benchsuite.records.absolute_paths import without_paths as cut
-from benchsuite.records.model import RunRecord
+from benchsuite.records.model import FINAL_STATUSES, RunRecord
 from benchsuite.records.reading import BrokenRecord, read_document
 from benchsuite.records.store import RecordStore, record_files
 from benchsuite.records.transfer import Transfer, place_by_track, place_in_store, transfer
@@ -23,6 +23,7 @@ def export(
     from_mlflow: str | None = None,
     replace: bool = False,
     without_paths: bool = False,
+    finished: bool = False,
 ) -> Transfer:
     """Copy a store's records into a folder for review: a folder per track, one file per run.
 
@@ -33,6 +34,7 @@ def export(
         from_mlflow: export the records in this MLflow tracking store instead, whoever mirrored to it.
         replace: overwrite a different record of the same run; else it stays.
         without_paths: cut absolute paths in commands, reasons and tracebacks to the files' names.
+        finished: leave out runs that were interrupted or crashed, which the next command continues or tries again.
 
     Returns:
         The files ``.written``, ``.unchanged``, in ``.conflicts`` and ``.refused``; ``.complete`` if all records
@@ -53,13 +55,13 @@ def export(
     if from_mlflow is None:
         own = RecordStore(store_folder(store))
         files = record_files(*own.folders_of_records)
-        return _export(files, [], str(own.root), Path(out), tracks, replace, without_paths)
+        return _export(files, [], str(own.root), Path(out), tracks, replace, without_paths, finished)
     from benchsuite.records.mlflow.gathering import gather_records
     from benchsuite.records.mlflow.uris import redact
 
     with TemporaryDirectory() as folder:
         files, refused = gather_records(from_mlflow, Path(folder))
-        return _export(files, refused, redact(from_mlflow), Path(out), tracks, replace, without_paths)
+        return _export(files, refused, redact(from_mlflow), Path(out), tracks, replace, without_paths, finished)
 
 
 def _export(
@@ -70,11 +72,14 @@ def _export(
     tracks: str | list[str] | None,
     replace: bool,
     cut_paths: bool,
+    finished: bool,
 ) -> Transfer:
     chosen = [tracks] if isinstance(tracks, str) else tracks
     if chosen:
         found = ((path, read_document(path)) for path in files)
         files = [path for path, record in found if isinstance(record, RunRecord) and record.spec.track in chosen]
+    if finished:
+        files = [path for path in files if not _goes_on(path)]
     if not files and not refused:
         of = f" of {', '.join(chosen)}" if chosen else ""
         raise EmptySelectionError(f"no records{of} in {source}; `benchsuite run quickstart` makes some")
@@ -82,6 +87,12 @@ def _export(
     done = transfer(files, place_by_track(out), replace=replace, change=change, check_study=known_study_problems)
     done.refused += refused
     return done
+
+
+def _goes_on(path: Path) -> bool:
+    """Return True for the record of a run that the next command continues."""
+    record = read_document(path)
+    return isinstance(record, RunRecord) and record.status not in FINAL_STATUSES
 
 
 def import_records(sources: Paths, *, store: PathLike | None = None, replace: bool = False) -> Transfer:

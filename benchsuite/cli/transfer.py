@@ -34,13 +34,22 @@ def export(
         bool,
         typer.Option("--without-paths", help="Cut absolute paths in commands, reasons and tracebacks to file names."),
     ] = False,
+    finished: Annotated[
+        bool, typer.Option("--finished", help="Leave out runs that were interrupted or crashed and may go on.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Copy a store's records into a folder for review, one file per run. A different record there is left as it is."""
     from benchsuite.api.transfers import export
 
     done = export(
-        out, store=store, tracks=tracks, from_mlflow=from_mlflow, replace=replace, without_paths=without_paths
+        out,
+        store=store,
+        tracks=tracks,
+        from_mlflow=from_mlflow,
+        replace=replace,
+        without_paths=without_paths,
+        finished=finished,
     )
     return _report(done, out, as_json)
 

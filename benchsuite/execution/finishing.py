@@ -11,11 +11,8 @@ from benchsuite.execution.interruption import interruptions_deferred
 from benchsuite.execution.record_building import RunEnding, build_record
 from benchsuite.execution.state import RunState
 from benchsuite.files import discard
-from benchsuite.records.model import RunRecord, RunStatus
+from benchsuite.records.model import FINAL_STATUSES, RunRecord
 from benchsuite.training.device import open_device, unknown_device
-
-FINAL_STATUSES: frozenset[RunStatus] = frozenset({"completed", "diverged", "timed_out", "incompatible"})
-"""Statuses that another run with the same result key would repeat."""
 
 
 def finish(run: RunState, ending: RunEnding) -> RunRecord:

@@ -12,12 +12,12 @@ from benchsuite.execution.endings import (
     ending_of_training,
 )
 from benchsuite.execution.executor import SendEvent
-from benchsuite.execution.finishing import FINAL_STATUSES, finish, finish_lost, send_run_ended
+from benchsuite.execution.finishing import finish, finish_lost, send_run_ended
 from benchsuite.execution.locking import run_lock
 from benchsuite.execution.record_building import LoadedData, RunEnding
 from benchsuite.execution.state import RunState, begin
 from benchsuite.execution.training_loop import make
-from benchsuite.records.model import RunRecord
+from benchsuite.records.model import FINAL_STATUSES, RunRecord
 from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun

@@ -25,15 +25,8 @@ from benchsuite.version import RECORD_SCHEMA_VERSION
 RunStatus = Literal["completed", "diverged", "out_of_memory", "timed_out", "crashed", "interrupted", "incompatible"]
 """The way a run ended; each is a result and none is dropped."""
 
-STATUSES: tuple[RunStatus, ...] = (
-    "completed",
-    "diverged",
-    "out_of_memory",
-    "timed_out",
-    "crashed",
-    "interrupted",
-    "incompatible",
-)
+FINAL_STATUSES: frozenset[RunStatus] = frozenset({"completed", "diverged", "timed_out", "incompatible"})
+"""A run with one of these is not made again; any other is continued or tried again by the next command."""
 
 Hexadecimal = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]+$", max_length=64)]
 Fraction = Annotated[float, Field(ge=0, le=1)]

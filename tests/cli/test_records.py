@@ -45,6 +45,7 @@ def test_records_travel_and_are_verified(command: Command, store: Path, tmp_path
     assert command("export", "--store", str(store), "--out", "o", "--track", "mnist-fc").code == 5
     (exported,) = (tmp_path / "out" / "digits-fc").iterdir()
     assert exported.read_bytes() == record_of(store).read_bytes()
+    assert command("export", "--store", str(store), "--out", "finished", "--finished").code == 0
     assert command("import", str(tmp_path / "out"), "--store", str(tmp_path / "other")).code == 0
     assert record_of(tmp_path / "other").read_bytes() == exported.read_bytes()
     assert "right" in command("verify", str(exported)).out
@@ -55,6 +56,14 @@ def test_records_travel_and_are_verified(command: Command, store: Path, tmp_path
     done = command("import", str(exported), "--store", str(tmp_path / "other"))
     assert done.code == 1
     assert "refused" in done.err
+
+
+def test_a_run_that_goes_on_is_not_exported_as_finished(command: Command, store: Path) -> None:
+    """Catches a half-trained run among the accepted records, where nobody would continue it."""
+    edit(record_of(store), "status", value="interrupted")
+    edit(record_of(store), "reason", value="stopped by the person or the system; run again to continue")
+    assert command("export", "--store", str(store), "--out", "all").code == 0
+    assert command("export", "--store", str(store), "--out", "finished", "--finished").code == 5
 
 
 def test_a_laboratorys_mlflow_store_becomes_a_folder_of_records(command: Command, store: Path, tmp_path: Path) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchsuite.records.model import STATUSES
+from benchsuite.records.model import RunStatus
 from benchsuite.results.tables import summarize
 
+STATUSES = get_args(RunStatus)
 FAILED = [s for s in STATUSES if s != "completed"]
 
 

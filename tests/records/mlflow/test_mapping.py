@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 
@@ -15,7 +16,7 @@ from benchsuite.records.mlflow.mapping import (
     spec_params,
 )
 from benchsuite.records.mlflow.uris import TrackingUri, redact
-from benchsuite.records.model import STATUSES, StepDiagnosticValue
+from benchsuite.records.model import RunStatus, StepDiagnosticValue
 
 
 def test_every_defined_number_becomes_one_metric_at_its_epoch(make_record):
@@ -70,7 +71,7 @@ def test_keys_hold_only_what_mlflow_accepts(make_record):
 
 
 def test_every_status_has_one_of_mlflows_and_only_completed_is_finished(make_record):
-    mapped = {status: mlflow_status(make_record(status=status)) for status in STATUSES}
+    mapped = {status: mlflow_status(make_record(status=status)) for status in get_args(RunStatus)}
     assert [s for s, m in mapped.items() if m == "FINISHED"] == ["completed"]
     assert [s for s, m in mapped.items() if m == "KILLED"] == ["interrupted"]
     assert set(mapped.values()) == {"FINISHED", "KILLED", "FAILED"}
