@@ -2,9 +2,9 @@
 
     python scripts/fill_board.py [--jobs 2] [--store STORE] [--out FOLDER] [--dry-run]
 
-Reads ``leaderboard/queue.yaml``. A run is done if ``--out`` or ``--store`` holds its final record; all others are made
-by ``benchsuite run``, ``--jobs`` at once, each on a core of its own. Finished records are exported to ``--out`` as they
-are made. Stop it at any time with Ctrl-C: started runs save their state, and the next call continues.
+Reads ``leaderboard/queue.yaml``. A run is done if ``leaderboard/records``, ``--out`` or ``--store`` holds its final
+record; all others are made by ``benchsuite run``, ``--jobs`` at once, each on a core of its own. Finished records are
+exported to ``--out`` for review as they are made; a row is accepted when all its seeds are there. Stop it at any time with Ctrl-C: started runs save their state, and the next call continues.
 """
 
 from __future__ import annotations
@@ -242,7 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Make the runs that the board lacks.")
     parser.add_argument("--queue", type=Path, default=QUEUE, help="what to make (default: %(default)s)")
     parser.add_argument("--store", type=Path, default=Path("benchsuite-store"), help="where runs keep their state")
-    parser.add_argument("--out", type=Path, default=ACCEPTED, help="where finished records go (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("for-review"), help="where finished records go")
     parser.add_argument("--jobs", type=int, default=None, help="runs at once (default: as many as there are cores)")
     parser.add_argument("--dry-run", action="store_true", help="say what would be made, and make nothing")
     given = parser.parse_args(arguments)
@@ -253,7 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(
             f"--jobs: {size} runs of {queue.threads} threads need other cores; this machine has room for {most}"
         )
-    progress = sort_out(jobs_of(queue), finished_runs([given.out, given.store / "records"]))
+    progress = sort_out(jobs_of(queue), finished_runs([ACCEPTED, given.out, given.store / "records"]))
     print(progress.line(size), flush=True)
     if given.dry_run:
         print("\n".join(f"  {job.hours:5.2f} h  {job.name}" for job in progress.left))
