@@ -4,7 +4,8 @@
 
 Reads ``leaderboard/queue.yaml``. A run is done if ``leaderboard/records``, ``--out`` or ``--store`` holds its final
 record; all others are made by ``benchsuite run``, ``--jobs`` at once, each on a core of its own. Finished records are
-exported to ``--out`` for review as they are made; a row is accepted when all its seeds are there. Stop it at any time with Ctrl-C: started runs save their state, and the next call continues.
+exported to ``--out`` for review as they are made; a row is accepted when all its seeds are there. Stop it at any time
+with Ctrl-C: started runs save their state, and the next call continues.
 """
 
 from __future__ import annotations
