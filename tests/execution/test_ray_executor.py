@@ -92,6 +92,7 @@ class Watch:
     def benchsuite_epoch_finished(self, run_id: str, metrics: Any) -> None:
         self.epochs.append((run_id, metrics.epoch))
         if self.seen is not None and (self.seen(self) or time.monotonic() > self.deadline):
+            self.seen = None  # once: a second signal would end the wait for the records of the first
             # A signal, as the system sends it: a KeyboardInterrupt that a plugin raises is that plugin's error.
             signal.raise_signal(signal.SIGTERM)
 
