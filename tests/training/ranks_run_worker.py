@@ -89,6 +89,8 @@ def make(store: Path, how: str, ranks: Ranks) -> None:
 
     def stopped(self: Trainer, deadline: float | None = None) -> object:
         if self.epoch == 2 and how == "killed":
+            # Together: one that is killed later would notice that the other is gone, and write a record.
+            ranks.broadcast_object(None)
             os._exit(9)
         if self.epoch == 2 and how == "lost" and ranks.rank == 1:
             raise RuntimeError("the cable came out")
