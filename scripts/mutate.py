@@ -142,11 +142,11 @@ SABOTAGES = (
         "tests/networks/test_resnet.py",
     ),
     Sabotage(
-        "exact credit leaks down a skip",
+        "a link between segments keeps the graph of the segment below",
         "benchsuite/credit/tape.py",
         "passed_on = output.detach()",
         "passed_on = output",
-        "tests/networks/test_sums.py",
+        "tests/properties/test_difference_target_propagation.py",
     ),
     Sabotage(
         "an adopted conv forgets its groups",
@@ -1092,8 +1092,8 @@ SABOTAGES = (
     Sabotage(
         "a claim leaves failed seeds out of the mean",
         "benchsuite/papers/verdicts.py",
-        "count >= minimum and not failures",
-        "count >= minimum",
+        "failures = tuple(text for pair in pairs for text in pool.failures(pair, case.comparison))",
+        "failures = ()",
         "tests/papers/test_claims.py",
     ),
     Sabotage(

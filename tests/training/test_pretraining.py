@@ -14,6 +14,8 @@ from benchsuite.networks.architecture_shapes import require_pretrainable
 from benchsuite.records.model import RunRecord
 from benchsuite.specs.hashing import spec_hash
 from benchsuite.specs.models.track import RunSpec
+from benchsuite.training.pretraining import pretraining_specs
+from benchsuite.training.seeds import derive_seeds
 from benchsuite.training.trainer import Trainer
 
 MakeSpec = Callable[..., RunSpec]
@@ -135,6 +137,14 @@ def test_a_run_killed_in_either_training_resumes_to_the_same_numbers(
     assert numbers(resumed) == numbers(whole)
     on_the_clock = sum(e.train_time_s for e in (*resumed.pretraining, *resumed.epochs))
     assert resumed.timing.train_time_s == pytest.approx(on_the_clock)
+
+
+def test_pretraining_draws_from_streams_of_its_own(pretrained: MakeSpec) -> None:
+    """Catches a pretraining that starts from the run's own initial weights and sees its examples in the same order."""
+    spec = pretrained()
+    own, main = pretraining_specs(spec).seeds, derive_seeds(spec.seed)
+    assert own.keys() == main.keys()
+    assert not set(own.values()) & set(main.values())
 
 
 def test_pretraining_is_part_of_a_runs_name_and_its_absence_is_not(make_spec: MakeSpec, pretrained: MakeSpec) -> None:
