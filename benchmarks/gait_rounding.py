@@ -201,7 +201,7 @@ VARIANTS = (EXACT, "targets, float32", "targets, float64", "differences, float32
 
 @dataclass
 class Learned:
-    """What one training ended with."""
+    """Result of one training."""
 
     start: Tensor
     weight: Tensor

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from .scripts import load_script
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ENTRY = "{target: digits-fc, tier: smoke, rules: [backprop, gevb], seeds: 1, hours_per_run: 0.1, value: 1, why: a test}"
@@ -15,13 +15,7 @@ ENTRY = "{target: digits-fc, tier: smoke, rules: [backprop, gevb], seeds: 1, hou
 
 @pytest.fixture(scope="module")
 def filling() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fill_board", REPOSITORY / "scripts" / "fill_board.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["fill_board"] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_script("fill_board")
 
 
 def test_the_committed_queue_names_tracks_and_rules_that_can_run(filling: ModuleType) -> None:

@@ -25,7 +25,7 @@ FORKS = sys.platform == "linux"
 
 
 class Process(Protocol):
-    """What tests use of a process, ``subprocess.Popen``'s or one of ours."""
+    """The part of a process's interface that tests use, ``subprocess.Popen``'s or one of ours."""
 
     pid: int
     returncode: int | None

@@ -51,7 +51,7 @@ class Progress:
     steps_per_epoch: int = 1
     resumed: int = 0
     remarks: list[str] = field(default_factory=list)
-    """What a reader must know: a damaged checkpoint that was set aside, a diagnostic that failed."""
+    """Events that a reader must know of: a damaged checkpoint that was set aside, a diagnostic that failed."""
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ class TraitAudit(RecordModel):
 
 
 class SegmentPrecision(RecordModel):
-    """How far one segment's update is from its reference."""
+    """Distance of one segment's update from its reference."""
 
     segment: str
     relative_difference: float

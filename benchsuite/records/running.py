@@ -253,7 +253,7 @@ def _is_held(lock: Path) -> bool:
             lock.unlink(missing_ok=True)
     except Timeout:
         return True
-    except NotImplementedError:
+    except NotImplementedError:  # filelock: this file system has no locks, so none is held
         return False
     except OSError:
         return True  # another user's: in doubt

@@ -47,7 +47,7 @@ class StudyRecord(RecordModel):
     """The study's own code; None for the suite's own, whose version is in ``environment``."""
     environment: Versions
     result: dict[str, Any]
-    """What was measured, in the form of the study's kind."""
+    """Measurements, in the form of the study's kind."""
     wall_time_s: float = Field(ge=0)
     started_at: datetime
     ended_at: datetime

@@ -14,7 +14,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 @dataclass
 class Stop:
-    """Whether a signal to stop came."""
+    """True if a signal to stop came."""
 
     came: bool = False
 

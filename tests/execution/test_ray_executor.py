@@ -163,7 +163,7 @@ class Removal(Watch):
 
 
 def has_gone_on(watch: Watch) -> bool:
-    """Whether a run that was begun again has come further than what it had saved."""
+    """Return True if a run that was begun again has come further than what it had saved."""
     begun_again = {name: epoch for name, epoch in watch.started if epoch > 0}
     name, epoch = watch.epochs[-1]
     return name in begun_again and epoch > begun_again[name]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import random
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +13,7 @@ import pytest
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_record, record_text
 
+from ..scripts import load_script
 from .conftest import COMMITTED
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -22,13 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def forge() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("forge", REPOSITORY / "scripts" / "forge.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["forge"] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_script("forge")
 
 
 def test_no_contradiction_is_accepted(forge: ModuleType, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def kept_by(rule: Rule) -> Kept:
 
 
 _STORES = (list, dict, set, deque, Tensor)
-"""What a class or a module keeps things in."""
+"""Types of containers in which a class or a module keeps objects."""
 
 
 def _graph_nodes(tensors: Iterable[Tensor]) -> int:

@@ -91,7 +91,7 @@ class Deadline:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a worker came to; the last message that it sends.
+    """Result of a worker; the last message that it sends.
 
     Attributes:
         kind: ``made`` a record, ``found`` the record of another command, ``interrupted`` with a record, ``elsewhere``

@@ -1,4 +1,4 @@
-"""What is left of a worker that died: its log, and the reason why it ended."""
+"""Log of a worker that died, and the reason why it ended."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
     "from benchsuite.execution.workers.fresh import main; main(int(sys.argv[1]))"
 )
-"""What a fresh interpreter runs: never the caller's script."""
+"""Code that a fresh interpreter runs: never the caller's script."""
 
 
 class Server:

@@ -47,7 +47,7 @@ main()
 
 @dataclass
 class Made:
-    """What the command left."""
+    """Result of the command: its exit code, output and records."""
 
     code: int
     out: str
