@@ -66,7 +66,7 @@ class RefusedPair:
         return f"refused: {self.rule} on {self.track}: {'; '.join(self.reasons)}{hint}"
 
 
-def infer_shapes(
+def infer_run_shapes(
     runs: Sequence[SelectedRun], registry: Registry, shape_of: Callable[[DatasetSpec], DataShape]
 ) -> list[RunWithShapes]:
     """Return every run with the shapes of its network and the reasons why its rule cannot work in it, if any.

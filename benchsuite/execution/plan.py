@@ -12,7 +12,7 @@ from benchsuite.data.images.streamed import StreamedDataset
 from benchsuite.data.load import load_dataset
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import PluginError
-from benchsuite.execution.compatibility import RunWithShapes, infer_shapes
+from benchsuite.execution.compatibility import RunWithShapes, infer_run_shapes
 from benchsuite.execution.estimate import Estimate, estimate
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.hashing import run_id
@@ -52,7 +52,7 @@ def make_plan(runs: list[SelectedRun], registry: Registry, data_root: Path) -> l
         DataError: if a data set must be read to know its shape, and cannot be read.
 
     """
-    with_shapes = infer_shapes(runs, registry, lambda dataset: describe(dataset, registry, data_root))
+    with_shapes = infer_run_shapes(runs, registry, lambda dataset: describe(dataset, registry, data_root))
     return [_planned(run, registry) for run in with_shapes]
 
 

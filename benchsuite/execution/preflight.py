@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from benchsuite.execution.compatibility import RefusedPair, RunWithShapes, infer_shapes, refused_pairs
+from benchsuite.execution.compatibility import RefusedPair, RunWithShapes, infer_run_shapes, refused_pairs
 from benchsuite.execution.environment import environment_of
 from benchsuite.execution.loading import DataLoader
 from benchsuite.execution.plan import describe
@@ -40,7 +40,7 @@ def check_runs(runs: Sequence[SelectedRun], registry: Registry, loader: DataLoad
 
     """
     shape_of = partial(describe, registry=registry, data_root=loader.data_root, load=loader.load_resident)
-    with_shapes = infer_shapes(runs, registry, shape_of)
+    with_shapes = infer_run_shapes(runs, registry, shape_of)
     possible = tuple(run for run in with_shapes if not run.refused)
     for run in possible:
         spec = run.selected.spec

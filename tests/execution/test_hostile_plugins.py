@@ -12,7 +12,7 @@ from torch import nn
 from benchsuite.credit.rule import Batch, CreditWork, Rule, RuleConfig
 from benchsuite.diagnostics.contract import Diagnostic, Measurement
 from benchsuite.errors import DivergedError, PluginError
-from benchsuite.execution.compatibility import infer_shapes
+from benchsuite.execution.compatibility import infer_run_shapes
 from benchsuite.execution.plan import DataShape, make_plan
 from benchsuite.execution.run import Run
 from benchsuite.networks.shapes.network_shapes import NetworkShapes
@@ -131,7 +131,7 @@ def shapes_found(registry: Registry, make_spec: MakeSpec, builder: Callable[...,
     registry.architectures["hostile"] = builder
     registry.origins["architecture", "hostile"] = ORIGIN
     spec = make_spec(architecture={"name": "theirs", "kind": "plugin", "builder": "hostile", "options": {"units": [5]}})
-    (found,) = infer_shapes([SelectedRun(spec, "")], registry, lambda _: DataShape((1, 4, 4), 7, 96, 0))
+    (found,) = infer_run_shapes([SelectedRun(spec, "")], registry, lambda _: DataShape((1, 4, 4), 7, 96, 0))
     return found.shapes
 
 
