@@ -38,7 +38,14 @@ ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 
 from ray.cluster_utils import Cluster  # noqa: E402
 
-from benchsuite.execution.ray_executor import POLL_S, RayExecutor, Resources, resolve_for_cluster, resources_for  # noqa: E402
+from benchsuite.execution.ray_executor import (  # noqa: E402
+    POLL_S,
+    Attempt,
+    RayExecutor,
+    Resources,
+    resolve_for_cluster,
+    resources_for,
+)
 
 ENDLESS = {"epochs": 100_000}
 """Until a test has seen what it waits for: a run that the clock ends may end before, on a machine that is slow."""
@@ -206,11 +213,19 @@ def test_a_run_that_another_command_is_at_is_waited_for_and_not_made_anew(
     spec = make_spec()
     (theirs,) = session_of([spec], RecordStore(tmp_path / "theirs"), Watch(), None).execute().records
     submitted: list[float] = []
-    submit = RayExecutor._submit
+    delays: list[float] = []
+    submit, outcome_of = RayExecutor._submit, RayExecutor._outcome_of
 
     def counted(self: RayExecutor, *arguments: Any) -> Any:
         submitted.append(time.monotonic())
         return submit(self, *arguments)
+
+    def followed(self: RayExecutor, *arguments: Any) -> Any:
+        ended = time.monotonic()
+        outcome = outcome_of(self, *arguments)
+        if isinstance(outcome, Attempt):
+            delays.append(outcome.not_before - ended)
+        return outcome
 
     def other_command() -> None:
         with marked_running(store.running_folder, run_id(spec)):
@@ -221,6 +236,7 @@ def test_a_run_that_another_command_is_at_is_waited_for_and_not_made_anew(
             store.write(theirs)
 
     monkeypatch.setattr(RayExecutor, "_submit", counted)
+    monkeypatch.setattr(RayExecutor, "_outcome_of", followed)
     begun = threading.Event()
     thread = threading.Thread(target=other_command)
     thread.start()
@@ -229,6 +245,7 @@ def test_a_run_that_another_command_is_at_is_waited_for_and_not_made_anew(
     thread.join()
     assert found == theirs
     assert min(later - earlier for earlier, later in pairwise(submitted)) >= POLL_S
+    assert min(delays) >= POLL_S, "the next attempt waits, also where a machine is too slow for it to be seen above"
 
 
 def test_an_interruption_saves_runs_wherever_they_are_and_they_go_on_later(
