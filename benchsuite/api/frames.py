@@ -32,7 +32,7 @@ RUN: Mapping[str, Callable[[RunRecord], Any]] = {
     "status": lambda record: record.status,
     "reason": lambda record: record.reason,
     "test_error": final_error,
-    "train_error": lambda record: final_train_error(record) if record.status == "completed" and record.epochs else None,
+    "train_error": final_train_error,
     "top5_error": final_top5_error,
     "epochs": lambda record: len(record.epochs),
     "train_time_s": lambda record: record.timing.train_time_s,

@@ -55,6 +55,7 @@ def test_what_is_no_record_is_told_and_the_rest_comes(uri, store, mirror, make_r
     assert len(reasons) == 3
     assert "it is not there" in reasons
     assert any("at most" in reason for reason in reasons)
+    assert len(list((tmp_path / "here").iterdir())) == 2, "what is not there or too large is not fetched"
     assert all("record.json of MLflow's run" in str(broken.path) for broken in refused)
 
 
