@@ -1,11 +1,17 @@
-"""Facts about the present process: whether the command owns it, and where its standard output goes."""
+"""Facts about the present process: its owner, the signals that ask it to stop, the place of its standard output."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Iterator
+
+ALIKE = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name))
+"""Signals that end a run as Ctrl-C does: of the system, a lost terminal, and Ctrl-\\. Windows has the first alone."""
+STOP_SIGNALS = (signal.SIGINT, *ALIKE)
+"""All signals that ask this process to stop."""
 
 _owned = False
 

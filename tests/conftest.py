@@ -30,6 +30,7 @@ import hypothesis
 import pytest
 import torch
 
+from benchsuite.process import STOP_SIGNALS
 from benchsuite.registry.manager import Registry, build_registry, installed_registry
 from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
 
@@ -178,3 +179,13 @@ def make_angles():
 @pytest.fixture(scope="session")
 def make_study():
     return factories.make_study
+
+
+@pytest.fixture
+def signals_interrupt() -> Iterator[None]:
+    """Let signals interrupt that a shell's background jobs and ``nohup`` ignore; CI may be started so."""
+    handlers = dict.fromkeys(STOP_SIGNALS, signal.SIG_DFL) | {signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

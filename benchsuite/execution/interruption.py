@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-ALIKE = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name))
-"""Signals that end a run as Ctrl-C does: of the system, a lost terminal, and Ctrl-\\. Windows has the first alone."""
-STOPPING = (signal.SIGINT, *ALIKE)
+from benchsuite.process import ALIKE, STOP_SIGNALS
 
 
 @contextmanager
@@ -53,7 +51,7 @@ def interrupted_once() -> Iterator[None]:
         if len(came) == 1:
             raise KeyboardInterrupt
 
-    found = {number: signal.getsignal(number) for number in STOPPING}
+    found = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     before = {number: handler for number, handler in found.items() if handler not in (None, signal.SIG_IGN)}
     for number in before:
         signal.signal(number, interrupt)
@@ -76,7 +74,7 @@ def interruptions_deferred() -> Iterator[None]:
         return
     came: list[int] = []
     # A handler that was not set by Python cannot be restored, so it is left in place.
-    before = {number: handler for number in STOPPING if (handler := signal.getsignal(number)) is not None}
+    before = {number: handler for number in STOP_SIGNALS if (handler := signal.getsignal(number)) is not None}
     for number in before:
         signal.signal(number, lambda number, _frame: came.append(number))
     try:

@@ -9,19 +9,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-STOPPING = (signal.SIGINT, signal.SIGTERM)
+from benchsuite.process import STOP_SIGNALS
 
 
 @dataclass
 class Stop:
-    """True if a signal to stop came."""
+    """A watch for signals to stop; ``came`` is True once there was one."""
 
     came: bool = False
 
 
 @contextmanager
 def watched_for_stop() -> Iterator[Stop]:
-    """Note if SIGINT or SIGTERM comes during the block; the signal is handled as before.
+    """Note if a signal that asks to stop comes during the block; the signal is handled as before.
 
     A ``KeyboardInterrupt`` without a signal is code's own, as one in a plugin's module. Other threads than the main one
     get no signals, so there it always is.
@@ -30,7 +30,7 @@ def watched_for_stop() -> Iterator[Stop]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: handler for number in STOPPING if callable(handler := signal.getsignal(number))}
+    before = {number: handler for number in STOP_SIGNALS if callable(handler := signal.getsignal(number))}
 
     def handle(number: int, frame: FrameType | None) -> None:
         stop.came = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from benchsuite.execution import run as run_module
 from benchsuite.execution.endings import InterruptedRunError
 from benchsuite.execution.interruption import interrupted_once, interruptions_deferred, sigterm_as_interrupt
 from benchsuite.execution.run import Run
+from benchsuite.process import STOP_SIGNALS
 from benchsuite.records.model import RunRecord
 from benchsuite.records.store import RecordStore
 from benchsuite.specs.models.track import RunSpec
@@ -21,18 +22,7 @@ MakeSpec = Callable[..., RunSpec]
 MakeRun = Callable[[RunSpec], Run]
 
 
-@pytest.fixture(autouse=True)
-def signals() -> Iterator[None]:
-    """Let signals interrupt that a shell's background jobs and ``nohup`` ignore; CI may be started so."""
-    defaults = {
-        signal.SIGINT: signal.default_int_handler,
-        signal.SIGHUP: signal.SIG_DFL,
-        signal.SIGQUIT: signal.SIG_DFL,
-    }
-    before = {number: signal.signal(number, handler) for number, handler in defaults.items()}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("signals_interrupt")
 
 
 @pytest.fixture
@@ -47,7 +37,7 @@ def signal_before_writing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RecordStore, "write", met)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+@pytest.mark.parametrize("number", STOP_SIGNALS)
 def test_a_signal_waits_for_the_block_and_is_let_in_after_it(number: signal.Signals) -> None:
     done = []
 

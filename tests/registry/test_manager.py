@@ -14,6 +14,8 @@ import pytest
 from benchsuite.api.listing import list_plugins
 from benchsuite.errors import PluginError, SpecError
 from benchsuite.execution.events import send_event
+from benchsuite.execution.interruption import sigterm_as_interrupt
+from benchsuite.process import STOP_SIGNALS
 from benchsuite.registry import hookimpl, manager
 from benchsuite.registry.manager import Registry, build_registry
 from benchsuite.registry.sources import source_hash
@@ -303,15 +305,17 @@ def test_an_event_reaches_every_plugin_whatever_one_of_them_raises(caplog: pytes
     assert "broken by KeyboardInterrupt failed" in caplog.text
 
 
-def test_ctrl_c_in_an_event_stops_the_run() -> None:
-    """Catches a person who cannot stop a run while a plugin writes its log."""
+@pytest.mark.usefixtures("signals_interrupt")
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+def test_a_signal_to_stop_in_an_event_stops_the_run(number: signal.Signals) -> None:
+    """Catches a person or a system that cannot stop a run while a plugin writes its log."""
 
     class Slow:
         @hookimpl
         def benchsuite_run_failed(self) -> None:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
 
     plugins = build_registry([]).manager
     plugins.register(Slow(), "slow")
-    with pytest.raises(KeyboardInterrupt):
+    with sigterm_as_interrupt(), pytest.raises(KeyboardInterrupt):
         send_event(plugins, "benchsuite_run_failed", record=None)
