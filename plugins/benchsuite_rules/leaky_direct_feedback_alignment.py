@@ -32,7 +32,7 @@ BENCHSUITE_CONTRACT = 1
 
 
 class LeakyDirectFeedbackAlignmentConfig(DirectFeedbackAlignmentConfig):
-    """How the output error reaches the input of a map."""
+    """Feedback through which the output error reaches the input of a map."""
 
     feedback: Literal["matrix", "kernel"] = "matrix"
     """``matrix``: through a matrix with a column per input, drawn as the other hyperparameters say. ``kernel``: as in
