@@ -601,9 +601,9 @@ SABOTAGES = (
     ),
     Sabotage(
         "every rule of a suite runs on every track of it",
-        "benchsuite/specs/loading/resolve.py",
-        "if rule in here or rule not in own]",
-        "]",
+        "benchsuite/specs/loading/row_selection.py",
+        "            elif key in directory.rules and key not in rows_by_key:",
+        "            elif key in directory.rules:",
         "tests/specs/test_suites.py",
     ),
     Sabotage(
