@@ -172,6 +172,8 @@ def test_rows_with_the_same_settings_are_one_run(own: SpecLibrary, registry: Reg
     ("before", "after", "expected"),
     [
         ("as: BP-H", "as: 'fa normal weights'", ["cells.0.rules.3: 'FA, normal weights' is the name of two rows"]),
+        ("as: BP-H", "as: 'BP*'", ["cells.0.rules.1.as: ", "begins with a letter or a digit and has none of * ? [ ]"]),
+        ("as: BP-H", r'as: "BP\u202e"', ["cells.0.rules.1.as: ", "expected a line of text"]),
         ("as: BP-H", "as: Feedback Alignment", ["is the name of another rule, and this is backprop"]),
         ("as: BP-H", "as: Backprop", ["is the name of this rule"]),
         ("rule: backprop", "rule: backprp", ["cells.0.rules.1.rule: no rule 'backprp'; did you mean 'backprop'?"]),
@@ -223,8 +225,11 @@ def test_a_name_with_two_meanings_on_a_track_is_not_guessed(folder: Path, regist
     library = SpecLibrary([builtin_folder(), folder])
     with pytest.raises(SpecError, match=r"'bp-h' has other settings in .*ablation.yaml and .*other.yaml"):
         resolve(Selection("mine", rules=("bp-h",)), library, registry)
-    (run,) = resolve(Selection("other", rules=("bp-h",), seeds=(0,)), library, registry)[:1]
-    assert run.spec.protocol.optimizer.learning_rate == 0.04
+    # The second name is the track's own, so that all of its variants are looked through.
+    chosen = Selection("other", rules=("bp-h", "fa-small-weights"), seeds=(0,))
+    runs = {run.spec.rule.title: run.spec for run in resolve(chosen, library, registry)}
+    assert runs["BP-H"].protocol.optimizer.learning_rate == 0.04
+    assert len(runs) == 2
 
 
 def test_a_wrong_variant_elsewhere_stops_no_other_run(folder: Path, registry: Registry) -> None:
