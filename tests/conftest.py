@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import shutil
@@ -61,9 +62,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return a worker more than there are cores: tests of clusters, kills and time limits wait rather than compute."""
+    """Return two more workers than cores: tests of clusters, kills and time limits wait rather than compute."""
     affinity = getattr(os, "sched_getaffinity", None)
-    return (len(affinity(0)) if affinity else os.cpu_count() or 1) + 1
+    return (len(affinity(0)) if affinity else os.cpu_count() or 1) + 2
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -80,6 +81,7 @@ def pytest_collection_finish() -> None:
     """Spare the garbage collector thousands of items and modules that stay until the end."""
     gc.collect()
     gc.freeze()
+    atexit.register(gc.unfreeze)  # extension modules complain at the end of what they see as leaks
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
@@ -90,7 +92,6 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Let a worker tell the process that reports; each of them has collected all tests."""
-    gc.unfreeze()  # extension modules complain at the end of what they see as leaks
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["left_out"] = dict(session.config.stash[LEFT_OUT])
 

@@ -43,11 +43,11 @@ def test_runs_that_are_missing_are_made_and_exported_and_others_are_not(
     assert filling.main([*arguments, "--dry-run"]) == 0
     assert "1 done, 0 failed, 0 left" in capfd.readouterr().out
 
-    broken = filling.Job("0" * 16, "a run of nothing", ("run", "no-such-track"), 0.1)
+    broken = filling.Job("0" * 16, "a run of nothing", ("run", "--no-such-option"), 0.1)
     progress = filling.Progress(left=[broken])
     filling.work_off(progress, filling.Crew(1, 1, tmp_path / "store", tmp_path / "logs"), tmp_path / "out")
     assert progress.failed == [broken]
-    assert "no-such-track" in (tmp_path / "logs" / f"{broken.run_id}.log").read_text()
+    assert "no-such-option" in (tmp_path / "logs" / f"{broken.run_id}.log").read_text()
 
 
 def test_a_queue_with_a_misspelt_field_is_refused_by_name(filling: ModuleType, tmp_path: Path) -> None:

@@ -51,6 +51,9 @@ ENDLESS = {"epochs": 100_000}
 """Until a test has seen what it waits for: a run that the clock ends may end before, on a machine that is slow."""
 PATIENCE_S = 240.0
 """After this a test gives up waiting, and fails by what it did not see."""
+LOSS_IS_NOTICED_SOON = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 300}
+"""Ray asks a machine every 3 s for its health, and gives it up after five answers that are missing. A killed machine
+refuses the connection at once; one that is only slow still has the usual ten seconds for each answer."""
 MakeSpec = Callable[..., RunSpec]
 
 
@@ -60,7 +63,13 @@ def cluster() -> Iterator[Any]:
     made = Cluster(
         initialize_head=True,
         connect=True,
-        head_node_args={"num_cpus": 1, "num_gpus": 0, "object_store_memory": 100 * 2**20, "include_dashboard": False},
+        head_node_args={
+            "num_cpus": 1,
+            "num_gpus": 0,
+            "object_store_memory": 100 * 2**20,
+            "include_dashboard": False,
+            "_system_config": LOSS_IS_NOTICED_SOON,
+        },
     )
     yield made
     ray.shutdown()

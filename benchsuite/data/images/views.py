@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import v2
 
 from benchsuite.specs.models.dataset import ImagenetDataset
 
@@ -24,14 +26,18 @@ class View:
             spec: sizes and augmentation.
             learning: whether the images are for training.
         """
+        # torchvision takes twice as long to import as torch, and only runs on files of images need it.
+        from torchvision.transforms import v2
+
         crop = spec.augmentation if learning else None
-        self.transforms: v2.Compose
+        self.transforms: Callable[[Any], Any]
         if crop is None:
             self.transforms = v2.Compose([v2.Resize(spec.resize), v2.CenterCrop(spec.image_size)])
         else:
             size = (spec.image_size, spec.image_size)
             cut = v2.RandomResizedCrop(size, scale=crop.area, ratio=crop.aspect)
             self.transforms = v2.Compose([cut, v2.RandomHorizontalFlip(0.5 if crop.flip else 0.0)])
+        self._to_tensor: Callable[[Any], Tensor] = v2.functional.pil_to_tensor
 
     def __call__(self, image: Image.Image | Tensor, drawn: int) -> Tensor:
         """Return the view, uint8 of shape (3, image_size, image_size).
@@ -46,5 +52,4 @@ class View:
             seen = self.transforms(image)
         finally:
             torch.random.set_rng_state(before)
-        pixels: Tensor = seen if isinstance(seen, Tensor) else v2.functional.pil_to_tensor(seen)
-        return pixels
+        return seen if isinstance(seen, Tensor) else self._to_tensor(seen)

@@ -10,10 +10,6 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import recv_handle
 
-# Optimizers import it at their first step, which takes seconds. Not a step instead: where there is a GPU, that would
-# initialise CUDA, which cannot be used in a child then.
-import torch._dynamo  # noqa: F401
-
 from benchsuite.execution.workers.messages import Ended, Request, Started
 from benchsuite.execution.workers.worker import MakeRunState, work
 
@@ -27,6 +23,10 @@ def serve(control: Connection, prepare: Callable[[Request], None], make_run_stat
         make_run_state: called in the worker.
 
     """
+    # Optimizers import it when the first is made, which takes seconds: here once for all workers. Not a step instead:
+    # where there is a GPU, that would initialise CUDA, which cannot be used in a child then.
+    import torch._dynamo  # noqa: F401
+
     woken, wake = os.pipe()
     for end in (woken, wake):
         os.set_blocking(end, False)

@@ -7,9 +7,11 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from benchsuite.records.mlflow.connection import import_mlflow
 from benchsuite.records.mlflow.mapping import record_points
 from benchsuite.records.mlflow.mirror import Mirror
 from benchsuite.records.mlflow.uris import default_tracking_uri
@@ -34,6 +36,25 @@ def mirror_records(root: str, texts: list[str], output: str) -> None:
         sys.exit(SENDS_TELEMETRY)
 
 
+def mirror_at_once(root: str, shares: list[list[str]], outputs: list[str], codes: Any) -> None:
+    """Mirror each share in a process of its own, and send the exit codes.
+
+    Where processes can be forked, MLflow, which takes seconds of a core, is imported once for all of them.
+    """
+    if sys.platform == "linux":
+        import_mlflow()
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    processes = [
+        context.Process(target=mirror_records, args=(root, share, output))
+        for share, output in zip(shares, outputs, strict=True)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(300)
+    codes.send([process.exitcode for process in processes])
+
+
 @dataclass
 class FourProcesses:
     store: RecordStore
@@ -44,30 +65,28 @@ class FourProcesses:
 
 @pytest.fixture(scope="module")
 def four(tmp_path_factory: pytest.TempPathFactory, make_record) -> FourProcesses:
-    """Four processes that open one store, which does not exist yet, at once; 15 s on two quiet cores."""
+    """Four processes that open one store, which does not exist yet, at once."""
     folder = tmp_path_factory.mktemp("four")
     store = RecordStore(folder / "fresh")
     shares = [[make_record(seed=3 * process + n, track=f"track-{n}") for n in range(3)] for process in range(4)]
     outputs = [folder / f"output-{n}" for n in range(4)]
     context = multiprocessing.get_context("spawn")
+    receiving, sending = context.Pipe(duplex=False)
+    texts = [[record.model_dump_json() for record in share] for share in shares]
+    arguments = (str(store.root), texts, [str(output) for output in outputs], sending)
     with pytest.MonkeyPatch.context() as patch:
         # MLflow sends none from a test or on a CI machine; what we switch off must be off elsewhere too.
         for name in ("PYTEST_CURRENT_TEST", "CI", "GITHUB_ACTIONS", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
             patch.delenv(name, raising=False)
-        processes = [
-            context.Process(
-                target=mirror_records, args=(str(store.root), [r.model_dump_json() for r in share], str(out))
-            )
-            for share, out in zip(shares, outputs, strict=True)
-        ]
-        for process in processes:
-            process.start()
-    for process in processes:
-        process.join(300)
+        crowd = context.Process(target=mirror_at_once, args=arguments)
+        crowd.start()
+    assert receiving.poll(300)
+    codes = receiving.recv()
+    crowd.join(60)
     return FourProcesses(
         store=store,
         records={r.run_id: r for share in shares for r in share},
-        exit_codes=[process.exitcode for process in processes],
+        exit_codes=codes,
         printed=[out.read_text() for out in outputs],
     )
 
