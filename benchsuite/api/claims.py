@@ -19,7 +19,7 @@ from benchsuite.papers.verdict_words import gap_words, side_words
 from benchsuite.papers.verdicts import judge
 from benchsuite.records.model import RunRecord
 
-COLOURS = {"reproduced": "green", "not_reproduced": "red", "not_enough_records": "dim"}
+COLOURS = {"reproduced": "green", "contradicted": "red", "inconclusive": "yellow", "not_enough_records": "dim"}
 
 
 class ClaimVerdicts(Displayed, Sequence[ClaimVerdict]):

@@ -9,11 +9,15 @@ from benchsuite.results.model import Estimate
 from benchsuite.specs.models.base import Tier
 from benchsuite.specs.models.claim import ClaimSpec, Comparison
 
-Verdict = Literal["reproduced", "not_reproduced", "not_enough_records"]
+Verdict = Literal["reproduced", "contradicted", "inconclusive", "not_enough_records"]
+"""``reproduced``: the whole 95 % interval of the difference lies in the claimed range. ``contradicted``: all of it lies
+outside. ``inconclusive``: it has a part on either side of the limit. ``not_enough_records``: there is no interval to
+judge, or the networks were trained too little to tell."""
 
 VERDICT_WORDS: dict[Verdict, str] = {
     "reproduced": "reproduced",
-    "not_reproduced": "not reproduced",
+    "contradicted": "contradicted",
+    "inconclusive": "inconclusive",
     "not_enough_records": "not enough records",
 }
 

@@ -20,9 +20,10 @@ SIGNS = {"lower": "below", "higher": "above", "equal": "equal to", "not_higher":
 def judge(claims: Iterable[ClaimCases], records: Iterable[RunRecord]) -> list[ClaimVerdict]:
     """Return every claim's verdict with its numbers and runs; the order of the records does not matter.
 
-    A claim is decided at the first of its tiers that can be decided: reproduced if every comparison holds there, not
-    reproduced if one does not. A comparison holds if the whole 95 % interval of the difference lies in the claimed
-    range. With fewer seeds per side than the claim's minimum (3 or more), or a failed seed, nothing is decided.
+    A claim is judged at the first of its tiers with enough records. There it is reproduced if every comparison is,
+    contradicted if one is, and else inconclusive. A comparison is reproduced if the whole 95 % interval of the
+    difference lies in the claimed range, contradicted if all of it lies outside, and inconclusive if it overlaps the
+    limit. With fewer seeds per side than the claim's minimum (3 or more), or a failed seed, nothing is judged.
     """
     index = RecordIndex(records)
     return [_judge_claim(expanded, index) for expanded in claims]
@@ -39,11 +40,10 @@ def _judge_claim(expanded: ClaimCases, index: RecordIndex) -> ClaimVerdict:
 
 
 def conjunction(verdicts: Iterable[Verdict]) -> Verdict:
-    """Combine verdicts: one failure is enough to fail; otherwise one that is undecided leaves the whole undecided."""
-    found = set(verdicts)
-    if "not_reproduced" in found:
-        return "not_reproduced"
-    return "reproduced" if found == {"reproduced"} else "not_enough_records"
+    """Combine verdicts: one contradiction contradicts the whole; else the least certain verdict is that of the whole."""
+    found = set(verdicts) or {"not_enough_records"}
+    order: tuple[Verdict, ...] = ("contradicted", "not_enough_records", "inconclusive", "reproduced")
+    return next(verdict for verdict in order if verdict in found)
 
 
 def _judge_case(case: Case, minimum: int, index: RecordIndex) -> CaseVerdict:
@@ -127,8 +127,9 @@ def difference(comparison: Comparison, left: Mapping[int, float], right: Mapping
 def decide(comparison: Comparison, low: float, high: float) -> tuple[Verdict, str]:
     """Return the verdict on a difference with interval [low, high], and the reason if it is not as claimed.
 
-    ``lower`` and ``higher`` need the interval strictly beyond the margin; for ``equal`` and ``not_higher`` it may touch
-    the margin.
+    ``reproduced``: the interval lies in the claimed range. ``contradicted``: no part of it does. ``inconclusive``: a
+    part of it does. The range of ``lower`` and ``higher`` lies strictly beyond the margin; that of ``equal`` and
+    ``not_higher`` includes the margin.
     """
     margin = math.log1p(comparison.margin) if comparison.metric == COST else comparison.margin
     match comparison.direction:
@@ -142,10 +143,9 @@ def decide(comparison: Comparison, low: float, high: float) -> tuple[Verdict, st
             holds, contradicted = high <= margin, low > margin
     if holds:
         return "reproduced", ""
-    return (
-        "not_reproduced",
-        "the opposite was measured" if contradicted else "the interval is on both sides of the limit",
-    )
+    if contradicted:
+        return "contradicted", "the whole interval is on the wrong side of the limit"
+    return "inconclusive", "the interval is on both sides of the limit"
 
 
 def question(case: Case) -> str:
