@@ -15,7 +15,14 @@ from benchsuite.api.records import as_records
 from benchsuite.api.workspace import open_workspace
 from benchsuite.papers.claim_cases import expand_claims
 from benchsuite.papers.verdict_model import CaseVerdict, ClaimVerdict
-from benchsuite.papers.verdict_words import gap_words, side_words
+from benchsuite.papers.verdict_words import (
+    ON_A_COPY,
+    copy_words,
+    gap_words,
+    missing_words,
+    side_words,
+    undecided_reasons,
+)
 from benchsuite.papers.verdicts import judge
 from benchsuite.records.model import RunRecord
 
@@ -63,16 +70,18 @@ class ClaimVerdicts(Displayed, Sequence[ClaimVerdict]):
 
 
 def claims(records: Iterable[RunRecord] | PathLike, *, specs: Paths = None) -> ClaimVerdicts:
-    """Judge each claim of the papers by records: reproduced, not reproduced, or not enough records.
+    """Judge each claim of the papers by records: reproduced, contradicted, inconclusive, or not enough records.
 
-    A comparison holds if the whole 95 % interval of the difference lies where the claim says.
+    A comparison is reproduced if the whole 95 % interval of the difference lies where the claim says, contradicted if
+    all of it lies elsewhere, and inconclusive if it is on both sides of the limit.
 
     Args:
         records: records of runs, or a folder of records.
         specs: folders of your own specs, with your own claims.
 
     Returns:
-        One verdict per claim, with its numbers and runs. A claim that is wrong, or whose track is, is named in
+        One verdict per claim, with its numbers and runs. An undecided claim has in ``.missing`` the runs that would
+        decide it and the command that makes them; ``.on_copy`` is the verdict on a lossy copy of the data. A claim that is wrong, or whose track is, is named in
         ``.left_out``; the others are judged.
 
     Raises:
@@ -96,15 +105,27 @@ def claims(records: Iterable[RunRecord] | PathLike, *, specs: Paths = None) -> C
 
 
 def _parts_of(verdict: ClaimVerdict) -> Iterator[Part]:
+    yield _headline(verdict, f"{verdict.claim.name}: {verdict.claim.title}")
+    yield from _details(verdict)
+    if verdict.on_copy:
+        yield _headline(verdict.on_copy, f"{ON_A_COPY}: {copy_words(verdict.on_copy)}")
+        yield from _details(verdict.on_copy)
+
+
+def _headline(verdict: ClaimVerdict, text: str) -> Text:
     line = Text()
     line.append(f"{verdict.words:>18}", style=COLOURS[verdict.verdict])
-    line.append(f"  {verdict.claim.name}: {verdict.claim.title}")
+    line.append(f"  {text}")
     if verdict.tier:
         line.append(f" ({verdict.tier} tier)", style="dim")
-    yield line
-    if verdict.tier:
-        for case in verdict.deciding:
-            yield f"{'':20}{_line(case)}"
+    return line
+
+
+def _details(verdict: ClaimVerdict) -> Iterator[Part]:
+    lines = [_line(case) for case in verdict.deciding] if verdict.tier else undecided_reasons(verdict)
+    if verdict.missing:
+        lines += [f"missing {missing_words(verdict.missing)}", verdict.missing.command]
+    yield from (f"{'':20}{line}" for line in lines)
 
 
 def _line(case: CaseVerdict) -> str:
@@ -116,13 +137,21 @@ def _line(case: CaseVerdict) -> str:
 
 def _as_data(verdict: ClaimVerdict) -> dict[str, Any]:
     claim = verdict.claim
-    return {
+    of_claim = {
         "claim": claim.name,
         "title": claim.title,
         "statement": claim.statement,
         "source": claim.source,
+    }
+    return of_claim | _verdict_as_data(verdict) | {"on_copy": verdict.on_copy and _verdict_as_data(verdict.on_copy)}
+
+
+def _verdict_as_data(verdict: ClaimVerdict) -> dict[str, Any]:
+    return {
         "verdict": verdict.verdict,
         "tier": verdict.tier,
+        "missing": verdict.missing and asdict(verdict.missing),
+        "stand_ins": dict(verdict.stand_ins),
         "cases": [_case_as_data(case) for case in verdict.cases],
     }
 

@@ -21,7 +21,9 @@ def claims(
     specs: SpecsOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Judge each claim of the papers by records: reproduced, not reproduced, or not enough records.
+    """Judge each claim of the papers by records: reproduced, contradicted, inconclusive, or not enough records.
+
+    An undecided claim is followed by what is missing and the command that makes it.
 
     A claim that cannot be read is left out and named; the exit code is then 1.
     """

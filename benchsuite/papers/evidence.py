@@ -44,6 +44,8 @@ class Pool:
     """By arm, the record used for each seed: the one that ended last."""
     hardware: HardwareKey | None
     """None if several classes are pooled."""
+    fingerprints: Mapping[str, str | None]
+    """Fingerprint of the data by track; None if no record of the track loaded any."""
 
     def values(self, pair: ArmPair, comparison: Comparison) -> dict[int, float]:
         """Return the measured values of a side by seed index; for a cost, its logarithm."""
@@ -100,7 +102,7 @@ def pools(index: RecordIndex, arms: Sequence[Arm], metric: str) -> Iterator[Pool
                 }
                 for arm, records in runs.items()
             }
-            yield Pool(fitting, key)
+            yield Pool(fitting, key, fingerprint)
 
 
 def _fingerprints(records: Iterable[RunRecord]) -> list[str | None]:

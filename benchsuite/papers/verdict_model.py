@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from benchsuite.results.model import Estimate
@@ -36,6 +37,27 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class NeededRun:
+    """A run that a comparison lacks."""
+
+    track: str
+    rule: str
+    seed: int
+    settings: tuple[str, ...] = ()
+    """Overrides of the track's settings, as ``--set`` takes them."""
+
+
+@dataclass(frozen=True)
+class MissingRuns:
+    """The runs that an undecided claim lacks at one tier."""
+
+    tier: Tier
+    runs: tuple[NeededRun, ...]
+    command: str
+    """One line that makes them; runs that the store has are not made again."""
+
+
+@dataclass(frozen=True)
 class CaseVerdict:
     """One comparison on one track and segment at one tier."""
 
@@ -52,11 +74,13 @@ class CaseVerdict:
     """Left minus right with the test's interval; for a cost, the ratio."""
     notes: tuple[str, ...] = ()
     """Warnings for the reader about the runs that were used."""
+    needed: tuple[NeededRun, ...] = ()
+    """Runs that would decide it, if it is undecided; empty if no run would."""
 
 
 @dataclass(frozen=True)
 class ClaimVerdict:
-    """One claim: its verdict, the tier that decided it, and every case."""
+    """One claim: its verdict, the tier that decided it, every case, and what is missing if it is undecided."""
 
     claim: ClaimSpec
     verdict: Verdict
@@ -64,6 +88,12 @@ class ClaimVerdict:
     """The tier that decided; None if no tier has enough records."""
     cases: tuple[CaseVerdict, ...]
     """The cases at every tier of the claim, in the claim's order."""
+    missing: MissingRuns | None = None
+    """The runs that would decide an undecided claim, at the tier that lacks the fewest; None if no run would."""
+    on_copy: ClaimVerdict | None = None
+    """The verdict on a lossy copy of the data, beside this one and never instead; None without records of a copy."""
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
+    """The copies' tracks by the tracks that they stand in for; empty for a verdict on the data proper."""
 
     @property
     def words(self) -> str:

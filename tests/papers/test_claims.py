@@ -14,11 +14,13 @@ from scipy import stats
 
 from benchsuite.papers.claim_cases import Arm, ArmPair, Case, ClaimCases
 from benchsuite.papers.statements import Papers
-from benchsuite.papers.verdicts import conjunction, decide, judge
+from benchsuite.papers.verdicts import conjunction, decide
 from benchsuite.records.model import DiagnosticValue
 from benchsuite.results.statistics import welch_difference
-from benchsuite.specs.models.claim import ClaimSpec, Comparison
+from benchsuite.specs.models.claim import ClaimSpec
 from benchsuite_leaderboard.site import build_site
+
+from .made_claims import Claims
 
 SAMPLES = st.lists(st.floats(-1e3, 1e3).map(lambda x: round(x, 3)), min_size=2, max_size=8)
 DFA, BP = [0.10, 0.11, 0.12], [0.05, 0.065, 0.08]
@@ -39,45 +41,6 @@ def test_welchs_interval_is_scipys(values: list[float], others: list[float]) -> 
 def test_one_value_has_no_interval() -> None:
     assert welch_difference([1.0], [1.0, 2.0]) is None
     assert welch_difference([], [1.0, 2.0]) is None
-
-
-class Claims:
-    """Makes claims about rules on the factories' track and judges them."""
-
-    def __init__(self, make_record: Any) -> None:
-        self.make_record = make_record
-
-    def arm(self, rule: str, **fields: Any) -> Arm:
-        spec = self.make_record(rule, **fields).spec
-        return Arm(spec.track, rule, spec)
-
-    def case(self, left: str = "dfa", right: str | None = "backprop", tier: str = "quick", **fields: Any) -> Case:
-        sides = {"left": {"rule": left}} | ({"right": {"rule": right}} if right else {})
-        minus = fields.pop("minus", None)
-        segment = fields.pop("segment", None)
-        comparison = Comparison.model_validate(
-            {"tracks": ["digits-fc"], "metric": "test_error", "direction": "lower", "test": "paired"} | sides | fields
-        )
-        pairs = [
-            ArmPair(self.arm(r, tier=tier), self.arm(minus, tier=tier) if minus else None, segment)
-            for r in (left, right)
-            if r
-        ]
-        return Case(comparison, tier, pairs[0], pairs[1] if right else None)  # type: ignore[arg-type]
-
-    def judge(self, records: list[Any], *cases: Case, **fields: Any) -> Any:
-        claim = ClaimSpec.model_validate(
-            {
-                "name": "a-claim",
-                "source": "a paper",
-                "statement": "so it is",
-                "tiers": ["paper", "quick"],
-                "comparisons": [c.comparison for c in cases],
-            }
-            | fields
-        )
-        (verdict,) = judge([ClaimCases(claim, cases)], records)
-        return verdict
 
 
 @pytest.fixture(scope="module")

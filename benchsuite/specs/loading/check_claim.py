@@ -54,7 +54,9 @@ def check_claim(claim: Node, library: SpecLibrary, directory: Directory) -> list
             unknown = list(_unknown("rule", rules, sorted(directory.rules)))
             found += unknown or _wrong_config(side, f"{prefix}.{part}", directory)
         found += _unknown("track", named, library.names("tracks"))
-    return found
+    floors = claim.get("floors")
+    rules = [(f"floors.{i}.rule", floor.value["rule"]) for i, floor in enumerate(floors.value if floors else [])]
+    return [*found, *_unknown("rule", rules, sorted(directory.rules))]
 
 
 def _unknown(kind: str, named: Iterable[tuple[str, Node]], known: list[str]) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from benchsuite.specs.loading.kinds import KINDS, SPEC_KINDS, adapter_of, guess_
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.resolve import RuleDirectory, products_of, resolve_parts
 from benchsuite.specs.loading.tree import Node, dig, read
+from benchsuite.specs.models.base import DOCUMENTATION_FIELDS
 from benchsuite.specs.models.reference import ERRORS_PERCENT
 
 
@@ -71,8 +72,8 @@ def _unknown(part: str, name: str, known: list[str]) -> str:
     return f"no {part[:-1]} '{name}'{nearest(name, known)} (`benchsuite list {part}` shows all {len(known)})"
 
 
-def check_track(node: Node, _library: SpecLibrary, directory: Directory) -> list[Problem]:
-    """Check every tier with every rule that the track has settings for."""
+def check_track(node: Node, library: SpecLibrary, directory: Directory) -> list[Problem]:
+    """Check every tier with every rule that the track has settings for, and the track that it stands in for."""
     tiers = node.get("tiers")
     settings_by_field = {"rules": node.get("rules")}
     for tier in tiers.value if tiers else []:
@@ -89,4 +90,25 @@ def check_track(node: Node, _library: SpecLibrary, directory: Directory) -> list
         for rule in known:
             _, found = resolve_parts(node, tier, rule, [], directory, known)
             problems += [p for p in found if p not in problems]
-    return problems
+    return [*problems, *_wrong_stand_in(node, library)]
+
+
+_OWN_FIELDS_OF_A_COPY = DOCUMENTATION_FIELDS | {"name", "dataset", "stands_in_for"}
+
+
+def _wrong_stand_in(node: Node, library: SpecLibrary) -> list[Problem]:
+    """Return a problem if the track that this one stands in for is missing, or differs in more than its data."""
+    named = node.get("stands_in_for")
+    if named is None:
+        return []
+    original = library.load("tracks", str(named.value), named.mark, "stands_in_for").plain()
+    copy = node.plain()
+    differing = sorted(
+        field
+        for field in (original.keys() | copy.keys()) - _OWN_FIELDS_OF_A_COPY
+        if original.get(field) != copy.get(field)
+    )
+    if not differing:
+        return []
+    message = f"differs from {named.value} in {', '.join(differing)}; a stand-in may differ in its dataset alone"
+    return [named.mark.problem(message, "stands_in_for")]

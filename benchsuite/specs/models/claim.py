@@ -99,8 +99,22 @@ class Comparison(SpecModel):
         return self
 
 
+class Floor(SpecModel):
+    """The least training that a verdict needs: a reference rule's mean error on tracks of the claim, at most this."""
+
+    tracks: tuple[Name, ...] = Field(min_length=1)
+    """Tracks of the claim's comparisons; comparisons before training (epoch 0) and of times need no floor."""
+    rule: Name
+    """The reference rule, usually backprop; it must be measured at the tier that is judged."""
+    metric: Literal["test_error", "train_error"] = "test_error"
+    at_most: float = Field(gt=0, lt=1)
+    """Largest mean error, a fraction; cite in a comment the published value that it is derived from."""
+
+
 class ClaimSpec(DocumentedSpec):
     """A statement of a paper; it is reproduced if all its comparisons hold."""
+
+    omit_default_from_hash = frozenset({"floors"})
 
     statement: str = Field(min_length=1)
     """The claim in our own words."""
@@ -110,10 +124,27 @@ class ClaimSpec(DocumentedSpec):
     """Tiers that may decide it; the first with enough records decides, and is named beside the verdict."""
     minimum_seeds: int = Field(default=MINIMUM_SEEDS, ge=MINIMUM_SEEDS)
     """Seeds that each side needs for a verdict."""
+    floors: tuple[Floor, ...] = ()
+    """Errors that a tier's reference must reach; a tier at which one does not has trained too little to tell."""
     comparisons: tuple[Comparison, ...] = Field(min_length=1)
+
+    @property
+    def tracks(self) -> frozenset[str]:
+        """The tracks of all comparisons."""
+        of_sides = {side.track for comparison in self.comparisons for side in comparison.sides if side.track}
+        return frozenset(of_sides.union(*(comparison.tracks for comparison in self.comparisons)))
 
     @model_validator(mode="after")
     def _has_its_source(self) -> ClaimSpec:
         if not self.source:
             raise ValueError("a claim needs its source: paper, and section, figure or table")
+        return self
+
+    @model_validator(mode="after")
+    def _floors_are_of_its_tracks(self) -> ClaimSpec:
+        foreign = sorted({track for floor in self.floors for track in floor.tracks} - self.tracks)
+        if foreign:
+            raise ValueError(
+                f"a floor is for {', '.join(foreign)}, but no comparison is; expected {', '.join(sorted(self.tracks))}"
+            )
         return self

@@ -44,6 +44,9 @@ class TierChanges(SpecModel):
 class TrackSpec(DocumentedSpec):
     """A data set, a network and a protocol: the conditions under which rules are compared."""
 
+    stands_in_for: Name | None = None
+    """The track that this one repeats on a lossy copy of its data. A claim about that track is judged on this one too,
+    beside the verdict on the data proper."""
     dataset: DatasetSpec
     architecture: ArchitectureSpec
     protocol: ProtocolSpec

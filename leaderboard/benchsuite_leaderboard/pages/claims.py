@@ -8,7 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from jinja2 import Environment
 
 from benchsuite.papers.verdict_model import VERDICT_WORDS, ClaimVerdict
-from benchsuite.papers.verdict_words import gap_words, metric_words, side_words
+from benchsuite.papers.verdict_words import (
+    copy_words,
+    gap_words,
+    metric_words,
+    missing_words,
+    side_words,
+    undecided_reasons,
+)
 from benchsuite.results.model import TrackTable
 from benchsuite_leaderboard.pages.frame import CLAIMS_ADDRESS, Frame
 
@@ -32,9 +39,11 @@ def render_claims(
             decided=[v for _, members in _by_paper(verdicts) for v in members if v.tier],
             groups=_by_paper(verdicts),
             places=_places(tables),
-            undecided=_undecided,
+            undecided_reasons=undecided_reasons,
+            copy_words=copy_words,
             gap_words=gap_words,
             metric_words=metric_words,
+            missing_words=missing_words,
             side_words=side_words,
         )
         yield CLAIMS_ADDRESS, text
@@ -66,18 +75,3 @@ def _places(tables: Iterable[TrackTable]) -> dict[str, str]:
         for row in table.rows
         for run in row.runs
     }
-
-
-def _undecided(verdict: ClaimVerdict) -> list[str]:
-    """Return the reasons why a claim is undecided, each once, with its tiers unless it applies to all."""
-    tiers: dict[str, dict[str, None]] = {}
-    for case in verdict.cases:
-        if case.comparison.setting:
-            line = f"{case.comparison.setting}: {case.reason}"
-        elif case.verdict == "not_enough_records":
-            line = case.reason
-        else:
-            line = f"{case.question}: {VERDICT_WORDS[case.verdict]}"
-        tiers.setdefault(line, {})[case.tier] = None
-    whole = list(verdict.claim.tiers)
-    return [line if list(found) == whole else f"{line} (tier {', '.join(found)})" for line, found in tiers.items()]
