@@ -81,8 +81,8 @@ def claims(records: Iterable[RunRecord] | PathLike, *, specs: Paths = None) -> C
 
     Returns:
         One verdict per claim, with its numbers and runs. An undecided claim has in ``.missing`` the runs that would
-        decide it and the command that makes them; ``.on_copy`` is the verdict on a lossy copy of the data. A claim that is wrong, or whose track is, is named in
-        ``.left_out``; the others are judged.
+        decide it and the command that makes them; ``.on_copy`` is the verdict on a lossy copy of the data. A claim
+        that is wrong, or whose track is, is named in ``.left_out``; the others are judged.
 
     Raises:
         SpecError: if one of the folders does not exist.

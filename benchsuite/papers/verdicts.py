@@ -56,7 +56,7 @@ def _judge_cases(claim: ClaimSpec, expanded: Iterable[Case], index: RecordIndex)
 
 
 def conjunction(verdicts: Iterable[Verdict]) -> Verdict:
-    """Combine verdicts: one contradiction contradicts the whole; else the least certain verdict is that of the whole."""
+    """Combine verdicts: one contradiction contradicts the whole; otherwise the least certain verdict is the whole's."""
     found = set(verdicts) or {"not_enough_records"}
     order: tuple[Verdict, ...] = ("contradicted", "not_enough_records", "inconclusive", "reproduced")
     return next(verdict for verdict in order if verdict in found)

@@ -99,15 +99,16 @@ def test_a_claim_without_floors_is_written_as_before() -> None:
     assert claim_about({}, floors=[{"tracks": ["a"], "rule": "x", "at_most": 0.1}]).model_dump()["floors"]
 
 
-FLOORED = """
+SIDE = "tracks: [digits-fc], left: {rule: backprop}, direction: lower"
+OTHER = f"right: {{rule: readout_only}}, {SIDE}"
+FLOORED = f"""
 source: a paper
 statement: so it is
-floors: [{tracks: [digits-fc], rule: backprop, at_most: 0.1}]
+floors: [{{tracks: [digits-fc], rule: backprop, at_most: 0.1}}]
 comparisons:
-  - {metric: test_error, right: &other {rule: readout_only}, test: paired, <<: &common {
-      tracks: [digits-fc], left: {rule: backprop}, direction: lower}}
-  - {metric: cost_per_step, right: *other, test: welch, <<: *common}
-  - {metric: credit_angle_deg, segments: [dense1], epoch: 0, value: 5, test: one_sample, <<: *common}
+  - {{metric: test_error, test: paired, {OTHER}}}
+  - {{metric: cost_per_step, test: welch, {OTHER}}}
+  - {{metric: credit_angle_deg, segments: [dense1], epoch: 0, value: 5, test: one_sample, {SIDE}}}
 """
 
 
