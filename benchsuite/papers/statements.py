@@ -11,7 +11,7 @@ from functools import cached_property
 from pydantic import TypeAdapter
 
 from benchsuite.papers.claim_cases import ClaimCases
-from benchsuite.papers.published import PublishedError
+from benchsuite.papers.published import PublishedNumber
 from benchsuite.specs.models.base import Tier
 
 Cells = set[tuple[str, Tier]]
@@ -22,7 +22,7 @@ Cells = set[tuple[str, Tier]]
 class Papers:
     """Published values and claims, each expanded into its runs."""
 
-    published: Sequence[PublishedError] = ()
+    published: Sequence[PublishedNumber] = ()
     claims: Sequence[ClaimCases] = ()
     key: str = ""
     """Identifies the content if a cheaper key than ``fingerprint``'s hash is known; different content needs a different
@@ -33,7 +33,9 @@ class Papers:
         """Return the key or, without one, a hash of the content."""
         if self.key:
             return self.key
-        content = _CONTENT.dump_python((tuple(self.published), tuple(self.claims)), mode="json")
+        # Each value's file is in it without its other values, which are in it themselves.
+        short = {0: {"__all__": {"reference": {"entries"}}}}
+        content = _CONTENT.dump_python((tuple(self.published), tuple(self.claims)), mode="json", exclude=short)
         text = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
@@ -41,6 +43,6 @@ class Papers:
 FindPapers = Callable[[Cells], Papers]
 """Returns the published values and claims for the tracks and tiers that have records."""
 
-_CONTENT: TypeAdapter[tuple[tuple[PublishedError, ...], tuple[ClaimCases, ...]]] = TypeAdapter(
-    tuple[tuple[PublishedError, ...], tuple[ClaimCases, ...]]
+_CONTENT: TypeAdapter[tuple[tuple[PublishedNumber, ...], tuple[ClaimCases, ...]]] = TypeAdapter(
+    tuple[tuple[PublishedNumber, ...], tuple[ClaimCases, ...]]
 )

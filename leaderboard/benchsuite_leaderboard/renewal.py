@@ -65,7 +65,7 @@ def track_jobs(
             read={path: inputs.files.read[path] for path in files if path in inputs.files.read},
             given=given,
             frame=frame,
-            published=tuple(value for value in papers.published if value.spec.track == track),
+            published=tuple(value for value in papers.published if value.spec and value.spec.track == track),
             wanted=frozenset(wanted for name, wanted in deciding if name == track),
             metrics=metrics,
             mlflow=mlflow,

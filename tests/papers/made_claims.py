@@ -37,16 +37,18 @@ class Claims:
     def floor(self, rule: str = "backprop", tier: str = "quick", at_most: float = 0.1) -> FloorArm:
         return FloorArm(Floor(tracks=("digits-fc",), rule=rule, at_most=at_most), self.arm(rule, tier=tier))
 
+    def expanded(self, *cases: Case, on_copy: tuple[Case, ...] = (), **fields: Any) -> ClaimCases:
+        """Return a claim made of cases, of one if none are given."""
+        cases = cases or (self.case(),)
+        content = {
+            "name": "a-claim",
+            "source": "a paper",
+            "statement": "so it is",
+            "tiers": ["paper", "quick"],
+            "comparisons": [c.comparison for c in cases],
+        }
+        return ClaimCases(ClaimSpec.model_validate(content | fields), cases, on_copy)
+
     def judge(self, records: list[Any], *cases: Case, on_copy: tuple[Case, ...] = (), **fields: Any) -> Any:
-        claim = ClaimSpec.model_validate(
-            {
-                "name": "a-claim",
-                "source": "a paper",
-                "statement": "so it is",
-                "tiers": ["paper", "quick"],
-                "comparisons": [c.comparison for c in cases],
-            }
-            | fields
-        )
-        (verdict,) = judge([ClaimCases(claim, cases, on_copy)], records)
+        (verdict,) = judge([self.expanded(*cases, on_copy=on_copy, **fields)], records)
         return verdict

@@ -1,4 +1,4 @@
-"""The page of claims: every claim with its verdict, its numbers and links to their rows."""
+"""The page of claims: each with its verdict, its numbers and links to their rows; published values beside ours."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from jinja2 import Environment
 
+from benchsuite.papers.measured_values import MeasuredValue
+from benchsuite.papers.value_words import difference_words, measured_words, published_words, value_metric_words
 from benchsuite.papers.verdict_model import VERDICT_WORDS, ClaimVerdict
 from benchsuite.papers.verdict_words import (
     copy_words,
@@ -21,7 +23,11 @@ from benchsuite_leaderboard.pages.frame import CLAIMS_ADDRESS, Frame
 
 
 def render_claims(
-    environment: Environment, frame: Frame, verdicts: Sequence[ClaimVerdict], tables: Iterable[TrackTable]
+    environment: Environment,
+    frame: Frame,
+    verdicts: Sequence[ClaimVerdict],
+    values: Iterable[MeasuredValue],
+    tables: Iterable[TrackTable],
 ) -> Iterator[tuple[str, str]]:
     """Yield the page, if there are any claims.
 
@@ -29,6 +35,7 @@ def render_claims(
         environment: Jinja environment of the site's templates.
         frame: frame around every page (title and navigation).
         verdicts: verdicts from ``judge``.
+        values: published values beside ours.
         tables: tables whose rows the numbers link to.
 
     """
@@ -39,7 +46,12 @@ def render_claims(
             decided=[v for _, members in _by_paper(verdicts) for v in members if v.tier],
             groups=_by_paper(verdicts),
             places=_places(tables),
+            published=_by_source(values),
             undecided_reasons=undecided_reasons,
+            difference_words=difference_words,
+            measured_words=measured_words,
+            published_words=published_words,
+            value_metric_words=value_metric_words,
             copy_words=copy_words,
             gap_words=gap_words,
             metric_words=metric_words,
@@ -65,6 +77,14 @@ def _by_paper(verdicts: Iterable[ClaimVerdict]) -> list[tuple[str, list[ClaimVer
         (paper, sorted(members, key=lambda v: (order.index(v.verdict), v.claim.name)))
         for paper, members in sorted(groups.items())
     ]
+
+
+def _by_source(values: Iterable[MeasuredValue]) -> list[tuple[str, list[MeasuredValue]]]:
+    """Group published values by their source, in the order of the files; within a file by track, in its order."""
+    groups: dict[tuple[str, str], list[MeasuredValue]] = {}
+    for each in values:
+        groups.setdefault((each.reference, each.source), []).append(each)
+    return [(source, members) for (_, source), members in sorted(groups.items())]
 
 
 def _places(tables: Iterable[TrackTable]) -> dict[str, str]:
