@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from rich.text import Text
 
-from benchsuite.api.display import Part
+from benchsuite.api.display import Part, counted
+from benchsuite.api.tables import published_table
 from benchsuite.papers.measured_values import MeasuredValue
 from benchsuite.papers.verdict_model import CaseVerdict, ClaimVerdict
 from benchsuite.papers.verdict_words import (
@@ -53,6 +54,15 @@ def _line(case: CaseVerdict) -> str:
     gap = gap_words(case)
     parts = [case.question, sides, gap and f"gap {gap}", case.reason, *case.notes]
     return "; ".join(part for part in parts if part)
+
+
+def published_parts(values: Sequence[MeasuredValue]) -> list[Part]:
+    """Return the table of published values that were measured or tried, and their number."""
+    with_runs = [value for value in values if value.run_ids]
+    if not values:
+        return []
+    count = f"{len(with_runs)} of {counted(len(values), 'published value')} with runs"
+    return [published_table(with_runs), count] if with_runs else [count]
 
 
 def claim_as_data(verdict: ClaimVerdict) -> dict[str, Any]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
-from benchsuite.api.claim_display import claim_as_data, claim_parts, value_as_data
-from benchsuite.api.display import Displayed, Part, counted
+from benchsuite.api.claim_display import claim_as_data, claim_parts, published_parts, value_as_data
+from benchsuite.api.display import Displayed, Part
 from benchsuite.api.options import PathLike, Paths
 from benchsuite.api.records import as_records
-from benchsuite.api.tables import published_table
 from benchsuite.api.workspace import open_workspace
 from benchsuite.papers.claim_cases import expand_claims
 from benchsuite.papers.measured_values import MeasuredValue, compare_with_published
@@ -67,15 +65,7 @@ class ClaimVerdicts(Displayed, Sequence[ClaimVerdict]):
 
     def published_parts(self) -> Sequence[Part]:
         """Return the table of published values that were measured or tried, and their number."""
-        measured = [value for value in self.published if value.run_ids]
-        if not self.published:
-            return []
-        count = f"{len(measured)} of {counted(len(self.published), 'published value')} with runs"
-        return [published_table(measured), count] if measured else [count]
-
-    def _counts(self) -> str:
-        counts = Counter(verdict.words for verdict in self)
-        return ", ".join(f"{count} {words}" for words, count in sorted(counts.items()))
+        return published_parts(self.published)
 
     def published_as_data(self) -> list[dict[str, Any]]:
         """Return every published value with ours as plain data, as ``claims --published --json`` prints it."""
