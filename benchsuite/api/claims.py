@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
@@ -66,6 +67,10 @@ class ClaimVerdicts(Displayed, Sequence[ClaimVerdict]):
     def published_parts(self) -> Sequence[Part]:
         """Return the table of published values that were measured or tried, and their number."""
         return published_parts(self.published)
+
+    def _counts(self) -> str:
+        counts = Counter(verdict.words for verdict in self)
+        return ", ".join(f"{count} {words}" for words, count in sorted(counts.items()))
 
     def published_as_data(self) -> list[dict[str, Any]]:
         """Return every published value with ours as plain data, as ``claims --published --json`` prints it."""
