@@ -62,7 +62,9 @@ def test_a_plan_counts_the_pretraining(registry: Registry) -> None:
         for epochs in (1, 3)
     )
     first = few.selected.spec.pretraining.architecture
-    assert few.estimate and more.estimate and first
+    assert few.estimate
+    assert more.estimate
+    assert first
     protocol = few.selected.spec.protocol.model_copy(update={"epochs": 2})
     tied = estimate(shapes_of(first, (3, 32, 32), 10), *named(registry, "backprop"), protocol, 1000, 0)
     assert more.estimate.flops_total - few.estimate.flops_total == pytest.approx(tied.flops_per_step * 2 * 20)
