@@ -14,7 +14,7 @@ BENCHSUITE_CONTRACT = 1
 
 
 def mean_pairwise_correlation(filters: Tensor) -> float | None:
-    """Return the mean Pearson correlation between the filters at two positions, over all pairs of them and all channels.
+    """Return the mean Pearson correlation of the filters at two positions, over all pairs of them and all channels.
 
     Args:
         filters: shape (positions, channels, fan_in).

@@ -262,7 +262,7 @@ def _unknown_diagnostics(node: Node, directory: RuleDirectory) -> list[Problem]:
     names, sizes = node.get("names"), node.get("examples_of")
     known = directory.diagnostics
     named = [
-        *((f"names.{position}", entry.value, entry.mark) for position, entry in enumerate(names.value if names else ())),
+        *((f"names.{place}", entry.value, entry.mark) for place, entry in enumerate(names.value if names else ())),
         *((f"examples_of.{name}", name, sizes.keys[name]) for name in (sizes.value if sizes else ())),
     ]
     return [
