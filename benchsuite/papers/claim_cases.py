@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.read_all import Warn, left_out_if_wrong, load_all
-from benchsuite.specs.loading.resolve import RuleDirectory, Selection, resolve
+from benchsuite.specs.loading.resolve import Selection, resolve
+from benchsuite.specs.loading.resolve_row import RuleDirectory
+from benchsuite.specs.loading.rows import has_variant
 from benchsuite.specs.models.base import Tier
 from benchsuite.specs.models.claim import ClaimSpec, Comparison, Quantity
 from benchsuite.specs.models.track import RunSpec
+from benchsuite.specs.models.variant import slug_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +23,7 @@ class Arm:
 
     track: str
     rule: str
+    """Name of the rule or the variant."""
     spec: RunSpec | None
     """Its seed index and hardware do not matter; None if nothing can be compared, see ``missing``."""
     missing: str = ""
@@ -126,8 +130,9 @@ class _ClaimExpansion:
     def _resolved(self, track: str, tier: Tier, rule: str, config: dict[str, object]) -> Arm:
         if not self.wanted(track, tier):
             return Arm(track, rule, None, f"no records of {track}")
-        if rule not in self.directory.rules:
+        if rule not in self.directory.rules and not has_variant(track, rule, self.library, [tier]):
             return Arm(track, rule, None, f"the rule {rule} is not installed")
-        overrides = tuple(f"rules.{rule}.config.{field}={json.dumps(value)}" for field, value in config.items())
+        key = rule if rule in self.directory.rules else slug_of(rule)
+        overrides = tuple(f"rules.{key}.config.{field}={json.dumps(value)}" for field, value in config.items())
         chosen = Selection(track, rules=(rule,), tier=tier, seeds=(0,), overrides=overrides, hardware="cpu")
         return Arm(track, rule, resolve(chosen, self.library, self.directory)[0].spec)

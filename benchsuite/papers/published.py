@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.read_all import Warn, left_out_if_wrong, load_all
-from benchsuite.specs.loading.resolve import RuleDirectory, Selection, resolve
+from benchsuite.specs.loading.resolve import Selection, resolve
+from benchsuite.specs.loading.resolve_row import RuleDirectory
+from benchsuite.specs.loading.rows import has_variant
 from benchsuite.specs.models.base import Tier
 from benchsuite.specs.models.reference import PublishedValue, ReferenceSpec
 from benchsuite.specs.models.track import RunSpec
@@ -44,7 +46,7 @@ def published_errors(
 
     Args:
         library: the library of tracks and reference specs.
-        directory: the available rules; values of any other rule are skipped.
+        directory: the available rules; values of any other rule, and of variants of no spec, are skipped.
         wanted: returns True if a track and tier are to be compared; resolving a track takes milliseconds.
         warn: called for what is wrong, which alone is left out: a file, or a value of a track; None to raise.
 
@@ -55,9 +57,11 @@ def published_errors(
     for reference in load_references(library, warn):
         for entry in reference.entries:
             is_final = entry.metric == "test_error_percent" and entry.epoch == "last"
-            if not is_final or entry.track is None or entry.rule not in directory.rules:
+            if not is_final or entry.track is None or not wanted(entry.track, reference.tier):
                 continue
-            if not wanted(entry.track, reference.tier):
+            if entry.rule not in directory.rules and not has_variant(
+                entry.track, entry.rule, library, [reference.tier]
+            ):
                 continue
             chosen = Selection(entry.track, rules=(entry.rule,), tier=reference.tier, seeds=(0,), hardware="cpu")
             with left_out_if_wrong("reference", f"{reference.name}: {entry.rule} on {entry.track}", warn):

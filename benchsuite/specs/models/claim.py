@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from benchsuite.specs.models.base import DocumentedSpec, Name, SpecModel, Tier
+from benchsuite.specs.models.variant import RowName
 
 ERRORS = frozenset({"test_error", "train_error"})
 """Metrics of the whole network after the last epoch; fractions, 0 to 1."""
@@ -28,11 +29,12 @@ class Quantity(SpecModel):
 
     track: Name | None = None
     """The track, if the two sides have different ones; otherwise the comparison's tracks are used."""
-    rule: Name
+    rule: RowName
+    """Name of a rule, or of a variant that the track or a suite with the track defines."""
     config: dict[str, Any] = Field(default_factory=dict)
-    """Hyperparameters that differ from the track's settings of the rule."""
-    minus: Name | None = None
-    """A rule whose value at the same seed is subtracted: the side is then a gap, such as the gap to backprop."""
+    """Hyperparameters that differ from the track's settings of the rule, or from the variant's."""
+    minus: RowName | None = None
+    """A rule or variant whose value at the same seed is subtracted: the side is then a gap, as to backprop."""
     segment: str | None = None
     """For a diagnostic: the segment, if the two sides have different ones; else the comparison's segments are used."""
 
