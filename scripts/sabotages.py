@@ -572,6 +572,20 @@ SABOTAGES = (
         "tests/execution/test_estimate.py",
     ),
     Sabotage(
+        "a plan forgets the pretraining",
+        "benchsuite/execution/run_estimate.py",
+        "return main.after(of_training(shapes, first.protocol))",
+        "return main",
+        "tests/execution/test_estimate.py",
+    ),
+    Sabotage(
+        "the driver is torch's CUDA version",
+        "benchsuite/training/driver.py",
+        "version = _of_kernel_module(kernel_module) or _from_nvml()",
+        "version = torch.version.cuda",
+        "tests/training/test_driver.py",
+    ),
+    Sabotage(
         "biases stay at zero where they are drawn",
         "benchsuite/networks/initialization.py",
         'if how.bias == "as_weight":',

@@ -184,7 +184,7 @@ def _resolve_hardware(hardware: HardwareSpec) -> HardwareSpec:
 
 def _cells(entry: PlannedRun) -> list[str | Text]:
     spec, found = entry.selected.spec, entry.estimate
-    head: list[str | Text] = [Text(spec.track), spec.tier, Text(spec.rule.name), str(spec.seed)]
+    head: list[str | Text] = [Text(spec.track), spec.tier, Text(spec.rule.shown_as), str(spec.seed)]
     if found is None:
         return [*head, "[yellow]refused[/]" if entry.refused else "[yellow]unknown[/]", "", "", "", "", ""]
     time = hours_of(entry)

@@ -108,7 +108,7 @@ class ProgressDisplay(Progress):
     @hookimpl
     def benchsuite_run_started(self, run_id: str, spec: RunSpec, resumed_from_epoch: int) -> None:
         """Open the run's own bar."""
-        name = f"{spec.track} {spec.rule.name} seed {spec.seed}"
+        name = f"{spec.track} {spec.rule.shown_as} seed {spec.seed}"
         note = f"continued after epoch {resumed_from_epoch}" if resumed_from_epoch else ""
         if run_id in self.tasks:  # retried after its worker was lost
             self.bars.remove_task(self.tasks.pop(run_id))
@@ -137,8 +137,9 @@ class ProgressDisplay(Progress):
         style = {"completed": "green", "incompatible": "yellow", "interrupted": "yellow"}.get(record.status, "red")
         reason = "" if record.status == "completed" else f"  {escape(record.reason)}"
         spec = record.spec
+        rule = escape(spec.rule.shown_as)
         self.console.print(
-            f"{self._count()}  {escape(spec.track)}  {escape(spec.rule.name):<28} seed {spec.seed}  [{style}]{word}[/]"
+            f"{self._count()}  {escape(spec.track)}  {rule:<28} seed {spec.seed}  [{style}]{word}[/]"
             f"  {error}  {record.timing.train_time_s:6.1f} s{reason}",
             soft_wrap=True,
         )

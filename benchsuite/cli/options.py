@@ -53,7 +53,7 @@ RulesOption = Annotated[
     str | None,
     typer.Option(
         "--rules",
-        help="Rules, separated by commas; patterns such as 'feedback*' work.",
+        help="Rules and variants, separated by commas; patterns such as 'feedback*' work.",
         autocompletion=lambda incomplete: _complete_rules(incomplete),
     ),
 ]

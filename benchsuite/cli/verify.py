@@ -49,6 +49,6 @@ def verify(
 def _announce(record: RunRecord) -> None:
     spec = record.spec
     print_message(
-        f"running {spec.track} {spec.rule.name} seed {spec.seed} ({spec.tier}) again; "
+        f"running {spec.track} {spec.rule.shown_as} seed {spec.seed} ({spec.tier}) again; "
         f"it took {record.timing.train_time_s:.0f} s on {record.hardware.hardware_class}"
     )

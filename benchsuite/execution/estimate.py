@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from numbers import Real
 
 from benchsuite.credit.rule import CreditWork, Rule, RuleConfig
@@ -23,9 +23,17 @@ class Estimate:
     flops_per_step: float
     """Forward pass, credit and weight gradients; a multiply and an add count as two operations."""
     flops_total: float
-    """Over all epochs, evaluation left out."""
+    """Over all epochs, those of pretraining too; evaluation left out."""
     memory_mib: float
     """Data, weights, gradients, optimizer state, feedback and one batch's activations, all resident at once."""
+
+    def after(self, pretraining: Estimate) -> Estimate:
+        """Return the estimate of a run with this main training after a pretraining; memory is that of the larger."""
+        return replace(
+            self,
+            flops_total=pretraining.flops_total + self.flops_total,
+            memory_mib=max(pretraining.memory_mib, self.memory_mib),
+        )
 
 
 def estimate(
@@ -59,7 +67,7 @@ def estimate(
     batch = min(protocol.batch_size, train_examples)
     of_batch = batch * (forward + gradients + credit.per_example)
     per_step = 2.0 * (of_batch + credit.per_step + _penalty(shapes, trained, protocol))
-    steps = protocol.epochs * math.ceil(train_examples / batch)
+    steps = protocol.epochs * protocol.steps_per_epoch(train_examples)
     copies = _optimizer_copies(protocol)
     activations = math.prod(shapes.input_shape) + 2 * sum(s.units for s in shapes.segments)
     # A learned feedback weight has its own momentum or moments in the optimizer.

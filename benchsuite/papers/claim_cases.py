@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from benchsuite.papers.stand_ins import find_stand_ins
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.read_all import Warn, left_out_if_wrong, load_all
-from benchsuite.specs.loading.resolve import RuleDirectory, Selection, resolve
+from benchsuite.specs.loading.resolve import Selection, resolve
+from benchsuite.specs.loading.resolve_row import RuleDirectory
+from benchsuite.specs.loading.rows import has_variant
 from benchsuite.specs.models.base import Tier
 from benchsuite.specs.models.claim import COST, ClaimSpec, Comparison, Floor, Quantity
 from benchsuite.specs.models.track import RunSpec
+from benchsuite.specs.models.variant import slug_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +24,7 @@ class Arm:
 
     track: str
     rule: str
+    """Name of the rule or the variant."""
     spec: RunSpec | None
     """Its seed index and hardware do not matter; None if nothing can be compared, see ``missing``."""
     missing: str = ""
@@ -178,8 +182,10 @@ class _ClaimExpansion:
         return self._arms[key]
 
     def _resolved(self, track: str, tier: Tier, rule: str, config: dict[str, object]) -> Arm:
-        overrides = tuple(f"rules.{rule}.config.{name}={json.dumps(value)}" for name, value in config.items())
-        if rule not in self.directory.rules:
+        is_rule = rule in self.directory.rules
+        key = rule if is_rule else slug_of(rule)
+        overrides = tuple(f"rules.{key}.config.{name}={json.dumps(value)}" for name, value in config.items())
+        if not is_rule and not has_variant(track, rule, self.library, [tier]):
             return Arm(track, rule, None, f"the rule {rule} is not installed", overrides, is_installed=False)
         if not self.wanted(track, tier):
             return Arm(track, rule, None, f"no records of {track}", overrides)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -11,6 +12,9 @@ from benchsuite.papers.evidence import Pool, RecordIndex, measured
 from benchsuite.papers.floors import reference_errors
 from benchsuite.papers.verdict_model import CaseVerdict, MissingRuns, NeededRun
 from benchsuite.specs.models.base import Tier
+from benchsuite.specs.models.variant import slug_of
+
+PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 FINAL_STATUSES = frozenset({"diverged"})
 """Statuses that another run with the same spec would end with again."""
@@ -84,11 +88,11 @@ def cheapest(cases: Iterable[CaseVerdict], tiers: Sequence[Tier]) -> MissingRuns
         open_cases = [c for c in cases if c.tier == tier and c.verdict in {"not_enough_records", "inconclusive"}]
         if open_cases and all(case.needed for case in open_cases):
             runs = dict.fromkeys(run for case in open_cases for run in case.needed)
-            by_tier[tier] = MissingRuns(tier, tuple(runs), _command(tier, runs))
+            by_tier[tier] = MissingRuns(tier, tuple(runs), command_for(tier, runs))
     return min(by_tier.values(), key=lambda missing: len(missing.runs), default=None)
 
 
-def _command(tier: Tier, runs: Iterable[NeededRun]) -> str:
+def command_for(tier: Tier, runs: Iterable[NeededRun]) -> str:
     """Return one line of shell that makes the runs; a track needs a command of its own."""
     settings: dict[tuple[str, str], set[tuple[str, ...]]] = defaultdict(set)
     runs = tuple(runs)
@@ -101,10 +105,15 @@ def _command(tier: Tier, runs: Iterable[NeededRun]) -> str:
         groups.setdefault((run.track, own), []).append(run)
     commands = []
     for (track, _), members in groups.items():
-        rules = ",".join(dict.fromkeys(run.rule for run in members))
+        rules = ",".join(dict.fromkeys(_row_word(run.rule) for run in members))
         words = ["benchsuite", "run", track, "--tier", tier, "--rules", rules]
         words += ["--seeds", str(1 + max(run.seed for run in members))]
         for setting in dict.fromkeys(text for run in members for text in run.settings):
             words += ["--set", setting]
         commands.append(shlex.join(words))
     return " && ".join(commands)
+
+
+def _row_word(name: str) -> str:
+    """Return a rule's name, and a variant's as one word: ``--rules`` takes a list separated by commas."""
+    return name if PLAIN_NAME.fullmatch(name) else slug_of(name)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.read_all import Warn, left_out_if_wrong, load_all
-from benchsuite.specs.loading.resolve import RuleDirectory, Selection, resolve
+from benchsuite.specs.loading.resolve import Selection, resolve
+from benchsuite.specs.loading.resolve_row import RuleDirectory
+from benchsuite.specs.loading.rows import has_variant
 from benchsuite.specs.models.base import Tier
 from benchsuite.specs.models.reference import PublishedValue, ReferenceSpec
 from benchsuite.specs.models.track import RunSpec
@@ -57,7 +59,7 @@ def published_numbers(
     for reference in load_references(library, warn):
         for entry in reference.entries:
             track, tier = entry.track, reference.tier
-            if track is None or entry.rule not in directory.rules or not wanted(track, tier):
+            if track is None or not wanted(track, tier) or not _is_known(entry.rule, track, tier, library, directory):
                 yield PublishedNumber(None, entry, reference)
                 continue
             key = (track, entry.rule, tier)
@@ -66,3 +68,7 @@ def published_numbers(
                     chosen = Selection(track, rules=(entry.rule,), tier=tier, seeds=(0,), hardware="cpu")
                     specs[key] = resolve(chosen, library, directory)[0].spec
                 yield PublishedNumber(specs[key], entry, reference)
+
+
+def _is_known(rule: str, track: str, tier: Tier, library: SpecLibrary, directory: RuleDirectory) -> bool:
+    return rule in directory.rules or has_variant(track, rule, library, [tier])

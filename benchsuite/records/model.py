@@ -120,6 +120,8 @@ class HardwareUsed(RecordModel):
     threads: int = Field(gt=0)
     memory_gib: float = Field(ge=0)
     driver: str | None = None
+    """Version of the GPU's driver, such as ``NVIDIA 580.65.06``; None without a GPU. The first records have the CUDA
+    version of torch here, such as ``CUDA 12.8``."""
     world_size: int = Field(default=1, gt=0)
     memory_format: Literal["contiguous", "channels_last"] = "contiguous"
     """Memory layout of images: channel after channel, or pixel after pixel."""

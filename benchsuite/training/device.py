@@ -14,6 +14,7 @@ from benchsuite.errors import HardwareError
 from benchsuite.networks.tf32 import allow_tf32
 from benchsuite.records.model import HardwareUsed
 from benchsuite.specs.models.hardware import HardwareSpec
+from benchsuite.training.driver import driver_version
 from benchsuite.training.energy import EnergyMeter, open_energy_meter
 from benchsuite.training.ranks import SINGLE_PROCESS, Ranks, launched_world_size, local_world_size
 
@@ -101,7 +102,7 @@ def open_device(hardware: HardwareSpec, ranks: Ranks = SINGLE_PROCESS) -> Device
         norms = "of the whole batch" if hardware.synchronized_batch_norm else "of each process's part of the batch"
         notes.append(f"{ranks.world_size} processes; batch norms take statistics {norms}")
         notes.append("memory and energy are those of the first process's device")
-    name, driver = _describe(device)
+    name = _device_name(device)
     threads = torch.get_num_threads()
     default_class = f"{name}, {threads} threads" if device.type == "cpu" else name
     used = HardwareUsed(
@@ -111,7 +112,7 @@ def open_device(hardware: HardwareSpec, ranks: Ranks = SINGLE_PROCESS) -> Device
         precision=hardware.precision,
         threads=threads,
         memory_gib=round(_memory_gib(device), 2),
-        driver=driver,
+        driver=driver_version(device),
         world_size=ranks.world_size,
         notes=tuple(notes),
     )
@@ -162,11 +163,8 @@ def peak_memory(device: torch.device) -> tuple[float | None, str]:
     return kib / 1024, "this process's resident memory"
 
 
-def _describe(device: torch.device) -> tuple[str, str | None]:
-    if device.type == "cuda":
-        driver = getattr(torch.version, "cuda", None)
-        return torch.cuda.get_device_name(device), f"CUDA {driver}" if driver else None
-    return _processor_name(), None
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else _processor_name()
 
 
 def _processor_name() -> str:

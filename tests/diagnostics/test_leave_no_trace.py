@@ -16,6 +16,7 @@ from benchsuite.diagnostics.contract import Diagnostic
 from benchsuite.diagnostics.credit_angle import CreditAngle, PreActivationCreditAngle
 from benchsuite.diagnostics.credit_spread import CreditSpreadRatio
 from benchsuite.diagnostics.feedback_agreement import EqualSignFraction, FeedbackAngle, FeedbackCorrelation
+from benchsuite.diagnostics.filter_similarity import FilterCorrelation
 from benchsuite.diagnostics.one_step_credit_angle import OneStepCreditAngle
 from benchsuite.diagnostics.target_distance import RelativeTargetDistance, TargetDistance
 from benchsuite.diagnostics.update_angle import UpdateAngle
@@ -39,6 +40,7 @@ DIAGNOSTICS = (
     RelativeTargetDistance,
     OrthogonalityDeviation,
     ConditionNumber,
+    FilterCorrelation,
 )
 """Without cluster quality, whose t-SNE takes too long for so many cases; of the network it asks one forward pass."""
 UNDEFINED_FOR_BACKPROP = (
@@ -49,6 +51,7 @@ UNDEFINED_FOR_BACKPROP = (
     "relative_target",
     "orthogonality",
     "condition",
+    "filter",
 )
 """How names begin of diagnostics that have no number for backprop in an ordinary network."""
 RULES = installed_registry().rules

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from benchsuite.errors import PluginError, Problem, SpecError, nearest
 from benchsuite.specs.loading.library import SpecLibrary
+from benchsuite.specs.loading.rows import has_variant, variants_on
 from benchsuite.specs.loading.tree import Node
 from benchsuite.specs.models.claim import WHOLE_NETWORK
 
@@ -51,7 +52,8 @@ def check_claim(claim: Node, library: SpecLibrary, directory: Directory) -> list
             if (track := side.get("track")) is not None:
                 named.append((f"{prefix}.{part}.track", track))
             rules = [(f"{prefix}.{part}.{f}", node) for f in ("rule", "minus") if (node := side.get(f)) is not None]
-            unknown = list(_unknown("rule", rules, sorted(directory.rules)))
+            on = [track] if track is not None else tracks.value if tracks else []
+            unknown = list(_unknown_rows(rules, [str(node.value) for node in on], library, directory))
             found += unknown or _wrong_config(side, f"{prefix}.{part}", directory)
         found += _unknown("track", named, library.names("tracks"))
     floors = claim.get("floors")
@@ -66,10 +68,24 @@ def _unknown(kind: str, named: Iterable[tuple[str, Node]], known: list[str]) -> 
             yield node.mark.problem(f"no {kind} '{node.value}'{hint}", field)
 
 
+def _unknown_rows(
+    named: Iterable[tuple[str, Node]], tracks: Iterable[str], library: SpecLibrary, directory: Directory
+) -> Iterator[Problem]:
+    """Yield a problem per name that is neither a rule nor a variant of each of the tracks."""
+    for field, node in named:
+        name = str(node.value)
+        lacking = [t for t in tracks if name not in directory.rules and not has_variant(t, name, library)]
+        if name in directory.rules or not lacking:
+            continue
+        titles = {row.title for t in tracks for rows in variants_on(t, "paper", library).values() for row in rows}
+        problem = next(_unknown("rule", [(field, node)], [*sorted(directory.rules), *sorted(titles)]), None)
+        yield problem or node.mark.problem(f"no variant '{name}' on {', '.join(lacking)}", field)
+
+
 def _wrong_config(side: Node, prefix: str, directory: Directory) -> list[Problem]:
     config = side.get("config")
-    if config is None:
-        return []
+    if config is None or side.value["rule"].value not in directory.rules:
+        return []  # that of a variant is checked with the variant's own, when the claim is judged
     try:
         directory.rule_config(side.value["rule"].value, config.plain())
     except SpecError as error:

@@ -10,9 +10,11 @@ from benchsuite.specs.loading.check_study import check_study
 from benchsuite.specs.loading.checking import check
 from benchsuite.specs.loading.kinds import KINDS, SPEC_KINDS, adapter_of, guess_kind
 from benchsuite.specs.loading.library import SpecLibrary
-from benchsuite.specs.loading.resolve import RuleDirectory, products_of, resolve_parts
-from benchsuite.specs.loading.tree import Node, dig, read
-from benchsuite.specs.models.base import DOCUMENTATION_FIELDS
+from benchsuite.specs.loading.resolve_row import RuleDirectory, resolve_row
+from benchsuite.specs.loading.row_selection import naming_problems
+from benchsuite.specs.loading.rows import Row, has_variant, products_of, rows_of_suite, variants_of_track
+from benchsuite.specs.loading.tree import Mark, Node, dig, read
+from benchsuite.specs.models.base import DOCUMENTATION_FIELDS, TIERS
 from benchsuite.specs.models.reference import ERRORS_PERCENT
 
 
@@ -37,17 +39,25 @@ def _check_file(path: Path, library: SpecLibrary, directory: RuleDirectory) -> l
     return problems or SPEC_KINDS[kind].check(resolved, library, directory)
 
 
-def check_suite(node: Node, library: SpecLibrary, directory: Directory) -> list[Problem]:
-    """Check the names of tracks and rules."""
-    problems = []
-    known = {"tracks": library.names("tracks"), "rules": sorted(directory.rules)}
+def check_suite(node: Node, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
+    """Check the names of tracks and rules, and every variant on every one of its tracks, at every tier."""
+    problems: list[Problem] = []
+    tracks: dict[str, Node] = {}
+    known = library.names("tracks")
     for prefix, product in products_of(node):
-        for part, names in known.items():
-            entries = product.get(part)
-            for position, entry in enumerate(entries.value if entries else []):
-                if entry.value not in names:
-                    field = f"{prefix}{part}.{position}"
-                    problems.append(entry.mark.problem(_unknown(part, entry.value, names), field))
+        for position, entry in enumerate(product.value["tracks"].value):
+            name, field = entry.value, f"{prefix}tracks.{position}"
+            if name not in known:
+                problems.append(entry.mark.problem(_unknown("tracks", name, known), field))
+            tracks[name] = library.load("tracks", name, entry.mark, field) if name in known else Node({}, entry.mark)
+    for tier in TIERS:
+        rows_by_track = rows_of_suite(node, tracks, tier)
+        titles = sorted({row.title for rows in rows_by_track.values() for row in rows.values() if row.title})
+        for name, row in ((name, row) for name, rows in rows_by_track.items() for row in rows.values()):
+            wrong = naming_problems(row, directory, titles)
+            if row.title and name in known and not wrong:
+                wrong = resolve_row(tracks[name], tier, row, [], directory, [])[1]
+            problems += [p for p in wrong if p not in problems]
     return problems
 
 
@@ -62,6 +72,8 @@ def check_reference(node: Node, library: SpecLibrary, directory: Directory) -> l
             continue
         for part, names in known.items():
             found = entry.value[part]
+            if part == "rule" and has_variant(str(entry.value["track"].value), str(found.value), library):
+                continue
             if found.value not in names:
                 message = _unknown("diagnostics" if part == "metric" else f"{part}s", found.value, names)
                 problems.append(found.mark.problem(message, f"entries.{position}.{part}"))
@@ -72,9 +84,12 @@ def _unknown(part: str, name: str, known: list[str]) -> str:
     return f"no {part[:-1]} '{name}'{nearest(name, known)} (`benchsuite list {part}` shows all {len(known)})"
 
 
-def check_track(node: Node, library: SpecLibrary, directory: Directory) -> list[Problem]:
-    """Check every tier with every rule that the track has settings for, and the track that it stands in for."""
+def check_track(node: Node, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
+    """Check every tier with the track's rules and variants, and the track that it stands in for."""
     tiers = node.get("tiers")
+    names = ["paper", *(tiers.value if tiers else [])]
+    variants = {tier: variants_of_track(node, tier) for tier in names}
+    titles = {row.title for rows in variants.values() for row in rows.values()}
     settings_by_field = {"rules": node.get("rules")}
     for tier in tiers.value if tiers else []:
         settings_by_field[f"tiers.{tier}.rules"] = dig(tiers, tier, "rules")
@@ -82,13 +97,15 @@ def check_track(node: Node, library: SpecLibrary, directory: Directory) -> list[
     problems: list[Problem] = []
     for field, settings in settings_by_field.items():
         for rule, mark in settings.keys.items() if settings else ():
+            if rule in titles:
+                continue
             named[rule] = None
             if rule not in directory.rules:
                 problems.append(mark.problem(f"no rule '{rule}'{nearest(rule, directory.rules)}", f"{field}.{rule}"))
     known = [r for r in named if r in directory.rules] or list(directory.rules)[:1]
-    for tier in ["paper", *(tiers.value if tiers else [])]:
-        for rule in known:
-            _, found = resolve_parts(node, tier, rule, [], directory, known)
+    for tier in names:
+        for row in (*(Row(rule, Mark(None)) for rule in known), *variants[tier].values()):
+            found = naming_problems(row, directory) or resolve_row(node, tier, row, [], directory, known)[1]
             problems += [p for p in found if p not in problems]
     return [*problems, *_wrong_stand_in(node, library)]
 

@@ -105,14 +105,18 @@ def _fields_at(shape: Any, location: tuple[Any, ...]) -> set[str]:
     shapes = [shape]
     for step in location:
         shapes = [inner for s in shapes for inner in _step(s, step)]
-    return {name for s in shapes for model in models_of(s) for name in model.model_fields}
+    return {name for s in shapes for model in models_of(s) for name in _written_names(model)}
+
+
+def _written_names(model: type[BaseModel]) -> Iterator[str]:
+    return (field.alias or name for name, field in model.model_fields.items())
 
 
 def _step(shape: Any, step: Any) -> Iterator[Any]:
     for model in models_of(shape):
         if step in model.model_fields:
             yield model.model_fields[step].annotation
-        elif step in tags_of(model):
+        elif step == "spelt_out" or step in tags_of(model):
             yield model
     origin = get_origin(_bare(shape))
     if isinstance(step, int) and origin in {list, tuple}:

@@ -15,6 +15,7 @@ from pathlib import Path
 from benchsuite.errors import Problem, SpecError, nearest
 from benchsuite.specs.loading.kinds import FORMER_FOLDERS, KINDS, NO_STUDIES, SINGULAR, SPEC_KINDS, Kind, Studies
 from benchsuite.specs.loading.tree import Mark, Node, read
+from benchsuite.specs.loading.variant_lists import with_variants_by_name
 
 SPECS_VARIABLE = "BENCHSUITE_SPECS"
 
@@ -108,6 +109,8 @@ class SpecLibrary:
         elif named.value != path.stem and SPEC_KINDS[kind].is_named_by_its_file:
             message = f"found '{named.value}', but the file is named '{path.stem}'; give both the same name"
             raise SpecError([named.mark.problem(message, "name")], subject=node.mark.file or str(path))
+        if kind == "tracks":
+            node = with_variants_by_name(node)
         return self._choose_memory_format(kind, node, (*chain, path))
 
     def _choose_memory_format(self, kind: Kind, node: Node, chain: tuple[Path, ...]) -> Node:

@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
-from benchsuite.errors import EmptySelectionError, PluginError, Problem, SpecError, nearest
+from benchsuite.errors import Problem, SpecError
 from benchsuite.specs.loading.checking import check
 from benchsuite.specs.loading.kinds import NO_STUDIES, PARTS, Studies, adapter_of, kind_of_folder
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.overrides import Override, apply_override, parse_override
-from benchsuite.specs.loading.targets import Target, find_target
-from benchsuite.specs.loading.tree import Mark, Node, dig
+from benchsuite.specs.loading.resolve_row import ResolvedRow, RuleDirectory, resolve_row, without_repeated
+from benchsuite.specs.loading.target_rows import rows_of_target
+from benchsuite.specs.loading.targets import Target
+from benchsuite.specs.loading.tree import Mark
 from benchsuite.specs.models.base import Tier
 from benchsuite.specs.models.hardware import HardwareSpec
-from benchsuite.specs.models.track import RuleSpec, RunSpec, SuiteSpec, TrackSpec
-
-
-class RuleDirectory(Protocol):
-    """The rules and diagnostics that resolving needs; the registry implements this."""
-
-    @property
-    def rules(self) -> Mapping[str, Any]:
-        """All usable rules by name."""
-
-    @property
-    def diagnostics(self) -> Mapping[str, Any]:
-        """All usable diagnostics by name."""
-
-    def rule_config(self, name: str, config: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a rule's hyperparameters with defaults filled in; raises SpecError or PluginError."""
+from benchsuite.specs.models.track import RunSpec, TrackSpec
 
 
 @dataclass(frozen=True)
@@ -43,7 +28,8 @@ class Selection:
     target: str
     """Name of a suite or a track, or the path of such a file."""
     rules: tuple[str, ...] = ()
-    """Names or patterns of rules. Default: the suite's rules; for a track, all installed rules."""
+    """Names or patterns of rules and variants. Default: the suite's rows; for a track, all installed rules and its own
+    variants."""
     tier: Tier | None = None
     """Default: the suite's tier; 'quick' for a track."""
     seeds: tuple[int, ...] = ()
@@ -60,17 +46,6 @@ class SelectedRun:
 
     spec: RunSpec
     command: str
-
-
-@dataclass
-class _Tracks:
-    """The tracks of a target, before rules and seeds are resolved."""
-
-    tracks: dict[str, Node]
-    seeds: int
-    tier: Tier
-    rules: dict[str, dict[str, Mark]] = field(default_factory=dict)
-    """By track, the rules that a suite runs on it, with their places in the file; empty for a single track."""
 
 
 def resolve(
@@ -98,31 +73,31 @@ def resolve(
     """
     roots = [*PARTS, "hardware", "rules"]
     overrides = [parse_override(text, roots, "protocol.epochs=5") for text in selection.overrides]
-    tracks = _tracks_of(target or find_target(selection.target, library), selection, library)
-    tier = selection.tier or tracks.tier
-    rules = _select_rules(selection, tracks, directory)
-    seeds = selection.seeds or tuple(range(tracks.seeds))
+    chosen = rows_of_target(selection, library, directory, target)
+    tier = chosen.tier
+    seeds = selection.seeds or tuple(range(chosen.seeds))
     hardware = resolve_hardware(_resolve_hardware(selection.hardware, library, overrides))
     problems: list[Problem] = []
     runs: list[SelectedRun] = []
-    everything = list(dict.fromkeys(rule for chosen in rules.values() for rule in chosen))
-    for name, track in tracks.tracks.items():
+    known = list(dict.fromkeys(name for rows in chosen.rows.values() for row in rows for name in (row.rule, row.key)))
+    for name, track in chosen.tracks.items():
         _, found = check(adapter_of("tracks"), track, shape=TrackSpec)
         if found:
             problems += found
             continue
-        by_rule = {}
-        for rule in rules[name]:
-            parts, found = resolve_parts(track, tier, rule, overrides, directory, everything)
+        resolved = []
+        for row in chosen.rows[name]:
+            made, found = resolve_row(track, tier, row, overrides, directory, known)
             problems += [p for p in found if p not in problems]
-            by_rule[rule] = parts
+            resolved.append(made)
         if problems:
             continue
         again = selection.target if Path(selection.target).suffix else name
+        different = without_repeated(resolved)
         for seed in seeds:
-            for rule in rules[name]:
-                spec = RunSpec(track=name, tier=tier, hardware=hardware, seed=seed, **by_rule[rule])
-                runs.append(SelectedRun(spec, _command(again, rule, tier, seed, selection, hardware.world_size)))
+            for made in different:
+                spec = RunSpec(track=name, tier=tier, hardware=hardware, seed=seed, **made.parts)
+                runs.append(SelectedRun(spec, _command(again, made, tier, seed, selection, hardware.world_size)))
     if problems:
         raise SpecError(problems, subject=selection.target)
     return runs
@@ -133,155 +108,6 @@ def load_library_for(target: str, folders: Iterable[Path], studies: Studies = NO
     own = Path(target).resolve().parent
     beside = [own.parent] if Path(target).suffix and kind_of_folder(own.name) else []
     return SpecLibrary([*folders, *beside], studies)
-
-
-def products_of(suite: Node) -> list[tuple[str, Node]]:
-    """Return the products of tracks and rules in a suite, each with its path in the file."""
-    cells = suite.get("cells")
-    return [("", suite)] if cells is None else [(f"cells.{i}.", product) for i, product in enumerate(cells.value)]
-
-
-def _tracks_of(target: Target, selection: Selection, library: SpecLibrary) -> _Tracks:
-    match target.kind:
-        case "suites":
-            return _suite(target.node, library)
-        case "tracks":
-            return _one_track(target.name, target.node)
-        case _:
-            message = f"'{target.name}' is a study, which is not made of runs; `benchsuite run` runs it whole"
-            raise SpecError([Problem(message)], subject=selection.target)
-
-
-def _one_track(name: str, node: Node) -> _Tracks:
-    return _Tracks({name: node}, seeds=3, tier="quick")
-
-
-def _suite(node: Node, library: SpecLibrary) -> _Tracks:
-    suite, problems = check(adapter_of("suites"), node, shape=SuiteSpec)
-    if suite is None:
-        raise SpecError(problems, subject=node.mark.file or "suite")
-    found = _Tracks({}, suite.seeds, suite.tier)
-    for prefix, product in products_of(node):
-        marks = {entry.value: entry.mark for entry in product.value["rules"].value}
-        for position, entry in enumerate(product.value["tracks"].value):
-            name = entry.value
-            if name not in found.tracks:
-                found.tracks[name] = library.load("tracks", name, entry.mark, f"{prefix}tracks.{position}")
-            found.rules[name] = {**found.rules.get(name, {}), **marks}
-    return found
-
-
-def _select_rules(selection: Selection, target: _Tracks, directory: RuleDirectory) -> dict[str, list[str]]:
-    """Return the rules to run on each track.
-
-    Rules selected by name or pattern replace the suite's rules. But a rule that the suite runs on some tracks only is
-    kept to those, so that selecting half of a table does not create pairs that make no sense.
-    """
-    own = {rule: mark for marks in target.rules.values() for rule, mark in marks.items()}
-    chosen = _rules_asked_for(selection, own, directory)
-    by_track = {}
-    for name in target.tracks:
-        here = target.rules.get(name, {})
-        by_track[name] = [rule for rule in chosen if rule in here or rule not in own]
-    return by_track
-
-
-def _rules_asked_for(selection: Selection, own: dict[str, Mark], directory: RuleDirectory) -> list[str]:
-    asked = selection.rules or tuple(own) or tuple(sorted(directory.rules))
-    chosen: dict[str, None] = {}
-    problems = []
-    for name in asked:
-        if any(c in name for c in "*?["):
-            chosen.update(dict.fromkeys(r for r in sorted(directory.rules) if fnmatchcase(r, name)))
-        elif name in directory.rules:
-            chosen[name] = None
-        else:
-            mark = Mark(f"--rules {name}") if name in selection.rules else own.get(name, Mark(None))
-            problems.append(mark.problem(_why_no_rule(name, directory), "rules"))
-    if problems:
-        raise SpecError(problems, subject=selection.target)
-    if not chosen:
-        raise EmptySelectionError(
-            f"no installed rule matches {', '.join(asked)}; there are {', '.join(sorted(directory.rules))}"
-        )
-    return list(chosen)
-
-
-def _why_no_rule(name: str, directory: RuleDirectory) -> str:
-    try:
-        directory.rule_config(name, {})
-    except PluginError as error:
-        return str(error)
-    return f"no rule '{name}'{nearest(name, directory.rules)}"
-
-
-def resolve_parts(
-    track: Node,
-    tier: str,
-    rule: str,
-    overrides: list[Override],
-    directory: RuleDirectory,
-    rules: Iterable[str],
-) -> tuple[dict[str, Any], list[Problem]]:
-    """Return the parts of one run (data set, architecture, protocol and so on, and the rule) and all problems found."""
-    tier_changes = dig(track, "tiers", tier)
-    settings = _laid_over(dig(track, "rules", rule), dig(tier_changes, "rules", rule))
-    problems: list[Problem] = []
-    parts: dict[str, Any] = {}
-    for part, shape in PARTS.items():
-        node = track.get(part) or Node({}, track.mark)
-        for change in (dig(tier_changes, part), dig(settings, part) if part == "protocol" else None):
-            node = node.merged(change) if change else node
-        for override in overrides:
-            if override.path[0] == part:
-                node = apply_override(node, override.path[1:], override.value)
-        parts[part], found = check(adapter_of(part), node, prefix=part, shape=shape)
-        problems += found
-        if part == "diagnostics" and not found:
-            problems += _unknown_diagnostics(node, directory)
-    config = dig(settings, "config") or Node({}, track.mark)
-    for override in overrides:
-        path, shown = override.path, override.shown
-        if path[0] != "rules":
-            continue
-        if len(path) < 4 or path[2] != "config":
-            problems.append(Problem("expected rules.<rule>.config.<field>=value", shown))
-        elif path[1] == rule:
-            config = apply_override(config, path[3:], override.value)
-        elif path[1] not in rules:
-            problems.append(Problem(f"rule '{path[1]}' is not among those selected{nearest(path[1], rules)}", shown))
-    try:
-        parts["rule"] = RuleSpec(name=rule, config=directory.rule_config(rule, config.plain()))
-    except SpecError as error:
-        problems += [_placed(p, config, rule) for p in error.problems]
-    return parts, problems
-
-
-def _unknown_diagnostics(node: Node, directory: RuleDirectory) -> list[Problem]:
-    """Return a problem for each diagnostic that nothing installed provides."""
-    names = node.get("names")
-    known = directory.diagnostics
-    return [
-        entry.mark.problem(
-            f"no diagnostic '{entry.value}'{nearest(entry.value, known)} (`benchsuite list diagnostics` shows all "
-            f"{len(known)})",
-            f"diagnostics.names.{position}",
-        )
-        for position, entry in enumerate(names.value if names else ())
-        if entry.value not in known
-    ]
-
-
-def _placed(problem: Problem, config: Node, rule: str) -> Problem:
-    """Move a rule's problem to the place in the file where its hyperparameter stands."""
-    path = (problem.field or "").removeprefix(f"rules.{rule}.config.").split(".")
-    steps = list(config.along(tuple(path)))
-    mark = steps[-1][1].mark if steps else config.mark
-    return mark.problem(problem.message, problem.field)
-
-
-def _laid_over(below: Node | None, above: Node | None) -> Node | None:
-    return below.merged(above) if below and above else above or below
 
 
 def _resolve_hardware(name: str, library: SpecLibrary, overrides: list[Override]) -> HardwareSpec:
@@ -297,11 +123,12 @@ def _resolve_hardware(name: str, library: SpecLibrary, overrides: list[Override]
     return settled
 
 
-def _command(target: str, rule: str, tier: str, seed: int, selection: Selection, processes: int) -> str:
+def _command(target: str, made: ResolvedRow, tier: str, seed: int, selection: Selection, processes: int) -> str:
     start = ["benchsuite"] if processes == 1 else ["torchrun", f"--nproc-per-node={processes}", "-m", "benchsuite"]
-    words = [*start, "run", target, "--rules", rule, "--tier", tier, "--seed", str(seed)]
+    words = [*start, "run", target, "--rules", made.row.rule, "--tier", tier, "--seed", str(seed)]
     if selection.hardware != "auto":
         words += ["--hardware", selection.hardware]
-    for text in selection.overrides:
+    # A variant's settings, not its name: the command gives the same run after the variant is renamed or removed.
+    for text in (*made.settings, *map(made.row.override_of_rule, selection.overrides)):
         words += ["--set", text]
     return shlex.join(words)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from benchsuite.specs.models.base import DocumentedSpec, Name, SpecModel, Tier
+from benchsuite.specs.models.variant import RowName
 
 ERRORS = frozenset({"test_error", "train_error"})
 """Metrics of the whole network after the last epoch; fractions, 0 to 1."""
@@ -28,11 +29,12 @@ class Quantity(SpecModel):
 
     track: Name | None = None
     """The track, if the two sides have different ones; otherwise the comparison's tracks are used."""
-    rule: Name
+    rule: RowName
+    """Name of a rule, or of a variant that the track or a suite with the track defines."""
     config: dict[str, Any] = Field(default_factory=dict)
-    """Hyperparameters that differ from the track's settings of the rule."""
-    minus: Name | None = None
-    """A rule whose value at the same seed is subtracted: the side is then a gap, such as the gap to backprop."""
+    """Hyperparameters that differ from the track's settings of the rule, or from the variant's."""
+    minus: RowName | None = None
+    """A rule or variant whose value at the same seed is subtracted: the side is then a gap, as to backprop."""
     segment: str | None = None
     """For a diagnostic: the segment, if the two sides have different ones; else the comparison's segments are used."""
 
@@ -50,6 +52,8 @@ class Comparison(SpecModel):
     """For a diagnostic: the segments; empty for the network as a whole."""
     epoch: int | Literal["last"] = Field(default="last", union_mode="left_to_right")
     """For a diagnostic: epoch of the measurement, 0 before training; ``last``: the last defined value."""
+    since: int | None = Field(default=None, ge=0)
+    """For a diagnostic: an earlier epoch whose value is subtracted, so that the change since then is compared."""
     left: Quantity
     right: Quantity | None = None
     """The other side; None if ``value`` is given."""
@@ -90,10 +94,13 @@ class Comparison(SpecModel):
         if self.test == "paired" and len(set(own_tracks)) > 1:
             raise ValueError("two tracks share no seeds; use the test welch")
         segments = [*self.segments, *(side.segment for side in self.sides if side.segment)]
-        if not self.is_diagnostic and (segments or self.epoch != "last"):
+        if not self.is_diagnostic and (segments or self.epoch != "last" or self.since is not None):
             raise ValueError(
-                f"{self.metric} is measured once, for the whole network after training; leave out segment and epoch"
+                f"{self.metric} is measured once, for the whole network after training; leave out segment, epoch and "
+                "since"
             )
+        if self.since is not None and self.epoch != "last" and self.epoch <= self.since:
+            raise ValueError(f"since: {self.since} is not before epoch {self.epoch}")
         if self.metric == COST and (self.value is not None or any(side.minus for side in self.sides)):
             raise ValueError(f"{self.metric} is compared between two rules, as a ratio; leave out value and minus")
         return self

@@ -145,7 +145,7 @@ class ProtocolSpec(SpecModel):
 class DiagnosticsSpec(SpecModel):
     """Diagnostics of the credit to measure, besides errors and losses; they never count as training time."""
 
-    omit_default_from_hash = frozenset({"every_steps"})
+    omit_default_from_hash = frozenset({"every_steps", "examples_of"})
 
     names: tuple[str, ...] = ()
     """Names of the diagnostics; `benchsuite list diagnostics` shows them."""
@@ -155,3 +155,6 @@ class DiagnosticsSpec(SpecModel):
     """Steps between further measurements within epochs, counted from the start; not for expensive ones."""
     examples: int = Field(default=128, gt=0)
     """Size of the fixed batch: the first training examples, unshuffled."""
+    examples_of: dict[str, Annotated[int, Field(gt=0)]] = Field(default_factory=dict)
+    """Another size of the fixed batch for single diagnostics, by name: clusters need more examples than angles. One
+    that is not measured may be named too, so that a track that measures less can extend one that measures more."""

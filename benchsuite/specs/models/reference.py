@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from benchsuite.specs.models.base import DocumentedSpec, Name, SpecModel, Tier
+from benchsuite.specs.models.variant import RowName
 
 ERRORS_PERCENT = frozenset({"test_error_percent", "train_error_percent"})
 """Metrics that are not diagnostics; given in per cent as papers print them, not as fractions."""
@@ -19,7 +20,8 @@ class PublishedValue(SpecModel):
     """Track that repeats the published conditions at the file's tier."""
     setting: str = ""
     """Data set and network in words, instead of a track, if no track has them."""
-    rule: Name
+    rule: RowName
+    """Name of a rule, or of a variant that the track or a suite with the track defines."""
     metric: Name
     """``test_error_percent``, ``train_error_percent``, or a diagnostic by its name."""
     segment: str | None = None

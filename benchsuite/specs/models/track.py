@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -12,21 +12,39 @@ from benchsuite.specs.models.dataset import DatasetSpec
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.specs.models.pretraining import PretrainingSpec
 from benchsuite.specs.models.protocol import DiagnosticsSpec, ProtocolSpec
+from benchsuite.specs.models.variant import RowName, RowSpec, refuse_measurement_fields
 
 
 class RuleSpec(SpecModel):
     """A rule's name and hyperparameters."""
 
+    omit_default_from_hash = frozenset({"title"})
+
     name: Name
+    title: RowName | Literal[""] = ""
+    """Name of the variant, if the run was asked for as one; never hashed, since it changes no number."""
     config: dict[str, Any] = Field(default_factory=dict)
     """Hyperparameters; the plan validates them with the rule's Config and fills in all defaults."""
+
+    @property
+    def shown_as(self) -> str:
+        """The variant's name, or the rule's if it is none."""
+        return self.title or self.name
 
 
 class RuleSettings(SpecModel):
     """A track's changes for one rule, taken from the rule's paper; cite the source in a comment beside them."""
 
+    rule: Name | None = None
+    """Name of the rule, if the settings are a variant's: the row is then named by its place in the mapping."""
     config: dict[str, Any] = Field(default_factory=dict)
     protocol: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _is_measured_like_other_rows(self) -> RuleSettings:
+        if self.rule is not None:
+            refuse_measurement_fields(self.protocol)
+        return self
 
 
 class TierChanges(SpecModel):
@@ -37,7 +55,7 @@ class TierChanges(SpecModel):
     protocol: dict[str, Any] = Field(default_factory=dict)
     diagnostics: dict[str, Any] = Field(default_factory=dict)
     pretraining: dict[str, Any] = Field(default_factory=dict)
-    rules: dict[Name, RuleSettings] = Field(default_factory=dict)
+    rules: dict[RowName, RuleSettings] = Field(default_factory=dict)
     """Per-rule settings of this tier, merged over the track's: learning rates found for 400 epochs do not suit 20."""
 
 
@@ -53,8 +71,9 @@ class TrackSpec(DocumentedSpec):
     diagnostics: DiagnosticsSpec = DiagnosticsSpec()
     pretraining: PretrainingSpec = PretrainingSpec()
     """A first training whose segments are kept frozen; none if its epochs are 0."""
-    rules: dict[Name, RuleSettings] = Field(default_factory=dict)
-    """Per-rule settings; a rule that is not named here runs with the track's settings."""
+    rules: dict[RowName, RuleSettings] = Field(default_factory=dict)
+    """Per-rule settings, and variants: further rows of a rule under names of their own, in a file also as a list. A
+    rule that is not named here runs with the track's settings."""
     tiers: dict[Tier, TierChanges] = Field(default_factory=dict)
     """Changes per tier; 'paper' is the unchanged track unless it is given here."""
 
@@ -63,7 +82,7 @@ class SuiteCells(SpecModel):
     """All pairs of these tracks and rules."""
 
     tracks: tuple[Name, ...] = Field(min_length=1)
-    rules: tuple[Name, ...] = Field(min_length=1)
+    rules: tuple[RowSpec, ...] = Field(min_length=1)
 
 
 class SuiteSpec(DocumentedSpec):
@@ -79,7 +98,8 @@ class SuiteSpec(DocumentedSpec):
     )
 
     tracks: tuple[Name, ...] = Field(default=(), min_length=1)
-    rules: tuple[Name, ...] = Field(default=(), min_length=1)
+    rules: tuple[RowSpec, ...] = Field(default=(), min_length=1)
+    """Names of rules, and variants; a variant of the suite or of the track may also be named alone."""
     cells: tuple[SuiteCells, ...] = Field(default=(), min_length=1)
     """Used instead of ``tracks`` and ``rules``. A track in several cells gets the rules of all of them."""
     seeds: int = Field(default=3, gt=0, le=1000)
