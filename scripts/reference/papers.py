@@ -27,9 +27,17 @@ from benchsuite.specs.loading.rows import products_of
 
 RECORDS = Path(__file__).resolve().parents[2] / "leaderboard" / "records"
 
-HEAD = ("source", "what it says", "run by", "compared with", "verdict")
+HEAD = ("what", "compared with", "verdict", "run by")
 
-INTRODUCTION = """# Papers
+MOST_SEGMENTS = 5
+"""Number of segments up to which a row names each."""
+
+INTRODUCTION = """---
+hide:
+  - toc
+---
+
+# Papers
 
 Every published value, checkable statement and study of the papers, generated from the spec files, with the verdict of
 the records that are committed in `leaderboard/records`. [Claims and audit](../concepts/claims.md) says how they are
@@ -85,7 +93,8 @@ def _section(name: str, paper: _Paper) -> str:
         text += "Suites of this paper:\n\n" + "".join(f"- {line}\n" for line in paper.suites) + "\n"
     if paper.sources:
         text += "Published values:\n\n" + "".join(f"- `{n}`: {s}\n" for n, s in paper.sources.items()) + "\n"
-    return text + table(HEAD, [*paper.claims, *paper.studies, *paper.values]) + "\n"
+    rows = table(HEAD, [*paper.claims, *paper.studies, *paper.values])
+    return f'{text}<div class="papers" markdown="1">\n\n{rows}\n</div>\n\n'
 
 
 def _name_of(source: str) -> str:
@@ -98,6 +107,12 @@ def _papers_of(source: str, papers: Iterable[str]) -> list[str]:
     return [name for name in papers if name.partition(" (")[0] in source]
 
 
+def _place(source: str) -> str:
+    """Return the place within a paper, with a comma before it."""
+    place = source.partition(",")[2].strip()
+    return f", {place}" if place else ""
+
+
 def _claim_row(cases: Sequence[Case], verdict: ClaimVerdict, suites: Mapping[str, list[str]]) -> tuple[str, ...]:
     claim = verdict.claim
     tier = verdict.tier or (verdict.missing.tier if verdict.missing else claim.tiers[0])
@@ -108,11 +123,10 @@ def _claim_row(cases: Sequence[Case], verdict: ClaimVerdict, suites: Mapping[str
     settings = dict.fromkeys(case.comparison.setting for case in of_tier if case.comparison.setting)
     command = command_for(tier, runs) if runs else ""
     return (
-        one_line(claim.source.partition(",")[2].strip() or claim.source),
-        one_line(f"**{claim.shown_as}** (`{claim.name}`)"),
-        one_line(_run_by(command, [run.track for run in runs], suites) or f"no track yet: {'; '.join(settings)}"),
-        one_line("; ".join(dict.fromkeys(map(_compared, of_tier)))),
+        one_line(f"**{claim.shown_as}** (`{claim.name}`){_place(claim.source)}"),
+        "<br>".join(dict.fromkeys(one_line(_compared(case)) for case in of_tier)),
         one_line(_verdict(verdict, command)),
+        one_line(_run_by(command, [run.track for run in runs], suites) or f"no track yet: {'; '.join(settings)}"),
     )
 
 
@@ -120,7 +134,9 @@ def _compared(case: Case) -> str:
     """Return a comparison in words, for all its segments at once."""
     comparison = case.comparison
     asked = question(replace(case, left=None, right=None))
-    segments = f", in {', '.join(comparison.segments)}" if comparison.segments else ""
+    names = comparison.segments
+    shown = ", ".join(names) if len(names) <= MOST_SEGMENTS else f"{names[0]} to {names[-1]} ({len(names)} segments)"
+    segments = f", in {shown}" if names else ""
     limit = f" (difference {limit_words(comparison)})" if comparison.margin else ""
     return f"{metric_words(comparison)}: {asked}{limit}{segments}"
 
@@ -150,11 +166,10 @@ def _value_row(each: MeasuredValue, suites: Mapping[str, list[str]]) -> tuple[st
         verdict = each.remark or ("no records" if value.track else "no track yet")
     note = f" ({value.note})" if value.note else ""
     return (
-        one_line(f"`{each.reference}`"),
-        one_line(f"{value.rule}, {value_metric_words(value)}{note}"),
-        one_line(_run_by(each.command, [value.track or ""], suites) or f"no track yet: {value.setting}"),
+        one_line(f"`{each.reference}`: {value.rule}, {value_metric_words(value)}{note}"),
         one_line(f"{published_words(value)}{f' (n = {each.runs})' if each.runs else ''}"),
         one_line(verdict),
+        one_line(_run_by(each.command, [value.track or ""], suites) or f"no track yet: {value.setting}"),
     )
 
 
@@ -184,10 +199,9 @@ def _study_rows(library: SpecLibrary, records: Path) -> Iterator[tuple[tuple[str
         node = library.load("studies", name).plain()
         source = str(node.get("source", ""))
         row = (
-            one_line(source.partition(",")[2].strip() or source),
-            one_line(f"**{node.get('title', name)}** (study `{name}`)"),
-            one_line(f"`benchsuite run {name}`"),
+            one_line(f"**{node.get('title', name)}** (study `{name}`){_place(source)}"),
             "its figures, on the board",
             "measured" if name in made else "no records",
+            one_line(f"`benchsuite run {name}`"),
         )
         yield row, source
