@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from benchsuite.papers.stand_ins import find_stand_ins
+from benchsuite.specs.loading.floors import floor_bound, published_final_errors
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.read_all import Warn, left_out_if_wrong, load_all
 from benchsuite.specs.loading.resolve import Selection, resolve
@@ -50,6 +52,8 @@ class FloorArm:
 
     floor: Floor
     arm: Arm
+    at_most: float
+    """Largest mean error, a fraction: the floor's own, or its distance above the published one."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,10 @@ class _ClaimExpansion:
         self.wanted = wanted
         self._arms: dict[tuple[str, Tier, str, str], Arm] = {}
 
+    @cached_property
+    def _published(self) -> Mapping[tuple[str, str, str], float]:
+        return published_final_errors(self.library)
+
     def cases(self, claim: ClaimSpec, copies: Mapping[str, str]) -> Iterator[Case]:
         for tier in claim.tiers:
             for comparison in claim.comparisons:
@@ -163,9 +171,9 @@ class _ClaimExpansion:
             return
         tracks = {side.track or track for side in comparison.sides}
         for floor in claim.floors:
-            for name in floor.tracks:
-                if name in tracks:
-                    yield FloorArm(floor, self._arm(copies.get(name, name), tier, floor.rule, {}))
+            for name in sorted(track for track in tracks if track and track in (floor.tracks or tracks)):
+                arm = self._arm(copies.get(name, name), tier, floor.rule, {})
+                yield FloorArm(floor, arm, floor_bound(floor, name, self._published))
 
     def _pair(
         self, side: Quantity, track: str | None, segment: str | None, tier: Tier, copies: Mapping[str, str]

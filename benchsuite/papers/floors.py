@@ -44,9 +44,9 @@ def missed_floor(case: Case, pool: Pool, index: RecordIndex, minimum: int) -> Mi
             reason = f"{name} must be known: {len(measured)} of {max(minimum, len(errors))} seeds"
             return MissedFloor(reason, trained_too_little=False)
         mean = estimate(measured)
-        if mean is None or mean.mean > floor.at_most:
+        if mean is None or mean.mean > each.at_most:
             found = percent(mean.mean if mean else None)
-            reason = f"{TRAINED_TOO_LITTLE}: {name} is {found} %; at most {100 * floor.at_most:g} % is needed"
+            reason = f"{TRAINED_TOO_LITTLE}: {name} is {found} %; at most {100 * each.at_most:g} % is needed"
             return MissedFloor(reason, trained_too_little=True)
     return None
 

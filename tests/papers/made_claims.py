@@ -35,7 +35,8 @@ class Claims:
         return Case(comparison, tier, pairs[0], pairs[1] if right else None, floors)  # type: ignore[arg-type]
 
     def floor(self, rule: str = "backprop", tier: str = "quick", at_most: float = 0.1) -> FloorArm:
-        return FloorArm(Floor(tracks=("digits-fc",), rule=rule, at_most=at_most), self.arm(rule, tier=tier))
+        floor = Floor(tracks=("digits-fc",), rule=rule, at_most=at_most)
+        return FloorArm(floor, self.arm(rule, tier=tier), at_most)
 
     def expanded(self, *cases: Case, on_copy: tuple[Case, ...] = (), **fields: Any) -> ClaimCases:
         """Return a claim made of cases, of one if none are given."""

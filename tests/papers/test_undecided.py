@@ -126,6 +126,32 @@ def test_what_is_measured_before_training_or_on_the_clock_needs_no_floor(registr
     assert [len(case.floors) for case in found.cases if case.tier == "quick"] == [1, 0, 0]
 
 
+def test_a_floor_is_a_distance_above_the_published_error(registry: Registry, tmp_path: Path) -> None:
+    """Catches per cent added to a fraction, and an early epoch's error taken for the last one's."""
+    values = """
+source: a paper
+entries:
+  - {track: digits-fc, rule: backprop, metric: test_error_percent, epoch: 1, value: 40}
+  - {track: digits-fc, rule: backprop, metric: train_error_percent, value: 0.5}
+  - {track: digits-fc, rule: backprop, metric: test_error_percent, value: 2}
+"""
+    near = FLOORED.replace("at_most: 0.1", "within: 0.03")
+    library = own_library(tmp_path, claims_near=near, reference_values=values)
+    (found,) = (c for c in expand_claims(library, registry, lambda *_: False) if c.claim.name == "near")
+    assert found.cases[0].floors[0].at_most == pytest.approx(0.05)
+    path = tmp_path / "claims" / "near.yaml"
+    assert check_file(path, load_library_for(str(path), [builtin_folder()]), registry) == []
+    path.write_text(near.replace("rule: backprop, within", "rule: readout_only, within"))
+    (problem,) = check_file(path, load_library_for(str(path), [builtin_folder()]), registry)
+    assert "no test error of readout_only on digits-fc is published in specs/reference; give at_most" in str(problem)
+
+
+@pytest.mark.parametrize("bounds", [{}, {"within": 0.1, "at_most": 0.1}])
+def test_a_floor_has_one_bound(bounds: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="not both"):
+        claim_about({}, floors=[{"rule": "x", **bounds}])
+
+
 def test_a_floor_of_an_unknown_rule_is_told_with_its_place(registry: Registry, tmp_path: Path) -> None:
     path = tmp_path / "claims" / "mine.yaml"
     path.parent.mkdir()

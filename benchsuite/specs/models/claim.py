@@ -107,15 +107,23 @@ class Comparison(SpecModel):
 
 
 class Floor(SpecModel):
-    """The least training that a verdict needs: a reference rule's mean error on tracks of the claim, at most this."""
+    """The least training that a verdict needs: an error that a reference rule must reach on the claim's tracks."""
 
-    tracks: tuple[Name, ...] = Field(min_length=1)
-    """Tracks of the claim's comparisons; comparisons before training (epoch 0) and of times need no floor."""
+    tracks: tuple[Name, ...] = ()
+    """Tracks of the claim's comparisons, all if empty; comparisons before training (epoch 0) and of times need none."""
     rule: Name
     """The reference rule, usually backprop; it must be measured at the tier that is judged."""
     metric: Literal["test_error", "train_error"] = "test_error"
-    at_most: float = Field(gt=0, lt=1)
-    """Largest mean error, a fraction; cite in a comment the published value that it is derived from."""
+    within: float | None = Field(default=None, gt=0, lt=1)
+    """Largest distance of the mean error, a fraction, above the published one in ``specs/reference``."""
+    at_most: float | None = Field(default=None, gt=0, lt=1)
+    """Largest mean error, a fraction, where none is published; say in a comment where it comes from."""
+
+    @model_validator(mode="after")
+    def _has_one_bound(self) -> Floor:
+        if (self.within is None) == (self.at_most is None):
+            raise ValueError("give within, a distance above the published error, or at_most, an error; not both")
+        return self
 
 
 class ClaimSpec(DocumentedSpec):
