@@ -95,5 +95,6 @@ def describe(
     train = min(size.train, spec.train_limit or size.train)
     test = min(size.test, spec.test_limit or size.test)
     # A streamed data set has only the current batch on the device.
-    resident = (train + test) * math.prod(size.input_shape) if isinstance(spec, ResidentBase) else 0
+    held_out = getattr(spec, "validation_examples", None) or 0
+    resident = (train + test + held_out) * math.prod(size.input_shape) if isinstance(spec, ResidentBase) else 0
     return DataShape(size.input_shape, size.classes, train, resident)

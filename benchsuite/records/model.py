@@ -64,9 +64,19 @@ class EpochMetrics(RecordModel):
     """On the whole training set after the epoch; None if not measured."""
     test: SetMetrics | None = None
     """On the whole test set after the epoch; None if not measured."""
+    validation: SetMetrics | None = None
+    """On the examples held out from training (``dataset.validation_examples``); None if there are none."""
     train_time_s: float = Field(ge=0)
     """Time of training steps and everything the rule needs; without evaluation, diagnostics, logging, checkpoints."""
     images_per_s: float = Field(ge=0)
+
+    @model_serializer(mode="wrap")
+    def _leave_out_validation_if_none(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Added later: a record without it keeps its text, so that it can still be compared byte by byte.
+        written: dict[str, Any] = write(self)
+        if self.validation is None:
+            written.pop("validation", None)
+        return written
 
 
 class DiagnosticValue(RecordModel):

@@ -220,9 +220,13 @@ class Trainer:
             yield from (value for value in module.state_dict().values() if isinstance(value, Tensor))
 
     def evaluate(self, part: str) -> SetMetrics | None:
-        """Evaluate on the whole 'train' or 'test' set, in evaluation mode; None if the loss is not finite."""
+        """Evaluate on the 'train', 'test' or 'validation' set, in evaluation mode; None if the loss is not finite."""
         self.network.eval()
-        slices_of = self.data.train_slices if part == "train" else self.data.test_slices
+        slices_of = {
+            "train": self.data.train_slices,
+            "test": self.data.test_slices,
+            "validation": self.data.validation_slices,
+        }[part]
         slices = slices_of(self.protocol.evaluation.batch_size, self.ranks.rank, self.ranks.world_size)
         sums = torch.zeros(3, device=self.data.device, dtype=torch.float64 if _has_float64(self.data) else None)
         examples = 0

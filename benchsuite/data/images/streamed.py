@@ -234,6 +234,15 @@ class StreamedData:
         """Iterate over all test images in order."""
         return self._slices(self.dataset.test, batch_size, rank, world_size)
 
+    @property
+    def validation_examples(self) -> int:
+        """0: of a streamed data set nothing is held out."""
+        return 0
+
+    def validation_slices(self, batch_size: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
+        """Iterate over nothing."""
+        return iter(())
+
     def faults(self, part: StreamedPart, batch_size: int = 256) -> Iterator[Fault]:
         """Decode every image of a part, and yield those that cannot be decoded."""
         chosen = _Chosen()

@@ -130,7 +130,7 @@ def _unknown_diagnostics(node: Node, directory: RuleDirectory) -> list[Problem]:
     known = directory.diagnostics
     named = [
         *((f"names.{place}", entry.value, entry.mark) for place, entry in enumerate(names.value if names else ())),
-        *((f"examples_of.{name}", name, sizes.keys[name]) for name in (sizes.value if sizes else ())),
+        *((f"examples_of.{name}", name, mark) for name, mark in (sizes.keys if sizes else {}).items()),
     ]
     return [
         mark.problem(
