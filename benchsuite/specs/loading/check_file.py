@@ -72,9 +72,10 @@ def check_reference(node: Node, library: SpecLibrary, directory: Directory) -> l
             continue
         for part, names in known.items():
             found = entry.value[part]
-            if part == "rule" and has_variant(str(entry.value["track"].value), str(found.value), library):
-                continue
             if found.value not in names:
+                # Looked up only for names of no rule: it reads every suite.
+                if part == "rule" and has_variant(str(entry.value["track"].value), str(found.value), library):
+                    continue
                 message = _unknown("diagnostics" if part == "metric" else f"{part}s", found.value, names)
                 problems.append(found.mark.problem(message, f"entries.{position}.{part}"))
     return problems
