@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from benchsuite.papers.claim_cases import ClaimCases
 from benchsuite.papers.published import PublishedNumber
+from benchsuite.results.row_names import NamedSettings
 from benchsuite.specs.models.base import Tier
 
 Cells = set[tuple[str, Tier]]
@@ -20,10 +21,11 @@ Cells = set[tuple[str, Tier]]
 
 @dataclass(frozen=True)
 class Papers:
-    """Published values and claims, each expanded into its runs."""
+    """Published values and claims, each expanded into its runs, and the names that specs give to settings."""
 
     published: Sequence[PublishedNumber] = ()
     claims: Sequence[ClaimCases] = ()
+    names: Sequence[NamedSettings] = ()
     key: str = ""
     """Identifies the content if a cheaper key than ``fingerprint``'s hash is known; different content needs a different
     key."""
@@ -35,7 +37,8 @@ class Papers:
             return self.key
         # Each value's file is in it without its other values, which are in it themselves.
         short = {0: {"__all__": {"reference": {"entries"}}}}
-        content = _CONTENT.dump_python((tuple(self.published), tuple(self.claims)), mode="json", exclude=short)
+        parts = (tuple(self.published), tuple(self.claims), tuple(self.names))
+        content = _CONTENT.dump_python(parts, mode="json", exclude=short)
         text = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
@@ -43,6 +46,5 @@ class Papers:
 FindPapers = Callable[[Cells], Papers]
 """Returns the published values and claims for the tracks and tiers that have records."""
 
-_CONTENT: TypeAdapter[tuple[tuple[PublishedNumber, ...], tuple[ClaimCases, ...]]] = TypeAdapter(
-    tuple[tuple[PublishedNumber, ...], tuple[ClaimCases, ...]]
-)
+_Content = tuple[tuple[PublishedNumber, ...], tuple[ClaimCases, ...], tuple[NamedSettings, ...]]
+_CONTENT: TypeAdapter[_Content] = TypeAdapter(_Content)

@@ -12,6 +12,7 @@ from benchsuite.registry.manager import Registry
 from benchsuite.specs.hashing import run_id, spec_hash
 from benchsuite.specs.loading.check_file import check_file
 from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
+from benchsuite.specs.loading.named_rows import named_runs
 from benchsuite.specs.loading.resolve import SelectedRun, Selection, resolve
 from benchsuite.specs.models.track import RuleSpec
 
@@ -81,6 +82,7 @@ def test_a_variant_is_the_run_that_the_same_settings_make(own: SpecLibrary, regi
     chosen = Selection("digits-conv", rules=("backprop",), tier="smoke", seeds=(0,), overrides=given)
     (by_set,) = resolve(chosen, own, registry)
     assert spec_hash(by_set.spec) == spec_hash(runs[-1].spec)
+    assert by_set.spec.rule.title == "BP-H"  # as progress and MLflow show it
     for run in runs:
         words = shlex.split(run.command)
         settings = tuple(words[i + 1] for i, word in enumerate(words) if word == "--set")
@@ -130,6 +132,22 @@ def test_a_tier_changes_a_variant_as_it_changes_a_rule(own: SpecLibrary, registr
         found[tier] = run.spec.rule.config
     assert found["smoke"] == {"distribution": "normal", "standard_deviation": 0.02}
     assert found["paper"] == {"distribution": "normal", "standard_deviation": 0.01}
+
+
+def test_a_variant_is_laid_over_what_its_track_and_tier_have_for_the_rule(folder: Path, registry: Registry) -> None:
+    """Catches an ablation that differs from its rule in more than it says, or in nothing."""
+    (folder / "tracks" / "mine.yaml").write_text(
+        "extends: digits-fc\nrules:\n"
+        "  feedback_alignment: {config: {distribution: normal}, protocol: {optimizer: {learning_rate: 0.05}}}\n"
+        "  Wide: {rule: feedback_alignment, config: {standard_deviation: 2}, protocol: {batch_size: 7}}\n"
+        "tiers: {smoke: {rules: {feedback_alignment: {config: {standard_deviation: 3}, protocol: {batch_size: 8}}}}}\n"
+    )
+    chosen = Selection("mine", rules=("feedback_alignment", "wide"), tier="smoke", seeds=(0,))
+    plain, wide = (run.spec for run in resolve(chosen, SpecLibrary([builtin_folder(), folder]), registry))
+    assert (plain.rule.config, plain.protocol.batch_size) == ({"distribution": "normal", "standard_deviation": 3}, 8)
+    assert (wide.rule.config, wide.protocol.batch_size) == ({"distribution": "normal", "standard_deviation": 2}, 7)
+    assert plain.protocol.optimizer == wide.protocol.optimizer
+    assert wide.protocol.optimizer.learning_rate == 0.05
 
 
 def test_an_override_of_a_variant_leaves_its_rule_alone(own: SpecLibrary, registry: Registry) -> None:
@@ -207,6 +225,24 @@ def test_a_name_with_two_meanings_on_a_track_is_not_guessed(folder: Path, regist
         resolve(Selection("mine", rules=("bp-h",)), library, registry)
     (run,) = resolve(Selection("other", rules=("bp-h",), seeds=(0,)), library, registry)[:1]
     assert run.spec.protocol.optimizer.learning_rate == 0.04
+
+
+def test_a_wrong_variant_elsewhere_stops_no_other_run(folder: Path, registry: Registry) -> None:
+    """Catches a run refused, or its name lost, for a mistake in a suite that it has nothing to do with."""
+    wrong = SUITE.replace("rule: backprop,", "rule: nothing_of_this_name,").replace("normal}", "norml}")
+    (folder / "suites" / "wrong.yaml").write_text(wrong)
+    (folder / "suites" / "worse.yaml").write_text("cells: {tracks: mine, rules: [{rule: backprop}]}")
+    library = SpecLibrary([builtin_folder(), folder])
+    override = "rules.feedback_alignment.config.distribution=normal"
+    chosen = Selection("mine", rules=("feedback_alignment",), tier="smoke", seeds=(0,), overrides=(override,))
+    (run,) = resolve(chosen, library, registry)
+    assert run.spec.rule.title == "FA, normal weights"
+    assert {spec.rule.title for spec in named_runs(library, registry, lambda track, _: track == "mine")} == {
+        "",
+        "BP-H",
+        "FA, normal weights",
+        "FA: small weights",
+    }
 
 
 def test_a_claim_and_a_published_value_may_name_a_variant(folder: Path, registry: Registry) -> None:
