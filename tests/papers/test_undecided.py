@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from benchsuite.papers.claim_cases import Arm, ArmPair, Case, expand_claims
+from benchsuite.papers.claim_cases import Arm, ArmPair, Case, expand_claims, load_claims
 from benchsuite.papers.stand_ins import find_stand_ins
 from benchsuite.papers.verdict_words import missing_words
-from benchsuite.papers.verdicts import decide, seeds_to_decide
+from benchsuite.papers.verdicts import decide, judge, seeds_to_decide
 from benchsuite.registry.manager import Registry
 from benchsuite.results.model import Estimate
 from benchsuite.results.statistics import t_quantile
@@ -158,6 +158,36 @@ def test_a_floor_of_an_unknown_rule_is_told_with_its_place(registry: Registry, t
     path.write_text(FLOORED.replace("rule: backprop, at_most", "rule: backprp, at_most"))
     (problem,) = check_file(path, load_library_for(str(path), [builtin_folder()]), registry)
     assert "floors.0.rule: no rule 'backprp'; did you mean 'backprop'?" in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("name", "learnt_little", "learnt"),
+    [("gevb-near-backprop-mnist-local", 0.10, 0.02), ("gevb-near-backprop-cifar10", 0.55, 0.45)],
+)
+def test_networks_that_learnt_little_do_not_decide_what_the_gevb_paper_says(
+    name: str, learnt_little: float, learnt: float, library: SpecLibrary, registry: Registry, make_record: Any
+) -> None:
+    """Catches 'GEVB is close to backprop' at 10 % error on MNIST, where whatever has not learnt is equally bad."""
+    tracks = {claim.name: claim.tracks for claim in load_claims(library)}[name]
+    expanded = expand_claims(library, registry, lambda track, tier: track in tracks and tier == "quick")
+    (cases,) = (found for found in expanded if found.claim.name == name)
+
+    def verdict_at(error: float) -> Any:
+        records = [
+            make_record(test_error=error + seed / 1e4).model_copy(
+                update={"spec": spec.model_copy(update={"seed": seed})}
+            )
+            for spec in {id(arm): arm.spec for case in cases.cases for arm in case.arms if arm.spec}.values()
+            for seed in range(3)
+        ]
+        (verdict,) = judge([cases], records)
+        return verdict
+
+    assert verdict_at(learnt).verdict == "reproduced"
+    early = verdict_at(learnt_little)
+    assert early.verdict == "not_enough_records"
+    assert any(case.reason.startswith("trained too little to tell") for case in early.cases)
+    assert early.missing.tier == "paper"
 
 
 # --- missing runs ---
