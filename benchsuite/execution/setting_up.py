@@ -24,7 +24,7 @@ def open_data_on_device(run: RunState) -> TrainingData:
     run.clock.joules = run.device.energy.joules
     run.on_device(run.device)
     loaders = spec.hardware.loader_processes
-    return open_data(run.identity.data.dataset, spec.dataset, run.device.torch_device, loaders)
+    return open_data(run.identity.data.dataset, spec.dataset, run.device.torch_device, loaders, run.device.dtype)
 
 
 def set_up(run: RunState, data: TrainingData | None = None, pretrained: SegmentStates | None = None) -> Trainer:
