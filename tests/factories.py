@@ -40,6 +40,7 @@ def make_spec(
     dataset: dict[str, Any] | None = None,
     architecture: dict[str, Any] | None = None,
     protocol: dict[str, Any] | None = None,
+    variant: str = "",
 ) -> RunSpec:
     """Return a spec of a small digits run; the dictionaries are merged over its fields."""
     return RunSpec.model_validate(
@@ -57,7 +58,7 @@ def make_spec(
             "protocol": {"epochs": 3, "batch_size": 32, "optimizer": {"kind": "sgd", "learning_rate": 0.1}}
             | (protocol or {}),
             "diagnostics": {},
-            "rule": {"name": rule, "config": config or {}},
+            "rule": {"name": rule, "title": variant, "config": config or {}},
             "hardware": {"name": "cpu", "device": "cpu"},
             "seed": seed,
         }

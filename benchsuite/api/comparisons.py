@@ -151,8 +151,8 @@ def compare(
 
     Args:
         records: records of runs, or a folder of records.
-        left: name of the first rule.
-        right: name of the second rule; its error is subtracted from the first's.
+        left: name of the first rule or variant.
+        right: name of the second; its error is subtracted from the first's.
         own_protocols: also compare rules that were trained by different protocols; some tracks give a rule its own
             learning rate or regulariser.
 
@@ -171,15 +171,16 @@ def compare(
         digits-fc 3 pairs
 
     """
-    found = as_records(records)
+    tables = as_records(records).tables
+    names = sorted({row.variant or row.rule for table in tables for row in table.rows})
     for name in (left, right):
-        if name not in found.rules:
-            known = f"{nearest(name, found.rules)}; there are {', '.join(found.rules) or 'none'}"
+        if name not in names:
+            known = f"{nearest(name, names)}; there are {', '.join(names) or 'none'}"
             raise EmptySelectionError(f"no records of the rule '{name}'{known}")
     rows: list[ComparedRows] = []
     not_compared: list[NotCompared] = []
-    for _, tables in groupby(found.tables, key=lambda table: (table.track, table.tier)):
-        for outcome in _compare_on_track(list(tables), left, right, own_protocols):
+    for _, of_track in groupby(tables, key=lambda table: (table.track, table.tier)):
+        for outcome in _compare_on_track(list(of_track), left, right, own_protocols):
             if isinstance(outcome, ComparedRows):
                 rows.append(outcome)
             else:
@@ -191,11 +192,11 @@ def _compare_on_track(
     tables: Sequence[TrackTable], left: str, right: str, own_protocols: bool
 ) -> Iterator[ComparedRows | NotCompared]:
     """Yield the comparison of each row of the left rule, or the reasons for none; nothing if one rule has no row."""
-    others = [(table, row) for table in tables for row in table.rows if row.rule == right]
+    others = [(table, row) for table in tables for row in table.rows if (row.variant or row.rule) == right]
     if not others:
         return
     for table in tables:
-        for row in (row for row in table.rows if row.rule == left):
+        for row in (row for row in table.rows if (row.variant or row.rule) == left):
             obstacles = [(_obstacles(table, row, *other, own_protocols), *other) for other in others]
             alike = [other for reasons, _, other in obstacles if not reasons]
             for other in alike:

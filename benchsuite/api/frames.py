@@ -22,6 +22,7 @@ IDENTITY: Mapping[str, Callable[[RunRecord], Any]] = {
     "track": lambda record: record.spec.track,
     "tier": lambda record: record.spec.tier,
     "rule": lambda record: record.spec.rule.name,
+    "variant": lambda record: record.spec.rule.title or None,
     "seed": lambda record: record.spec.seed,
 }
 """First columns of all rows."""

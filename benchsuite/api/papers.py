@@ -1,4 +1,4 @@
-"""Find the published values and claims of papers that a site shows beside its records."""
+"""Find what a site shows beside its records: published values and claims of papers, and names of variants."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from benchsuite.api.workspace import Workspace
 from benchsuite.papers.claim_cases import expand_claims
 from benchsuite.papers.published import published_errors
 from benchsuite.papers.statements import Papers
+from benchsuite.results.row_names import named_settings
+from benchsuite.specs.loading.named_rows import named_runs
 from benchsuite.specs.models.base import Tier
 
 
 def papers_of(cells: set[tuple[str, Tier]], workspace: Workspace, warn: Callable[[str], None]) -> Papers:
-    """Return published values and claims for these tracks and tiers; what is wrong is left out, with a warning."""
+    """Return published values, claims and names for these tracks and tiers; what is wrong is left out and warned of."""
     library, registry = workspace.library, workspace.registry
 
     def is_wanted(track: str, tier: Tier) -> bool:
         return (track, tier) in cells
 
     published = list(published_errors(library, registry, is_wanted, warn))
-    return Papers(published, expand_claims(library, registry, is_wanted, warn))
+    names = named_settings(named_runs(library, registry, is_wanted))
+    return Papers(published, expand_claims(library, registry, is_wanted, warn), names)

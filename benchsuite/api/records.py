@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 from benchsuite.api.display import Displayed, Part, counted
 from benchsuite.api.frames import Unit, rows_of, to_frame
 from benchsuite.api.options import PathLike, Paths, as_paths, store_folder
+from benchsuite.api.row_names import FindNames, find_names
 from benchsuite.api.tables import results_table
 from benchsuite.errors import EmptySelectionError
 from benchsuite.records.model import RunRecord, RunStatus
@@ -29,11 +30,18 @@ class Records(Displayed, Sequence[RunRecord]):
     Args:
         records: records of runs.
         broken: files that hold no usable record.
+        find_names: finds the names of variants for the tables; from the installed specs if not given.
 
     """
 
-    def __init__(self, records: Iterable[RunRecord] = (), broken: Iterable[BrokenRecord] = ()) -> None:
+    def __init__(
+        self,
+        records: Iterable[RunRecord] = (),
+        broken: Iterable[BrokenRecord] = (),
+        find_names: FindNames = find_names,
+    ) -> None:
         self._records = tuple(records)
+        self._find_names = find_names
         self.broken = tuple(broken)
         """Files that hold no usable record, with the reason."""
 
@@ -47,7 +55,10 @@ class Records(Displayed, Sequence[RunRecord]):
     def __getitem__(self, index: slice) -> Records: ...
     def __getitem__(self, index: int | slice) -> RunRecord | Records:
         """Return one record, or some of them."""
-        return Records(self._records[index]) if isinstance(index, slice) else self._records[index]
+        return self._some(self._records[index]) if isinstance(index, slice) else self._records[index]
+
+    def _some(self, records: Iterable[RunRecord]) -> Records:
+        return Records(records, find_names=self._find_names)
 
     def __iter__(self) -> Iterator[RunRecord]:
         """Iterate over the records."""
@@ -74,7 +85,7 @@ class Records(Displayed, Sequence[RunRecord]):
     @property
     def tables(self) -> list[TrackTable]:
         """One table per set of comparable conditions: means over seeds with intervals, ranks, gaps and costs."""
-        return summarize(self)
+        return summarize(self, names=self._find_names(self))
 
     def select(
         self,
@@ -84,12 +95,15 @@ class Records(Displayed, Sequence[RunRecord]):
         tier: Tier | None = None,
         status: RunStatus | None = None,
     ) -> Records:
-        """Return the matching records; names may be patterns such as ``"mnist*"``."""
-        return Records(
+        """Return the matching records; names may be patterns such as ``"mnist*"``, ``rule`` also a variant's name.
+
+        A variant's name selects the records that were made under it.
+        """
+        return self._some(
             record
             for record in self
             if (track is None or fnmatchcase(record.spec.track, track))
-            and (rule is None or fnmatchcase(record.spec.rule.name, rule))
+            and (rule is None or any(fnmatchcase(n, rule) for n in (record.spec.rule.name, record.spec.rule.title)))
             and tier in {None, record.spec.tier}
             and status in {None, record.status}
         )

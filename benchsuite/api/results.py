@@ -5,11 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from benchsuite.api.display import Displayed, Part, counted
 from benchsuite.api.frames import Unit
 from benchsuite.api.records import Records
+from benchsuite.api.row_names import find_names
 from benchsuite.api.sites import Warn, build_store_site
 from benchsuite.api.study_records import study_tables
 from benchsuite.api.workspace import Workspace
@@ -21,6 +23,8 @@ from benchsuite_leaderboard.site import BuildReport
 
 if TYPE_CHECKING:
     import pandas
+
+    from benchsuite.specs.loading.resolve import SelectedRun
 
 FAILED_STATUSES = frozenset({"crashed", "out_of_memory"})
 
@@ -108,10 +112,13 @@ class Results(Displayed):
         }
 
 
-def results_of_session(made: SessionResult, store: RecordStore, workspace: Workspace, is_rank0: bool) -> Results:
+def results_of_session(
+    made: SessionResult, runs: Sequence[SelectedRun], store: RecordStore, workspace: Workspace, is_rank0: bool
+) -> Results:
     """Return the results of a session's runs."""
+    find = partial(find_names, workspace=workspace, selected=[run.spec for run in runs])
     return Results(
-        Records(made.records),
+        Records(made.records, find_names=find),
         store,
         reused=frozenset(made.reused),
         refused=made.refused,

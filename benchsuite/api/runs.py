@@ -89,4 +89,4 @@ def run(
         made = make_runs(runs, workspace.registry, options, ranks, as_progress(progress))
         if made.interrupted:
             ranks.abort()
-    return results_of_session(made, options.store, workspace, ranks.is_rank0)
+    return results_of_session(made, runs, options.store, workspace, ranks.is_rank0)

@@ -23,7 +23,6 @@ from benchsuite.specs.loading.kinds import SPEC_KINDS
 from benchsuite.specs.models.protocol import ProtocolSpec
 from benchsuite.specs.models.study import AnyStudySpec
 from benchsuite.specs.models.track import RunSpec
-from benchsuite.specs.models.variant import VariantSpec
 
 
 def schemas() -> dict[str, Any]:
@@ -50,11 +49,13 @@ def schemas() -> dict[str, Any]:
     for name in files:
         _as_written(found[name])
     track = found["track"]["properties"]
-    for model in (found["track"], found["track"]["$defs"]["TierChanges"]):
+    definitions = found["track"]["$defs"]
+    definitions["VariantSpec"] = found["suite"]["$defs"]["VariantSpec"]
+    for model in (found["track"], definitions["TierChanges"]):
         by_name = model["properties"]["rules"]
-        listed = {"type": "array", "items": TypeAdapter(VariantSpec).json_schema(), "minItems": 1}
+        listed = {"type": "array", "items": {"$ref": "#/$defs/VariantSpec"}, "minItems": 1}
         model["properties"]["rules"] = {"anyOf": [by_name, listed], "description": by_name.pop("description", "")}
-    first = found["track"]["$defs"]["PretrainingSpec"]["properties"]
+    first = definitions["PretrainingSpec"]["properties"]
     # In a file, a name can replace a whole spec, and 'extends' supplies all fields that are left out.
     for properties, part in ((track, "dataset"), (track, "architecture"), (first, "architecture")):
         by_name = {"type": "string", "description": f"Name of a {part} spec."}

@@ -48,7 +48,7 @@ def _cells(row: RuleRow, *, with_top5: bool) -> list[str]:
         mean_sd(row.train_error),
         "" if row.cost.ratio is None else f"{row.cost.ratio:.2f}x",
         "" if row.images_per_s is None else number(row.images_per_s),
-        f"[red]{escape(failures)}[/]" if failures else "",
+        f"[red]{escape(failures)}[/]" if failures else "own protocol" if row.variant and row.unranked_reason else "",
     ]
 
 

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from benchsuite.papers.claim_cases import ClaimCases
 from benchsuite.papers.published import PublishedError
+from benchsuite.results.row_names import NamedSettings
 from benchsuite.specs.models.base import Tier
 
 Cells = set[tuple[str, Tier]]
@@ -20,10 +21,11 @@ Cells = set[tuple[str, Tier]]
 
 @dataclass(frozen=True)
 class Papers:
-    """Published values and claims, each expanded into its runs."""
+    """Published values and claims, each expanded into its runs, and the names that specs give to settings."""
 
     published: Sequence[PublishedError] = ()
     claims: Sequence[ClaimCases] = ()
+    names: Sequence[NamedSettings] = ()
     key: str = ""
     """Identifies the content if a cheaper key than ``fingerprint``'s hash is known; different content needs a different
     key."""
@@ -33,7 +35,7 @@ class Papers:
         """Return the key or, without one, a hash of the content."""
         if self.key:
             return self.key
-        content = _CONTENT.dump_python((tuple(self.published), tuple(self.claims)), mode="json")
+        content = _CONTENT.dump_python((tuple(self.published), tuple(self.claims), tuple(self.names)), mode="json")
         text = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
@@ -41,6 +43,5 @@ class Papers:
 FindPapers = Callable[[Cells], Papers]
 """Returns the published values and claims for the tracks and tiers that have records."""
 
-_CONTENT: TypeAdapter[tuple[tuple[PublishedError, ...], tuple[ClaimCases, ...]]] = TypeAdapter(
-    tuple[tuple[PublishedError, ...], tuple[ClaimCases, ...]]
-)
+_Content = tuple[tuple[PublishedError, ...], tuple[ClaimCases, ...], tuple[NamedSettings, ...]]
+_CONTENT: TypeAdapter[_Content] = TypeAdapter(_Content)

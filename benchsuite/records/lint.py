@@ -136,7 +136,7 @@ def _missing_seeds(records: Records, _folder: Path) -> Iterator[Finding]:
         if isinstance(record, RunRecord):
             row = canonical_json(_row(record))
             tables[canonical_json(_table(record))][row][record.spec.seed] = path
-            rules[row] = record.spec.rule.name
+            rules[row] = record.spec.rule.shown_as
     for rows in tables.values():
         expected = set(range(1 + max(seed for seeds in rows.values() for seed in seeds)))
         for row, seeds in sorted(rows.items()):

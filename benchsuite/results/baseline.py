@@ -54,7 +54,7 @@ def cost_of(row_records: RowRecords, table_records: Sequence[RowRecords], usual:
     if own is None:
         waited = len(row_records.timed) < len(row_records.counted)
         return Cost(None, WAITED if waited else "no completed run with a measured step", waited)
-    of_baseline = [b for b in table_records if b.first.spec.rule.name == BASELINE_RULE and b.counted]
+    of_baseline = _baselines(row_records, table_records)
     if not of_baseline:
         return Cost(None, f"no completed run of {BASELINE_RULE} in this table")
     baselines = [b for b in of_baseline if median_of(b.timed, "step_time_ms")]
@@ -68,7 +68,14 @@ def cost_of(row_records: RowRecords, table_records: Sequence[RowRecords], usual:
         unlike = [k for k, v in row_records.conditions.items() if nearest.conditions[k] != v]
         return Cost(None, f"not comparable with {BASELINE_RULE}: another {' and another '.join(unlike)}")
     baseline = min(
-        alike, key=lambda b: (b is not row_records, b.protocol != row_records.protocol, b.protocol != usual, b.key)
+        alike,
+        key=lambda b: (
+            b is not row_records,
+            b.is_variant,
+            b.protocol != row_records.protocol,
+            b.protocol != usual,
+            b.key,
+        ),
     )
     reference = median_of(baseline.timed, "step_time_ms") or 0.0
     remark = f"{own:.4g} ms per step against {reference:.4g} ms of {BASELINE_RULE}, medians over runs"
@@ -82,13 +89,13 @@ def _baseline_for(
     row_records: RowRecords, table_records: Sequence[RowRecords], usual: dict[str, Any]
 ) -> RowRecords | None:
     """Return the baseline's row that is most similar to this one: first in its protocol, then in its hardware."""
-    candidates = [b for b in table_records if b.first.spec.rule.name == BASELINE_RULE and b.counted]
     here = row_records.first.hardware
     return min(
-        candidates,
+        _baselines(row_records, table_records),
         key=lambda b: (
             b is not row_records,
             b.protocol != row_records.protocol,
+            b.is_variant,
             b.protocol != usual,
             b.first.hardware.hardware_class != here.hardware_class,
             b.first.hardware.precision != here.precision,
@@ -96,6 +103,13 @@ def _baseline_for(
         ),
         default=None,
     )
+
+
+def _baselines(row_records: RowRecords, table_records: Sequence[RowRecords]) -> list[RowRecords]:
+    """Return the rows of the baseline that a row may be compared with: for a variant of the baseline, no variants."""
+    rows = [b for b in table_records if b.first.spec.rule.name == BASELINE_RULE and b.counted]
+    is_of_baseline = row_records.is_variant and row_records.first.spec.rule.name == BASELINE_RULE
+    return [b for b in rows if not b.is_variant] if is_of_baseline else rows
 
 
 def median_of(records: Sequence[RunRecord], name: str) -> float | None:

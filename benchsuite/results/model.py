@@ -137,7 +137,7 @@ class RuleRow:
     row_id: str
     """Twelve hexadecimal digits that identify the row in addresses; the same in every build."""
     label: str
-    """The rule's name and its differences from other rows of the same rule; unique in its table."""
+    """The variant's name, or the rule's and its differences from other rows of the rule; unique in its table."""
     rule: str
     config: dict[str, Any]
     hardware_class: str
@@ -175,6 +175,8 @@ class RuleRow:
     """Warnings for a reader who compares this row."""
     rule_sources: tuple[str, ...] = ()
     """The distinct sha256 of the rule's source over all runs; one unless the source was changed in between."""
+    variant: str = ""
+    """Name of the variant; empty for a rule with the track's settings, and for settings that have no name."""
     published: Published | None = None
     """None if no source has the same track, tier, data, network, protocol and rule settings."""
     rank: int | None = None
@@ -195,8 +197,8 @@ class RuleRow:
 
     @property
     def is_baseline(self) -> bool:
-        """True if this is the rule that others are compared with."""
-        return self.rule == BASELINE_RULE
+        """True if this is the rule that others are compared with, and no variant of it."""
+        return self.rule == BASELINE_RULE and not self.variant
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,15 @@ def rank_rows(rows: Sequence[RuleRow]) -> list[RuleRow]:
     """Rank rows by mean test error and sort them: ranked rows first, then the others, each by mean, then by label.
 
     A row is not ranked if one of its runs did not complete (its mean would include only the successful seeds), if it
-    has only one seed, or if its rule was run with several protocols and this is not the one that most rows have. The
+    has only one seed, if its rule was run with several protocols and this is not the one that most rows have, or if it
+    is a variant with a protocol of its own. The
     best row is marked, and so are the rows whose paired 95 % interval of the difference from it includes zero.
     """
     protocols: dict[str, set[tuple[Difference, ...]]] = {}
     for row in rows:
-        protocols.setdefault(row.rule, set()).add(row.protocol_differences)
+        of_rule = protocols.setdefault(row.rule, set())
+        if not row.variant:
+            of_rule.add(row.protocol_differences)
     reasons = {row.row_id: _why_not(row, protocols[row.rule]) for row in rows}
     ranked = sorted((r for r in rows if not reasons[r.row_id]), key=_order)
     others = sorted((r for r in rows if reasons[r.row_id]), key=_order)
@@ -32,6 +35,9 @@ def _why_not(row: RuleRow, protocols: set[tuple[Difference, ...]]) -> str:
         return f"incomplete: {row.completed} of {row.total} seeds"
     if row.total < 2:
         return "one seed: its spread is not known"
+    if row.variant:
+        has_own = row.protocol_differences and row.protocol_differences not in protocols
+        return "a variant with its own protocol" if has_own else ""
     # A track has one protocol per rule. Of several, at most one is the track's: the one that the other rules have.
     if len(protocols) > 1 and row.protocol_differences:
         return "this rule has several protocols here; only the one that most rows share is ranked"

@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from benchsuite.records.model import RunRecord
 from benchsuite.results.final import final_error, waited_for_processor
 from benchsuite.results.grouping import canonical, plain
 from benchsuite.results.model import BASELINE_RULE
+from benchsuite.results.row_names import NamesBySettings, names_of
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,24 @@ class RowRecords:
     key: str
     records: tuple[RunRecord, ...]
     """Sorted by seed, then by end time."""
+    names: tuple[str, ...] = ()
+    """Names of these settings; see ``row_names.names_of``."""
 
     @property
     def first(self) -> RunRecord:
         """Return the first record, to read the fields that all of them share."""
         return self.records[0]
+
+    @property
+    def name(self) -> str:
+        """Return the variant's name, the first if it has several, or else the rule's."""
+        rule = self.first.spec.rule.name
+        return next((name for name in self.names if name != rule), rule)
+
+    @property
+    def is_variant(self) -> bool:
+        """Return True if the row has a name and other settings than the track has for the rule."""
+        return bool(self.names) and self.first.spec.rule.name not in self.names
 
     @cached_property
     def latest(self) -> list[RunRecord]:
@@ -65,21 +80,21 @@ class RowRecords:
         }
 
 
-def group_rows(records: Sequence[RunRecord]) -> list[RowRecords]:
-    """Group the records that differ only in their seed."""
+def group_rows(records: Sequence[RunRecord], names: NamesBySettings = MappingProxyType({})) -> list[RowRecords]:
+    """Group the records that differ only in their seed, whatever names they were made under."""
     found: dict[str, list[RunRecord]] = {}
     for record in records:
         rule, hardware = record.spec.rule, record.hardware
         config, protocol = rule.model_dump(mode="json")["config"], plain(record.spec.protocol)
         key = canonical([rule.name, config, protocol, hardware.hardware_class, hardware.precision])
         found.setdefault(key, []).append(record)
-    return [RowRecords(key, tuple(members)) for key, members in sorted(found.items())]
+    return [RowRecords(key, tuple(members), names_of(members, names)) for key, members in sorted(found.items())]
 
 
 def usual_protocol(bundles: Sequence[RowRecords]) -> dict[str, Any]:
     """Return the most frequent protocol of the rows; among equally frequent ones, the baseline's."""
     frequency = Counter(canonical(b.protocol) for b in bundles)
-    baseline = {canonical(b.protocol) for b in bundles if b.first.spec.rule.name == BASELINE_RULE}
+    baseline = {canonical(b.protocol) for b in bundles if b.first.spec.rule.name == BASELINE_RULE and not b.is_variant}
     return min((b.protocol for b in bundles), key=lambda p: _preference(canonical(p), frequency, baseline))
 
 

@@ -45,6 +45,7 @@ def _build_row(
         row_id=short_hash(row_records.key),
         label=labels[row_records.key],
         rule=first.spec.rule.name,
+        variant=row_records.name if row_records.is_variant else "",
         config=first.spec.rule.model_dump(mode="json")["config"],
         hardware_class=first.hardware.hardware_class,
         precision=first.hardware.precision,
@@ -100,13 +101,14 @@ def _protocol_differences(protocol: dict[str, Any], usual: dict[str, Any]) -> tu
 
 
 def _labels(table_records: Sequence[RowRecords]) -> dict[str, str]:
-    """Label each row by its rule, and by the differing fields if a rule has several rows."""
+    """Label each row by its name; a row without one by its rule, and by the fields in which the rule's rows differ."""
     labels = {}
     for row_records in table_records:
-        rule = row_records.first.spec.rule.name
-        namesakes = [b for b in table_records if b.first.spec.rule.name == rule]
+        name = row_records.name
+        # On several machines, a name has several rows; a row without a name has only its settings to tell it by.
+        namesakes = [b for b in table_records if (b.name if row_records.names else b.first.spec.rule.name) == name]
         marks = [_mark(d) for d in _marks(row_records, namesakes)]
-        labels[row_records.key] = f"{rule} ({', '.join(marks)[:90]})" if marks else rule
+        labels[row_records.key] = f"{name} ({', '.join(marks)[:90]})" if marks else name
     repeated = Counter(labels.values())
     return {k: v if repeated[v] == 1 else f"{v} #{short_hash(k)[:4]}" for k, v in labels.items()}
 
@@ -130,7 +132,10 @@ def _notes(
     row_records: RowRecords, table_records: Sequence[RowRecords], differences: Sequence[Difference]
 ) -> tuple[str, ...]:
     own = ", ".join(f"{d.field.removeprefix('protocol.')} = {d.value} (most rows: {d.usual})" for d in differences)
-    notes = [f"its own protocol: {own}"] if own else []
+    notes = [f"a variant of {row_records.first.spec.rule.name}"] if row_records.is_variant else []
+    if others := [name for name in row_records.names if name != row_records.name]:
+        notes.append(f"also named {', '.join(others)}")
+    notes += [f"its own protocol: {own}"] if own else []
     frequency = Counter(len(b.latest) for b in table_records)
     usual_seeds = max(frequency, key=lambda n: (frequency[n], n))
     if len(row_records.latest) < usual_seeds:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import MappingProxyType
 
 from benchsuite.records.model import RunRecord
 from benchsuite.results.curves import segment_order
@@ -22,6 +23,7 @@ from benchsuite.results.model import (
     VersusBest,
 )
 from benchsuite.results.ranking import rank_rows
+from benchsuite.results.row_names import NamesBySettings
 from benchsuite.results.row_records import group_rows, usual_protocol
 from benchsuite.results.rows import PublishedLookup, build_rows
 from benchsuite.specs.models.track import RunSpec
@@ -48,7 +50,11 @@ def nothing_published(spec: RunSpec, measured: Estimate | None) -> Published | N
     return None
 
 
-def summarize(records: Iterable[RunRecord], published: PublishedLookup = nothing_published) -> list[TrackTable]:
+def summarize(
+    records: Iterable[RunRecord],
+    published: PublishedLookup = nothing_published,
+    names: NamesBySettings = MappingProxyType({}),
+) -> list[TrackTable]:
     """Turn run records into one table per set of comparable conditions.
 
     Runs share a table if their track, tier, data fingerprint, data set spec and network spec are equal. They share a
@@ -59,17 +65,20 @@ def summarize(records: Iterable[RunRecord], published: PublishedLookup = nothing
     Args:
         records: Runs of any tracks, tiers and machines.
         published: Finds the published value for a row; made by ``published_beside`` of ``benchsuite.papers``.
+        names: Names that specs give to settings, by ``row_names.by_settings``; otherwise the records' own names.
 
     Returns:
         Tables sorted by track, tier and conditions; numbers as numbers, errors as fractions.
     """
     groups = group_records(records)
     differences = distinguishing_fields(groups)
-    return [_build_table(group, differences[group.key], published) for group in groups]
+    return [_build_table(group, differences[group.key], published, names) for group in groups]
 
 
-def _build_table(group: Group, differences: tuple[Difference, ...], published: PublishedLookup) -> TrackTable:
-    bundles = group_rows(group.records)
+def _build_table(
+    group: Group, differences: tuple[Difference, ...], published: PublishedLookup, names: NamesBySettings
+) -> TrackTable:
+    bundles = group_rows(group.records, names)
     data = next((r.data for r in group.records if r.data), None)
     parameters = {r.network.parameters for r in group.records if r.network}
     return TrackTable(

@@ -16,6 +16,7 @@ GAP_WORDS = ("better by > 0.25", "within ± 0.25", "up to 1", "up to 3", "up to 
 """Range of each colour class, in percentage points."""
 
 NOT_RUN = "not run"
+ONLY_VARIANTS = "variants"
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Cell:
     shade: int | None
     """Colour class of the gap, an index into ``GAP_WORDS``; None if there is no gap."""
     empty: str
-    """Reason for an empty cell: a status, or ``not run``."""
+    """Reason for an empty cell: a status, ``not run``, or ``variants`` if the rule has no other rows."""
     reason: str
     """Details of the reason, as in the record."""
     others: int
@@ -70,12 +71,12 @@ def rules_of(tables: Iterable[TrackTable]) -> tuple[str, ...]:
 
 
 def main_row(table: TrackTable, rule: str) -> RuleRow | None:
-    """Return the row that represents a rule where only one row fits.
+    """Return the row that represents a rule where only one row fits; None if all of its rows are variants.
 
     The choice depends on how the runs were made, never on their results: first the table's own protocol, then all seeds
     completed, the baseline's machine, most seeds, and last the name.
     """
-    rows = [row for row in table.rows if row.rule == rule]
+    rows = [row for row in table.rows if row.rule == rule and not row.variant]
     usual = next((row.hardware_class for row in table.rows if row.is_baseline and row.test_error), None)
     return min(rows, key=lambda row: _preference(row, usual), default=None)
 
@@ -96,6 +97,11 @@ def _preference(row: RuleRow, usual: str | None) -> tuple[bool, bool, bool, bool
 def _cell(table: TrackTable, rule: str) -> Cell:
     rows = [row for row in table.rows if row.rule == rule]
     row = main_row(table, rule)
+    if row is None and rows:
+        names = ", ".join(row.label for row in rows)
+        return Cell(
+            rule, None, None, None, ONLY_VARIANTS, f"only variants were run: {names}", len(rows), rows[0].row_id
+        )
     if row is None:
         return Cell(rule, None, None, None, NOT_RUN, "no record of this rule under these conditions", 0, "")
     others = len(rows) - 1

@@ -66,6 +66,7 @@ def track_jobs(
             given=given,
             frame=frame,
             published=tuple(value for value in papers.published if value.spec.track == track),
+            names=tuple(each for each in papers.names if each.track == track),
             wanted=frozenset(wanted for name, wanted in deciding if name == track),
             metrics=metrics,
             mlflow=mlflow,

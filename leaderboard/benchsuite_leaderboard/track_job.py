@@ -14,6 +14,7 @@ from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_record
 from benchsuite.results.grouping import conditions
 from benchsuite.results.model import TrackTable
+from benchsuite.results.row_names import NamedSettings, by_settings
 from benchsuite.results.tables import summarize
 from benchsuite_leaderboard.pages.frame import Frame
 from benchsuite_leaderboard.pages.tracks import render_track, track_pages
@@ -34,6 +35,8 @@ class TrackJob:
     """Records given in memory, without a file."""
     frame: Frame
     published: tuple[PublishedError, ...]
+    names: tuple[NamedSettings, ...]
+    """Names of variants."""
     wanted: frozenset[str]
     """Conditions of the runs that decide claims."""
     metrics: frozenset[str]
@@ -79,7 +82,7 @@ def build_track(job: TrackJob) -> bytes:
         else:
             broken.append(record)
     evidence = tuple(_slim(record, job.metrics) for record in good if _is_wanted(record, job.wanted))
-    tables = summarize(good, published_beside(job.published))
+    tables = summarize(good, published_beside(job.published), by_settings(job.names))
     environment = template_environment()
     written = []
     for page in track_pages(tables):

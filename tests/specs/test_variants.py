@@ -132,6 +132,22 @@ def test_a_tier_changes_a_variant_as_it_changes_a_rule(own: SpecLibrary, registr
     assert found["paper"] == {"distribution": "normal", "standard_deviation": 0.01}
 
 
+def test_a_variant_is_laid_over_what_its_track_and_tier_have_for_the_rule(folder: Path, registry: Registry) -> None:
+    """Catches an ablation that differs from its rule in more than it says, or in nothing."""
+    (folder / "tracks" / "mine.yaml").write_text(
+        "extends: digits-fc\nrules:\n"
+        "  feedback_alignment: {config: {distribution: normal}, protocol: {optimizer: {learning_rate: 0.05}}}\n"
+        "  Wide: {rule: feedback_alignment, config: {standard_deviation: 2}, protocol: {batch_size: 7}}\n"
+        "tiers: {smoke: {rules: {feedback_alignment: {config: {standard_deviation: 3}, protocol: {batch_size: 8}}}}}\n"
+    )
+    chosen = Selection("mine", rules=("feedback_alignment", "wide"), tier="smoke", seeds=(0,))
+    plain, wide = (run.spec for run in resolve(chosen, SpecLibrary([builtin_folder(), folder]), registry))
+    assert (plain.rule.config, plain.protocol.batch_size) == ({"distribution": "normal", "standard_deviation": 3}, 8)
+    assert (wide.rule.config, wide.protocol.batch_size) == ({"distribution": "normal", "standard_deviation": 2}, 7)
+    assert plain.protocol.optimizer == wide.protocol.optimizer
+    assert wide.protocol.optimizer.learning_rate == 0.05
+
+
 def test_an_override_of_a_variant_leaves_its_rule_alone(own: SpecLibrary, registry: Registry) -> None:
     override = "rules.fa-normal-weights.config.standard_deviation=0.5"
     runs = resolve(Selection("ablation", overrides=(override,)), own, registry)

@@ -60,8 +60,8 @@ def clean_key(*parts: str) -> str:
 
 
 def run_name(spec: RunSpec) -> str:
-    """Return the name of a run in MLflow's pages, e.g. ``backprop-seed0``."""
-    return f"{spec.rule.name}-seed{spec.seed}"
+    """Return the name of a run in MLflow's pages, e.g. ``backprop-seed0``; for a variant, with its own name."""
+    return f"{spec.rule.shown_as}-seed{spec.seed}"
 
 
 def mlflow_status(record: RunRecord) -> str:
@@ -153,7 +153,8 @@ def spec_params(spec: RunSpec) -> dict[str, str]:
     settings: dict[str, Any] = {
         "track": spec.track,
         "tier": spec.tier,
-        "rule": spec.rule.name,
+        # The variant's name here and in the tag, so that runs grouped by it are the seeds of one row.
+        "rule": spec.rule.shown_as,
         "seed": spec.seed,
         "dataset": spec.dataset.name,
         "architecture": spec.architecture.name,
@@ -178,7 +179,8 @@ def spec_tags(run_id: str, spec: RunSpec) -> dict[str, str]:
         RUN_ID_TAG: run_id,
         TRACK_TAG: spec.track,
         f"{PREFIX}tier": spec.tier,
-        f"{PREFIX}rule": spec.rule.name,
+        f"{PREFIX}rule": spec.rule.shown_as,
+        **({f"{PREFIX}variant_of": spec.rule.name} if spec.rule.title else {}),
         f"{PREFIX}seed": str(spec.seed),
         "mlflow.source.name": "benchsuite",
         "mlflow.source.type": "LOCAL",

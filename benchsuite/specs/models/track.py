@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -21,7 +21,7 @@ class RuleSpec(SpecModel):
     omit_default_from_hash = frozenset({"title"})
 
     name: Name
-    title: RowName | Literal[""] = ""
+    title: str = Field(default="", max_length=80)
     """Name of the variant, if the run was asked for as one; never hashed, since it changes no number."""
     config: dict[str, Any] = Field(default_factory=dict)
     """Hyperparameters; the plan validates them with the rule's Config and fills in all defaults."""

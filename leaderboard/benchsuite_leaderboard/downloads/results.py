@@ -182,7 +182,7 @@ def tracks_data(tables: Iterable[TrackTable]) -> DataTable:
 def _result(row: RuleRow) -> tuple[Value, ...]:
     gap, published = row.gap.difference, row.published
     status = "completed" if row.complete else "; ".join(f"{n} {status_words(s)}" for s, n in row.failures)
-    settings = row.label.removeprefix(row.rule).strip()
+    settings = row.variant or row.label.removeprefix(row.rule).strip()
     return (
         row.rank,
         row.rule,

@@ -112,6 +112,18 @@ def test_tags_say_where_the_numbers_come_from(make_record):
     assert run_name(record.spec) == "dfa-seed4"
 
 
+def test_the_runs_of_a_variant_are_a_group_of_their_own(make_record):
+    """Catches two variants of one rule averaged where MLflow groups runs by rule."""
+    record = make_record(rule="dfa", seed=4)
+    named = record.spec.rule.model_copy(update={"title": "DFA, ε = 0.1"})
+    spec = record.spec.model_copy(update={"rule": named})
+    assert run_name(spec) == "DFA, ε = 0.1-seed4"
+    assert spec_params(spec)["rule"] == "DFA, ε = 0.1"
+    tags = record_tags(record.model_copy(update={"spec": spec}))
+    assert (tags["benchsuite.rule"], tags["benchsuite.variant_of"]) == ("DFA, ε = 0.1", "dfa")
+    assert "benchsuite.variant_of" not in record_tags(record)
+
+
 def test_long_reason_is_cut(make_record):
     tags = record_tags(make_record(status="crashed", reason="r" * 50_000))
     assert len(tags["benchsuite.reason"]) <= 1000
