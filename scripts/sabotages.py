@@ -607,6 +607,13 @@ SABOTAGES = (
         "tests/training/test_fp64.py",
     ),
     Sabotage(
+        "errors are counted on bits instead of classes",
+        "benchsuite/networks/criterion.py",
+        "return logits @ codes.to(logits.dtype).t()  # (batch, classes)",
+        "return logits",
+        "tests/properties/test_binary_code.py",
+    ),
+    Sabotage(
         "a plan forgets the pretraining",
         "benchsuite/execution/run_estimate.py",
         "return main.after(of_training(shapes, first.protocol))",

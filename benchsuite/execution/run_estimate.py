@@ -30,5 +30,6 @@ def estimate_run(run: RunWithShapes, registry: Registry) -> Estimate:
     if not spec.pretraining.epochs:
         return main
     first = pretraining_specs(spec)
-    shapes = shapes_of(first.architecture, data.input_shape, data.classes, registry.architectures)
+    outputs = spec.protocol.outputs(data.classes)
+    shapes = shapes_of(first.architecture, data.input_shape, outputs, registry.architectures)
     return main.after(of_training(shapes, first.protocol))

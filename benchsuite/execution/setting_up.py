@@ -33,7 +33,8 @@ def set_up(run: RunState, data: TrainingData | None = None, pretrained: SegmentS
     data = data or open_data_on_device(run)
     parts = TrainingSpecs(spec.architecture, spec.protocol, spec.rule, run.identity.seeds)
     known = run.shapes
-    fits = known is not None and (known.input_shape, known.classes) == (data.input_shape, data.classes)
+    needed = data.input_shape, spec.protocol.outputs(data.classes)
+    fits = known is not None and (known.input_shape, known.classes) == needed
     trainer = assemble(parts, data, run.opened_device, run.registry, pretrained, run.ranks, known if fits else None)
     network, rule = trainer.network, trainer.rule
     run.progress.network = NetworkUsed(

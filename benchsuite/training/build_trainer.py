@@ -65,7 +65,8 @@ def assemble(
 
     """
     if shapes is None:
-        shapes = shapes_of(parts.architecture, data.input_shape, data.classes, registry.architectures)
+        outputs = parts.protocol.outputs(data.classes)
+        shapes = shapes_of(parts.architecture, data.input_shape, outputs, registry.architectures)
         require_square_maps(parts.protocol, shapes)
     network = build(shapes, generator(parts.seeds, "init"))
     for name, state in (pretrained or {}).items():
