@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -169,5 +170,13 @@ class DiagnosticsSpec(SpecModel):
     examples: int = Field(default=128, gt=0)
     """Size of the fixed batch: the first training examples, unshuffled."""
     examples_of: dict[str, Annotated[int, Field(gt=0)]] = Field(default_factory=dict)
-    """Another size of the fixed batch for single diagnostics, by name: clusters need more examples than angles. One
-    that is not measured may be named too, so that a track that measures less can extend one that measures more."""
+    """Another size of the fixed batch for single diagnostics, by name: clusters need more examples than angles. One that is
+    not measured is left out, so that a track that measures less can extend one that measures more."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_sizes_of_what_is_not_measured(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or not isinstance(sizes := given.get("examples_of"), Mapping):
+            return given
+        names = given.get("names") or ()
+        return {**given, "examples_of": {name: size for name, size in sizes.items() if name in names}}
