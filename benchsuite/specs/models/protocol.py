@@ -170,8 +170,8 @@ class DiagnosticsSpec(SpecModel):
     examples: int = Field(default=128, gt=0)
     """Size of the fixed batch: the first training examples, unshuffled."""
     examples_of: dict[str, Annotated[int, Field(gt=0)]] = Field(default_factory=dict)
-    """Another size of the fixed batch for single diagnostics, by name: clusters need more examples than angles. One that is
-    not measured is left out, so that a track that measures less can extend one that measures more."""
+    """Another size of the fixed batch for single diagnostics, by name: clusters need more examples than angles. One
+    that is not measured is left out, so that a track that measures less can extend one that measures more."""
 
     @model_validator(mode="before")
     @classmethod
