@@ -600,6 +600,20 @@ SABOTAGES = (
         "tests/diagnostics/test_filter_similarity.py",
     ),
     Sabotage(
+        "a run in fp64 has data in fp32",
+        "benchsuite/data/open.py",
+        "ResidentData(dataset, spec.normalization, device, dtype, augmentation)",
+        "ResidentData(dataset, spec.normalization, device, torch.float32, augmentation)",
+        "tests/training/test_fp64.py",
+    ),
+    Sabotage(
+        "errors are counted on bits instead of classes",
+        "benchsuite/networks/criterion.py",
+        "return logits @ codes.to(logits.dtype).t()  # (batch, classes)",
+        "return logits",
+        "tests/properties/test_binary_code.py",
+    ),
+    Sabotage(
         "a plan forgets the pretraining",
         "benchsuite/execution/run_estimate.py",
         "return main.after(of_training(shapes, first.protocol))",

@@ -27,6 +27,7 @@ class Device:
         torch_device: the device of all tensors.
         used: description for the record.
         autocast_dtype: low-precision type of matrix products, or None.
+        dtype: type of data, weights and feedback.
         synchronizes_norms: True if batch norm takes its statistics over the batches of all ranks.
         synchronize: waits until the device has finished all its work.
         energy: the device's energy meter.
@@ -39,6 +40,7 @@ class Device:
     synchronizes_norms: bool
     synchronize: Callable[[], None]
     energy: EnergyMeter
+    dtype: torch.dtype = torch.float32
 
 
 def resolve_hardware(hardware: HardwareSpec) -> HardwareSpec:
@@ -75,6 +77,10 @@ def resolve_hardware(hardware: HardwareSpec) -> HardwareSpec:
                 f"hardware '{hardware.name}' asks for {name}, but torch sees {count} CUDA devices here; "
                 "use --hardware cpu, or see `benchsuite doctor`"
             )
+    if name == "mps" and hardware.precision == "fp64":
+        raise HardwareError(
+            f"hardware '{hardware.name}' asks for fp64, which mps does not have; use --hardware cpu-fp64"
+        )
     if name == "mps" and not torch.backends.mps.is_available():
         raise HardwareError(
             f"hardware '{hardware.name}' asks for mps, which torch does not see here; use --hardware cpu"
@@ -122,8 +128,9 @@ def open_device(hardware: HardwareSpec, ranks: Ranks = SINGLE_PROCESS) -> Device
     elif device.type == "mps":
         synchronize = torch.mps.synchronize
     autocast_dtype = torch.bfloat16 if hardware.precision == "bf16" else None
+    dtype = torch.float64 if hardware.precision == "fp64" else torch.float32
     synchronizes_norms = hardware.synchronized_batch_norm and ranks.world_size > 1
-    return Device(device, used, autocast_dtype, synchronizes_norms, synchronize, open_energy_meter(device))
+    return Device(device, used, autocast_dtype, synchronizes_norms, synchronize, open_energy_meter(device), dtype)
 
 
 def unknown_device(hardware: HardwareSpec) -> Device:

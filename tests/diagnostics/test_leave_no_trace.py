@@ -21,6 +21,7 @@ from benchsuite.diagnostics.one_step_credit_angle import OneStepCreditAngle
 from benchsuite.diagnostics.target_distance import RelativeTargetDistance, TargetDistance
 from benchsuite.diagnostics.update_angle import UpdateAngle
 from benchsuite.diagnostics.update_sign_agreement import UpdateSignAgreement
+from benchsuite.diagnostics.weight_signs import PositiveWeightFraction
 from benchsuite.registry.manager import installed_registry
 from benchsuite.testing import SAMPLE_NETWORKS
 
@@ -41,6 +42,7 @@ DIAGNOSTICS = (
     OrthogonalityDeviation,
     ConditionNumber,
     FilterCorrelation,
+    PositiveWeightFraction,
 )
 """Without cluster quality, whose t-SNE takes too long for so many cases; of the network it asks one forward pass."""
 UNDEFINED_FOR_BACKPROP = (
