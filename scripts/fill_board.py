@@ -121,10 +121,11 @@ def jobs_of(queue: Queue) -> Iterator[Job]:
             tier=entry.tier,
             set={"hardware.threads": queue.threads},
         )
-        order = {rule: position for position, rule in enumerate(entry.rules)}
-        for run in sorted(plan.runs, key=lambda run: (run.selected.spec.seed, order[run.selected.spec.rule.name])):
+        names = dict.fromkeys(run.selected.spec.rule.shown_as for run in plan.runs)  # in the entry's order
+        order = {name: position for position, name in enumerate(names)}
+        for run in sorted(plan.runs, key=lambda run: (run.selected.spec.seed, order[run.selected.spec.rule.shown_as])):
             spec = run.selected.spec
-            name = f"{spec.track} {spec.tier} {spec.rule.name} seed {spec.seed}"
+            name = f"{spec.track} {spec.tier} {spec.rule.shown_as} seed {spec.seed}"
             command = tuple(shlex.split(run.selected.command)[1:])  # without the program's own name
             yield Job(run.run_id, name, command, entry.hours_per_run)
 

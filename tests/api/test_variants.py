@@ -59,7 +59,7 @@ def _own_specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_has_one_record_and_one_name_whichever_way_it_is_asked_for() -> None:
     """Catches a run made twice under two names, and a table, a page or a claim that knows one of them only."""
     first = bs.run("brief", rules="feedback_alignment", tier="smoke", seeds=[2], set=BY_SET)
-    assert first.records[0].spec.rule.title == ""
+    assert first.records[0].spec.rule.title == "FA, huge weights"
     assert "FA, huge weights" in first.table()
     results = bs.run("ablation")
     assert results.reused == {first.records[0].run_id}

@@ -12,6 +12,7 @@ from benchsuite.registry.manager import Registry
 from benchsuite.specs.hashing import run_id, spec_hash
 from benchsuite.specs.loading.check_file import check_file
 from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
+from benchsuite.specs.loading.named_rows import named_runs
 from benchsuite.specs.loading.resolve import SelectedRun, Selection, resolve
 from benchsuite.specs.models.track import RuleSpec
 
@@ -81,6 +82,7 @@ def test_a_variant_is_the_run_that_the_same_settings_make(own: SpecLibrary, regi
     chosen = Selection("digits-conv", rules=("backprop",), tier="smoke", seeds=(0,), overrides=given)
     (by_set,) = resolve(chosen, own, registry)
     assert spec_hash(by_set.spec) == spec_hash(runs[-1].spec)
+    assert by_set.spec.rule.title == "BP-H"  # as progress and MLflow show it
     for run in runs:
         words = shlex.split(run.command)
         settings = tuple(words[i + 1] for i, word in enumerate(words) if word == "--set")
@@ -170,6 +172,8 @@ def test_rows_with_the_same_settings_are_one_run(own: SpecLibrary, registry: Reg
     ("before", "after", "expected"),
     [
         ("as: BP-H", "as: 'fa normal weights'", ["cells.0.rules.3: 'FA, normal weights' is the name of two rows"]),
+        ("as: BP-H", "as: 'BP*'", ["cells.0.rules.1.as: ", "begins with a letter or a digit and has none of * ? [ ]"]),
+        ("as: BP-H", r'as: "BP\u202e"', ["cells.0.rules.1.as: ", "expected a line of text"]),
         ("as: BP-H", "as: Feedback Alignment", ["is the name of another rule, and this is backprop"]),
         ("as: BP-H", "as: Backprop", ["is the name of this rule"]),
         ("rule: backprop", "rule: backprp", ["cells.0.rules.1.rule: no rule 'backprp'; did you mean 'backprop'?"]),
@@ -221,8 +225,29 @@ def test_a_name_with_two_meanings_on_a_track_is_not_guessed(folder: Path, regist
     library = SpecLibrary([builtin_folder(), folder])
     with pytest.raises(SpecError, match=r"'bp-h' has other settings in .*ablation.yaml and .*other.yaml"):
         resolve(Selection("mine", rules=("bp-h",)), library, registry)
-    (run,) = resolve(Selection("other", rules=("bp-h",), seeds=(0,)), library, registry)[:1]
-    assert run.spec.protocol.optimizer.learning_rate == 0.04
+    # The second name is the track's own, so that all of its variants are looked through.
+    chosen = Selection("other", rules=("bp-h", "fa-small-weights"), seeds=(0,))
+    runs = {run.spec.rule.title: run.spec for run in resolve(chosen, library, registry)}
+    assert runs["BP-H"].protocol.optimizer.learning_rate == 0.04
+    assert len(runs) == 2
+
+
+def test_a_wrong_variant_elsewhere_stops_no_other_run(folder: Path, registry: Registry) -> None:
+    """Catches a run refused, or its name lost, for a mistake in a suite that it has nothing to do with."""
+    wrong = SUITE.replace("rule: backprop,", "rule: nothing_of_this_name,").replace("normal}", "norml}")
+    (folder / "suites" / "wrong.yaml").write_text(wrong)
+    (folder / "suites" / "worse.yaml").write_text("cells: {tracks: mine, rules: [{rule: backprop}]}")
+    library = SpecLibrary([builtin_folder(), folder])
+    override = "rules.feedback_alignment.config.distribution=normal"
+    chosen = Selection("mine", rules=("feedback_alignment",), tier="smoke", seeds=(0,), overrides=(override,))
+    (run,) = resolve(chosen, library, registry)
+    assert run.spec.rule.title == "FA, normal weights"
+    assert {spec.rule.title for spec in named_runs(library, registry, lambda track, _: track == "mine")} == {
+        "",
+        "BP-H",
+        "FA, normal weights",
+        "FA: small weights",
+    }
 
 
 def test_a_claim_and_a_published_value_may_name_a_variant(folder: Path, registry: Registry) -> None:

@@ -12,7 +12,13 @@ from benchsuite.specs.loading.checking import check
 from benchsuite.specs.loading.kinds import NO_STUDIES, PARTS, Studies, adapter_of, kind_of_folder
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.overrides import Override, apply_override, parse_override
-from benchsuite.specs.loading.resolve_row import ResolvedRow, RuleDirectory, resolve_row, without_repeated
+from benchsuite.specs.loading.resolve_row import (
+    ResolvedRow,
+    RuleDirectory,
+    name_by_settings,
+    resolve_row,
+    without_repeated,
+)
 from benchsuite.specs.loading.target_rows import rows_of_target
 from benchsuite.specs.loading.targets import Target
 from benchsuite.specs.loading.tree import Mark
@@ -92,6 +98,10 @@ def resolve(
             resolved.append(made)
         if problems:
             continue
+        if overrides:
+            variants = (row for row in chosen.variants_on(name) if row.rule in directory.rules)
+            named = (resolve_row(track, tier, row, [], directory, []) for row in variants)
+            name_by_settings(resolved, [variant for variant, wrong in named if not wrong])
         again = selection.target if Path(selection.target).suffix else name
         different = without_repeated(resolved)
         for seed in seeds:

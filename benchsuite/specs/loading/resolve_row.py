@@ -107,16 +107,31 @@ def resolve_row(
     return found, problems
 
 
+def name_by_settings(rows: Iterable[ResolvedRow], variants: Sequence[ResolvedRow]) -> None:
+    """Name the runs of rules whose settings, by overrides, are those of a variant."""
+    names = {_key(made, _NAMED_PARTS): made.row.title for made in reversed(variants)}
+    for made in rows if names else ():
+        title = names.get(_key(made, _NAMED_PARTS))
+        if title and not made.row.title:
+            made.parts["rule"] = made.parts["rule"].model_copy(update={"title": title})
+
+
 def without_repeated(rows: Sequence[ResolvedRow]) -> list[ResolvedRow]:
     """Return the rows that differ in their settings; of equal ones the first, or the first variant if there is one."""
     different: dict[str, ResolvedRow] = {}
     for made in rows:
-        # The other parts are the track's.
-        parts = [strip_documentation(made.parts[part].model_dump(mode="json")) for part in ("rule", "protocol")]
-        key = canonical_json(parts)
+        key = _key(made, ("rule", "protocol"))  # the other parts are the track's
         if key not in different or (made.row.title and not different[key].row.title):
             different[key] = made
     return list(different.values())
+
+
+_NAMED_PARTS = (*(part for part in PARTS if part != "diagnostics"), "rule")
+"""Parts that are the settings of a name; diagnostics change no result."""
+
+
+def _key(made: ResolvedRow, parts: Iterable[str]) -> str:
+    return canonical_json([strip_documentation(made.parts[part].model_dump(mode="json")) for part in parts])
 
 
 def _as_overrides(path: str, own: Node, merged: Node) -> list[str]:

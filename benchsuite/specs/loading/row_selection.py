@@ -124,7 +124,7 @@ def _keys_asked_for(
         elif name in directory.rules:
             chosen[name] = None
         elif (key := slug_of(name)) in variants:
-            problems += others.ambiguities(key, name)
+            problems += [] if key in own else others.ambiguities(key, name)
             chosen[key] = None
         else:
             titles = [row.title for row in variants.values()]

@@ -30,6 +30,11 @@ class TargetRows:
     tier: Tier
     seeds: int
     """Number of seeds, unless the request names them."""
+    library: SpecLibrary
+
+    def variants_on(self, track: str) -> list[Row]:
+        """Return all variants of a track, whichever spec defines them."""
+        return [row for rows in variants_on(track, self.tier, self.library).values() for row in rows]
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ def rows_of_target(
         directory,
         lambda track: variants_on(track, found.tier, library),
     )
-    return TargetRows(found.tracks, rows, found.tier, found.seeds)
+    return TargetRows(found.tracks, rows, found.tier, found.seeds, library)
 
 
 def _tracks_of(target: Target, selection: Selection, library: SpecLibrary) -> _Tracks:
