@@ -614,6 +614,13 @@ SABOTAGES = (
         "tests/properties/test_binary_code.py",
     ),
     Sabotage(
+        "eq. 15 forgets the spread of the layer above",
+        "benchsuite/studies/on_off_initialization/measure.py",
+        "* math.sqrt(1 + ratio**2)",
+        "",
+        "tests/studies/test_on_off_initialization.py",
+    ),
+    Sabotage(
         "a plan forgets the pretraining",
         "benchsuite/execution/run_estimate.py",
         "return main.after(of_training(shapes, first.protocol))",

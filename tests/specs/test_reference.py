@@ -118,6 +118,13 @@ def test_the_mirror_codes_best_known_results_are_there(entries: dict[str, tuple[
     assert {rule: found[rule] for rule in expected} == pytest.approx(expected)
 
 
+def test_the_clusters_are_those_of_the_figures_bars(entries: dict[str, tuple[PublishedValue, ...]]) -> None:
+    """Catches a slip of the pen: the bars of Fig. 3B are the differences, but for rounding."""
+    bars = [0.1766, 0.1271, 0.0378, 0.1155, 0.0059, 0.1331, 0.0196, 0.1770]
+    starts, ends = ([e.value for e in entries["gevb-clusters"] if (e.epoch == 0) is first] for first in (True, False))
+    assert [end - start for start, end in zip(starts, ends, strict=True)] == pytest.approx(bars, abs=1.5e-4)
+
+
 # As the weight-mirror paper prints top-1 errors on ImageNet, in the order of its text; in brackets the standard error.
 IMAGENET = """
     imagenet-resnet18-norm-last 30.2(7) 29.2(4) 97.4(2) 39.2(4) 30.1(4)
