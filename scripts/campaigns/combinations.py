@@ -36,9 +36,12 @@ UNTIED: list[Spec] = [
 ]
 TIED: list[Spec] = [CONV[0], {"kind": "conv2d", "channels": 8, "kernel": 3, "padding": 1}, *CONV[1:]]
 NORMED: Spec = {"defaults": {"norm": "batch"}}
+LEAKY: Spec = {"kind": "leaky_relu", "slope": 0.1}
+INVERTIBLE: Spec = {"form": "invertible", "defaults": {"activation": LEAKY}, "readout": {"activation": LEAKY}}
 
 ADAM: Spec = {"kind": "adam", "learning_rate": 1e-3}
 SGD: Spec = {"kind": "sgd", "learning_rate": 0.05, "momentum": 0.9}
+VECTORIZED: Spec = {"form": "vectorized", "defaults": {"activation": "vector_gate"}}
 
 
 def chain(layers: list[Spec], **more: Any) -> Spec:
@@ -75,8 +78,13 @@ class Combination:
 
     @property
     def name(self) -> str:
-        """Return the name of the track, which differs between combinations."""
-        return f"{self.executor}-{self.rule.replace('_', '-')}-{self.network.replace(', ', '-').replace(' ', '-')}"
+        """Return a name that differs between combinations."""
+        return f"{self.executor}-{self.track}"
+
+    @property
+    def track(self) -> str:
+        """Return the name of the track, which is the same under every executor, and so are the ids of its runs."""
+        return f"{self.rule.replace('_', '-')}-{self.network.replace(', ', '-').replace(' ', '-')}"
 
     def write_track(self, folder: Path) -> Path:
         """Write the track into a folder and return the file."""
@@ -94,7 +102,7 @@ class Combination:
             track["pretraining"] = self.pretraining
         if self.config:
             track["rules"] = {self.rule: {"config": self.config}}
-        path = folder / f"{self.name}.yaml"
+        path = folder / f"{self.track}.yaml"
         path.write_text(yaml.safe_dump(track, sort_keys=False), encoding="utf-8")
         return path
 
@@ -106,7 +114,7 @@ COMBINATIONS = (
         "normalized_gait_prop",
         "invertible, float64 targets",
         "local",
-        chain(SQUARE, form="invertible"),
+        chain(SQUARE, **INVERTIBLE),
         DIGITS,
         ADAM,
         config={"precision": "float64"},
@@ -115,7 +123,7 @@ COMBINATIONS = (
         "gevb",
         "vectorized, nonnegative",
         "local",
-        chain(DENSE, form="vectorized", weight_sign="nonnegative"),
+        chain(DENSE, **VECTORIZED, weight_sign="nonnegative"),
         DIGITS,
         ADAM,
     ),
@@ -135,7 +143,7 @@ COMBINATIONS = (
         "gait_prop",
         "invertible, differences",
         "inline",
-        chain(SQUARE, form="invertible"),
+        chain(SQUARE, **INVERTIBLE),
         DIGITS,
         ADAM,
         config={"form": "differences", "precision": "float32"},
@@ -151,5 +159,5 @@ COMBINATIONS = (
         ADAM,
     ),
     Combination("kolen_pollack", "conv, dropout, augmentation", "ray", chain(CONV), SHIFTED, SGD),
-    Combination("gevb", "vectorized, dropout", "ray", chain(DENSE, form="vectorized"), DIGITS, ADAM),
+    Combination("gevb", "vectorized, dropout", "ray", chain(DENSE, **VECTORIZED), DIGITS, ADAM),
 )

@@ -100,6 +100,11 @@ def outcome_of(process: Process) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+def is_a_bug(err: str) -> bool:
+    """Return True if a command's standard error has a traceback of its own; torchrun logs those of killed ranks."""
+    return any(line.startswith("Traceback (") or "bug of benchsuite" in line for line in err.splitlines())
+
+
 def tree_of(pid: int) -> list[psutil.Process]:
     """Return a process and all that it has started, in any depth; empty if it is gone."""
     with suppress(psutil.Error):

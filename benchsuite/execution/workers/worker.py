@@ -24,7 +24,6 @@ from typing import Any
 from benchsuite.errors import BenchsuiteError, InterruptedRunError, RunningElsewhereError, TimeBudgetSpentError
 from benchsuite.execution.interruption import interruptions_deferred
 from benchsuite.execution.run import Run
-from benchsuite.execution.workers.isolation import seed_global_streams
 from benchsuite.execution.workers.messages import Deadline, Event, Logged, OnDevice, Outcome, Request
 from benchsuite.training.clock import Clock
 
@@ -163,7 +162,6 @@ def _become_worker(request: Request) -> None:
     os.environ.clear()
     os.environ.update(request.environment)
     request.torch_state.apply()
-    seed_global_streams(request.selected.spec.seed)
 
 
 def _die_with_parent() -> None:
