@@ -20,8 +20,8 @@ from benchsuite.records.model import FINAL_STATUSES, RunRecord
 from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
-from benchsuite.training.global_streams import global_streams_of_a_run
 from benchsuite.training.ranks import SINGLE_PROCESS, Ranks
+from benchsuite.training.seeds import global_streams_of_a_run
 
 INTERRUPTED = RunEnding("interrupted", "stopped by the person or the system; run again to continue")
 

@@ -22,11 +22,10 @@ from benchsuite.networks.criterion import criterion_of
 from benchsuite.networks.network import Network
 from benchsuite.records.model import SetMetrics
 from benchsuite.specs.models.protocol import ProtocolSpec
-from benchsuite.training.global_streams import global_streams, set_global_streams
 from benchsuite.training.gradient_averaging import GradientAverage
 from benchsuite.training.optimization import learning_rate_at, make_optimizer, set_learning_rate
 from benchsuite.training.ranks import SINGLE_PROCESS, Ranks
-from benchsuite.training.seeds import generator
+from benchsuite.training.seeds import generator, global_streams, set_global_streams
 from benchsuite.training.step import training_step
 
 # With several ranks, rank 0's clock is broadcast; not every step should wait for that message.

@@ -42,6 +42,11 @@ INVERTIBLE: Spec = {"form": "invertible", "defaults": {"activation": LEAKY}, "re
 ADAM: Spec = {"kind": "adam", "learning_rate": 1e-3}
 SGD: Spec = {"kind": "sgd", "learning_rate": 0.05, "momentum": 0.9}
 VECTORIZED: Spec = {"form": "vectorized", "defaults": {"activation": "vector_gate"}}
+NONNEGATIVE: Spec = {
+    "form": "vectorized",
+    "weight_sign": "nonnegative",
+    "defaults": {"activation": "vector_gate", "initialization": {"scheme": "he_normal", "on_off": "adjacent"}},
+}
 
 
 def chain(layers: list[Spec], **more: Any) -> Spec:
@@ -123,7 +128,7 @@ COMBINATIONS = (
         "gevb",
         "vectorized, nonnegative",
         "local",
-        chain(DENSE, **VECTORIZED, weight_sign="nonnegative"),
+        chain(SQUARE, **NONNEGATIVE),
         DIGITS,
         ADAM,
     ),
@@ -159,5 +164,5 @@ COMBINATIONS = (
         ADAM,
     ),
     Combination("kolen_pollack", "conv, dropout, augmentation", "ray", chain(CONV), SHIFTED, SGD),
-    Combination("gevb", "vectorized, dropout", "ray", chain(DENSE, **VECTORIZED), DIGITS, ADAM),
+    Combination("gevb", "vectorized", "ray", chain(SQUARE, **VECTORIZED), DIGITS, ADAM),
 )
