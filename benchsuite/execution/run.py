@@ -97,6 +97,8 @@ class Run:
             raise InterruptedRunError(record)
         if failure is not None and ranks.world_size > 1:
             # The other ranks may wait for this one; torchrun ends them when this process is gone.
+            if isinstance(failure, ProcessLostError):
+                raise failure
             raise ProcessLostError(ranks.rank, record.reason) from failure
         return record
 

@@ -67,6 +67,6 @@ def set_global_streams(states: Mapping[str, Tensor]) -> None:
     torch.set_rng_state(states["torch"])
     random.setstate((version, tuple(words), kept if bool(states["has_kept"]) else None))
     np.random.set_state(("MT19937", np.array(keys, dtype=np.uint32), position, has_kept, numpy_kept))
-    for device in range(torch.cuda.device_count() if torch.cuda.is_initialized() else 0):  # type: ignore[no-untyped-call]
-        if f"cuda:{device}" in states:
-            torch.cuda.set_rng_state(states[f"cuda:{device}"], device)
+    for number in range(torch.cuda.device_count() if torch.cuda.is_initialized() else 0):  # type: ignore[no-untyped-call]
+        if f"cuda:{number}" in states:
+            torch.cuda.set_rng_state(states[f"cuda:{number}"], number)
