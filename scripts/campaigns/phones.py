@@ -36,7 +36,7 @@ def commands(store: Path) -> dict[str, tuple[list[str], bool]]:
         "run": ([*run, *at], False),
         "sync": (["sync", *at], False),
         "ui": (["ui", *at, "--port", "5417"], True),
-        "leaderboard serve": (["leaderboard", "serve", "--out", str(store / "site"), "--port", "5418"], True),
+        "leaderboard serve": (["leaderboard", "serve", *at, "--out", str(store / "site"), "--port", "5418"], True),
     }
 
 
