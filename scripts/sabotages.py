@@ -1478,10 +1478,17 @@ SABOTAGES = (
     ),
     Sabotage(
         "a worker's global streams go on from anywhere",
-        "benchsuite/execution/workers/worker.py",
-        "    seed_global_streams(request.selected.spec.seed)",
-        "    seed_global_streams(os.getpid())",
-        "tests/execution/hostile/test_hostile_rules.py",
+        "benchsuite/execution/run.py",
+        "        with global_streams_of_a_run(self.spec.seed):",
+        "        with global_streams_of_a_run(hash(self)):",
+        "tests/execution/hostile/test_hostile_rules.py tests/execution/test_global_streams.py",
+    ),
+    Sabotage(
+        "a resumed run's global streams begin anew",
+        "benchsuite/training/trainer.py",
+        '        if "global_streams" in state:',
+        '        if "global_streams" not in state:',
+        "tests/execution/test_global_streams.py",
     ),
     Sabotage(
         "a worker prints on the command's stdout",
@@ -1500,15 +1507,22 @@ SABOTAGES = (
     Sabotage(
         "a time limit is not held from outside",
         "benchsuite/execution/workers/attempt.py",
-        "                self._deadline = at\n",
+        "                self._deadline = message\n",
         "                self._deadline = None\n",
         "tests/execution/hostile/test_hostile_rules.py",
     ),
     Sabotage(
+        "a time limit is held on the clock alone",
+        "benchsuite/execution/workers/worker.py",
+        "                now + stretch, f",
+        '                float("inf"), f',
+        "tests/execution/test_time_budget.py",
+    ),
+    Sabotage(
         "a deadline does not move with diagnostics",
         "benchsuite/execution/workers/worker.py",
-        "self._set(deadline + now - since)",
-        "self._set(deadline)",
+        "                at = deadline + now - since\n",
+        "                at = deadline\n",
         "tests/execution/test_time_budget.py",
     ),
     Sabotage(

@@ -25,7 +25,7 @@ from benchsuite.specs.models.protocol import ProtocolSpec
 from benchsuite.training.gradient_averaging import GradientAverage
 from benchsuite.training.optimization import learning_rate_at, make_optimizer, set_learning_rate
 from benchsuite.training.ranks import SINGLE_PROCESS, Ranks
-from benchsuite.training.seeds import generator
+from benchsuite.training.seeds import generator, global_streams, set_global_streams
 from benchsuite.training.step import training_step
 
 # With several ranks, rank 0's clock is broadcast; not every step should wait for that message.
@@ -261,6 +261,7 @@ class Trainer:
             "order": self.order.get_state(),
             "augmentation": self.augmentation.get_state(),
             "dropout": self.ranks.all_gather(self.dropout.get_state()),
+            "global_streams": {name: self.ranks.all_gather(state) for name, state in global_streams().items()},
             "epoch": self.epoch,
         }
 
@@ -272,6 +273,8 @@ class Trainer:
         self.order.set_state(state["order"])
         self.augmentation.set_state(state["augmentation"])
         self.dropout.set_state(state["dropout"][self.ranks.rank])
+        if "global_streams" in state:  # since a later version of the same layout
+            set_global_streams({name: ranks[self.ranks.rank] for name, ranks in state["global_streams"].items()})
         self.epoch = int(state["epoch"])
 
 
