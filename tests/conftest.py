@@ -45,6 +45,8 @@ LEFT_OUT = pytest.StashKey[Counter[str]]()
 REASONS = {
     "full": "beyond the covering set (`pytest -m full` runs them)",
     "slow": "of minutes (`pytest -m slow` runs them)",
+    "cluster": "on a cluster of their own (`pytest -m cluster` runs them)",
+    "separate_environment": "in an environment of their own (`pytest -m separate_environment` runs them)",
     "gpu": "without a CUDA device",
     "browser": "without Chromium and chromedriver on the PATH",
 }
@@ -62,9 +64,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return two more workers than cores: tests of clusters, kills and time limits wait rather than compute."""
+    """Return a worker more than there are cores: tests of kills and time limits wait rather than compute."""
     affinity = getattr(os, "sched_getaffinity", None)
-    return (len(affinity(0)) if affinity else os.cpu_count() or 1) + 2
+    return (len(affinity(0)) if affinity else os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -156,8 +158,10 @@ def mnist_root() -> Path | None:
 
 @pytest.fixture(scope="session")
 def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmPython]:
-    """Return the interpreter that forks for each program which a test starts."""
-    python = WarmPython(tmp_path_factory.mktemp("warm"))
+    """Return the interpreter that forks for each program which a test starts; all workers share one."""
+    shared = "PYTEST_XDIST_WORKER" in os.environ
+    base = tmp_path_factory.getbasetemp()
+    python = WarmPython(tmp_path_factory.mktemp("warm"), (base.parent if shared else base) / "warm.socket")
     yield python
     python.close()
 

@@ -11,6 +11,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
+
+from filelock import FileLock
 
 SERVER = Path(__file__).with_name("warm_server.py")
 FORKS = sys.platform == "linux"
@@ -40,11 +43,19 @@ class Process(Protocol):
 class WarmPython:
     """One interpreter that forks; started with the first program."""
 
-    def __init__(self, folder: Path) -> None:
-        """Put the outputs of programs into a folder."""
+    def __init__(self, folder: Path, address: Path | None = None) -> None:
+        """Prepare to start programs.
+
+        Args:
+            folder: takes the outputs of programs.
+            address: socket of the interpreter, for several processes that share one; one of this process's own if not
+                given.
+
+        """
         self.folder = folder
+        self.address = address or folder / "warm.socket"
         self._numbers = itertools.count()
-        self._server: subprocess.Popen[bytes] | None = None
+        self._connection: socket.socket | None = None
         self._unread = b""
         self._ended: dict[int, int] = {}
         self._started: list[int] = []
@@ -79,10 +90,7 @@ class WarmPython:
             "out": str(out),
             "err": str(err),
         }
-        server = self._serving()
-        assert server.stdin is not None
-        server.stdin.write(json.dumps(request).encode() + b"\n")
-        server.stdin.flush()
+        self._connected().sendall(json.dumps(request).encode() + b"\n")
         while not self._started:
             self._read(wait_s=60)
         return WarmProcess(self, self._started.pop(), out, err)
@@ -110,30 +118,40 @@ class WarmPython:
         return self._ended.get(pid)
 
     def close(self) -> None:
-        """End the interpreter; programs have ended before."""
-        if self._server is not None and self._server.stdin is not None:
-            # An end of the pipe is not enough: processes that this one forked meanwhile may hold it open.
-            self._server.stdin.write(b"\n")
-            try:
-                self._server.wait(timeout=60)
-            finally:
-                self._server.kill()
+        """Leave the interpreter, which ends by itself; programs have ended before."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
-    def _serving(self) -> subprocess.Popen[bytes]:
-        if self._server is None:
-            self._server = subprocess.Popen(
-                [sys.executable, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-            )
-            while b"ready\n" not in self._unread:
-                self._fill(wait_s=300)
-            self._unread = b""
-        return self._server
+    def _connected(self) -> socket.socket:
+        if self._connection is None:
+            with FileLock(self.address.with_suffix(".lock")):
+                self._connection = self._connect() or self._connect_to_new()
+        return self._connection
+
+    def _connect(self) -> socket.socket | None:
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(str(self.address))
+        except OSError:  # nobody is there, or not yet
+            connection.close()
+            return None
+        return connection
+
+    def _connect_to_new(self) -> socket.socket:
+        self.address.unlink(missing_ok=True)
+        # Not a subprocess of this process: it may outlive it, to serve others.
+        os.posix_spawn(sys.executable, [sys.executable, str(SERVER), str(self.address)], os.environ, setsid=True)
+        deadline = time.monotonic() + 300
+        while (connection := self._connect()) is None:
+            assert time.monotonic() < deadline, "the warm interpreter does not start"
+            time.sleep(0.05)
+        return connection
 
     def _fill(self, wait_s: float) -> None:
-        assert self._server is not None
-        assert self._server.stdout is not None
-        if select.select([self._server.stdout], [], [], wait_s)[0]:
-            read = os.read(self._server.stdout.fileno(), 65536)
+        assert self._connection is not None
+        if select.select([self._connection], [], [], wait_s)[0]:
+            read = self._connection.recv(65536)
             assert read, "the warm interpreter has ended"
             self._unread += read
 

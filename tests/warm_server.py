@@ -1,7 +1,8 @@
 """Python that has torch and benchsuite imported and forks itself for each program that it is asked to run.
 
-Started by ``warm.py``. Reads one request per line from stdin (JSON: arguments, cwd, environment, out, err), and writes
-``started PID`` and ``ended PID CODE`` lines to stdout.
+Started by ``warm.py`` as ``warm_server.py SOCKET``. Each connection to the socket is served by a fork. It takes one
+request per line (JSON: arguments, cwd, environment, out, err), and answers with ``started PID`` and ``ended PID CODE``
+lines. Nobody has to end the server: it ends once nobody is connected any more.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ import os
 import runpy
 import select
 import signal
+import socket
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO
@@ -29,16 +33,48 @@ IMPORTED = (
     "torchvision",
 )
 POLL_S = 0.05
+GRACE_S = 5.0
+"""Seconds that the server waits for the next connection once none is left."""
+
+
+def accept(address: Path) -> socket.socket | None:
+    """Fork a child per connection; return the connection in its child, and None in the parent at the end."""
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(address))
+    listening.listen()
+    children: set[int] = set()
+    last = time.monotonic()
+    while children or time.monotonic() < last + GRACE_S:
+        if select.select([listening], [], [], 0.5)[0]:
+            connection, _ = listening.accept()
+            pid = os.fork()
+            if pid == 0:
+                listening.close()
+                return connection
+            connection.close()
+            children.add(pid)
+        for pid in sorted(children):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                children.remove(pid)
+                last = time.monotonic()
+    address.unlink(missing_ok=True)
+    return None
 
 
 def serve(requests: BinaryIO, reports: BinaryIO) -> dict[str, Any] | None:
-    """Fork a child per request up to an empty line; return a request in its child, and None in the parent."""
+    """Fork a child per request up to an empty line; return a request in its child, and None in the parent.
+
+    Programs that still run then are killed: whoever asked for them may have been killed too.
+    """
     alive: set[int] = set()
     while True:
         readable, _, _ = select.select([requests], [], [], POLL_S if alive else None)
         if readable:
             line = requests.readline()
             if not line.strip():
+                for pid in alive:
+                    with suppress(ProcessLookupError):
+                        os.killpg(pid, signal.SIGKILL)
                 return None
             pid = os.fork()
             if pid == 0:
@@ -93,18 +129,22 @@ def run_program(arguments: list[str]) -> None:
 
 
 def main() -> None:
-    """Import, say so, and serve; a child goes on from here as if it had just been started."""
+    """Import and serve; a child goes on from here as if it had just been started."""
     for name in IMPORTED:
         importlib.import_module(name)
     atexit.register(gc.unfreeze)  # extension modules complain at the end of what they see as leaks
     gc.collect()
     gc.freeze()  # so that children share the pages of what is imported
-    requests, reports = (os.fdopen(os.dup(fd), mode, buffering=0) for fd, mode in ((0, "rb"), (1, "wb")))
     os.dup2(2, 1)
-    reports.write(b"ready\n")
-    request = serve(requests, reports)
-    if request is not None:
-        become(request)
+    connection = accept(Path(sys.argv[1]))
+    if connection is None:
+        return
+    with connection.makefile("rb", buffering=0) as requests, connection.makefile("wb", buffering=0) as reports:
+        connection.close()
+        request = serve(requests, reports)
+    if request is None:
+        os._exit(0)  # what is registered for the exit is the server's
+    become(request)
 
 
 if __name__ == "__main__":

@@ -133,6 +133,7 @@ def numbers(record: RunRecord) -> list[Any]:
     return [(e.epoch, e.running_loss, e.train, e.test) for e in record.epochs]
 
 
+@pytest.mark.cluster
 def test_a_cluster_makes_the_runs_that_this_process_makes(
     cluster: Any, second_machine: Any, make_spec: MakeSpec, store: RecordStore, tmp_path: Path
 ) -> None:
@@ -185,6 +186,7 @@ def has_gone_on(watch: Watch) -> bool:
     return name in begun_again and epoch > begun_again[name]
 
 
+@pytest.mark.cluster
 def test_a_run_whose_machine_is_lost_goes_on_elsewhere_from_what_it_saved(
     cluster: Any, second_machine: Any, make_spec: MakeSpec, store: RecordStore
 ) -> None:
@@ -201,6 +203,7 @@ def test_a_run_whose_machine_is_lost_goes_on_elsewhere_from_what_it_saved(
     assert 0 < starts[1] < len(epochs)
 
 
+@pytest.mark.cluster
 def test_a_run_that_is_lost_too_often_ends_in_a_record_with_what_it_had_saved(
     cluster: Any, second_machine: Any, make_spec: MakeSpec, store: RecordStore
 ) -> None:
@@ -215,6 +218,7 @@ def test_a_run_that_is_lost_too_often_ends_in_a_record_with_what_it_had_saved(
     assert not list(store.running_folder.iterdir())
 
 
+@pytest.mark.cluster
 def test_a_run_that_another_command_is_at_is_waited_for_and_not_made_anew(
     cluster: Any, make_spec: MakeSpec, store: RecordStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,6 +261,7 @@ def test_a_run_that_another_command_is_at_is_waited_for_and_not_made_anew(
     assert min(delays) >= POLL_S, "the next attempt waits, also where a machine is too slow for it to be seen above"
 
 
+@pytest.mark.cluster
 def test_an_interruption_saves_runs_wherever_they_are_and_they_go_on_later(
     cluster: Any, make_spec: MakeSpec, store: RecordStore
 ) -> None:
@@ -276,6 +281,7 @@ def test_an_interruption_saves_runs_wherever_they_are_and_they_go_on_later(
     assert len(later.epochs) > len(first.records[0].epochs)
 
 
+@pytest.mark.cluster
 def test_what_no_machine_has_is_refused_before_anything_is_run(
     cluster: Any, make_spec: MakeSpec, store: RecordStore, tmp_path: Path, library: SpecLibrary, registry: Registry
 ) -> None:
