@@ -21,7 +21,7 @@ def pair_data(pair: Pair) -> DataTable:
         "low",
         "high",
         "pairs",
-        "p_welch",
+        "p_holm",
         "left_cost_ratio",
         "right_cost_ratio",
     )
@@ -34,7 +34,7 @@ def pair_data(pair: Pair) -> DataTable:
         rows.append((*where, pair.left, pair.right, *means, *gap, line.p_value, left.cost.ratio, right.cost.ratio))
         difference = points(found.mean) if found else "–"
         printed.append((*where, mean_sd(left.test_error), mean_sd(right.test_error), difference, p_value(line.p_value)))
-    heads = ("Track", "Tier", f"{pair.left}, %", f"{pair.right}, %", "Difference, points", "p (Welch)")
+    heads = ("Track", "Tier", f"{pair.left}, %", f"{pair.right}, %", "Difference, points", "p (Holm)")
     return DataTable(f"{pair.left} and {pair.right}: test errors", columns, tuple(rows), heads, tuple(printed))
 
 
