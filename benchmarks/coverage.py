@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchsuite.results.across_tasks import improvability, rank_rows, task_mean
+from benchsuite.results.across_tasks import TaskMean, improvability, mean_improvability, mean_rank, rank_rows
 from benchsuite.results.statistics import estimate, paired_difference, paired_p_value
 
 Floats = NDArray[np.float64]
@@ -87,17 +87,17 @@ def coverage_across_tasks(repeats: int) -> list[tuple[str, int, float]]:
     found = []
     for noise in (OWN, SPREAD):
         everything = draw_tasks(generator, 200_000, 1, noise)[:, 0]  # (tasks, rules)
-        for tasks in (5, 8, 12, 20):
-            for name, measure, method in (
-                ("mean rank", rank_rows, "t"),
-                ("improvability", improvability, "studentized"),
+        for tasks in (6, 8, 12, 20):
+            for name, measure, mean_of in (
+                ("mean rank", rank_rows, lambda values: mean_rank(values, len(BEHIND))),
+                ("improvability", improvability, lambda values: mean_improvability(values, 500)),
             ):
                 truths = measure(everything).mean(0)
                 shown = held = 0
                 for _ in range(repeats):
                     values = [measure(of_task) for of_task in draw_tasks(generator, tasks, 5, noise)]
                     for column, truth in enumerate(truths):
-                        mean = task_mean([of_task[:, column] for of_task in values], method, 500)  # type: ignore[arg-type]
+                        mean: TaskMean = mean_of([of_task[:, column] for of_task in values])
                         if mean.low is not None and mean.high is not None:
                             shown += 1
                             held += mean.low <= truth <= mean.high

@@ -1,14 +1,14 @@
 """Compare rules over several tasks: mean rank and improvability, with intervals over tasks and seeds.
 
 Rules are ranked within each task and seed, at which all share network and order of examples. Both numbers are means
-over the seeds of a task, then over tasks. Intervals resample tasks, and the seeds within each task drawn.
+over the seeds of a task, then over tasks. What their intervals cover: docs/decisions/0031.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from benchsuite.results.model import MIN_SEEDS
 from benchsuite.results.statistics import CONFIDENCE, t_quantile
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 MIN_TASKS = 2
-MIN_TASKS_FOR_INTERVAL = 5
+MIN_TASKS_FOR_INTERVAL = 6
 """Fewest tasks for an interval; with fewer, the simulation finds none of the methods near its level."""
 
 RESAMPLES = 2000
@@ -29,8 +29,6 @@ BOOTSTRAP_SEED = 0
 
 ErrorsByTask = Mapping[str, Mapping[int, float]]
 """Test errors of one rule, by task and seed index."""
-
-Method = Literal["t", "studentized"]
 
 
 @dataclass(frozen=True)
@@ -88,8 +86,8 @@ def compare_across_tasks(errors: Mapping[str, ErrorsByTask], resamples: int = RE
     found = [
         RuleAcrossTasks(
             rule,
-            task_mean([of_task[:, column] for of_task in ranks], "t", resamples),
-            task_mean([of_task[:, column] for of_task in distances], "studentized", resamples),
+            mean_rank([of_task[:, column] for of_task in ranks], len(rules)),
+            mean_improvability([of_task[:, column] for of_task in distances], resamples),
         )
         for column, rule in enumerate(rules)
     ]
@@ -120,44 +118,67 @@ def improvability(errors: Floats) -> Floats:
     return shares
 
 
-def task_mean(by_task: Sequence[Any], method: Method, resamples: int = RESAMPLES) -> TaskMean:
-    """Return a mean over tasks, and its 95 % interval from a bootstrap over tasks and seeds.
+def mean_rank(by_task: Sequence[Floats], rules: int) -> TaskMean:
+    """Return a mean rank over tasks with its 95 % interval: Student's t over tasks, on the logit scale of the ranks.
+
+    A task's mean carries the noise of its seeds, so the spread over tasks is that of tasks and seeds. The logit keeps
+    the interval within 1 and the number of rules, and skewed towards the middle near them.
 
     Args:
-        by_task: one array per task, of one value per seed.
-        method: ``t``: the bootstrap's standard error times Student's t, for values within narrow bounds, such as ranks,
-            whose bootstrap samples often have no spread at all. ``studentized``: the bootstrap's quantiles of the mean
-            over its own standard error, for skewed values.
-        resamples: number of bootstrap samples.
+        by_task: one array per task, of the rank at each seed.
+        rules: number of rules that are ranked.
 
-    Source: Davison and Hinkley 1997, sections 2.4 and 3.8. The choice, and what it covers: docs/decisions/0031.
     """
     import numpy as np
 
+    mean, error = _mean_and_error(by_task)
+    tasks, place = len(by_task), (mean - 1) / (rules - 1)
+    if tasks < MIN_TASKS_FOR_INTERVAL or error == 0:
+        return TaskMean(mean, tasks)
+    half = t_quantile(tasks - 1) * error / (rules - 1) / (place * (1 - place))
+    logit = np.log(place / (1 - place))
+    low, high = (1 + (rules - 1) / (1 + float(np.exp(-end))) for end in (logit - half, logit + half))
+    return TaskMean(mean, tasks, low, high)
+
+
+def mean_improvability(by_task: Sequence[Floats], resamples: int = RESAMPLES) -> TaskMean:
+    """Return a mean over tasks with its 95 % interval: a studentized bootstrap over tasks and seeds, as it is skewed.
+
+    Args:
+        by_task: one array per task, of the improvability at each seed.
+        resamples: number of bootstrap samples.
+
+    Source: Davison and Hinkley 1997, section 2.4. Each sample's mean is divided by its own standard error, in which the
+    seeds, drawn once with their task and once within it, count as often as in the mean.
+    """
+    import numpy as np
+
+    mean, error = _mean_and_error(by_task)
     tasks = len(by_task)
-    means = np.array([values.mean() for values in by_task])  # (tasks,)
-    mean = float(means.mean())
-    error = float(means.std(ddof=1)) / tasks**0.5 if tasks > 1 else 0.0
-    if tasks < MIN_TASKS_FOR_INTERVAL or error < 1e-12 * max(1.0, abs(mean)):
+    if tasks < MIN_TASKS_FOR_INTERVAL or error == 0:
         return TaskMean(mean, tasks)
     generator = np.random.default_rng(BOOTSTRAP_SEED)
     sizes = np.array([len(values) for values in by_task])
-    padded = np.full((tasks, sizes.max()), np.nan)
+    padded = np.zeros((tasks, sizes.max()))
     for row, values in zip(padded, by_task, strict=True):
         row[: len(values)] = values
     drawn = generator.integers(0, tasks, (resamples, tasks))
-    places = generator.random((resamples, tasks, sizes.max()))  # (resamples, tasks, seeds)
-    seeds = (places * sizes[drawn][:, :, None]).astype(int)
+    seeds = (generator.random((resamples, tasks, sizes.max())) * sizes[drawn][:, :, None]).astype(int)
     kept = np.arange(sizes.max()) < sizes[drawn][:, :, None]
-    values = np.where(kept, padded[drawn[:, :, None], seeds], 0.0)
-    of_tasks = values.sum(2) / sizes[drawn]  # (resamples, tasks)
-    averages = of_tasks.mean(1)
-    if method == "t":
-        # A bootstrap over n tasks has (n - 1) / n of the variance.
-        half = t_quantile(tasks - 1) * float(averages.std()) * (tasks / (tasks - 1)) ** 0.5
-        return TaskMean(mean, tasks, mean - half, mean + half)
+    values = np.where(kept, padded[drawn[:, :, None], seeds], 0.0)  # (resamples, tasks, seeds)
+    of_tasks = values.sum(2) / sizes[drawn]
     errors = of_tasks.std(1, ddof=1) / tasks**0.5
     usable = errors > 1e-12
-    ratios = (averages[usable] - mean) / errors[usable]
+    ratios = (of_tasks.mean(1)[usable] - mean) / errors[usable]
     low, high = np.quantile(ratios, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return TaskMean(mean, tasks, mean - float(high) * error, mean - float(low) * error)
+
+
+def _mean_and_error(by_task: Sequence[Floats]) -> tuple[float, float]:
+    """Return the mean over tasks and its standard error; 0 if all tasks agree, or there is only one."""
+    import numpy as np
+
+    means = np.array([values.mean() for values in by_task])  # (tasks,)
+    error = float(means.std(ddof=1)) / len(means) ** 0.5 if len(means) > 1 else 0.0
+    mean = float(means.mean())
+    return mean, 0.0 if error < 1e-12 * max(1.0, abs(mean)) else error
