@@ -117,8 +117,9 @@ def results_of_session(
 ) -> Results:
     """Return the results of a session's runs."""
     find = partial(find_names, workspace=workspace, selected=[run.spec for run in runs])
+    plans = partial(find_plans, workspace=workspace)
     return Results(
-        Records(made.records, find_names=find, find_plans=partial(find_plans, workspace=workspace)),
+        Records(made.records, find_names=find, find_plans=plans, timings=store.usable_timings()),
         store,
         reused=frozenset(made.reused),
         refused=made.refused,

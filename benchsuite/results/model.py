@@ -131,14 +131,20 @@ class RowComparison:
 
 @dataclass(frozen=True)
 class Cost:
-    """Time per training step relative to the baseline's on the same hardware class."""
+    """Time per training step, measured on purpose on an idle device, and relative to the baseline's there."""
 
     ratio: float | None
-    """None if the costs cannot be compared."""
+    """Median over rounds of the step time relative to the baseline's in the same round; None if it was not measured."""
     remark: str
-    """The comparison that was made, or the reason why there is none."""
-    waited: bool = False
-    """True if nothing was compared because runs had to wait for the processor."""
+    """The measurement, or the reason why there is none."""
+    step_time_ms: float | None = None
+    """Median over rounds."""
+    low: float | None = None
+    """Smallest ratio of a round."""
+    high: float | None = None
+    """Largest ratio of a round."""
+    training_time_s: float | None = None
+    """Step time times the number of steps of the whole training."""
 
 
 @dataclass(frozen=True)
@@ -183,10 +189,8 @@ class RuleRow:
     """On the test set, if all counted runs have it and the data have enough classes (``final.TOP5_CLASSES``)."""
     gap: Gap
     cost: Cost
-    step_time_ms: float | None
-    """Median over counted runs."""
     images_per_s: float | None
-    """Median over counted runs."""
+    """Median over counted runs, from their training logs; those that waited for the processor are left out."""
     peak_memory_mib: float | None
     """Median over counted runs."""
     peak_memory_source: str

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from benchsuite.records.model import RunRecord
-from benchsuite.results.baseline import cost_of, gap_to_baseline, median_of
+from benchsuite.results.baseline import gap_to_baseline, median_of
+from benchsuite.results.costs import Timings, cost_of
 from benchsuite.results.curves import diagnostic_curves, mean_curve, test_curve, with_times
 from benchsuite.results.final import WAITED, final_error, final_top5_error, final_train_error
 from benchsuite.results.grouping import differing_fields, short_hash
@@ -26,12 +27,12 @@ UNMEASURED = "completed without a test error"
 
 
 def build_rows(
-    table_records: Sequence[RowRecords], published_for: PublishedLookup, plan: ComparisonPlan
+    table_records: Sequence[RowRecords], published_for: PublishedLookup, plan: ComparisonPlan, timings: Timings
 ) -> list[RuleRow]:
     """Compute every row of a table; ``ranking.rank_rows`` adds the ranks afterwards."""
     usual = usual_protocol(table_records)
     labels = _labels(table_records)
-    rows = [_build_row(row_records, table_records, usual, labels) for row_records in table_records]
+    rows = [_build_row(row_records, table_records, usual, labels, timings) for row_records in table_records]
     planned = planned_comparisons(table_records, usual, plan)
     return [
         replace(
@@ -49,7 +50,11 @@ def _with_comparisons(row: RuleRow, planned: tuple[RowComparison, ...]) -> RuleR
 
 
 def _build_row(
-    row_records: RowRecords, table_records: Sequence[RowRecords], usual: dict[str, Any], labels: dict[str, str]
+    row_records: RowRecords,
+    table_records: Sequence[RowRecords],
+    usual: dict[str, Any],
+    labels: dict[str, str],
+    timings: Timings,
 ) -> RuleRow:
     counted, latest, first = row_records.counted, row_records.latest, row_records.first
     top5_errors = [e for r in counted if (e := final_top5_error(r)) is not None]
@@ -72,8 +77,7 @@ def _build_row(
         train_error=estimate([e for r in counted if (e := final_train_error(r)) is not None]),
         top5_error=estimate(top5_errors) if len(top5_errors) == len(counted) else None,
         gap=gap_to_baseline(row_records, table_records, usual, labels),
-        cost=cost_of(row_records, table_records, usual),
-        step_time_ms=median_of(row_records.timed, "step_time_ms"),
+        cost=cost_of(row_records, timings),
         images_per_s=median_of(row_records.timed, "images_per_s"),
         peak_memory_mib=median_of(counted, "peak_memory_mib"),
         peak_memory_source=" / ".join(sorted({r.timing.peak_memory_source for r in counted})),
