@@ -64,7 +64,6 @@ def become(request: dict[str, Any]) -> None:
         (request["err"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 2),
     ):
         os.dup2(os.open(path, flags), descriptor)
-    atexit.register(gc.unfreeze)  # extension modules complain at the end of what they see as leaks
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["environment"])
@@ -97,6 +96,7 @@ def main() -> None:
     """Import, say so, and serve; a child goes on from here as if it had just been started."""
     for name in IMPORTED:
         importlib.import_module(name)
+    atexit.register(gc.unfreeze)  # extension modules complain at the end of what they see as leaks
     gc.collect()
     gc.freeze()  # so that children share the pages of what is imported
     requests, reports = (os.fdopen(os.dup(fd), mode, buffering=0) for fd, mode in ((0, "rb"), (1, "wb")))

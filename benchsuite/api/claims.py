@@ -4,30 +4,40 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from typing import Any, overload
 
-from rich.text import Text
-
+from benchsuite.api.claim_display import claim_as_data, claim_parts, published_parts, value_as_data
 from benchsuite.api.display import Displayed, Part
 from benchsuite.api.options import PathLike, Paths
 from benchsuite.api.records import as_records
 from benchsuite.api.workspace import open_workspace
 from benchsuite.papers.claim_cases import expand_claims
-from benchsuite.papers.verdict_model import CaseVerdict, ClaimVerdict
-from benchsuite.papers.verdict_words import gap_words, side_words
+from benchsuite.papers.measured_values import MeasuredValue, compare_with_published
+from benchsuite.papers.published import published_numbers
+from benchsuite.papers.verdict_model import ClaimVerdict
 from benchsuite.papers.verdicts import judge
 from benchsuite.records.model import RunRecord
-
-COLOURS = {"reproduced": "green", "not_reproduced": "red", "not_enough_records": "dim"}
+from benchsuite.specs.models.base import Tier
 
 
 class ClaimVerdicts(Displayed, Sequence[ClaimVerdict]):
-    """Verdicts on claims, sorted by the claim's name; ``left_out`` has a message per claim that could not be read."""
+    """Verdicts on claims, sorted by the claim's name.
 
-    def __init__(self, verdicts: Iterable[ClaimVerdict], left_out: Iterable[str] = ()) -> None:
+    Attributes:
+        left_out: a message per claim or published value that could not be read.
+        published: every published value, beside ours where it was measured.
+
+    """
+
+    def __init__(
+        self,
+        verdicts: Iterable[ClaimVerdict],
+        left_out: Iterable[str] = (),
+        published: Iterable[MeasuredValue] = (),
+    ) -> None:
         self._verdicts = tuple(verdicts)
         self.left_out = tuple(left_out)
+        self.published = tuple(published)
 
     def __len__(self) -> int:
         """Return the number of claims."""
@@ -50,30 +60,42 @@ class ClaimVerdicts(Displayed, Sequence[ClaimVerdict]):
         return f"<ClaimVerdicts: {self._counts()}>"
 
     def parts(self) -> Sequence[Part]:
-        """Return a line for each claim, the deciding comparisons below it, the counts, and what was left out."""
-        return [*(part for verdict in self for part in _parts_of(verdict)), self._counts(), *self.left_out]
+        """Return the lines of each claim, the counts, published values and ours, and what was left out."""
+        claims = [part for verdict in self for part in claim_parts(verdict)]
+        return [*claims, self._counts(), *self.published_parts(), *self.left_out]
+
+    def published_parts(self) -> Sequence[Part]:
+        """Return the table of published values that were measured or tried, and their number."""
+        return published_parts(self.published)
 
     def _counts(self) -> str:
         counts = Counter(verdict.words for verdict in self)
         return ", ".join(f"{count} {words}" for words, count in sorted(counts.items()))
 
+    def published_as_data(self) -> list[dict[str, Any]]:
+        """Return every published value with ours as plain data, as ``claims --published --json`` prints it."""
+        return [value_as_data(value) for value in self.published]
+
     def as_data(self) -> list[dict[str, Any]]:
         """Return all as plain data, as ``benchsuite claims --json`` prints it."""
-        return [_as_data(verdict) for verdict in self]
+        return [claim_as_data(verdict) for verdict in self]
 
 
 def claims(records: Iterable[RunRecord] | PathLike, *, specs: Paths = None) -> ClaimVerdicts:
-    """Judge each claim of the papers by records: reproduced, not reproduced, or not enough records.
+    """Judge each claim of the papers by records: reproduced, contradicted, inconclusive, or not enough records.
 
-    A comparison holds if the whole 95 % interval of the difference lies where the claim says.
+    A comparison is reproduced if the whole 95 % interval of the difference lies where the claim says, contradicted if
+    all of it lies elsewhere, and inconclusive if it is on both sides of the limit.
 
     Args:
         records: records of runs, or a folder of records.
         specs: folders of your own specs, with your own claims.
 
     Returns:
-        One verdict per claim, with its numbers and runs. A claim that is wrong, or whose track is, is named in
-        ``.left_out``; the others are judged.
+        One verdict per claim, with its numbers and runs. An undecided claim has in ``.missing`` the runs that would
+        decide it and the command that makes them; ``.on_copy`` is the verdict on a lossy copy of the data. A claim
+        that is wrong, or whose track is, is named in ``.left_out``; the others are judged. ``.published`` has every
+        published value beside ours, in the published unit.
 
     Raises:
         SpecError: if one of the folders does not exist.
@@ -89,57 +111,11 @@ def claims(records: Iterable[RunRecord] | PathLike, *, specs: Paths = None) -> C
     cells = {(record.spec.track, record.spec.tier) for record in found}
     workspace = open_workspace(specs)
     left_out: list[str] = []
-    expanded = expand_claims(
-        workspace.library, workspace.registry, lambda track, tier: (track, tier) in cells, left_out.append
-    )
-    return ClaimVerdicts(judge(expanded, found), left_out)
 
+    def is_wanted(track: str, tier: Tier) -> bool:
+        return (track, tier) in cells
 
-def _parts_of(verdict: ClaimVerdict) -> Iterator[Part]:
-    line = Text()
-    line.append(f"{verdict.words:>18}", style=COLOURS[verdict.verdict])
-    line.append(f"  {verdict.claim.name}: {verdict.claim.title}")
-    if verdict.tier:
-        line.append(f" ({verdict.tier} tier)", style="dim")
-    yield line
-    if verdict.tier:
-        for case in verdict.deciding:
-            yield f"{'':20}{_line(case)}"
-
-
-def _line(case: CaseVerdict) -> str:
-    sides = " against ".join(side_words(case, side) for side in (case.left, case.right) if side)
-    gap = gap_words(case)
-    parts = [case.question, sides, gap and f"gap {gap}", case.reason, *case.notes]
-    return "; ".join(part for part in parts if part)
-
-
-def _as_data(verdict: ClaimVerdict) -> dict[str, Any]:
-    claim = verdict.claim
-    return {
-        "claim": claim.name,
-        "title": claim.title,
-        "statement": claim.statement,
-        "source": claim.source,
-        "verdict": verdict.verdict,
-        "tier": verdict.tier,
-        "cases": [_case_as_data(case) for case in verdict.cases],
-    }
-
-
-def _case_as_data(case: CaseVerdict) -> dict[str, Any]:
-    return {
-        "tier": case.tier,
-        "question": case.question,
-        "metric": case.comparison.metric,
-        "test": case.comparison.test,
-        "direction": case.comparison.direction,
-        "margin": case.comparison.margin,
-        "setting": case.comparison.setting or None,
-        "verdict": case.verdict,
-        "reason": case.reason,
-        "left": case.left and asdict(case.left),
-        "right": case.right and asdict(case.right),
-        "gap": case.gap and asdict(case.gap),
-        "notes": list(case.notes),
-    }
+    expanded = expand_claims(workspace.library, workspace.registry, is_wanted, left_out.append)
+    numbers = published_numbers(workspace.library, workspace.registry, is_wanted, left_out.append)
+    published = compare_with_published(numbers, found)
+    return ClaimVerdicts(judge(expanded, found), left_out, published)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from benchsuite.api.row_names import plans_of_library
 from benchsuite.api.workspace import Workspace
 from benchsuite.papers.claim_cases import expand_claims
-from benchsuite.papers.published import published_errors
+from benchsuite.papers.published import published_numbers
 from benchsuite.papers.statements import Papers
 from benchsuite.results.row_names import named_settings
 from benchsuite.specs.loading.named_rows import named_runs
@@ -21,7 +21,7 @@ def papers_of(cells: set[tuple[str, Tier]], workspace: Workspace, warn: Callable
     def is_wanted(track: str, tier: Tier) -> bool:
         return (track, tier) in cells
 
-    published = list(published_errors(library, registry, is_wanted, warn))
+    published = [number for number in published_numbers(library, registry, is_wanted, warn) if number.spec]
     names = named_settings(named_runs(library, registry, is_wanted))
     plans = plans_of_library({track for track, _ in cells}, library)
     return Papers(published, expand_claims(library, registry, is_wanted, warn), names, plans)

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
+from benchsuite.papers.value_words import difference_words, measured_words, published_words, value_metric_words
 from benchsuite.results.formatting import interval, mean_sd, number, plain_mean_sd, points, status_words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from benchsuite.papers.measured_values import MeasuredValue
     from benchsuite.records.audit import RuleAudit, TraitAudit
     from benchsuite.results.model import RuleRow, TrackTable
     from benchsuite_leaderboard.study_tables import StudyTable
@@ -59,6 +63,21 @@ def _gap(row: RuleRow) -> str:
         return "–"
     within = "" if gap.low is None else f" ({interval(gap, signed=True)})"
     return points(gap.mean) + within
+
+
+def published_table(values: Iterable[MeasuredValue]) -> Table:
+    """Return published values beside ours, in the published unit."""
+    shown = Table(title="published values and ours", title_justify="left", title_style="bold", header_style="dim")
+    for name in ("rule", "track", "metric"):
+        shown.add_column(name)
+    for name in ("published", "measured", "difference"):
+        shown.add_column(name, justify="right")
+    for each in values:
+        texts = (each.value.rule, each.value.track or each.value.setting, value_metric_words(each.value))
+        numbers = (published_words(each.value), measured_words(each), difference_words(each))
+        shown.add_row(*map(escape, (*texts, *numbers)))
+    shown.caption = "difference: our mean minus the published value; errors in per cent"
+    return shown
 
 
 def study_table(table: StudyTable) -> Table | str:

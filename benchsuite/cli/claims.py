@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from benchsuite.cli.options import (
     DEFAULT_STORE,
     JsonOption,
@@ -14,14 +18,22 @@ from benchsuite.cli.options import (
     show,
 )
 
+PublishedOption = Annotated[
+    bool, typer.Option("--published", help="Only the published values beside ours: errors, angles, other diagnostics.")
+]
+
 
 def claims(
     store: StoreOption = DEFAULT_STORE,
     records: RecordsOption = None,
     specs: SpecsOption = None,
+    published: PublishedOption = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Judge each claim of the papers by records: reproduced, not reproduced, or not enough records.
+    """Judge each claim of the papers by records: reproduced, contradicted, inconclusive, or not enough records.
+
+    An undecided claim is followed by what is missing and the command that makes it; after all claims come
+    the published values beside ours, with their difference.
 
     A claim that cannot be read is left out and named; the exit code is then 1.
     """
@@ -32,9 +44,9 @@ def claims(
     report_broken(found.broken)
     verdicts = claims(found, specs=specs)
     if as_json:
-        print_json(verdicts.as_data())
+        print_json(verdicts.published_as_data() if published else verdicts.as_data())
         for message in verdicts.left_out:
             print_message(message)
     else:
-        show(verdicts.parts())
+        show([*verdicts.published_parts(), *verdicts.left_out] if published else verdicts.parts())
     return 1 if verdicts.left_out else 0

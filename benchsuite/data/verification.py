@@ -59,7 +59,8 @@ def check_dataset(
         The content, or None if it cannot be read; and a description of what is wrong, empty if nothing is.
 
     """
-    whole = spec.model_copy(update={"train_limit": None, "test_limit": None})
+    limits = {"train_limit", "test_limit", "validation_examples"} & set(type(spec).model_fields)
+    whole = spec.model_copy(update=dict.fromkeys(limits))
     try:
         dataset = load_dataset(whole, data_root, readers, download=False)
     except DataError as error:

@@ -44,7 +44,7 @@ def ending_of_training(error: Exception | SystemExit, protocol: ProtocolSpec) ->
     """Return the ending for an error that is a result of training, such as divergence; None for any other error."""
     match error:
         case TimeBudgetSpentError():
-            return RunEnding("timed_out", f"more than {protocol.timeout_s:g} s on the clock")
+            return RunEnding("timed_out", str(error) or f"more than {protocol.timeout_s:g} s on the clock")
         case DivergedError() | SingularMapError():
             return RunEnding("diverged", str(error))
         case IncompatibleError():

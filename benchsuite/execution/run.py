@@ -11,17 +11,17 @@ from benchsuite.execution.endings import (
     ending_from_error,
     ending_of_training,
 )
-from benchsuite.execution.executor import SendEvent
 from benchsuite.execution.finishing import finish, finish_lost, send_run_ended
 from benchsuite.execution.locking import run_lock
 from benchsuite.execution.record_building import LoadedData, RunEnding
-from benchsuite.execution.state import RunState, begin
+from benchsuite.execution.state import RunState, SendEvent, begin
 from benchsuite.execution.training_loop import make
 from benchsuite.records.model import FINAL_STATUSES, RunRecord
 from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.training.ranks import SINGLE_PROCESS, Ranks
+from benchsuite.training.seeds import global_streams_of_a_run
 
 INTERRUPTED = RunEnding("interrupted", "stopped by the person or the system; run again to continue")
 
@@ -97,6 +97,8 @@ class Run:
             raise InterruptedRunError(record)
         if failure is not None and ranks.world_size > 1:
             # The other ranks may wait for this one; torchrun ends them when this process is gone.
+            if isinstance(failure, ProcessLostError):
+                raise failure
             raise ProcessLostError(ranks.rank, record.reason) from failure
         return record
 
@@ -126,4 +128,5 @@ class Run:
         return RunEnding("completed"), None
 
     def _train(self) -> None:
-        make(self.state)
+        with global_streams_of_a_run(self.spec.seed):
+            make(self.state)

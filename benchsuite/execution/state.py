@@ -10,7 +10,7 @@ from typing import Any
 
 from benchsuite.execution.environment import environment_of
 from benchsuite.execution.events import send_event
-from benchsuite.execution.executor import SendEvent
+from benchsuite.execution.executor import SendEvent as SendEvent
 from benchsuite.execution.record_building import Identity, LoadedData, Progress, identify
 from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.records.store import RecordStore

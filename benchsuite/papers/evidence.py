@@ -44,6 +44,8 @@ class Pool:
     """By arm, the record used for each seed: the one that ended last."""
     hardware: HardwareKey | None
     """None if several classes are pooled."""
+    fingerprints: Mapping[str, str | None]
+    """Fingerprint of the data by track; None if no record of the track loaded any."""
 
     def values(self, pair: ArmPair, comparison: Comparison) -> dict[int, float]:
         """Return the measured values of a side by seed index; for a cost, its logarithm."""
@@ -100,7 +102,7 @@ def pools(index: RecordIndex, arms: Sequence[Arm], metric: str) -> Iterator[Pool
                 }
                 for arm, records in runs.items()
             }
-            yield Pool(fitting, key)
+            yield Pool(fitting, key, fingerprint)
 
 
 def _fingerprints(records: Iterable[RunRecord]) -> list[str | None]:
@@ -129,4 +131,9 @@ def measured(record: RunRecord, comparison: Comparison, segment: str | None) -> 
         for d in record.diagnostics
         if (d.diagnostic, d.segment) == (comparison.metric, segment) and d.value is not None
     }
-    return values.get(max(values, default=0) if comparison.epoch == "last" else comparison.epoch)
+    if comparison.since is None:
+        return values.get(max(values, default=0) if comparison.epoch == "last" else comparison.epoch)
+    later = {epoch: value for epoch, value in values.items() if epoch > comparison.since}
+    found = later.get(max(later, default=0) if comparison.epoch == "last" else comparison.epoch)
+    earlier = values.get(comparison.since)
+    return None if found is None or earlier is None else found - earlier

@@ -1,4 +1,4 @@
-"""Published test errors, each with the run that would reproduce it."""
+"""Published values, each with the run that would reproduce it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from benchsuite.specs.models.track import RunSpec
 
 
 @dataclass(frozen=True)
-class PublishedError:
-    """A published test error and the run that would reproduce it."""
+class PublishedNumber:
+    """A published value and the run that would reproduce it."""
 
-    spec: RunSpec
-    """With seed index 0 on the CPU, as placeholders: a published value has no seed or machine of ours."""
+    spec: RunSpec | None
+    """With seed index 0 on the CPU, as placeholders: a published value has no seed or machine of ours. None if no track
+    has the conditions, the track has no records, or the rule is not installed."""
     value: PublishedValue
     reference: ReferenceSpec
 
@@ -39,14 +40,14 @@ def load_references(library: SpecLibrary, warn: Warn | None = None) -> list[Refe
     return load_all(library, "reference", ReferenceSpec, warn)
 
 
-def published_errors(
+def published_numbers(
     library: SpecLibrary, directory: RuleDirectory, wanted: Callable[[str, Tier], bool], warn: Warn | None = None
-) -> Iterator[PublishedError]:
-    """Yield the published final test errors of tracks, each with the run that has the same conditions.
+) -> Iterator[PublishedNumber]:
+    """Yield every published value, with the run that has the same conditions if there are records to compare.
 
     Args:
         library: the library of tracks and reference specs.
-        directory: the available rules; values of any other rule, and of variants of no spec, are skipped.
+        directory: the available rules.
         wanted: returns True if a track and tier are to be compared; resolving a track takes milliseconds.
         warn: called for what is wrong, which alone is left out: a file, or a value of a track; None to raise.
 
@@ -54,16 +55,20 @@ def published_errors(
         SpecError: without ``warn``, if a reference spec or a track is wrong.
 
     """
+    specs: dict[tuple[str, str, Tier], RunSpec] = {}
     for reference in load_references(library, warn):
         for entry in reference.entries:
-            is_final = entry.metric == "test_error_percent" and entry.epoch == "last"
-            if not is_final or entry.track is None or not wanted(entry.track, reference.tier):
+            track, tier = entry.track, reference.tier
+            if track is None or not wanted(track, tier) or not _is_known(entry.rule, track, tier, library, directory):
+                yield PublishedNumber(None, entry, reference)
                 continue
-            if entry.rule not in directory.rules and not has_variant(
-                entry.track, entry.rule, library, [reference.tier]
-            ):
-                continue
-            chosen = Selection(entry.track, rules=(entry.rule,), tier=reference.tier, seeds=(0,), hardware="cpu")
-            with left_out_if_wrong("reference", f"{reference.name}: {entry.rule} on {entry.track}", warn):
-                spec = resolve(chosen, library, directory)[0].spec
-                yield PublishedError(spec, entry, reference)
+            key = (track, entry.rule, tier)
+            with left_out_if_wrong("reference", f"{reference.name}: {entry.rule} on {track}", warn):
+                if key not in specs:
+                    chosen = Selection(track, rules=(entry.rule,), tier=tier, seeds=(0,), hardware="cpu")
+                    specs[key] = resolve(chosen, library, directory)[0].spec
+                yield PublishedNumber(specs[key], entry, reference)
+
+
+def _is_known(rule: str, track: str, tier: Tier, library: SpecLibrary, directory: RuleDirectory) -> bool:
+    return rule in directory.rules or has_variant(track, rule, library, [tier])

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from benchsuite.papers.published import PublishedError
+from benchsuite.papers.published import PublishedNumber
 from benchsuite.results.grouping import conditions
 from benchsuite.results.model import Estimate, Published
 from benchsuite.results.rows import PublishedLookup
 from benchsuite.specs.models.track import RunSpec
 
-PublishedByConditions = Mapping[str, PublishedError]
+PublishedByConditions = Mapping[str, PublishedNumber]
 """The index that ``by_conditions`` returns."""
 
 FRACTION_PER_PERCENT = 0.01
 
 
-def by_conditions(published: Iterable[PublishedError]) -> PublishedByConditions:
-    """Index published errors by the conditions that a run must have to be compared; of two sources, use the first."""
-    found: dict[str, PublishedError] = {}
-    for value in published:
-        found.setdefault(conditions(value.spec), value)
+def by_conditions(published: Iterable[PublishedNumber]) -> PublishedByConditions:
+    """Index published final test errors by the conditions that a run must have; of two sources, use the first."""
+    found: dict[str, PublishedNumber] = {}
+    for number in published:
+        if number.spec and number.value.metric == "test_error_percent" and number.value.epoch == "last":
+            found.setdefault(conditions(number.spec), number)
     return found
 
 
-def published_beside(published: Iterable[PublishedError]) -> PublishedLookup:
+def published_beside(published: Iterable[PublishedNumber]) -> PublishedLookup:
     """Return the lookup that ``benchsuite.results.tables.summarize`` takes."""
     known = by_conditions(published)
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from pydantic import TypeAdapter
 
 from benchsuite.papers.claim_cases import ClaimCases
-from benchsuite.papers.published import PublishedError
+from benchsuite.papers.published import PublishedNumber
 from benchsuite.results.planned import PlansByTrack
 from benchsuite.results.row_names import NamedSettings
 from benchsuite.specs.models.base import Tier
@@ -24,7 +24,7 @@ Cells = set[tuple[str, Tier]]
 class Papers:
     """Published values and claims, each expanded into its runs, names of settings, and planned comparisons."""
 
-    published: Sequence[PublishedError] = ()
+    published: Sequence[PublishedNumber] = ()
     claims: Sequence[ClaimCases] = ()
     names: Sequence[NamedSettings] = ()
     plans: PlansByTrack = field(default_factory=dict)
@@ -38,9 +38,10 @@ class Papers:
         """Return the key or, without one, a hash of the content."""
         if self.key:
             return self.key
-        content = _CONTENT.dump_python(
-            (tuple(self.published), tuple(self.claims), tuple(self.names), dict(self.plans)), mode="json"
-        )
+        # Each value's file is in it without its other values, which are in it themselves.
+        short = {0: {"__all__": {"reference": {"entries"}}}}
+        parts = (tuple(self.published), tuple(self.claims), tuple(self.names), dict(self.plans))
+        content = _CONTENT.dump_python(parts, mode="json", exclude=short)
         text = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
@@ -48,5 +49,5 @@ class Papers:
 FindPapers = Callable[[Cells], Papers]
 """Returns the published values and claims for the tracks and tiers that have records."""
 
-_Content = tuple[tuple[PublishedError, ...], tuple[ClaimCases, ...], tuple[NamedSettings, ...], PlansByTrack]
+_Content = tuple[tuple[PublishedNumber, ...], tuple[ClaimCases, ...], tuple[NamedSettings, ...], PlansByTrack]
 _CONTENT: TypeAdapter[_Content] = TypeAdapter(_Content)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from benchsuite.results.model import Estimate
 from benchsuite.specs.models.base import Tier
 from benchsuite.specs.models.claim import ClaimSpec, Comparison
 
-Verdict = Literal["reproduced", "not_reproduced", "not_enough_records"]
+Verdict = Literal["reproduced", "contradicted", "inconclusive", "not_enough_records"]
+"""``reproduced``: the whole 95 % interval of the difference lies in the claimed range. ``contradicted``: all of it lies
+outside. ``inconclusive``: it has a part on either side of the limit. ``not_enough_records``: there is no interval to
+judge, or the networks were trained too little to tell."""
 
 VERDICT_WORDS: dict[Verdict, str] = {
     "reproduced": "reproduced",
-    "not_reproduced": "not reproduced",
+    "contradicted": "contradicted",
+    "inconclusive": "inconclusive",
     "not_enough_records": "not enough records",
 }
 
@@ -29,6 +34,27 @@ class Measured:
     """Estimate over seeds, in the metric's unit; None if there is no value."""
     run_ids: tuple[str, ...]
     """Ids of all runs considered, in order, including those of the rule that is subtracted."""
+
+
+@dataclass(frozen=True)
+class NeededRun:
+    """A run that a comparison lacks."""
+
+    track: str
+    rule: str
+    seed: int
+    settings: tuple[str, ...] = ()
+    """Overrides of the track's settings, as ``--set`` takes them."""
+
+
+@dataclass(frozen=True)
+class MissingRuns:
+    """The runs that an undecided claim lacks at one tier."""
+
+    tier: Tier
+    runs: tuple[NeededRun, ...]
+    command: str
+    """One line that makes them; runs that the store has are not made again."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +74,13 @@ class CaseVerdict:
     """Left minus right with the test's interval; for a cost, the ratio."""
     notes: tuple[str, ...] = ()
     """Warnings for the reader about the runs that were used."""
+    needed: tuple[NeededRun, ...] = ()
+    """Runs that would decide it, if it is undecided; empty if no run would."""
 
 
 @dataclass(frozen=True)
 class ClaimVerdict:
-    """One claim: its verdict, the tier that decided it, and every case."""
+    """One claim: its verdict, the tier that decided it, every case, and what is missing if it is undecided."""
 
     claim: ClaimSpec
     verdict: Verdict
@@ -60,6 +88,12 @@ class ClaimVerdict:
     """The tier that decided; None if no tier has enough records."""
     cases: tuple[CaseVerdict, ...]
     """The cases at every tier of the claim, in the claim's order."""
+    missing: MissingRuns | None = None
+    """The runs that would decide an undecided claim, at the tier that lacks the fewest; None if no run would."""
+    on_copy: ClaimVerdict | None = None
+    """The verdict on a lossy copy of the data, beside this one and never instead; None without records of a copy."""
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
+    """The copies' tracks by the tracks that they stand in for; empty for a verdict on the data proper."""
 
     @property
     def words(self) -> str:

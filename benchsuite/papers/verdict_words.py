@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from benchsuite.papers.verdict_model import CaseVerdict, Measured
+from benchsuite.papers.verdict_model import VERDICT_WORDS, CaseVerdict, ClaimVerdict, Measured, MissingRuns
 from benchsuite.results.formatting import MINUS, interval, mean_sd, number, plain_mean_sd, points, quantity
 from benchsuite.specs.models.claim import COST, ERRORS, Comparison
 
 LIMITS = {"lower": f"below {MINUS}", "higher": "above ", "equal": "within ±", "not_higher": "at most "}
+ON_A_COPY = "on a lossy copy"
+"""Mark of a verdict on stand-ins for a claim's tracks."""
+
 TESTS = {"paired": "paired t", "welch": "Welch's t", "one_sample": "one-sample t"}
 
 
@@ -21,6 +24,8 @@ def metric_words(comparison: Comparison) -> str:
             return "time per step (ms)"
     epoch = comparison.epoch
     when = "at the end" if epoch == "last" else f"after {epoch} epochs" if epoch else "before training"
+    if comparison.since is not None:
+        when += f" less {f'after {comparison.since} epochs' if comparison.since else 'before training'}"
     return f"{quantity(comparison.metric)}, {when}"
 
 
@@ -70,6 +75,46 @@ def limit_words(comparison: Comparison) -> str:
             comparison.direction
         ]
     return LIMITS[comparison.direction] + (f"{100 * margin:g}" if comparison.metric in ERRORS else f"{margin:g}")
+
+
+def undecided_reasons(verdict: ClaimVerdict) -> list[str]:
+    """Return the reasons why a claim has no verdict, each once, with its tiers unless it applies to all."""
+    tiers: dict[str, dict[str, None]] = {}
+    for case in verdict.cases:
+        if case.comparison.setting:
+            line = f"{case.comparison.setting}: {case.reason}"
+        elif case.verdict == "not_enough_records":
+            line = case.reason
+        else:
+            line = f"{case.question}: {VERDICT_WORDS[case.verdict]}"
+        tiers.setdefault(line, {})[case.tier] = None
+    whole = list(verdict.claim.tiers)
+    return [line if list(found) == whole else f"{line} (tier {', '.join(found)})" for line, found in tiers.items()]
+
+
+def missing_words(missing: MissingRuns) -> str:
+    """Return the runs that an undecided claim lacks: tier, rules, tracks and seeds."""
+    seeds: dict[tuple[str, str], list[int]] = {}
+    for run in missing.runs:
+        seeds.setdefault((run.track, run.rule), []).append(run.seed)
+    rules: dict[tuple[str, str], list[str]] = {}
+    for (track, rule), found in seeds.items():
+        rules.setdefault((track, _seed_words(sorted(set(found)))), []).append(rule)
+    each = [f"{', '.join(names)} on {track}, {shown}" for (track, shown), names in rules.items()]
+    return f"at the {missing.tier} tier, {'; '.join(each)}"
+
+
+def _seed_words(seeds: list[int]) -> str:
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    if seeds == list(range(seeds[0], seeds[-1] + 1)):
+        return f"seeds {seeds[0]} to {seeds[-1]}"
+    return f"seeds {', '.join(map(str, seeds))}"
+
+
+def copy_words(verdict: ClaimVerdict) -> str:
+    """Return the tracks that a verdict on a lossy copy is about."""
+    return ", ".join(dict.fromkeys(verdict.stand_ins.values()))
 
 
 def _digits(comparison: Comparison) -> int:

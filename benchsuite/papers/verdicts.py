@@ -8,11 +8,16 @@ from dataclasses import dataclass, replace
 
 from benchsuite.papers.claim_cases import ArmPair, Case, ClaimCases
 from benchsuite.papers.evidence import Pool, RecordIndex, pools
-from benchsuite.papers.verdict_model import CaseVerdict, ClaimVerdict, Measured, Verdict
+from benchsuite.papers.floors import missed_floor
+from benchsuite.papers.missing import cheapest, needed_runs
+from benchsuite.papers.verdict_model import CaseVerdict, ClaimVerdict, Measured, NeededRun, Verdict
 from benchsuite.records.model import RunRecord
 from benchsuite.results.model import Estimate
-from benchsuite.results.statistics import estimate, paired_difference, welch_difference
-from benchsuite.specs.models.claim import COST, Comparison
+from benchsuite.results.statistics import estimate, paired_difference, t_quantile, welch_difference
+from benchsuite.specs.models.claim import COST, ClaimSpec, Comparison
+
+MOST_SEEDS = 30
+"""Largest number of seeds that is proposed for an inconclusive claim."""
 
 SIGNS = {"lower": "below", "higher": "above", "equal": "equal to", "not_higher": "not above"}
 
@@ -20,30 +25,41 @@ SIGNS = {"lower": "below", "higher": "above", "equal": "equal to", "not_higher":
 def judge(claims: Iterable[ClaimCases], records: Iterable[RunRecord]) -> list[ClaimVerdict]:
     """Return every claim's verdict with its numbers and runs; the order of the records does not matter.
 
-    A claim is decided at the first of its tiers that can be decided: reproduced if every comparison holds there, not
-    reproduced if one does not. A comparison holds if the whole 95 % interval of the difference lies in the claimed
-    range. With fewer seeds per side than the claim's minimum (3 or more), or a failed seed, nothing is decided.
+    A claim is judged at the first of its tiers with enough records. There it is reproduced if every comparison is,
+    contradicted if one is, and else inconclusive. A comparison is reproduced if the whole 95 % interval of the
+    difference lies in the claimed range, contradicted if all of it lies outside, and inconclusive if it overlaps the
+    limit. With fewer seeds per side than the claim's minimum (3 or more), a failed seed, or a reference whose error
+    misses the claim's floor, there are not enough records.
+
+    Where tracks have stand-ins on a lossy copy of their data, the verdict on those is beside it (``on_copy``).
     """
     index = RecordIndex(records)
     return [_judge_claim(expanded, index) for expanded in claims]
 
 
 def _judge_claim(expanded: ClaimCases, index: RecordIndex) -> ClaimVerdict:
-    claim = expanded.claim
-    cases = tuple(_judge_case(case, claim.minimum_seeds, index) for case in expanded.cases)
+    verdict = _judge_cases(expanded.claim, expanded.cases, index)
+    if not expanded.on_copy:
+        return verdict
+    on_copy = _judge_cases(expanded.claim, expanded.on_copy, index)
+    return replace(verdict, on_copy=replace(on_copy, stand_ins=expanded.stand_ins))
+
+
+def _judge_cases(claim: ClaimSpec, expanded: Iterable[Case], index: RecordIndex) -> ClaimVerdict:
+    cases = tuple(_judge_case(case, claim.minimum_seeds, index) for case in expanded)
     for tier in claim.tiers:
         verdict = conjunction([case.verdict for case in cases if case.tier == tier])
         if verdict != "not_enough_records":
-            return ClaimVerdict(claim, verdict, tier, cases)
-    return ClaimVerdict(claim, "not_enough_records", None, cases)
+            missing = cheapest(cases, (tier,)) if verdict == "inconclusive" else None
+            return ClaimVerdict(claim, verdict, tier, cases, missing)
+    return ClaimVerdict(claim, "not_enough_records", None, cases, cheapest(cases, claim.tiers))
 
 
 def conjunction(verdicts: Iterable[Verdict]) -> Verdict:
-    """Combine verdicts: one failure is enough to fail; otherwise one that is undecided leaves the whole undecided."""
-    found = set(verdicts)
-    if "not_reproduced" in found:
-        return "not_reproduced"
-    return "reproduced" if found == {"reproduced"} else "not_enough_records"
+    """Combine verdicts: one contradiction contradicts the whole; otherwise the least certain verdict is the whole's."""
+    found = set(verdicts) or {"not_enough_records"}
+    order: tuple[Verdict, ...] = ("contradicted", "not_enough_records", "inconclusive", "reproduced")
+    return next(verdict for verdict in order if verdict in found)
 
 
 def _judge_case(case: Case, minimum: int, index: RecordIndex) -> CaseVerdict:
@@ -51,15 +67,17 @@ def _judge_case(case: Case, minimum: int, index: RecordIndex) -> CaseVerdict:
     undecided = CaseVerdict(comparison, case.tier, question(case), "not_enough_records", "")
     if case.left is None:
         return replace(undecided, reason="no track has this setting yet")
-    pairs = [pair for pair in (case.left, case.right) if pair]
-    arms = [arm for pair in pairs for arm in (pair.main, pair.minus) if arm]
-    if missing := sorted({arm.missing for arm in arms if arm.missing}):
+    found = [_try_pool(pool, case, minimum) for pool in pools(index, case.compared, comparison.metric)]
+    best = max(found, key=_preference) if found else None
+    undecided = replace(undecided, needed=needed_runs(case, best.pool if best else None, index, minimum))
+    if missing := sorted({arm.missing for arm in case.compared if arm.missing}):
         return replace(undecided, reason="; ".join(missing))
-    found = [_try_pool(pool, case, minimum) for pool in pools(index, arms, comparison.metric)]
-    if not found:
-        tracks = ", ".join(sorted({arm.track for arm in arms}))
+    if best is None:
+        tracks = ", ".join(sorted({arm.track for arm in case.compared}))
         return replace(undecided, reason=f"no runs of these rules under the conditions of {tracks}")
-    best = max(found, key=_preference)
+    if best.is_enough and (missed := missed_floor(case, best.pool, index, minimum)):
+        shown = _shown(best, undecided, several=False)
+        return replace(shown, reason=missed.reason, needed=() if missed.trained_too_little else shown.needed)
     return _decide(best, undecided, minimum, several=len({a.pool.hardware for a in found} - {None}) > 1)
 
 
@@ -95,8 +113,7 @@ def _try_pool(pool: Pool, case: Case, minimum: int) -> Attempt:
 
 def _decide(attempt: Attempt, undecided: CaseVerdict, minimum: int, several: bool) -> CaseVerdict:
     comparison = undecided.comparison
-    shown = [_measured(pair, values, attempt.pool, comparison) for pair, values in attempt.sides]
-    base = replace(undecided, left=shown[0], right=shown[1] if len(shown) > 1 else None, notes=_notes(attempt, several))
+    base = _shown(attempt, undecided, several)
     if attempt.failures:
         return replace(base, reason="; ".join(dict.fromkeys(attempt.failures)))
     if not attempt.is_enough:
@@ -112,7 +129,44 @@ def _decide(attempt: Attempt, undecided: CaseVerdict, minimum: int, several: boo
     if gap is None or gap.low is None or gap.high is None:
         return replace(base, reason="no interval from so few seeds")
     verdict, reason = decide(comparison, gap.low, gap.high)
-    return replace(base, verdict=verdict, reason=reason, gap=_as_ratio(gap) if comparison.metric == COST else gap)
+    base = replace(base, verdict=verdict, reason=reason, gap=_as_ratio(gap) if comparison.metric == COST else gap)
+    return replace(base, needed=()) if verdict != "inconclusive" else _with_more_seeds(base, attempt, gap)
+
+
+def _shown(attempt: Attempt, undecided: CaseVerdict, several: bool) -> CaseVerdict:
+    """Return a case with the numbers of its sides."""
+    shown = [_measured(pair, values, attempt.pool, undecided.comparison) for pair, values in attempt.sides]
+    return replace(undecided, left=shown[0], right=shown[1] if len(shown) > 1 else None, notes=_notes(attempt, several))
+
+
+def _with_more_seeds(case: CaseVerdict, attempt: Attempt, gap: Estimate) -> CaseVerdict:
+    """Add to an inconclusive case the runs that would decide it if mean and spread stayed as they are."""
+    count = seeds_to_decide(case.comparison, gap)
+    if count is None:
+        return replace(case, needed=(), reason=f"{case.reason}; {MOST_SEEDS} seeds would not decide it")
+    needed = [
+        NeededRun(arm.track, arm.rule, seed, arm.settings)
+        for arm, runs in attempt.pool.runs.items()
+        for seed in sorted(set(range(count)) - runs.keys())
+    ]
+    reason = f"{case.reason}; about {count} seeds would decide it if mean and spread stay"
+    return replace(case, needed=tuple(needed), reason=reason)
+
+
+def seeds_to_decide(comparison: Comparison, gap: Estimate) -> int | None:
+    """Estimate the number of seeds at which an inconclusive difference is decided; None if above ``MOST_SEEDS``.
+
+    The interval's half is ``t(0.975, n - 1) * sd / sqrt(n)``: with the mean and the spread of today's seeds, it is
+    known for every ``n``.
+    """
+    if gap.low is None or gap.high is None:
+        return None
+    spread = (gap.high - gap.mean) * math.sqrt(gap.n) / t_quantile(gap.n - 1)
+    for n in range(gap.n + 1, MOST_SEEDS + 1):
+        half = spread * t_quantile(n - 1) / math.sqrt(n)
+        if decide(comparison, gap.mean - half, gap.mean + half)[0] != "inconclusive":
+            return n
+    return None
 
 
 def difference(comparison: Comparison, left: Mapping[int, float], right: Mapping[int, float] | None) -> Estimate | None:
@@ -127,8 +181,9 @@ def difference(comparison: Comparison, left: Mapping[int, float], right: Mapping
 def decide(comparison: Comparison, low: float, high: float) -> tuple[Verdict, str]:
     """Return the verdict on a difference with interval [low, high], and the reason if it is not as claimed.
 
-    ``lower`` and ``higher`` need the interval strictly beyond the margin; for ``equal`` and ``not_higher`` it may touch
-    the margin.
+    ``reproduced``: the interval lies in the claimed range. ``contradicted``: no part of it does. ``inconclusive``: a
+    part of it does. The range of ``lower`` and ``higher`` lies strictly beyond the margin; that of ``equal`` and
+    ``not_higher`` includes the margin.
     """
     margin = math.log1p(comparison.margin) if comparison.metric == COST else comparison.margin
     match comparison.direction:
@@ -142,10 +197,9 @@ def decide(comparison: Comparison, low: float, high: float) -> tuple[Verdict, st
             holds, contradicted = high <= margin, low > margin
     if holds:
         return "reproduced", ""
-    return (
-        "not_reproduced",
-        "the opposite was measured" if contradicted else "the interval is on both sides of the limit",
-    )
+    if contradicted:
+        return "contradicted", "the whole interval is on the wrong side of the limit"
+    return "inconclusive", "the interval is on both sides of the limit"
 
 
 def question(case: Case) -> str:

@@ -94,6 +94,7 @@ class RecordStore:
             except OSError as error:
                 raise StoreError(f"cannot create {folder}: {error.strerror or error}") from error
             remove_left_over(folder, older_than_s=LEFT_OVER_AFTER_S)
+        remove_left_over(self.root, older_than_s=LEFT_OVER_AFTER_S)
         remove_dead_markers(self.running_folder)
 
     def path_of(self, run_id: str) -> Path:

@@ -19,7 +19,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from benchsuite.credit.rule import BatchShard
-from benchsuite.errors import HardwareError
+from benchsuite.errors import HardwareError, ProcessLostError
 from benchsuite.specs.models.track import RunSpec
 
 Value = TypeVar("Value")
@@ -91,7 +91,8 @@ class Ranks:
         if self.world_size == 1:
             return value
         values = [value]
-        dist.broadcast_object_list(values, src=0, device=torch.device("cpu"))
+        with self._in_contact():
+            dist.broadcast_object_list(values, src=0, device=torch.device("cpu"))
         return values[0]
 
     def all_gather(self, value: Tensor) -> list[Tensor]:
@@ -99,8 +100,18 @@ class Ranks:
         if self.world_size == 1:
             return [value]
         values: list[Tensor] = [value] * self.world_size
-        dist.all_gather_object(values, value)
+        with self._in_contact():
+            dist.all_gather_object(values, value)
         return values
+
+    @contextmanager
+    def _in_contact(self) -> Iterator[None]:
+        """Convert torch's error for a connection that another rank has closed."""
+        try:
+            yield
+        except RuntimeError as error:
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise ProcessLostError(self.rank, f"another process was lost ({reason})") from error
 
     def abort(self) -> None:
         """Leave the block of ``process_group`` at once; other ranks that wait for this one notice it."""

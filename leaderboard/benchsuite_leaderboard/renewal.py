@@ -67,7 +67,7 @@ def track_jobs(
             read={path: inputs.files.read[path] for path in files if path in inputs.files.read},
             given=given,
             frame=frame,
-            published=tuple(value for value in papers.published if value.spec.track == track),
+            published=tuple(value for value in papers.published if value.spec and value.spec.track == track),
             names=tuple(each for each in papers.names if each.track == track),
             plans={name: plan for name, plan in papers.plans.items() if name == track},
             timings=timings,
@@ -81,11 +81,8 @@ def track_jobs(
 def _deciding_specs(papers: Papers) -> Iterator[RunSpec]:
     """Yield the spec of every run that decides a claim."""
     for expanded in papers.claims:
-        for case in expanded.cases:
-            for side in (case.left, case.right):
-                for arm in (side.main, side.minus) if side else ():
-                    if arm and arm.spec:
-                        yield arm.spec
+        for case in expanded.all_cases:
+            yield from (arm.spec for arm in case.arms if arm.spec)
 
 
 def make_tracks(jobs: Sequence[TrackJob], earlier: EarlierSite, processes: int) -> tuple[list[TrackResult], set[str]]:

@@ -103,7 +103,8 @@ def build_site(
         studies = summarize_studies(inputs.studies, summarize)
         # Show only the file's own folder and name: the site must not reveal where somebody keeps their records.
         listed = [("/".join(b.path.parts[-2:]), b.reason) for b in broken]
-        pages = render_shared(frame, tables, listed, studies, verdicts, inputs.audits)
+        values = [value for result in results for value in result.values]
+        pages = render_shared(frame, tables, listed, studies, verdicts, values, inputs.audits)
         files: dict[str, Content] = dict(staged_files(staging))
         files |= {name: text.encode("utf-8", "backslashreplace") for name, text in pages} | static_files()
         files[FILES] = files_to_remember(inputs.files.states)

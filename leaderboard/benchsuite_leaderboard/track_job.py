@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from benchsuite.papers.published import PublishedError
+from benchsuite.papers.measured_values import MeasuredValue, compare_with_published
+from benchsuite.papers.published import PublishedNumber
 from benchsuite.papers.published_lookup import published_beside
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_record
@@ -39,7 +40,7 @@ class TrackJob:
     given: tuple[RunRecord, ...]
     """Records given in memory, without a file."""
     frame: Frame
-    published: tuple[PublishedError, ...]
+    published: tuple[PublishedNumber, ...]
     names: tuple[NamedSettings, ...]
     """Names of variants."""
     plans: PlansByTrack
@@ -69,6 +70,8 @@ class TrackResult:
     tables: tuple[TrackTable, ...]
     evidence: tuple[RunRecord, ...]
     """Records that decide claims, without the fields that no claim uses."""
+    values: tuple[MeasuredValue, ...]
+    """Published values about this track beside ours, those that were measured or tried."""
     broken: tuple[tuple[str, str], ...]
     """Broken files: path and reason."""
     written: tuple[str, ...]
@@ -104,6 +107,7 @@ def build_track(job: TrackJob) -> bytes:
         key=job.key,
         tables=tuple(_without_curves(table) for table in tables),
         evidence=evidence,
+        values=tuple(value for value in compare_with_published(job.published, good) if value.run_ids),
         broken=tuple((str(b.path), b.reason) for b in broken),
         written=tuple(written),
     )

@@ -13,7 +13,7 @@ import mkdocs_gen_files
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from reference import command, decisions, fields, listings, rules
+from reference import command, decisions, fields, listings, papers, rules
 
 pages = {
     "reference/command.md": command.page(),
@@ -22,6 +22,7 @@ pages = {
     "reference/tracks.md": listings.tracks_page(),
     "reference/datasets.md": listings.datasets_page(),
     "reference/diagnostics.md": listings.diagnostics_page(),
+    "reference/papers.md": papers.page(),
     "decisions/README.md": decisions.index_page(),
     **rules.pages(),
 }

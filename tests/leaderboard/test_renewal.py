@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchsuite.errors import StoreError
-from benchsuite.papers.published import PublishedError
+from benchsuite.papers.published import PublishedNumber
 from benchsuite.papers.statements import Papers
 from benchsuite.records.store import read_folder
 from benchsuite.specs.models.reference import PublishedValue, ReferenceSpec
@@ -191,7 +191,7 @@ def test_papers_without_a_key_are_told_apart_by_what_they_say(records, make_reco
     spec = make_record("fa", track="one").spec
     entry = PublishedValue(track="one", rule="fa", metric="test_error_percent", value=9.5)
     reference = ReferenceSpec(name="a", source="Somebody 1999", entries=(entry,))
-    papers = Papers([PublishedError(spec, entry, reference)])
+    papers = Papers([PublishedNumber(spec, entry, reference)])
     build_site(records, tmp_path / "site", papers=papers)
     assert build_site(records, tmp_path / "site", papers=papers).rebuilt == ()
     assert b"Somebody 1999" in site(tmp_path / "site")["tracks/one.html"]

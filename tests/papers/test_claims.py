@@ -14,11 +14,13 @@ from scipy import stats
 
 from benchsuite.papers.claim_cases import Arm, ArmPair, Case, ClaimCases
 from benchsuite.papers.statements import Papers
-from benchsuite.papers.verdicts import conjunction, decide, judge
+from benchsuite.papers.verdicts import conjunction, decide
 from benchsuite.records.model import DiagnosticValue
 from benchsuite.results.statistics import welch_difference
-from benchsuite.specs.models.claim import ClaimSpec, Comparison
+from benchsuite.specs.models.claim import ClaimSpec
 from benchsuite_leaderboard.site import build_site
+
+from .made_claims import Claims
 
 SAMPLES = st.lists(st.floats(-1e3, 1e3).map(lambda x: round(x, 3)), min_size=3, max_size=8)
 DFA, BP = [0.10, 0.11, 0.12], [0.05, 0.065, 0.08]
@@ -41,45 +43,6 @@ def test_one_value_has_no_interval() -> None:
     assert welch_difference([], [1.0, 2.0]) is None
 
 
-class Claims:
-    """Makes claims about rules on the factories' track and judges them."""
-
-    def __init__(self, make_record: Any) -> None:
-        self.make_record = make_record
-
-    def arm(self, rule: str, **fields: Any) -> Arm:
-        spec = self.make_record(rule, **fields).spec
-        return Arm(spec.track, rule, spec)
-
-    def case(self, left: str = "dfa", right: str | None = "backprop", tier: str = "quick", **fields: Any) -> Case:
-        sides = {"left": {"rule": left}} | ({"right": {"rule": right}} if right else {})
-        minus = fields.pop("minus", None)
-        segment = fields.pop("segment", None)
-        comparison = Comparison.model_validate(
-            {"tracks": ["digits-fc"], "metric": "test_error", "direction": "lower", "test": "paired"} | sides | fields
-        )
-        pairs = [
-            ArmPair(self.arm(r, tier=tier), self.arm(minus, tier=tier) if minus else None, segment)
-            for r in (left, right)
-            if r
-        ]
-        return Case(comparison, tier, pairs[0], pairs[1] if right else None)  # type: ignore[arg-type]
-
-    def judge(self, records: list[Any], *cases: Case, **fields: Any) -> Any:
-        claim = ClaimSpec.model_validate(
-            {
-                "name": "a-claim",
-                "source": "a paper",
-                "statement": "so it is",
-                "tiers": ["paper", "quick"],
-                "comparisons": [c.comparison for c in cases],
-            }
-            | fields
-        )
-        (verdict,) = judge([ClaimCases(claim, cases)], records)
-        return verdict
-
-
 @pytest.fixture(scope="module")
 def claims(make_record: Any) -> Claims:
     return Claims(make_record)
@@ -98,7 +61,7 @@ def test_a_paired_claim_is_decided_by_scipys_interval(claims: Claims, records: l
     assert (verdict.verdict, verdict.tier) == ("reproduced", "quick")
     assert (case.left.estimate.mean, case.right.estimate.n) == (pytest.approx(0.11), 3)
     assert set(case.left.run_ids) == {r.run_id for r in records if r.spec.rule.name == "dfa"}
-    assert claims.judge(records, claims.case(direction="lower")).verdict == "not_reproduced"
+    assert claims.judge(records, claims.case(direction="lower")).verdict == "contradicted"
 
 
 def test_a_welch_claim_is_decided_by_scipys_interval(claims: Claims, records: list[Any]) -> None:
@@ -155,15 +118,20 @@ def test_a_failed_seed_is_never_left_out_of_a_mean(
     ("direction", "low", "high", "verdict"),
     [
         ("lower", -0.3, -0.1000001, "reproduced"),
-        ("lower", -0.3, -0.1, "not_reproduced"),
+        ("lower", -0.3, -0.1, "inconclusive"),
+        ("lower", -0.1, 0.3, "contradicted"),
         ("higher", 0.1000001, 0.3, "reproduced"),
-        ("higher", 0.1, 0.3, "not_reproduced"),
+        ("higher", 0.1, 0.3, "inconclusive"),
+        ("higher", -0.3, 0.1, "contradicted"),
         ("equal", -0.1, 0.1, "reproduced"),
-        ("equal", -0.1, 0.1000001, "not_reproduced"),
-        ("equal", -0.1000001, 0.1, "not_reproduced"),
-        ("equal", 0.11, 0.2, "not_reproduced"),
+        ("equal", -0.1, 0.1000001, "inconclusive"),
+        ("equal", -0.1000001, 0.1, "inconclusive"),
+        ("equal", 0.11, 0.2, "contradicted"),
+        ("equal", -0.2, -0.11, "contradicted"),
+        ("equal", -0.2, 0.2, "inconclusive"),
         ("not_higher", -9, 0.1, "reproduced"),
-        ("not_higher", -9, 0.1000001, "not_reproduced"),
+        ("not_higher", -9, 0.1000001, "inconclusive"),
+        ("not_higher", 0.1000001, 0.2, "contradicted"),
     ],
 )
 def test_on_the_edge_of_a_margin(claims: Claims, direction: str, low: float, high: float, verdict: str) -> None:
@@ -173,13 +141,15 @@ def test_on_the_edge_of_a_margin(claims: Claims, direction: str, low: float, hig
 def test_what_was_not_shown_is_told_from_what_was_refuted(claims: Claims) -> None:
     comparison = claims.case(direction="lower").comparison
     assert decide(comparison, -0.1, 0.1)[1] == "the interval is on both sides of the limit"
-    assert decide(comparison, 0.1, 0.2)[1] == "the opposite was measured"
+    assert decide(comparison, 0.1, 0.2)[1] == "the whole interval is on the wrong side of the limit"
 
 
 def test_a_claim_holds_if_each_of_its_comparisons_does() -> None:
     assert conjunction(["reproduced", "reproduced"]) == "reproduced"
     assert conjunction(["reproduced", "not_enough_records"]) == "not_enough_records"
-    assert conjunction(["reproduced", "not_enough_records", "not_reproduced"]) == "not_reproduced"
+    assert conjunction(["reproduced", "not_enough_records", "contradicted"]) == "contradicted"
+    assert conjunction(["reproduced", "inconclusive"]) == "inconclusive"
+    assert conjunction(["inconclusive", "not_enough_records"]) == "not_enough_records"
     assert conjunction([]) == "not_enough_records"
 
 
@@ -188,7 +158,7 @@ def test_the_first_tier_with_enough_records_decides(claims: Claims, records: lis
     assert claims.judge(records, *cases).tier == "quick"
     paper = [*make_seeds("dfa", BP, tier="paper"), *make_seeds("backprop", DFA, tier="paper")]
     verdict = claims.judge([*records, *paper], *cases)
-    assert (verdict.tier, verdict.verdict) == ("paper", "not_reproduced")
+    assert (verdict.tier, verdict.verdict) == ("paper", "contradicted")
 
 
 def test_runs_under_other_conditions_count_for_nothing(claims: Claims, records: list[Any], make_seeds: Any) -> None:
@@ -235,7 +205,7 @@ def test_costs_are_ratios(claims: Claims, make_record: Any) -> None:
     assert found.verdict == "reproduced"
     assert found.left.estimate.mean == pytest.approx(3.0)
     tight = claims.case(metric="cost_per_step", direction="higher", margin=0.5, test="welch")
-    assert claims.judge(records, tight).verdict == "not_reproduced"
+    assert claims.judge(records, tight).verdict == "inconclusive"
 
 
 @pytest.mark.parametrize(("epoch", "expected"), [(0, 88.0), (2, 70.0), ("last", 70.0)])
@@ -250,7 +220,22 @@ def test_a_diagnostic_is_read_at_its_segment_and_epoch(
     case = claims.case(right=None, value=80, **fields)
     (found,) = claims.judge(records, case).cases
     assert found.left.estimate.mean == expected
-    assert found.verdict == ("reproduced" if expected < 80 else "not_reproduced")
+    assert found.verdict == ("reproduced" if expected < 80 else "contradicted")
+
+
+@pytest.mark.parametrize(("epoch", "expected"), [(2, -18.0), ("last", -18.0), (3, None)])
+def test_a_change_is_the_difference_from_an_earlier_epoch(
+    claims: Claims, make_record: Any, epoch: Any, expected: float | None
+) -> None:
+    """Catches a value judged where its change is claimed, and a change of zero read off the start alone."""
+    values = [("a", 0, 88.0), ("a", 2, 70.0), ("a", 3, None), ("b", 0, 5.0)]
+    angles = [DiagnosticValue(diagnostic="credit_angle_deg", segment=s, epoch=e, value=v) for s, e, v in values]
+    records = [make_record("dfa", s, diagnostics=angles) for s in range(3)]
+    fields = {"metric": "credit_angle_deg", "right": None, "value": 0, "test": "one_sample", "since": 0}
+    (found,) = claims.judge(records, claims.case(segments=["a"], segment="a", epoch=epoch, **fields)).cases
+    assert (found.left.estimate and found.left.estimate.mean) == expected
+    (of_the_start_alone,) = claims.judge(records, claims.case(segments=["b"], segment="b", **fields)).cases
+    assert of_the_start_alone.left.estimate is None
 
 
 def test_train_error_is_the_train_error(claims: Claims, records: list[Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchsuite.papers.published import PublishedError
+from benchsuite.papers.published import PublishedNumber
 from benchsuite.papers.published_lookup import published_beside
 from benchsuite.papers.statements import Papers
 from benchsuite.results.tables import summarize
@@ -16,7 +16,7 @@ from ..built_site import pages_of
 def published(spec, value=9.5, **fields):
     plain = {"track": spec.track, "rule": spec.rule.name, "metric": "test_error_percent", "value": value, **fields}
     entry = PublishedValue.model_validate(plain)
-    return PublishedError(spec, entry, ReferenceSpec(name="a", source="Somebody 1999", runs=5, entries=(entry,)))
+    return PublishedNumber(spec, entry, ReferenceSpec(name="a", source="Somebody 1999", runs=5, entries=(entry,)))
 
 
 def test_a_row_has_the_published_error_and_its_mean_minus_it(make_seeds):

@@ -131,12 +131,15 @@ def test_a_version_that_is_none_is_told(version: object) -> None:
         migrate({"schema_version": version}, 3, {0: lambda d: d})
 
 
+OLD_AUDIT = Path(__file__).with_name("old") / "audit_version_1.json"
+"""Of difference target propagation, as it was committed with the first version of the schema."""
+
+
 def test_an_audit_of_version_1_is_read_with_the_later_names_of_its_fields() -> None:
-    """Catches a rename that makes every committed audit unreadable, or loses what the rule needs."""
-    folder = Path(__file__).resolve().parents[2] / "leaderboard" / "audits"
-    old = json.loads((folder / "difference_target_propagation.json").read_text(encoding="utf-8"))
+    """Catches a rename that makes every older audit unreadable, or loses what the rule needs."""
+    old = json.loads(OLD_AUDIT.read_text(encoding="utf-8"))
     assert old["schema_version"] == 1
-    audit = read_audit(folder / "difference_target_propagation.json")
+    audit = read_audit(OLD_AUDIT)
     assert isinstance(audit, RuleAudit)
     assert audit.needs.min_hidden_segments == old["needs"]["least_hidden"] == 2
     renamed = {(each.trait, each.declared, each.verdict) for each in audit.traits}
@@ -146,8 +149,7 @@ def test_an_audit_of_version_1_is_read_with_the_later_names_of_its_fields() -> N
 
 def test_an_audit_of_version_2_is_read_with_the_word_trait(tmp_path: Path) -> None:
     """Catches an audit of the last version that is read without its traits."""
-    folder = Path(__file__).resolve().parents[2] / "leaderboard" / "audits"
-    old = json.loads((folder / "backprop.json").read_text(encoding="utf-8"))
+    old = json.loads(OLD_AUDIT.read_text(encoding="utf-8"))
     needs = old["needs"] | {"min_hidden_segments": old["needs"].pop("least_hidden")}
-    (tmp_path / "backprop.json").write_text(json.dumps(old | {"schema_version": 2, "needs": needs}))
-    assert read_audit(tmp_path / "backprop.json") == read_audit(folder / "backprop.json")
+    (tmp_path / "second.json").write_text(json.dumps(old | {"schema_version": 2, "needs": needs}))
+    assert read_audit(tmp_path / "second.json") == read_audit(OLD_AUDIT)

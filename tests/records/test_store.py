@@ -260,3 +260,17 @@ def test_a_damaged_mark_does_not_block(tmp_path: Path, content: str) -> None:
     assert alive_run_ids(tmp_path) == set()
     with marked_running(tmp_path, "abc"):
         pass
+
+
+def test_what_killed_processes_left_half_written_goes_from_every_folder_of_a_store(tmp_path: Path) -> None:
+    """Catches temporary files of the store's own marker, or of a record, that stay for ever; a new one is in use."""
+    store = RecordStore(tmp_path / "store")
+    store.prepare()
+    old = [folder / ".a.json.12ab.tmp" for folder in (store.root, store.records_folder, store.checkpoints_folder)]
+    new = store.root / ".a.json.34cd.tmp"
+    for path in (*old, new):
+        path.touch()
+    for path in old:
+        os.utime(path, (0, 0))
+    store.prepare()
+    assert [path for path in (*old, new) if path.exists()] == [new]

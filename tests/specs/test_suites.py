@@ -120,3 +120,29 @@ def test_gevb_tables_is_the_papers_48_cells_with_five_seeds(registry: Registry, 
     assert len(runs) == 5 * 48
     assert {r.seed for r in runs} == set(range(5))
     assert {r.tier for r in runs} == {"paper"}
+
+
+def test_urfb_figures_has_every_bar_and_what_the_paper_leaves_open(registry: Registry, library: SpecLibrary) -> None:
+    """Catches a bar that no run makes: both losses, both kinds of feedback, half the connections, tied and untied."""
+    runs = [r.spec for r in resolve(Selection("urfb-figures", seeds=(0,)), library, registry)]
+    bars = {(r.track, r.rule.shown_as) for r in runs}
+    assert len(bars) == len(runs) == 67
+    for data in ("cifar10", "cifar100"):
+        for net in ("simpnet", "deepnet", "deepernet"):
+            for bar in (
+                "BP, softmax",
+                "backprop",
+                "updated_random_feedback",
+                "feedback_alignment",
+                "URFB, 50 % connectivity",
+                "FRFB, 50 % connectivity",
+            ):
+                assert (f"{data}-{net}", bar) in bars
+    for net in ("simpnet-s", "simpnet-lc", "deepnet-s", "deepnet-s-lc"):
+        for bar in ("BP, softmax", "backprop", "updated_random_feedback", "feedback_alignment"):
+            assert (f"cifar10-{net}", bar) in bars
+    softmax = {r.protocol.loss for r in runs if r.rule.shown_as == "BP, softmax"}
+    halves = {r.rule.config["connectivity"] for r in runs if "50 %" in r.rule.shown_as}
+    slopes = {r.architecture.defaults.activation.slope for r in runs if "half-slope" in r.track}
+    weights = {r.protocol.loss.mu for r in runs if "10/99" in r.rule.shown_as}
+    assert (softmax, halves, slopes, weights) == ({"cross_entropy"}, {0.5}, {0.5}, {10 / 99})

@@ -103,7 +103,13 @@ def spec_of(case: str) -> RunSpec:
             },
             "rule": {"name": rule, "config": config},
             "diagnostics": {},
-            "hardware": {"name": "cpu", "device": "cpu", "threads": 1, "synchronized_batch_norm": synchronized},
+            "hardware": {
+                "name": "cpu",
+                "device": "cpu",
+                "threads": 1,
+                "precision": "fp64",
+                "synchronized_batch_norm": synchronized,
+            },
         }
     )
 
@@ -115,12 +121,8 @@ def train(case: str, ranks: Ranks = SINGLE_PROCESS) -> dict[str, Any]:
     device = open_device(spec.hardware, ranks)
     augmentation, normalization = spec.dataset.augmentation, spec.dataset.normalization
     data = ResidentData(dataset, normalization, device.torch_device, torch.float64, augmentation=augmentation)
-    torch.set_default_dtype(torch.float64)
-    try:
-        parts = TrainingSpecs(spec.architecture, spec.protocol, spec.rule, derive_seeds(0))
-        trainer = assemble(parts, data, device, registry, ranks=ranks)
-    finally:
-        torch.set_default_dtype(torch.float32)
+    parts = TrainingSpecs(spec.architecture, spec.protocol, spec.rule, derive_seeds(0))
+    trainer = assemble(parts, data, device, registry, ranks=ranks)
     assert all(p.dtype == torch.float64 for p in trainer.network.parameters())
     trainer.begin()
     sums = [trainer.train_epoch() for _ in range(spec.protocol.epochs)]

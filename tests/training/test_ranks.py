@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchsuite.errors import HardwareError
+from benchsuite.errors import HardwareError, ProcessLostError
 from benchsuite.execution.run import Run
 from benchsuite.records.model import RunRecord
 from benchsuite.specs.models.track import RunSpec
@@ -246,3 +246,17 @@ def test_processes_that_are_told_to_stop_leave_a_record_of_an_interruption(tmp_p
     assert (record["status"], record["hardware"]["world_size"]) == ("interrupted", 2)
     assert record["epochs"]
     assert not list((store / "running").iterdir())
+
+
+def test_a_rank_that_lost_another_says_so_and_to_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a killed rank, before or between runs, that the others report as a bug of the suite."""
+
+    def closed(*arguments: object, **options: object) -> None:
+        raise RuntimeError("Connection reset by peer")
+
+    monkeypatch.setattr("torch.distributed.broadcast_object_list", closed)
+    monkeypatch.setattr("torch.distributed.all_gather_object", closed)
+    ranks = Ranks(rank=1, world_size=2, local_rank=1)
+    for ask in (ranks.broadcast_object, ranks.all_gather):
+        with pytest.raises(ProcessLostError, match=r"process 1: another process was lost .*run again"):
+            ask(torch.zeros(()))

@@ -6,6 +6,7 @@ with its rendezvous, variables and signals; only, no new Python is started per p
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 import uuid
@@ -17,6 +18,10 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 def run_as_main(arguments: list[str]) -> None:
     """Run a script or module as one of the processes, and tell stderr of an error as an interpreter does."""
     from warm_server import run_program  # what has forked: a script, its folder is on the path
+
+    # Not the agent's handlers: a rank that torchrun starts as a program has none.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     try:
         run_program(arguments)

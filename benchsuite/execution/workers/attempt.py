@@ -30,6 +30,8 @@ POLL_S = 5.0
 """Longest wait for a message: a time limit that is set later is held with this delay at most."""
 TIMEOUT_GRACE_S = 5.0
 """Time beyond the deadline: the check inside the run comes first, since it loses no epoch."""
+NOTICEABLE_ABSENCE_S = 2 * POLL_S
+"""Time between two looks after which this process must have been stopped, or a plugin slow."""
 STOP_GRACE_S = 5.0
 """Time from SIGTERM at a deadline to SIGKILL: for the record to be written."""
 INTERRUPTION_GRACE_S = 60.0
@@ -46,7 +48,7 @@ class Attempt:
         status: exit status, as ``os.waitpid`` gives it; None until it has ended, or if the server was lost.
         began: True if the run has begun to train.
         hardware: the device that the run uses, if it was opened.
-        timed_out: True if the worker was stopped because its deadline had passed.
+        timed_out: the reason, if the worker was stopped because its deadline had passed.
 
     """
 
@@ -55,11 +57,12 @@ class Attempt:
         self.status: int | None = None
         self.began = False
         self.hardware: HardwareUsed | None = None
-        self.timed_out = False
+        self.timed_out: str | None = None
         self._emit = emit
         self._pid: int | None = None
         self._ended = False
-        self._deadline: float | None = None
+        self._deadline: Deadline | None = None
+        self._present_since = self._looked_at = time.perf_counter()
         self._kill_at: float | None = None
         self._stopping = False
         self._server = server
@@ -96,13 +99,18 @@ class Attempt:
     def _hold_limits(self) -> float:
         """Stop a worker whose time is over; return the time until this must be called again."""
         now = time.perf_counter()
+        if now - self._looked_at > NOTICEABLE_ABSENCE_S:
+            self._present_since = now
+        self._looked_at = now
         if self._kill_at is not None and now > self._kill_at:
             self._signal(signal.SIGKILL)
             self._kill_at = now + EXIT_GRACE_S
-        if self._deadline is not None and self._kill_at is None and now > self._deadline + TIMEOUT_GRACE_S:
-            self.timed_out, self._deadline = True, None
+        # A worker that had to wait for this process tells a later deadline as soon as it goes on.
+        last = None if self._deadline is None else max(self._deadline.at, self._present_since) + TIMEOUT_GRACE_S
+        if self._deadline is not None and last is not None and self._kill_at is None and now > last:
+            self.timed_out, self._deadline, last = self._deadline.reason, None, None
             self._stop(STOP_GRACE_S)
-        limits = [self._kill_at, None if self._deadline is None else self._deadline + TIMEOUT_GRACE_S]
+        limits = [self._kill_at, last]
         return max(0.01, min([POLL_S, *(limit - now for limit in limits if limit is not None)]))
 
     def _stop(self, grace_s: float) -> None:
@@ -154,8 +162,8 @@ class Attempt:
                 logging.getLogger(record.name).handle(record)
             case OnDevice(hardware):
                 self.hardware = hardware
-            case Deadline(at):
-                self._deadline = at
+            case Deadline():
+                self._deadline = message
             case Outcome():
                 self.outcome = message
                 self._deadline = None

@@ -1,17 +1,14 @@
-"""Global state of torch and of random streams, which a worker sets so that no other code's settings reach its run."""
+"""Global state of torch, which a worker sets so that no other code's settings reach its run."""
 
 from __future__ import annotations
 
 import os
-import random
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 
 from benchsuite.process import is_own_process
 from benchsuite.training.ranks import launched_world_size
-from benchsuite.training.seeds import derive_seed
 
 
 @dataclass(frozen=True)
@@ -66,13 +63,3 @@ def until_forked(state: TorchState) -> TorchState:
     """Return the settings of a process that will be forked, until then: the command's own uses one thread."""
     forks = hasattr(os, "fork") and is_own_process() and launched_world_size() == 1
     return replace(state, threads=1) if forks else state
-
-
-def seed_global_streams(seed: int) -> None:
-    """Seed the global random streams of torch, NumPy and Python from a run's seed index.
-
-    The suite draws from none of them. A rule that does gets the same numbers whenever the run is made.
-    """
-    torch.manual_seed(derive_seed("global/torch", seed))
-    np.random.seed(derive_seed("global/numpy", seed) % 2**32)
-    random.seed(derive_seed("global/python", seed))

@@ -84,9 +84,16 @@ class OnDevice:
 
 @dataclass(frozen=True)
 class Deadline:
-    """Time of ``time.perf_counter`` at which the run's time budget is over; None while the clock does not run."""
+    """End of the time that the run has for what it is doing now.
 
-    at: float | None
+    Attributes:
+        at: time of ``time.perf_counter``.
+        reason: why the run has timed out, if it goes on past that.
+
+    """
+
+    at: float
+    reason: str
 
 
 @dataclass(frozen=True)

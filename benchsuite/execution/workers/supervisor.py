@@ -97,7 +97,7 @@ class Supervisor:
             found = run.state.store.find(run.id)
             if found and found.result_key == run.key and found.ended_at >= began:
                 return run.accept(found)  # it died after its record was written
-            loss = _loss(attempt, run, memory_kills() > kills)
+            loss = _loss(attempt, memory_kills() > kills)
             if left and loss.status == "crashed":
                 logger.warning("the worker of %s %s; its run goes on in another", run.id, loss.reason)
                 # What this session's first worker saved is used also if the command said to start afresh.
@@ -152,11 +152,10 @@ def _record_of(attempt: Attempt, run: Run) -> RunRecord:
     return outcome.record
 
 
-def _loss(attempt: Attempt, run: Run, memory_ran_out: bool) -> LostRun:
+def _loss(attempt: Attempt, memory_ran_out: bool) -> LostRun:
     """Return the status and the reason of a run whose worker has ended without an outcome."""
-    if attempt.timed_out:
-        limit = run.spec.protocol.timeout_s
-        reason = f"more than {limit:g} s on the clock; its process did not stop and was killed"
+    if attempt.timed_out is not None:
+        reason = f"{attempt.timed_out}; its process did not stop and was killed"
         return LostRun(reason, "timed_out", attempt.hardware)
     if attempt.status is None:
         return LostRun("was lost together with the server that started it", "crashed", attempt.hardware)

@@ -24,7 +24,6 @@ from typing import Any
 from benchsuite.errors import BenchsuiteError, InterruptedRunError, RunningElsewhereError, TimeBudgetSpentError
 from benchsuite.execution.interruption import interruptions_deferred
 from benchsuite.execution.run import Run
-from benchsuite.execution.workers.isolation import seed_global_streams
 from benchsuite.execution.workers.messages import Deadline, Event, Logged, OnDevice, Outcome, Request
 from benchsuite.training.clock import Clock
 
@@ -32,6 +31,8 @@ PR_SET_PDEATHSIG = 1
 """From <sys/prctl.h>: have the kernel send this process a signal when its parent ends."""
 KILLED_FIRST = "500"
 """Of 1000: when memory runs out, the kernel ends a worker rather than the command."""
+LONGEST_STRETCH_S = 3600.0
+"""Time that a run with a time budget may spend in one piece off the clock, if its budget is not longer."""
 NOTICEABLE_WAIT_S = 0.5
 """A command that reads no messages for longer, because it was stopped, must not cost the run its time."""
 
@@ -60,8 +61,18 @@ class Line:
         self.send(Logged(record))
 
 
+def longest_stretch_s(limit: float) -> float:
+    """Return the time that one stretch off the clock may take, such as an evaluation, in a run with a time budget.
+
+    Long, because it is no part of the budget: it only has to end a run that hangs.
+    """
+    return max(limit, LONGEST_STRETCH_S)
+
+
 class TimeBudget:
-    """Deadline of a run's training clock, told to the command whenever the clock starts or stops.
+    """Deadline of what a run is doing, told to the command whenever its training clock starts or stops.
+
+    On the clock that is the rest of the protocol's time budget; off the clock, the time for one stretch.
 
     Args:
         limit: the protocol's time budget in seconds.
@@ -74,7 +85,8 @@ class TimeBudget:
         self.limit = limit
         self.clock = clock
         self.line = line
-        self.deadline: float | None = None
+        self.deadline = Deadline(float("inf"), "")
+        self._trains = False
         self._paused_at: tuple[float, float] | None = None
 
     def switch(self, purpose: str | None) -> None:
@@ -83,26 +95,32 @@ class TimeBudget:
         if purpose == "train":
             if self._paused_at is not None:  # diagnostics between two steps are over
                 deadline, since = self._paused_at
-                self._set(deadline + now - since)
+                at = deadline + now - since
             else:
-                self._set(now + self.limit - self.clock.spent.get("train", 0.0))
+                at = now + self.limit - self.clock.spent.get("train", 0.0)
             self._paused_at = None
-        elif self.deadline is not None:
-            self._paused_at = None if purpose is None else (self.deadline, now)
-            self._set(None)
+            self._set(at, f"more than {self.limit:g} s on the clock")
+        else:
+            if self._trains:
+                self._paused_at = None if purpose is None else (self.deadline.at, now)
+            stretch = longest_stretch_s(self.limit)
+            self._set(
+                now + stretch, f"more than {stretch:g} s off the clock ({purpose or 'between two parts of the run'})"
+            )
+        self._trains = purpose == "train"
 
-    def _set(self, deadline: float | None) -> None:
-        self.deadline = deadline
+    def _set(self, at: float, reason: str) -> None:
+        self.deadline = Deadline(at, reason)
         began = time.perf_counter()
-        self.line.send(Deadline(deadline))
+        self.line.send(self.deadline)
         waited = time.perf_counter() - began
-        if deadline is not None and waited > NOTICEABLE_WAIT_S:
-            self._set(deadline + waited)
+        if waited > NOTICEABLE_WAIT_S:
+            self._set(at + waited, reason)
 
     @property
     def is_over(self) -> bool:
-        """True if training goes on past the deadline."""
-        return self.deadline is not None and time.perf_counter() > self.deadline
+        """True if the run goes on past the deadline."""
+        return time.perf_counter() > self.deadline.at
 
 
 def work(request: Request, channel: Connection, make_run_state: MakeRunState) -> None:
@@ -144,7 +162,6 @@ def _become_worker(request: Request) -> None:
     os.environ.clear()
     os.environ.update(request.environment)
     request.torch_state.apply()
-    seed_global_streams(request.selected.spec.seed)
 
 
 def _die_with_parent() -> None:
@@ -207,16 +224,19 @@ def _portable(error: Exception) -> Exception:
 
 
 def _watch(run: Run, line: Line) -> None:
-    """Tell the command of the run's device and deadline, and end the run on SIGTERM as what it is."""
+    """Tell the command of the run's device and deadlines, and end the run on SIGTERM as what it is."""
     state = run.state
     limit = run.spec.protocol.timeout_s
     budget = None if limit is None else TimeBudget(limit, state.clock, line)
     if budget is not None:
         state.clock.on_switch = budget.switch
+        budget.switch("setup")
     state.on_device = lambda device: line.send(OnDevice(device.used))
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        raise TimeBudgetSpentError if budget is not None and budget.is_over else KeyboardInterrupt
+        if budget is not None and budget.is_over:
+            raise TimeBudgetSpentError(budget.deadline.reason)
+        raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
     # Blocked by the server, so that none meets a worker that is not ready for it.

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from benchsuite.errors import PluginError, Problem, SpecError, nearest
+from benchsuite.specs.loading.floors import floor_bound, published_final_errors
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.rows import has_variant, variants_on
 from benchsuite.specs.loading.tree import Node
-from benchsuite.specs.models.claim import WHOLE_NETWORK
+from benchsuite.specs.models.claim import WHOLE_NETWORK, ClaimSpec
 
 
 class Directory(Protocol):
@@ -56,6 +57,25 @@ def check_claim(claim: Node, library: SpecLibrary, directory: Directory) -> list
             unknown = list(_unknown_rows(rules, [str(node.value) for node in on], library, directory))
             found += unknown or _wrong_config(side, f"{prefix}.{part}", directory)
         found += _unknown("track", named, library.names("tracks"))
+    floors = claim.get("floors")
+    rules = [(f"floors.{i}.rule", floor.value["rule"]) for i, floor in enumerate(floors.value if floors else [])]
+    return [*found, *(list(_unknown("rule", rules, sorted(directory.rules))) or _unfounded_floors(claim, library))]
+
+
+def _unfounded_floors(claim: Node, library: SpecLibrary) -> list[Problem]:
+    """Return a problem per floor that is a distance from an error that nobody published."""
+    floors = claim.get("floors")
+    if floors is None:
+        return []
+    spec = ClaimSpec.model_validate(claim.plain())
+    published = published_final_errors(library)
+    found = []
+    for index, (node, floor) in enumerate(zip(floors.value, spec.floors, strict=True)):
+        for track in floor.tracks or sorted(spec.tracks):
+            try:
+                floor_bound(floor, track, published)
+            except SpecError as error:
+                found += [node.mark.problem(problem.message, f"floors.{index}") for problem in error.problems]
     return found
 
 

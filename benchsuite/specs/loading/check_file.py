@@ -14,7 +14,7 @@ from benchsuite.specs.loading.resolve_row import RuleDirectory, resolve_row
 from benchsuite.specs.loading.row_selection import naming_problems
 from benchsuite.specs.loading.rows import Row, has_variant, products_of, rows_of_suite, variants_of_track
 from benchsuite.specs.loading.tree import Mark, Node, dig, read
-from benchsuite.specs.models.base import TIERS
+from benchsuite.specs.models.base import DOCUMENTATION_FIELDS, TIERS
 from benchsuite.specs.models.reference import ERRORS_PERCENT
 
 
@@ -72,9 +72,10 @@ def check_reference(node: Node, library: SpecLibrary, directory: Directory) -> l
             continue
         for part, names in known.items():
             found = entry.value[part]
-            if part == "rule" and has_variant(str(entry.value["track"].value), str(found.value), library):
-                continue
             if found.value not in names:
+                # Looked up only for names of no rule: it reads every suite.
+                if part == "rule" and has_variant(str(entry.value["track"].value), str(found.value), library):
+                    continue
                 message = _unknown("diagnostics" if part == "metric" else f"{part}s", found.value, names)
                 problems.append(found.mark.problem(message, f"entries.{position}.{part}"))
     return problems
@@ -84,8 +85,8 @@ def _unknown(part: str, name: str, known: list[str]) -> str:
     return f"no {part[:-1]} '{name}'{nearest(name, known)} (`benchsuite list {part}` shows all {len(known)})"
 
 
-def check_track(node: Node, _library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
-    """Check every tier with every rule that the track has settings for, and with its variants."""
+def check_track(node: Node, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
+    """Check every tier with the track's rules and variants, and the track that it stands in for."""
     tiers = node.get("tiers")
     names = ["paper", *(tiers.value if tiers else [])]
     variants = {tier: variants_of_track(node, tier) for tier in names}
@@ -107,4 +108,25 @@ def check_track(node: Node, _library: SpecLibrary, directory: RuleDirectory) -> 
         for row in (*(Row(rule, Mark(None)) for rule in known), *variants[tier].values()):
             found = naming_problems(row, directory) or resolve_row(node, tier, row, [], directory, known)[1]
             problems += [p for p in found if p not in problems]
-    return problems
+    return [*problems, *_wrong_stand_in(node, library)]
+
+
+_OWN_FIELDS_OF_A_COPY = DOCUMENTATION_FIELDS | {"name", "dataset", "stands_in_for"}
+
+
+def _wrong_stand_in(node: Node, library: SpecLibrary) -> list[Problem]:
+    """Return a problem if the track that this one stands in for is missing, or differs in more than its data."""
+    named = node.get("stands_in_for")
+    if named is None:
+        return []
+    original = library.load("tracks", str(named.value), named.mark, "stands_in_for").plain()
+    copy = node.plain()
+    differing = sorted(
+        field
+        for field in (original.keys() | copy.keys()) - _OWN_FIELDS_OF_A_COPY
+        if original.get(field) != copy.get(field)
+    )
+    if not differing:
+        return []
+    message = f"differs from {named.value} in {', '.join(differing)}; a stand-in may differ in its dataset alone"
+    return [named.mark.problem(message, "stands_in_for")]

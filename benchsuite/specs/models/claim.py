@@ -52,6 +52,8 @@ class Comparison(SpecModel):
     """For a diagnostic: the segments; empty for the network as a whole."""
     epoch: int | Literal["last"] = Field(default="last", union_mode="left_to_right")
     """For a diagnostic: epoch of the measurement, 0 before training; ``last``: the last defined value."""
+    since: int | None = Field(default=None, ge=0)
+    """For a diagnostic: an earlier epoch whose value is subtracted, so that the change since then is compared."""
     left: Quantity
     right: Quantity | None = None
     """The other side; None if ``value`` is given."""
@@ -92,17 +94,42 @@ class Comparison(SpecModel):
         if self.test == "paired" and len(set(own_tracks)) > 1:
             raise ValueError("two tracks share no seeds; use the test welch")
         segments = [*self.segments, *(side.segment for side in self.sides if side.segment)]
-        if not self.is_diagnostic and (segments or self.epoch != "last"):
+        if not self.is_diagnostic and (segments or self.epoch != "last" or self.since is not None):
             raise ValueError(
-                f"{self.metric} is measured once, for the whole network after training; leave out segment and epoch"
+                f"{self.metric} is measured once, for the whole network after training; leave out segment, epoch and "
+                "since"
             )
+        if self.since is not None and self.epoch != "last" and self.epoch <= self.since:
+            raise ValueError(f"since: {self.since} is not before epoch {self.epoch}")
         if self.metric == COST and (self.value is not None or any(side.minus for side in self.sides)):
             raise ValueError(f"{self.metric} is compared between two rules, as a ratio; leave out value and minus")
         return self
 
 
+class Floor(SpecModel):
+    """The least training that a verdict needs: an error that a reference rule must reach on the claim's tracks."""
+
+    tracks: tuple[Name, ...] = ()
+    """Tracks of the claim's comparisons, all if empty; comparisons before training (epoch 0) and of times need none."""
+    rule: Name
+    """The reference rule, usually backprop; it must be measured at the tier that is judged."""
+    metric: Literal["test_error", "train_error"] = "test_error"
+    within: float | None = Field(default=None, gt=0, lt=1)
+    """Largest distance of the mean error, a fraction, above the published one in ``specs/reference``."""
+    at_most: float | None = Field(default=None, gt=0, lt=1)
+    """Largest mean error, a fraction, where none is published; say in a comment where it comes from."""
+
+    @model_validator(mode="after")
+    def _has_one_bound(self) -> Floor:
+        if (self.within is None) == (self.at_most is None):
+            raise ValueError("give within, a distance above the published error, or at_most, an error; not both")
+        return self
+
+
 class ClaimSpec(DocumentedSpec):
     """A statement of a paper; it is reproduced if all its comparisons hold."""
+
+    omit_default_from_hash = frozenset({"floors"})
 
     statement: str = Field(min_length=1)
     """The claim in our own words."""
@@ -112,10 +139,27 @@ class ClaimSpec(DocumentedSpec):
     """Tiers that may decide it; the first with enough records decides, and is named beside the verdict."""
     minimum_seeds: int = Field(default=MINIMUM_SEEDS, ge=MINIMUM_SEEDS)
     """Seeds that each side needs for a verdict."""
+    floors: tuple[Floor, ...] = ()
+    """Errors that a tier's reference must reach; a tier at which one does not has trained too little to tell."""
     comparisons: tuple[Comparison, ...] = Field(min_length=1)
+
+    @property
+    def tracks(self) -> frozenset[str]:
+        """The tracks of all comparisons."""
+        of_sides = {side.track for comparison in self.comparisons for side in comparison.sides if side.track}
+        return frozenset(of_sides.union(*(comparison.tracks for comparison in self.comparisons)))
 
     @model_validator(mode="after")
     def _has_its_source(self) -> ClaimSpec:
         if not self.source:
             raise ValueError("a claim needs its source: paper, and section, figure or table")
+        return self
+
+    @model_validator(mode="after")
+    def _floors_are_of_its_tracks(self) -> ClaimSpec:
+        foreign = sorted({track for floor in self.floors for track in floor.tracks} - self.tracks)
+        if foreign:
+            raise ValueError(
+                f"a floor is for {', '.join(foreign)}, but no comparison is; expected {', '.join(sorted(self.tracks))}"
+            )
         return self

@@ -67,6 +67,9 @@ class TierChanges(SpecModel):
 class TrackSpec(DocumentedSpec):
     """A data set, a network and a protocol: the conditions under which rules are compared."""
 
+    stands_in_for: Name | None = None
+    """The track that this one repeats on a lossy copy of its data. A claim about that track is judged on this one too,
+    beside the verdict on the data proper."""
     dataset: DatasetSpec
     architecture: ArchitectureSpec
     protocol: ProtocolSpec
@@ -138,3 +141,8 @@ class RunSpec(SpecModel):
     seed: int = Field(ge=0, lt=2**31)
 
     omit_default_from_hash = frozenset({"pretraining"})
+
+    @property
+    def holds_out(self) -> int:
+        """Number of training examples that are not learned and that errors are measured on."""
+        return getattr(self.dataset, "validation_examples", None) or 0

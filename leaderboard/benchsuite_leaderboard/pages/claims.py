@@ -1,4 +1,4 @@
-"""The page of claims: every claim with its verdict, its numbers and links to their rows."""
+"""The page of claims: each with its verdict, its numbers and links to their rows; published values beside ours."""
 
 from __future__ import annotations
 
@@ -7,14 +7,27 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from jinja2 import Environment
 
+from benchsuite.papers.measured_values import MeasuredValue
+from benchsuite.papers.value_words import difference_words, measured_words, published_words, value_metric_words
 from benchsuite.papers.verdict_model import VERDICT_WORDS, ClaimVerdict
-from benchsuite.papers.verdict_words import gap_words, metric_words, side_words
+from benchsuite.papers.verdict_words import (
+    copy_words,
+    gap_words,
+    metric_words,
+    missing_words,
+    side_words,
+    undecided_reasons,
+)
 from benchsuite.results.model import TrackTable
 from benchsuite_leaderboard.pages.frame import CLAIMS_ADDRESS, Frame
 
 
 def render_claims(
-    environment: Environment, frame: Frame, verdicts: Sequence[ClaimVerdict], tables: Iterable[TrackTable]
+    environment: Environment,
+    frame: Frame,
+    verdicts: Sequence[ClaimVerdict],
+    values: Iterable[MeasuredValue],
+    tables: Iterable[TrackTable],
 ) -> Iterator[tuple[str, str]]:
     """Yield the page, if there are any claims.
 
@@ -22,6 +35,7 @@ def render_claims(
         environment: Jinja environment of the site's templates.
         frame: frame around every page (title and navigation).
         verdicts: verdicts from ``judge``.
+        values: published values beside ours.
         tables: tables whose rows the numbers link to.
 
     """
@@ -32,9 +46,16 @@ def render_claims(
             decided=[v for _, members in _by_paper(verdicts) for v in members if v.tier],
             groups=_by_paper(verdicts),
             places=_places(tables),
-            undecided=_undecided,
+            published=_by_source(values),
+            undecided_reasons=undecided_reasons,
+            difference_words=difference_words,
+            measured_words=measured_words,
+            published_words=published_words,
+            value_metric_words=value_metric_words,
+            copy_words=copy_words,
             gap_words=gap_words,
             metric_words=metric_words,
+            missing_words=missing_words,
             side_words=side_words,
         )
         yield CLAIMS_ADDRESS, text
@@ -58,6 +79,14 @@ def _by_paper(verdicts: Iterable[ClaimVerdict]) -> list[tuple[str, list[ClaimVer
     ]
 
 
+def _by_source(values: Iterable[MeasuredValue]) -> list[tuple[str, list[MeasuredValue]]]:
+    """Group published values by their source, in the order of the files; within a file by track, in its order."""
+    groups: dict[tuple[str, str], list[MeasuredValue]] = {}
+    for each in values:
+        groups.setdefault((each.reference, each.source), []).append(each)
+    return [(source, members) for (_, source), members in sorted(groups.items())]
+
+
 def _places(tables: Iterable[TrackTable]) -> dict[str, str]:
     """Return the address of each run's row, within the site."""
     return {
@@ -66,18 +95,3 @@ def _places(tables: Iterable[TrackTable]) -> dict[str, str]:
         for row in table.rows
         for run in row.runs
     }
-
-
-def _undecided(verdict: ClaimVerdict) -> list[str]:
-    """Return the reasons why a claim is undecided, each once, with its tiers unless it applies to all."""
-    tiers: dict[str, dict[str, None]] = {}
-    for case in verdict.cases:
-        if case.comparison.setting:
-            line = f"{case.comparison.setting}: {case.reason}"
-        elif case.verdict == "not_enough_records":
-            line = case.reason
-        else:
-            line = f"{case.question}: {VERDICT_WORDS[case.verdict]}"
-        tiers.setdefault(line, {})[case.tier] = None
-    whole = list(verdict.claim.tiers)
-    return [line if list(found) == whole else f"{line} (tier {', '.join(found)})" for line, found in tiers.items()]

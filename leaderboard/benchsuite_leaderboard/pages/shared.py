@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from benchsuite.papers.verdict_model import ClaimVerdict
 from benchsuite.records.audit import RuleAudit
@@ -17,6 +18,9 @@ from benchsuite_leaderboard.pages.studies import render_studies
 from benchsuite_leaderboard.rendering import template_environment
 from benchsuite_leaderboard.study_tables import StudyTable
 
+if TYPE_CHECKING:
+    from benchsuite.papers.measured_values import MeasuredValue
+
 
 def render_shared(
     frame: Frame,
@@ -24,6 +28,7 @@ def render_shared(
     broken: Sequence[tuple[str, str]],
     studies: Sequence[StudyTable],
     claims: Sequence[ClaimVerdict],
+    values: Sequence[MeasuredValue],
     audits: Iterable[RuleAudit],
 ) -> Iterator[tuple[str, str]]:
     """Yield (path, text) of every page and download; curves and records of the tables are not used.
@@ -34,6 +39,7 @@ def render_shared(
         broken: unusable files to list, as (name to show, reason).
         studies: tables from ``summarize_studies``.
         claims: verdicts from ``judge``.
+        values: published values beside ours, from ``compare_with_published``.
         audits: audits of rules from ``benchsuite audit --out``.
 
     Raises:
@@ -45,5 +51,5 @@ def render_shared(
     pairs = list(pairs_of(tables))
     yield from render_rules(environment, frame, tables, audits, pairs)
     yield from render_comparisons(environment, frame, tables, pairs)
-    yield from render_claims(environment, frame, claims, tables)
+    yield from render_claims(environment, frame, claims, values, tables)
     yield from render_studies(environment, frame, studies)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from benchsuite.plugin import Batch, Rule, RuleConfig, StepResult, hookimpl
+from benchsuite.plugin import Batch, Network, Rule, RuleConfig, StepResult, hookimpl
 from benchsuite_rules.backprop import Backprop
 
 BENCHSUITE_CONTRACT = 1
@@ -95,6 +95,38 @@ class Hangs(Hostile):
     def misbehave(self) -> None:
         time.sleep(HANG_S)
         self.attempts()  # nobody has stopped it
+
+
+class HangsInAttach(Hostile):
+    name = "h_hangs_in_attach"
+
+    def attach(self, network: Network, generator: torch.Generator) -> None:
+        super().attach(network, generator)
+        time.sleep(HANG_S)
+        self.attempts()
+
+
+class HangsInDiagnostic(Hostile):
+    name = "h_hangs_in_diagnostic"
+
+    def assign_credit(self, batch: Batch) -> StepResult:
+        if not self.network.training and int(self.steps):
+            time.sleep(HANG_S)
+            self.attempts()
+        return super().assign_credit(batch)
+
+
+class HangsInEvaluation(Hostile):
+    name = "h_hangs_in_evaluation"
+
+    def attach(self, network: Network, generator: torch.Generator) -> None:
+        super().attach(network, generator)
+        network.register_forward_pre_hook(self.hang)
+
+    def hang(self, network: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        if not network.training and not torch.is_grad_enabled():
+            time.sleep(HANG_S)
+            self.attempts()
 
 
 class KilledOnce(Hostile):
@@ -185,6 +217,9 @@ def benchsuite_rules() -> list[type[Rule]]:
         Exits,
         Flags,
         Hangs,
+        HangsInAttach,
+        HangsInDiagnostic,
+        HangsInEvaluation,
         KilledOnce,
         Leaks,
         Lingers,

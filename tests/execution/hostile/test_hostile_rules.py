@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import benchsuite as bs
+from benchsuite.records.checks import inconsistencies
 from benchsuite.records.model import RunRecord
 from benchsuite.records.store import RecordStore
 
@@ -38,9 +39,10 @@ tiers: {smoke: {}, quick: {}, paper: {}}
 QUICKLY = """
 from benchsuite.cli.main import main
 from benchsuite.execution import checkpointing
-from benchsuite.execution.workers import attempt
+from benchsuite.execution.workers import attempt, worker
 checkpointing.CHECKPOINT_EVERY_S = 0.0
 attempt.TIMEOUT_GRACE_S = attempt.STOP_GRACE_S = 0.5
+worker.longest_stretch_s = lambda limit: 3.0
 main()
 """
 
@@ -123,6 +125,9 @@ def test_every_run_has_a_record_with_its_status_and_the_command_says_that_some_c
         "h_exits": "crashed",
         "h_flags": "crashed",
         "h_hangs": "timed_out",
+        "h_hangs_in_attach": "timed_out",
+        "h_hangs_in_diagnostic": "timed_out",
+        "h_hangs_in_evaluation": "timed_out",
         "h_killed_once": "completed",
         "h_leaks": "out_of_memory",
         "h_lingers": "completed",
@@ -198,6 +203,21 @@ def test_a_time_limit_holds_for_a_rule_that_does_not_return(made: Made, rule: st
     assert ("was killed" in record.reason) is (rule == "h_stuck")
     assert not (made.folder / rule).exists(), "it came to the end of its hang"
     assert len(record.epochs) == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "during", "epochs"),
+    [("attach", "setup", 0), ("diagnostic", "diagnostics", 1), ("evaluation", "evaluation", 0)],
+)
+def test_a_run_with_a_time_limit_ends_also_if_its_rule_hangs_off_the_clock(
+    made: Made, place: str, during: str, epochs: int
+) -> None:
+    """Catches a limit that is held only while the training clock runs; such a command never ended."""
+    record = made.records[f"h_hangs_in_{place}"]
+    assert record.reason == f"more than 3 s off the clock ({during})"
+    assert not (made.folder / record.spec.rule.name).exists(), "it came to the end of its hang"
+    assert len(record.epochs) == epochs
+    assert list(inconsistencies(record)) == []
 
 
 def test_a_run_without_memory_ends_and_the_next_one_has_all(made: Made) -> None:
