@@ -1,7 +1,7 @@
 """Compare rules over several tasks: mean rank and improvability, with intervals over tasks and seeds.
 
 Rules are ranked within each task and seed, at which all share network and order of examples. Both numbers are means
-over the seeds of a task, then over tasks. What their intervals cover: docs/decisions/0031.
+over the seeds of a task, then over tasks. What their intervals cover: docs/decisions/0032.
 """
 
 from __future__ import annotations
