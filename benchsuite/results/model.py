@@ -211,7 +211,7 @@ class RuleRow:
     comparisons: tuple[RowComparison, ...] = ()
     """The planned comparisons of this row; other comparisons have no p-value."""
     rank: int | None = None
-    """1 + the number of ranked rows that are significantly better; ties share it. None if it may not be ranked."""
+    """1 for the best and its ties; else 1 + the number of significantly better rows. None if it may not be ranked."""
     unranked_reason: str = ""
     versus_best: VersusBest | None = None
     """None if the row may not be ranked."""

@@ -12,8 +12,8 @@ from benchsuite.results.statistics import paired_difference
 def rank_rows(rows: Sequence[RuleRow]) -> list[RuleRow]:
     """Rank rows by test error and sort them: ranked rows first, by rank and mean, then the others by mean and label.
 
-    A row's rank is one more than the number of ranked rows that are significantly better: the paired 95 % interval of
-    the difference excludes zero. So rows that are not told apart from the best share rank 1 with it.
+    Rows that are not told apart from the best share rank 1 with it: the paired 95 % interval of the difference includes
+    zero. The rank of any other is one more than the number of ranked rows that are significantly better.
 
     A row is not ranked if one of its runs did not complete (its mean would include only the successful seeds), if it
     has fewer than ``MIN_SEEDS`` seeds or shares fewer with the best row, if its rule was run with several protocols and
@@ -36,7 +36,8 @@ def rank_rows(rows: Sequence[RuleRow]) -> list[RuleRow]:
     for place, row in enumerate(ranked):
         better = [_is_behind(errors[row.row_id], errors[other.row_id]) for other in ranked[:place]]
         versus_best: VersusBest = "best" if place == 0 else "behind" if better[0] else "tie"
-        placed.append(replace(row, rank=1 + sum(better), versus_best=versus_best))
+        rank = 1 + sum(better) if versus_best == "behind" else 1
+        placed.append(replace(row, rank=rank, versus_best=versus_best))
     placed.sort(key=lambda row: (row.rank or 0, *_order(row)))
     return placed + [replace(r, unranked_reason=reasons[r.row_id]) for r in others]
 

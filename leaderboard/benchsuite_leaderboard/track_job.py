@@ -16,7 +16,6 @@ from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_record
 from benchsuite.results.grouping import conditions
 from benchsuite.results.model import TrackTable
-from benchsuite.results.planned import PlansByTrack
 from benchsuite.results.row_names import NamedSettings, by_settings
 from benchsuite.results.tables import summarize
 from benchsuite_leaderboard.pages.frame import Frame
@@ -25,6 +24,7 @@ from benchsuite_leaderboard.rendering import template_environment
 
 if TYPE_CHECKING:
     from benchsuite.records.timing import TimingRecord
+    from benchsuite.results.planned import PlansByTrack
 
 
 @dataclass(frozen=True)

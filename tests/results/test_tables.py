@@ -120,6 +120,14 @@ def test_a_rank_counts_the_rows_that_are_significantly_better(make_seeds):
     assert found == [("a", 1, "best"), ("b", 2, "behind"), ("c", 2, "behind"), ("d", 4, "behind")]
 
 
+def test_a_tie_with_the_best_has_its_rank_though_another_row_is_better(make_seeds):
+    """Catches a row marked as a tie that has another rank: what is told apart is not transitive."""
+    rows = {"a": [0.05, 0.19, 0.36], "b": [0.11, 0.20, 0.30], "c": [0.13, 0.221, 0.32]}
+    (table,) = summarize([record for name, values in rows.items() for record in make_seeds(name, values)])
+    found = {r.label: (r.rank, r.versus_best) for r in table.rows}
+    assert found == {"a": (1, "best"), "b": (1, "tie"), "c": (1, "tie")}
+
+
 def test_fewer_seeds_than_most_rows_are_noted(make_seeds):
     full = [r for name in ("a", "b") for r in make_seeds(name, [0.1, 0.2, 0.3])]
     (table,) = summarize([*full, *make_seeds("c", [0.1, 0.2])])
