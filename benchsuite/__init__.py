@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from benchsuite.api.runs import run
     from benchsuite.api.schemas import schemas, write_schemas
     from benchsuite.api.sites import build_site, serve_site
+    from benchsuite.api.timings import TrackTiming, time_track
     from benchsuite.api.transfers import export, import_records
     from benchsuite.api.validation import validate
     from benchsuite.api.verification import Verification, verify
@@ -105,6 +106,7 @@ __all__ = [
     "RuleComparison",
     "SpecError",
     "StoreError",
+    "TrackTiming",
     "Verification",
     "__version__",
     "audit",
@@ -140,6 +142,7 @@ __all__ = [
     "serve_mlflow",
     "serve_site",
     "sync",
+    "time_track",
     "validate",
     "verify",
     "verify_dataset",
@@ -189,6 +192,7 @@ _MODULES = {
     "api.runs": ("run",),
     "api.schemas": ("schemas", "write_schemas"),
     "api.sites": ("build_site", "serve_site"),
+    "api.timings": ("TrackTiming", "time_track"),
     "api.transfers": ("export", "import_records"),
     "api.validation": ("validate",),
     "api.verification": ("Verification", "verify"),

@@ -20,6 +20,7 @@ from benchsuite.records.model import (
     Versions,
 )
 from benchsuite.records.study import CodeUsed, StudyRecord
+from benchsuite.records.timing import TimedRow, TimingRecord, timing_id_of
 from benchsuite.specs.hashing import run_id, spec_hash, study_hash, study_id
 from benchsuite.specs.models.study import AnyStudySpec
 from benchsuite.specs.models.track import RunSpec
@@ -254,4 +255,49 @@ def make_study(
         started_at=START,
         ended_at=ended_at,
         command=command,
+    )
+
+
+def make_timing(
+    step_times_ms: dict[str, tuple[float, ...]],
+    *,
+    hardware_class: str = "cpu-8-core",
+    precision: str = "fp32",
+    busy: str = "",
+    ended_after_s: float = 60.0,
+    **spec_fields: Any,
+) -> TimingRecord:
+    """Return a timing of rules with the settings of ``make_spec``; without times, a rule could not be timed."""
+    specs = {rule: make_spec(rule, **spec_fields) for rule in step_times_ms}
+    first = next(iter(specs.values()))
+    return TimingRecord(
+        timing_id=timing_id_of(list(specs.values()), hardware_class),
+        track=first.track,
+        tier=first.tier,
+        hardware=HardwareUsed(
+            hardware_class=hardware_class,
+            device="cpu",
+            device_name="A processor",
+            precision=precision,
+            threads=8,
+            memory_gib=16,
+        ),
+        environment=Versions(benchsuite="0.1.0", python="3.12", torch="2.11", numpy="2.0", platform="linux"),
+        rounds=max(1, *(len(times) for times in step_times_ms.values())),
+        rows=tuple(
+            TimedRow(
+                spec=specs[rule],
+                rule_source_hash="cd" * 32,
+                steps_per_epoch=45,
+                steps_per_round=20 if times else 0,
+                step_times_ms=times,
+                reason="" if times else "ValueError: it cannot",
+            )
+            for rule, times in step_times_ms.items()
+        ),
+        busy=busy,
+        other_cores=1.5 if busy else 0.0,
+        started_at=START,
+        ended_at=START + timedelta(seconds=ended_after_s),
+        command=f"benchsuite time {first.track}",
     )

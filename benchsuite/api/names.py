@@ -33,5 +33,6 @@ SchemaName = Literal[
     "record",
     "study_record",
     "rule_audit",
+    "timing",
 ]
 """A JSON Schema by name."""

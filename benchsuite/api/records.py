@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any, overload
 from benchsuite.api.display import Displayed, Part, counted
 from benchsuite.api.frames import Unit, rows_of, to_frame
 from benchsuite.api.options import PathLike, Paths, as_paths, store_folder
-from benchsuite.api.row_names import FindNames, find_names
+from benchsuite.api.row_names import FindNames, FindPlans, find_names, find_plans
 from benchsuite.api.tables import results_table
 from benchsuite.errors import EmptySelectionError
 from benchsuite.records.model import RunRecord, RunStatus
 from benchsuite.records.reading import BrokenRecord
-from benchsuite.records.store import RecordStore, read_folder
+from benchsuite.records.store import RecordStore, read_folder, read_timings, timing_folders
 from benchsuite.results.model import TrackTable
 from benchsuite.results.tables import summarize
 from benchsuite.specs.models.base import Tier
 
 if TYPE_CHECKING:
     import pandas
+
+    from benchsuite.records.timing import TimingRecord
 
 
 class Records(Displayed, Sequence[RunRecord]):
@@ -31,6 +33,8 @@ class Records(Displayed, Sequence[RunRecord]):
         records: records of runs.
         broken: files that hold no usable record.
         find_names: finds the names of variants for the tables; from the installed specs if not given.
+        find_plans: finds the planned comparisons of tracks, likewise.
+        timings: timing records, from which tables take costs.
 
     """
 
@@ -39,11 +43,16 @@ class Records(Displayed, Sequence[RunRecord]):
         records: Iterable[RunRecord] = (),
         broken: Iterable[BrokenRecord] = (),
         find_names: FindNames = find_names,
+        find_plans: FindPlans = find_plans,
+        timings: Iterable[TimingRecord] = (),
     ) -> None:
         self._records = tuple(records)
         self._find_names = find_names
+        self._find_plans = find_plans
         self.broken = tuple(broken)
         """Files that hold no usable record, with the reason."""
+        self.timings = tuple(timings)
+        """Timing records, from which tables take costs."""
 
     def __len__(self) -> int:
         """Return the number of records."""
@@ -58,7 +67,7 @@ class Records(Displayed, Sequence[RunRecord]):
         return self._some(self._records[index]) if isinstance(index, slice) else self._records[index]
 
     def _some(self, records: Iterable[RunRecord]) -> Records:
-        return Records(records, find_names=self._find_names)
+        return Records(records, find_names=self._find_names, find_plans=self._find_plans, timings=self.timings)
 
     def __iter__(self) -> Iterator[RunRecord]:
         """Iterate over the records."""
@@ -85,7 +94,7 @@ class Records(Displayed, Sequence[RunRecord]):
     @property
     def tables(self) -> list[TrackTable]:
         """One table per set of comparable conditions: means over seeds with intervals, ranks, gaps and costs."""
-        return summarize(self, names=self._find_names(self))
+        return summarize(self, names=self._find_names(self), plans=self._find_plans(self.tracks), timings=self.timings)
 
     def select(
         self,
@@ -164,9 +173,12 @@ def _folders(folders: Paths, store: PathLike | None) -> list[Path]:
 
 def read_records(folders: Paths = None, *, store: PathLike | None = None) -> Records:
     """Read records like ``load_records``, but treat a missing folder as empty."""
-    found = [record for folder in _folders(folders, store) for record in read_folder(folder)]
+    chosen = _folders(folders, store)
+    found = [record for folder in chosen for record in read_folder(folder)]
+    timings = list(read_timings(*timing_folders(chosen)))
     good = (record for record in found if isinstance(record, RunRecord))
-    return Records(good, (record for record in found if isinstance(record, BrokenRecord)))
+    broken = (record for record in (*found, *timings) if isinstance(record, BrokenRecord))
+    return Records(good, broken, timings=(timing for timing in timings if not isinstance(timing, BrokenRecord)))
 
 
 def as_records(given: Iterable[RunRecord] | PathLike) -> Records:

@@ -7,22 +7,25 @@ from collections.abc import Iterable
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, TypeAdapter, create_model
 
 from benchsuite.api.names import SchemaName
-from benchsuite.api.options import PathLike
 from benchsuite.errors import Problem, SpecError, nearest
 from benchsuite.files import write_text_atomically
 from benchsuite.records.audit import RuleAudit
 from benchsuite.records.model import RunRecord
 from benchsuite.records.study import StudyRecord
+from benchsuite.records.timing import TimingRecord
 from benchsuite.registry import manager
 from benchsuite.specs.loading.kinds import SPEC_KINDS
 from benchsuite.specs.models.protocol import ProtocolSpec
 from benchsuite.specs.models.study import AnyStudySpec
 from benchsuite.specs.models.track import RunSpec
+
+if TYPE_CHECKING:
+    from benchsuite.api.options import PathLike
 
 
 def schemas() -> dict[str, Any]:
@@ -44,6 +47,7 @@ def schemas() -> dict[str, Any]:
         "record": RunRecord,
         "study_record": _study_record(studies) if studies else StudyRecord,
         "rule_audit": RuleAudit,
+        "timing": TimingRecord,
     }
     found = {name: TypeAdapter(shape).json_schema() for name, shape in shapes.items()}
     for name in files:

@@ -8,7 +8,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchsuite.papers.value_words import difference_words, measured_words, published_words, value_metric_words
-from benchsuite.results.final import WAITED
 from benchsuite.results.formatting import interval, mean_sd, number, plain_mean_sd, points, status_words
 
 if TYPE_CHECKING:
@@ -29,18 +28,20 @@ def results_table(table: TrackTable) -> Table:
     shown = Table(title=title, title_justify="left", title_style="bold", header_style="dim", caption_justify="left")
     shown.add_column("rule")
     top5 = ("top-5 error %",) if table.has_top5_error else ()
-    for name in ("test error %", *top5, "seeds", "gap to backprop", "train error %", "time per step", "images/s"):
+    with_cost = any(row.cost.ratio is not None for row in table.rows)
+    cost = ("time per step",) if with_cost else ()
+    for name in ("test error %", *top5, "seeds", "gap to backprop", "train error %", *cost, "images/s"):
         shown.add_column(name, justify="right")
     shown.add_column("remarks")
     for row in table.rows:
-        shown.add_row(*_cells(row, with_top5=table.has_top5_error))
+        shown.add_row(*_cells(row, with_top5=table.has_top5_error, with_cost=with_cost))
     shown.caption = "mean ± sd over seeds; gap in points, paired by seed, with its 95 % interval"
-    if any(row.cost.waited for row in table.rows):
-        shown.caption += f"\nno time is shown for runs that do not measure it: {WAITED}"
+    if not with_cost:
+        shown.caption += f"\nno cost: nothing is timed here; `benchsuite time {escape(table.track)}` does it"
     return shown
 
 
-def _cells(row: RuleRow, *, with_top5: bool) -> list[str]:
+def _cells(row: RuleRow, *, with_top5: bool, with_cost: bool) -> list[str]:
     failures = ", ".join(f"{count} {status_words(status)}" for status, count in row.failures)
     mark = {"best": " [green]best[/]", "tie": " [green]tie[/]"}.get(row.versus_best or "", "")
     return [
@@ -50,7 +51,7 @@ def _cells(row: RuleRow, *, with_top5: bool) -> list[str]:
         str(row.completed) if row.complete else f"{row.completed} of {row.total}",
         _gap(row),
         mean_sd(row.train_error),
-        "" if row.cost.ratio is None else f"{row.cost.ratio:.2f}x",
+        *(["" if row.cost.ratio is None else f"{row.cost.ratio:.2f}x"] if with_cost else []),
         "" if row.images_per_s is None else number(row.images_per_s),
         f"[red]{escape(failures)}[/]" if failures else "own protocol" if row.variant and row.unranked_reason else "",
     ]

@@ -31,6 +31,10 @@ AuditsOption = Annotated[
     list[Path] | None,
     typer.Option("--audits", help="A folder that `benchsuite audit --out` wrote; may be given several times."),
 ]
+TimingsOption = Annotated[
+    list[Path] | None,
+    typer.Option("--timings", help="A folder that `benchsuite time` wrote; else `timing` beside the records."),
+]
 MlflowOption = Annotated[
     str | None,
     typer.Option(
@@ -46,6 +50,7 @@ def build(
     store: StoreOption = DEFAULT_STORE,
     records: RecordsOption = None,
     audits: AuditsOption = None,
+    timings: TimingsOption = None,
     out: OutOption = None,
     specs: SpecsOption = None,
     mlflow: MlflowOption = None,
@@ -59,7 +64,7 @@ def build(
 
     Published values and claims that cannot be read are left out and named; the exit code is then 1.
     """
-    report = _build(store, records, audits, out, specs, mlflow, tracking_uri, fresh=fresh)
+    report = _build(store, records, audits, timings, out, specs, mlflow, tracking_uri, fresh=fresh)
     if as_json:
         _print_report(report)
     else:
@@ -73,6 +78,7 @@ def serve(
     store: StoreOption = DEFAULT_STORE,
     records: RecordsOption = None,
     audits: AuditsOption = None,
+    timings: TimingsOption = None,
     out: OutOption = None,
     specs: SpecsOption = None,
     mlflow: MlflowOption = None,
@@ -84,7 +90,7 @@ def serve(
     """Build the page and serve it on this machine until Ctrl-C."""
     from benchsuite.api.sites import serve_site
 
-    report = _build(store, records, audits, out, specs, mlflow, tracking_uri, fresh=False)
+    report = _build(store, records, audits, timings, out, specs, mlflow, tracking_uri, fresh=False)
     _print_report(report)
     serve_site(report.out, port=port, ready=_announce)
     return 0
@@ -98,6 +104,7 @@ def _build(
     store: Path,
     records: list[Path] | None,
     audits: list[Path] | None,
+    timings: list[Path] | None,
     out: Path | None,
     specs: list[Path] | None,
     mlflow: str | None,
@@ -112,6 +119,7 @@ def _build(
         out,
         store=store,
         audits=audits,
+        timings=timings,
         specs=specs,
         mlflow=mlflow,
         tracking_uri=tracking_uri,

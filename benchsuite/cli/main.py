@@ -29,6 +29,7 @@ from benchsuite.cli import (
     run,
     schema,
     sync,
+    time,
     transfer,
     ui,
     validate,
@@ -61,6 +62,7 @@ app.command("audit")(exits(audit.audit))
 app.command("schema")(exits(schema.schema))
 app.add_typer(data.app, name="data")
 app.add_typer(leaderboard.app, name="leaderboard")
+app.command("time")(exits(time.time))
 app.command("claims")(exits(claims.claims))
 app.command("verify")(exits(verify.verify))
 app.command("export")(exits(transfer.export))

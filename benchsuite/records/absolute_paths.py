@@ -9,6 +9,7 @@ from typing import Any
 
 from benchsuite.records.model import RunRecord
 from benchsuite.records.study import StudyRecord
+from benchsuite.records.timing import TimingRecord
 
 NAME = r"""[^\s/'":,;()]"""
 """A character of a name within a path."""
@@ -19,7 +20,7 @@ ABSOLUTE = re.compile(
 )
 
 
-def absolute_paths(record: RunRecord | StudyRecord) -> Iterator[tuple[str, str]]:
+def absolute_paths(record: RunRecord | StudyRecord | TimingRecord) -> Iterator[tuple[str, str]]:
     """Yield the field and the first absolute path of each text of a record that has one."""
     for field, text in _texts(record.model_dump(mode="json"), ""):
         found = ABSOLUTE.search(text)

@@ -12,9 +12,10 @@ from pydantic import BaseModel
 from benchsuite.records.absolute_paths import absolute_paths
 from benchsuite.records.checks import identity_of, inconsistencies
 from benchsuite.records.model import RunRecord
-from benchsuite.records.reading import BrokenRecord, read_record, read_study
-from benchsuite.records.store import is_study, record_files
+from benchsuite.records.reading import BrokenRecord, read_record, read_study, read_timing
+from benchsuite.records.store import is_study, is_timing, record_files
 from benchsuite.records.study import StudyRecord
+from benchsuite.records.timing import TimingRecord, timing_problems
 from benchsuite.specs.hashing import canonical_json
 from benchsuite.specs.models.base import strip_documentation
 
@@ -68,6 +69,7 @@ def lint_folder(folder: Path, check_study: CheckStudy = lambda _record: []) -> L
     """
     records: dict[Path, RunRecord | StudyRecord] = {}
     findings: list[Finding] = []
+    timings = 0
     expected = set(record_files(folder))
     for path in sorted(p for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()):
         if path.is_symlink():
@@ -75,6 +77,10 @@ def lint_folder(folder: Path, check_study: CheckStudy = lambda _record: []) -> L
         elif path not in expected:
             if path.name not in ALLOWED_BESIDE:
                 findings.append(Finding(path, "not a record"))
+        elif is_timing(path, folder):
+            timing = read_timing(path)
+            timings += isinstance(timing, TimingRecord)
+            findings += [Finding(path, message) for message in _timing_alone(timing, path)]
         else:
             record = read_study(path) if is_study(path, folder) else read_record(path)
             if isinstance(record, BrokenRecord):
@@ -86,7 +92,9 @@ def lint_folder(folder: Path, check_study: CheckStudy = lambda _record: []) -> L
                     findings += [Finding(path, message) for message in check_study(record)]
     for check in (_duplicates, _mixed_tracks, _missing_seeds, _data_not_canonical):
         findings += check(records, folder)
-    return LintReport(len(records), tuple(sorted(findings, key=lambda f: (f.path, not f.is_problem, f.message))))
+    return LintReport(
+        len(records) + timings, tuple(sorted(findings, key=lambda f: (f.path, not f.is_problem, f.message)))
+    )
 
 
 def _alone(record: RunRecord | StudyRecord, path: Path) -> Iterator[str]:
@@ -98,6 +106,21 @@ def _alone(record: RunRecord | StudyRecord, path: Path) -> Iterator[str]:
         yield f"absolute path: {field} names {found}, which is of one machine; {remedy}"
     if record.environment.git_dirty:
         yield f"git state: made with changes that commit {record.environment.git_commit or 'unknown'} does not have"
+
+
+def _timing_alone(timing: TimingRecord | BrokenRecord, path: Path) -> Iterator[str]:
+    if isinstance(timing, BrokenRecord):
+        yield f"unreadable: {timing.reason}"
+        return
+    yield from timing_problems(timing)
+    if path.stem != timing.timing_id:
+        yield f"name: its timing_id is {timing.timing_id}"
+    if path.parent.name != timing.track:
+        yield f"folder name: it is of track {timing.track}"
+    for field, found in absolute_paths(timing):
+        yield f"absolute path: {field} names {found}, which is of one machine"
+    if timing.environment.git_dirty:
+        yield f"git state: made with changes that commit {timing.environment.git_commit or 'unknown'} does not have"
 
 
 def _duplicates(records: Records, folder: Path) -> Iterator[Finding]:

@@ -19,11 +19,17 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from benchsuite.records.audit import RuleAudit
-from benchsuite.records.migration import AUDIT_STEPS, RUN_STEPS, STUDY_STEPS, Steps, migrate
+from benchsuite.records.migration import AUDIT_STEPS, RUN_STEPS, STUDY_STEPS, TIMING_STEPS, Steps, migrate
 from benchsuite.records.model import RecordModel, RunRecord
 from benchsuite.records.study import StudyRecord
+from benchsuite.records.timing import TimingRecord
 from benchsuite.specs.hashing import canonical_json
-from benchsuite.version import AUDIT_SCHEMA_VERSION, RECORD_SCHEMA_VERSION, STUDY_SCHEMA_VERSION
+from benchsuite.version import (
+    AUDIT_SCHEMA_VERSION,
+    RECORD_SCHEMA_VERSION,
+    STUDY_SCHEMA_VERSION,
+    TIMING_SCHEMA_VERSION,
+)
 
 # The longest planned runs (ImageNet, 90 epochs, 50 segments, several diagnostics) need less than a tenth of this.
 MAX_RECORD_BYTES = 32 * 1024 * 1024
@@ -62,6 +68,11 @@ def read_audit(path: Path) -> RuleAudit | BrokenRecord:
     return _read(path, RuleAudit, AUDIT_SCHEMA_VERSION, AUDIT_STEPS)
 
 
+def read_timing(path: Path) -> TimingRecord | BrokenRecord:
+    """Read the record of a timing; problems give a ``BrokenRecord`` as in ``read_record``."""
+    return _read(path, TimingRecord, TIMING_SCHEMA_VERSION, TIMING_STEPS)
+
+
 def read_document(path: Path) -> RunRecord | StudyRecord | BrokenRecord:
     """Read a record of a run or a study, recognized by its fields; problems as in ``read_record``."""
     try:
@@ -72,7 +83,7 @@ def read_document(path: Path) -> RunRecord | StudyRecord | BrokenRecord:
     return read_study(path) if is_study else read_record(path)
 
 
-def record_text(record: RunRecord | StudyRecord | RuleAudit) -> str:
+def record_text(record: RunRecord | StudyRecord | RuleAudit | TimingRecord) -> str:
     """Return the file content of a record or an audit."""
     return record.model_dump_json(indent=1) + "\n"
 

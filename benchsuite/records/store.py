@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from benchsuite.errors import StoreError
@@ -18,26 +18,32 @@ from benchsuite.records.reading import (
     read_audit,
     read_record,
     read_study,
+    read_timing,
     record_text,
 )
 from benchsuite.records.rescue import rescued
 from benchsuite.records.running import release_lock, remove_dead_markers
 from benchsuite.records.study import StudyRecord
+from benchsuite.records.timing import TimingRecord
 
 __all__ = [
     "FOLDERS_OF_STUDIES",
     "MAX_RECORD_BYTES",
     "SITE_MARKER",
     "STUDIES",
+    "TIMINGS",
     "BrokenRecord",
     "RecordStore",
     "is_study",
+    "is_timing",
     "read_audits",
     "read_folder",
     "read_record",
     "read_studies",
     "read_study",
+    "read_timings",
     "record_files",
+    "timing_folders",
 ]
 
 logger = logging.getLogger("benchsuite.records")
@@ -51,6 +57,9 @@ STUDIES = "studies"
 FOLDERS_OF_STUDIES = (STUDIES, "experiments")
 """Today's name and the former one, which is still read and never written."""
 
+TIMINGS = "timing"
+"""Name of the folder whose files are timings and neither runs nor studies."""
+
 
 class RecordStore:
     """A folder with ``records/``, ``studies/``, ``checkpoints/`` and ``running/`` under it.
@@ -62,6 +71,7 @@ class RecordStore:
         self.root = root
         self.records_folder = root / "records"
         self.studies_folder = root / STUDIES
+        self.timings_folder = root / TIMINGS
         self.checkpoints_folder = root / "checkpoints"
         self.running_folder = root / "running"
 
@@ -142,6 +152,25 @@ class RecordStore:
         self._write(path, record, read_study)
         return path
 
+    def write_timing(self, record: TimingRecord) -> Path:
+        """Write a timing, replacing an older one of the same rules and hardware, and return its path.
+
+        Raises:
+            StoreError: if it cannot be written; the record is then kept elsewhere, and the message says where.
+
+        """
+        path = self.timings_folder / record.track / f"{record.timing_id}.json"
+        try:
+            write_text_atomically(path, record_text(record))
+        except StoreError as error:
+            raise rescued(path.name, record_text(record), self.root, error) from error
+        return path
+
+    def usable_timings(self) -> list[TimingRecord]:
+        """Return the store's readable timings, in the order of paths."""
+        found = read_timings(self.timings_folder)
+        return [timing for timing in found if isinstance(timing, TimingRecord)]
+
     def find_study(self, study_id: str) -> StudyRecord | None:
         """Return the record of this study, or None if there is no readable one."""
         for folder in FOLDERS_OF_STUDIES:
@@ -159,10 +188,10 @@ class RecordStore:
 def read_folder(folder: Path) -> Iterator[RunRecord | BrokenRecord]:
     """Yield every ``*.json`` of a folder and its subfolders as a run's record, in the order of paths.
 
-    Folders of studies are skipped; ``read_studies`` reads those.
+    Folders of studies and of timings are skipped; ``read_studies`` and ``read_timings`` read those.
     """
     for path in record_files(folder):
-        if not is_study(path, folder):
+        if not is_study(path, folder) and not is_timing(path, folder):
             yield read_record(path)
 
 
@@ -171,6 +200,18 @@ def read_studies(folder: Path) -> Iterator[StudyRecord | BrokenRecord]:
     for path in record_files(folder):
         if is_study(path, folder):
             yield read_study(path)
+
+
+def timing_folders(folders: Iterable[Path]) -> list[Path]:
+    """Return the folders of timings that stand beside or in folders of records, in a store as in a checkout."""
+    found = (place / TIMINGS for folder in folders for place in (folder.resolve().parent, folder))
+    return list(dict.fromkeys(place for place in found if place.is_dir()))
+
+
+def read_timings(*folders: Path) -> Iterator[TimingRecord | BrokenRecord]:
+    """Yield every ``*.json`` of some folders and their subfolders as a timing, in the order of paths."""
+    for path in record_files(*folders):
+        yield read_timing(path)
 
 
 def read_audits(folder: Path) -> Iterator[RuleAudit | BrokenRecord]:
@@ -206,3 +247,8 @@ def is_study(path: Path, folder: Path) -> bool:
     """Return True if a file found under a folder is a study's record according to its path."""
     above = {folder.resolve().name, *path.relative_to(folder).parent.parts}
     return not above.isdisjoint(FOLDERS_OF_STUDIES)
+
+
+def is_timing(path: Path, folder: Path) -> bool:
+    """Return True if a file found under a folder is a timing according to its path."""
+    return TIMINGS in {folder.resolve().name, *path.relative_to(folder).parent.parts}

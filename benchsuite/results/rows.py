@@ -8,13 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 from benchsuite.records.model import RunRecord
-from benchsuite.results.baseline import cost_of, gap_to_baseline, median_of
+from benchsuite.results.baseline import gap_to_baseline, median_of
+from benchsuite.results.costs import Timings, cost_of
 from benchsuite.results.curves import diagnostic_curves, mean_curve, test_curve, with_times
 from benchsuite.results.final import WAITED, final_error, final_top5_error, final_train_error
 from benchsuite.results.grouping import differing_fields, short_hash
-from benchsuite.results.model import Difference, Estimate, Published, RuleRow, SeedRun
+from benchsuite.results.model import Difference, Estimate, Published, RowComparison, RuleRow, SeedRun
+from benchsuite.results.planned import planned_comparisons
 from benchsuite.results.row_records import RowRecords, usual_protocol
 from benchsuite.results.statistics import estimate
+from benchsuite.specs.models.comparison_plan import ComparisonPlan
 from benchsuite.specs.models.track import RunSpec
 
 PublishedLookup = Callable[[RunSpec, Estimate | None], Published | None]
@@ -23,19 +26,35 @@ PublishedLookup = Callable[[RunSpec, Estimate | None], Published | None]
 UNMEASURED = "completed without a test error"
 
 
-def build_rows(table_records: Sequence[RowRecords], published_for: PublishedLookup) -> list[RuleRow]:
+def build_rows(
+    table_records: Sequence[RowRecords], published_for: PublishedLookup, plan: ComparisonPlan, timings: Timings
+) -> list[RuleRow]:
     """Compute every row of a table; ``ranking.rank_rows`` adds the ranks afterwards."""
     usual = usual_protocol(table_records)
     labels = _labels(table_records)
-    rows = [_build_row(row_records, table_records, usual, labels) for row_records in table_records]
+    rows = [_build_row(row_records, table_records, usual, labels, timings) for row_records in table_records]
+    planned = planned_comparisons(table_records, usual, plan)
     return [
-        replace(row, published=published_for(row_records.first.spec, row.test_error))
+        replace(
+            _with_comparisons(row, planned.get(row_records.key, ())),
+            published=published_for(row_records.first.spec, row.test_error),
+        )
         for row, row_records in zip(rows, table_records, strict=True)
     ]
 
 
+def _with_comparisons(row: RuleRow, planned: tuple[RowComparison, ...]) -> RuleRow:
+    """Return the row with its planned comparisons; the gap's p-value is that of the comparison with the same row."""
+    p_value = next((found.p_value for found in planned if found.against_row == row.gap.baseline_row), None)
+    return replace(row, comparisons=planned, gap=replace(row.gap, p_value=p_value))
+
+
 def _build_row(
-    row_records: RowRecords, table_records: Sequence[RowRecords], usual: dict[str, Any], labels: dict[str, str]
+    row_records: RowRecords,
+    table_records: Sequence[RowRecords],
+    usual: dict[str, Any],
+    labels: dict[str, str],
+    timings: Timings,
 ) -> RuleRow:
     counted, latest, first = row_records.counted, row_records.latest, row_records.first
     top5_errors = [e for r in counted if (e := final_top5_error(r)) is not None]
@@ -58,8 +77,7 @@ def _build_row(
         train_error=estimate([e for r in counted if (e := final_train_error(r)) is not None]),
         top5_error=estimate(top5_errors) if len(top5_errors) == len(counted) else None,
         gap=gap_to_baseline(row_records, table_records, usual, labels),
-        cost=cost_of(row_records, table_records, usual),
-        step_time_ms=median_of(row_records.timed, "step_time_ms"),
+        cost=cost_of(row_records, timings),
         images_per_s=median_of(row_records.timed, "images_per_s"),
         peak_memory_mib=median_of(counted, "peak_memory_mib"),
         peak_memory_source=" / ".join(sorted({r.timing.peak_memory_source for r in counted})),

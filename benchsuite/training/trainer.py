@@ -163,6 +163,18 @@ class Trainer:
             averaging=self._averaged,
         )
 
+    def endless_steps(self) -> Iterator[None]:
+        """Take one training step per item, epoch after epoch and without evaluation, to measure their time."""
+        self.network.train()
+        self.rule.train()
+        set_learning_rate(self.optimizer, self.learning_rate)
+        wrong = torch.zeros((), device=self.data.device, dtype=torch.int64)
+        while True:
+            for batch in self.batches():
+                targets = batch.targets.clone()
+                wrong.add_(count_wrong(self._step(batch).logits, targets))  # training counts them in every step too
+                yield
+
     def train_epoch(self, deadline: float | None = None) -> EpochSums:
         """Train for one epoch.
 

@@ -10,8 +10,9 @@ from benchsuite.papers.statements import Cells
 from benchsuite.records.audit import RuleAudit
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_study
-from benchsuite.records.store import read_audits
+from benchsuite.records.store import read_audits, read_timings
 from benchsuite.records.study import StudyRecord
+from benchsuite.records.timing import TimingRecord
 from benchsuite_leaderboard.scan import Scan, Seen, scan
 
 RecordSource = Path | RunRecord | StudyRecord | BrokenRecord
@@ -19,6 +20,9 @@ RecordSource = Path | RunRecord | StudyRecord | BrokenRecord
 
 AuditSource = Path | RuleAudit | BrokenRecord
 """A folder written by ``benchsuite audit --out``, or one audit in memory."""
+
+TimingSource = Path | TimingRecord | BrokenRecord
+"""A folder of timings, or one timing in memory."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Inputs:
     """Records in memory, by track."""
     studies: tuple[StudyRecord, ...]
     audits: tuple[RuleAudit, ...]
+    timings: tuple[TimingRecord, ...]
     broken: tuple[BrokenRecord, ...]
     """Broken files that belong to no track."""
 
@@ -46,13 +51,17 @@ class Inputs:
 
 
 def gather(
-    records: Path | Iterable[RecordSource], audits: Path | Iterable[AuditSource], known: Mapping[str, Seen]
+    records: Path | Iterable[RecordSource],
+    audits: Path | Iterable[AuditSource],
+    timings: Path | Iterable[TimingSource],
+    known: Mapping[str, Seen],
 ) -> Inputs:
     """Find every record and audit; files of runs that an earlier build knows are not read.
 
     Args:
         records: folders and records.
         audits: folders and audits.
+        timings: folders and timings.
         known: files that an earlier build saw, by ``path_key``.
 
     """
@@ -75,14 +84,18 @@ def gather(
     found_audits: list[RuleAudit | BrokenRecord] = []
     for audit in [audits] if isinstance(audits, Path) else audits:
         found_audits += read_audits(audit) if isinstance(audit, Path) else [audit]
+    found_timings: list[TimingRecord | BrokenRecord] = []
+    for timing in [timings] if isinstance(timings, Path) else timings:
+        found_timings += read_timings(timing) if isinstance(timing, Path) else [timing]
     return Inputs(
         files=files,
         runs={track: tuple(members) for track, members in runs.items()},
         studies=tuple(s for s in studies if isinstance(s, StudyRecord)),
         audits=tuple(a for a in found_audits if isinstance(a, RuleAudit)),
+        timings=tuple(t for t in found_timings if isinstance(t, TimingRecord)),
         broken=(
             *broken,
             *files.broken,
-            *(found for found in (*studies, *found_audits) if isinstance(found, BrokenRecord)),
+            *(found for found in (*studies, *found_audits, *found_timings) if isinstance(found, BrokenRecord)),
         ),
     )

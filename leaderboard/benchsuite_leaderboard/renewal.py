@@ -54,19 +54,23 @@ def track_jobs(
     around = [frame.title, frame.has_claims, frame.has_studies]
     everywhere = _hash([__version__, generator_hash(), papers.fingerprint, around, sorted(mlflow.items())])
     for track in inputs.tracks:
+        timings = tuple(timing for timing in inputs.timings if timing.track == track)
         files, given = inputs.files.tracks.get(track, ()), inputs.runs.get(track, ())
         states = sorted(
             (scan.path_key(p), inputs.files.states[p].size, inputs.files.states[p].changed_ns) for p in files
         )
+        in_memory = sorted([*(_hash(record_text(each)) for each in given), *(_hash(record_text(t)) for t in timings)])
         yield TrackJob(
             track=track,
-            key=_hash([everywhere, track, states, sorted(_hash(record_text(record)) for record in given)]),
+            key=_hash([everywhere, track, states, in_memory]),
             files=files,
             read={path: inputs.files.read[path] for path in files if path in inputs.files.read},
             given=given,
             frame=frame,
             published=tuple(value for value in papers.published if value.spec and value.spec.track == track),
             names=tuple(each for each in papers.names if each.track == track),
+            plans={name: plan for name, plan in papers.plans.items() if name == track},
+            timings=timings,
             wanted=frozenset(wanted for name, wanted in deciding if name == track),
             metrics=metrics,
             mlflow=mlflow,

@@ -11,7 +11,7 @@ from benchsuite.papers.statements import FindPapers, Papers
 from benchsuite.papers.verdicts import judge
 from benchsuite.records.model import RunStatus
 from benchsuite.records.reading import BrokenRecord
-from benchsuite_leaderboard.inputs import AuditSource, RecordSource, gather
+from benchsuite_leaderboard.inputs import AuditSource, RecordSource, TimingSource, gather
 from benchsuite_leaderboard.memory import FILES, files_to_remember, remembered_files
 from benchsuite_leaderboard.output import Content, owned_files, publish, staged_files, staging_folder, standing_files
 from benchsuite_leaderboard.package_files import static_files
@@ -54,6 +54,7 @@ def build_site(
     out: Path,
     *,
     audits: Path | Iterable[AuditSource] = (),
+    timings: Path | Iterable[TimingSource] = (),
     papers: Papers | FindPapers = NOTHING_PUBLISHED,
     summarize: Summarize = without_plugins,
     mlflow: Mapping[str, str] | None = None,
@@ -70,6 +71,7 @@ def build_site(
         records: folders of records, records in memory, or both.
         out: folder of the site: new, empty, or made by an earlier build. Foreign files in it are left alone.
         audits: folders written by ``benchsuite audit --out``, audits in memory, or both.
+        timings: folders written by ``benchsuite time``, timings in memory, or both; the only source of costs.
         papers: published values and claims; or a function that finds them for the tracks and tiers with records.
         summarize: returns the rows and figures of a study's record, by the plugin of its kind.
         mlflow: address of a run's page in MLflow, by run id.
@@ -86,7 +88,7 @@ def build_site(
 
     """
     owned = owned_files(out)
-    inputs = gather(records, audits, {} if fresh else remembered_files(out))
+    inputs = gather(records, audits, timings, {} if fresh else remembered_files(out))
     papers = papers if isinstance(papers, Papers) else papers(inputs.cells)
     frame = Frame(title, bool(papers.claims), bool(inputs.studies))
     with staging_folder(out) as staging:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
@@ -20,6 +21,10 @@ from benchsuite.results.tables import summarize
 from benchsuite_leaderboard.pages.frame import Frame
 from benchsuite_leaderboard.pages.tracks import render_track, track_pages
 from benchsuite_leaderboard.rendering import template_environment
+
+if TYPE_CHECKING:
+    from benchsuite.records.timing import TimingRecord
+    from benchsuite.results.planned import PlansByTrack
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,10 @@ class TrackJob:
     published: tuple[PublishedNumber, ...]
     names: tuple[NamedSettings, ...]
     """Names of variants."""
+    plans: PlansByTrack
+    """The track's planned comparisons, if it states them."""
+    timings: tuple[TimingRecord, ...]
+    """Step times of the track's rules."""
     wanted: frozenset[str]
     """Conditions of the runs that decide claims."""
     metrics: frozenset[str]
@@ -85,7 +94,7 @@ def build_track(job: TrackJob) -> bytes:
         else:
             broken.append(record)
     evidence = tuple(_slim(record, job.metrics) for record in good if _is_wanted(record, job.wanted))
-    tables = summarize(good, published_beside(job.published), by_settings(job.names))
+    tables = summarize(good, published_beside(job.published), by_settings(job.names), job.plans, job.timings)
     environment = template_environment()
     written = []
     for page in track_pages(tables):

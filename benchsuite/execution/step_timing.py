@@ -1,0 +1,144 @@
+"""Measure training steps of several rules in turns, so that what disturbs the machine falls on all of them."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from benchsuite.data.open import open_data
+from benchsuite.data.source import TrainingData
+from benchsuite.execution.allocator import keep_freed_memory
+from benchsuite.execution.compatibility import RunWithShapes
+from benchsuite.execution.loading import DataLoader
+from benchsuite.registry.manager import Registry
+from benchsuite.specs.models.track import RunSpec
+from benchsuite.training.build_trainer import TrainingSpecs, assemble
+from benchsuite.training.device import Device, open_device
+from benchsuite.training.memory_format import choose_memory_format
+from benchsuite.training.pretraining import pretrained_segments
+from benchsuite.training.seeds import derive_seeds
+
+ROUNDS = 10
+"""Rounds of a measurement: enough for a median and a range."""
+
+CALIBRATION_STEPS = 3
+
+
+@dataclass
+class Stretches:
+    """One rule in training, and its step time in each round.
+
+    Attributes:
+        spec: the run that it is the training of.
+        steps_per_epoch: number of batches per epoch.
+        steps: takes one training step per item, epoch after epoch; None if the rule could not be set up.
+        steps_per_round: training steps per round.
+        times_ms: mean time per step in each round.
+        reason: why it could not be timed.
+
+    """
+
+    spec: RunSpec
+    steps_per_epoch: int = 1
+    steps: Iterator[None] | None = None
+    steps_per_round: int = 0
+    times_ms: list[float] = field(default_factory=list)
+    reason: str = ""
+
+    def fail(self, error: Exception) -> None:
+        """Give up this rule and note why; the others go on."""
+        self.reason = f"{type(error).__name__}: {str(error).strip()}"[:400]
+        self.steps, self.steps_per_round, self.times_ms = None, 0, []
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The device that was used, and every rule's times."""
+
+    device: Device
+    rows: tuple[Stretches, ...]
+
+
+def measure_steps(
+    runs: Sequence[RunWithShapes],
+    registry: Registry,
+    loader: DataLoader,
+    seconds: float,
+    rounds: int = ROUNDS,
+    on_round: Callable[[int], None] = lambda number: None,
+) -> Measurement:
+    """Train every rule for a short stretch per round, in an order of the round's own.
+
+    On the clock is what is on the clock of a run: the steps and moving each batch into place. Warm-up, the choice of
+    the memory format and the rule's phase before training are not.
+
+    Args:
+        runs: the rules, all of one track, tier and hardware.
+        registry: provides rules and plugins' architectures.
+        loader: loads the track's data set, which all rules share.
+        seconds: time of all rounds together, setting up not included.
+        rounds: number of rounds.
+        on_round: called after each round with its number, from 1.
+
+    """
+    keep_freed_memory()
+    first = runs[0].selected.spec
+    device = open_device(first.hardware)
+    dataset = loader.load(first.dataset).dataset
+    data = open_data(dataset, first.dataset, device.torch_device, first.hardware.loader_processes)
+    rows = tuple(_set_up(run, data, device, registry) for run in runs)
+    for row in rows:
+        _calibrate(row, device, seconds / rounds / len(rows))
+    order = random.Random(0)  # noqa: S311 - an order, not a secret
+    for number in range(1, rounds + 1):
+        for row in order.sample(rows, len(rows)):
+            elapsed = _stretch(row, device, row.steps_per_round)
+            if elapsed is not None:
+                row.times_ms.append(1000 * elapsed / row.steps_per_round)
+        on_round(number)
+    return Measurement(device, rows)
+
+
+def _set_up(run: RunWithShapes, data: TrainingData, device: Device, registry: Registry) -> Stretches:
+    spec = run.selected.spec
+    row = Stretches(spec)
+    parts = TrainingSpecs(spec.architecture, spec.protocol, spec.rule, derive_seeds(spec.seed))
+    try:
+        trainer = assemble(parts, data, device, registry, shapes=run.shapes)
+        if spec.pretraining.epochs:
+            # Frozen segments cost the same, whatever is in them.
+            trainer = assemble(parts, data, device, registry, pretrained_segments(spec, trainer), shapes=run.shapes)
+        trainer.warm_up()
+        choose_memory_format(trainer, spec.hardware.memory_format, device.synchronize)
+        trainer.begin()
+    except Exception as error:
+        row.fail(error)
+        return row
+    row.steps_per_epoch = trainer.steps_per_epoch
+    row.steps = trainer.endless_steps()
+    return row
+
+
+def _calibrate(row: Stretches, device: Device, stretch_s: float) -> None:
+    """Choose how many steps fill a stretch."""
+    elapsed = _stretch(row, device, CALIBRATION_STEPS)
+    if elapsed is not None:
+        row.steps_per_round = max(1, round(stretch_s * CALIBRATION_STEPS / max(elapsed, 1e-6)))
+
+
+def _stretch(row: Stretches, device: Device, steps: int) -> float | None:
+    """Take some steps and return the seconds they took; None if the rule has failed."""
+    if row.steps is None:
+        return None
+    try:
+        device.synchronize()
+        start = time.perf_counter()
+        for _ in range(steps):
+            next(row.steps)
+        device.synchronize()
+        return time.perf_counter() - start
+    except Exception as error:
+        row.fail(error)
+        return None

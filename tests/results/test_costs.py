@@ -1,0 +1,68 @@
+"""Oracle: ratios of step times, round by round, worked out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from benchsuite.records.timing import TimingRecord
+from benchsuite.results.tables import summarize
+from tests.factories import make_seeds, make_timing
+
+TIMES = {"backprop": (2.0, 4.0, 2.0), "fa": (3.0, 4.0, 2.2)}
+RECORDS = [
+    *make_seeds("backprop", [0.1, 0.2, 0.3], step_time_ms=9.0),
+    *make_seeds("fa", [0.2, 0.3, 0.4], step_time_ms=1.0),
+]
+
+
+def cost(*timings: TimingRecord, rule: str = "fa", records: Any = RECORDS) -> Any:
+    (table,) = summarize(records, timings=timings)
+    return next(row.cost for row in table.rows if row.rule == rule)
+
+
+def test_a_cost_is_the_median_ratio_of_rounds_and_has_their_range() -> None:
+    """Catches a ratio of medians: a round in which the whole machine was slow says nothing of a rule."""
+    found = cost(make_timing(TIMES))
+    assert (found.ratio, found.low, found.high) == (pytest.approx(1.1), pytest.approx(1.0), pytest.approx(1.5))
+    assert found.step_time_ms == 3.0
+    assert found.training_time_s == pytest.approx(3.0 * 45 * 3 / 1000)
+    assert cost(make_timing(TIMES), rule="backprop").ratio == 1
+
+
+def test_training_logs_give_no_cost() -> None:
+    """Catches the old way: runs beside other work, next to which a rule looked three times cheaper than backprop."""
+    found = cost()
+    assert (found.ratio, found.step_time_ms) == (None, None)
+    assert "benchsuite time digits-fc" in found.remark
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"busy": "other processes use 1.5 cores"},
+        {"hardware_class": "gpu"},
+        {"precision": "bf16"},
+        {"tier": "paper"},
+        {"protocol": {"batch_size": 64}},
+        {"config": {"scale": 2}},
+    ],
+)
+def test_times_of_other_conditions_or_of_a_busy_machine_are_no_cost(change: dict[str, Any]) -> None:
+    assert cost(make_timing(TIMES, **change)).ratio is None
+
+
+def test_a_rule_without_backprop_beside_it_has_a_time_and_no_ratio() -> None:
+    """Catches times of two measurements that are divided by each other."""
+    alone, other = make_timing({"fa": (3.0,)}), make_timing({"backprop": (2.0,)})
+    found = cost(alone, other)
+    assert (found.ratio, found.step_time_ms) == (None, 3.0)
+    assert cost(make_timing({"fa": (3.0,), "backprop": ()})).ratio is None
+
+
+@pytest.mark.parametrize("order", [lambda both: both, reversed])
+def test_the_later_measurement_counts(order: Callable[[list[TimingRecord]], Any]) -> None:
+    later = make_timing({"backprop": (1.0,), "fa": (2.0,)}, ended_after_s=99)
+    assert cost(*order([make_timing(TIMES), later])).ratio == 2
