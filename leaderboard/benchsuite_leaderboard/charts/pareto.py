@@ -35,8 +35,8 @@ def pareto_chart(table: TrackTable) -> Chart | None:
     fronts = {axis: {point.row_id for point in pareto_front(points, axis)} for axis in AXES}
     values = []
     for point in points:
-        costs: dict[Axis, float] = {axis: short(cost) for axis in AXES if (cost := point.cost(axis)) is not None}
-        best = {f"best_{axis}": point.row_id in fronts[axis] for axis in costs}
+        costs: dict[str, Any] = {axis: short(cost) for axis in AXES if (cost := point.cost(axis)) is not None}
+        best = {f"best_{axis}": point.row_id in front for axis, front in fronts.items()}
         values.append({"r": series[point.row_id].index, "m": short(100 * point.error), **costs, **best})
     spec = table_frame(series, height=300)
     axes = [_axis(axis) for axis in AXES if any(axis in value for value in values)]
@@ -74,4 +74,6 @@ def _axis(axis: Axis) -> dict[str, Any]:
     name, title = AXES[axis]
     known = {"filter": f"isValid(datum.{axis})"}
     transform = [known, {"calculate": f"datum.{axis}", "as": "x"}, {"calculate": f"datum.best_{axis}", "as": "best"}]
-    return {"label": name, "x": x_axis("x", title, "~s"), "transform": transform}
+    # Room at both ends, or the rings of the cheapest and the dearest would be cut.
+    channel = x_axis("x", title, "~s") | {"scale": {"zero": False, "nice": True, "padding": 16}}
+    return {"label": name, "x": channel, "transform": transform}
