@@ -1253,6 +1253,27 @@ SABOTAGES = (
         "tests/results/test_across_tasks.py",
     ),
     Sabotage(
+        "times of a busy machine are costs",
+        "benchsuite/results/costs.py",
+        "            if record.busy:",
+        "            if not record.rows:",
+        "tests/results/test_costs.py",
+    ),
+    Sabotage(
+        "a cost is a ratio of medians",
+        "benchsuite/results/costs.py",
+        "return RelativeTime(median(ratios), ",
+        "return RelativeTime(median(row.step_times_ms) / median(baseline.step_times_ms), ",
+        "tests/results/test_costs.py",
+    ),
+    Sabotage(
+        "a busy machine is measured without a word",
+        "benchsuite/api/timings.py",
+        "if busy and not anyway:",
+        "if busy and False:",
+        "tests/execution/test_step_timing.py",
+    ),
+    Sabotage(
         "the critical difference is too small",
         "leaderboard/benchsuite_leaderboard/critical_difference.py",
         "(6 * tracks)",

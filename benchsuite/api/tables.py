@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchsuite.papers.value_words import difference_words, measured_words, published_words, value_metric_words
+from benchsuite.results.final import WAITED
 from benchsuite.results.formatting import interval, mean_sd, number, plain_mean_sd, points, status_words
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def results_table(table: TrackTable) -> Table:
     for row in table.rows:
         shown.add_row(*_cells(row, with_top5=table.has_top5_error, with_cost=with_cost))
     shown.caption = "mean ± sd over seeds; gap in points, paired by seed, with its 95 % interval"
+    if any(row.completed and row.images_per_s is None for row in table.rows):
+        shown.caption += f"\nno speed is shown for runs that do not measure it: {WAITED}"
     if not with_cost:
         shown.caption += f"\nno cost: nothing is timed here; `benchsuite time {escape(table.track)}` does it"
     return shown

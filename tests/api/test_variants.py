@@ -24,6 +24,7 @@ rules:
     as: "FA, huge weights"
     config: {distribution: normal, standard_deviation: 50}
     protocol: {optimizer: {learning_rate: 0.5}}
+seeds: 3
 tier: smoke
 """,
     "claims/huge-weights-harm.yaml": """

@@ -87,7 +87,9 @@ def test_a_table_without_times_says_why(monkeypatch: pytest.MonkeyPatch, command
     monkeypatch.setattr("benchsuite.training.clock.time.process_time", lambda: 0.0)
     done = command(*run)
     assert done.code == 0, done.err
-    assert "less than 0.8 of a CPU core" in " ".join(done.out.split())
+    text = " ".join(done.out.split())
+    assert "less than 0.8 of a CPU core" in text
+    assert "`benchsuite time digits-fc` does it" in text
 
 
 GENERATED = """

@@ -11,6 +11,7 @@ from jinja2 import Environment
 from benchsuite.results.model import TrackTable
 from benchsuite_leaderboard.charts.diagnostics import alignment_charts
 from benchsuite_leaderboard.charts.learning import learning_curves
+from benchsuite_leaderboard.charts.pareto import pareto_chart
 from benchsuite_leaderboard.charts.rows import assign_series
 from benchsuite_leaderboard.downloads.formats import as_files
 from benchsuite_leaderboard.downloads.results import track_data
@@ -68,5 +69,6 @@ def _drawings(track: TrackPage) -> Mapping[str, Any]:
     return {
         "series": {t.table_id: assign_series(t) for t in track.tables},
         "learning": {t.table_id: learning_curves(t, budget // 2) for t in track.tables},
+        "pareto": {t.table_id: pareto_chart(t) for t in track.tables},
         "alignment": {t.table_id: alignment_charts(t, budget // 2) for t in track.tables},
     }
