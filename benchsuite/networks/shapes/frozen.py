@@ -19,8 +19,9 @@ def frozen_segments(protocol: ProtocolSpec, shapes: NetworkShapes) -> tuple[str,
     if protocol.frozen == "none":
         return ()
     hidden = tuple(segment.name for segment in shapes.segments[:-1])
-    if len(hidden) < 2:
+    count = len(hidden)
+    if count < 2:
         raise ShapeError(
-            f"protocol.frozen: lower_half needs at least 2 hidden segments, this network has {len(hidden)}; leave it out"
+            f"protocol.frozen: lower_half needs at least 2 hidden segments, this network has {count}; leave it out"
         )
-    return hidden[: len(hidden) // 2]
+    return hidden[: count // 2]
