@@ -17,7 +17,7 @@ from benchsuite.errors import EmptySelectionError, nearest
 from benchsuite.records.model import RunRecord
 from benchsuite.results.formatting import interval, mean_sd, p_value, points
 from benchsuite.results.model import Estimate, RuleRow, TrackTable
-from benchsuite.results.statistics import paired_difference, welch_p_value
+from benchsuite.results.statistics import paired_difference
 
 Better = Literal["left", "right", "undecided"]
 
@@ -31,7 +31,7 @@ class ComparedRows:
         left: the first rule's row; ``.test_error`` is its mean over seeds.
         right: the second rule's row.
         difference: test error of left minus right, as a fraction, paired by seed, with its 95 % interval.
-        p_value: of Welch's t-test on all seeds of both; None if one has a single seed, or no spread.
+        p_value: of the paired t-test, corrected over the track's planned comparisons; None if this is none of them.
 
     """
 
@@ -120,7 +120,7 @@ class RuleComparison(Displayed):
         table = Table(title=Text(title), title_justify="left", title_style="bold", header_style="dim")
         for name in ("track", "tier"):
             table.add_column(name)
-        for name in (f"{self.left} %", f"{self.right} %", "difference", "95 % interval", "p", "pairs"):
+        for name in (f"{self.left} %", f"{self.right} %", "difference", "95 % interval", "p (Holm)", "pairs"):
             table.add_column(Text(name), justify="right")
         for name in ("better", "remarks"):
             table.add_column(name)
@@ -229,8 +229,8 @@ def _compared(table: TrackTable, row: RuleRow, other: RuleRow) -> ComparedRows |
     difference = paired_difference(row.test_errors, other.test_errors)
     if difference is None:
         return NotCompared(table.track, table.tier, row.label, other.label, ("no seed that both completed",))
-    p = welch_p_value(list(row.test_errors.values()), list(other.test_errors.values()))
-    return ComparedRows(table, row, other, difference, p)
+    planned = row.against(other.row_id) or other.against(row.row_id)
+    return ComparedRows(table, row, other, difference, planned.p_value if planned else None)
 
 
 def _cells(row: ComparedRows, left: str, right: str) -> list[str | Text]:

@@ -1,9 +1,10 @@
-"""Find what a site shows beside its records: published values and claims of papers, and names of variants."""
+"""Find what a site shows beside its records: published values and claims of papers, names of variants, plans."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from benchsuite.api.row_names import plans_of_library
 from benchsuite.api.workspace import Workspace
 from benchsuite.papers.claim_cases import expand_claims
 from benchsuite.papers.published import published_numbers
@@ -22,4 +23,5 @@ def papers_of(cells: set[tuple[str, Tier]], workspace: Workspace, warn: Callable
 
     published = [number for number in published_numbers(library, registry, is_wanted, warn) if number.spec]
     names = named_settings(named_runs(library, registry, is_wanted))
-    return Papers(published, expand_claims(library, registry, is_wanted, warn), names)
+    plans = plans_of_library({track for track, _ in cells}, library)
+    return Papers(published, expand_claims(library, registry, is_wanted, warn), names, plans)

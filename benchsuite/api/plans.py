@@ -133,7 +133,7 @@ def plan(
     Args:
         target: name of a suite or a track, or path of such a YAML file.
         rules: names or patterns; the suite's own if not given, for a track all that are installed.
-        seeds: number of seeds, or seed indices; the suite's own if not given, 3 for a track.
+        seeds: number of seeds, or seed indices; the suite's own if not given, 5 for a track.
         tier: amount of work, ``"smoke"``, ``"quick"`` or ``"paper"``; the suite's own, or quick for a track.
         set: fields to override, such as ``{"protocol.epochs": 5}``.
         hardware: name of a hardware spec, or path of one.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 from benchsuite.api.display import Displayed, Part, counted
 from benchsuite.api.frames import Unit, rows_of, to_frame
 from benchsuite.api.options import PathLike, Paths, as_paths, store_folder
-from benchsuite.api.row_names import FindNames, find_names
+from benchsuite.api.row_names import FindNames, FindPlans, find_names, find_plans
 from benchsuite.api.tables import results_table
 from benchsuite.errors import EmptySelectionError
 from benchsuite.records.model import RunRecord, RunStatus
@@ -31,6 +31,7 @@ class Records(Displayed, Sequence[RunRecord]):
         records: records of runs.
         broken: files that hold no usable record.
         find_names: finds the names of variants for the tables; from the installed specs if not given.
+        find_plans: finds the planned comparisons of tracks, likewise.
 
     """
 
@@ -39,9 +40,11 @@ class Records(Displayed, Sequence[RunRecord]):
         records: Iterable[RunRecord] = (),
         broken: Iterable[BrokenRecord] = (),
         find_names: FindNames = find_names,
+        find_plans: FindPlans = find_plans,
     ) -> None:
         self._records = tuple(records)
         self._find_names = find_names
+        self._find_plans = find_plans
         self.broken = tuple(broken)
         """Files that hold no usable record, with the reason."""
 
@@ -58,7 +61,7 @@ class Records(Displayed, Sequence[RunRecord]):
         return self._some(self._records[index]) if isinstance(index, slice) else self._records[index]
 
     def _some(self, records: Iterable[RunRecord]) -> Records:
-        return Records(records, find_names=self._find_names)
+        return Records(records, find_names=self._find_names, find_plans=self._find_plans)
 
     def __iter__(self) -> Iterator[RunRecord]:
         """Iterate over the records."""
@@ -85,7 +88,7 @@ class Records(Displayed, Sequence[RunRecord]):
     @property
     def tables(self) -> list[TrackTable]:
         """One table per set of comparable conditions: means over seeds with intervals, ranks, gaps and costs."""
-        return summarize(self, names=self._find_names(self))
+        return summarize(self, names=self._find_names(self), plans=self._find_plans(self.tracks))
 
     def select(
         self,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from benchsuite.api.display import Displayed, Part, counted
 from benchsuite.api.frames import Unit
 from benchsuite.api.records import Records
-from benchsuite.api.row_names import find_names
+from benchsuite.api.row_names import find_names, find_plans
 from benchsuite.api.sites import Warn, build_store_site
 from benchsuite.api.study_records import study_tables
 from benchsuite.api.workspace import Workspace
@@ -118,7 +118,7 @@ def results_of_session(
     """Return the results of a session's runs."""
     find = partial(find_names, workspace=workspace, selected=[run.spec for run in runs])
     return Results(
-        Records(made.records, find_names=find),
+        Records(made.records, find_names=find, find_plans=partial(find_plans, workspace=workspace)),
         store,
         reused=frozenset(made.reused),
         refused=made.refused,

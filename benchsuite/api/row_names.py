@@ -1,18 +1,30 @@
-"""Find the names of variants for records, from the specs at hand; plugins are loaded only if there are variants."""
+"""Find what specs say of tables: names of variants, for which plugins are loaded, and planned comparisons."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from pydantic import TypeAdapter
+
 from benchsuite.api.workspace import Workspace, find_specs, open_workspace
+from benchsuite.errors import BenchsuiteError
 from benchsuite.records.model import RunRecord
+from benchsuite.results.planned import PlansByTrack
 from benchsuite.results.row_names import NamesBySettings, by_settings, named_settings
+from benchsuite.specs.loading.checking import check
+from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.named_rows import named_runs, variants_of_library
 from benchsuite.specs.models.base import Tier
+from benchsuite.specs.models.comparison_plan import ComparisonPlan
 from benchsuite.specs.models.track import RunSpec
 
 FindNames = Callable[[Iterable[RunRecord]], NamesBySettings]
 """Returns the names of the settings of some records."""
+
+FindPlans = Callable[[Iterable[str]], PlansByTrack]
+"""Returns the planned comparisons of some tracks."""
+
+_PLAN: TypeAdapter[ComparisonPlan | None] = TypeAdapter(ComparisonPlan)
 
 
 def find_names(
@@ -37,3 +49,31 @@ def find_names(
         known = workspace or open_workspace()
         specs += named_runs(known.library, known.registry, is_wanted)
     return by_settings(named_settings(specs))
+
+
+def find_plans(tracks: Iterable[str], workspace: Workspace | None = None) -> PlansByTrack:
+    """Return the planned comparisons of the tracks that state them.
+
+    Args:
+        tracks: names of tracks; one without a spec is passed over, and so is a wrong one, which ``validate`` reports.
+        workspace: plugins and specs; the installed ones if not given.
+
+    """
+    return plans_of_library(tracks, workspace.library if workspace else find_specs())
+
+
+def plans_of_library(tracks: Iterable[str], library: SpecLibrary) -> PlansByTrack:
+    """Return the planned comparisons of the tracks of a library that state them."""
+    known = set(library.names("tracks"))
+    found = {}
+    for track in sorted(known.intersection(tracks)):
+        try:
+            stated = library.load("tracks", track).get("comparisons")
+        except BenchsuiteError:
+            continue
+        if stated is None:
+            continue
+        plan, _ = check(_PLAN, stated)
+        if plan is not None:
+            found[track] = plan
+    return found

@@ -40,7 +40,7 @@ def run(
     Args:
         target: name of a suite, a track or a study, or path of such a YAML file.
         rules: names or patterns; the suite's own if not given, for a track all that are installed.
-        seeds: number of seeds, or seed indices; the suite's own if not given, 3 for a track. All rules share network,
+        seeds: number of seeds, or seed indices; the suite's own if not given, 5 for a track. All rules share network,
             data order and dropout at one seed index.
         tier: amount of work, ``"smoke"``, ``"quick"`` or ``"paper"``; the suite's own, or quick for a track.
         set: fields to override, such as ``{"protocol.epochs": 5}``.

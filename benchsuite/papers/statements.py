@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from pydantic import TypeAdapter
 
 from benchsuite.papers.claim_cases import ClaimCases
 from benchsuite.papers.published import PublishedNumber
+from benchsuite.results.planned import PlansByTrack
 from benchsuite.results.row_names import NamedSettings
 from benchsuite.specs.models.base import Tier
 
@@ -21,11 +22,13 @@ Cells = set[tuple[str, Tier]]
 
 @dataclass(frozen=True)
 class Papers:
-    """Published values and claims, each expanded into its runs, and the names that specs give to settings."""
+    """Published values and claims, each expanded into its runs, names of settings, and planned comparisons."""
 
     published: Sequence[PublishedNumber] = ()
     claims: Sequence[ClaimCases] = ()
     names: Sequence[NamedSettings] = ()
+    plans: PlansByTrack = field(default_factory=dict)
+    """The planned comparisons of tracks that state them."""
     key: str = ""
     """Identifies the content if a cheaper key than ``fingerprint``'s hash is known; different content needs a different
     key."""
@@ -37,7 +40,7 @@ class Papers:
             return self.key
         # Each value's file is in it without its other values, which are in it themselves.
         short = {0: {"__all__": {"reference": {"entries"}}}}
-        parts = (tuple(self.published), tuple(self.claims), tuple(self.names))
+        parts = (tuple(self.published), tuple(self.claims), tuple(self.names), dict(self.plans))
         content = _CONTENT.dump_python(parts, mode="json", exclude=short)
         text = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
@@ -46,5 +49,5 @@ class Papers:
 FindPapers = Callable[[Cells], Papers]
 """Returns the published values and claims for the tracks and tiers that have records."""
 
-_Content = tuple[tuple[PublishedNumber, ...], tuple[ClaimCases, ...], tuple[NamedSettings, ...]]
+_Content = tuple[tuple[PublishedNumber, ...], tuple[ClaimCases, ...], tuple[NamedSettings, ...], PlansByTrack]
 _CONTENT: TypeAdapter[_Content] = TypeAdapter(_Content)

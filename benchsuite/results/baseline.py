@@ -7,9 +7,10 @@ from typing import Any
 
 from benchsuite.records.model import RunRecord
 from benchsuite.results.final import WAITED
+from benchsuite.results.grouping import short_hash
 from benchsuite.results.model import BASELINE_RULE, Cost, Gap
 from benchsuite.results.row_records import RowRecords
-from benchsuite.results.statistics import median, paired_difference, welch_p_value
+from benchsuite.results.statistics import median, paired_difference
 
 
 def gap_to_baseline(
@@ -24,7 +25,7 @@ def gap_to_baseline(
         labels: the label of each row, by its key.
 
     """
-    baseline = _baseline_for(row_records, table_records, usual)
+    baseline = partner_of(row_records, table_records, usual)
     if baseline is row_records:
         return Gap(None, "this is the baseline")
     if baseline is None:
@@ -37,8 +38,7 @@ def gap_to_baseline(
         remark += "; its protocol differs"
     if baseline.conditions["hardware class"] != row_records.conditions["hardware class"]:
         remark += "; on another hardware class"
-    p_value = welch_p_value(list(row_records.test_errors.values()), list(baseline.test_errors.values()))
-    return Gap(difference, remark, p_value)
+    return Gap(difference, remark, baseline_row=short_hash(baseline.key))
 
 
 def cost_of(row_records: RowRecords, table_records: Sequence[RowRecords], usual: dict[str, Any]) -> Cost:
@@ -54,7 +54,7 @@ def cost_of(row_records: RowRecords, table_records: Sequence[RowRecords], usual:
     if own is None:
         waited = len(row_records.timed) < len(row_records.counted)
         return Cost(None, WAITED if waited else "no completed run with a measured step", waited)
-    of_baseline = _baselines(row_records, table_records)
+    of_baseline = _rows_named(BASELINE_RULE, row_records, table_records)
     if not of_baseline:
         return Cost(None, f"no completed run of {BASELINE_RULE} in this table")
     baselines = [b for b in of_baseline if median_of(b.timed, "step_time_ms")]
@@ -85,13 +85,21 @@ def cost_of(row_records: RowRecords, table_records: Sequence[RowRecords], usual:
     return Cost(own / reference, remark)
 
 
-def _baseline_for(
-    row_records: RowRecords, table_records: Sequence[RowRecords], usual: dict[str, Any]
+def partner_of(
+    row_records: RowRecords, table_records: Sequence[RowRecords], usual: dict[str, Any], name: str = BASELINE_RULE
 ) -> RowRecords | None:
-    """Return the baseline's row that is most similar to this one: first in its protocol, then in its hardware."""
+    """Return a rule's or variant's row that is most similar to this one: first in its protocol, then in its hardware.
+
+    Args:
+        row_records: the records of the row.
+        table_records: the records of all rows of the table.
+        usual: the protocol that most rows have.
+        name: name of the rule or variant.
+
+    """
     here = row_records.first.hardware
     return min(
-        _baselines(row_records, table_records),
+        _rows_named(name, row_records, table_records),
         key=lambda b: (
             b is not row_records,
             b.protocol != row_records.protocol,
@@ -105,11 +113,11 @@ def _baseline_for(
     )
 
 
-def _baselines(row_records: RowRecords, table_records: Sequence[RowRecords]) -> list[RowRecords]:
-    """Return the rows of the baseline that a row may be compared with: for a variant of the baseline, no variants."""
-    rows = [b for b in table_records if b.first.spec.rule.name == BASELINE_RULE and b.counted]
-    is_of_baseline = row_records.is_variant and row_records.first.spec.rule.name == BASELINE_RULE
-    return [b for b in rows if not b.is_variant] if is_of_baseline else rows
+def _rows_named(name: str, row_records: RowRecords, table_records: Sequence[RowRecords]) -> list[RowRecords]:
+    """Return the rows of a rule or variant that a row may be compared with: for a variant of the rule, no variants."""
+    rows = [b for b in table_records if name in {b.first.spec.rule.name, b.name} and b.counted]
+    is_of_rule = row_records.is_variant and row_records.first.spec.rule.name == name
+    return [b for b in rows if not b.is_variant] if is_of_rule else rows
 
 
 def median_of(records: Sequence[RunRecord], name: str) -> float | None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from benchsuite.results.across_tasks import TaskMean
 from benchsuite.results.grouping import flatten
 from benchsuite.results.model import Estimate, RuleRow
 
@@ -48,7 +49,7 @@ def plain_mean_sd(estimate: Estimate | None, digits: int = 2) -> str:
     return (mean.lstrip("-") if float(mean) == 0 else mean).replace("-", MINUS) + spread
 
 
-def interval(estimate: Estimate | None, *, signed: bool = False) -> str:
+def interval(estimate: Estimate | TaskMean | None, *, signed: bool = False) -> str:
     """Return the 95 % interval in per cent or, ``signed``, in percentage points."""
     if estimate is None or estimate.low is None or estimate.high is None:
         return "–"

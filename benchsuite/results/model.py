@@ -6,13 +6,20 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from benchsuite.records.model import RunRecord, RunStatus
+from benchsuite.specs.models.claim import MINIMUM_SEEDS
 
 BASELINE_RULE = "backprop"
 """The rule with which gaps and costs are computed."""
 
-VersusBest = Literal["best", "tie", "behind", "unknown"]
-"""Comparison with the row of the lowest mean: that row; no significant difference; significantly worse; too few shared
-seeds."""
+READOUT_RULE = "readout_only"
+"""The rule that trains the last layer alone: what a network learns without credit in its hidden layers."""
+
+MIN_SEEDS = MINIMUM_SEEDS
+"""Fewest seeds for an interval, a rank, a tie or a p-value, as for a claim. Two seeds can agree by chance, and an
+interval of width zero would then look certain."""
+
+VersusBest = Literal["best", "tie", "behind"]
+"""Comparison with the row of the lowest mean: that row; no significant difference; significantly worse."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +32,9 @@ class Estimate:
     sd: float | None = None
     """Standard deviation over seeds (n - 1 in the denominator); None for one seed."""
     low: float | None = None
-    """Lower end of the 95 % t-interval; None for one seed."""
+    """Lower end of the 95 % t-interval; None for fewer than ``MIN_SEEDS`` seeds."""
     high: float | None = None
-    """Upper end of the 95 % t-interval; None for one seed."""
+    """Upper end of the 95 % t-interval; None for fewer than ``MIN_SEEDS`` seeds."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +108,25 @@ class Gap:
     remark: str
     """The row it was compared with, or the reason why there is no difference."""
     p_value: float | None = None
-    """p-value of Welch's t-test on all seeds of both rows, paired or not; None if a row has one seed, or no spread."""
+    """Holm's corrected p-value if this comparison is planned, as in ``RuleRow.comparisons``; None for any other."""
+    baseline_row: str = ""
+    """Id of the row it was compared with."""
+
+
+@dataclass(frozen=True)
+class RowComparison:
+    """A planned comparison of a row with another row of its table."""
+
+    against: str
+    """Name of the other rule or variant, as the plan has it."""
+    against_row: str
+    """Id of the other row."""
+    difference: Estimate
+    """This row's test error minus the other's, paired by seed."""
+    p_value: float | None
+    """p-value of the paired t-test, corrected by Holm's method; None if too few seeds are shared, or without spread."""
+    tested: int
+    """Number of tests of the table that the correction is for."""
 
 
 @dataclass(frozen=True)
@@ -179,11 +204,17 @@ class RuleRow:
     """Name of the variant; empty for a rule with the track's settings, and for settings that have no name."""
     published: Published | None = None
     """None if no source has the same track, tier, data, network, protocol and rule settings."""
+    comparisons: tuple[RowComparison, ...] = ()
+    """The planned comparisons of this row; other comparisons have no p-value."""
     rank: int | None = None
-    """1 for the lowest mean; None if the row may not be ranked."""
+    """1 + the number of ranked rows that are significantly better; ties share it. None if it may not be ranked."""
     unranked_reason: str = ""
     versus_best: VersusBest | None = None
     """None if the row may not be ranked."""
+
+    def against(self, row_id: str) -> RowComparison | None:
+        """Return the planned comparison with another row; None if none is planned."""
+        return next((found for found in self.comparisons if found.against_row == row_id), None)
 
     @property
     def complete(self) -> bool:

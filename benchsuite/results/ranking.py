@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from benchsuite.results.model import Difference, RuleRow, VersusBest
+from benchsuite.results.model import MIN_SEEDS, Difference, RuleRow, VersusBest
 from benchsuite.results.statistics import paired_difference
 
 
 def rank_rows(rows: Sequence[RuleRow]) -> list[RuleRow]:
-    """Rank rows by mean test error and sort them: ranked rows first, then the others, each by mean, then by label.
+    """Rank rows by test error and sort them: ranked rows first, by rank and mean, then the others by mean and label.
+
+    A row's rank is one more than the number of ranked rows that are significantly better: the paired 95 % interval of
+    the difference excludes zero. So rows that are not told apart from the best share rank 1 with it.
 
     A row is not ranked if one of its runs did not complete (its mean would include only the successful seeds), if it
-    has only one seed, if its rule was run with several protocols and this is not the one that most rows have, or if it
-    is a variant with a protocol of its own. The
-    best row is marked, and so are the rows whose paired 95 % interval of the difference from it includes zero.
+    has fewer than ``MIN_SEEDS`` seeds or shares fewer with the best row, if its rule was run with several protocols and
+    this is not the one that most rows have, or if it is a variant with a protocol of its own.
     """
     protocols: dict[str, set[tuple[Difference, ...]]] = {}
     for row in rows:
@@ -24,17 +26,26 @@ def rank_rows(rows: Sequence[RuleRow]) -> list[RuleRow]:
             of_rule.add(row.protocol_differences)
     reasons = {row.row_id: _why_not(row, protocols[row.rule]) for row in rows}
     ranked = sorted((r for r in rows if not reasons[r.row_id]), key=_order)
+    errors = {r.row_id: r.test_errors for r in ranked}
+    for row in ranked[1:]:
+        if len(errors[row.row_id].keys() & errors[ranked[0].row_id].keys()) < MIN_SEEDS:
+            reasons[row.row_id] = f"fewer than {MIN_SEEDS} seeds shared with the best row, {ranked[0].label}"
+    ranked = [r for r in ranked if not reasons[r.row_id]]
     others = sorted((r for r in rows if reasons[r.row_id]), key=_order)
-    means = [_mean(r) for r in ranked]
-    placed = [replace(r, rank=means.index(_mean(r)) + 1, versus_best=_versus_best(r, ranked[0])) for r in ranked]
+    placed = []
+    for place, row in enumerate(ranked):
+        better = [_is_behind(errors[row.row_id], errors[other.row_id]) for other in ranked[:place]]
+        versus_best: VersusBest = "best" if place == 0 else "behind" if better[0] else "tie"
+        placed.append(replace(row, rank=1 + sum(better), versus_best=versus_best))
+    placed.sort(key=lambda row: (row.rank or 0, *_order(row)))
     return placed + [replace(r, unranked_reason=reasons[r.row_id]) for r in others]
 
 
 def _why_not(row: RuleRow, protocols: set[tuple[Difference, ...]]) -> str:
     if not row.complete:
         return f"incomplete: {row.completed} of {row.total} seeds"
-    if row.total < 2:
-        return "one seed: its spread is not known"
+    if row.total < MIN_SEEDS:
+        return f"{row.total} seed{'s' if row.total > 1 else ''}: a rank takes {MIN_SEEDS}"
     if row.variant:
         has_own = row.protocol_differences and row.protocol_differences not in protocols
         return "a variant with its own protocol" if has_own else ""
@@ -44,19 +55,10 @@ def _why_not(row: RuleRow, protocols: set[tuple[Difference, ...]]) -> str:
     return ""
 
 
-def _versus_best(row: RuleRow, best: RuleRow) -> VersusBest:
-    if row is best:
-        return "best"
-    difference = paired_difference(_errors(row), _errors(best))
-    if difference is None or difference.low is None or difference.high is None:
-        return "unknown"
-    if difference.high < 0:  # Better on the shared seeds, worse on the others: the means are over different seeds.
-        return "unknown"
-    return "tie" if difference.low <= 0 else "behind"
-
-
-def _errors(row: RuleRow) -> Mapping[int, float]:
-    return {r.seed: r.test_error for r in row.runs if r.counted and r.test_error is not None}
+def _is_behind(errors: Mapping[int, float], others: Mapping[int, float]) -> bool:
+    """Return True if the other row is significantly better, by the paired interval of the seeds that both have."""
+    difference = paired_difference(errors, others)
+    return difference is not None and difference.low is not None and difference.low > 0
 
 
 def _mean(row: RuleRow) -> float:

@@ -12,9 +12,11 @@ from benchsuite.results.baseline import cost_of, gap_to_baseline, median_of
 from benchsuite.results.curves import diagnostic_curves, mean_curve, test_curve, with_times
 from benchsuite.results.final import WAITED, final_error, final_top5_error, final_train_error
 from benchsuite.results.grouping import differing_fields, short_hash
-from benchsuite.results.model import Difference, Estimate, Published, RuleRow, SeedRun
+from benchsuite.results.model import Difference, Estimate, Published, RowComparison, RuleRow, SeedRun
+from benchsuite.results.planned import planned_comparisons
 from benchsuite.results.row_records import RowRecords, usual_protocol
 from benchsuite.results.statistics import estimate
+from benchsuite.specs.models.comparison_plan import ComparisonPlan
 from benchsuite.specs.models.track import RunSpec
 
 PublishedLookup = Callable[[RunSpec, Estimate | None], Published | None]
@@ -23,15 +25,27 @@ PublishedLookup = Callable[[RunSpec, Estimate | None], Published | None]
 UNMEASURED = "completed without a test error"
 
 
-def build_rows(table_records: Sequence[RowRecords], published_for: PublishedLookup) -> list[RuleRow]:
+def build_rows(
+    table_records: Sequence[RowRecords], published_for: PublishedLookup, plan: ComparisonPlan
+) -> list[RuleRow]:
     """Compute every row of a table; ``ranking.rank_rows`` adds the ranks afterwards."""
     usual = usual_protocol(table_records)
     labels = _labels(table_records)
     rows = [_build_row(row_records, table_records, usual, labels) for row_records in table_records]
+    planned = planned_comparisons(table_records, usual, plan)
     return [
-        replace(row, published=published_for(row_records.first.spec, row.test_error))
+        replace(
+            _with_comparisons(row, planned.get(row_records.key, ())),
+            published=published_for(row_records.first.spec, row.test_error),
+        )
         for row, row_records in zip(rows, table_records, strict=True)
     ]
+
+
+def _with_comparisons(row: RuleRow, planned: tuple[RowComparison, ...]) -> RuleRow:
+    """Return the row with its planned comparisons; the gap's p-value is that of the comparison with the same row."""
+    p_value = next((found.p_value for found in planned if found.against_row == row.gap.baseline_row), None)
+    return replace(row, comparisons=planned, gap=replace(row.gap, p_value=p_value))
 
 
 def _build_row(

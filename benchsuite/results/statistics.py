@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from benchsuite.results.model import Estimate
+from benchsuite.results.model import MIN_SEEDS, Estimate
 
 CONFIDENCE = 0.95
 
@@ -19,7 +19,8 @@ def estimate(values: Sequence[float]) -> Estimate | None:
         values: One finite number per seed.
 
     Returns:
-        None without values. With one value the spread and the interval are None, because one seed cannot show them.
+        None without values. With one value the spread is None, and with fewer than ``MIN_SEEDS`` the interval, because
+        so few seeds cannot show them.
 
     Source: two-sided interval ``mean ± t(0.975, n - 1) * sd / sqrt(n)``, sd with n - 1 in the denominator.
     """
@@ -32,6 +33,8 @@ def estimate(values: Sequence[float]) -> Estimate | None:
     if n == 1:
         return Estimate(mean=mean, n=1)
     sd = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
+    if n < MIN_SEEDS:
+        return Estimate(mean=mean, n=n, sd=sd)
     half = t_quantile(n - 1) * sd / math.sqrt(n)
     return Estimate(mean=mean, n=n, sd=sd, low=mean - half, high=mean + half)
 
@@ -62,11 +65,11 @@ def welch_difference(values: Sequence[float], others: Sequence[float]) -> Estima
 
     Returns:
         The difference of the means with its 95 % interval; ``n`` is the smaller sample's size, and there is no single
-        standard deviation. None if a sample has fewer than two values.
+        standard deviation. None if a sample has fewer than ``MIN_SEEDS`` values.
 
     Source: Welch 1947, with the degrees of freedom of Welch and Satterthwaite.
     """
-    found = _welch(values, others)
+    found = _welch(values, others) if min(len(values), len(others)) >= MIN_SEEDS else None
     if found is None:
         return None
     mean, error, freedom = found
@@ -74,25 +77,35 @@ def welch_difference(values: Sequence[float], others: Sequence[float]) -> Estima
     return Estimate(mean=mean, n=min(len(values), len(others)), low=mean - half, high=mean + half)
 
 
-def welch_p_value(values: Sequence[float], others: Sequence[float]) -> float | None:
-    """Return the two-sided p-value of Welch's t-test: the probability of so large a difference if the means are equal.
+def paired_p_value(difference: Estimate | None) -> float | None:
+    """Return the two-sided p-value of the paired t-test: the probability of so large a mean difference if it is zero.
 
     Args:
-        values: One finite number per seed.
-        others: The values to compare with, one per seed.
+        difference: from ``paired_difference``.
 
     Returns:
-        None if a sample has fewer than two values, or if neither varies: the spread is unknown then.
-
-    Source: Welch 1947, with the degrees of freedom of Welch and Satterthwaite.
+        None with fewer than ``MIN_SEEDS`` pairs, or if all pairs differ equally: the spread is unknown then.
     """
-    found = _welch(values, others)
-    if found is None or not found[1]:
+    if difference is None or difference.n < MIN_SEEDS or not difference.sd:
         return None
     from scipy.special import stdtr
 
-    mean, error, freedom = found
-    return float(2 * stdtr(freedom, -abs(mean) / error))
+    error = difference.sd / math.sqrt(difference.n)
+    return float(2 * stdtr(difference.n - 1, -abs(difference.mean) / error))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values corrected for their number, such that the chance of any false rejection stays at the level.
+
+    Source: Holm 1979, "A simple sequentially rejective multiple test procedure"; the smallest is multiplied by their
+    number, the next by one less, and none ends below a smaller one.
+    """
+    corrected = [0.0] * len(p_values)
+    largest = 0.0
+    for place, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[index]))
+        corrected[index] = largest
+    return corrected
 
 
 def _welch(values: Sequence[float], others: Sequence[float]) -> tuple[float, float, float] | None:

@@ -22,10 +22,12 @@ from benchsuite.results.model import (
     TrackTable,
     VersusBest,
 )
+from benchsuite.results.planned import PlansByTrack
 from benchsuite.results.ranking import rank_rows
 from benchsuite.results.row_names import NamesBySettings
 from benchsuite.results.row_records import group_rows, usual_protocol
 from benchsuite.results.rows import PublishedLookup, build_rows
+from benchsuite.specs.models.comparison_plan import ComparisonPlan
 from benchsuite.specs.models.track import RunSpec
 
 __all__ = [
@@ -54,6 +56,7 @@ def summarize(
     records: Iterable[RunRecord],
     published: PublishedLookup = nothing_published,
     names: NamesBySettings = MappingProxyType({}),
+    plans: PlansByTrack = MappingProxyType({}),
 ) -> list[TrackTable]:
     """Turn run records into one table per set of comparable conditions.
 
@@ -66,17 +69,25 @@ def summarize(
         records: Runs of any tracks, tiers and machines.
         published: Finds the published value for a row; made by ``published_beside`` of ``benchsuite.papers``.
         names: Names that specs give to settings, by ``row_names.by_settings``; otherwise the records' own names.
+        plans: Planned comparisons by track; a track without a plan has the derived one.
 
     Returns:
         Tables sorted by track, tier and conditions; numbers as numbers, errors as fractions.
     """
     groups = group_records(records)
     differences = distinguishing_fields(groups)
-    return [_build_table(group, differences[group.key], published, names) for group in groups]
+    return [
+        _build_table(group, differences[group.key], published, names, plans.get(group.track, ComparisonPlan()))
+        for group in groups
+    ]
 
 
 def _build_table(
-    group: Group, differences: tuple[Difference, ...], published: PublishedLookup, names: NamesBySettings
+    group: Group,
+    differences: tuple[Difference, ...],
+    published: PublishedLookup,
+    names: NamesBySettings,
+    plan: ComparisonPlan,
 ) -> TrackTable:
     bundles = group_rows(group.records, names)
     data = next((r.data for r in group.records if r.data), None)
@@ -98,6 +109,6 @@ def _build_table(
         parameters=parameters.pop() if len(parameters) == 1 else None,
         segments=tuple(segment_order(group.records)),
         differences=differences,
-        rows=tuple(rank_rows(build_rows(bundles, published))),
+        rows=tuple(rank_rows(build_rows(bundles, published, plan))),
         runs=len(group.records),
     )

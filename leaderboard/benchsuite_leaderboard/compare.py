@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from benchsuite.results.model import Estimate, RuleRow, TrackTable
-from benchsuite.results.statistics import paired_difference, welch_p_value
+from benchsuite.results.statistics import paired_difference
 from benchsuite_leaderboard.matrix import main_row, rules_of
 
 
@@ -21,7 +21,7 @@ class PairLine:
     difference: Estimate | None
     """Test error of left minus right, paired by seed; None if they share no seed."""
     p_value: float | None
-    """P-value of Welch's t-test."""
+    """Corrected p-value if the track plans this comparison; None for any other."""
 
     @property
     def better(self) -> str:
@@ -73,10 +73,6 @@ def pairs_of(tables: Sequence[TrackTable]) -> Iterator[Pair]:
 
 
 def _line(table: TrackTable, left: RuleRow, right: RuleRow) -> PairLine:
-    here, there = _errors(left), _errors(right)
-    p_value = welch_p_value(list(here.values()), list(there.values()))
-    return PairLine(table, left, right, paired_difference(here, there), p_value)
-
-
-def _errors(row: RuleRow) -> dict[int, float]:
-    return {run.seed: run.test_error for run in row.runs if run.counted and run.test_error is not None}
+    planned = left.against(right.row_id) or right.against(left.row_id)
+    difference = paired_difference(left.test_errors, right.test_errors)
+    return PairLine(table, left, right, difference, planned.p_value if planned else None)

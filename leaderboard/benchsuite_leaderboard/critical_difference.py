@@ -1,4 +1,4 @@
-"""Rank rules over tracks: average ranks, Friedman's test and Nemenyi's critical difference.
+"""Rank rules over tracks: mean ranks and improvability with intervals, Friedman's test, Nemenyi's difference.
 
 Source: Demšar 2006, "Statistical comparisons of classifiers over multiple data sets", JMLR 7, section 3.2.
 """
@@ -9,8 +9,10 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
-from benchsuite.results.model import TrackTable
+from benchsuite.results.across_tasks import AcrossTasks, ErrorsByTask, compare_across_tasks
+from benchsuite.results.model import MIN_SEEDS, TrackTable
 from benchsuite.specs.models.base import TIERS
 from benchsuite_leaderboard.matrix import main_row, rules_of
 
@@ -81,10 +83,12 @@ class Ranking:
 
     tier: str
     ranks: tuple[tuple[str, float], ...]
-    """Each rule with its average rank, the best first; rank 1 is the lowest test error."""
+    """Each rule with its mean rank over seeds and tracks, the best first; rank 1 is the lowest test error."""
+    across: AcrossTasks
+    """The same ranks and the rules' improvability, with their intervals over tracks and seeds."""
     tracks: tuple[str, ...]
     critical_difference: float
-    """Average ranks that differ by less are not distinguishable."""
+    """Mean ranks that differ by less are not distinguishable."""
     friedman_p: float | None
     """P-value that all rules are alike, by Iman and Davenport's F; None if every track ranks them the same."""
     alike: tuple[tuple[str, ...], ...]
@@ -103,42 +107,45 @@ def rank_rules(tables: Sequence[TrackTable]) -> list[Ranking]:
     return [ranking for ranking in rankings if ranking]
 
 
-def _errors(tables: Sequence[TrackTable]) -> dict[str, dict[str, float]]:
-    """Return mean test errors by rule and track; of several tables of a track, the one with published data, then most
+def _errors(tables: Sequence[TrackTable]) -> dict[str, dict[str, dict[int, float]]]:
+    """Return test errors by rule, track and seed; of several tables of a track, the one with published data, then most
     rules.
     """
     by_track: dict[str, TrackTable] = {}
     for table in sorted(tables, key=lambda t: (t.canonical is False, -len(t.rows), t.table_id)):
         by_track.setdefault(table.track, table)
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, dict[str, dict[int, float]]] = {}
     for track, table in sorted(by_track.items()):
         for rule in rules_of([table]):
             row = main_row(table, rule)
-            if row and row.complete and row.test_error:
-                found.setdefault(rule, {})[track] = row.test_error.mean
+            if row and row.complete and row.total >= MIN_SEEDS:
+                found.setdefault(rule, {})[track] = row.test_errors
     return found
 
 
-def _rank_tier(tier: str, errors: Mapping[str, Mapping[str, float]]) -> Ranking | None:
-    rules, tracks = largest_block(errors)
-    if not rules:
+def _rank_tier(tier: str, errors: Mapping[str, ErrorsByTask]) -> Ranking | None:
+    rules, _ = largest_block(errors)
+    # Only tracks of which all share enough seeds are left.
+    across = compare_across_tasks({rule: errors[rule] for rule in rules})
+    if across is None:
         return None
-    table = [average_ranks([errors[rule][track] for rule in rules]) for track in tracks]
-    averages = [sum(column) / len(tracks) for column in zip(*table, strict=True)]
-    ranks = tuple(sorted(zip(rules, averages, strict=True), key=lambda pair: (pair[1], pair[0])))
+    tracks = across.tasks
+    ranks = tuple((found.rule, found.mean_rank.mean) for found in across.rules)
     distance = nemenyi_distance(len(rules), len(tracks))
+    means = [[fmean(errors[rule][track].values()) for track in tracks] for rule in rules]
     return Ranking(
         tier=tier,
         ranks=ranks,
-        tracks=tuple(tracks),
+        across=across,
+        tracks=tracks,
         critical_difference=distance,
-        friedman_p=friedman_p([[errors[rule][track] for track in tracks] for rule in rules]),
+        friedman_p=friedman_p(means),
         alike=indistinguishable_groups(ranks, distance),
         left_out=tuple((rule, len(errors[rule])) for rule in sorted(set(errors) - set(rules))),
     )
 
 
-def largest_block(errors: Mapping[str, Mapping[str, float]]) -> tuple[list[str], list[str]]:
+def largest_block(errors: Mapping[str, Mapping[str, object]]) -> tuple[list[str], list[str]]:
     """Return rules and tracks without a missing value; empty if there are too few of either."""
     order = sorted(errors, key=lambda rule: (-len(errors[rule]), rule))
     best: tuple[list[str], list[str]] = ([], [])

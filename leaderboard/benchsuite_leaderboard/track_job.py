@@ -15,6 +15,7 @@ from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_record
 from benchsuite.results.grouping import conditions
 from benchsuite.results.model import TrackTable
+from benchsuite.results.planned import PlansByTrack
 from benchsuite.results.row_names import NamedSettings, by_settings
 from benchsuite.results.tables import summarize
 from benchsuite_leaderboard.pages.frame import Frame
@@ -38,6 +39,8 @@ class TrackJob:
     published: tuple[PublishedNumber, ...]
     names: tuple[NamedSettings, ...]
     """Names of variants."""
+    plans: PlansByTrack
+    """The track's planned comparisons, if it states them."""
     wanted: frozenset[str]
     """Conditions of the runs that decide claims."""
     metrics: frozenset[str]
@@ -85,7 +88,7 @@ def build_track(job: TrackJob) -> bytes:
         else:
             broken.append(record)
     evidence = tuple(_slim(record, job.metrics) for record in good if _is_wanted(record, job.wanted))
-    tables = summarize(good, published_beside(job.published), by_settings(job.names))
+    tables = summarize(good, published_beside(job.published), by_settings(job.names), job.plans)
     environment = template_environment()
     written = []
     for page in track_pages(tables):

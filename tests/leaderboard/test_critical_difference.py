@@ -62,11 +62,11 @@ def test_friedmans_p_follows_scipys_statistic(errors):
 def test_rules_are_ranked_over_the_tracks_that_all_have(make_record, make_seeds):
     records = []
     for number, track in enumerate(("t1", "t2", "t3")):
-        records += make_seeds("backprop", [0.1, 0.1], track=track)
-        records += make_seeds("fa", [0.2, 0.2 + number / 100], track=track)
-        records += make_seeds("dfa", [0.3, 0.3], track=track)
-    records += make_seeds("rare", [0.01, 0.01], track="t1")
-    records += [*make_seeds("lucky", [0.01], track="t2"), make_record("lucky", 1, status="diverged", track="t2")]
+        records += make_seeds("backprop", [0.1, 0.1, 0.1], track=track)
+        records += make_seeds("fa", [0.2, 0.2, 0.2 + number / 100], track=track)
+        records += make_seeds("dfa", [0.3, 0.3, 0.3], track=track)
+    records += make_seeds("rare", [0.01, 0.01, 0.01], track="t1")
+    records += [*make_seeds("lucky", [0.01] * 3, track="t2"), make_record("lucky", 3, status="diverged", track="t2")]
     (ranking,) = rank_rules(summarize(records))
     assert ranking.ranks == (("backprop", 1), ("fa", 2), ("dfa", 3))
     assert ranking.tracks == ("t1", "t2", "t3")
@@ -80,7 +80,7 @@ def test_equal_errors_share_a_rank(make_seeds):
         r
         for track in ("t1", "t2")
         for rule, e in (("backprop", 0.1), ("fa", 0.1), ("dfa", 0.2))
-        for r in make_seeds(rule, [e, e], track=track)
+        for r in make_seeds(rule, [e, e, e], track=track)
     ]
     (ranking,) = rank_rules(summarize(records))
     assert dict(ranking.ranks) == {"backprop": 1.5, "fa": 1.5, "dfa": 3}

@@ -22,7 +22,7 @@ from benchsuite_leaderboard.site import build_site
 
 from .made_claims import Claims
 
-SAMPLES = st.lists(st.floats(-1e3, 1e3).map(lambda x: round(x, 3)), min_size=2, max_size=8)
+SAMPLES = st.lists(st.floats(-1e3, 1e3).map(lambda x: round(x, 3)), min_size=3, max_size=8)
 DFA, BP = [0.10, 0.11, 0.12], [0.05, 0.065, 0.08]
 
 

@@ -88,19 +88,36 @@ def test_ties_are_those_whose_paired_interval_includes_zero(make_seeds):
             *make_seeds("best", [0.10, 0.20, 0.30]),
             *make_seeds("close", [0.12, 0.19, 0.31]),
             *make_seeds("far", [0.15, 0.25, 0.36]),
-            *make_seeds("elsewhere", [0.9, 0.9], tier="smoke"),
+            *make_seeds("elsewhere", [0.9, 0.9, 0.9], tier="smoke"),
         ]
     )[1:]
     assert [(r.label, r.rank, r.versus_best) for r in table.rows] == [
         ("best", 1, "best"),
-        ("close", 2, "tie"),
+        ("close", 1, "tie"),
         ("far", 3, "behind"),
     ]
 
 
 def test_a_row_that_beats_the_best_on_their_shared_seeds_is_not_called_behind(make_seeds):
-    (table,) = summarize([*make_seeds("best", [0.30, 0.31, 0.0, 0.0]), *make_seeds("short", [0.20, 0.21])])
-    assert [(r.label, r.versus_best) for r in table.rows] == [("best", "best"), ("short", "unknown")]
+    best = make_seeds("best", [0.30, 0.31, 0.32, 0.0, 0.0, 0.0])
+    (table,) = summarize([*best, *make_seeds("short", [0.20, 0.21, 0.22])])
+    assert [(r.label, r.rank, r.versus_best) for r in table.rows] == [("best", 1, "best"), ("short", 1, "tie")]
+
+
+def test_a_row_that_shares_too_few_seeds_with_the_best_is_not_ranked(make_record, make_seeds):
+    """Catches a good rank for want of evidence: nothing is significantly better than a row without shared seeds."""
+    elsewhere = [make_record("elsewhere", seed, 0.9) for seed in (2, 7, 8)]
+    (table,) = summarize([*make_seeds("best", [0.1, 0.11, 0.12]), *elsewhere])
+    assert [(r.label, r.rank) for r in table.rows] == [("best", 1), ("elsewhere", None)]
+    assert table.rows[1].unranked_reason == "fewer than 3 seeds shared with the best row, best"
+
+
+def test_a_rank_counts_the_rows_that_are_significantly_better(make_seeds):
+    """Catches ranks by mean alone, and a tie with the second row that is called a tie with the first."""
+    rows = {"a": [0.10, 0.11, 0.12], "b": [0.2, 0.21, 0.22], "c": [0.21, 0.20, 0.23], "d": [0.3, 0.31, 0.32]}
+    (table,) = summarize([record for name, values in rows.items() for record in make_seeds(name, values)])
+    found = [(r.label, r.rank, r.versus_best) for r in table.rows]
+    assert found == [("a", 1, "best"), ("b", 2, "behind"), ("c", 2, "behind"), ("d", 4, "behind")]
 
 
 def test_fewer_seeds_than_most_rows_are_noted(make_seeds):
@@ -110,9 +127,12 @@ def test_fewer_seeds_than_most_rows_are_noted(make_seeds):
     assert row_of(table, "a").notes == ()
 
 
-def test_one_seed_is_not_ranked(make_seeds):
-    (table,) = summarize([*make_seeds("single", [0.01]), *make_seeds("double", [0.1, 0.2])])
-    assert [(r.label, r.rank) for r in table.rows] == [("double", 1), ("single", None)]
+@pytest.mark.parametrize("values", [[0.01], [0.01, 0.01]])
+def test_fewer_than_three_seeds_are_not_ranked(make_seeds, values):
+    (table,) = summarize([*make_seeds("few", values), *make_seeds("rule", [0.1, 0.2, 0.3])])
+    assert [(r.label, r.rank, r.versus_best) for r in table.rows] == [("rule", 1, "best"), ("few", None, None)]
+    assert "a rank takes 3" in table.rows[1].unranked_reason
+    assert table.rows[1].test_error.low is None
 
 
 def test_cost_is_relative_to_backprop_on_the_same_hardware_class(make_seeds):
@@ -177,8 +197,8 @@ def test_a_title_is_no_difference(make_seeds):
 
 
 def test_another_protocol_is_a_note_on_the_row(make_seeds):
-    own = make_seeds("gevb", [0.1, 0.2], protocol={"batch_size": 64})
-    (table,) = summarize([*make_seeds("backprop", [0.1, 0.2]), *make_seeds("dfa", [0.1, 0.2]), *own])
+    own = make_seeds("gevb", [0.1, 0.2, 0.2], protocol={"batch_size": 64})
+    (table,) = summarize([*make_seeds("backprop", [0.1, 0.2, 0.2]), *make_seeds("dfa", [0.1, 0.2, 0.2]), *own])
     (difference,) = row_of(table, "gevb").protocol_differences
     assert (difference.field, difference.value, difference.usual) == ("protocol.batch_size", "64", "32")
     assert row_of(table, "gevb").rank is not None
@@ -186,8 +206,8 @@ def test_another_protocol_is_a_note_on_the_row(make_seeds):
 
 
 def test_a_second_protocol_of_one_rule_is_shown_and_not_ranked(make_seeds):
-    longer = make_seeds("backprop", [0.01, 0.02], protocol={"epochs": 9})
-    (table,) = summarize([*make_seeds("backprop", [0.1, 0.2]), *longer, *make_seeds("dfa", [0.1, 0.2])])
+    longer = make_seeds("backprop", [0.01, 0.02, 0.02], protocol={"epochs": 9})
+    (table,) = summarize([*make_seeds("backprop", [0.1, 0.2, 0.2]), *longer, *make_seeds("dfa", [0.1, 0.2, 0.2])])
     assert row_of(table, "backprop (epochs=9)").rank is None
     assert row_of(table, "backprop (epochs=3)").rank == 1
 

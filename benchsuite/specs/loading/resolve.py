@@ -39,7 +39,7 @@ class Selection:
     tier: Tier | None = None
     """Default: the suite's tier; 'quick' for a track."""
     seeds: tuple[int, ...] = ()
-    """Seed indices. Default: the suite's seeds; 0 to 2 for a track."""
+    """Seed indices. Default: the suite's seeds; 0 to 4 for a track."""
     overrides: tuple[str, ...] = ()
     """Overrides ``path=value``, applied last."""
     hardware: str = "auto"

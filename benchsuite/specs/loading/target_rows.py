@@ -15,7 +15,7 @@ from benchsuite.specs.loading.rows import Row, Rows, products_of, rows_of_suite,
 from benchsuite.specs.loading.targets import Target, find_target
 from benchsuite.specs.loading.tree import Node
 from benchsuite.specs.models.base import Tier
-from benchsuite.specs.models.track import SuiteSpec
+from benchsuite.specs.models.track import DEFAULT_SEEDS, SuiteSpec
 
 if TYPE_CHECKING:
     from benchsuite.specs.loading.resolve import Selection
@@ -45,7 +45,7 @@ class _Tracks:
     rows: Mapping[str, Rows]
     """By track, all rows of a suite; for a single track, its variants."""
     tier: Tier
-    seeds: int = 3
+    seeds: int = DEFAULT_SEEDS
     is_suite: bool = False
 
 

@@ -55,24 +55,32 @@ def pair_chart(pair: Pair) -> Chart | None:
 
 
 def ranking_chart(ranking: Ranking) -> Chart:
-    """Draw average ranks with half the critical difference on either side: rules whose bars do not overlap differ."""
-    half = ranking.critical_difference / 2
-    values = [
-        {"r": rule, "m": short(rank), "l": short(rank - half), "h": short(rank + half)} for rule, rank in ranking.ranks
-    ]
-    rules = [rule for rule, _ in ranking.ranks]
+    """Draw mean ranks with their 95 % intervals over tracks and seeds."""
+    values = []
+    for found in ranking.across.rules:
+        rank = found.mean_rank
+        ends = {} if rank.low is None or rank.high is None else {"l": short(rank.low), "h": short(rank.high)}
+        values.append({"r": found.rule, "m": short(rank.mean), **ends})
     spec: dict[str, Any] = {
         **frame_size(LINE_HEIGHT * len(values)),
         "data": {"values": values},
-        "encoding": {"y": {"field": "r", "type": "nominal", "sort": rules, "title": None, "axis": {"labelLimit": 220}}},
+        "encoding": {
+            "y": {
+                "field": "r",
+                "type": "nominal",
+                "sort": [rule for rule, _ in ranking.ranks],
+                "title": None,
+                "axis": {"labelLimit": 220},
+            }
+        },
         "layer": [
             {
-                "mark": {"type": "bar", "height": 9, "opacity": 0.35, "color": PALETTE[0]},
+                "mark": {"type": "rule", "strokeWidth": 2, "color": PALETTE[0]},
                 "encoding": {
                     "x": {
                         "field": "l",
                         "type": "quantitative",
-                        "title": "Average rank; 1 is best",
+                        "title": "Mean rank; 1 is best",
                         "scale": {"zero": False},
                     },
                     "x2": {"field": "h"},
@@ -82,12 +90,12 @@ def ranking_chart(ranking: Ranking) -> Chart:
                 "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1, "color": "currentColor"},
                 "encoding": {
                     "x": {"field": "m", "type": "quantitative"},
-                    "tooltip": _tooltip(("r", "rule"), ("m", "average rank")),
+                    "tooltip": _tooltip(("r", "rule"), ("m", "mean rank"), ("l", "from"), ("h", "to")),
                 },
             },
         ],
     }
-    return Chart(f"ranking-{ranking.tier}", f"Average ranks, {ranking.tier} tier", spec)
+    return Chart(f"ranking-{ranking.tier}", f"Mean ranks, {ranking.tier} tier", spec)
 
 
 def _by_name(keys: list[str], named: dict[str, str]) -> dict[str, Any]:

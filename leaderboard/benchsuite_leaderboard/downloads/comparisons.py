@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from benchsuite.results.formatting import mean_sd, p_value, points
+from benchsuite.results.across_tasks import TaskMean
+from benchsuite.results.formatting import interval, mean_sd, p_value, percent, points
 from benchsuite_leaderboard.compare import Pair
 from benchsuite_leaderboard.critical_difference import Ranking, indistinguishable_from
 from benchsuite_leaderboard.downloads.formats import DataTable
@@ -21,7 +22,7 @@ def pair_data(pair: Pair) -> DataTable:
         "low",
         "high",
         "pairs",
-        "p_welch",
+        "p_holm",
         "left_cost_ratio",
         "right_cost_ratio",
     )
@@ -34,27 +35,59 @@ def pair_data(pair: Pair) -> DataTable:
         rows.append((*where, pair.left, pair.right, *means, *gap, line.p_value, left.cost.ratio, right.cost.ratio))
         difference = points(found.mean) if found else "–"
         printed.append((*where, mean_sd(left.test_error), mean_sd(right.test_error), difference, p_value(line.p_value)))
-    heads = ("Track", "Tier", f"{pair.left}, %", f"{pair.right}, %", "Difference, points", "p (Welch)")
+    heads = ("Track", "Tier", f"{pair.left}, %", f"{pair.right}, %", "Difference, points", "p (Holm)")
     return DataTable(f"{pair.left} and {pair.right}: test errors", columns, tuple(rows), heads, tuple(printed))
 
 
 def ranking_data(ranking: Ranking) -> DataTable:
     """Return one tier's ranking over tracks."""
-    columns = ("rule", "average_rank", "tracks", "critical_difference", "friedman_p", "not_told_apart_from")
+    columns = (
+        "rule",
+        "mean_rank",
+        "mean_rank_low",
+        "mean_rank_high",
+        "improvability",
+        "improvability_low",
+        "improvability_high",
+        "tracks",
+        "critical_difference",
+        "friedman_p",
+        "not_told_apart_from",
+    )
     rows = tuple(
         (
-            rule,
-            rank,
+            found.rule,
+            *_numbers(found.mean_rank),
+            *_numbers(found.improvability),
             len(ranking.tracks),
             ranking.critical_difference,
             ranking.friedman_p,
-            " ".join(indistinguishable_from(ranking, rule)) or None,
+            " ".join(indistinguishable_from(ranking, found.rule)) or None,
         )
-        for rule, rank in ranking.ranks
+        for found in ranking.across.rules
     )
     title = (
-        f"Average ranks on {len(ranking.tracks)} tracks, {ranking.tier} tier; "
+        f"Mean ranks on {len(ranking.tracks)} tracks, {ranking.tier} tier; "
         f"critical difference {ranking.critical_difference:.2f}"
     )
-    printed = tuple((rule, f"{rank:.2f}") for rule, rank in ranking.ranks)
-    return DataTable(title, columns, rows, ("Rule", "Average rank"), printed)
+    heads = ("Rule", "Mean rank", "95 % interval", "Improvability, %", "95 % interval")
+    printed = tuple(
+        (
+            found.rule,
+            f"{found.mean_rank.mean:.2f}",
+            rank_interval(found.mean_rank),
+            percent(found.improvability.mean, 1),
+            interval(found.improvability),
+        )
+        for found in ranking.across.rules
+    )
+    return DataTable(title, columns, rows, heads, printed)
+
+
+def rank_interval(found: TaskMean) -> str:
+    """Return the interval of a mean rank, or a dash."""
+    return "–" if found.low is None or found.high is None else f"{found.low:.2f} to {found.high:.2f}"
+
+
+def _numbers(found: TaskMean) -> tuple[float, float | None, float | None]:
+    return found.mean, found.low, found.high

@@ -24,7 +24,7 @@ RESULT_COLUMNS = (
     "gap_low",
     "gap_high",
     "gap_pairs",
-    "gap_p_welch",
+    "gap_p_holm",
     "published_test_error",
     "published_is_bound",
     "top5_error_mean",
@@ -52,7 +52,7 @@ def track_data(table: TrackTable) -> DataTable:
         "95 % interval",
         "Seeds",
         f"Gap to {BASELINE_RULE}, points",
-        "p (Welch)",
+        "p (Holm)",
         "Published, %",
         *top5,
         "Train error, %",
@@ -76,7 +76,7 @@ def rule_data(rule: str, results: Iterable[tuple[TrackTable, RuleRow]]) -> DataT
         *(("Top-5 error, %",) if with_top5 else ()),
         "Seeds",
         f"Gap to {BASELINE_RULE}, points",
-        "p (Welch)",
+        "p (Holm)",
         "Cost per step",
     )
     shown = tuple(

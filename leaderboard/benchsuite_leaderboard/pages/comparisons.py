@@ -1,4 +1,4 @@
-"""Pages that compare rules: average ranks over tracks, and one page per pair of rules that share a track."""
+"""Pages that compare rules: mean ranks over tracks, and one page per pair of rules that share a track."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchsuite.results.model import TrackTable
 from benchsuite_leaderboard.charts.comparisons import pair_chart, ranking_chart
 from benchsuite_leaderboard.compare import Pair
 from benchsuite_leaderboard.critical_difference import indistinguishable_from, rank_rules
-from benchsuite_leaderboard.downloads.comparisons import pair_data, ranking_data
+from benchsuite_leaderboard.downloads.comparisons import pair_data, rank_interval, ranking_data
 from benchsuite_leaderboard.downloads.formats import as_files
 from benchsuite_leaderboard.matrix import rules_of
 from benchsuite_leaderboard.pages.frame import Frame, page_name
@@ -44,6 +44,7 @@ def render_comparisons(
         rankings=rankings,
         by_name={(pair.left, pair.right): pair for pair in pairs},
         like=indistinguishable_from,
+        rank_interval=rank_interval,
         drawings=[ranking_chart(ranking) for ranking in rankings],
     )
     yield "compare.html", text

@@ -1,0 +1,184 @@
+"""Compare rules over several tasks: mean rank and improvability, with intervals over tasks and seeds.
+
+Rules are ranked within each task and seed, at which all share network and order of examples. Both numbers are means
+over the seeds of a task, then over tasks. What their intervals cover: docs/decisions/0031.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchsuite.results.model import MIN_SEEDS
+from benchsuite.results.statistics import CONFIDENCE, t_quantile
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+MIN_TASKS = 2
+MIN_TASKS_FOR_INTERVAL = 6
+"""Fewest tasks for an interval; with fewer, the simulation finds none of the methods near its level."""
+
+RESAMPLES = 2000
+BOOTSTRAP_SEED = 0
+"""Fixed, so that the same records give the same interval."""
+
+ErrorsByTask = Mapping[str, Mapping[int, float]]
+"""Test errors of one rule, by task and seed index."""
+
+
+@dataclass(frozen=True)
+class TaskMean:
+    """A mean over tasks with its 95 % interval over tasks and seeds."""
+
+    mean: float
+    tasks: int
+    low: float | None = None
+    """None with fewer than ``MIN_TASKS_FOR_INTERVAL`` tasks, or if all tasks agree: they show no spread."""
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class RuleAcrossTasks:
+    """One rule compared with the others over all of the tasks."""
+
+    rule: str
+    mean_rank: TaskMean
+    """1 is best; rules that are equal share their mean rank."""
+    improvability: TaskMean
+    """The share of its error by which the rule is behind the best rule: (error - smallest error) / error."""
+
+
+@dataclass(frozen=True)
+class AcrossTasks:
+    """Rules compared over the tasks that all of them have."""
+
+    tasks: tuple[str, ...]
+    rules: tuple[RuleAcrossTasks, ...]
+    """The best mean rank first."""
+
+
+def compare_across_tasks(errors: Mapping[str, ErrorsByTask], resamples: int = RESAMPLES) -> AcrossTasks | None:
+    """Compare rules over the tasks, and in each the seeds, that all of them have; nothing missing is filled in.
+
+    Args:
+        errors: test errors by rule, task and seed index.
+        resamples: number of bootstrap samples.
+
+    Returns:
+        None with fewer than two rules or ``MIN_TASKS`` tasks of which all rules share ``MIN_SEEDS`` seeds.
+    """
+    import numpy as np
+
+    rules = sorted(errors)
+    shared = _shared_seeds(errors)
+    if len(rules) < 2 or len(shared) < MIN_TASKS:
+        return None
+    ranks, distances = [], []
+    for task, seeds in shared.items():
+        values = np.array([[errors[rule][task][seed] for rule in rules] for seed in seeds])  # (seeds, rules)
+        ranks.append(rank_rows(values))
+        distances.append(improvability(values))
+    found = [
+        RuleAcrossTasks(
+            rule,
+            mean_rank([of_task[:, column] for of_task in ranks], len(rules)),
+            mean_improvability([of_task[:, column] for of_task in distances], resamples),
+        )
+        for column, rule in enumerate(rules)
+    ]
+    return AcrossTasks(tuple(shared), tuple(sorted(found, key=lambda each: (each.mean_rank.mean, each.rule))))
+
+
+def _shared_seeds(errors: Mapping[str, ErrorsByTask]) -> dict[str, list[int]]:
+    """Return the seeds that all rules have, by task, of the tasks where these are enough."""
+    tasks = sorted(set.intersection(*(set(by_task) for by_task in errors.values()))) if errors else []
+    shared = {task: sorted(set.intersection(*(set(e[task]) for e in errors.values()))) for task in tasks}
+    return {task: seeds for task, seeds in shared.items() if len(seeds) >= MIN_SEEDS}
+
+
+def rank_rows(values: Floats) -> Floats:
+    """Return the rank of each value within its row, 1 for the smallest; equal values share their mean rank."""
+    smaller = (values[:, None, :] < values[:, :, None]).sum(2)  # (rows, columns)
+    equal = (values[:, None, :] == values[:, :, None]).sum(2)
+    ranks: Floats = 1 + smaller + (equal - 1) / 2
+    return ranks
+
+
+def improvability(errors: Floats) -> Floats:
+    """Return by what share of itself each error exceeds the smallest of its row; 0 for an error of 0."""
+    import numpy as np
+
+    excess = errors - errors.min(1, keepdims=True)
+    shares: Floats = np.divide(excess, errors, out=np.zeros_like(excess), where=errors > 0)
+    return shares
+
+
+def mean_rank(by_task: Sequence[Floats], rules: int) -> TaskMean:
+    """Return a mean rank over tasks with its 95 % interval: Student's t over tasks, on the logit scale of the ranks.
+
+    A task's mean carries the noise of its seeds, so the spread over tasks is that of tasks and seeds. The logit keeps
+    the interval within 1 and the number of rules, and skewed towards the middle near them.
+
+    Args:
+        by_task: one array per task, of the rank at each seed.
+        rules: number of rules that are ranked.
+
+    """
+    import numpy as np
+
+    mean, error = _mean_and_error(by_task)
+    tasks, place = len(by_task), (mean - 1) / (rules - 1)
+    if tasks < MIN_TASKS_FOR_INTERVAL or error == 0:
+        return TaskMean(mean, tasks)
+    half = t_quantile(tasks - 1) * error / (rules - 1) / (place * (1 - place))
+    logit = np.log(place / (1 - place))
+    low, high = (1 + (rules - 1) / (1 + float(np.exp(-end))) for end in (logit - half, logit + half))
+    return TaskMean(mean, tasks, low, high)
+
+
+def mean_improvability(by_task: Sequence[Floats], resamples: int = RESAMPLES) -> TaskMean:
+    """Return a mean over tasks with its 95 % interval: a studentized bootstrap over tasks and seeds, as it is skewed.
+
+    Args:
+        by_task: one array per task, of the improvability at each seed.
+        resamples: number of bootstrap samples.
+
+    Source: Davison and Hinkley 1997, section 2.4. Each sample's mean is divided by its own standard error, in which the
+    seeds, drawn once with their task and once within it, count as often as in the mean.
+    """
+    import numpy as np
+
+    mean, error = _mean_and_error(by_task)
+    tasks = len(by_task)
+    if tasks < MIN_TASKS_FOR_INTERVAL or error == 0:
+        return TaskMean(mean, tasks)
+    generator = np.random.default_rng(BOOTSTRAP_SEED)
+    sizes = np.array([len(values) for values in by_task])
+    padded = np.zeros((tasks, sizes.max()))
+    for row, values in zip(padded, by_task, strict=True):
+        row[: len(values)] = values
+    drawn = generator.integers(0, tasks, (resamples, tasks))
+    seeds = (generator.random((resamples, tasks, sizes.max())) * sizes[drawn][:, :, None]).astype(int)
+    kept = np.arange(sizes.max()) < sizes[drawn][:, :, None]
+    values = np.where(kept, padded[drawn[:, :, None], seeds], 0.0)  # (resamples, tasks, seeds)
+    of_tasks = values.sum(2) / sizes[drawn]
+    errors = of_tasks.std(1, ddof=1) / tasks**0.5
+    usable = errors > 1e-12
+    ratios = (of_tasks.mean(1)[usable] - mean) / errors[usable]
+    low, high = np.quantile(ratios, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return TaskMean(mean, tasks, mean - float(high) * error, mean - float(low) * error)
+
+
+def _mean_and_error(by_task: Sequence[Floats]) -> tuple[float, float]:
+    """Return the mean over tasks and its standard error; 0 if all tasks agree, or there is only one."""
+    import numpy as np
+
+    means = np.array([values.mean() for values in by_task])  # (tasks,)
+    error = float(means.std(ddof=1)) / len(means) ** 0.5 if len(means) > 1 else 0.0
+    mean = float(means.mean())
+    return mean, 0.0 if error < 1e-12 * max(1.0, abs(mean)) else error
