@@ -12,6 +12,7 @@ from benchsuite.api.frames import Unit, rows_of, to_frame
 from benchsuite.api.options import PathLike, Paths, as_paths, store_folder
 from benchsuite.api.row_names import FindNames, FindPlans, find_names, find_plans
 from benchsuite.api.tables import results_table
+from benchsuite.api.validity import FindValidity, find_validity
 from benchsuite.errors import EmptySelectionError
 from benchsuite.records.model import RunRecord, RunStatus
 from benchsuite.records.reading import BrokenRecord
@@ -32,6 +33,7 @@ class Records(Displayed, Sequence[RunRecord]):
         broken: files that hold no usable record.
         find_names: finds the names of variants for the tables; from the installed specs if not given.
         find_plans: finds the planned comparisons of tracks, likewise.
+        find_validity: finds the thresholds of validity checks, likewise.
 
     """
 
@@ -41,10 +43,12 @@ class Records(Displayed, Sequence[RunRecord]):
         broken: Iterable[BrokenRecord] = (),
         find_names: FindNames = find_names,
         find_plans: FindPlans = find_plans,
+        find_validity: FindValidity = find_validity,
     ) -> None:
         self._records = tuple(records)
         self._find_names = find_names
         self._find_plans = find_plans
+        self._find_validity = find_validity
         self.broken = tuple(broken)
         """Files that hold no usable record, with the reason."""
 
@@ -61,7 +65,9 @@ class Records(Displayed, Sequence[RunRecord]):
         return self._some(self._records[index]) if isinstance(index, slice) else self._records[index]
 
     def _some(self, records: Iterable[RunRecord]) -> Records:
-        return Records(records, find_names=self._find_names, find_plans=self._find_plans)
+        return Records(
+            records, find_names=self._find_names, find_plans=self._find_plans, find_validity=self._find_validity
+        )
 
     def __iter__(self) -> Iterator[RunRecord]:
         """Iterate over the records."""
@@ -88,7 +94,12 @@ class Records(Displayed, Sequence[RunRecord]):
     @property
     def tables(self) -> list[TrackTable]:
         """One table per set of comparable conditions: means over seeds with intervals, ranks, gaps and costs."""
-        return summarize(self, names=self._find_names(self), plans=self._find_plans(self.tracks))
+        return summarize(
+            self,
+            names=self._find_names(self),
+            plans=self._find_plans(self.tracks),
+            validity=self._find_validity(self),
+        )
 
     def select(
         self,

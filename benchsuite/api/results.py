@@ -14,6 +14,7 @@ from benchsuite.api.records import Records
 from benchsuite.api.row_names import find_names, find_plans
 from benchsuite.api.sites import Warn, build_store_site
 from benchsuite.api.study_records import study_tables
+from benchsuite.api.validity import find_validity
 from benchsuite.api.workspace import Workspace
 from benchsuite.execution.compatibility import RefusedPair
 from benchsuite.execution.session import SessionResult
@@ -118,7 +119,12 @@ def results_of_session(
     """Return the results of a session's runs."""
     find = partial(find_names, workspace=workspace, selected=[run.spec for run in runs])
     return Results(
-        Records(made.records, find_names=find, find_plans=partial(find_plans, workspace=workspace)),
+        Records(
+            made.records,
+            find_names=find,
+            find_plans=partial(find_plans, workspace=workspace),
+            find_validity=partial(find_validity, workspace=workspace),
+        ),
         store,
         reused=frozenset(made.reused),
         refused=made.refused,

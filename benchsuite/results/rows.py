@@ -10,12 +10,14 @@ from typing import Any
 from benchsuite.records.model import RunRecord
 from benchsuite.results.baseline import cost_of, gap_to_baseline, median_of
 from benchsuite.results.curves import diagnostic_curves, mean_curve, test_curve, with_times
+from benchsuite.results.depth_utility import validity_of
 from benchsuite.results.final import WAITED, final_error, final_top5_error, final_train_error
 from benchsuite.results.grouping import differing_fields, short_hash
 from benchsuite.results.model import Difference, Estimate, Published, RowComparison, RuleRow, SeedRun
 from benchsuite.results.planned import planned_comparisons
 from benchsuite.results.row_records import RowRecords, usual_protocol
 from benchsuite.results.statistics import estimate
+from benchsuite.results.validity import Validity, minority_angles
 from benchsuite.specs.models.comparison_plan import ComparisonPlan
 from benchsuite.specs.models.track import RunSpec
 
@@ -26,7 +28,10 @@ UNMEASURED = "completed without a test error"
 
 
 def build_rows(
-    table_records: Sequence[RowRecords], published_for: PublishedLookup, plan: ComparisonPlan
+    table_records: Sequence[RowRecords],
+    published_for: PublishedLookup,
+    plan: ComparisonPlan,
+    validity: Validity,
 ) -> list[RuleRow]:
     """Compute every row of a table; ``ranking.rank_rows`` adds the ranks afterwards."""
     usual = usual_protocol(table_records)
@@ -37,6 +42,8 @@ def build_rows(
         replace(
             _with_comparisons(row, planned.get(row_records.key, ())),
             published=published_for(row_records.first.spec, row.test_error),
+            validity=validity_of(row_records, table_records, usual, validity),
+            notes=(*row.notes, *minority_angles(row_records.latest, validity.of(row_records.first.spec.track))),
         )
         for row, row_records in zip(rows, table_records, strict=True)
     ]

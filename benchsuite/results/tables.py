@@ -27,6 +27,7 @@ from benchsuite.results.ranking import rank_rows
 from benchsuite.results.row_names import NamesBySettings
 from benchsuite.results.row_records import group_rows, usual_protocol
 from benchsuite.results.rows import PublishedLookup, build_rows
+from benchsuite.results.validity import DEFAULT_VALIDITY, Validity
 from benchsuite.specs.models.comparison_plan import ComparisonPlan
 from benchsuite.specs.models.track import RunSpec
 
@@ -57,6 +58,7 @@ def summarize(
     published: PublishedLookup = nothing_published,
     names: NamesBySettings = MappingProxyType({}),
     plans: PlansByTrack = MappingProxyType({}),
+    validity: Validity = DEFAULT_VALIDITY,
 ) -> list[TrackTable]:
     """Turn run records into one table per set of comparable conditions.
 
@@ -70,6 +72,7 @@ def summarize(
         published: Finds the published value for a row; made by ``published_beside`` of ``benchsuite.papers``.
         names: Names that specs give to settings, by ``row_names.by_settings``; otherwise the records' own names.
         plans: Planned comparisons by track; a track without a plan has the derived one.
+        validity: Thresholds of the validity checks by track, and what rules claim.
 
     Returns:
         Tables sorted by track, tier and conditions; numbers as numbers, errors as fractions.
@@ -77,7 +80,9 @@ def summarize(
     groups = group_records(records)
     differences = distinguishing_fields(groups)
     return [
-        _build_table(group, differences[group.key], published, names, plans.get(group.track, ComparisonPlan()))
+        _build_table(
+            group, differences[group.key], published, names, plans.get(group.track, ComparisonPlan()), validity
+        )
         for group in groups
     ]
 
@@ -88,6 +93,7 @@ def _build_table(
     published: PublishedLookup,
     names: NamesBySettings,
     plan: ComparisonPlan,
+    validity: Validity,
 ) -> TrackTable:
     bundles = group_rows(group.records, names)
     data = next((r.data for r in group.records if r.data), None)
@@ -109,6 +115,6 @@ def _build_table(
         parameters=parameters.pop() if len(parameters) == 1 else None,
         segments=tuple(segment_order(group.records)),
         differences=differences,
-        rows=tuple(rank_rows(build_rows(bundles, published, plan))),
+        rows=tuple(rank_rows(build_rows(bundles, published, plan, validity))),
         runs=len(group.records),
     )

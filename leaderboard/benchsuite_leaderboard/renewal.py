@@ -68,6 +68,7 @@ def track_jobs(
             published=tuple(value for value in papers.published if value.spec and value.spec.track == track),
             names=tuple(each for each in papers.names if each.track == track),
             plans={name: plan for name, plan in papers.plans.items() if name == track},
+            validity=papers.validity,
             wanted=frozenset(wanted for name, wanted in deciding if name == track),
             metrics=metrics,
             mlflow=mlflow,

@@ -18,6 +18,7 @@ from benchsuite.results.model import TrackTable
 from benchsuite.results.planned import PlansByTrack
 from benchsuite.results.row_names import NamedSettings, by_settings
 from benchsuite.results.tables import summarize
+from benchsuite.results.validity import Validity
 from benchsuite_leaderboard.pages.frame import Frame
 from benchsuite_leaderboard.pages.tracks import render_track, track_pages
 from benchsuite_leaderboard.rendering import template_environment
@@ -41,6 +42,8 @@ class TrackJob:
     """Names of variants."""
     plans: PlansByTrack
     """The track's planned comparisons, if it states them."""
+    validity: Validity
+    """Thresholds of validity checks, and what rules claim."""
     wanted: frozenset[str]
     """Conditions of the runs that decide claims."""
     metrics: frozenset[str]
@@ -88,7 +91,7 @@ def build_track(job: TrackJob) -> bytes:
         else:
             broken.append(record)
     evidence = tuple(_slim(record, job.metrics) for record in good if _is_wanted(record, job.wanted))
-    tables = summarize(good, published_beside(job.published), by_settings(job.names), job.plans)
+    tables = summarize(good, published_beside(job.published), by_settings(job.names), job.plans, job.validity)
     environment = template_environment()
     written = []
     for page in track_pages(tables):
