@@ -19,6 +19,7 @@ from benchsuite.records.reading import BrokenRecord
 from benchsuite.records.store import RecordStore, read_folder
 from benchsuite.results.model import TrackTable
 from benchsuite.results.tables import summarize
+from benchsuite.results.validity import DEFAULT_VALIDITY, Validity
 from benchsuite.specs.models.base import Tier
 
 if TYPE_CHECKING:
@@ -127,8 +128,8 @@ class Records(Displayed, Sequence[RunRecord]):
         return [results_table(table) for table in self.tables]
 
     def rows(self, per: Unit = "runs") -> list[dict[str, Any]]:
-        """Return plain rows: one per run, per epoch of a run (``"epochs"``), or per diagnostic value."""
-        return list(rows_of(self, per))
+        """Return plain rows: one per run, per epoch of a run, diagnostic value or validity check of a run."""
+        return list(rows_of(self, per, self._validity_for(per)))
 
     def to_frame(self, per: Unit = "runs") -> pandas.DataFrame:
         """Return the same rows as a pandas data frame.
@@ -137,7 +138,10 @@ class Records(Displayed, Sequence[RunRecord]):
             BenchsuiteError: if pandas is not installed.
 
         """
-        return to_frame(self, per)
+        return to_frame(self, per, self._validity_for(per))
+
+    def _validity_for(self, per: Unit) -> Validity:
+        return self._find_validity(self) if per == "validity" else DEFAULT_VALIDITY
 
 
 def load_records(folders: Paths = None, *, store: PathLike | None = None) -> Records:

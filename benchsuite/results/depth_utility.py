@@ -10,8 +10,12 @@ from benchsuite.results.model import READOUT_RULE, ValidityCheck
 from benchsuite.results.row_records import RowRecords
 from benchsuite.results.statistics import paired_difference
 from benchsuite.results.validity import NOT_MEASURED, Validity, checks_of_records
+from benchsuite.specs.models.validity import ValiditySpec
 
 OVER_READOUT, OVER_FROZEN = "gain over the readout alone", "gain over a frozen lower half"
+
+CHECKS = (*(check.name for check in checks_of_records((), ValiditySpec())), OVER_READOUT, OVER_FROZEN)
+"""Names of all checks, in their order."""
 
 
 def validity_of(

@@ -286,6 +286,11 @@ class TrackTable:
     """Number of records in the table."""
 
     @property
+    def has_validity(self) -> bool:
+        """True if a check of some row was measured; only then is there a column for the verdict."""
+        return any(check.mark != "open" for row in self.rows for check in row.validity)
+
+    @property
     def has_top5_error(self) -> bool:
         """True if any row has a top-5 error; only then is there a column for it."""
         return any(row.top5_error for row in self.rows)

@@ -89,11 +89,11 @@ def _scale(name: str, records: Sequence[RunRecord], most: float) -> ValidityChec
         return _not_measured(f"scale of {name}", diagnostic)
     worst = max(factors, key=lambda found: found.value)
     stable = worst.value <= most
-    relative = ", relative to the readout's" if name == "credits" else ""
+    relative = " relative to the readout's" if name == "credits" else ""
     change = "changed without bound" if math.isinf(worst.value) else f"changed by a factor of {worst.value:.3g}"
     return ValidityCheck(
         name=f"scale of {name}",
-        word="stable" if stable else "unstable",
+        word="stable" if stable else f"unstable {name}",
         mark="passed" if stable else "failed",
         number=worst.value if math.isfinite(worst.value) else None,
         threshold=most,

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from benchsuite.api.frames import rows_of
 from benchsuite.records.model import DiagnosticValue, RunRecord
 from benchsuite.results.model import RuleRow, ValidityCheck
 from benchsuite.results.tables import summarize
 from benchsuite.results.validity import Validity, summary_of
 from benchsuite.specs.models.validity import ValiditySpec
+from benchsuite_leaderboard.site import build_site
 
 from ..factories import make_record
 
@@ -74,11 +76,11 @@ def test_a_sound_row_passes_every_check():
 @pytest.mark.parametrize(
     ("changed", "name", "word"),
     [
-        ({"activation_norm": {"dense2": (5.0, 60.0, 8.0)}}, "scale of activations", "unstable"),
-        ({"activation_norm": {"dense2": (5.0, 1.0, 0.0)}}, "scale of activations", "unstable"),
-        ({"activation_norm": {"dense1": (5.0, 1.0, None)}}, "scale of activations", "unstable"),
-        ({"credit_norm": {"dense1": (1.0, 1e-4, 1e-7)}}, "scale of credits", "unstable"),
-        ({"weight_norm": {"readout": (4.0, 5.0, 41.0)}}, "scale of weights", "unstable"),
+        ({"activation_norm": {"dense2": (5.0, 60.0, 8.0)}}, "scale of activations", "unstable activations"),
+        ({"activation_norm": {"dense2": (5.0, 1.0, 0.0)}}, "scale of activations", "unstable activations"),
+        ({"activation_norm": {"dense1": (5.0, 1.0, None)}}, "scale of activations", "unstable activations"),
+        ({"credit_norm": {"dense1": (1.0, 1e-4, 1e-7)}}, "scale of credits", "unstable credits"),
+        ({"weight_norm": {"readout": (4.0, 5.0, 41.0)}}, "scale of weights", "unstable weights"),
         ({"reference_example_fraction": {"dense1": (1.0, 0.4, 0.6)}}, "examples with a gradient", "few examples"),
         ({"reference_unit_fraction": {"dense2": (0.9, 0.5, 0.1)}}, "units with a gradient", "few units"),
     ],
@@ -101,7 +103,7 @@ def test_a_run_that_diverged_counts_for_its_scales():
     bad = diagnostics(weight_norm={"dense1": (4.0, 4e3, None)})
     diverged = make_record("dfa", 3, 0.9, status="diverged", reason="loss is nan", diagnostics=bad)
     found = checks([*runs("dfa", ERRORS[:3], diagnostics=diagnostics()), diverged])
-    assert failed(found) == {"scale of weights": "unstable"}
+    assert failed(found) == {"scale of weights": "unstable weights"}
     assert found["scale of weights"].number is None
 
 
@@ -184,3 +186,19 @@ def test_angles_over_few_examples_are_noted_and_only_where_there_are_angles():
     assert not [note for note in row_of(runs("dfa", ERRORS, diagnostics=few)).notes if "angles" in note]
     notes = row_of(runs("dfa", ERRORS, diagnostics=[*few, angle])).notes
     assert "angles of dense1 are over few examples: after epoch 2, 30 % have a gradient" in notes
+
+
+def test_the_site_and_the_rows_of_records_show_the_verdict(tmp_path):
+    """Catches a verdict that is worked out and shown nowhere, and a column of dashes where nothing was measured."""
+    bad = diagnostics(weight_norm={"dense1": (4.0, 50.0, 60.0)})
+    build_site([*runs("dfa", ERRORS, diagnostics=bad), *READOUT, *FROZEN], tmp_path / "site")
+    for page in ("tracks/digits-fc.html", "rules/dfa.html"):
+        text = (tmp_path / "site" / page).read_text()
+        assert "Did it learn?" in text
+        assert '<span class="failed">unstable weights</span>' in text
+    run = next(path for path in (tmp_path / "site" / "runs").rglob("*.html") if "dfa" in path.read_text())
+    assert "weight_norm changed by a factor of 15 in dense1 after epoch 2, seed 0" in run.read_text()
+    rows = {row["check"]: row for row in rows_of(runs("dfa", ERRORS[:1], diagnostics=bad), "validity")}
+    assert rows["scale of weights"]["word"] == "unstable weights"
+    build_site(runs("dfa", ERRORS), tmp_path / "bare")
+    assert "Did it learn?</span" not in (tmp_path / "bare" / "tracks/digits-fc.html").read_text()
