@@ -18,6 +18,27 @@ class Sabotage:
 
 SABOTAGES = (
     Sabotage(
+        "a verdict takes the best segment",
+        "benchsuite/results/validity.py",
+        "worst = min(shares, key=lambda found: found.value)",
+        "worst = max(shares, key=lambda found: found.value)",
+        "tests/results/test_validity.py",
+    ),
+    Sabotage(
+        "falling errors count as falling scales of credit",
+        "benchsuite/results/validity.py",
+        "value = None if value is None else value / reference",
+        "pass",
+        "tests/results/test_validity.py",
+    ),
+    Sabotage(
+        "depth is compared with another rule's frozen runs",
+        "benchsuite/results/depth_utility.py",
+        "return rule.name, dict(rule.config), protocol, machine",
+        "return dict(rule.config), protocol, machine",
+        "tests/results/test_validity.py",
+    ),
+    Sabotage(
         "a frozen lower half is trained",
         "benchsuite/training/build_trainer.py",
         "    network.keep_weights(frozen_segments(parts.protocol, shapes))\n",
