@@ -86,9 +86,7 @@ COLUMNS: Mapping[Unit, tuple[str, ...]] = {
 }
 
 
-def to_frame(
-    records: Iterable[RunRecord], per: Unit = "runs", validity: Validity = DEFAULT_VALIDITY
-) -> pandas.DataFrame:
+def to_frame(records: Iterable[RunRecord], per: Unit = "runs", validity: Validity | None = None) -> pandas.DataFrame:
     """Return records as a pandas data frame.
 
     Raises:
@@ -105,7 +103,7 @@ def to_frame(
 
 
 def rows_of(
-    records: Iterable[RunRecord], per: Unit = "runs", validity: Validity = DEFAULT_VALIDITY
+    records: Iterable[RunRecord], per: Unit = "runs", validity: Validity | None = None
 ) -> Iterator[dict[str, Any]]:
     """Yield records as mappings from column to value; errors are fractions from 0 to 1.
 
@@ -124,7 +122,7 @@ def rows_of(
             case "diagnostics":
                 yield from _diagnostics(record)
             case "validity":
-                yield from _validity(record, validity)
+                yield from _validity(record, validity or DEFAULT_VALIDITY)
 
 
 def _epochs(record: RunRecord) -> Iterator[dict[str, Any]]:

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any, overload
 from benchsuite.api.display import Displayed, Part, counted
 from benchsuite.api.frames import Unit, rows_of, to_frame
 from benchsuite.api.options import PathLike, Paths, as_paths, store_folder
-from benchsuite.api.row_names import FindNames, FindPlans, find_names, find_plans
+from benchsuite.api.row_names import FindNames, FindPlans, FindValidity, find_names, find_plans, find_validity
 from benchsuite.api.tables import results_table
-from benchsuite.api.validity import FindValidity, find_validity
 from benchsuite.errors import EmptySelectionError
 from benchsuite.records.model import RunRecord, RunStatus
 from benchsuite.records.reading import BrokenRecord
 from benchsuite.records.store import RecordStore, read_folder
 from benchsuite.results.model import TrackTable
 from benchsuite.results.tables import summarize
-from benchsuite.results.validity import DEFAULT_VALIDITY, Validity
 from benchsuite.specs.models.base import Tier
 
 if TYPE_CHECKING:
     import pandas
+
+    from benchsuite.results.validity import Validity
 
 
 class Records(Displayed, Sequence[RunRecord]):
@@ -140,8 +140,8 @@ class Records(Displayed, Sequence[RunRecord]):
         """
         return to_frame(self, per, self._validity_for(per))
 
-    def _validity_for(self, per: Unit) -> Validity:
-        return self._find_validity(self) if per == "validity" else DEFAULT_VALIDITY
+    def _validity_for(self, per: Unit) -> Validity | None:
+        return self._find_validity(self) if per == "validity" else None
 
 
 def load_records(folders: Paths = None, *, store: PathLike | None = None) -> Records:

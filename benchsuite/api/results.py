@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 from benchsuite.api.display import Displayed, Part, counted
 from benchsuite.api.frames import Unit
 from benchsuite.api.records import Records
-from benchsuite.api.row_names import find_names, find_plans
+from benchsuite.api.row_names import find_names, find_plans, find_validity
 from benchsuite.api.sites import Warn, build_store_site
 from benchsuite.api.study_records import study_tables
-from benchsuite.api.validity import find_validity
 from benchsuite.api.workspace import Workspace
 from benchsuite.execution.compatibility import RefusedPair
 from benchsuite.execution.session import SessionResult

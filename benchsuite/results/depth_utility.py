@@ -1,7 +1,8 @@
-"""Depth utility: what a rule gains from training hidden segments, beside the readout alone and a frozen lower half."""
+"""Checks of a row beside its controls: what a rule gains from training its hidden segments, or the lower half."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from benchsuite.results.baseline import partner_of
 from benchsuite.results.model import READOUT_RULE, ValidityCheck
 from benchsuite.results.row_records import RowRecords
 from benchsuite.results.statistics import paired_difference
-from benchsuite.results.validity import NOT_MEASURED, Validity, checks_of_records
+from benchsuite.results.validity import NOT_MEASURED, Validity, checks_of_records, minority_angles
 from benchsuite.specs.models.validity import ValiditySpec
 
 OVER_READOUT, OVER_FROZEN = "gain over the readout alone", "gain over a frozen lower half"
@@ -29,6 +30,11 @@ def validity_of(
     )
 
 
+def notes_on_angles(row: RowRecords, validity: Validity) -> tuple[str, ...]:
+    """Return a sentence for each segment of a row whose angles are over few examples."""
+    return minority_angles(row.latest, validity.of(row.first.spec.track))
+
+
 def depth_checks(
     row: RowRecords, table_records: Sequence[RowRecords], usual: dict[str, Any], least: float
 ) -> tuple[ValidityCheck, ...]:
@@ -46,7 +52,7 @@ def depth_checks(
         return ()
     seeds = max(row.latest, key=lambda record: record.spec.seed).spec.seed + 1
     command = f"benchsuite run {spec.track} --tier {spec.tier} --seeds {seeds} --rules"
-    frozen = f"{command} {spec.rule.name} --set protocol.frozen=lower_half"
+    frozen = f"{command} {shlex.quote(row.name)} --set protocol.frozen=lower_half"
     readout = partner_of(row, table_records, usual, READOUT_RULE)
     return (
         _check(OVER_READOUT, row, readout, least, f"{command} {READOUT_RULE}"),

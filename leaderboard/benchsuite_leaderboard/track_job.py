@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
@@ -15,13 +16,15 @@ from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_record
 from benchsuite.results.grouping import conditions
 from benchsuite.results.model import TrackTable
-from benchsuite.results.planned import PlansByTrack
 from benchsuite.results.row_names import NamedSettings, by_settings
 from benchsuite.results.tables import summarize
-from benchsuite.results.validity import Validity
 from benchsuite_leaderboard.pages.frame import Frame
 from benchsuite_leaderboard.pages.tracks import render_track, track_pages
 from benchsuite_leaderboard.rendering import template_environment
+
+if TYPE_CHECKING:
+    from benchsuite.results.planned import PlansByTrack
+    from benchsuite.results.validity import Validity
 
 
 @dataclass(frozen=True)
