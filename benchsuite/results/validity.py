@@ -105,8 +105,10 @@ def _factors(record: RunRecord, diagnostic: str) -> Iterator[_Found]:
     """Yield the factor between each value and its segment's start, at least 1; infinite if it is zero or undefined."""
     series = _series(record, diagnostic)
     relative_to: Mapping[int, float | None] = {}
-    if diagnostic == SCALES["credits"] and record.network:
-        relative_to = series.pop(record.network.segments[-1], {})
+    if diagnostic != SCALES["weights"] and record.network:
+        # Logits start near zero and grow by a factor of 100 in a network that learns well.
+        of_readout = series.pop(record.network.segments[-1], {})
+        relative_to = of_readout if diagnostic == SCALES["credits"] else {}
     for segment, values in series.items():
         start: float | None = None
         for epoch, value in sorted(values.items()):

@@ -21,7 +21,8 @@ SEGMENTS = ("dense1", "dense2", "readout")
 HIDDEN = SEGMENTS[:-1]
 Course = Sequence[float | None]
 SOUND: Mapping[str, Mapping[str, Course]] = {
-    "activation_norm": dict.fromkeys(SEGMENTS, (5.0, 6.0, 8.0)),
+    # Logits start near zero and grow as a network learns.
+    "activation_norm": dict.fromkeys(HIDDEN, (5.0, 6.0, 8.0)) | {"readout": (0.1, 5.0, 10.0)},
     # Errors, and all credit with them, fall by a factor of 1000: that is learning.
     "credit_norm": dict.fromkeys(SEGMENTS, (1.0, 0.1, 0.001)),
     "weight_norm": dict.fromkeys(SEGMENTS, (4.0, 5.0, 6.0)),
@@ -76,7 +77,7 @@ def test_a_sound_row_passes_every_check():
 @pytest.mark.parametrize(
     ("changed", "name", "word"),
     [
-        ({"activation_norm": {"dense2": (5.0, 60.0, 8.0)}}, "scale of activations", "unstable activations"),
+        ({"activation_norm": {"dense2": (5.0, 600.0, 8.0)}}, "scale of activations", "unstable activations"),
         ({"activation_norm": {"dense2": (5.0, 1.0, 0.0)}}, "scale of activations", "unstable activations"),
         ({"activation_norm": {"dense1": (5.0, 1.0, None)}}, "scale of activations", "unstable activations"),
         ({"credit_norm": {"dense1": (1.0, 1e-4, 1e-7)}}, "scale of credits", "unstable credits"),

@@ -10,12 +10,13 @@ from benchsuite.specs.models.base import SpecModel
 class ValiditySpec(SpecModel):
     """Thresholds of a track's validity checks; they judge measurements and change no run."""
 
-    activation_factor: float = Field(default=10.0, gt=1)
-    """Most that a segment's activation norm may grow or shrink by, relative to its start."""
+    activation_factor: float = Field(default=100.0, gt=1)
+    """Most that a hidden segment's activation norm may grow or shrink by, relative to its start. Logits have to grow, and
+    backprop with Adam makes hidden norms of a small sound network 20 times as large."""
     credit_factor: float = Field(default=100.0, gt=1)
     """The same for its credit norm as a multiple of the readout's, which takes out that errors fall in training."""
     weight_factor: float = Field(default=10.0, gt=1)
-    """The same for its weight norm."""
+    """The same for the weight norm of every segment."""
     example_fraction: float = Field(default=0.5, ge=0, le=1)
     """Least share of examples with a true gradient: an angle over fewer is of a minority."""
     unit_fraction: float = Field(default=0.5, ge=0, le=1)
