@@ -11,8 +11,8 @@ class ValiditySpec(SpecModel):
     """Thresholds of a track's validity checks; they judge measurements and change no run."""
 
     activation_factor: float = Field(default=100.0, gt=1)
-    """Most that a hidden segment's activation norm may grow or shrink by, relative to its start. Logits have to grow, and
-    backprop with Adam makes hidden norms of a small sound network 20 times as large."""
+    """Most that a hidden segment's activation norm may grow or shrink by, relative to its start. Logits have to
+    grow, and backprop with Adam makes hidden norms of a small sound network 20 times as large."""
     credit_factor: float = Field(default=100.0, gt=1)
     """The same for its credit norm as a multiple of the readout's, which takes out that errors fall in training."""
     weight_factor: float = Field(default=10.0, gt=1)
