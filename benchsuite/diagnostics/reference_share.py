@@ -53,7 +53,8 @@ def unit_share(gradient: Tensor) -> float | None:
 
 
 def _norms(values: Tensor, dim: int) -> Tensor:
-    return torch.linalg.vector_norm(values.flatten(1), dim=dim, dtype=torch.float64)
+    norms: Tensor = torch.linalg.vector_norm(values.flatten(1), dim=dim, dtype=torch.float64)
+    return norms
 
 
 def _share(usable: Tensor) -> float:
