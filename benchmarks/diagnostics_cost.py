@@ -28,6 +28,8 @@ from benchsuite.diagnostics.contract import Diagnostic
 from benchsuite.diagnostics.credit_angle import CreditAngle, PreActivationCreditAngle
 from benchsuite.diagnostics.feedback_agreement import EqualSignFraction, FeedbackAngle, FeedbackCorrelation
 from benchsuite.diagnostics.one_step_credit_angle import OneStepCreditAngle
+from benchsuite.diagnostics.reference_share import ReferenceExampleFraction, ReferenceUnitFraction
+from benchsuite.diagnostics.scale import ActivationNorm, CreditNorm, WeightNorm
 from benchsuite.diagnostics.update_angle import UpdateAngle
 from benchsuite.errors import DataError
 from benchsuite.networks.architecture_shapes import shapes_of
@@ -50,6 +52,11 @@ DIAGNOSTICS: tuple[type[Diagnostic], ...] = (
     FeedbackAngle,
     FeedbackCorrelation,
     EqualSignFraction,
+    ActivationNorm,
+    CreditNorm,
+    WeightNorm,
+    ReferenceExampleFraction,
+    ReferenceUnitFraction,
 )
 LAYERS: dict[str, list[dict[str, object]]] = {
     "784-500-10": [{"kind": "dense", "units": 500}],

@@ -18,6 +18,55 @@ class Sabotage:
 
 SABOTAGES = (
     Sabotage(
+        "a verdict takes the best segment",
+        "benchsuite/results/validity.py",
+        "worst = min(shares, key=lambda found: found.value)",
+        "worst = max(shares, key=lambda found: found.value)",
+        "tests/results/test_validity.py",
+    ),
+    Sabotage(
+        "falling errors count as falling scales of credit",
+        "benchsuite/results/validity.py",
+        "value = None if value is None else value / reference",
+        "pass",
+        "tests/results/test_validity.py",
+    ),
+    Sabotage(
+        "depth is compared with another rule's frozen runs",
+        "benchsuite/results/depth_utility.py",
+        "return rule.name, dict(rule.config), protocol, machine",
+        "return dict(rule.config), protocol, machine",
+        "tests/results/test_validity.py",
+    ),
+    Sabotage(
+        "a frozen lower half is trained",
+        "benchsuite/training/build_trainer.py",
+        "    network.keep_weights(frozen_segments(parts.protocol, shapes))\n",
+        "",
+        "tests/training/test_frozen.py",
+    ),
+    Sabotage(
+        "norms of a frozen lower half normalise by untrained running averages",
+        "benchsuite/networks/network.py",
+        "            self.segments[name].requires_grad_(False)",
+        "            self.segments[name].freeze()",
+        "tests/training/test_frozen.py",
+    ),
+    Sabotage(
+        "credit norms shrink as the batch grows",
+        "benchsuite/diagnostics/scale.py",
+        "credit[name] * len(batch.targets)",
+        "credit[name]",
+        "tests/diagnostics/test_scale.py",
+    ),
+    Sabotage(
+        "dead units count as units with a gradient",
+        "benchsuite/diagnostics/reference_share.py",
+        'backprop_credit(network, batch, "pre_activation")',
+        'backprop_credit(network, batch, "output")',
+        "tests/diagnostics/test_reference_share.py",
+    ),
+    Sabotage(
         "the kit does not disturb global streams before it looks",
         "benchsuite/conformance/kit/guards.py",
         "        torch.rand(1)\n        random.random()",

@@ -10,12 +10,13 @@ from benchsuite.errors import BenchsuiteError, nearest
 from benchsuite.records.model import EpochMetrics, RunRecord
 from benchsuite.results.curves import measured_values
 from benchsuite.results.final import final_error, final_top5_error, final_train_error
+from benchsuite.results.validity import DEFAULT_VALIDITY, Validity, checks_of_records
 
 if TYPE_CHECKING:
     import pandas
 
-Unit = Literal["runs", "epochs", "diagnostics"]
-"""One row per run, per epoch of a run, or per value of a diagnostic."""
+Unit = Literal["runs", "epochs", "diagnostics", "validity"]
+"""One row per run, per epoch of a run, per value of a diagnostic, or per validity check of a run."""
 
 IDENTITY: Mapping[str, Callable[[RunRecord], Any]] = {
     "run_id": lambda record: record.run_id,
@@ -74,14 +75,18 @@ EPOCH: Mapping[str, Callable[[EpochMetrics], Any]] = {
 DIAGNOSTIC = ("diagnostic", "segment", "epoch", "value")
 """Columns of a row per diagnostic value, after those of ``IDENTITY``; epochs are fractional between steps."""
 
+VALIDITY = ("check", "word", "mark", "number", "threshold", "why")
+"""Columns of a row per validity check of one run, after those of ``IDENTITY``; tables have those of rows."""
+
 COLUMNS: Mapping[Unit, tuple[str, ...]] = {
     "runs": tuple(RUN),
     "epochs": (*IDENTITY, *EPOCH),
     "diagnostics": (*IDENTITY, *DIAGNOSTIC),
+    "validity": (*IDENTITY, *VALIDITY),
 }
 
 
-def to_frame(records: Iterable[RunRecord], per: Unit = "runs") -> pandas.DataFrame:
+def to_frame(records: Iterable[RunRecord], per: Unit = "runs", validity: Validity | None = None) -> pandas.DataFrame:
     """Return records as a pandas data frame.
 
     Raises:
@@ -93,11 +98,13 @@ def to_frame(records: Iterable[RunRecord], per: Unit = "runs") -> pandas.DataFra
     except ImportError as error:
         message = "to_frame needs pandas, which is not installed; run `pip install pandas`, or use .rows()"
         raise BenchsuiteError(message) from error
-    rows = list(rows_of(records, per))
+    rows = list(rows_of(records, per, validity))
     return pandas.DataFrame.from_records(rows, columns=list(COLUMNS[per]))
 
 
-def rows_of(records: Iterable[RunRecord], per: Unit = "runs") -> Iterator[dict[str, Any]]:
+def rows_of(
+    records: Iterable[RunRecord], per: Unit = "runs", validity: Validity | None = None
+) -> Iterator[dict[str, Any]]:
     """Yield records as mappings from column to value; errors are fractions from 0 to 1.
 
     Raises:
@@ -114,6 +121,8 @@ def rows_of(records: Iterable[RunRecord], per: Unit = "runs") -> Iterator[dict[s
                 yield from _epochs(record)
             case "diagnostics":
                 yield from _diagnostics(record)
+            case "validity":
+                yield from _validity(record, validity or DEFAULT_VALIDITY)
 
 
 def _epochs(record: RunRecord) -> Iterator[dict[str, Any]]:
@@ -124,6 +133,13 @@ def _epochs(record: RunRecord) -> Iterator[dict[str, Any]]:
 def _diagnostics(record: RunRecord) -> Iterator[dict[str, Any]]:
     for values in measured_values(record):
         yield _identity(record) | dict(zip(DIAGNOSTIC, values, strict=True))
+
+
+def _validity(record: RunRecord, validity: Validity) -> Iterator[dict[str, Any]]:
+    claims = validity.claims_backprop.get(record.spec.rule.name)
+    for check in checks_of_records([record], validity.of(record.spec.track), claims):
+        values = (check.name, check.word, check.mark, check.number, check.threshold, check.why)
+        yield _identity(record) | dict(zip(VALIDITY, values, strict=True))
 
 
 def _identity(record: RunRecord) -> dict[str, Any]:

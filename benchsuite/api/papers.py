@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchsuite.api.row_names import plans_of_library
+from benchsuite.api.validity import claims_of, thresholds_of
 from benchsuite.api.workspace import Workspace
 from benchsuite.papers.claim_cases import expand_claims
 from benchsuite.papers.published import published_numbers
 from benchsuite.papers.statements import Papers
 from benchsuite.results.row_names import named_settings
+from benchsuite.results.validity import Validity
 from benchsuite.specs.loading.named_rows import named_runs
 from benchsuite.specs.models.base import Tier
 
@@ -24,4 +26,5 @@ def papers_of(cells: set[tuple[str, Tier]], workspace: Workspace, warn: Callable
     published = [number for number in published_numbers(library, registry, is_wanted, warn) if number.spec]
     names = named_settings(named_runs(library, registry, is_wanted))
     plans = plans_of_library({track for track, _ in cells}, library)
-    return Papers(published, expand_claims(library, registry, is_wanted, warn), names, plans)
+    validity = Validity(thresholds_of({track for track, _ in cells}, library), claims_of(registry))
+    return Papers(published, expand_claims(library, registry, is_wanted, warn), names, plans, validity)

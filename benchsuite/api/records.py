@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 from benchsuite.api.display import Displayed, Part, counted
 from benchsuite.api.frames import Unit, rows_of, to_frame
 from benchsuite.api.options import PathLike, Paths, as_paths, store_folder
-from benchsuite.api.row_names import FindNames, FindPlans, find_names, find_plans
+from benchsuite.api.row_names import FindNames, FindPlans, FindValidity, find_names, find_plans, find_validity
 from benchsuite.api.tables import results_table
 from benchsuite.errors import EmptySelectionError
 from benchsuite.records.model import RunRecord, RunStatus
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas
 
     from benchsuite.records.timing import TimingRecord
+    from benchsuite.results.validity import Validity
 
 
 class Records(Displayed, Sequence[RunRecord]):
@@ -34,6 +35,7 @@ class Records(Displayed, Sequence[RunRecord]):
         broken: files that hold no usable record.
         find_names: finds the names of variants for the tables; from the installed specs if not given.
         find_plans: finds the planned comparisons of tracks, likewise.
+        find_validity: finds the thresholds of validity checks, likewise.
         timings: timing records, from which tables take costs.
 
     """
@@ -44,11 +46,13 @@ class Records(Displayed, Sequence[RunRecord]):
         broken: Iterable[BrokenRecord] = (),
         find_names: FindNames = find_names,
         find_plans: FindPlans = find_plans,
+        find_validity: FindValidity = find_validity,
         timings: Iterable[TimingRecord] = (),
     ) -> None:
         self._records = tuple(records)
         self._find_names = find_names
         self._find_plans = find_plans
+        self._find_validity = find_validity
         self.broken = tuple(broken)
         """Files that hold no usable record, with the reason."""
         self.timings = tuple(timings)
@@ -67,7 +71,13 @@ class Records(Displayed, Sequence[RunRecord]):
         return self._some(self._records[index]) if isinstance(index, slice) else self._records[index]
 
     def _some(self, records: Iterable[RunRecord]) -> Records:
-        return Records(records, find_names=self._find_names, find_plans=self._find_plans, timings=self.timings)
+        return Records(
+            records,
+            find_names=self._find_names,
+            find_plans=self._find_plans,
+            find_validity=self._find_validity,
+            timings=self.timings,
+        )
 
     def __iter__(self) -> Iterator[RunRecord]:
         """Iterate over the records."""
@@ -94,7 +104,13 @@ class Records(Displayed, Sequence[RunRecord]):
     @property
     def tables(self) -> list[TrackTable]:
         """One table per set of comparable conditions: means over seeds with intervals, ranks, gaps and costs."""
-        return summarize(self, names=self._find_names(self), plans=self._find_plans(self.tracks), timings=self.timings)
+        return summarize(
+            self,
+            names=self._find_names(self),
+            plans=self._find_plans(self.tracks),
+            timings=self.timings,
+            validity=self._find_validity(self),
+        )
 
     def select(
         self,
@@ -122,8 +138,8 @@ class Records(Displayed, Sequence[RunRecord]):
         return [results_table(table) for table in self.tables]
 
     def rows(self, per: Unit = "runs") -> list[dict[str, Any]]:
-        """Return plain rows: one per run, per epoch of a run (``"epochs"``), or per diagnostic value."""
-        return list(rows_of(self, per))
+        """Return plain rows: one per run, per epoch of a run, diagnostic value or validity check of a run."""
+        return list(rows_of(self, per, self._validity_for(per)))
 
     def to_frame(self, per: Unit = "runs") -> pandas.DataFrame:
         """Return the same rows as a pandas data frame.
@@ -132,7 +148,10 @@ class Records(Displayed, Sequence[RunRecord]):
             BenchsuiteError: if pandas is not installed.
 
         """
-        return to_frame(self, per)
+        return to_frame(self, per, self._validity_for(per))
+
+    def _validity_for(self, per: Unit) -> Validity | None:
+        return self._find_validity(self) if per == "validity" else None
 
 
 def load_records(folders: Paths = None, *, store: PathLike | None = None) -> Records:

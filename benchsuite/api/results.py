@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from benchsuite.api.display import Displayed, Part, counted
 from benchsuite.api.frames import Unit
 from benchsuite.api.records import Records
-from benchsuite.api.row_names import find_names, find_plans
+from benchsuite.api.row_names import find_names, find_plans, find_validity
 from benchsuite.api.sites import Warn, build_store_site
 from benchsuite.api.study_records import study_tables
 from benchsuite.api.workspace import Workspace
@@ -119,7 +119,13 @@ def results_of_session(
     find = partial(find_names, workspace=workspace, selected=[run.spec for run in runs])
     plans = partial(find_plans, workspace=workspace)
     return Results(
-        Records(made.records, find_names=find, find_plans=plans, timings=store.usable_timings()),
+        Records(
+            made.records,
+            find_names=find,
+            find_plans=plans,
+            find_validity=partial(find_validity, workspace=workspace),
+            timings=store.usable_timings(),
+        ),
         store,
         reused=frozenset(made.reused),
         refused=made.refused,

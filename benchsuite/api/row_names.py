@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from pydantic import TypeAdapter
 
+from benchsuite.api.validity import FindValidity as FindValidity
+from benchsuite.api.validity import find_validity as find_validity
 from benchsuite.api.workspace import Workspace, find_specs, open_workspace
 from benchsuite.errors import BenchsuiteError
 from benchsuite.records.model import RunRecord

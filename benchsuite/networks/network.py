@@ -161,6 +161,11 @@ class Network(nn.Module):
         for name in names:
             self.segments[name].freeze()
 
+    def keep_weights(self, names: Iterable[str]) -> None:
+        """Take these segments' parameters from training; unlike ``freeze``, their norms still follow each batch."""
+        for name in names:
+            self.segments[name].requires_grad_(False)
+
     def set_dropout_generator(self, generator: Generator) -> None:
         """Make all dropout layers draw from this random stream."""
         for dropout in self._dropouts():

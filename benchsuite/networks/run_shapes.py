@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from benchsuite.networks.architecture_shapes import ArchitectureBuilder, require_pretrainable, shapes_of
+from benchsuite.networks.shapes.frozen import frozen_segments
 from benchsuite.networks.shapes.geometry import Shape
 from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.networks.shapes.square import require_square_maps
@@ -17,14 +18,15 @@ def shapes_of_run(
     """Return the shapes of the run's network; the pretraining's network is checked too.
 
     Raises:
-        ShapeError: if layers do not fit together, a regulariser finds no square matrices in one of the networks, or a
-            segment to keep from pretraining is missing in the run's network.
+        ShapeError: if layers do not fit together, a regulariser finds no square matrices in one of the networks, there
+            is no lower half to keep frozen, or a segment to keep from pretraining is missing in the run's network.
         PluginError: if no plugin provides a network's builder.
 
     """
     where = input_shape, spec.protocol.outputs(classes), builders
     shapes = shapes_of(spec.architecture, *where)
     require_square_maps(spec.protocol, shapes)
+    frozen_segments(spec.protocol, shapes)
     first = spec.pretraining
     if first.epochs and first.architecture is not None:
         require_square_maps(spec.protocol, shapes_of(first.architecture, *where), "the pretraining's network")

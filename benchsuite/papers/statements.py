@@ -14,6 +14,7 @@ from benchsuite.papers.claim_cases import ClaimCases
 from benchsuite.papers.published import PublishedNumber
 from benchsuite.results.planned import PlansByTrack
 from benchsuite.results.row_names import NamedSettings
+from benchsuite.results.validity import Validity
 from benchsuite.specs.models.base import Tier
 
 Cells = set[tuple[str, Tier]]
@@ -29,6 +30,8 @@ class Papers:
     names: Sequence[NamedSettings] = ()
     plans: PlansByTrack = field(default_factory=dict)
     """The planned comparisons of tracks that state them."""
+    validity: Validity = field(default_factory=Validity)
+    """Thresholds of validity checks, and what rules claim."""
     key: str = ""
     """Identifies the content if a cheaper key than ``fingerprint``'s hash is known; different content needs a different
     key."""
@@ -40,7 +43,7 @@ class Papers:
             return self.key
         # Each value's file is in it without its other values, which are in it themselves.
         short = {0: {"__all__": {"reference": {"entries"}}}}
-        parts = (tuple(self.published), tuple(self.claims), tuple(self.names), dict(self.plans))
+        parts = (tuple(self.published), tuple(self.claims), tuple(self.names), dict(self.plans), self.validity)
         content = _CONTENT.dump_python(parts, mode="json", exclude=short)
         text = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
@@ -49,5 +52,5 @@ class Papers:
 FindPapers = Callable[[Cells], Papers]
 """Returns the published values and claims for the tracks and tiers that have records."""
 
-_Content = tuple[tuple[PublishedNumber, ...], tuple[ClaimCases, ...], tuple[NamedSettings, ...], PlansByTrack]
+_Content = tuple[tuple[PublishedNumber, ...], tuple[ClaimCases, ...], tuple[NamedSettings, ...], PlansByTrack, Validity]
 _CONTENT: TypeAdapter[_Content] = TypeAdapter(_Content)

@@ -161,6 +161,25 @@ class Published:
     """Source, number of runs, and warnings for the reader."""
 
 
+Mark = Literal["passed", "failed", "noted", "open"]
+"""Result of a validity check: passed, failed, a fact that is neither, or not decided."""
+
+
+@dataclass(frozen=True)
+class ValidityCheck:
+    """One check of a row."""
+
+    name: str
+    word: str
+    mark: Mark
+    number: float | None
+    """The measured number; None if there is none, or if it is infinite."""
+    threshold: float | None
+    """The number that it is compared with; None if nothing was measured."""
+    why: str
+    """Where the number is from, or the command that would measure it."""
+
+
 @dataclass(frozen=True)
 class RuleRow:
     """One rule with one configuration on one hardware class: its seeds and their statistics."""
@@ -210,6 +229,8 @@ class RuleRow:
     """None if no source has the same track, tier, data, network, protocol and rule settings."""
     comparisons: tuple[RowComparison, ...] = ()
     """The planned comparisons of this row; other comparisons have no p-value."""
+    validity: tuple[ValidityCheck, ...] = ()
+    """The checks that say whether the rule has really learnt; empty only if none was asked for."""
     rank: int | None = None
     """1 for the best and its ties; else 1 + the number of significantly better rows. None if it may not be ranked."""
     unranked_reason: str = ""
@@ -267,6 +288,11 @@ class TrackTable:
     """Ranked rows first, then the others, each by mean test error."""
     runs: int
     """Number of records in the table."""
+
+    @property
+    def has_validity(self) -> bool:
+        """True if a check of some row was measured; only then is there a column for the verdict."""
+        return any(check.mark != "open" for row in self.rows for check in row.validity)
 
     @property
     def has_top5_error(self) -> bool:

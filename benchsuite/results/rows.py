@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchsuite.records.model import RunRecord
 from benchsuite.results.baseline import gap_to_baseline, median_of
 from benchsuite.results.costs import Timings, cost_of
 from benchsuite.results.curves import diagnostic_curves, mean_curve, test_curve, with_times
+from benchsuite.results.depth_utility import notes_on_angles, validity_of
 from benchsuite.results.final import WAITED, final_error, final_top5_error, final_train_error
 from benchsuite.results.grouping import differing_fields, short_hash
 from benchsuite.results.model import Difference, Estimate, Published, RowComparison, RuleRow, SeedRun
@@ -20,6 +21,9 @@ from benchsuite.results.statistics import estimate
 from benchsuite.specs.models.comparison_plan import ComparisonPlan
 from benchsuite.specs.models.track import RunSpec
 
+if TYPE_CHECKING:
+    from benchsuite.results.validity import Validity
+
 PublishedLookup = Callable[[RunSpec, Estimate | None], Published | None]
 """Returns the published value for a row's conditions and test error. Keeps ``results`` independent of ``papers``."""
 
@@ -27,7 +31,11 @@ UNMEASURED = "completed without a test error"
 
 
 def build_rows(
-    table_records: Sequence[RowRecords], published_for: PublishedLookup, plan: ComparisonPlan, timings: Timings
+    table_records: Sequence[RowRecords],
+    published_for: PublishedLookup,
+    plan: ComparisonPlan,
+    timings: Timings,
+    validity: Validity,
 ) -> list[RuleRow]:
     """Compute every row of a table; ``ranking.rank_rows`` adds the ranks afterwards."""
     usual = usual_protocol(table_records)
@@ -38,6 +46,8 @@ def build_rows(
         replace(
             _with_comparisons(row, planned.get(row_records.key, ())),
             published=published_for(row_records.first.spec, row.test_error),
+            validity=validity_of(row_records, table_records, usual, validity),
+            notes=(*row.notes, *notes_on_angles(row_records, validity)),
         )
         for row, row_records in zip(rows, table_records, strict=True)
     ]

@@ -29,6 +29,7 @@ from benchsuite.results.ranking import rank_rows
 from benchsuite.results.row_names import NamesBySettings
 from benchsuite.results.row_records import group_rows, usual_protocol
 from benchsuite.results.rows import PublishedLookup, build_rows
+from benchsuite.results.validity import DEFAULT_VALIDITY, Validity
 from benchsuite.specs.models.comparison_plan import ComparisonPlan
 from benchsuite.specs.models.track import RunSpec
 
@@ -63,6 +64,7 @@ def summarize(
     names: NamesBySettings = MappingProxyType({}),
     plans: PlansByTrack = MappingProxyType({}),
     timings: Iterable[TimingRecord] = (),
+    validity: Validity = DEFAULT_VALIDITY,
 ) -> list[TrackTable]:
     """Turn run records into one table per set of comparable conditions.
 
@@ -77,6 +79,7 @@ def summarize(
         names: Names that specs give to settings, by ``row_names.by_settings``; otherwise the records' own names.
         plans: Planned comparisons by track; a track without a plan has the derived one.
         timings: Timing records, the only source of costs.
+        validity: Thresholds of the validity checks by track, and what rules claim.
 
     Returns:
         Tables sorted by track, tier and conditions; numbers as numbers, errors as fractions.
@@ -85,7 +88,9 @@ def summarize(
     differences = distinguishing_fields(groups)
     usable = Timings(timings)
     return [
-        _build_table(group, differences[group.key], published, names, plans.get(group.track, ComparisonPlan()), usable)
+        _build_table(
+            group, differences[group.key], published, names, plans.get(group.track, ComparisonPlan()), usable, validity
+        )
         for group in groups
     ]
 
@@ -97,6 +102,7 @@ def _build_table(
     names: NamesBySettings,
     plan: ComparisonPlan,
     timings: Timings,
+    validity: Validity,
 ) -> TrackTable:
     bundles = group_rows(group.records, names)
     data = next((r.data for r in group.records if r.data), None)
@@ -118,6 +124,6 @@ def _build_table(
         parameters=parameters.pop() if len(parameters) == 1 else None,
         segments=tuple(segment_order(group.records)),
         differences=differences,
-        rows=tuple(rank_rows(build_rows(bundles, published, plan, timings))),
+        rows=tuple(rank_rows(build_rows(bundles, published, plan, timings, validity))),
         runs=len(group.records),
     )

@@ -10,6 +10,7 @@ import torch
 
 from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.networks.builder import build
+from benchsuite.networks.shapes.frozen import frozen_segments
 from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.networks.shapes.square import require_square_maps
 from benchsuite.networks.synchronized_norm import synchronize_norms
@@ -61,7 +62,7 @@ def assemble(
 
     Raises:
         IncompatibleError: if the rule cannot work in the network.
-        ShapeError: if the protocol's regulariser cannot work in the network.
+        ShapeError: if the protocol's regulariser cannot work in the network, or it has no lower half to keep frozen.
 
     """
     if shapes is None:
@@ -72,6 +73,7 @@ def assemble(
     for name, state in (pretrained or {}).items():
         network.segments[name].load_state_dict(dict(state))
     network.freeze(pretrained or ())
+    network.keep_weights(frozen_segments(parts.protocol, shapes))
     rule = registry.rule(parts.rule.name)(registry.validated_config(parts.rule.name, parts.rule.config))
     rule.attach(network, generator(parts.seeds, "feedback"))
     network.autocast_dtype = device.autocast_dtype

@@ -15,6 +15,8 @@ def pretraining_specs(spec: RunSpec) -> TrainingSpecs:
         "epochs": wanted.epochs,
         "batch_size": wanted.batch_size or spec.protocol.batch_size,
         "optimizer": wanted.optimizer or spec.protocol.optimizer,
+        # What pretraining passes on must have learned; only the main training keeps weights.
+        "frozen": "none",
     }
     return TrainingSpecs(
         architecture=wanted.architecture or spec.architecture,

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from benchsuite.papers.verdict_model import VERDICT_WORDS
 from benchsuite.results import formatting
 from benchsuite.results.model import BASELINE_RULE, RuleRow, TrackTable
+from benchsuite.results.validity import summary_of
 
 
 @cache
@@ -47,6 +48,7 @@ def template_environment() -> Environment:
         formatting.failure_lines,
     ):
         environment.filters[function.__name__] = function
+    environment.filters["validity_words"] = summary_of
     environment.filters["breakable"] = _breakable
     environment.filters["verdict_words"] = VERDICT_WORDS.__getitem__
     environment.globals.update(baseline=BASELINE_RULE, best_row=_best_row, ties=_ties, baseline_row=_baseline_row)

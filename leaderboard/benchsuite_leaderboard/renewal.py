@@ -71,6 +71,7 @@ def track_jobs(
             names=tuple(each for each in papers.names if each.track == track),
             plans={name: plan for name, plan in papers.plans.items() if name == track},
             timings=timings,
+            validity=papers.validity,
             wanted=frozenset(wanted for name, wanted in deciding if name == track),
             metrics=metrics,
             mlflow=mlflow,

@@ -25,6 +25,7 @@ from benchsuite_leaderboard.rendering import template_environment
 if TYPE_CHECKING:
     from benchsuite.records.timing import TimingRecord
     from benchsuite.results.planned import PlansByTrack
+    from benchsuite.results.validity import Validity
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class TrackJob:
     """The track's planned comparisons, if it states them."""
     timings: tuple[TimingRecord, ...]
     """Step times of the track's rules."""
+    validity: Validity
+    """Thresholds of validity checks, and what rules claim."""
     wanted: frozenset[str]
     """Conditions of the runs that decide claims."""
     metrics: frozenset[str]
@@ -94,7 +97,9 @@ def build_track(job: TrackJob) -> bytes:
         else:
             broken.append(record)
     evidence = tuple(_slim(record, job.metrics) for record in good if _is_wanted(record, job.wanted))
-    tables = summarize(good, published_beside(job.published), by_settings(job.names), job.plans, job.timings)
+    tables = summarize(
+        good, published_beside(job.published), by_settings(job.names), job.plans, job.timings, job.validity
+    )
     environment = template_environment()
     written = []
     for page in track_pages(tables):

@@ -18,6 +18,8 @@ from benchsuite.diagnostics.credit_spread import CreditSpreadRatio
 from benchsuite.diagnostics.feedback_agreement import EqualSignFraction, FeedbackAngle, FeedbackCorrelation
 from benchsuite.diagnostics.filter_similarity import FilterCorrelation
 from benchsuite.diagnostics.one_step_credit_angle import OneStepCreditAngle
+from benchsuite.diagnostics.reference_share import ReferenceExampleFraction, ReferenceUnitFraction
+from benchsuite.diagnostics.scale import ActivationNorm, CreditNorm, WeightNorm
 from benchsuite.diagnostics.target_distance import RelativeTargetDistance, TargetDistance
 from benchsuite.diagnostics.update_angle import UpdateAngle
 from benchsuite.diagnostics.update_sign_agreement import UpdateSignAgreement
@@ -43,6 +45,11 @@ DIAGNOSTICS = (
     ConditionNumber,
     FilterCorrelation,
     PositiveWeightFraction,
+    ActivationNorm,
+    CreditNorm,
+    WeightNorm,
+    ReferenceExampleFraction,
+    ReferenceUnitFraction,
 )
 """Without cluster quality, whose t-SNE takes too long for so many cases; of the network it asks one forward pass."""
 UNDEFINED_FOR_BACKPROP = (
@@ -56,6 +63,15 @@ UNDEFINED_FOR_BACKPROP = (
     "filter",
 )
 """How names begin of diagnostics that have no number for backprop in an ordinary network."""
+NOT_OF_CREDIT = {
+    PositiveWeightFraction,
+    ActivationNorm,
+    CreditNorm,
+    WeightNorm,
+    ReferenceExampleFraction,
+    ReferenceUnitFraction,
+}
+"""Diagnostics that compare no rule with backprop: no number of theirs is exact for it."""
 RULES = installed_registry().rules
 SAMPLES = {sample.name: sample for sample in SAMPLE_NETWORKS}
 SHAPES = {name: sample.shapes for name, sample in SAMPLES.items()}
@@ -120,10 +136,7 @@ def test_frozen_parameters_are_no_obstacle(attach, rule_name, frozen, options):
     assert all(p.grad is None for p in rule.network.parameters())
 
 
-OF_CREDIT = [each for each in DIAGNOSTICS if each is not PositiveWeightFraction]
-
-
-@pytest.mark.parametrize("diagnostic", OF_CREDIT, ids=lambda d: d.name)
+@pytest.mark.parametrize("diagnostic", [d for d in DIAGNOSTICS if d not in NOT_OF_CREDIT], ids=lambda d: d.name)
 def test_backprop_is_exact_under_every_diagnostic_of_credit(attach, diagnostic: type[Diagnostic]):
     rule = attach("backprop", [{"kind": "dense", "units": 7}, {"kind": "dense", "units": 6}], (20,))
     found = diagnostic().measure(rule, SAMPLES["dense"].batch(0, dtype=torch.float64))

@@ -68,6 +68,7 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "difference target propagation": ("difference_target_propagation", {"target_step": 0.1}, CONV, {"optimizer": ADAM}),
     "node perturbation": ("node_perturbation", {"samples": 2, "exact_readout": False}, CONV, {}),
     "backprop, synchronized norm": ("backprop", {}, NORMED, {"synchronized": True}),
+    "feedback alignment, lower half frozen": ("feedback_alignment", {}, CONV, {"frozen": "lower_half"}),
     "direct feedback alignment, synchronized norm": ("direct_feedback_alignment", {}, NORMED, {"synchronized": True}),
 }
 
@@ -100,6 +101,7 @@ def spec_of(case: str) -> RunSpec:
                 "optimizer": optimizer,
                 "evaluation": {"batch_size": 20},
                 "orthogonality": others.get("orthogonality"),
+                "frozen": others.get("frozen", "none"),
             },
             "rule": {"name": rule, "config": config},
             "diagnostics": {},

@@ -116,7 +116,7 @@ class OrthogonalitySpec(SpecModel):
 class ProtocolSpec(SpecModel):
     """Training protocol of a track; the same for every rule unless a paper differs."""
 
-    omit_default_from_hash = frozenset({"order", "orthogonality"})
+    omit_default_from_hash = frozenset({"order", "orthogonality", "frozen"})
 
     epochs: int = Field(gt=0, le=100_000)
     batch_size: int = Field(gt=0)
@@ -134,6 +134,10 @@ class ProtocolSpec(SpecModel):
     orthogonality: OrthogonalitySpec | None = None
     """Regulariser that keeps the weight matrices of an invertible network near orthogonal, under any rule. It is added
     before the optimizer, so that it enters its moments, as in GAIT-prop's published code. Counts as training time."""
+    frozen: Literal["none", "lower_half"] = "none"
+    """``lower_half`` keeps the weights of the lower half of the hidden segments as they are when training starts, under
+    any rule; of an odd number of segments, the middle one learns. Their norms keep scale and shift too, but still
+    normalise by each batch. A variant with it shows what a rule gains from training the segments that it leaves out."""
     stop_at_zero_train_error: bool = False
     """Stop after the first evaluation with zero error on the whole training set (GEVB paper's protocol)."""
     timeout_s: float | None = Field(default=None, gt=0)

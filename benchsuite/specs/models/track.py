@@ -13,6 +13,7 @@ from benchsuite.specs.models.dataset import DatasetSpec
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.specs.models.pretraining import PretrainingSpec
 from benchsuite.specs.models.protocol import DiagnosticsSpec, ProtocolSpec
+from benchsuite.specs.models.validity import ValiditySpec
 from benchsuite.specs.models.variant import RowName, RowSpec, refuse_measurement_fields
 
 DEFAULT_SEEDS = 5
@@ -83,6 +84,8 @@ class TrackSpec(DocumentedSpec):
     """Changes per tier; 'paper' is the unchanged track unless it is given here."""
     comparisons: ComparisonPlan = ComparisonPlan()
     """The comparisons that are tested; no part of a run, so changing them makes no run anew."""
+    validity: ValiditySpec = ValiditySpec()
+    """Thresholds of the checks that say whether a rule has really learnt; no part of a run either."""
 
 
 class SuiteCells(SpecModel):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from benchsuite.results.depth_utility import CHECKS
 from benchsuite.results.formatting import interval, mean_sd, number, p_value, percent, points, status_words
 from benchsuite.results.model import BASELINE_RULE, Estimate, RuleRow, TrackTable
+from benchsuite.results.validity import summary_of
 from benchsuite_leaderboard.downloads.formats import DataTable, Value
 from benchsuite_leaderboard.matrix import Cell, Matrix
+
+VALIDITY_NAMES = tuple(check.replace(" ", "_") for check in CHECKS)
+"""A column per validity check, with its word and, in brackets, its number."""
 
 RESULT_COLUMNS = (
     "rank",
@@ -41,6 +46,8 @@ RESULT_COLUMNS = (
     "train_energy_j",
     "hardware_class",
     "precision",
+    "validity",
+    *(f"validity_{name}" for name in VALIDITY_NAMES),
     "run_ids",
 )
 
@@ -213,8 +220,18 @@ def _result(row: RuleRow) -> tuple[Value, ...]:
         row.train_energy_j,
         row.hardware_class,
         row.precision,
+        summary_of(row.validity) if row.validity else None,
+        *_validity(row),
         " ".join(run.run_id for run in row.runs),
     )
+
+
+def _validity(row: RuleRow) -> Iterator[Value]:
+    by_name = {check.name: check for check in row.validity}
+    for name in CHECKS:
+        check = by_name.get(name)
+        value = None if check is None or check.number is None else f"{check.word} ({check.number:.4g})"
+        yield value or (check.word if check else None)
 
 
 def _numbers(found: Estimate | None) -> tuple[Value, Value, Value, Value]:
