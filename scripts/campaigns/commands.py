@@ -28,6 +28,13 @@ PATIENCE_S = 600.0
 POLL_S = 0.005
 AN_HOUR_AGO_S = 2 * 3600.0
 
+OBEY_PERMISSIONS = """
+import os, sys
+without = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+os.execvp("setpriv", [*without, sys.executable, *sys.argv[1:]])
+"""
+"""Program that starts Python without root's power to ignore the permissions of files."""
+
 SAVE_OFTEN = """
 from benchsuite.execution import checkpointing
 BENCHSUITE_CONTRACT = 1
@@ -63,17 +70,26 @@ class Commands:
         own = {name: value for name, value in os.environ.items() if not name.startswith("BENCHSUITE_")}
         return own | {"PYTHONPATH": path} | more
 
-    def start(self, *arguments: str, executor: ExecutorName = "local", **environment: str) -> Process:
-        """Start ``benchsuite ARGUMENTS``, in two ranks if the executor is torchrun."""
-        program = (TORCHRUN,) if executor == "torchrun" else ()
+    def start(
+        self, *arguments: str, executor: ExecutorName = "local", program: tuple[str, ...] = (), **environment: str
+    ) -> Process:
+        """Start ``benchsuite ARGUMENTS``, in two ranks if the executor is torchrun, else by a program if given."""
+        program = (TORCHRUN,) if executor == "torchrun" else program
         return self._python.start(
             *program, "-m", "benchsuite", *arguments, cwd=self.folder, environment=self.environment(**environment)
         )
 
     def start_run(
-        self, combination: Combination, store: Path, *, seeds: int, tracking_uri: str = "none", **environment: str
+        self,
+        combination: Combination,
+        store: Path,
+        *,
+        seeds: int,
+        tracking_uri: str = "none",
+        program: tuple[str, ...] = (),
+        **environment: str,
     ) -> Process:
-        """Start ``benchsuite run`` of a combination with its executor."""
+        """Start ``benchsuite run`` of a combination with its executor, by a program if given."""
         executor = combination.executor
         return self.start(
             "run",
@@ -82,6 +98,7 @@ class Commands:
             *(("--set", "hardware.world_size=2") if executor == "torchrun" else ("--executor", executor)),
             *("--tracking-uri", tracking_uri, "--store", str(store), "--json"),
             executor=executor,
+            program=program,
             **environment,
         )
 

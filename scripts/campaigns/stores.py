@@ -3,15 +3,17 @@
     python scripts/campaigns/stores.py [--only PATTERN] [--times N] [--seed N]
 
 Each case does one thing at a random moment of a command that makes two runs: the store is deleted, its disk becomes
-full or read-only (a small tmpfs: needs root), MLflow's database is deleted, garbled, locked, or its maker killed. There
-must be no traceback; one more command and ``benchsuite sync`` must end with 0; all records must then be equal to those
-of an undisturbed store. Prints counts; exits with 1 if anything is wrong.
+full or read-only (a small tmpfs: needs root), its permissions vanish (as root, without root's power to ignore them:
+needs ``setpriv``), MLflow's database is deleted, garbled, locked, or its maker killed. There must be no traceback; one
+more command and ``benchsuite sync`` must end with 0; all records must then be equal to those of an undisturbed store.
+Prints counts; exits with 1 if anything is wrong.
 """
 
 from __future__ import annotations
 
 import argparse
 import fnmatch
+import os
 import random
 import shutil
 import sqlite3
@@ -25,7 +27,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from combinations import COMBINATIONS, Combination
-from commands import Commands, Process, Progress, is_a_bug, kill, numbers_of, outcome_of, records_of, tree_of
+from commands import (
+    OBEY_PERMISSIONS,
+    Commands,
+    Process,
+    Progress,
+    is_a_bug,
+    kill,
+    numbers_of,
+    outcome_of,
+    records_of,
+    tree_of,
+)
 
 from benchsuite.records.model import RunRecord
 
@@ -56,6 +69,7 @@ class Case:
         undo: done after the command has ended.
         mirrored: True if the command mirrors into the store's MLflow database.
         on_disk: True if the store is on a small disk of its own.
+        obeys: True if the command must obey permissions, also as root.
         steps: of progress before ``act``; a new store's database is made before the first.
 
     """
@@ -64,6 +78,7 @@ class Case:
     undo: Callable[[Path], None] = lambda store: None
     mirrored: bool = False
     on_disk: bool = False
+    obeys: bool = False
     steps: tuple[int, ...] = (1, 2, 3, 5, 8)
 
 
@@ -84,6 +99,18 @@ def fill(store: Path, process: Process) -> None:
 def remount(store: Path, how: str) -> None:
     """Remount a store's disk."""
     subprocess.run(["mount", "-o", f"remount,{how}", str(store)], check=False)  # noqa: S607
+
+
+def forbid(store: Path, mode: int) -> None:
+    """Take permissions of a store and its folders away."""
+    for folder in [*(path for path in store.glob("*") if path.is_dir()), store]:
+        folder.chmod(mode)
+
+
+def allow(store: Path) -> None:
+    """Give the permissions back."""
+    for folder in [store, *(path for path in store.rglob("*") if path.is_dir())]:
+        folder.chmod(0o700)
 
 
 def database_of(store: Path) -> Path:
@@ -118,6 +145,8 @@ CASES = {
     "disk read-only": Case(
         lambda store, process: remount(store, "ro"), lambda store: remount(store, "rw"), on_disk=True
     ),
+    "no permission": Case(lambda store, process: forbid(store, 0), allow, obeys=True),
+    "no permission to write": Case(lambda store, process: forbid(store, 0o500), allow, obeys=True),
     "database deleted": Case(lambda store, process: database_of(store).unlink(missing_ok=True), mirrored=True),
     "database garbled": Case(garble, mirrored=True),
     "database locked": Case(lock, mirrored=True),
@@ -128,7 +157,8 @@ CASES = {
 def attempt(case: Case, store: Path, commands: Commands, combination: Combination, draw: random.Random) -> str:
     """Run a command, do the deed, and return what the command wrote to standard error."""
     uri = f"sqlite:///{store / 'mlflow.db'}" if case.mirrored else "none"
-    process = commands.start_run(combination, store, seeds=SEEDS, tracking_uri=uri)
+    program = ("-c", OBEY_PERMISSIONS) if case.obeys and not os.getuid() else ()
+    process = commands.start_run(combination, store, seeds=SEEDS, tracking_uri=uri, program=program)
     progress = Progress(store)
     if progress.wait_for(draw.choice(case.steps), process):
         time.sleep(draw.uniform(0, 0.2))
@@ -143,6 +173,9 @@ def make(
 ) -> Counts:
     """Do a case so many times and count what came of it."""
     counts = Counts()
+    if case.obeys and not os.getuid() and not shutil.which("setpriv"):
+        counts.wrong.append("skipped: root ignores permissions; try as another user, or with setpriv")
+        return counts
     for number in range(times):
         store = Path(tempfile.mkdtemp(prefix=f"store-{number}-", dir=folder))
         if case.on_disk and subprocess.run(["mount", "-t", "tmpfs", "-o", SMALL_DISK, "none", store]).returncode:  # noqa: S607
