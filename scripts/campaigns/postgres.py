@@ -68,7 +68,8 @@ class Server:
     @property
     def uri(self) -> str:
         """Return the address of the database for MLflow."""
-        return f"postgresql://benchsuite@127.0.0.1:{self.port}/postgres"
+        # The driver is named: which one SQLAlchemy takes by itself depends on its version.
+        return f"postgresql+psycopg2://benchsuite@127.0.0.1:{self.port}/postgres"
 
     def _call(self, program: Path, *arguments: str) -> None:
         # Output goes to a file: the server inherits it, and a pipe would stay open for as long as that runs.
