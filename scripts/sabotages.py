@@ -18,6 +18,13 @@ class Sabotage:
 
 SABOTAGES = (
     Sabotage(
+        "Ctrl-C while the command exits gives a traceback",
+        "benchsuite/cli/main.py",
+        "    code = run_command()\n    end_at_ctrl_c()",
+        "    code = run_command()",
+        "tests/cli/test_verbs.py",
+    ),
+    Sabotage(
         "the kit does not disturb global streams before it looks",
         "benchsuite/conformance/kit/guards.py",
         "        torch.rand(1)\n        random.random()",
