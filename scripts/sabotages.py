@@ -18,6 +18,13 @@ class Sabotage:
 
 SABOTAGES = (
     Sabotage(
+        "of commands that open a new PostgreSQL database at once one alone mirrors",
+        "benchsuite/records/mlflow/connection.py",
+        "if not any(part in str(error) for part in PASSING_ERRORS) or time",
+        'if "is locked" not in str(error) or time',
+        "tests/records/mlflow/test_database.py",
+    ),
+    Sabotage(
         "Ctrl-C while the command exits gives a traceback",
         "benchsuite/cli/main.py",
         "    code = run_command()\n    end_at_ctrl_c()",
