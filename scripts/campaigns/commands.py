@@ -21,7 +21,8 @@ from benchsuite.records.store import RecordStore
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.append(str(REPOSITORY))
 
-from tests.warm import Process, WarmPython, end  # noqa: E402
+from tests.warm import Process as Process  # noqa: E402
+from tests.warm import WarmPython, end  # noqa: E402
 
 TORCHRUN = str(REPOSITORY / "tests" / "training" / "warm_torchrun.py")
 PATIENCE_S = 600.0
@@ -71,12 +72,12 @@ class Commands:
         return own | {"PYTHONPATH": path} | more
 
     def start(
-        self, *arguments: str, executor: ExecutorName = "local", program: tuple[str, ...] = (), **environment: str
+        self, *arguments: str, executor: ExecutorName = "local", program: str = "", **environment: str
     ) -> Process:
-        """Start ``benchsuite ARGUMENTS``, in two ranks if the executor is torchrun, else by a program if given."""
-        program = (TORCHRUN,) if executor == "torchrun" else program
+        """Start ``benchsuite ARGUMENTS``, in two ranks if the executor is torchrun, else by Python code if given."""
+        first = (TORCHRUN,) if executor == "torchrun" else ("-c", program) if program else ()
         return self._python.start(
-            *program, "-m", "benchsuite", *arguments, cwd=self.folder, environment=self.environment(**environment)
+            *first, "-m", "benchsuite", *arguments, cwd=self.folder, environment=self.environment(**environment)
         )
 
     def start_run(
@@ -86,10 +87,10 @@ class Commands:
         *,
         seeds: int,
         tracking_uri: str = "none",
-        program: tuple[str, ...] = (),
+        program: str = "",
         **environment: str,
     ) -> Process:
-        """Start ``benchsuite run`` of a combination with its executor, by a program if given."""
+        """Start ``benchsuite run`` of a combination with its executor, by Python code if given."""
         executor = combination.executor
         return self.start(
             "run",

@@ -83,7 +83,10 @@ class RayCluster:
 
     def stop(self) -> None:
         """End the cluster and all its processes."""
-        left = [self._process, *psutil.Process(self.pid).children(recursive=True)]
+        left: list[subprocess.Popen[str] | psutil.Process] = [
+            self._process,
+            *psutil.Process(self.pid).children(recursive=True),
+        ]
         self._process.stdin.close()  # type: ignore[union-attr]
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=60)

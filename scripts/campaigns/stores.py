@@ -15,6 +15,7 @@ import argparse
 import fnmatch
 import os
 import random
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -48,6 +49,7 @@ SMALL_DISK = "size=600k"
 """Room for a store with its first checkpoint, not for a second record beside it."""
 IMAGE_BYTES = 16 * 2**20
 LOCKED_S = 8.0
+RESCUED = re.compile(r"the result is not lost: it is (\S+\.json)")
 
 
 @dataclass
@@ -181,20 +183,19 @@ CASES = {
 }
 
 
-def rescued_folder(commands: Commands) -> Path:
-    """Return the folder for temporary files of commands, where they put results that a store does not take."""
-    folder = commands.folder / "rescued"
-    folder.mkdir(exist_ok=True)
-    return folder
+def rescued(err: str) -> int:
+    """Return the number of results that a command could not store and kept elsewhere, as it said, and delete them."""
+    found = [path for name in RESCUED.findall(err) if (path := Path(name)).is_file()]
+    for path in found:
+        shutil.rmtree(path.parent)
+    return len(found)
 
 
 def attempt(case: Case, store: Path, commands: Commands, combination: Combination, draw: random.Random) -> str:
     """Run a command, do the deed, and return what the command wrote to standard error."""
     uri = f"sqlite:///{store / 'mlflow.db'}" if case.mirrored else "none"
-    program = ("-c", OBEY_PERMISSIONS) if case.obeys and not os.getuid() else ()
-    process = commands.start_run(
-        combination, store, seeds=SEEDS, tracking_uri=uri, program=program, TMPDIR=str(rescued_folder(commands))
-    )
+    program = OBEY_PERMISSIONS if case.obeys and not os.getuid() else ""
+    process = commands.start_run(combination, store, seeds=SEEDS, tracking_uri=uri, program=program)
     progress = Progress(store)
     if progress.wait_for(draw.choice(case.steps), process):
         time.sleep(draw.uniform(0, 0.2))
@@ -238,9 +239,8 @@ def _once(
     counts.times += 1
     combination = COMBINATIONS[0]
     uri = f"sqlite:///{store / 'mlflow.db'}" if case.mirrored else "none"
-    before = set(rescued_folder(commands).rglob("*.json"))
     err = attempt(case, store, commands, combination, draw)
-    counts.rescued += len(set(rescued_folder(commands).rglob("*.json")) - before)
+    counts.rescued += rescued(err)
     code, _, again = outcome_of(commands.start_run(combination, store, seeds=SEEDS, tracking_uri=uri))
     counts.mended += code == 0
     if is_a_bug(err) or is_a_bug(again):
