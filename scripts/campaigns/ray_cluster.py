@@ -43,6 +43,7 @@ class RayCluster:
         started = commands.environment(
             # A loaded machine takes longer to start a node than the half minute that Ray waits.
             RAY_raylet_start_wait_time_s="300",
+            RAY_agent_register_timeout_ms="300000",
             RAY_ENABLE_UV_RUN_RUNTIME_ENV="0",
             RAY_USAGE_STATS_ENABLED="0",
         )
