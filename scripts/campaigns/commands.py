@@ -55,6 +55,8 @@ class Commands:
     """
 
     def __init__(self, folder: Path) -> None:
+        # So that a campaign that is ended from outside stops its servers too.
+        signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
         self.folder = folder
         self._python = WarmPython(folder)
         self._plugins = folder / "plugins"
