@@ -27,6 +27,12 @@ def is_own_process() -> bool:
     return _owned
 
 
+def end_at_ctrl_c() -> None:
+    """Let Ctrl-C end this process at once, without a traceback of what it does at its exit; all that counts is done."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextlib.contextmanager
 def stdout_to_stderr() -> Iterator[None]:
     """Send what is written to standard output during the block to standard error, also from C code.

@@ -65,6 +65,18 @@ SABOTAGES = (
         'backprop_credit(network, batch, "pre_activation")',
         'backprop_credit(network, batch, "output")',
         "tests/diagnostics/test_reference_share.py",
+        "of commands that open a new PostgreSQL database at once one alone mirrors",
+        "benchsuite/records/mlflow/connection.py",
+        "if not any(part in str(error) for part in PASSING_ERRORS) or time",
+        'if "is locked" not in str(error) or time',
+        "tests/records/mlflow/test_database.py",
+    ),
+    Sabotage(
+        "Ctrl-C while the command exits gives a traceback",
+        "benchsuite/cli/main.py",
+        "    code = run_command()\n    end_at_ctrl_c()",
+        "    code = run_command()",
+        "tests/cli/test_verbs.py",
     ),
     Sabotage(
         "the kit does not disturb global streams before it looks",

@@ -36,7 +36,7 @@ from benchsuite.cli import (
     verify,
 )
 from benchsuite.cli.exits import EXIT_BUG, exits
-from benchsuite.process import own_process
+from benchsuite.process import end_at_ctrl_c, own_process
 from benchsuite.version import __version__
 
 EPILOG = (
@@ -90,7 +90,9 @@ def _top(
 def main() -> None:
     """Run the command and exit with its code; this process is the command's own."""
     own_process()
-    sys.exit(run_command())
+    code = run_command()
+    end_at_ctrl_c()
+    sys.exit(code)
 
 
 def run_command(arguments: list[str] | None = None) -> int:

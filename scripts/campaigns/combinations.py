@@ -108,7 +108,9 @@ class Combination:
         if self.config:
             track["rules"] = {self.rule: {"config": self.config}}
         path = folder / f"{self.track}.yaml"
-        path.write_text(yaml.safe_dump(track, sort_keys=False), encoding="utf-8")
+        text = yaml.safe_dump(track, sort_keys=False)
+        if not path.exists():  # a command that was started before may be reading it
+            path.write_text(text, encoding="utf-8")
         return path
 
 

@@ -21,12 +21,20 @@ from benchsuite.records.store import RecordStore
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.append(str(REPOSITORY))
 
-from tests.warm import Process, WarmPython, end  # noqa: E402
+from tests.warm import Process as Process  # noqa: E402
+from tests.warm import WarmPython, end  # noqa: E402
 
 TORCHRUN = str(REPOSITORY / "tests" / "training" / "warm_torchrun.py")
 PATIENCE_S = 600.0
 POLL_S = 0.005
 AN_HOUR_AGO_S = 2 * 3600.0
+
+OBEY_PERMISSIONS = """
+import os, sys
+without = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+os.execvp("setpriv", [*without, sys.executable, *sys.argv[1:]])
+"""
+"""Program that starts Python without root's power to ignore the permissions of files."""
 
 SAVE_OFTEN = """
 from benchsuite.execution import checkpointing
@@ -47,6 +55,8 @@ class Commands:
     """
 
     def __init__(self, folder: Path) -> None:
+        # So that a campaign that is ended from outside stops its servers too.
+        signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
         self.folder = folder
         self._python = WarmPython(folder)
         self._plugins = folder / "plugins"
@@ -63,17 +73,26 @@ class Commands:
         own = {name: value for name, value in os.environ.items() if not name.startswith("BENCHSUITE_")}
         return own | {"PYTHONPATH": path} | more
 
-    def start(self, *arguments: str, executor: ExecutorName = "local", **environment: str) -> Process:
-        """Start ``benchsuite ARGUMENTS``, in two ranks if the executor is torchrun."""
-        program = (TORCHRUN,) if executor == "torchrun" else ()
+    def start(
+        self, *arguments: str, executor: ExecutorName = "local", program: str = "", **environment: str
+    ) -> Process:
+        """Start ``benchsuite ARGUMENTS``, in two ranks if the executor is torchrun, else by Python code if given."""
+        first = (TORCHRUN,) if executor == "torchrun" else ("-c", program) if program else ()
         return self._python.start(
-            *program, "-m", "benchsuite", *arguments, cwd=self.folder, environment=self.environment(**environment)
+            *first, "-m", "benchsuite", *arguments, cwd=self.folder, environment=self.environment(**environment)
         )
 
     def start_run(
-        self, combination: Combination, store: Path, *, seeds: int, tracking_uri: str = "none", **environment: str
+        self,
+        combination: Combination,
+        store: Path,
+        *,
+        seeds: int,
+        tracking_uri: str = "none",
+        program: str = "",
+        **environment: str,
     ) -> Process:
-        """Start ``benchsuite run`` of a combination with its executor."""
+        """Start ``benchsuite run`` of a combination with its executor, by Python code if given."""
         executor = combination.executor
         return self.start(
             "run",
@@ -82,6 +101,7 @@ class Commands:
             *(("--set", "hardware.world_size=2") if executor == "torchrun" else ("--executor", executor)),
             *("--tracking-uri", tracking_uri, "--store", str(store), "--json"),
             executor=executor,
+            program=program,
             **environment,
         )
 

@@ -3,7 +3,8 @@
     python scripts/campaigns/kills.py [--kills N] [--seed N] [--only PATTERN] [--folder FOLDER]
 
 Each combination of rule, network and executor makes two runs in a new store. One random process of the command gets
-SIGKILL at a random moment: the command, the server of workers, a worker, torchrun or a rank, Ray's driver or worker.
+SIGKILL at a random moment: the command, the server of workers, a worker, torchrun or a rank, Ray's driver or worker, or
+one of Ray's two nodes with all that it runs.
 The command is started again until all is done. Every record must then be equal to the bit to that of an undisturbed
 store, times left out; a record that was finished before a kill must not change; nothing half-written may stay. Prints
 counts per combination; exits with 1 if anything was lost or differs.
@@ -44,6 +45,8 @@ from benchsuite.records.model import FINAL_STATUSES, RunRecord
 SEEDS = 2
 EXPENSIVE = {"ray": 0.4}
 """Share of the kills of a combination whose processes take long to start."""
+NODES = 0.3
+"""Share of Ray's nodes among its victims."""
 MOST_STARTS = 60
 """Of one store's command; more mean that it makes no progress."""
 
@@ -140,6 +143,12 @@ class Campaign:
         return there and process.poll() is None
 
     def _kill_one(self, pid: int) -> None:
+        if self.cluster is not None and self.draw.random() < NODES:
+            self.cluster.kill_node()
+            self.cluster.add_node()
+            self.counts.kills += 1
+            self.counts.killed["node"] += 1
+            return
         tree = tree_of(pid)
         if self.cluster is not None:
             # Ray's workers belong to its daemon, not to the command.
@@ -229,6 +238,8 @@ def main() -> int:
             draw = random.Random(arguments.seed * 1000 + number)  # noqa: S311 - a moment, not a secret
             cluster = RayCluster(commands) if combination.executor == "ray" else None
             try:
+                if cluster is not None:
+                    cluster.add_node()
                 counts = Campaign(combination, commands, folder, draw, cluster).make(wanted)
             finally:
                 if cluster is not None:

@@ -43,6 +43,7 @@ class RayCluster:
         started = commands.environment(
             # A loaded machine takes longer to start a node than the half minute that Ray waits.
             RAY_raylet_start_wait_time_s="300",
+            RAY_agent_register_timeout_ms="300000",
             RAY_ENABLE_UV_RUN_RUNTIME_ENV="0",
             RAY_USAGE_STATS_ENABLED="0",
         )
@@ -83,7 +84,10 @@ class RayCluster:
 
     def stop(self) -> None:
         """End the cluster and all its processes."""
-        left = [self._process, *psutil.Process(self.pid).children(recursive=True)]
+        left: list[subprocess.Popen[str] | psutil.Process] = [
+            self._process,
+            *psutil.Process(self.pid).children(recursive=True),
+        ]
         self._process.stdin.close()  # type: ignore[union-attr]
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=60)

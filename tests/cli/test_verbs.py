@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from jsonschema import Draft202012Validator
 from benchsuite.registry.manager import Registry, build_registry
 from benchsuite.specs.loading.library import builtin_folder
 from benchsuite.specs.loading.tree import read
+
+from ..warm import WarmPython
 
 Command = Callable[..., Any]
 
@@ -270,6 +273,18 @@ def test_the_shell_completes_commands_targets_and_rules(words: str, expected: se
     code = "from benchsuite.cli.main import main; main()"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert set(done.stdout.split()) == expected, done.stderr
+
+
+def test_ctrl_c_while_the_command_exits_gives_no_traceback(warm_python: WarmPython) -> None:
+    """Catches a second Ctrl-C that meets Python's or torch's clean-up, and looks like a bug of the suite."""
+    code = (
+        "import atexit, os, signal; from benchsuite.cli.main import main;"
+        "atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT)); main()"
+    )
+    done = warm_python.run("-c", code, "--version")
+    assert done.stdout.startswith("benchsuite ")
+    assert done.stderr == ""
+    assert done.returncode == -signal.SIGINT
 
 
 def test_doctor_exits_1_on_a_broken_plugin_and_names_it(

@@ -39,6 +39,8 @@ CONNECT_TIMEOUT_S = 5.0
 LOCK_TIMEOUT_S = 120.0
 """Longest wait for other processes; creating a new database takes 3 s, mirroring a record 0.1 s."""
 RETRY_FOR_S = 30.0
+PASSING_ERRORS = ("is locked", "pg_type_typname_nsp_index", "pg_class_relname_nsp_index", "DuplicateTable")
+"""Parts of the errors of a SQLite store that another process uses, and of a PostgreSQL one whose tables it creates."""
 ENGINE_ATTEMPTS = 3
 
 
@@ -137,9 +139,10 @@ def exclusive(uri: TrackingUri, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[N
 
 
 def retried(action: Callable[[], Value]) -> Value:
-    """Retry an action while SQLite reports that the store is locked, for at most half a minute.
+    """Retry an action while another process locks the store or creates its tables, for at most half a minute.
 
-    The lock only separates our own processes; MLflow's page server and the user's tools do not use it.
+    Our lock only separates our own processes on a SQLite store; MLflow's page server and the user's tools do not use
+    it, and a server's store has none: of commands that open a new PostgreSQL database at once, one creates the tables.
     """
     deadline = time.monotonic() + RETRY_FOR_S
     pause_s = 0.1
@@ -147,7 +150,7 @@ def retried(action: Callable[[], Value]) -> Value:
         try:
             return action()
         except Exception as error:
-            if "is locked" not in str(error) or time.monotonic() + pause_s > deadline:
+            if not any(part in str(error) for part in PASSING_ERRORS) or time.monotonic() + pause_s > deadline:
                 raise
             time.sleep(pause_s)
             pause_s *= 2

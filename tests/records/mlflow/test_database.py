@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from benchsuite.cli.main import run_command
 from benchsuite.errors import MirrorError
-from benchsuite.records.mlflow import database
+from benchsuite.records.mlflow import connection, database
 from benchsuite.records.mlflow.database import damage_of, open_database
 from benchsuite.records.mlflow.mirror import Mirror
 from benchsuite.records.mlflow.uris import TrackingUri, default_tracking_uri
@@ -37,6 +39,28 @@ def no_database(path: Path) -> None:
 def blocks_lost(path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[:8192] + bytes(len(content) - 8192))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'IntegrityError: duplicate key value violates unique constraint "pg_type_typname_nsp_index"',
+        'ProgrammingError: (psycopg2.errors.DuplicateTable) relation "experiments" already exists',
+    ],
+)
+def test_commands_that_open_a_new_database_of_a_server_at_once_all_mirror(
+    monkeypatch: pytest.MonkeyPatch, message: str
+) -> None:
+    """Catches runs whose mirror stays empty until ``sync`` because another command was creating the tables."""
+    monkeypatch.setattr(connection, "time", SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: None))
+    errors = [MirrorError(message)] * 2
+
+    def open_it() -> str:
+        if errors:
+            raise errors.pop()
+        return "client"
+
+    assert connection.retried(open_it) == "client"
 
 
 @pytest.mark.parametrize("breaks", [half_migrated, no_database, blocks_lost])
