@@ -65,6 +65,8 @@ SABOTAGES = (
         'backprop_credit(network, batch, "pre_activation")',
         'backprop_credit(network, batch, "output")',
         "tests/diagnostics/test_reference_share.py",
+    ),
+    Sabotage(
         "of commands that open a new PostgreSQL database at once one alone mirrors",
         "benchsuite/records/mlflow/connection.py",
         "if not any(part in str(error) for part in PASSING_ERRORS) or time",

@@ -18,11 +18,11 @@ from benchsuite.results.model import Difference, Estimate, Published, RowCompari
 from benchsuite.results.planned import planned_comparisons
 from benchsuite.results.row_records import RowRecords, usual_protocol
 from benchsuite.results.statistics import estimate
-from benchsuite.specs.models.comparison_plan import ComparisonPlan
 from benchsuite.specs.models.track import RunSpec
 
 if TYPE_CHECKING:
     from benchsuite.results.validity import Validity
+    from benchsuite.specs.models.comparison_plan import ComparisonPlan
 
 PublishedLookup = Callable[[RunSpec, Estimate | None], Published | None]
 """Returns the published value for a row's conditions and test error. Keeps ``results`` independent of ``papers``."""

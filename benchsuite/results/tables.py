@@ -31,10 +31,10 @@ from benchsuite.results.row_records import group_rows, usual_protocol
 from benchsuite.results.rows import PublishedLookup, build_rows
 from benchsuite.results.validity import DEFAULT_VALIDITY, Validity
 from benchsuite.specs.models.comparison_plan import ComparisonPlan
-from benchsuite.specs.models.track import RunSpec
 
 if TYPE_CHECKING:
     from benchsuite.records.timing import TimingRecord
+    from benchsuite.specs.models.track import RunSpec
 
 __all__ = [
     "BASELINE_RULE",
