@@ -64,6 +64,8 @@ EPOCH: Mapping[str, Callable[[EpochMetrics], Any]] = {
     "train_error": lambda metrics: metrics.train and metrics.train.error,
     "test_loss": lambda metrics: metrics.test and metrics.test.loss,
     "test_error": lambda metrics: metrics.test and metrics.test.error,
+    "validation_loss": lambda metrics: metrics.validation and metrics.validation.loss,
+    "validation_error": lambda metrics: metrics.validation and metrics.validation.error,
     "train_time_s": lambda metrics: metrics.train_time_s,
     "images_per_s": lambda metrics: metrics.images_per_s,
 }

@@ -15,7 +15,7 @@ from benchsuite.data.checks import check_decoded, one_line
 from benchsuite.data.kind import Access, DatasetKind
 from benchsuite.data.tensors import DatasetReader, DecodedDataset
 from benchsuite.errors import DataError
-from benchsuite.specs.models.dataset import DatasetSpec, ResidentDatasetSpec
+from benchsuite.specs.models.dataset import DatasetSpec, ResidentBase, ResidentDatasetSpec
 
 if TYPE_CHECKING:
     from benchsuite.data.images.streamed import StreamedDataset
@@ -78,13 +78,27 @@ def load_dataset(
     except MemoryError as error:
         message = f"data set '{spec.name}': does not fit in memory ({one_line(error)}); use fewer or smaller examples"
         raise DataError(message) from error
+    held_out = _held_out(spec, dataset) if isinstance(spec, ResidentBase) and spec.validation_examples else None
     return replace(
         dataset,
+        validation_inputs=None if held_out is None else dataset.train_inputs[held_out].clone().contiguous(),
+        validation_targets=None if held_out is None else dataset.train_targets[held_out].clone().contiguous(),
         train_inputs=_first(dataset.train_inputs, spec.train_limit),
         train_targets=_first(dataset.train_targets, spec.train_limit),
         test_inputs=_first(dataset.test_inputs, spec.test_limit),
         test_targets=_first(dataset.test_targets, spec.test_limit),
     )
+
+
+def _held_out(spec: ResidentBase, dataset: DecodedDataset) -> slice:
+    """Return the place of the examples that are held out, after those that are learned."""
+    start, wanted, there = spec.train_limit or 0, spec.validation_examples or 0, len(dataset.train_targets)
+    if start + wanted > there:
+        raise DataError(
+            f"data set '{spec.name}': {wanted} validation_examples after the first {start} training examples, but "
+            f"there are {there} in all; lower validation_examples or train_limit"
+        )
+    return slice(start, start + wanted)
 
 
 def _first(tensor: Tensor, limit: int | None) -> Tensor:

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def open_data(
-    dataset: DecodedDataset | StreamedDataset, spec: DatasetSpec, device: torch.device, processes: int | None = None
+    dataset: DecodedDataset | StreamedDataset,
+    spec: DatasetSpec,
+    device: torch.device,
+    processes: int | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> TrainingData:
     """Put a data set on a device, or prepare to stream it there batch by batch.
 
@@ -25,14 +29,15 @@ def open_data(
         spec: the data set's spec, with normalisation and augmentation.
         device: device of the batches.
         processes: number of processes that decode images; see ``StreamedData``.
+        dtype: dtype of the batches.
 
     Raises:
         DataError: if the spec's normalisation or augmentation does not fit the examples.
     """
     if isinstance(dataset, DecodedDataset):
         augmentation = spec.augmentation if isinstance(spec, ResidentBase) else None
-        return ResidentData(dataset, spec.normalization, device, augmentation=augmentation)
+        return ResidentData(dataset, spec.normalization, device, dtype, augmentation)
     # Imported here because torchvision's transforms take a second to import.
     from benchsuite.data.images.streamed import StreamedData
 
-    return StreamedData(dataset, device, processes)
+    return StreamedData(dataset, device, processes, dtype=dtype)

@@ -52,6 +52,8 @@ class ResidentData:
         self.train_targets = dataset.train_targets.to(self.device)
         self.test_inputs = dataset.test_inputs.to(self.device)
         self.test_targets = dataset.test_targets.to(self.device)
+        validation = dataset.validation_inputs, dataset.validation_targets
+        self.validation_inputs, self.validation_targets = (t if t is None else t.to(self.device) for t in validation)
         self.augmentation = augmentation
         if augmentation and len(self.input_shape) != 3:
             raise DataError(
@@ -72,10 +74,16 @@ class ResidentData:
         return len(self.test_targets)
 
     @property
+    def validation_examples(self) -> int:
+        """Number of examples held out from training, to measure errors on."""
+        return 0 if self.validation_targets is None else len(self.validation_targets)
+
+    @property
     def resident_bytes(self) -> int:
         """Memory of the data on the device, in bytes."""
-        tensors = (self.train_inputs, self.train_targets, self.test_inputs, self.test_targets)
-        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        learned_and_test = (self.train_inputs, self.train_targets, self.test_inputs, self.test_targets)
+        tensors = (*learned_and_test, self.validation_inputs, self.validation_targets)
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors if tensor is not None)
 
     def train_batch(self, indices: Tensor) -> Batch:
         """Return the training examples at ``indices``.
@@ -113,6 +121,12 @@ class ResidentData:
     def test_slices(self, batch_size: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
         """Iterate over all test examples in order; the last batch may be smaller."""
         return self._slices(self.test_inputs, self.test_targets, batch_size, rank, world_size)
+
+    def validation_slices(self, batch_size: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
+        """Iterate over all examples held out from training, in order; the last batch may be smaller."""
+        if self.validation_inputs is None or self.validation_targets is None:
+            return iter(())
+        return self._slices(self.validation_inputs, self.validation_targets, batch_size, rank, world_size)
 
     def _slices(self, inputs: Tensor, targets: Tensor, batch_size: int, rank: int, world_size: int) -> Iterator[Batch]:
         if batch_size < 1:

@@ -37,3 +37,10 @@ class TrainingData(Protocol):
 
     def test_slices(self, batch_size: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
         """Iterate over all test examples in order."""
+
+    @property
+    def validation_examples(self) -> int:
+        """Number of examples held out from training, to measure errors on; usually 0."""
+
+    def validation_slices(self, batch_size: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
+        """Iterate over all examples held out from training, in order."""

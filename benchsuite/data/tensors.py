@@ -20,6 +20,8 @@ class DecodedDataset:
         test_inputs: like ``train_inputs``.
         test_targets: like ``train_targets``.
         classes: number of classes.
+        validation_inputs: like ``train_inputs``: held out from training, to measure errors on; None if nothing is.
+        validation_targets: their classes.
         canonical: True if the files' checksums are the published ones, False if not, None if none are published.
     """
 
@@ -29,6 +31,8 @@ class DecodedDataset:
     test_targets: Tensor
     classes: int
     canonical: bool | None = None
+    validation_inputs: Tensor | None = None
+    validation_targets: Tensor | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -120,7 +120,7 @@ def _builders_of(spec: RunSpec, registry: Registry) -> list[Origin]:
     return [registry.origins["architecture", name] for name in dict.fromkeys(names)]
 
 
-FORMATS: tuple[Precision, ...] = ("bf16", "tf32", "fp32")
+FORMATS: tuple[Precision, ...] = ("bf16", "tf32", "fp32", "fp64")
 """Number formats of matrix products, the coarsest first."""
 
 

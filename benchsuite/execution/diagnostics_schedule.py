@@ -78,14 +78,17 @@ class DiagnosticsSchedule:
     def _measure(self, trainer: Trainer, due: Mapping[str, type[Diagnostic]]) -> Values:
         if not due:
             return {}
-        inputs, targets = next(trainer.data.train_slices(self.wanted.examples))
-        batch = Batch(inputs, targets, self.criterion)
         trainer.network.eval()
         trainer.rule.eval()
         values: Values = {}
+        batches: dict[int, Batch] = {}
         for name, kind in due.items():
             if name in self._failed:
                 continue
+            size = self.wanted.examples_of.get(name, self.wanted.examples)
+            if size not in batches:
+                batches[size] = Batch(*next(trainer.data.train_slices(size)), self.criterion)
+            batch = batches[size]
             try:
                 measured = kind().measure(trainer.rule, batch)
                 values |= {(name, segment): _number(value) for segment, value in measured.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from numbers import Real
 
 from benchsuite.credit.rule import CreditWork, Rule, RuleConfig
@@ -13,6 +13,7 @@ from benchsuite.networks.shapes.network_shapes import NetworkShapes, SegmentShap
 from benchsuite.specs.models.protocol import ProtocolSpec, Sgd
 
 BYTES_PER_NUMBER = 4
+"""Of fp32 and, since weights stay fp32, of tf32 and bf16; twice as many under fp64."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,17 @@ class Estimate:
     flops_per_step: float
     """Forward pass, credit and weight gradients; a multiply and an add count as two operations."""
     flops_total: float
-    """Over all epochs, evaluation left out."""
+    """Over all epochs, those of pretraining too; evaluation left out."""
     memory_mib: float
     """Data, weights, gradients, optimizer state, feedback and one batch's activations, all resident at once."""
+
+    def after(self, pretraining: Estimate) -> Estimate:
+        """Return the estimate of a run with this main training after a pretraining; memory is that of the larger."""
+        return replace(
+            self,
+            flops_total=pretraining.flops_total + self.flops_total,
+            memory_mib=max(pretraining.memory_mib, self.memory_mib),
+        )
 
 
 def estimate(
@@ -36,6 +45,7 @@ def estimate(
     train_examples: int,
     data_bytes: int,
     processes: int = 1,
+    bytes_per_number: int = BYTES_PER_NUMBER,
 ) -> Estimate:
     """Estimate one run.
 
@@ -47,6 +57,7 @@ def estimate(
         train_examples: number of training examples.
         data_bytes: size of the data set on the device.
         processes: number of processes that share each batch, one device each; memory is that of one device.
+        bytes_per_number: size of a weight or an activation.
 
     Raises:
         PluginError: if the rule's ``credit_work`` fails, or returns no numbers from zero up.
@@ -59,7 +70,7 @@ def estimate(
     batch = min(protocol.batch_size, train_examples)
     of_batch = batch * (forward + gradients + credit.per_example)
     per_step = 2.0 * (of_batch + credit.per_step + _penalty(shapes, trained, protocol))
-    steps = protocol.epochs * math.ceil(train_examples / batch)
+    steps = protocol.epochs * protocol.steps_per_epoch(train_examples)
     copies = _optimizer_copies(protocol)
     activations = math.prod(shapes.input_shape) + 2 * sum(s.units for s in shapes.segments)
     # A learned feedback weight has its own momentum or moments in the optimizer.
@@ -70,7 +81,7 @@ def estimate(
         parameters=shapes.parameters,
         flops_per_step=per_step,
         flops_total=per_step * steps,
-        memory_mib=(numbers * BYTES_PER_NUMBER + data_bytes) / 2**20,
+        memory_mib=(numbers * bytes_per_number + data_bytes) / 2**20,
     )
 
 

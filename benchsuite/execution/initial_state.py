@@ -49,7 +49,7 @@ def initial_state(
 
     """
     device = open_device(spec.hardware)
-    data = open_data(loader.load(spec.dataset).dataset, spec.dataset, device.torch_device)
+    data = open_data(loader.load(spec.dataset).dataset, spec.dataset, device.torch_device, dtype=device.dtype)
     rule = spec.rule if rule_config is None else RuleSpec(name=spec.rule.name, config=rule_config)
     parts = TrainingSpecs(spec.architecture, spec.protocol, rule, derive_seeds(spec.seed))
     trainer = assemble(parts, data, device, registry)

@@ -14,19 +14,25 @@ def is_due(run: RunState, epoch: int) -> bool:
 
 
 def evaluated(run: RunState, trainer: Trainer, metrics: EpochMetrics) -> EpochMetrics:
-    """Return an epoch's metrics with those of the test set and, if the protocol asks for it, the training set."""
+    """Return an epoch's metrics with those of the test set and, if the spec asks for them, the other sets."""
     due = is_due(run, metrics.epoch)
     with run.clock.measure("evaluation"):
         test = trainer.evaluate("test") if due else None
         train = trainer.evaluate("train") if due and run.spec.protocol.evaluation.train_set else None
-    return metrics.model_copy(update={"test": test, "train": train})
+        held_out = trainer.evaluate("validation") if due and trainer.data.validation_examples else None
+    return metrics.model_copy(update={"test": test, "train": train, "validation": held_out})
 
 
 def lacks_a_measurement(run: RunState, metrics: EpochMetrics) -> bool:
     """Return True if an evaluation that was due has no metrics, because the loss was not finite."""
     if not is_due(run, metrics.epoch):
         return False
-    return metrics.test is None or (metrics.train is None and run.spec.protocol.evaluation.train_set)
+    needed = [metrics.test]
+    if run.spec.protocol.evaluation.train_set:
+        needed.append(metrics.train)
+    if run.spec.holds_out:
+        needed.append(metrics.validation)
+    return None in needed
 
 
 def has_learned_all(run: RunState) -> bool:

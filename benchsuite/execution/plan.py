@@ -13,7 +13,8 @@ from benchsuite.data.load import load_dataset
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import PluginError
 from benchsuite.execution.compatibility import RunWithShapes, infer_run_shapes
-from benchsuite.execution.estimate import Estimate, estimate
+from benchsuite.execution.estimate import Estimate
+from benchsuite.execution.run_estimate import estimate_run
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.hashing import run_id
 from benchsuite.specs.loading.resolve import SelectedRun
@@ -61,17 +62,10 @@ def _planned(run: RunWithShapes, registry: Registry) -> PlannedRun:
     if run.refused:
         return PlannedRun(selected, name, None, run.refused)
     try:
-        return PlannedRun(selected, name, _estimate(run, registry), ())
+        return PlannedRun(selected, name, estimate_run(run, registry), ())
     except PluginError as error:
         origin = registry.origins["rule", selected.spec.rule.name]
         return PlannedRun(selected, name, None, (), f"{error} (provided by {origin})")
-
-
-def _estimate(run: RunWithShapes, registry: Registry) -> Estimate:
-    spec, data = run.selected.spec, run.data
-    config = registry.validated_config(spec.rule.name, spec.rule.config)
-    about = run.shapes, run.rule, config, spec.protocol, data.train_examples, data.size_bytes
-    return estimate(*about, spec.hardware.world_size)
 
 
 def describe(
@@ -101,5 +95,6 @@ def describe(
     train = min(size.train, spec.train_limit or size.train)
     test = min(size.test, spec.test_limit or size.test)
     # A streamed data set has only the current batch on the device.
-    resident = (train + test) * math.prod(size.input_shape) if isinstance(spec, ResidentBase) else 0
+    held_out = getattr(spec, "validation_examples", None) or 0
+    resident = (train + test + held_out) * math.prod(size.input_shape) if isinstance(spec, ResidentBase) else 0
     return DataShape(size.input_shape, size.classes, train, resident)

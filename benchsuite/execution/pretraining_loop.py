@@ -51,7 +51,8 @@ def pretrain(run: RunState, data: TrainingData, saved: dict[str, Any] | None) ->
 def _set_up_first(run: RunState, data: TrainingData) -> Trainer:
     spec, dataset = run.spec, run.identity.data.dataset
     builders = run.registry.architectures
-    require_pretrainable(spec.pretraining, spec.architecture, dataset.input_shape, dataset.classes, builders)
+    outputs = spec.protocol.outputs(dataset.classes)
+    require_pretrainable(spec.pretraining, spec.architecture, dataset.input_shape, outputs, builders)
     trainer = assemble(pretraining_specs(spec), data, run.opened_device, run.registry, ranks=run.ranks)
     trainer.warm_up()
     trainer.set_channels_last(spec.hardware.memory_format == "channels_last")

@@ -24,7 +24,7 @@ def open_data_on_device(run: RunState) -> TrainingData:
     run.clock.joules = run.device.energy.joules
     run.on_device(run.device)
     loaders = spec.hardware.loader_processes
-    return open_data(run.identity.data.dataset, spec.dataset, run.device.torch_device, loaders)
+    return open_data(run.identity.data.dataset, spec.dataset, run.device.torch_device, loaders, run.device.dtype)
 
 
 def set_up(run: RunState, data: TrainingData | None = None, pretrained: SegmentStates | None = None) -> Trainer:
@@ -33,7 +33,8 @@ def set_up(run: RunState, data: TrainingData | None = None, pretrained: SegmentS
     data = data or open_data_on_device(run)
     parts = TrainingSpecs(spec.architecture, spec.protocol, spec.rule, run.identity.seeds)
     known = run.shapes
-    fits = known is not None and (known.input_shape, known.classes) == (data.input_shape, data.classes)
+    needed = data.input_shape, spec.protocol.outputs(data.classes)
+    fits = known is not None and (known.input_shape, known.classes) == needed
     trainer = assemble(parts, data, run.opened_device, run.registry, pretrained, run.ranks, known if fits else None)
     network, rule = trainer.network, trainer.rule
     run.progress.network = NetworkUsed(

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchsuite.specs.models.protocol import LossSpec
+from benchsuite.specs.models.protocol import BinaryCodeSpec, LossSpec
 
 
 class Criterion(ABC):
@@ -33,6 +33,10 @@ class Criterion(ABC):
     @abstractmethod
     def per_example(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the loss per example, shape (batch,); their mean is the loss."""
+
+    def class_scores(self, logits: Tensor, classes: int) -> Tensor:
+        """Return the numbers of which the largest is the predicted class, shape (batch, classes)."""
+        return logits
 
 
 class CrossEntropy(Criterion):
@@ -153,6 +157,43 @@ class OneVersusAllHinge(Criterion):
         return side, torch.full_like(side, mu).scatter_(1, correct, 1.0)
 
 
+class BinaryCode(Criterion):
+    """Binary cross-entropy per bit, summed: the error is (sigmoid(logits) - bits) / batch.
+
+    Source: the idea in section 7 of Clark et al. 2021 (GEVB), whose vectorized networks have a forward pass per output;
+    loss and decoding are our choice.
+    """
+
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean over the batch of the sum over bits."""
+        return self.summed(logits, targets) / len(targets)
+
+    def loss_and_error(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean loss and its gradient with respect to the logits."""
+        with torch.no_grad():
+            error = logits.sigmoid() - code_of(targets, logits.shape[1])  # (batch, bits)
+            return self.summed(logits, targets) / len(targets), error.div_(len(targets))
+
+    def summed(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss summed over the batch."""
+        return self.per_example(logits, targets).sum()
+
+    def per_example(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss per example."""
+        bits = code_of(targets, logits.shape[1]).to(logits.dtype)
+        return F.binary_cross_entropy_with_logits(logits, bits, reduction="none").sum(1)
+
+    def class_scores(self, logits: Tensor, classes: int) -> Tensor:
+        """Return each class's log likelihood, up to a number that all share; a code of no class is never chosen."""
+        codes = code_of(torch.arange(classes, device=logits.device), logits.shape[1])  # (classes, bits)
+        return logits @ codes.to(logits.dtype).t()  # (batch, classes)
+
+
+def code_of(targets: Tensor, bits: int) -> Tensor:
+    """Return the bits of class indices, the lowest first, as 0 and 1; shape (*targets.shape, bits)."""
+    return targets.unsqueeze(-1) >> torch.arange(bits, device=targets.device) & 1
+
+
 CRITERIA: dict[str, Criterion] = {
     "cross_entropy": CrossEntropy(),
     "squared_error": SquaredError(),
@@ -164,4 +205,8 @@ CRITERIA: dict[str, Criterion] = {
 
 def criterion_of(loss: LossSpec) -> Criterion:
     """Return the criterion that a protocol names or gives with its parameters."""
-    return CRITERIA[loss] if isinstance(loss, str) else OneVersusAllHinge(loss.mu)
+    if isinstance(loss, str):
+        return CRITERIA[loss]
+    if isinstance(loss, BinaryCodeSpec):
+        return BinaryCode()
+    return OneVersusAllHinge(loss.mu)

@@ -22,7 +22,7 @@ def shapes_of_run(
         PluginError: if no plugin provides a network's builder.
 
     """
-    where = input_shape, classes, builders
+    where = input_shape, spec.protocol.outputs(classes), builders
     shapes = shapes_of(spec.architecture, *where)
     require_square_maps(spec.protocol, shapes)
     first = spec.pretraining

@@ -129,4 +129,9 @@ def measured(record: RunRecord, comparison: Comparison, segment: str | None) -> 
         for d in record.diagnostics
         if (d.diagnostic, d.segment) == (comparison.metric, segment) and d.value is not None
     }
-    return values.get(max(values, default=0) if comparison.epoch == "last" else comparison.epoch)
+    if comparison.since is None:
+        return values.get(max(values, default=0) if comparison.epoch == "last" else comparison.epoch)
+    later = {epoch: value for epoch, value in values.items() if epoch > comparison.since}
+    found = later.get(max(later, default=0) if comparison.epoch == "last" else comparison.epoch)
+    earlier = values.get(comparison.since)
+    return None if found is None or earlier is None else found - earlier

@@ -21,6 +21,8 @@ def metric_words(comparison: Comparison) -> str:
             return "time per step (ms)"
     epoch = comparison.epoch
     when = "at the end" if epoch == "last" else f"after {epoch} epochs" if epoch else "before training"
+    if comparison.since is not None:
+        when += f" less {f'after {comparison.since} epochs' if comparison.since else 'before training'}"
     return f"{quantity(comparison.metric)}, {when}"
 
 

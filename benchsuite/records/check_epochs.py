@@ -79,7 +79,12 @@ def _measurements(record: RunRecord) -> Iterator[str]:
         due = each.epoch % protocol.evaluation.every_epochs == 0 or each.epoch == protocol.epochs
         # The loss of the run's last measurement may have been infinite.
         may_lack = record.status == "diverged" and each is record.epochs[-1]
-        wanted = {"test": due, "train": due and protocol.evaluation.train_set}
+        held_out = record.spec.holds_out
+        wanted = {
+            "test": due,
+            "train": due and protocol.evaluation.train_set,
+            "validation": due and held_out > 0,
+        }
         for part, expected in wanted.items():
             place = f"epochs.{each.epoch}.{part}"
             metrics: SetMetrics | None = getattr(each, part)
@@ -89,12 +94,13 @@ def _measurements(record: RunRecord) -> Iterator[str]:
                 continue
             if not expected:
                 yield f"{place}: there, but the protocol does not measure it"
-            yield from _set_metrics(place, metrics, getattr(data, f"{part}_examples", None), data)
+            examples = held_out if part == "validation" else getattr(data, f"{part}_examples", None)
+            yield from _set_metrics(place, metrics, examples, data)
         if protocol.stop_at_zero_train_error and each.train and each.train.error == 0 and each is not record.epochs[-1]:
             yield f"epochs: more than {each.epoch}, but the protocol stops at zero training error"
             return
     for each in record.pretraining:
-        if each.test is not None or each.train is not None:
+        if any(measured is not None for measured in (each.test, each.train, each.validation)):
             yield f"pretraining.{each.epoch}: measured on a whole set, which no pretraining is"
 
 

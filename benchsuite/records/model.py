@@ -64,9 +64,19 @@ class EpochMetrics(RecordModel):
     """On the whole training set after the epoch; None if not measured."""
     test: SetMetrics | None = None
     """On the whole test set after the epoch; None if not measured."""
+    validation: SetMetrics | None = None
+    """On the examples held out from training (``dataset.validation_examples``); None if there are none."""
     train_time_s: float = Field(ge=0)
     """Time of training steps and everything the rule needs; without evaluation, diagnostics, logging, checkpoints."""
     images_per_s: float = Field(ge=0)
+
+    @model_serializer(mode="wrap")
+    def _leave_out_validation_if_none(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Added later: a record without it keeps its text, so that it can still be compared byte by byte.
+        written: dict[str, Any] = write(self)
+        if self.validation is None:
+            written.pop("validation", None)
+        return written
 
 
 class DiagnosticValue(RecordModel):
@@ -120,6 +130,8 @@ class HardwareUsed(RecordModel):
     threads: int = Field(gt=0)
     memory_gib: float = Field(ge=0)
     driver: str | None = None
+    """Version of the GPU's driver, such as ``NVIDIA 580.65.06``; None without a GPU. The first records have the CUDA
+    version of torch here, such as ``CUDA 12.8``."""
     world_size: int = Field(default=1, gt=0)
     memory_format: Literal["contiguous", "channels_last"] = "contiguous"
     """Memory layout of images: channel after channel, or pixel after pixel."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.networks.builder import build
 from benchsuite.networks.shapes.network_shapes import NetworkShapes
@@ -63,7 +65,8 @@ def assemble(
 
     """
     if shapes is None:
-        shapes = shapes_of(parts.architecture, data.input_shape, data.classes, registry.architectures)
+        outputs = parts.protocol.outputs(data.classes)
+        shapes = shapes_of(parts.architecture, data.input_shape, outputs, registry.architectures)
         require_square_maps(parts.protocol, shapes)
     network = build(shapes, generator(parts.seeds, "init"))
     for name, state in (pretrained or {}).items():
@@ -72,8 +75,12 @@ def assemble(
     rule = registry.rule(parts.rule.name)(registry.validated_config(parts.rule.name, parts.rule.config))
     rule.attach(network, generator(parts.seeds, "feedback"))
     network.autocast_dtype = device.autocast_dtype
-    network.to(device.torch_device)
-    rule.to(device.torch_device)
+    # After drawing, so that runs in fp64 start from the weights and the feedback of those in fp32.
+    network.to(device.torch_device, device.dtype)
+    rule.to(device.torch_device, device.dtype)
+    if device.dtype == torch.float64:
+        for name, state in (pretrained or {}).items():
+            network.segments[name].load_state_dict(dict(state))
     if device.synchronizes_norms:
         synchronize_norms(network)
     return Trainer(network, rule, data, parts.protocol, parts.seeds, ranks)

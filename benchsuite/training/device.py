@@ -14,6 +14,7 @@ from benchsuite.errors import HardwareError
 from benchsuite.networks.tf32 import allow_tf32
 from benchsuite.records.model import HardwareUsed
 from benchsuite.specs.models.hardware import HardwareSpec
+from benchsuite.training.driver import driver_version
 from benchsuite.training.energy import EnergyMeter, open_energy_meter
 from benchsuite.training.ranks import SINGLE_PROCESS, Ranks, launched_world_size, local_world_size
 
@@ -26,6 +27,7 @@ class Device:
         torch_device: the device of all tensors.
         used: description for the record.
         autocast_dtype: low-precision type of matrix products, or None.
+        dtype: type of data, weights and feedback.
         synchronizes_norms: True if batch norm takes its statistics over the batches of all ranks.
         synchronize: waits until the device has finished all its work.
         energy: the device's energy meter.
@@ -38,6 +40,7 @@ class Device:
     synchronizes_norms: bool
     synchronize: Callable[[], None]
     energy: EnergyMeter
+    dtype: torch.dtype = torch.float32
 
 
 def resolve_hardware(hardware: HardwareSpec) -> HardwareSpec:
@@ -74,6 +77,10 @@ def resolve_hardware(hardware: HardwareSpec) -> HardwareSpec:
                 f"hardware '{hardware.name}' asks for {name}, but torch sees {count} CUDA devices here; "
                 "use --hardware cpu, or see `benchsuite doctor`"
             )
+    if name == "mps" and hardware.precision == "fp64":
+        raise HardwareError(
+            f"hardware '{hardware.name}' asks for fp64, which mps does not have; use --hardware cpu-fp64"
+        )
     if name == "mps" and not torch.backends.mps.is_available():
         raise HardwareError(
             f"hardware '{hardware.name}' asks for mps, which torch does not see here; use --hardware cpu"
@@ -101,7 +108,7 @@ def open_device(hardware: HardwareSpec, ranks: Ranks = SINGLE_PROCESS) -> Device
         norms = "of the whole batch" if hardware.synchronized_batch_norm else "of each process's part of the batch"
         notes.append(f"{ranks.world_size} processes; batch norms take statistics {norms}")
         notes.append("memory and energy are those of the first process's device")
-    name, driver = _describe(device)
+    name = _device_name(device)
     threads = torch.get_num_threads()
     default_class = f"{name}, {threads} threads" if device.type == "cpu" else name
     used = HardwareUsed(
@@ -111,7 +118,7 @@ def open_device(hardware: HardwareSpec, ranks: Ranks = SINGLE_PROCESS) -> Device
         precision=hardware.precision,
         threads=threads,
         memory_gib=round(_memory_gib(device), 2),
-        driver=driver,
+        driver=driver_version(device),
         world_size=ranks.world_size,
         notes=tuple(notes),
     )
@@ -121,8 +128,9 @@ def open_device(hardware: HardwareSpec, ranks: Ranks = SINGLE_PROCESS) -> Device
     elif device.type == "mps":
         synchronize = torch.mps.synchronize
     autocast_dtype = torch.bfloat16 if hardware.precision == "bf16" else None
+    dtype = torch.float64 if hardware.precision == "fp64" else torch.float32
     synchronizes_norms = hardware.synchronized_batch_norm and ranks.world_size > 1
-    return Device(device, used, autocast_dtype, synchronizes_norms, synchronize, open_energy_meter(device))
+    return Device(device, used, autocast_dtype, synchronizes_norms, synchronize, open_energy_meter(device), dtype)
 
 
 def unknown_device(hardware: HardwareSpec) -> Device:
@@ -162,11 +170,8 @@ def peak_memory(device: torch.device) -> tuple[float | None, str]:
     return kib / 1024, "this process's resident memory"
 
 
-def _describe(device: torch.device) -> tuple[str, str | None]:
-    if device.type == "cuda":
-        driver = getattr(torch.version, "cuda", None)
-        return torch.cuda.get_device_name(device), f"CUDA {driver}" if driver else None
-    return _processor_name(), None
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else _processor_name()
 
 
 def _processor_name() -> str:

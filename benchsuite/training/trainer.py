@@ -183,7 +183,7 @@ class Trainer:
             targets = batch.targets.clone()  # a rule may write into its batch; errors are counted with the labels
             result = self._step(batch)
             loss_sum.add_(result.loss, alpha=len(batch.targets))
-            wrong.add_(count_wrong(result.logits, targets))
+            wrong.add_(count_wrong(self._scores(result.logits), targets))
             examples += len(batch.targets)
             if deadline is not None and self._is_late(deadline, step):
                 # If the rule cannot go on, its error is a better reason than the time budget.
@@ -220,9 +220,13 @@ class Trainer:
             yield from (value for value in module.state_dict().values() if isinstance(value, Tensor))
 
     def evaluate(self, part: str) -> SetMetrics | None:
-        """Evaluate on the whole 'train' or 'test' set, in evaluation mode; None if the loss is not finite."""
+        """Evaluate on the 'train', 'test' or 'validation' set, in evaluation mode; None if the loss is not finite."""
         self.network.eval()
-        slices_of = self.data.train_slices if part == "train" else self.data.test_slices
+        slices_of = {
+            "train": self.data.train_slices,
+            "test": self.data.test_slices,
+            "validation": self.data.validation_slices,
+        }[part]
         slices = slices_of(self.protocol.evaluation.batch_size, self.ranks.rank, self.ranks.world_size)
         sums = torch.zeros(3, device=self.data.device, dtype=torch.float64 if _has_float64(self.data) else None)
         examples = 0
@@ -230,11 +234,12 @@ class Trainer:
             for inputs, targets in slices:
                 logits = self.network(
                     self.with_memory_format(Batch(inputs, targets, self.criterion)).inputs
-                )  # (batch, classes)
+                )  # (batch, outputs)
                 sums[0] += self.criterion.summed(logits, targets)
-                sums[1] += count_wrong(logits, targets)
+                scores = self._scores(logits)
+                sums[1] += count_wrong(scores, targets)
                 if self.data.classes > 5:
-                    sums[2] += count_wrong_top5(logits, targets)
+                    sums[2] += count_wrong_top5(scores, targets)
                 examples += len(targets)
         loss, wrong, wrong5, whole = self._totals(*sums, examples)
         loss, wrong, wrong5, examples = loss / whole, wrong / whole, wrong5 / whole, int(whole)
@@ -242,6 +247,10 @@ class Trainer:
             return None
         top5 = wrong5 if self.data.classes > 5 else None
         return SetMetrics(loss=loss, error=wrong, top5_error=top5, examples=examples)
+
+    def _scores(self, logits: Tensor) -> Tensor:
+        """Return the numbers of which the largest is the predicted class, shape (batch, classes)."""
+        return self.criterion.class_scores(logits, self.data.classes)
 
     def state(self) -> dict[str, Any]:
         """Return everything that later training depends on, for a checkpoint."""

@@ -111,7 +111,7 @@ def test_a_wrong_request_starts_nothing_and_shows_no_traceback(
 
 
 def test_list_info_and_schema_know_studies(command: Command) -> None:
-    assert [each["name"] for each in command("list", "studies", "--json").json["studies"]] == [NAME]
+    assert NAME in [each["name"] for each in command("list", "studies", "--json").json["studies"]]
     assert command("info", NAME, "--json").json["study"]["iterations"] == 1000
     assert "step_size" in str(command("schema", "study").json)
     assert "trajectories" in str(command("schema", "study_record").json)

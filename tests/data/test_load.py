@@ -49,6 +49,21 @@ def test_a_limited_data_set_does_not_hold_the_rest_in_memory():
     assert dataset.train_inputs.untyped_storage().nbytes() == 2 * 4
 
 
+def test_held_out_examples_follow_those_that_are_learned():
+    """Catches errors measured on learned examples, and held-out ones that hold the whole data set in memory."""
+    dataset = load(lambda *_: decoded(), train_limit=5, validation_examples=2)
+    assert dataset.train_targets.tolist() == decoded().train_targets[:5].tolist()
+    assert torch.equal(dataset.validation_inputs, decoded().train_inputs[5:7])
+    assert dataset.validation_targets.tolist() == decoded().train_targets[5:7].tolist()
+    assert dataset.validation_inputs.untyped_storage().nbytes() == 2 * 4
+    assert load(lambda *_: decoded(), train_limit=5).validation_inputs is None
+
+
+def test_more_held_out_examples_than_are_left_are_refused():
+    message = refusal(lambda *_: decoded(), train_limit=5, validation_examples=4)
+    assert "4 validation_examples after the first 5 training examples, but there are 8 in all" in message
+
+
 def test_a_limit_beyond_the_data_takes_all_of_them():
     assert len(load(lambda *_: decoded(), train_limit=1000).train_targets) == 8
 

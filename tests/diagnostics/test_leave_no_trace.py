@@ -16,10 +16,12 @@ from benchsuite.diagnostics.contract import Diagnostic
 from benchsuite.diagnostics.credit_angle import CreditAngle, PreActivationCreditAngle
 from benchsuite.diagnostics.credit_spread import CreditSpreadRatio
 from benchsuite.diagnostics.feedback_agreement import EqualSignFraction, FeedbackAngle, FeedbackCorrelation
+from benchsuite.diagnostics.filter_similarity import FilterCorrelation
 from benchsuite.diagnostics.one_step_credit_angle import OneStepCreditAngle
 from benchsuite.diagnostics.target_distance import RelativeTargetDistance, TargetDistance
 from benchsuite.diagnostics.update_angle import UpdateAngle
 from benchsuite.diagnostics.update_sign_agreement import UpdateSignAgreement
+from benchsuite.diagnostics.weight_signs import PositiveWeightFraction
 from benchsuite.registry.manager import installed_registry
 from benchsuite.testing import SAMPLE_NETWORKS
 
@@ -39,6 +41,8 @@ DIAGNOSTICS = (
     RelativeTargetDistance,
     OrthogonalityDeviation,
     ConditionNumber,
+    FilterCorrelation,
+    PositiveWeightFraction,
 )
 """Without cluster quality, whose t-SNE takes too long for so many cases; of the network it asks one forward pass."""
 UNDEFINED_FOR_BACKPROP = (
@@ -49,6 +53,7 @@ UNDEFINED_FOR_BACKPROP = (
     "relative_target",
     "orthogonality",
     "condition",
+    "filter",
 )
 """How names begin of diagnostics that have no number for backprop in an ordinary network."""
 RULES = installed_registry().rules

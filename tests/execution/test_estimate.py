@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchsuite.api.plans import plan
 from benchsuite.credit.rule import Rule, RuleConfig
 from benchsuite.data.load import load_dataset
 from benchsuite.execution.estimate import estimate, hours
@@ -44,6 +45,29 @@ def test_flops_are_the_products_that_a_rule_makes(registry: Registry, rule: str,
     assert found.flops_per_step == 2 * 128 * products
     assert found.flops_total == found.flops_per_step * 2 * 469
     assert found.parameters == FORWARD + 1024 + 512 + 10
+
+
+def test_a_last_batch_that_is_dropped_is_not_counted(registry: Registry) -> None:
+    """Catches a step per epoch too many: 60,000 examples are 468 batches of 128, and 96 examples left over."""
+    dropped = PROTOCOL.model_copy(update={"last_batch": "drop"})
+    found = estimate(shapes_of(DENSE, (784,), 10), *named(registry, "backprop"), dropped, 60_000, 0)
+    assert found.flops_total == found.flops_per_step * 2 * 468
+
+
+def test_a_plan_counts_the_pretraining(registry: Registry) -> None:
+    """Catches work of the first network left out: two of its epochs, 20 batches of 50 each, in its own shapes."""
+    track = "cifar10-deepnet-s-lc"
+    few, more = (
+        plan(track, rules="backprop", seeds=1, tier="smoke", set={"pretraining.epochs": epochs}).runs[0]
+        for epochs in (1, 3)
+    )
+    first = few.selected.spec.pretraining.architecture
+    assert few.estimate
+    assert more.estimate
+    assert first
+    protocol = few.selected.spec.protocol.model_copy(update={"epochs": 2})
+    tied = estimate(shapes_of(first, (3, 32, 32), 10), *named(registry, "backprop"), protocol, 1000, 0)
+    assert more.estimate.flops_total - few.estimate.flops_total == pytest.approx(tied.flops_per_step * 2 * 20)
 
 
 def test_memory_counts_data_weights_gradients_and_moments(registry: Registry) -> None:

@@ -54,3 +54,25 @@ def test_a_run_that_stops_because_it_has_learned_all_is_at_its_end(make_spec, ma
     record = make_run(spec).execute()
     assert record.epochs[-1].epoch < 200
     assert [d.epoch for d in record.diagnostics] == [0, record.epochs[-1].epoch]
+
+
+class Counting(Followed):
+    name = "counting"
+    sizes: ClassVar[list[int]] = []
+
+    def measure(self, rule: Rule, batch: Batch) -> Measurement:
+        self.sizes.append(len(batch.targets))
+        return {}
+
+
+class CountingToo(Counting):
+    name = "counting_too"
+    sizes: ClassVar[list[int]] = []
+
+
+def test_a_diagnostic_may_have_a_batch_of_its_own_size(make_spec, make_run, own_registry: Registry):
+    """Catches clusters judged on the few examples of the angles, or angles on the many of the clusters."""
+    own_registry.diagnostics |= {kind.name: kind for kind in (Counting, CountingToo)}
+    wanted = {"names": ["counting", "counting_too"], "examples": 8, "examples_of": {"counting_too": 20}}
+    make_run(make_spec(protocol={"epochs": 1}, diagnostics=wanted)).execute()
+    assert (Counting.sizes, CountingToo.sizes) == ([8, 8], [20, 20])

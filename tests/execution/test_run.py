@@ -57,6 +57,24 @@ def test_the_same_spec_gives_the_same_record(make_spec: MakeSpec, make_run: Make
     assert numbers(first) == numbers(second)
 
 
+def test_errors_on_held_out_examples_are_measured_and_change_nothing_else(
+    make_spec: MakeSpec, make_run: MakeRun
+) -> None:
+    """Catches held-out examples that are learned, and errors called held out that are the test set's."""
+    without, with_them = (
+        make_run(make_spec(dataset={"train_limit": 40, **held_out}), fresh=True).execute()
+        for held_out in ({}, {"validation_examples": 9})
+    )
+    measured = [epoch.validation for epoch in with_them.epochs]
+    assert [metrics and metrics.examples for metrics in measured] == [9] * len(with_them.epochs)
+    assert any(
+        epoch.validation and epoch.test and epoch.validation.loss != epoch.test.loss for epoch in with_them.epochs
+    )
+    curves = [[(e.running_loss, e.train, e.test) for e in record.epochs] for record in (without, with_them)]
+    assert curves[0] == curves[1]
+    assert "validation" not in without.model_dump(mode="json")["epochs"][0]
+
+
 def test_another_seed_gives_another_record(make_spec: MakeSpec, make_run: MakeRun) -> None:
     """Catches a seed that is recorded but not used."""
     losses = {make_run(make_spec(seed=seed)).execute().epochs[-1].running_loss for seed in range(3)}

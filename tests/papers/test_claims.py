@@ -253,6 +253,21 @@ def test_a_diagnostic_is_read_at_its_segment_and_epoch(
     assert found.verdict == ("reproduced" if expected < 80 else "not_reproduced")
 
 
+@pytest.mark.parametrize(("epoch", "expected"), [(2, -18.0), ("last", -18.0), (3, None)])
+def test_a_change_is_the_difference_from_an_earlier_epoch(
+    claims: Claims, make_record: Any, epoch: Any, expected: float | None
+) -> None:
+    """Catches a value judged where its change is claimed, and a change of zero read off the start alone."""
+    values = [("a", 0, 88.0), ("a", 2, 70.0), ("a", 3, None), ("b", 0, 5.0)]
+    angles = [DiagnosticValue(diagnostic="credit_angle_deg", segment=s, epoch=e, value=v) for s, e, v in values]
+    records = [make_record("dfa", s, diagnostics=angles) for s in range(3)]
+    fields = {"metric": "credit_angle_deg", "right": None, "value": 0, "test": "one_sample", "since": 0}
+    (found,) = claims.judge(records, claims.case(segments=["a"], segment="a", epoch=epoch, **fields)).cases
+    assert (found.left.estimate and found.left.estimate.mean) == expected
+    (of_the_start_alone,) = claims.judge(records, claims.case(segments=["b"], segment="b", **fields)).cases
+    assert of_the_start_alone.left.estimate is None
+
+
 def test_train_error_is_the_train_error(claims: Claims, records: list[Any]) -> None:
     (case,) = claims.judge(records, claims.case(metric="train_error", direction="higher")).deciding
     assert case.left.estimate.mean == pytest.approx(0.055)

@@ -49,10 +49,13 @@ def test_what_the_gait_paper_says_of_imagenet_is_there(library: SpecLibrary) -> 
         if "imagenet-gait-conv" in c.tracks
     ]
     assert set(on_imagenet) == {
+        ("cost_per_step", (), "normalized_gait_prop", "backprop", "higher"),
         ("test_error", (), "normalized_gait_prop", "backprop", "not_higher"),
+        ("train_error", (), "normalized_gait_prop", "backprop", "higher"),
         ("update_angle_deg", (), "normalized_gait_prop", 10, "not_higher"),
         ("update_angle_deg", ("conv1",), "normalized_gait_prop", 20, "not_higher"),
         ("update_angle_deg", (), "feedback_alignment", 90, "equal"),
+        ("update_angle_deg", (*(f"conv{i}" for i in range(1, 8)), "readout"), "normalized_gait_prop", 0, "equal"),
     }
 
 
@@ -78,8 +81,8 @@ def test_every_claim_asks_for_what_its_tracks_measure(expanded: list[ClaimCases]
                     assert pair is not None
                     measured = {s.name for s in shapes.segments} | ({None} if comparison.metric in OF_ALL else set())
                     assert pair.segment in measured, claim.claim.name
-                    if isinstance(comparison.epoch, int):
-                        assert comparison.epoch % spec.diagnostics.every_epochs == 0
+                    for epoch in (comparison.epoch, comparison.since):
+                        assert not isinstance(epoch, int) or epoch % spec.diagnostics.every_epochs == 0
     assert seen > 100
 
 
@@ -110,7 +113,8 @@ GOOD = f"{{tracks: [digits-fc], metric: test_error, {SIDE}, direction: lower, te
         (HEAD + GOOD.replace("paired", "one_sample"), "one_sample is for a fixed value"),
         (HEAD + GOOD.replace("right: {rule: readout_only}", "value: 3"), "one_sample is for a fixed value"),
         (HEAD + GOOD.replace("direction", "value: 3, direction"), "give right, a side to compare with, or value"),
-        (HEAD + GOOD.replace("direction", "segments: [a], direction"), "leave out segment and epoch"),
+        (HEAD + GOOD.replace("direction", "segments: [a], direction"), "leave out segment, epoch and since"),
+        (HEAD + GOOD.replace("direction", "since: 0, direction"), "leave out segment, epoch and since"),
         (HEAD + GOOD.replace("tracks: [digits-fc], ", ""), "tracks for both sides"),
         (HEAD + GOOD.replace("direction", "setting: x, direction"), "not both"),
         (HEAD + GOOD.replace("{rule: backprop}", "{rule: backprop, track: digits-fc}"), "own track beside"),

@@ -178,6 +178,7 @@ class StreamedData:
         device: torch.device,
         processes: int | None = None,
         device_decoder: DeviceDecoder | None = None,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         """Prepare for a device; worker processes start with the first batch.
 
@@ -187,6 +188,7 @@ class StreamedData:
             processes: number of worker processes that decode; 0 decodes in this process. Default: all cores that this
                 process may use. Results do not depend on it.
             device_decoder: decoder for ``decoder: device``; NVIDIA's library if not given.
+            dtype: dtype of the batches.
 
         Raises:
             DataError: if normalisation has neither one entry nor one per channel, or the device cannot decode.
@@ -201,7 +203,7 @@ class StreamedData:
         if self.raw:
             require_decoder(self._device_decoder, device)
         self.processes = _cores() if processes is None else processes
-        self._normalized = Normalizer(spec.normalization, dataset.input_shape, torch.uint8, device)
+        self._normalized = Normalizer(spec.normalization, dataset.input_shape, torch.uint8, device, dtype)
         self._views = {learning: View(spec, learning) for learning in (True, False)}
         self._chosen = _Chosen()
         self._loader: DataLoader[Item] | None = None
@@ -233,6 +235,15 @@ class StreamedData:
     def test_slices(self, batch_size: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
         """Iterate over all test images in order."""
         return self._slices(self.dataset.test, batch_size, rank, world_size)
+
+    @property
+    def validation_examples(self) -> int:
+        """0: of a streamed data set nothing is held out."""
+        return 0
+
+    def validation_slices(self, batch_size: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
+        """Iterate over nothing."""
+        return iter(())
 
     def faults(self, part: StreamedPart, batch_size: int = 256) -> Iterator[Fault]:
         """Decode every image of a part, and yield those that cannot be decoded."""

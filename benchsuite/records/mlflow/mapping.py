@@ -85,6 +85,7 @@ def epoch_points(metrics: EpochMetrics, timestamp_ms: int) -> Iterator[MetricPoi
         "time/images_per_s": metrics.images_per_s,
         **_set_values("train", metrics.train),
         **_set_values("test", metrics.test),
+        **_set_values("validation", metrics.validation),
     }
     for key, value in values.items():
         if value is not None:

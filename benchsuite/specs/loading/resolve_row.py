@@ -141,16 +141,19 @@ def _as_overrides(path: str, own: Node, merged: Node) -> list[str]:
 
 def _unknown_diagnostics(node: Node, directory: RuleDirectory) -> list[Problem]:
     """Return a problem for each diagnostic that nothing installed provides."""
-    names = node.get("names")
+    names, sizes = node.get("names"), node.get("examples_of")
     known = directory.diagnostics
+    named = [
+        *((f"names.{place}", entry.value, entry.mark) for place, entry in enumerate(names.value if names else ())),
+        *((f"examples_of.{name}", name, mark) for name, mark in (sizes.keys if sizes else {}).items()),
+    ]
     return [
-        entry.mark.problem(
-            f"no diagnostic '{entry.value}'{nearest(entry.value, known)} (`benchsuite list diagnostics` shows all "
-            f"{len(known)})",
-            f"diagnostics.names.{position}",
+        mark.problem(
+            f"no diagnostic '{name}'{nearest(name, known)} (`benchsuite list diagnostics` shows all {len(known)})",
+            f"diagnostics.{where}",
         )
-        for position, entry in enumerate(names.value if names else ())
-        if entry.value not in known
+        for where, name, mark in named
+        if name not in known
     ]
 
 

@@ -52,6 +52,8 @@ class Comparison(SpecModel):
     """For a diagnostic: the segments; empty for the network as a whole."""
     epoch: int | Literal["last"] = Field(default="last", union_mode="left_to_right")
     """For a diagnostic: epoch of the measurement, 0 before training; ``last``: the last defined value."""
+    since: int | None = Field(default=None, ge=0)
+    """For a diagnostic: an earlier epoch whose value is subtracted, so that the change since then is compared."""
     left: Quantity
     right: Quantity | None = None
     """The other side; None if ``value`` is given."""
@@ -92,10 +94,13 @@ class Comparison(SpecModel):
         if self.test == "paired" and len(set(own_tracks)) > 1:
             raise ValueError("two tracks share no seeds; use the test welch")
         segments = [*self.segments, *(side.segment for side in self.sides if side.segment)]
-        if not self.is_diagnostic and (segments or self.epoch != "last"):
+        if not self.is_diagnostic and (segments or self.epoch != "last" or self.since is not None):
             raise ValueError(
-                f"{self.metric} is measured once, for the whole network after training; leave out segment and epoch"
+                f"{self.metric} is measured once, for the whole network after training; leave out segment, epoch and "
+                "since"
             )
+        if self.since is not None and self.epoch != "last" and self.epoch <= self.since:
+            raise ValueError(f"since: {self.since} is not before epoch {self.epoch}")
         if self.metric == COST and (self.value is not None or any(side.minus for side in self.sides)):
             raise ValueError(f"{self.metric} is compared between two rules, as a ratio; leave out value and minus")
         return self

@@ -39,10 +39,19 @@ class DatasetBase(DocumentedSpec):
 class ResidentBase(DatasetBase):
     """Fields of every data set that is held on the device as a whole."""
 
-    omit_default_from_hash = frozenset({"augmentation"})
+    omit_default_from_hash = frozenset({"augmentation", "validation_examples"})
 
+    validation_examples: int | None = Field(default=None, gt=0)
+    """Also measure errors on this number of training examples, which are never learned: those that follow the first
+    ``train_limit``."""
     augmentation: CropAndFlip | None = None
     """Augmentation drawn anew for each training image and epoch; never used in evaluation."""
+
+    @model_validator(mode="after")
+    def _holds_out_what_is_left(self) -> ResidentBase:
+        if self.validation_examples and self.train_limit is None:
+            raise ValueError("validation_examples follow the first train_limit training examples; give train_limit too")
+        return self
 
 
 class DigitsDataset(ResidentBase):

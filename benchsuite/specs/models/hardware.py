@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from benchsuite.specs.models.base import DocumentedSpec
 
-Precision = Literal["fp32", "tf32", "bf16"]
+Precision = Literal["fp32", "tf32", "bf16", "fp64"]
 MemoryFormat = Literal["contiguous", "channels_last", "fastest"]
 
 
@@ -28,7 +28,8 @@ class HardwareSpec(DocumentedSpec):
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda|cuda:\d+|mps)$")] = "auto"
     """auto, cpu, cuda, cuda:N or mps. 'auto' is resolved when the plan is made: cuda if available, else cpu."""
     precision: Precision = "fp32"
-    """fp32; tf32 (matrix products on tensor cores); bf16 (autocast, weights stay fp32)."""
+    """fp32; tf32 (matrix products on tensor cores); bf16 (autocast, weights stay fp32); fp64 (everything: data,
+    weights, credit and updates, from the initial weights of fp32, as GAIT-prop's published code has it)."""
     memory_format: MemoryFormat = "contiguous"
     """Memory format of images: ``contiguous``, channel after channel; ``channels_last``, pixel after pixel;
     ``fastest``, the one that takes less time for this network and rule, measured before training and recorded."""

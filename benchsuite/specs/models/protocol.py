@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -84,8 +85,16 @@ class OneVersusAllHinge(SpecModel):
     """Weight of each of the other classes; 1/(classes - 1) if the loss is given by name only."""
 
 
+class BinaryCodeSpec(SpecModel):
+    """Binary cross-entropy of the bits of each class's index, with an output per bit instead of one per class."""
+
+    kind: Literal["binary_code"]
+
+
 LossSpec = Annotated[
-    Annotated[LossName, Tag("name")] | Annotated[OneVersusAllHinge, Tag("spelt_out")], Discriminator(named_or_spelt_out)
+    Annotated[LossName, Tag("name")]
+    | Annotated[Annotated[OneVersusAllHinge | BinaryCodeSpec, Field(discriminator="kind")], Tag("spelt_out")],
+    Discriminator(named_or_spelt_out),
 ]
 
 
@@ -118,7 +127,8 @@ class ProtocolSpec(SpecModel):
     loss: LossSpec = "cross_entropy"
     """All losses are means over the batch. ``squared_error``: half the squared distance to the one-hot target, summed
     over classes. ``binary_cross_entropy``: of the logits' sigmoids and the one-hot target, summed over classes.
-    ``one_versus_all_hinge``: max(1 - x_c, 0) + mu·Σ max(1 + x_i, 0) over the classes i other than c."""
+    ``one_versus_all_hinge``: max(1 - x_c, 0) + mu·Σ max(1 + x_i, 0) over the classes i other than c. ``kind:
+    binary_code``: of K = ⌈log₂ classes⌉ logits and the bits of the class's index; the likeliest class is predicted."""
     optimizer: OptimizerSpec
     schedule: ScheduleSpec = ConstantSchedule()
     orthogonality: OrthogonalitySpec | None = None
@@ -129,6 +139,10 @@ class ProtocolSpec(SpecModel):
     timeout_s: float | None = Field(default=None, gt=0)
     """Stop with status 'timed_out' after this much training time, in seconds."""
     evaluation: EvaluationSpec = EvaluationSpec()
+
+    def outputs(self, classes: int) -> int:
+        """Return the number of the network's outputs for this number of classes."""
+        return max(1, (classes - 1).bit_length()) if isinstance(self.loss, BinaryCodeSpec) else classes
 
     def steps_per_epoch(self, train_examples: int) -> int:
         """Return the number of batches per epoch for this number of examples."""
@@ -145,7 +159,7 @@ class ProtocolSpec(SpecModel):
 class DiagnosticsSpec(SpecModel):
     """Diagnostics of the credit to measure, besides errors and losses; they never count as training time."""
 
-    omit_default_from_hash = frozenset({"every_steps"})
+    omit_default_from_hash = frozenset({"every_steps", "examples_of"})
 
     names: tuple[str, ...] = ()
     """Names of the diagnostics; `benchsuite list diagnostics` shows them."""
@@ -155,3 +169,14 @@ class DiagnosticsSpec(SpecModel):
     """Steps between further measurements within epochs, counted from the start; not for expensive ones."""
     examples: int = Field(default=128, gt=0)
     """Size of the fixed batch: the first training examples, unshuffled."""
+    examples_of: dict[str, Annotated[int, Field(gt=0)]] = Field(default_factory=dict)
+    """Another size of the fixed batch for single diagnostics, by name: clusters need more examples than angles. One
+    that is not measured is left out, so that a track that measures less can extend one that measures more."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_sizes_of_what_is_not_measured(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or not isinstance(sizes := given.get("examples_of"), Mapping):
+            return given
+        names = given.get("names") or ()
+        return {**given, "examples_of": {name: size for name, size in sizes.items() if name in names}}

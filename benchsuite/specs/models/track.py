@@ -131,3 +131,8 @@ class RunSpec(SpecModel):
     seed: int = Field(ge=0, lt=2**31)
 
     omit_default_from_hash = frozenset({"pretraining"})
+
+    @property
+    def holds_out(self) -> int:
+        """Number of training examples that are not learned and that errors are measured on."""
+        return getattr(self.dataset, "validation_examples", None) or 0

@@ -24,11 +24,13 @@ def error_and_loss(record: RunRecord, budget: int) -> list[Chart]:
     epochs = sorted(record.epochs, key=lambda e: e.epoch)
     errors = {
         "test": {e.epoch: 100 * e.test.error for e in epochs if e.test},
+        "held out": {e.epoch: 100 * e.validation.error for e in epochs if e.validation},
         "training set": {e.epoch: 100 * e.train.error for e in epochs if e.train},
         "while training": {e.epoch: 100 * e.running_error for e in epochs},
     }
     losses = {
         "test": {e.epoch: e.test.loss for e in epochs if e.test},
+        "held out": {e.epoch: e.validation.loss for e in epochs if e.validation},
         "training set": {e.epoch: e.train.loss for e in epochs if e.train},
         "while training": {e.epoch: e.running_loss for e in epochs if e.running_loss is not None},
     }
