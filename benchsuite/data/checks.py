@@ -38,12 +38,13 @@ def require_memory(needed_bytes: int, where: object) -> None:
         )
 
 
-def check_decoded(dataset: DecodedDataset, where: object) -> None:
+def check_decoded(dataset: DecodedDataset, where: object, *, test: bool = True) -> None:
     """Check everything that the harness relies on.
 
     Args:
         dataset: the data set that a reader returned.
         where: the file, folder or reader it came from, for the message.
+        test: False if the test set is withheld: there must be no test examples.
 
     Raises:
         DataError: for the first failed check: types, lengths, shapes, emptiness, label range, finiteness.
@@ -52,10 +53,11 @@ def check_decoded(dataset: DecodedDataset, where: object) -> None:
         raise DataError(
             f"{where}: found {dataset.classes!r} classes, expected at least 2; add examples of another class"
         )
-    pairs = {
-        "train": (dataset.train_inputs, dataset.train_targets),
-        "test": (dataset.test_inputs, dataset.test_targets),
-    }
+    pairs = {"train": (dataset.train_inputs, dataset.train_targets)}
+    if test:
+        pairs["test"] = dataset.test_inputs, dataset.test_targets
+    elif len(dataset.test_targets) or len(dataset.test_inputs):
+        raise DataError(f"{where}: returned test examples although they are withheld; report it to the reader's author")
     for split, (inputs, targets) in pairs.items():
         _check_split(inputs, targets, dataset.classes, f"{where}: {split}")
     train, test = dataset.train_inputs, dataset.test_inputs

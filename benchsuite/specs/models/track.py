@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from benchsuite.specs.models.architecture import ArchitectureSpec
 from benchsuite.specs.models.base import DocumentedSpec, Name, SpecModel, Tier
-from benchsuite.specs.models.dataset import DatasetSpec
+from benchsuite.specs.models.dataset import DatasetSpec, ImagenetDataset
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.specs.models.pretraining import PretrainingSpec
 from benchsuite.specs.models.protocol import DiagnosticsSpec, ProtocolSpec
@@ -135,4 +135,11 @@ class RunSpec(SpecModel):
     @property
     def holds_out(self) -> int:
         """Number of training examples that are not learned and that errors are measured on."""
-        return getattr(self.dataset, "validation_examples", None) or 0
+        if isinstance(self.dataset, ImagenetDataset):
+            return 0
+        return self.dataset.validation_examples or self.dataset.drawn_examples
+
+    @property
+    def has_test(self) -> bool:
+        """False for a run that never reads the test set, as in tuning."""
+        return isinstance(self.dataset, ImagenetDataset) or not self.dataset.withhold_test
