@@ -60,14 +60,14 @@ def check_decoded(dataset: DecodedDataset, where: object, *, test: bool = True) 
         raise DataError(f"{where}: returned test examples although they are withheld; report it to the reader's author")
     for split, (inputs, targets) in pairs.items():
         _check_split(inputs, targets, dataset.classes, f"{where}: {split}")
-    train, test = dataset.train_inputs, dataset.test_inputs
-    if train.shape[1:] != test.shape[1:]:
+    train, other = dataset.train_inputs, dataset.test_inputs
+    if train.shape[1:] != other.shape[1:]:
         raise DataError(
-            f"{where}: training examples have shape {tuple(train.shape[1:])}, test examples {tuple(test.shape[1:])}; "
+            f"{where}: training examples have shape {tuple(train.shape[1:])}, test examples {tuple(other.shape[1:])}; "
             "make both the same"
         )
-    if train.dtype != test.dtype:
-        raise DataError(f"{where}: training inputs are {train.dtype}, test inputs {test.dtype}; make both the same")
+    if train.dtype != other.dtype:
+        raise DataError(f"{where}: training inputs are {train.dtype}, test inputs {other.dtype}; make both the same")
 
 
 def _check_split(inputs: Any, targets: Any, classes: int, where: str) -> None:
