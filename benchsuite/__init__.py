@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from benchsuite.api.schemas import schemas, write_schemas
     from benchsuite.api.sites import build_site, serve_site
     from benchsuite.api.transfers import export, import_records
+    from benchsuite.api.tuning import Tunings, tune
     from benchsuite.api.validation import validate
     from benchsuite.api.verification import Verification, verify
     from benchsuite.errors import (
@@ -105,6 +106,7 @@ __all__ = [
     "RuleComparison",
     "SpecError",
     "StoreError",
+    "Tunings",
     "Verification",
     "__version__",
     "audit",
@@ -140,6 +142,7 @@ __all__ = [
     "serve_mlflow",
     "serve_site",
     "sync",
+    "tune",
     "validate",
     "verify",
     "verify_dataset",
@@ -190,6 +193,7 @@ _MODULES = {
     "api.schemas": ("schemas", "write_schemas"),
     "api.sites": ("build_site", "serve_site"),
     "api.transfers": ("export", "import_records"),
+    "api.tuning": ("Tunings", "tune"),
     "api.validation": ("validate",),
     "api.verification": ("Verification", "verify"),
     "errors": (

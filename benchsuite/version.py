@@ -16,3 +16,6 @@ STUDY_SCHEMA_VERSION = 2
 
 AUDIT_SCHEMA_VERSION = 3
 """The layout of a ``RuleAudit`` on disk."""
+
+TUNING_SCHEMA_VERSION = 1
+"""The layout of a ``TuningRecord`` on disk."""

@@ -30,6 +30,7 @@ from benchsuite.cli import (
     schema,
     sync,
     transfer,
+    tune,
     ui,
     validate,
     verify,
@@ -53,6 +54,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(exits(run.run))
+app.command("tune")(exits(tune.tune))
 app.command("plan")(exits(plan.plan))
 app.command("list")(exits(listing.list_))
 app.command("info")(exits(info.info))

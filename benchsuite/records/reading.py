@@ -19,11 +19,12 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from benchsuite.records.audit import RuleAudit
-from benchsuite.records.migration import AUDIT_STEPS, RUN_STEPS, STUDY_STEPS, Steps, migrate
+from benchsuite.records.migration import AUDIT_STEPS, RUN_STEPS, STUDY_STEPS, TUNING_STEPS, Steps, migrate
 from benchsuite.records.model import RecordModel, RunRecord
 from benchsuite.records.study import StudyRecord
+from benchsuite.records.tuning import TuningRecord
 from benchsuite.specs.hashing import canonical_json
-from benchsuite.version import AUDIT_SCHEMA_VERSION, RECORD_SCHEMA_VERSION, STUDY_SCHEMA_VERSION
+from benchsuite.version import AUDIT_SCHEMA_VERSION, RECORD_SCHEMA_VERSION, STUDY_SCHEMA_VERSION, TUNING_SCHEMA_VERSION
 
 # The longest planned runs (ImageNet, 90 epochs, 50 segments, several diagnostics) need less than a tenth of this.
 MAX_RECORD_BYTES = 32 * 1024 * 1024
@@ -62,17 +63,24 @@ def read_audit(path: Path) -> RuleAudit | BrokenRecord:
     return _read(path, RuleAudit, AUDIT_SCHEMA_VERSION, AUDIT_STEPS)
 
 
-def read_document(path: Path) -> RunRecord | StudyRecord | BrokenRecord:
-    """Read a record of a run or a study, recognized by its fields; problems as in ``read_record``."""
+def read_tuning(path: Path) -> TuningRecord | BrokenRecord:
+    """Read the record of a tuning; problems give a ``BrokenRecord`` as in ``read_record``."""
+    return _read(path, TuningRecord, TUNING_SCHEMA_VERSION, TUNING_STEPS)
+
+
+def read_document(path: Path) -> RunRecord | StudyRecord | TuningRecord | BrokenRecord:
+    """Read a record of a run, a study or a tuning, recognized by its fields; problems as in ``read_record``."""
     try:
         _, content = _checked(path)
     except (OSError, ValueError) as error:
         return BrokenRecord(path, _first_problem(error))
+    if isinstance(content, dict) and "tuning_id" in content:
+        return read_tuning(path)
     is_study = isinstance(content, dict) and not {"study_id", "experiment_id"}.isdisjoint(content)
     return read_study(path) if is_study else read_record(path)
 
 
-def record_text(record: RunRecord | StudyRecord | RuleAudit) -> str:
+def record_text(record: RunRecord | StudyRecord | TuningRecord | RuleAudit) -> str:
     """Return the file content of a record or an audit."""
     return record.model_dump_json(indent=1) + "\n"
 

@@ -18,17 +18,20 @@ from benchsuite.records.reading import (
     read_audit,
     read_record,
     read_study,
+    read_tuning,
     record_text,
 )
 from benchsuite.records.rescue import rescued
 from benchsuite.records.running import release_lock, remove_dead_markers
 from benchsuite.records.study import StudyRecord
+from benchsuite.records.tuning import TuningRecord
 
 __all__ = [
     "FOLDERS_OF_STUDIES",
     "MAX_RECORD_BYTES",
     "SITE_MARKER",
     "STUDIES",
+    "TUNINGS",
     "BrokenRecord",
     "RecordStore",
     "is_study",
@@ -37,6 +40,7 @@ __all__ = [
     "read_record",
     "read_studies",
     "read_study",
+    "read_tunings",
     "record_files",
 ]
 
@@ -47,6 +51,9 @@ SITE_MARKER = ".benchsuite-site"
 
 STUDIES = "studies"
 """Name of the folder whose files are records of studies and not of runs."""
+
+TUNINGS = "tuning"
+"""Name of the folder whose files are records of tunings."""
 
 FOLDERS_OF_STUDIES = (STUDIES, "experiments")
 """Today's name and the former one, which is still read and never written."""
@@ -62,6 +69,7 @@ class RecordStore:
         self.root = root
         self.records_folder = root / "records"
         self.studies_folder = root / STUDIES
+        self.tunings_folder = root / TUNINGS
         self.checkpoints_folder = root / "checkpoints"
         self.running_folder = root / "running"
 
@@ -114,8 +122,8 @@ class RecordStore:
     def _write(
         self,
         path: Path,
-        record: RunRecord | StudyRecord,
-        read: Callable[[Path], RunRecord | StudyRecord | BrokenRecord],
+        record: RunRecord | StudyRecord | TuningRecord,
+        read: Callable[[Path], RunRecord | StudyRecord | TuningRecord | BrokenRecord],
     ) -> None:
         try:
             older = read(path) if os.path.lexists(path) else None
@@ -139,6 +147,12 @@ class RecordStore:
         """Write a record, replacing an older one of the same study, and return its path; as ``write`` does."""
         path = self.studies_folder / f"{record.study_id}.json"
         self._write(path, record, read_study)
+        return path
+
+    def write_tuning(self, record: TuningRecord) -> Path:
+        """Write a record, replacing an older one of the same tuning, and return its path; as ``write`` does."""
+        path = self.tunings_folder / f"{record.tuning_id}.json"
+        self._write(path, record, read_tuning)
         return path
 
     def find_study(self, study_id: str) -> StudyRecord | None:
@@ -176,6 +190,12 @@ def read_audits(folder: Path) -> Iterator[RuleAudit | BrokenRecord]:
     """Yield every ``*.json`` of a folder as the audit of a rule, in the order of paths."""
     for path in record_files(folder):
         yield read_audit(path)
+
+
+def read_tunings(folder: Path) -> Iterator[TuningRecord | BrokenRecord]:
+    """Yield every ``*.json`` of a folder and its subfolders as the record of a tuning, in the order of paths."""
+    for path in record_files(folder):
+        yield read_tuning(path)
 
 
 def record_files(*paths: Path) -> list[Path]:

@@ -82,7 +82,7 @@ def resolve(
     chosen = rows_of_target(selection, library, directory, target)
     tier = chosen.tier
     seeds = selection.seeds or tuple(range(chosen.seeds))
-    hardware = resolve_hardware(_resolve_hardware(selection.hardware, library, overrides))
+    hardware = resolve_hardware(selected_hardware(selection.hardware, library, overrides))
     problems: list[Problem] = []
     runs: list[SelectedRun] = []
     known = list(dict.fromkeys(name for rows in chosen.rows.values() for row in rows for name in (row.rule, row.key)))
@@ -120,7 +120,13 @@ def load_library_for(target: str, folders: Iterable[Path], studies: Studies = NO
     return SpecLibrary([*folders, *beside], studies)
 
 
-def _resolve_hardware(name: str, library: SpecLibrary, overrides: list[Override]) -> HardwareSpec:
+def selected_hardware(name: str, library: SpecLibrary, overrides: list[Override]) -> HardwareSpec:
+    """Return the hardware spec of a name or a file, with overrides; 'auto' is left as it is.
+
+    Raises:
+        SpecError: if there is none, or it is wrong.
+
+    """
     is_file = Path(name).suffix in {".yaml", ".yml"}
     node = library.load_file("hardware", Path(name)) if is_file else library.load("hardware", name, Mark("--hardware"))
     for override in overrides:

@@ -57,7 +57,7 @@ class ResidentBase(DatasetBase):
     validation: ValidationSplit | None = None
     """Training examples that `benchsuite tune` measures errors on."""
     withhold_test: bool = False
-    """Never read the test set, and hold out ``validation``. Set by `benchsuite tune`, whose choices must not depend on
+    """Never read the test set, and hold out validation examples. Set by `benchsuite tune`, whose choices must not depend on
     test examples."""
 
     validation_examples: int | None = Field(default=None, gt=0)
@@ -72,7 +72,7 @@ class ResidentBase(DatasetBase):
             raise ValueError("validation_examples follow the first train_limit training examples; give train_limit too")
         if self.validation_examples and self.validation:
             raise ValueError("give validation or validation_examples, not both")
-        if self.withhold_test and not self.validation:
+        if self.withhold_test and not (self.validation or self.validation_examples):
             raise ValueError("without test examples, errors need validation; give it too")
         return self
 
@@ -92,6 +92,8 @@ class ResidentBase(DatasetBase):
         Raises:
             ValueError: if the data set has no ``validation``.
         """
+        if self.validation_examples:
+            return self.model_copy(update={"withhold_test": True})
         if self.validation is None:
             raise ValueError(f"data set '{self.name}' has no validation examples; add validation: {{examples: 5000}}")
         split = self.validation.model_copy(update={"final_runs_learn": "rest"})
