@@ -18,6 +18,7 @@ from benchsuite.files import write_text_atomically
 from benchsuite.records.audit import RuleAudit
 from benchsuite.records.model import RunRecord
 from benchsuite.records.study import StudyRecord
+from benchsuite.records.tuning import TuningRecord
 from benchsuite.registry import manager
 from benchsuite.specs.loading.kinds import SPEC_KINDS
 from benchsuite.specs.models.protocol import ProtocolSpec
@@ -43,6 +44,7 @@ def schemas() -> dict[str, Any]:
         "run": RunSpec,
         "record": RunRecord,
         "study_record": _study_record(studies) if studies else StudyRecord,
+        "tuning_record": TuningRecord,
         "rule_audit": RuleAudit,
     }
     found = {name: TypeAdapter(shape).json_schema() for name, shape in shapes.items()}

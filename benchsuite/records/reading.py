@@ -68,6 +68,15 @@ def read_tuning(path: Path) -> TuningRecord | BrokenRecord:
     return _read(path, TuningRecord, TUNING_SCHEMA_VERSION, TUNING_STEPS)
 
 
+def is_tuning(path: Path) -> bool:
+    """Return True if a file says at its start that it is the record of a tuning."""
+    try:
+        with path.open("rb") as stream:
+            return b'"tuning_id"' in stream.read(512)
+    except OSError:
+        return False
+
+
 def read_document(path: Path) -> RunRecord | StudyRecord | TuningRecord | BrokenRecord:
     """Read a record of a run, a study or a tuning, recognized by its fields; problems as in ``read_record``."""
     try:

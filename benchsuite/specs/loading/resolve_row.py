@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from pydantic.fields import FieldInfo
+
 from benchsuite.errors import Problem, SpecError, nearest
 from benchsuite.specs.hashing import canonical_json
 from benchsuite.specs.loading.checking import check
@@ -32,6 +34,9 @@ class RuleDirectory(Protocol):
 
     def rule_config(self, name: str, config: Mapping[str, Any]) -> dict[str, Any]:
         """Return a rule's hyperparameters with defaults filled in; raises SpecError or PluginError."""
+
+    def rule_fields(self, name: str) -> Mapping[str, FieldInfo]:
+        """Return the fields of a rule's ``Config``; raises PluginError."""
 
 
 @dataclass
@@ -106,7 +111,7 @@ def resolve_row(
             problems.append(Problem(f"rule '{path[1]}' is not among those selected{nearest(path[1], known)}", shown))
     try:
         rule = directory.rule_config(row.rule, config.plain())
-        found.parts["rule"] = RuleSpec(name=row.rule, title=row.title, config=rule)
+        found.parts["rule"] = RuleSpec(name=row.rule, title=row.title, tuned_by=row.tuned_by, config=rule)
     except SpecError as error:
         problems += [_placed(p, config, row, own) for p in error.problems]
     return found, problems

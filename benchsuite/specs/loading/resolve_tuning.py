@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 
 from benchsuite.errors import Problem, SpecError
 from benchsuite.specs.loading.checking import check
 from benchsuite.specs.loading.kinds import PARTS, adapter_of
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.overrides import parse_override
-from benchsuite.specs.loading.resolve import Selection, selected_hardware
 from benchsuite.specs.loading.resolve_row import RuleDirectory, resolve_row
+from benchsuite.specs.loading.selection import Selection, selected_hardware
 from benchsuite.specs.loading.target_rows import rows_of_target
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.specs.models.track import RunSpec, TrackSpec
 from benchsuite.specs.models.tuning import TuningSpec
 from benchsuite.specs.models.tuning_budget import TuningBudget
 from benchsuite.specs.search_space import search_space, trial_settings, tuning_id, tuning_of
-
-
-class TunableRules(RuleDirectory, Protocol):
-    """The rules that tuning needs; the registry implements this."""
-
-    def rule_fields(self, name: str) -> Mapping[str, FieldInfo]:
-        """Return the fields of a rule's ``Config``."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +34,7 @@ class SelectedTuning:
 def resolve_tunings(
     selection: Selection,
     library: SpecLibrary,
-    directory: TunableRules,
+    directory: RuleDirectory,
     resolve_hardware: Callable[[HardwareSpec], HardwareSpec],
     trials: int | None = None,
 ) -> list[SelectedTuning]:
@@ -106,7 +98,7 @@ def budget_of(track: TrackSpec, tier: str, trials: int | None = None) -> TuningB
     return TuningBudget.model_validate({**track.tuning.model_dump(), **changes, **asked})
 
 
-def tuning_for(run: RunSpec, budget: TuningBudget, directory: TunableRules) -> TuningSpec:
+def tuning_for(run: RunSpec, budget: TuningBudget, directory: RuleDirectory) -> TuningSpec:
     """Return the tuning whose result are settings for a run.
 
     Raises:

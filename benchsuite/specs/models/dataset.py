@@ -57,8 +57,8 @@ class ResidentBase(DatasetBase):
     validation: ValidationSplit | None = None
     """Training examples that `benchsuite tune` measures errors on."""
     withhold_test: bool = False
-    """Never read the test set, and hold out validation examples. Set by `benchsuite tune`, whose choices must not depend on
-    test examples."""
+    """Never read the test set, and hold out validation examples. Set by `benchsuite tune`, whose choices must not
+    depend on test examples."""
 
     validation_examples: int | None = Field(default=None, gt=0)
     """Also measure errors on this number of training examples, which are never learned: those that follow the first
