@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchsuite.api.display import Displayed, Part, counted
-from benchsuite.api.options import PathLike, Paths, Rules, Seeds, Settings, Tier, make_selection, store_folder
+from benchsuite.api.options import PathLike, Paths, Rules, Seeds, Settings, Tier, make_selection
 from benchsuite.api.tuned_settings import SettingsName, tuned_settings
 from benchsuite.api.workspace import open_workspace
 from benchsuite.data.roots import find_data_root
@@ -18,7 +18,6 @@ from benchsuite.errors import HardwareError
 from benchsuite.execution.compatibility import RefusedPair as RefusedPair
 from benchsuite.execution.estimate import hours
 from benchsuite.execution.plan import PlannedRun, make_plan
-from benchsuite.records.store import RecordStore
 from benchsuite.specs.loading.resolve import resolve
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.training.device import resolve_hardware
@@ -166,7 +165,7 @@ def plan(
     """
     workspace = open_workspace(specs, target)
     selection = make_selection(target, rules, seeds, tier, set, hardware)
-    find_tuned = tuned_settings(RecordStore(store_folder(store))) if settings == "tuned" else None
+    find_tuned = tuned_settings(store) if settings == "tuned" else None
     runs = resolve(selection, workspace.library, workspace.registry, _resolve_hardware, find_tuned=find_tuned)
     planned = make_plan(runs, workspace.registry, find_data_root(data_root))
     return Plan(tuple(planned), tuple(workspace.registry.problems()))

@@ -88,7 +88,7 @@ def run(
     if found.kind == "studies":
         return run_study(selection, found, workspace, options, as_progress(progress))
     resolver = hardware_resolver(options.executor)
-    find_tuned = tuned_settings(options.store) if settings == "tuned" else None
+    find_tuned = tuned_settings(store) if settings == "tuned" else None
     runs = resolve(selection, workspace.library, workspace.registry, resolver, found, find_tuned)
     with process_group() as ranks:
         made = make_runs(runs, workspace.registry, options, ranks, as_progress(progress))

@@ -15,10 +15,8 @@ from benchsuite.api.names import SchemaName
 from benchsuite.api.options import PathLike
 from benchsuite.errors import Problem, SpecError, nearest
 from benchsuite.files import write_text_atomically
-from benchsuite.records.audit import RuleAudit
-from benchsuite.records.model import RunRecord
+from benchsuite.records.reading import MODELS
 from benchsuite.records.study import StudyRecord
-from benchsuite.records.tuning import TuningRecord
 from benchsuite.registry import manager
 from benchsuite.specs.loading.kinds import SPEC_KINDS
 from benchsuite.specs.models.protocol import ProtocolSpec
@@ -42,10 +40,8 @@ def schemas() -> dict[str, Any]:
         **files,
         "protocol": ProtocolSpec,
         "run": RunSpec,
-        "record": RunRecord,
+        **MODELS,
         "study_record": _study_record(studies) if studies else StudyRecord,
-        "tuning_record": TuningRecord,
-        "rule_audit": RuleAudit,
     }
     found = {name: TypeAdapter(shape).json_schema() for name, shape in shapes.items()}
     for name in files:

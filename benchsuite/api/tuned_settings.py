@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from benchsuite.api.options import PathLike, store_folder
 from benchsuite.records.reading import BrokenRecord
 from benchsuite.records.store import RecordStore, read_tunings
 from benchsuite.records.tuning import TuningRecord
@@ -15,9 +16,13 @@ SettingsName = Literal["published", "tuned"]
 """``published``: as the specs have them. ``tuned``: as the best trial of a tuning in the store has them."""
 
 
-def tuned_settings(store: RecordStore) -> FindTuned:
+def tuned_settings(store: PathLike | None) -> FindTuned:
     """Return the function that finds tuned settings in a store: of the tuning with most trials, then the latest."""
-    records = [r for r in read_tunings(store.tunings_folder) if not isinstance(r, BrokenRecord) and r.best]
+    records = [
+        r
+        for r in read_tunings(RecordStore(store_folder(store)).tunings_folder)
+        if not isinstance(r, BrokenRecord) and r.best
+    ]
 
     def find(spec: TuningSpec) -> TunedSettings | None:
         same = [record for record in records if same_search(record.spec, spec)]

@@ -125,10 +125,10 @@ def tune(
     workspace = open_workspace(specs, target)
     selection = make_selection(target, rules, None, tier, set, hardware)
     tunings = resolve_tunings(selection, workspace.library, workspace.registry, resolve_hardware, trials)
-    from benchsuite.api.tuning_session import TuningSession  # imports torch's part of the suite
+    from benchsuite.api.tuning_session import make_tunings  # it imports this module
 
-    session = TuningSession(tunings, [_command(selection, t) for t in tunings], options, workspace.registry)
-    return session.execute(storage, jobs, progress)
+    commands = [_command(selection, tuning) for tuning in tunings]
+    return make_tunings(tunings, commands, options, workspace.registry, storage, jobs, show=progress)
 
 
 def _command(selection: Selection, tuning: SelectedTuning) -> str:

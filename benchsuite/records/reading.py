@@ -11,9 +11,11 @@ import json
 import re
 import stat
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -38,6 +40,12 @@ BRACKETS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 NO_JSON = re.compile(rb"NaN|Infinity")
 
 Document = TypeVar("Document", bound=RecordModel)
+
+
+MODELS: Mapping[str, type[RecordModel]] = MappingProxyType(
+    {"record": RunRecord, "study_record": StudyRecord, "tuning_record": TuningRecord, "rule_audit": RuleAudit}
+)
+"""The model of each kind of record, by the name of its JSON Schema."""
 
 
 @dataclass(frozen=True)

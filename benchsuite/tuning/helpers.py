@@ -17,14 +17,11 @@ from benchsuite.execution.making import RunFactory
 from benchsuite.execution.workers.isolation import TorchState, until_forked
 from benchsuite.execution.workers.supervisor import supervised
 from benchsuite.process import own_process
-from benchsuite.records.model import RunRecord
-from benchsuite.records.store import RecordStore
-from benchsuite.records.tuning import TrialResult
-from benchsuite.registry.manager import Registry, installed_registry
+from benchsuite.registry.manager import installed_registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.specs.models.tuning import TuningSpec
-from benchsuite.training.ranks import SINGLE_PROCESS
 from benchsuite.tuning.search import Searched, search
+from benchsuite.tuning.trials import print_trial, show_nothing, trial_factory
 
 BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -58,15 +55,6 @@ class HelperRequest(BaseModel):
     show: bool
     parent: int
     """Process id of the command; a helper begins no trial after the command has ended."""
-
-
-def trial_factory(store: Path, data_root: Path, registry: Registry) -> RunFactory:
-    """Return the maker of trials' runs; their records are apart from those of other runs."""
-    return RunFactory(RecordStore(store / "trials"), registry, data_root, False, _ignore, SINGLE_PROCESS)
-
-
-def _ignore(record: RunRecord) -> None:
-    """Take no notice of a trial whose run had been made before."""
 
 
 @contextmanager
@@ -123,7 +111,7 @@ def main() -> int:
     factory = trial_factory(request.store, request.data_root, installed_registry())
     tunings = [Searched(each.spec, each.command, each.result_key) for each in request.tunings]
     runs = [SelectedRun(each.spec.run, each.command) for each in tunings]
-    report = print_trial if request.show else _show_nothing
+    report = print_trial if request.show else show_nothing
 
     def is_wanted() -> bool:
         return os.getppid() == request.parent
@@ -134,15 +122,3 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     return 0
-
-
-def print_trial(spec: TuningSpec, result: TrialResult) -> None:
-    """Print a line about a trial on stderr."""
-    settings = ", ".join(f"{name.rpartition('.')[2]} {value:g}" for name, value in result.settings.items())
-    ended = result.status if result.validation_error is None else f"{100 * result.validation_error:.2f} % wrong"
-    place = f"{spec.run.track} {spec.run.rule.name} trial {result.number + 1} of {spec.budget.trials}"
-    sys.stderr.write(f"{place}: {ended} at {settings}\n")
-
-
-def _show_nothing(spec: TuningSpec, result: TrialResult) -> None:
-    """Show nothing of a trial."""

@@ -100,8 +100,8 @@ class TrialQueue:
                     if trial.state != TrialState.WAITING:
                         continue
                     if any(_counts(other) and other.number < trial.number for other in trials):
-                        self._end(trial._trial_id, TrialState.FAIL)  # entered twice
-                    elif self.storage.trials.set_trial_state_values(trial._trial_id, TrialState.RUNNING):
+                        self._set_state(trial._trial_id, TrialState.FAIL)  # entered twice
+                    elif self._set_state(trial._trial_id, TrialState.RUNNING):
                         self.storage.trials.set_trial_user_attr(trial._trial_id, OWNER, _this_process())
                         return Claim(trial._trial_id, point, self.settings[point])
         return None
@@ -125,7 +125,7 @@ class TrialQueue:
         from optuna.trial import TrialState
 
         with self.storage.locked():
-            if self._end(claim.trial_id, TrialState.FAIL):
+            if self._set_state(claim.trial_id, TrialState.FAIL):
                 self._enter(claim.point)
 
     def release_lost(self) -> int:
@@ -209,8 +209,8 @@ class TrialQueue:
         )
         self.storage.trials.create_new_trial(self._study_id, template_trial=trial)
 
-    def _end(self, trial_id: int, state: Any) -> bool:
-        """End a trial without a result; return False if it had ended already."""
+    def _set_state(self, trial_id: int, state: Any) -> bool:
+        """Claim a trial, or end it without a result; return False if another process was first."""
         from optuna.exceptions import UpdateFinishedTrialError
 
         try:

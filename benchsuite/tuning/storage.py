@@ -22,6 +22,10 @@ SQLITE_TIMEOUT_S = 120
 """Time that a process waits for others that write to the database."""
 
 
+LOCK_POLL_S = 0.01
+"""A claim takes a few milliseconds."""
+
+
 @dataclass(frozen=True)
 class TrialStorage:
     """An open storage.
@@ -46,7 +50,7 @@ class TrialStorage:
             return
         from filelock import FileLock
 
-        with FileLock(self.lock_path, mode=0o666):
+        with FileLock(self.lock_path, mode=0o666, poll_interval=LOCK_POLL_S):
             yield
 
 

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from benchsuite.errors import InterruptedRunError, RunningElsewhereError
 from benchsuite.execution.making import RunFactory
 from benchsuite.records.model import RunRecord
+from benchsuite.records.store import RecordStore
 from benchsuite.records.tuning import TrialResult
+from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.specs.models.tuning import TuningSpec
+from benchsuite.training.ranks import SINGLE_PROCESS
 from benchsuite.tuning.queue import Claim, TrialQueue
 
 POLL_S = 0.5
 
 ReportTrial = Callable[[TuningSpec, TrialResult], None]
 """Called with the result of each trial that this process has made."""
+
+
+def trial_factory(store: Path, data_root: Path, registry: Registry) -> RunFactory:
+    """Return the maker of trials' runs; their records are apart from those of other runs."""
+    return RunFactory(RecordStore(store / "trials"), registry, data_root, False, _ignore, SINGLE_PROCESS)
+
+
+def _ignore(record: RunRecord) -> None:
+    """Take no notice of a trial whose run had been made before."""
 
 
 def make_trials(
@@ -107,3 +121,15 @@ def result_of(claim: Claim, record: RunRecord) -> TrialResult:
         wall_time_s=max(0.0, (record.ended_at - record.started_at).total_seconds()),
         hardware_class=record.hardware.hardware_class,
     )
+
+
+def print_trial(spec: TuningSpec, result: TrialResult) -> None:
+    """Print a line about a trial on stderr."""
+    settings = ", ".join(f"{name.rpartition('.')[2]} {value:g}" for name, value in result.settings.items())
+    ended = result.status if result.validation_error is None else f"{100 * result.validation_error:.2f} % wrong"
+    place = f"{spec.run.track} {spec.run.rule.name} trial {result.number + 1} of {spec.budget.trials}"
+    sys.stderr.write(f"{place}: {ended} at {settings}\n")
+
+
+def show_nothing(spec: TuningSpec, result: TrialResult) -> None:
+    """Show nothing of a trial."""

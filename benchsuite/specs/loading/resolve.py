@@ -9,9 +9,8 @@ from pathlib import Path
 
 from benchsuite.errors import Problem, SpecError
 from benchsuite.specs.loading.checking import check
-from benchsuite.specs.loading.kinds import NO_STUDIES, PARTS, Studies, adapter_of, kind_of_folder
+from benchsuite.specs.loading.kinds import NO_STUDIES, Studies, adapter_of, kind_of_folder
 from benchsuite.specs.loading.library import SpecLibrary
-from benchsuite.specs.loading.overrides import parse_override
 from benchsuite.specs.loading.resolve_row import (
     ResolvedRow,
     RuleDirectory,
@@ -61,8 +60,7 @@ def resolve(
         EmptySelectionError: if a pattern matches no rule.
 
     """
-    roots = [*PARTS, "hardware", "rules"]
-    overrides = [parse_override(text, roots, "protocol.epochs=5") for text in selection.overrides]
+    overrides = selection.parsed_overrides()
     chosen = rows_of_target(selection, library, directory, target)
     tier = chosen.tier
     seeds = selection.seeds or tuple(range(chosen.seeds))

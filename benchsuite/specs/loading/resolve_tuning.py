@@ -10,9 +10,8 @@ from pydantic import ValidationError
 
 from benchsuite.errors import Problem, SpecError
 from benchsuite.specs.loading.checking import check
-from benchsuite.specs.loading.kinds import PARTS, adapter_of
+from benchsuite.specs.loading.kinds import adapter_of
 from benchsuite.specs.loading.library import SpecLibrary
-from benchsuite.specs.loading.overrides import parse_override
 from benchsuite.specs.loading.resolve_row import RuleDirectory, resolve_row
 from benchsuite.specs.loading.selection import Selection, selected_hardware
 from benchsuite.specs.loading.target_rows import rows_of_target
@@ -52,7 +51,7 @@ def resolve_tunings(
         EmptySelectionError: if a pattern matches no rule.
 
     """
-    overrides = [parse_override(t, [*PARTS, "hardware", "rules"], "protocol.epochs=5") for t in selection.overrides]
+    overrides = selection.parsed_overrides()
     chosen = rows_of_target(selection, library, directory)
     hardware = resolve_hardware(selected_hardware(selection.hardware, library, overrides))
     known = [name for rows in chosen.rows.values() for row in rows for name in (row.rule, row.key)]

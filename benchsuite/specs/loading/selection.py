@@ -7,9 +7,9 @@ from pathlib import Path
 
 from benchsuite.errors import SpecError
 from benchsuite.specs.loading.checking import check
-from benchsuite.specs.loading.kinds import adapter_of
+from benchsuite.specs.loading.kinds import PARTS, adapter_of
 from benchsuite.specs.loading.library import SpecLibrary
-from benchsuite.specs.loading.overrides import Override, apply_override
+from benchsuite.specs.loading.overrides import Override, apply_override, parse_override
 from benchsuite.specs.loading.tree import Mark
 from benchsuite.specs.models.base import Tier
 from benchsuite.specs.models.hardware import HardwareSpec
@@ -32,6 +32,10 @@ class Selection:
     """Overrides ``path=value``, applied last."""
     hardware: str = "auto"
     """Name of a hardware spec, or the path of its file."""
+
+    def parsed_overrides(self) -> list[Override]:
+        """Return the overrides; raises SpecError if the form of one is wrong."""
+        return [parse_override(text, [*PARTS, "hardware", "rules"], "protocol.epochs=5") for text in self.overrides]
 
 
 def selected_hardware(name: str, library: SpecLibrary, overrides: list[Override]) -> HardwareSpec:
