@@ -8,7 +8,7 @@ import traceback
 from collections import Counter
 
 import pytest
-import sqlalchemy.dialects.sqlite  # noqa: F401
+import torch._dynamo  # noqa: F401 - takes seconds: here once, rather than in each forked process
 
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import StoreError
@@ -18,6 +18,12 @@ from benchsuite.tuning import queue as queue_module
 from benchsuite.tuning.queue import TrialQueue
 from benchsuite.tuning.search import search, searched
 from benchsuite.tuning.storage import open_storage
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imported(tmp_path_factory):
+    """Import what a storage needs before processes are forked."""
+    open_storage(f"sqlite:///{tmp_path_factory.mktemp('warm')}/trials.db")
 
 
 def made_up(claim, spec):
@@ -62,7 +68,7 @@ def nothing(*_):
 @pytest.mark.parametrize("kind", ["sqlite:///{}/trials.db", "journal:{}/trials.log"])
 def test_four_processes_make_each_trial_once(make_tuning, tmp_path, kind):
     """Catches two processes that claim one trial, trials that nobody makes, and more trials than the budget's."""
-    address, spec = kind.format(tmp_path), make_tuning(trials=16)
+    address, spec = kind.format(tmp_path), make_tuning(trials=8)
 
     def work():
         mine = TrialQueue(open_storage(address), "study", spec)
@@ -74,10 +80,10 @@ def test_four_processes_make_each_trial_once(make_tuning, tmp_path, kind):
 
     assert in_children(4, work) == [0] * 4
     queue = TrialQueue(open_storage(address), "study", spec)
-    assert sorted(queue.results()) == list(range(16))
-    assert Counter((tmp_path / "made.txt").read_text().split()) == {str(point): 1 for point in range(16)}
+    assert sorted(queue.results()) == list(range(8))
+    assert Counter((tmp_path / "made.txt").read_text().split()) == {str(point): 1 for point in range(8)}
     complete = [t for trials in queue._by_point().values() for t in trials if t.state.name == "COMPLETE"]
-    assert len(complete) == 16
+    assert len(complete) == 8
 
 
 def test_a_killed_process_loses_its_running_trial_at_most(make_tuning, factory, tmp_path):
@@ -181,7 +187,7 @@ def test_a_rule_with_a_default_100_times_off_ends_where_one_that_started_right_d
     best = []
     for rate in (1e-3, 1e-1):
         spec = make_tuning(
-            trials=8,
+            trials=4,
             dataset={"kind": "digits", "name": "digits", "train_limit": 400, "validation": {"examples": 200}},
             protocol={"optimizer": {"kind": "adam", "learning_rate": rate}},
         )
