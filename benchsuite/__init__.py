@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from benchsuite.api.sites import build_site, serve_site
     from benchsuite.api.timings import TrackTiming, time_track
     from benchsuite.api.transfers import export, import_records
+    from benchsuite.api.tuning import Tunings, tune
     from benchsuite.api.validation import validate
     from benchsuite.api.verification import Verification, verify
     from benchsuite.errors import (
@@ -107,6 +108,7 @@ __all__ = [
     "SpecError",
     "StoreError",
     "TrackTiming",
+    "Tunings",
     "Verification",
     "__version__",
     "audit",
@@ -143,6 +145,7 @@ __all__ = [
     "serve_site",
     "sync",
     "time_track",
+    "tune",
     "validate",
     "verify",
     "verify_dataset",
@@ -194,6 +197,7 @@ _MODULES = {
     "api.sites": ("build_site", "serve_site"),
     "api.timings": ("TrackTiming", "time_track"),
     "api.transfers": ("export", "import_records"),
+    "api.tuning": ("Tunings", "tune"),
     "api.validation": ("validate",),
     "api.verification": ("Verification", "verify"),
     "errors": (

@@ -19,3 +19,6 @@ AUDIT_SCHEMA_VERSION = 3
 
 TIMING_SCHEMA_VERSION = 1
 """The layout of a ``TimingRecord`` on disk."""
+
+TUNING_SCHEMA_VERSION = 1
+"""The layout of a ``TuningRecord`` on disk."""

@@ -29,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "papers": GROUND | {"specs", "records", "results"},
     "training": GROUND | {"specs", "networks", "credit", "registry", "data", "records"},
     "execution": GROUND | {"specs", "networks", "credit", "registry", "data", "records", "training"},
+    "tuning": GROUND | {"specs", "registry", "data", "records", "training", "execution"},
     "studies": GROUND | {"specs", "networks", "credit", "registry", "records", "results"} | {"training", "execution"},
     "conformance": GROUND | {"specs", "networks", "credit", "registry", "diagnostics", "records", "training"},
     "testing": GROUND | {"conformance"},
@@ -37,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"results", "studies"},
     "api": GROUND
     | {"specs", "registry", "data", "records", "results", "papers", "training", "execution", "studies", "conformance"}
-    | {"benchsuite_leaderboard"},
+    | {"tuning", "benchsuite_leaderboard"},
     "__init__": GROUND | {"api"},
     "cli": GROUND | {"api"},
     "__main__": {"cli"},

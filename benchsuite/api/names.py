@@ -32,6 +32,7 @@ SchemaName = Literal[
     "run",
     "record",
     "study_record",
+    "tuning_record",
     "rule_audit",
     "timing",
 ]

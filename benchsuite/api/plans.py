@@ -11,6 +11,7 @@ from rich.text import Text
 
 from benchsuite.api.display import Displayed, Part, counted
 from benchsuite.api.options import PathLike, Paths, Rules, Seeds, Settings, Tier, make_selection
+from benchsuite.api.tuned_settings import SettingsName, tuned_settings
 from benchsuite.api.workspace import open_workspace
 from benchsuite.data.roots import find_data_root
 from benchsuite.errors import HardwareError
@@ -121,8 +122,10 @@ def plan(
     rules: Rules = None,
     seeds: Seeds = None,
     tier: Tier | None = None,
+    settings: SettingsName = "published",
     set: Settings = None,
     hardware: PathLike = "auto",
+    store: PathLike | None = None,
     data_root: PathLike | None = None,
     specs: Paths = None,
 ) -> Plan:
@@ -135,8 +138,11 @@ def plan(
         rules: names or patterns; the suite's own if not given, for a track all that are installed.
         seeds: number of seeds, or seed indices; the suite's own if not given, 5 for a track.
         tier: amount of work, ``"smoke"``, ``"quick"`` or ``"paper"``; the suite's own, or quick for a track.
+        settings: ``"published"``, as the specs have them; or ``"tuned"``, as `benchsuite tune` has found them.
         set: fields to override, such as ``{"protocol.epochs": 5}``.
         hardware: name of a hardware spec, or path of one.
+        store: folder with the tunings, for ``settings="tuned"``; ``$BENCHSUITE_STORE`` or ``benchsuite-store`` if not
+            given.
         data_root: folder of data sets; ``$BENCHSUITE_DATA`` or the user's cache folder if not given.
         specs: folders of your own specs.
 
@@ -159,7 +165,8 @@ def plan(
     """
     workspace = open_workspace(specs, target)
     selection = make_selection(target, rules, seeds, tier, set, hardware)
-    runs = resolve(selection, workspace.library, workspace.registry, _resolve_hardware)
+    find_tuned = tuned_settings(store) if settings == "tuned" else None
+    runs = resolve(selection, workspace.library, workspace.registry, _resolve_hardware, find_tuned=find_tuned)
     planned = make_plan(runs, workspace.registry, find_data_root(data_root))
     return Plan(tuple(planned), tuple(workspace.registry.problems()))
 

@@ -9,6 +9,7 @@ from benchsuite.api.results import Results, results_of_session
 from benchsuite.api.session_options import session_options
 from benchsuite.api.sessions import make_runs
 from benchsuite.api.studies import run_study
+from benchsuite.api.tuned_settings import SettingsName, tuned_settings
 from benchsuite.api.workspace import open_workspace
 from benchsuite.specs.loading.resolve import resolve
 from benchsuite.specs.loading.targets import find_target
@@ -21,6 +22,7 @@ def run(
     rules: Rules = None,
     seeds: Seeds = None,
     tier: Tier | None = None,
+    settings: SettingsName = "published",
     set: Settings = None,
     hardware: PathLike = "auto",
     store: PathLike | None = None,
@@ -43,6 +45,8 @@ def run(
         seeds: number of seeds, or seed indices; the suite's own if not given, 5 for a track. All rules share network,
             data order and dropout at one seed index.
         tier: amount of work, ``"smoke"``, ``"quick"`` or ``"paper"``; the suite's own, or quick for a track.
+        settings: ``"published"``, as the specs have them; or ``"tuned"``, as `benchsuite tune` has found them in this
+            store: rows of their own, named like ``backprop, tuned (16 trials)``.
         set: fields to override, such as ``{"protocol.epochs": 5}``.
         hardware: name of a hardware spec, or path of one.
         store: folder of records, checkpoints and MLflow's mirror; ``$BENCHSUITE_STORE`` or ``benchsuite-store`` if not
@@ -84,7 +88,8 @@ def run(
     if found.kind == "studies":
         return run_study(selection, found, workspace, options, as_progress(progress))
     resolver = hardware_resolver(options.executor)
-    runs = resolve(selection, workspace.library, workspace.registry, resolver, found)
+    find_tuned = tuned_settings(store) if settings == "tuned" else None
+    runs = resolve(selection, workspace.library, workspace.registry, resolver, found, find_tuned)
     with process_group() as ranks:
         made = make_runs(runs, workspace.registry, options, ranks, as_progress(progress))
         if made.interrupted:

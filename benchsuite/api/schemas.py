@@ -14,8 +14,7 @@ from pydantic import BaseModel, TypeAdapter, create_model
 from benchsuite.api.names import SchemaName
 from benchsuite.errors import Problem, SpecError, nearest
 from benchsuite.files import write_text_atomically
-from benchsuite.records.audit import RuleAudit
-from benchsuite.records.model import RunRecord
+from benchsuite.records.reading import MODELS
 from benchsuite.records.study import StudyRecord
 from benchsuite.records.timing import TimingRecord
 from benchsuite.registry import manager
@@ -44,9 +43,8 @@ def schemas() -> dict[str, Any]:
         **files,
         "protocol": ProtocolSpec,
         "run": RunSpec,
-        "record": RunRecord,
+        **MODELS,
         "study_record": _study_record(studies) if studies else StudyRecord,
-        "rule_audit": RuleAudit,
         "timing": TimingRecord,
     }
     found = {name: TypeAdapter(shape).json_schema() for name, shape in shapes.items()}

@@ -12,6 +12,7 @@ from benchsuite.api.tables import study_table
 from benchsuite.records.checks import inconsistencies
 from benchsuite.records.model import RunRecord
 from benchsuite.records.study import StudyRecord
+from benchsuite.records.tuning import TuningRecord
 from benchsuite.registry import manager
 from benchsuite.results.studies import StudySummary
 from benchsuite_leaderboard.study_tables import summarize_studies
@@ -37,7 +38,7 @@ def known_study_problems(record: StudyRecord) -> list[str]:
     return study_problems(record) if is_known else []
 
 
-def record_problems(record: RunRecord | StudyRecord, path: Path) -> list[str]:
+def record_problems(record: RunRecord | StudyRecord | TuningRecord, path: Path) -> list[str]:
     """Return the contradictions within a record of a run or a study."""
     of_result = study_problems(record) if isinstance(record, StudyRecord) else []
     return [*inconsistencies(record, path), *of_result]

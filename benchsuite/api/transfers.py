@@ -12,7 +12,7 @@ from benchsuite.records.absolute_paths import without_paths as cut
 from benchsuite.records.model import FINAL_STATUSES, RunRecord
 from benchsuite.records.reading import BrokenRecord, read_document
 from benchsuite.records.store import RecordStore, record_files
-from benchsuite.records.transfer import Transfer, place_by_track, place_in_store, transfer
+from benchsuite.records.transfer import Transfer, place_by_track, place_in_store, track_of, transfer
 
 
 def export(
@@ -24,6 +24,7 @@ def export(
     replace: bool = False,
     without_paths: bool = False,
     finished: bool = False,
+    tunings: bool = False,
 ) -> Transfer:
     """Copy a store's records into a folder for review: a folder per track, one file per run.
 
@@ -35,6 +36,7 @@ def export(
         replace: overwrite a different record of the same run; else it stays.
         without_paths: cut absolute paths in commands, reasons and tracebacks to the files' names.
         finished: leave out runs that were interrupted or crashed, which the next command continues or tries again.
+        tunings: export the records of tunings instead of those of runs and studies, for a folder of their own.
 
     Returns:
         The files ``.written``, ``.unchanged``, in ``.conflicts`` and ``.refused``; ``.complete`` if all records
@@ -54,7 +56,7 @@ def export(
     """
     if from_mlflow is None:
         own = RecordStore(store_folder(store))
-        files = record_files(*own.folders_of_records)
+        files = record_files(*([own.tunings_folder] if tunings else own.folders_of_records))
         return _export(files, [], str(own.root), Path(out), tracks, replace, without_paths, finished)
     from benchsuite.records.mlflow.gathering import gather_records
     from benchsuite.records.mlflow.uris import redact
@@ -77,7 +79,7 @@ def _export(
     chosen = [tracks] if isinstance(tracks, str) else tracks
     if chosen:
         found = ((path, read_document(path)) for path in files)
-        files = [path for path, record in found if isinstance(record, RunRecord) and record.spec.track in chosen]
+        files = [p for p, record in found if not isinstance(record, BrokenRecord) and track_of(record) in chosen]
     if finished:
         files = [path for path in files if not _goes_on(path)]
     if not files and not refused:

@@ -14,6 +14,7 @@ from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_document
 from benchsuite.records.store import record_files
 from benchsuite.records.transfer import Record
+from benchsuite.records.tuning import TuningRecord
 
 if TYPE_CHECKING:
     from benchsuite.records.comparison import Comparison
@@ -125,6 +126,9 @@ def _run_again(
     from benchsuite.records.comparison import Tolerances, compare
     from benchsuite.registry import manager
 
+    if isinstance(record, TuningRecord):
+        problem = f"--rerun is for runs; `{record.command}` makes a tuning in another store again"
+        return Verification(path, (problem,))
     if not isinstance(record, RunRecord):
         problem = f"--rerun is for runs; `benchsuite run {record.spec.name} --fresh` makes a study again"
         return Verification(path, (problem,))

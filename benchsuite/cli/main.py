@@ -31,6 +31,7 @@ from benchsuite.cli import (
     sync,
     time,
     transfer,
+    tune,
     ui,
     validate,
     verify,
@@ -54,6 +55,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(exits(run.run))
+app.command("tune")(exits(tune.tune))
 app.command("plan")(exits(plan.plan))
 app.command("list")(exits(listing.list_))
 app.command("info")(exits(info.info))

@@ -65,6 +65,10 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override one field, e.g. --set protocol.epochs=5."),
 ]
+SettingsOption = Annotated[
+    Literal["published", "tuned"],
+    typer.Option("--settings", help="Settings of each rule: the specs' own, or what `benchsuite tune` found."),
+]
 HardwareOption = Annotated[str, typer.Option("--hardware", help="Name or file of a hardware spec.")]
 ExecutorName = Literal["local", "inline", "ray"]
 ExecutorOption = Annotated[

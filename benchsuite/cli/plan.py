@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchsuite.cli.options import (
+    DEFAULT_STORE,
     DataRootOption,
     HardwareOption,
     JsonOption,
@@ -10,7 +11,9 @@ from benchsuite.cli.options import (
     SeedOption,
     SeedsOption,
     SetOption,
+    SettingsOption,
     SpecsOption,
+    StoreOption,
     TargetArgument,
     TierOption,
     chosen_seeds,
@@ -26,8 +29,10 @@ def plan(
     tier: TierOption = None,
     seeds: SeedsOption = None,
     seed: SeedOption = None,
+    settings: SettingsOption = "published",
     overrides: SetOption = None,
     hardware: HardwareOption = "auto",
+    store: StoreOption = DEFAULT_STORE,
     data: DataRootOption = None,
     specs: SpecsOption = None,
     as_json: JsonOption = False,
@@ -40,8 +45,10 @@ def plan(
         rules=rules,
         seeds=chosen_seeds(seeds, seed),
         tier=tier,
+        settings=settings,
         set=overrides,
         hardware=hardware,
+        store=store,
         data_root=data,
         specs=specs,
     )

@@ -37,6 +37,9 @@ def export(
     finished: Annotated[
         bool, typer.Option("--finished", help="Leave out runs that were interrupted or crashed and may go on.")
     ] = False,
+    tunings: Annotated[
+        bool, typer.Option("--tunings", help="Export the records of tunings instead, for a folder of their own.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Copy a store's records into a folder for review, one file per run. A different record there is left as it is."""
@@ -50,6 +53,7 @@ def export(
         replace=replace,
         without_paths=without_paths,
         finished=finished,
+        tunings=tunings,
     )
     return _report(done, out, as_json)
 

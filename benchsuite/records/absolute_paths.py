@@ -10,6 +10,7 @@ from typing import Any
 from benchsuite.records.model import RunRecord
 from benchsuite.records.study import StudyRecord
 from benchsuite.records.timing import TimingRecord
+from benchsuite.records.tuning import TuningRecord
 
 NAME = r"""[^\s/'":,;()]"""
 """A character of a name within a path."""
@@ -20,7 +21,7 @@ ABSOLUTE = re.compile(
 )
 
 
-def absolute_paths(record: RunRecord | StudyRecord | TimingRecord) -> Iterator[tuple[str, str]]:
+def absolute_paths(record: RunRecord | StudyRecord | TimingRecord | TuningRecord) -> Iterator[tuple[str, str]]:
     """Yield the field and the first absolute path of each text of a record that has one."""
     for field, text in _texts(record.model_dump(mode="json"), ""):
         found = ABSOLUTE.search(text)
@@ -28,7 +29,7 @@ def absolute_paths(record: RunRecord | StudyRecord | TimingRecord) -> Iterator[t
             yield field, found[0]
 
 
-def without_paths(record: RunRecord | StudyRecord) -> RunRecord | StudyRecord:
+def without_paths(record: RunRecord | StudyRecord | TuningRecord) -> RunRecord | StudyRecord | TuningRecord:
     """Return a record whose free texts name files without their folders; its spec stays as it is.
 
     The command, the reason, the traceback, remarks and notes change: none of them is part of a hash.

@@ -8,18 +8,23 @@ from pathlib import Path
 
 from benchsuite.records.check_conditions import conditions
 from benchsuite.records.check_epochs import epochs_and_times
+from benchsuite.records.check_tuning import tuning_problems
 from benchsuite.records.keys import run_result_key, study_result_key
 from benchsuite.records.model import RunRecord
 from benchsuite.records.study import StudyRecord
+from benchsuite.records.tuning import TuningRecord
 from benchsuite.specs.hashing import spec_hash, study_hash
+from benchsuite.specs.search_space import tuning_hash
 
 
-def identity_of(record: RunRecord | StudyRecord) -> str:
+def identity_of(record: RunRecord | StudyRecord | TuningRecord) -> str:
     """Return the id of a record's run or study, which is also its file's name."""
+    if isinstance(record, TuningRecord):
+        return record.tuning_id
     return record.run_id if isinstance(record, RunRecord) else record.study_id
 
 
-def inconsistencies(record: RunRecord | StudyRecord, path: Path | None = None) -> list[str]:
+def inconsistencies(record: RunRecord | StudyRecord | TuningRecord, path: Path | None = None) -> list[str]:
     """Return the contradictions within a record; empty if there are none.
 
     Args:
@@ -32,16 +37,18 @@ def inconsistencies(record: RunRecord | StudyRecord, path: Path | None = None) -
         found.append("ended_at: before started_at")
     if isinstance(record, RunRecord):
         found += [*epochs_and_times(record), *_ending(record), *conditions(record)]
+    if isinstance(record, TuningRecord):
+        found += tuning_problems(record)
     return found
 
 
-def _names(record: RunRecord | StudyRecord, path: Path | None) -> Iterator[str]:
+def _names(record: RunRecord | StudyRecord | TuningRecord, path: Path | None) -> Iterator[str]:
     try:
-        whole = spec_hash(record.spec) if isinstance(record, RunRecord) else study_hash(record.spec)
+        kind, whole = _kind_and_hash(record)
     except (ValueError, RecursionError) as error:
         yield f"spec: has no hash: {error}"
         return
-    kind, name = ("run_id", record.run_id) if isinstance(record, RunRecord) else ("study_id", identity_of(record))
+    name = identity_of(record)
     if record.spec_hash != whole:
         yield f"spec_hash: {record.spec_hash[:16]}…, but the spec's is {whole[:16]}…"
     if name != whole[:16]:
@@ -56,6 +63,14 @@ def _names(record: RunRecord | StudyRecord, path: Path | None) -> Iterator[str]:
         return  # without the data's fingerprint there is nothing to hold the key to
     if record.result_key != key:
         yield f"result_key: {record.result_key[:16]}…, but spec, sources, data and versions give {key[:16]}…"
+
+
+def _kind_and_hash(record: RunRecord | StudyRecord | TuningRecord) -> tuple[str, str]:
+    if isinstance(record, TuningRecord):
+        return "tuning_id", tuning_hash(record.spec)
+    return (
+        ("run_id", spec_hash(record.spec)) if isinstance(record, RunRecord) else ("study_id", study_hash(record.spec))
+    )
 
 
 def _ending(record: RunRecord) -> Iterator[str]:

@@ -12,17 +12,18 @@ from pydantic import BaseModel
 from benchsuite.records.absolute_paths import absolute_paths
 from benchsuite.records.checks import identity_of, inconsistencies
 from benchsuite.records.model import RunRecord
-from benchsuite.records.reading import BrokenRecord, read_record, read_study, read_timing
+from benchsuite.records.reading import BrokenRecord, is_tuning, read_record, read_study, read_timing, read_tuning
 from benchsuite.records.store import is_study, is_timing, record_files
 from benchsuite.records.study import StudyRecord
 from benchsuite.records.timing import TimingRecord, timing_problems
+from benchsuite.records.tuning import TuningRecord
 from benchsuite.specs.hashing import canonical_json
 from benchsuite.specs.models.base import strip_documentation
 
 ALLOWED_BESIDE = frozenset({"README.md"})
 """Other files that are allowed among records."""
 
-Records = Mapping[Path, RunRecord | StudyRecord]
+Records = Mapping[Path, RunRecord | StudyRecord | TuningRecord]
 
 CheckStudy = Callable[[StudyRecord], list[str]]
 """Returns the problems of a study's result."""
@@ -67,7 +68,7 @@ def lint_folder(folder: Path, check_study: CheckStudy = lambda _record: []) -> L
         check_study: returns the problems of a study's result, which only the plugin of its kind can check.
 
     """
-    records: dict[Path, RunRecord | StudyRecord] = {}
+    records: dict[Path, RunRecord | StudyRecord | TuningRecord] = {}
     findings: list[Finding] = []
     timings = 0
     expected = set(record_files(folder))
@@ -82,7 +83,7 @@ def lint_folder(folder: Path, check_study: CheckStudy = lambda _record: []) -> L
             timings += isinstance(timing, TimingRecord)
             findings += [Finding(path, message) for message in _timing_alone(timing, path)]
         else:
-            record = read_study(path) if is_study(path, folder) else read_record(path)
+            record = _read(path, folder)
             if isinstance(record, BrokenRecord):
                 findings.append(Finding(path, f"unreadable: {record.reason}"))
             else:
@@ -97,7 +98,13 @@ def lint_folder(folder: Path, check_study: CheckStudy = lambda _record: []) -> L
     )
 
 
-def _alone(record: RunRecord | StudyRecord, path: Path) -> Iterator[str]:
+def _read(path: Path, folder: Path) -> RunRecord | StudyRecord | TuningRecord | BrokenRecord:
+    if is_study(path, folder):
+        return read_study(path)
+    return read_tuning(path) if is_tuning(path) else read_record(path)
+
+
+def _alone(record: RunRecord | StudyRecord | TuningRecord, path: Path) -> Iterator[str]:
     yield from inconsistencies(record, path)
     for field, found in absolute_paths(record):
         remedy = (

@@ -51,6 +51,9 @@ RUN_STEPS: Steps = {}
 STUDY_STEPS: Steps = {1: _separate_result}
 """Steps for studies; version 1, in which a study was called an experiment, is the first."""
 
+TUNING_STEPS: Steps = {}
+"""Steps for tunings; version 1 is the first."""
+
 AUDIT_STEPS: Steps = {1: _rename_least_hidden, 2: _rename_claims}
 """Steps for audits; version 1 is the first."""
 

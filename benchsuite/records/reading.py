@@ -11,24 +11,36 @@ import json
 import re
 import stat
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from benchsuite.records.audit import RuleAudit
-from benchsuite.records.migration import AUDIT_STEPS, RUN_STEPS, STUDY_STEPS, TIMING_STEPS, Steps, migrate
+from benchsuite.records.migration import (
+    AUDIT_STEPS,
+    RUN_STEPS,
+    STUDY_STEPS,
+    TIMING_STEPS,
+    TUNING_STEPS,
+    Steps,
+    migrate,
+)
 from benchsuite.records.model import RecordModel, RunRecord
 from benchsuite.records.study import StudyRecord
 from benchsuite.records.timing import TimingRecord
+from benchsuite.records.tuning import TuningRecord
 from benchsuite.specs.hashing import canonical_json
 from benchsuite.version import (
     AUDIT_SCHEMA_VERSION,
     RECORD_SCHEMA_VERSION,
     STUDY_SCHEMA_VERSION,
     TIMING_SCHEMA_VERSION,
+    TUNING_SCHEMA_VERSION,
 )
 
 # The longest planned runs (ImageNet, 90 epochs, 50 segments, several diagnostics) need less than a tenth of this.
@@ -43,6 +55,12 @@ BRACKETS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 NO_JSON = re.compile(rb"NaN|Infinity")
 
 Document = TypeVar("Document", bound=RecordModel)
+
+
+MODELS: Mapping[str, type[RecordModel]] = MappingProxyType(
+    {"record": RunRecord, "study_record": StudyRecord, "tuning_record": TuningRecord, "rule_audit": RuleAudit}
+)
+"""The model of each kind of record, by the name of its JSON Schema."""
 
 
 @dataclass(frozen=True)
@@ -73,17 +91,33 @@ def read_timing(path: Path) -> TimingRecord | BrokenRecord:
     return _read(path, TimingRecord, TIMING_SCHEMA_VERSION, TIMING_STEPS)
 
 
-def read_document(path: Path) -> RunRecord | StudyRecord | BrokenRecord:
-    """Read a record of a run or a study, recognized by its fields; problems as in ``read_record``."""
+def read_tuning(path: Path) -> TuningRecord | BrokenRecord:
+    """Read the record of a tuning; problems give a ``BrokenRecord`` as in ``read_record``."""
+    return _read(path, TuningRecord, TUNING_SCHEMA_VERSION, TUNING_STEPS)
+
+
+def is_tuning(path: Path) -> bool:
+    """Return True if a file says at its start that it is the record of a tuning."""
+    try:
+        with path.open("rb") as stream:
+            return b'"tuning_id"' in stream.read(512)
+    except OSError:
+        return False
+
+
+def read_document(path: Path) -> RunRecord | StudyRecord | TuningRecord | BrokenRecord:
+    """Read a record of a run, a study or a tuning, recognized by its fields; problems as in ``read_record``."""
     try:
         _, content = _checked(path)
     except (OSError, ValueError) as error:
         return BrokenRecord(path, _first_problem(error))
+    if isinstance(content, dict) and "tuning_id" in content:
+        return read_tuning(path)
     is_study = isinstance(content, dict) and not {"study_id", "experiment_id"}.isdisjoint(content)
     return read_study(path) if is_study else read_record(path)
 
 
-def record_text(record: RunRecord | StudyRecord | RuleAudit | TimingRecord) -> str:
+def record_text(record: RunRecord | StudyRecord | TuningRecord | RuleAudit | TimingRecord) -> str:
     """Return the file content of a record or an audit."""
     return record.model_dump_json(indent=1) + "\n"
 

@@ -19,12 +19,14 @@ from benchsuite.records.reading import (
     read_record,
     read_study,
     read_timing,
+    read_tuning,
     record_text,
 )
 from benchsuite.records.rescue import rescued
 from benchsuite.records.running import release_lock, remove_dead_markers
 from benchsuite.records.study import StudyRecord
 from benchsuite.records.timing import TimingRecord
+from benchsuite.records.tuning import TuningRecord
 
 __all__ = [
     "FOLDERS_OF_STUDIES",
@@ -32,6 +34,7 @@ __all__ = [
     "SITE_MARKER",
     "STUDIES",
     "TIMINGS",
+    "TUNINGS",
     "BrokenRecord",
     "RecordStore",
     "is_study",
@@ -42,6 +45,7 @@ __all__ = [
     "read_studies",
     "read_study",
     "read_timings",
+    "read_tunings",
     "record_files",
     "timing_folders",
 ]
@@ -53,6 +57,9 @@ SITE_MARKER = ".benchsuite-site"
 
 STUDIES = "studies"
 """Name of the folder whose files are records of studies and not of runs."""
+
+TUNINGS = "tuning"
+"""Name of the folder whose files are records of tunings."""
 
 FOLDERS_OF_STUDIES = (STUDIES, "experiments")
 """Today's name and the former one, which is still read and never written."""
@@ -72,6 +79,7 @@ class RecordStore:
         self.records_folder = root / "records"
         self.studies_folder = root / STUDIES
         self.timings_folder = root / TIMINGS
+        self.tunings_folder = root / TUNINGS
         self.checkpoints_folder = root / "checkpoints"
         self.running_folder = root / "running"
 
@@ -125,8 +133,8 @@ class RecordStore:
     def _write(
         self,
         path: Path,
-        record: RunRecord | StudyRecord,
-        read: Callable[[Path], RunRecord | StudyRecord | BrokenRecord],
+        record: RunRecord | StudyRecord | TuningRecord,
+        read: Callable[[Path], RunRecord | StudyRecord | TuningRecord | BrokenRecord],
     ) -> None:
         try:
             older = read(path) if os.path.lexists(path) else None
@@ -170,6 +178,12 @@ class RecordStore:
         """Return the store's readable timings, in the order of paths."""
         found = read_timings(self.timings_folder)
         return [timing for timing in found if isinstance(timing, TimingRecord)]
+
+    def write_tuning(self, record: TuningRecord) -> Path:
+        """Write a record, replacing an older one of the same tuning, and return its path; as ``write`` does."""
+        path = self.tunings_folder / f"{record.tuning_id}.json"
+        self._write(path, record, read_tuning)
+        return path
 
     def find_study(self, study_id: str) -> StudyRecord | None:
         """Return the record of this study, or None if there is no readable one."""
@@ -218,6 +232,12 @@ def read_audits(folder: Path) -> Iterator[RuleAudit | BrokenRecord]:
     """Yield every ``*.json`` of a folder as the audit of a rule, in the order of paths."""
     for path in record_files(folder):
         yield read_audit(path)
+
+
+def read_tunings(folder: Path) -> Iterator[TuningRecord | BrokenRecord]:
+    """Yield every ``*.json`` of a folder and its subfolders as the record of a tuning, in the order of paths."""
+    for path in record_files(folder):
+        yield read_tuning(path)
 
 
 def record_files(*paths: Path) -> list[Path]:

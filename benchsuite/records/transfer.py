@@ -13,8 +13,9 @@ from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_document, record_text
 from benchsuite.records.store import FOLDERS_OF_STUDIES, STUDIES, RecordStore
 from benchsuite.records.study import StudyRecord
+from benchsuite.records.tuning import TuningRecord
 
-Record = RunRecord | StudyRecord
+Record = RunRecord | StudyRecord | TuningRecord
 
 
 @dataclass
@@ -91,18 +92,30 @@ def place_in_store(store: RecordStore) -> Callable[[Record], Path]:
     """Return the function that gives a record's path in a store."""
 
     def path_of(record: Record) -> Path:
-        folder = store.records_folder if isinstance(record, RunRecord) else store.studies_folder
+        folders = {
+            RunRecord: store.records_folder,
+            StudyRecord: store.studies_folder,
+            TuningRecord: store.tunings_folder,
+        }
+        folder = folders[type(record)]
         return folder / f"{identity_of(record)}.json"
 
     return path_of
 
 
+def track_of(record: Record) -> str:
+    """Return the track of a run or a tuning; empty for a study."""
+    if isinstance(record, TuningRecord):
+        return record.spec.run.track
+    return record.spec.track if isinstance(record, RunRecord) else ""
+
+
 def place_by_track(folder: Path) -> Callable[[Record], Path]:
-    """Return the function that gives a record's path in a review folder: runs by track, studies apart."""
+    """Return the function that gives a record's path in a review folder: runs and tunings by track, studies apart."""
 
     def path_of(record: Record) -> Path:
         # Studies are recognized by their folder, so no folder of runs may have its name.
-        track = record.spec.track if isinstance(record, RunRecord) else ""
+        track = track_of(record)
         inner = f"{track}.runs" if track in FOLDERS_OF_STUDIES else track or STUDIES
         return folder / inner / f"{identity_of(record)}.json"
 

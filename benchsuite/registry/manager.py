@@ -26,6 +26,8 @@ from benchsuite.registry.origins import Origin as Origin
 from benchsuite.registry.origins import PluginFailure as PluginFailure
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
     from benchsuite.credit.rule import Rule, RuleConfig
     from benchsuite.data.kind import DatasetKind
     from benchsuite.data.tensors import DatasetReader
@@ -141,6 +143,15 @@ class Registry:
         plain = validated.model_dump(mode="json")
         self._configs[model, json.dumps(plain, sort_keys=True)] = validated
         return plain
+
+    def rule_fields(self, name: str) -> Mapping[str, FieldInfo]:
+        """Return the fields of a rule's ``Config``.
+
+        Raises:
+            PluginError: if there is no such rule.
+
+        """
+        return self.rule(name).Config.model_fields
 
     def validated_config(self, name: str, plain: Mapping[str, Any]) -> RuleConfig:
         """Return the validated hyperparameters for plain data from ``rule_config``; cached within a process.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -28,6 +28,7 @@ from benchsuite.plugin import (
     hookimpl,
     normal_noise,
     record_forward,
+    tunable,
 )
 
 BENCHSUITE_CONTRACT = 1
@@ -40,7 +41,7 @@ class DifferenceTargetPropagationConfig(DrawnFeedbackConfig):
     orthogonal; here they are drawn like the feedback weights of other rules.
     """
 
-    target_step: float = Field(default=0.00328, gt=0)
+    target_step: Annotated[float, tunable()] = Field(default=0.00328, gt=0)
     """η̂: distance of the first target, as a multiple of an example's gradient. The code has 0.328 of the gradient of a
     mean over 100 examples. Credit is divided by it (our choice), so that the last hidden segment's credit is backprop's
     at any step size."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import Field
 from torch import Generator, Tensor, nn
@@ -20,6 +22,7 @@ from benchsuite.plugin import (
     hookimpl,
     normal_noise,
     record_forward,
+    tunable,
 )
 
 BENCHSUITE_CONTRACT = 1
@@ -28,7 +31,7 @@ BENCHSUITE_CONTRACT = 1
 class NodePerturbationConfig(RuleConfig):
     """Size, form and number of the perturbations."""
 
-    standard_deviation: float = Field(default=0.1, gt=0)
+    standard_deviation: Annotated[float, tunable()] = Field(default=0.1, gt=0)
     """σ of the noise on each unit. The credit is that of the loss smoothed over this noise, with a bias of O(σ²). In a
     coarse number format a small σ is lost in the rounding of activations."""
     two_sided: bool = False

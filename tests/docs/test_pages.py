@@ -90,7 +90,7 @@ def _run_shell(block: Block, place: str, monkeypatch: pytest.MonkeyPatch, python
 
 
 def _small(arguments: list[str]) -> list[str]:
-    if arguments[0] != "run" or "studies" in Path(arguments[1]).parts:  # a study has no tiers
+    if arguments[0] not in {"run", "tune"} or "studies" in Path(arguments[1]).parts:  # a study has no tiers
         return arguments
     settings = [word for field, value in SMALL.items() for word in ("--set", f"{field}={value}")]
     return [*arguments, "--tier", "smoke", *settings]

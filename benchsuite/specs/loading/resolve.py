@@ -9,9 +9,8 @@ from pathlib import Path
 
 from benchsuite.errors import Problem, SpecError
 from benchsuite.specs.loading.checking import check
-from benchsuite.specs.loading.kinds import NO_STUDIES, PARTS, Studies, adapter_of, kind_of_folder
+from benchsuite.specs.loading.kinds import NO_STUDIES, Studies, adapter_of, kind_of_folder
 from benchsuite.specs.loading.library import SpecLibrary
-from benchsuite.specs.loading.overrides import Override, apply_override, parse_override
 from benchsuite.specs.loading.resolve_row import (
     ResolvedRow,
     RuleDirectory,
@@ -19,31 +18,13 @@ from benchsuite.specs.loading.resolve_row import (
     resolve_row,
     without_repeated,
 )
+from benchsuite.specs.loading.selection import Selection as Selection
+from benchsuite.specs.loading.selection import selected_hardware
 from benchsuite.specs.loading.target_rows import rows_of_target
 from benchsuite.specs.loading.targets import Target
-from benchsuite.specs.loading.tree import Mark
-from benchsuite.specs.models.base import Tier
+from benchsuite.specs.loading.tuned_rows import FindTuned, tuned_rows
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.specs.models.track import RunSpec, TrackSpec
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The runs that a user asks for."""
-
-    target: str
-    """Name of a suite or a track, or the path of such a file."""
-    rules: tuple[str, ...] = ()
-    """Names or patterns of rules and variants. Default: the suite's rows; for a track, all installed rules and its own
-    variants."""
-    tier: Tier | None = None
-    """Default: the suite's tier; 'quick' for a track."""
-    seeds: tuple[int, ...] = ()
-    """Seed indices. Default: the suite's seeds; 0 to 4 for a track."""
-    overrides: tuple[str, ...] = ()
-    """Overrides ``path=value``, applied last."""
-    hardware: str = "auto"
-    """Name of a hardware spec, or the path of its file."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +41,7 @@ def resolve(
     directory: RuleDirectory,
     resolve_hardware: Callable[[HardwareSpec], HardwareSpec] = lambda hardware: hardware,
     target: Target | None = None,
+    find_tuned: FindTuned | None = None,
 ) -> list[SelectedRun]:
     """Return every run of a selection, fully explicit, in the order track, seed, rule.
 
@@ -71,18 +53,18 @@ def resolve(
         directory: the known rules.
         resolve_hardware: replaces 'auto' with the machine's hardware.
         target: the suite or track of that name, if it has been looked up before.
+        find_tuned: finds tuned settings, to run each row with these instead of its own; None for its own.
 
     Raises:
         SpecError: with all problems found, before anything is run.
         EmptySelectionError: if a pattern matches no rule.
 
     """
-    roots = [*PARTS, "hardware", "rules"]
-    overrides = [parse_override(text, roots, "protocol.epochs=5") for text in selection.overrides]
+    overrides = selection.parsed_overrides()
     chosen = rows_of_target(selection, library, directory, target)
     tier = chosen.tier
     seeds = selection.seeds or tuple(range(chosen.seeds))
-    hardware = resolve_hardware(_resolve_hardware(selection.hardware, library, overrides))
+    hardware = resolve_hardware(selected_hardware(selection.hardware, library, overrides))
     problems: list[Problem] = []
     runs: list[SelectedRun] = []
     known = list(dict.fromkeys(name for rows in chosen.rows.values() for row in rows for name in (row.rule, row.key)))
@@ -92,7 +74,12 @@ def resolve(
             problems += found
             continue
         resolved = []
-        for row in chosen.rows[name]:
+        rows = chosen.rows[name]
+        if find_tuned is not None:
+            asked = bool(selection.rules)
+            rows, found = tuned_rows(name, track, tier, rows, overrides, directory, known, find_tuned, named=asked)
+            problems += [p for p in found if p not in problems]
+        for row in rows:
             made, found = resolve_row(track, tier, row, overrides, directory, known)
             problems += [p for p in found if p not in problems]
             resolved.append(made)
@@ -118,19 +105,6 @@ def load_library_for(target: str, folders: Iterable[Path], studies: Studies = NO
     own = Path(target).resolve().parent
     beside = [own.parent] if Path(target).suffix and kind_of_folder(own.name) else []
     return SpecLibrary([*folders, *beside], studies)
-
-
-def _resolve_hardware(name: str, library: SpecLibrary, overrides: list[Override]) -> HardwareSpec:
-    is_file = Path(name).suffix in {".yaml", ".yml"}
-    node = library.load_file("hardware", Path(name)) if is_file else library.load("hardware", name, Mark("--hardware"))
-    for override in overrides:
-        if override.path[0] == "hardware":
-            node = apply_override(node, override.path[1:], override.value)
-    hardware, problems = check(adapter_of("hardware"), node, prefix="hardware", shape=HardwareSpec)
-    if hardware is None:
-        raise SpecError(problems, subject=f"hardware {name}")
-    settled: HardwareSpec = hardware
-    return settled
 
 
 def _command(target: str, made: ResolvedRow, tier: str, seed: int, selection: Selection, processes: int) -> str:

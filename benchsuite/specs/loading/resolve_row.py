@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from pydantic.fields import FieldInfo
+
 from benchsuite.errors import Problem, SpecError, nearest
 from benchsuite.specs.hashing import canonical_json
 from benchsuite.specs.loading.checking import check
@@ -15,6 +17,7 @@ from benchsuite.specs.loading.overrides import Override, apply_override
 from benchsuite.specs.loading.rows import Row
 from benchsuite.specs.loading.tree import Node, dig
 from benchsuite.specs.models.base import strip_documentation
+from benchsuite.specs.models.dataset import ResidentBase
 from benchsuite.specs.models.track import RuleSpec
 
 
@@ -31,6 +34,9 @@ class RuleDirectory(Protocol):
 
     def rule_config(self, name: str, config: Mapping[str, Any]) -> dict[str, Any]:
         """Return a rule's hyperparameters with defaults filled in; raises SpecError or PluginError."""
+
+    def rule_fields(self, name: str) -> Mapping[str, FieldInfo]:
+        """Return the fields of a rule's ``Config``; raises PluginError."""
 
 
 @dataclass
@@ -51,6 +57,7 @@ def resolve_row(
     overrides: list[Override],
     directory: RuleDirectory,
     known: Iterable[str],
+    tuning: bool = False,
 ) -> tuple[ResolvedRow, list[Problem]]:
     """Return a row with the parts of its runs, and all problems found.
 
@@ -64,6 +71,7 @@ def resolve_row(
         overrides: all overrides of the request.
         directory: the known rules and diagnostics.
         known: rules and variants that an override may name.
+        tuning: True to keep the data set's validation examples also if final runs learn them.
 
     """
     tier_changes = dig(track, "tiers", tier)
@@ -83,6 +91,8 @@ def resolve_row(
                 node = apply_override(node, override.path[1:], override.value)
         found.parts[part], wrong = check(adapter_of(part), node, prefix=part, shape=shape)
         problems += [_in_row(p, row, own) for p in wrong] if own else wrong
+        if isinstance(found.parts[part], ResidentBase) and not tuning:
+            found.parts[part] = found.parts[part].for_final_runs()
         if part == "diagnostics" and not wrong:
             problems += _unknown_diagnostics(node, directory)
     config = dig(settings, "config") or Node({}, track.mark)
@@ -101,7 +111,7 @@ def resolve_row(
             problems.append(Problem(f"rule '{path[1]}' is not among those selected{nearest(path[1], known)}", shown))
     try:
         rule = directory.rule_config(row.rule, config.plain())
-        found.parts["rule"] = RuleSpec(name=row.rule, title=row.title, config=rule)
+        found.parts["rule"] = RuleSpec(name=row.rule, title=row.title, tuned_by=row.tuned_by, config=rule)
     except SpecError as error:
         problems += [_placed(p, config, row, own) for p in error.problems]
     return found, problems

@@ -28,6 +28,8 @@ class Row:
     """Name of the variant; empty for a rule as the track runs it."""
     settings: Node | None = None
     """Mapping of a variant, with ``config`` and ``protocol``."""
+    tuned_by: str = ""
+    """Id of the tuning that the settings come from, if they do."""
 
     @property
     def key(self) -> str:

@@ -18,7 +18,7 @@ from benchsuite.specs.models.base import Tier
 from benchsuite.specs.models.track import DEFAULT_SEEDS, SuiteSpec
 
 if TYPE_CHECKING:
-    from benchsuite.specs.loading.resolve import Selection
+    from benchsuite.specs.loading.selection import Selection
 
 
 @dataclass(frozen=True)

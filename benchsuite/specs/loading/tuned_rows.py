@@ -1,0 +1,106 @@
+"""Replace rows by tuned ones: further rows of the same rules, whose settings a tuning has found."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from benchsuite.errors import Problem, SpecError
+from benchsuite.specs.loading.overrides import Override
+from benchsuite.specs.loading.resolve_row import RuleDirectory, resolve_row
+from benchsuite.specs.loading.resolve_tuning import tuning_for
+from benchsuite.specs.loading.rows import Row
+from benchsuite.specs.loading.tree import Node, from_plain
+from benchsuite.specs.models.base import Tier
+from benchsuite.specs.models.hardware import HardwareSpec
+from benchsuite.specs.models.track import RunSpec
+from benchsuite.specs.models.tuning import CONFIG, RATE, TuningSpec
+from benchsuite.specs.models.tuning_budget import TuningBudget
+
+logger = logging.getLogger("benchsuite.specs")
+
+_ANY_MACHINE = HardwareSpec(name="any", device="cpu")
+
+
+@dataclass(frozen=True)
+class TunedSettings:
+    """The best settings of a tuning."""
+
+    tuning_id: str
+    trials: int
+    settings: dict[str, float | int]
+    """Value of each searched field."""
+
+
+FindTuned = Callable[[TuningSpec], TunedSettings | None]
+"""Returns the settings that a tuning of the same search has found, whatever its budget; None if there is none."""
+
+
+def tuned_rows(
+    track: str,
+    node: Node,
+    tier: Tier,
+    rows: Sequence[Row],
+    overrides: list[Override],
+    directory: RuleDirectory,
+    known: Iterable[str],
+    find: FindTuned,
+    *,
+    named: bool,
+) -> tuple[list[Row], list[Problem]]:
+    """Return the tuned row of each row, and a problem for each that has none.
+
+    A row without a tuning is left out with a warning if the request did not name it: not every rule works on every
+    track.
+
+    Args:
+        track: name of the track.
+        node: the track with everything it refers to filled in.
+        tier: name of the tier.
+        rows: the rows as the track or suite has them.
+        overrides: all overrides of the request.
+        directory: the known rules.
+        known: rules and variants that an override may name.
+        find: finds tuned settings.
+        named: True if the request names its rows.
+
+    """
+    found, problems = [], []
+    for row in rows:
+        made, wrong = resolve_row(node, tier, row, overrides, directory, known, tuning=True)
+        problems += wrong
+        if wrong:
+            continue
+        run = RunSpec(track=track, tier=tier, hardware=_ANY_MACHINE, seed=0, **made.parts)
+        try:
+            tuned = find(tuning_for(run, TuningBudget(trials=1), directory))
+        except ValueError as error:
+            problems.append(Problem(f"cannot be tuned: {error}", field=f"{track}.dataset"))
+            continue
+        if tuned is not None:
+            found.append(_tuned(row, tuned))
+            continue
+        command = f"benchsuite tune {track} --rules {row.key} --tier {tier}"
+        message = f"no tuning of {row.name} on {track} at tier {tier} in the store; `{command}` makes one"
+        if named:
+            problems.append(Problem(message, field="settings"))
+        else:
+            logger.warning("left out: %s", message)
+    if rows and not found and not problems:
+        raise SpecError([Problem(f"no tuning of any rule on {track} at tier {tier} in the store", field="settings")])
+    return found, problems
+
+
+def _tuned(row: Row, tuned: TunedSettings) -> Row:
+    config = {f.removeprefix(CONFIG): value for f, value in tuned.settings.items() if f.startswith(CONFIG)}
+    changes: dict[str, Any] = {"protocol": {"optimizer": {"learning_rate": tuned.settings[RATE]}}, "config": config}
+    node = from_plain(changes, row.mark)
+    trials = f"{tuned.trials} trial{'' if tuned.trials == 1 else 's'}"
+    return replace(
+        row,
+        title=f"{row.name}, tuned ({trials})",
+        settings=row.settings.merged(node) if row.settings else node,
+        tuned_by=tuned.tuning_id,
+    )

@@ -1,0 +1,46 @@
+"""Checked against the run that a track without validation examples gives."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from benchsuite.errors import SpecError
+from benchsuite.specs.hashing import run_id
+from benchsuite.specs.loading.resolve import Selection, resolve
+from benchsuite.specs.loading.resolve_tuning import resolve_tunings
+from benchsuite.specs.models.dataset import DigitsDataset
+
+
+def select(*overrides, **changes):
+    return Selection(
+        **{"target": "digits-fc", "rules": ("backprop",), "seeds": (0,), "overrides": overrides, **changes}
+    )
+
+
+def test_validation_examples_that_final_runs_learn_change_no_hash(library, registry):
+    """Catches stored records that are made again because a data set now says what tuning holds out."""
+    ids = [
+        run_id(resolve(select(f"dataset.validation={split}"), library, registry)[0].spec)
+        for split in ("null", "{examples: 300}", "{examples: 9, seed: 4}", "{examples: 300, final_runs_learn: rest}")
+    ]
+    assert ids[0] == ids[1] == ids[2] != ids[3]
+
+
+def test_a_tuning_holds_out_examples_and_withholds_the_test_set(library, registry):
+    """Catches a budget that differs by rule, and trials that measure on test examples."""
+    chosen = select("protocol.optimizer.learning_rate=0.5", rules=("backprop", "feedback_alignment"), tier="smoke")
+    tunings = resolve_tunings(chosen, library, registry, lambda hardware: hardware, trials=3)
+    assert [t.row for t in tunings] == ["backprop", "feedback_alignment"]
+    assert len({t.spec.budget for t in tunings}) == 1
+    assert all(t.spec.run.holds_out == 300 and not t.spec.run.has_test for t in tunings)
+    assert {t.spec.run.protocol.optimizer.learning_rate for t in tunings} == {1e-3}
+    assert {t.spec.run.seed for t in tunings} == {1000}
+
+
+def test_a_track_without_validation_examples_cannot_be_tuned(library, registry):
+    """Catches a tuning that falls back on test errors."""
+    with pytest.raises(SpecError, match="no validation examples"):
+        resolve_tunings(select("dataset.validation=null"), library, registry, lambda hardware: hardware)
+    with pytest.raises(ValidationError, match="need validation"):
+        DigitsDataset(kind="digits", name="digits", withhold_test=True)
