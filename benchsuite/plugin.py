@@ -33,7 +33,8 @@ Rules: the contract (``Rule``, ``RuleConfig``, ``RuleTraits``, ``Batch``, ``Step
 weights on the way back (``ReplacedFeedbackRule``, ``LearnedFeedbackRule``, ``FeedbackWeights``,
 ``DrawnFeedbackConfig``); mechanism two, credit handed to every segment (``record_forward``, ``Tape``, ``TargetRule``);
 random numbers that are saved with the run (``RandomStream``, ``normal_noise``); the network that a rule sees
-(``Network``, ``Segment``, ``LinearMap``) and its shapes (``NetworkShapes``).
+(``Network``, ``Segment``, ``LinearMap``) and its shapes (``NetworkShapes``); ``tunable``, which marks a hyperparameter
+that `benchsuite tune` searches beside the learning rate.
 
 Data sets: ``DecodedDataset`` is what a ``DatasetReader`` returns, ``DataError`` what it raises.
 
@@ -126,6 +127,7 @@ from benchsuite.specs.models.fixed_layers import (
 )
 from benchsuite.specs.models.study import StudySpec
 from benchsuite.specs.models.track import RunSpec
+from benchsuite.specs.models.tuning_budget import tunable
 from benchsuite.studies.contract import Study, StudyStep
 from benchsuite.version import CONTRACT_VERSION
 
@@ -214,4 +216,5 @@ __all__ = [
     "record_forward",
     "record_vector_forward",
     "scale_of",
+    "tunable",
 ]

@@ -38,12 +38,13 @@ def require_memory(needed_bytes: int, where: object) -> None:
         )
 
 
-def check_decoded(dataset: DecodedDataset, where: object) -> None:
+def check_decoded(dataset: DecodedDataset, where: object, *, test: bool = True) -> None:
     """Check everything that the harness relies on.
 
     Args:
         dataset: the data set that a reader returned.
         where: the file, folder or reader it came from, for the message.
+        test: False if the test set is withheld: there must be no test examples.
 
     Raises:
         DataError: for the first failed check: types, lengths, shapes, emptiness, label range, finiteness.
@@ -52,20 +53,21 @@ def check_decoded(dataset: DecodedDataset, where: object) -> None:
         raise DataError(
             f"{where}: found {dataset.classes!r} classes, expected at least 2; add examples of another class"
         )
-    pairs = {
-        "train": (dataset.train_inputs, dataset.train_targets),
-        "test": (dataset.test_inputs, dataset.test_targets),
-    }
+    pairs = {"train": (dataset.train_inputs, dataset.train_targets)}
+    if test:
+        pairs["test"] = dataset.test_inputs, dataset.test_targets
+    elif len(dataset.test_targets) or len(dataset.test_inputs):
+        raise DataError(f"{where}: returned test examples although they are withheld; report it to the reader's author")
     for split, (inputs, targets) in pairs.items():
         _check_split(inputs, targets, dataset.classes, f"{where}: {split}")
-    train, test = dataset.train_inputs, dataset.test_inputs
-    if train.shape[1:] != test.shape[1:]:
+    train, other = dataset.train_inputs, dataset.test_inputs
+    if train.shape[1:] != other.shape[1:]:
         raise DataError(
-            f"{where}: training examples have shape {tuple(train.shape[1:])}, test examples {tuple(test.shape[1:])}; "
+            f"{where}: training examples have shape {tuple(train.shape[1:])}, test examples {tuple(other.shape[1:])}; "
             "make both the same"
         )
-    if train.dtype != test.dtype:
-        raise DataError(f"{where}: training inputs are {train.dtype}, test inputs {test.dtype}; make both the same")
+    if train.dtype != other.dtype:
+        raise DataError(f"{where}: training inputs are {train.dtype}, test inputs {other.dtype}; make both the same")
 
 
 def _check_split(inputs: Any, targets: Any, classes: int, where: str) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from benchsuite.data.images.streamed import StreamedDataset
 
 
-def fingerprint(dataset: DecodedDataset | StreamedDataset) -> str:
+def fingerprint(dataset: DecodedDataset | StreamedDataset, *, drawn_validation: bool = False) -> str:
     """Return the sha256 of the decoded tensors as they are used (after limits).
 
     Hashed are, for each of training inputs, training targets, test inputs and test targets: its name, dtype and shape,
@@ -26,6 +26,8 @@ def fingerprint(dataset: DecodedDataset | StreamedDataset) -> str:
 
     Args:
         dataset: the data, on any device.
+        drawn_validation: True to hash the validation examples too, as for those drawn by the spec's ``validation``. The
+            older ``validation_examples`` are not hashed, so that fingerprints in records stay as they are.
 
     Returns:
         64 hexadecimal digits.
@@ -39,6 +41,8 @@ def fingerprint(dataset: DecodedDataset | StreamedDataset) -> str:
         "test_inputs": dataset.test_inputs,
         "test_targets": dataset.test_targets,
     }
+    if drawn_validation and dataset.validation_inputs is not None and dataset.validation_targets is not None:
+        parts |= {"validation_inputs": dataset.validation_inputs, "validation_targets": dataset.validation_targets}
     for name, tensor in parts.items():
         values = np.ascontiguousarray(tensor.detach().cpu().numpy())
         head = {"name": name, "dtype": values.dtype.name, "shape": list(values.shape)}

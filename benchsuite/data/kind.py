@@ -58,11 +58,13 @@ class Access:
         data_root: folder of the data files; see ``benchsuite.data.roots.find_data_root``.
         datasets: the results of ``benchsuite_datasets`` of all plugins, for ``kind: plugin``.
         download: True if the network may be used.
+        test: False to leave out the test set: a reader then returns none and must not decode it.
     """
 
     data_root: Path
     datasets: Mapping[str, DatasetReader | DatasetKind[Any]]
     download: bool = True
+    test: bool = True
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
 
+import torch
 from torch import Tensor
 
 from benchsuite.data.builtin import BUILT_IN
 from benchsuite.data.checks import check_decoded, one_line
 from benchsuite.data.kind import Access, DatasetKind
+from benchsuite.data.stratified import choose_stratified
 from benchsuite.data.tensors import DatasetReader, DecodedDataset
 from benchsuite.errors import DataError
 from benchsuite.specs.models.dataset import DatasetSpec, ResidentBase, ResidentDatasetSpec
@@ -69,15 +71,18 @@ def load_dataset(
             remedy.
     """
     try:
-        dataset = BUILT_IN[spec.kind].read(spec, Access(Path(data_root), datasets, download))
+        test = not (isinstance(spec, ResidentBase) and spec.withhold_test)
+        dataset = BUILT_IN[spec.kind].read(spec, Access(Path(data_root), datasets, download, test))
         if not isinstance(dataset, DecodedDataset):
             return dataset
-        check_decoded(dataset, f"kind: {spec.kind}")
+        check_decoded(dataset, f"kind: {spec.kind}", test=test)
     except DataError as error:
         raise DataError(f"data set '{spec.name}': {error}") from error
     except MemoryError as error:
         message = f"data set '{spec.name}': does not fit in memory ({one_line(error)}); use fewer or smaller examples"
         raise DataError(message) from error
+    if isinstance(spec, ResidentBase) and spec.drawn_examples:
+        return _with_drawn_validation(spec, dataset)
     held_out = _held_out(spec, dataset) if isinstance(spec, ResidentBase) and spec.validation_examples else None
     return replace(
         dataset,
@@ -85,6 +90,28 @@ def load_dataset(
         validation_targets=None if held_out is None else dataset.train_targets[held_out].clone().contiguous(),
         train_inputs=_first(dataset.train_inputs, spec.train_limit),
         train_targets=_first(dataset.train_targets, spec.train_limit),
+        test_inputs=_first(dataset.test_inputs, spec.test_limit),
+        test_targets=_first(dataset.test_targets, spec.test_limit),
+    )
+
+
+def _with_drawn_validation(spec: ResidentBase, dataset: DecodedDataset) -> DecodedDataset:
+    """Return the data set with its validation examples drawn and taken out of the training examples."""
+    split, there = spec.validation, len(dataset.train_targets)
+    assert split is not None  # noqa: S101 - the caller has asked for their number
+    if split.examples >= there:
+        raise DataError(
+            f"data set '{spec.name}': {split.examples} validation examples of {there} training examples leave none to "
+            "learn; lower validation.examples"
+        )
+    drawn = torch.from_numpy(choose_stratified(dataset.train_targets.numpy(), split.examples, split.seed))
+    rest = (~drawn).nonzero().squeeze(1)[: spec.train_limit]  # (examples,), in the order of the data set
+    return replace(
+        dataset,
+        validation_inputs=dataset.train_inputs[drawn].contiguous(),
+        validation_targets=dataset.train_targets[drawn].contiguous(),
+        train_inputs=dataset.train_inputs[rest].contiguous(),
+        train_targets=dataset.train_targets[rest].contiguous(),
         test_inputs=_first(dataset.test_inputs, spec.test_limit),
         test_targets=_first(dataset.test_targets, spec.test_limit),
     )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -17,7 +15,7 @@ class DecodedDataset:
     Attributes:
         train_inputs: (examples, *input_shape); uint8 (0 to 255) or float32. Images are (examples, channels, h, w).
         train_targets: (examples,) of int64, from 0 to classes - 1.
-        test_inputs: like ``train_inputs``.
+        test_inputs: like ``train_inputs``; without examples if the test set is withheld.
         test_targets: like ``train_targets``.
         classes: number of classes.
         validation_inputs: like ``train_inputs``: held out from training, to measure errors on; None if nothing is.
@@ -34,11 +32,20 @@ class DecodedDataset:
     validation_inputs: Tensor | None = None
     validation_targets: Tensor | None = None
 
+    @classmethod
+    def without_test(
+        cls, train_inputs: Tensor, train_targets: Tensor, classes: int, canonical: bool | None = None
+    ) -> DecodedDataset:
+        """Return a data set whose test set was not read."""
+        nothing = train_inputs.new_empty((0, *train_inputs.shape[1:])), train_targets.new_empty(0)
+        return cls(train_inputs, train_targets, *nothing, classes, canonical)
+
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one example."""
         return tuple(self.train_inputs.shape[1:])
 
 
-DatasetReader = Callable[[dict[str, Any], Path], DecodedDataset]
-"""A plugin's reader: maps (options, data root) to a decoded data set."""
+DatasetReader = Callable[..., DecodedDataset]
+"""A plugin's reader: maps (options, data root) to a decoded data set. One that also takes ``test`` as a keyword gets
+``test=False`` where the test set is withheld, and then returns ``DecodedDataset.without_test(…)``."""

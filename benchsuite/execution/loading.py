@@ -10,7 +10,7 @@ from benchsuite.data.tensors import DecodedDataset
 from benchsuite.execution.record_building import LoadedData
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.hashing import canonical_json
-from benchsuite.specs.models.dataset import DatasetSpec
+from benchsuite.specs.models.dataset import DatasetSpec, ResidentBase
 from benchsuite.training.ranks import SINGLE_PROCESS, Ranks
 
 
@@ -48,7 +48,8 @@ class DataLoader:
                 del self._loaded[next(iter(self._loaded))]  # the least recently used
             with self.ranks.rank0_first():
                 dataset = load_dataset(spec, self.data_root, self.registry.datasets)
-            loaded = LoadedData(dataset, fingerprint(dataset))
+            drawn = isinstance(spec, ResidentBase) and bool(spec.drawn_examples)
+            loaded = LoadedData(dataset, fingerprint(dataset, drawn_validation=drawn))
         self._loaded[key] = loaded
         return loaded
 

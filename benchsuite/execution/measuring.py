@@ -17,7 +17,7 @@ def evaluated(run: RunState, trainer: Trainer, metrics: EpochMetrics) -> EpochMe
     """Return an epoch's metrics with those of the test set and, if the spec asks for them, the other sets."""
     due = is_due(run, metrics.epoch)
     with run.clock.measure("evaluation"):
-        test = trainer.evaluate("test") if due else None
+        test = trainer.evaluate("test") if due and run.spec.has_test else None
         train = trainer.evaluate("train") if due and run.spec.protocol.evaluation.train_set else None
         held_out = trainer.evaluate("validation") if due and trainer.data.validation_examples else None
     return metrics.model_copy(update={"test": test, "train": train, "validation": held_out})
@@ -27,7 +27,7 @@ def lacks_a_measurement(run: RunState, metrics: EpochMetrics) -> bool:
     """Return True if an evaluation that was due has no metrics, because the loss was not finite."""
     if not is_due(run, metrics.epoch):
         return False
-    needed = [metrics.test]
+    needed = [metrics.test] if run.spec.has_test else []
     if run.spec.protocol.evaluation.train_set:
         needed.append(metrics.train)
     if run.spec.holds_out:

@@ -92,9 +92,10 @@ def describe(
             else 0
         )
         return DataShape(dataset.input_shape, dataset.classes, len(dataset.train_targets), resident)
-    train = min(size.train, spec.train_limit or size.train)
+    drawn = spec.drawn_examples if isinstance(spec, ResidentBase) else 0
+    train = min(size.train - drawn, spec.train_limit or size.train)
     test = min(size.test, spec.test_limit or size.test)
     # A streamed data set has only the current batch on the device.
-    held_out = getattr(spec, "validation_examples", None) or 0
+    held_out = drawn or getattr(spec, "validation_examples", None) or 0
     resident = (train + test + held_out) * math.prod(size.input_shape) if isinstance(spec, ResidentBase) else 0
     return DataShape(size.input_shape, size.classes, train, resident)

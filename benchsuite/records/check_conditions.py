@@ -59,9 +59,18 @@ def _data(spec: DatasetSpec, data: DataUsed) -> Iterator[str]:
         found = getattr(data, field)
         if field.endswith("_examples") and isinstance(expected, int):
             limit = getattr(spec, field.replace("_examples", "_limit"))
-            expected = min(expected, limit or expected)
+            expected = min(_left_of(spec, field, expected), limit or expected)
         if found != expected:
             yield f"data.{field}: {found}, but {spec.name} has {expected}"
+
+
+def _left_of(spec: DatasetSpec, field: str, examples: int) -> int:
+    """Return the number of examples without those that a spec holds out or withholds."""
+    if isinstance(spec, ImagenetDataset):
+        return examples
+    if field == "test_examples":
+        return 0 if spec.withhold_test else examples
+    return examples - spec.drawn_examples
 
 
 def _expected_data(spec: DatasetSpec, data: DataUsed) -> Mapping[str, object]:

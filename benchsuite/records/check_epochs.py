@@ -81,7 +81,7 @@ def _measurements(record: RunRecord) -> Iterator[str]:
         may_lack = record.status == "diverged" and each is record.epochs[-1]
         held_out = record.spec.holds_out
         wanted = {
-            "test": due,
+            "test": due and record.spec.has_test,
             "train": due and protocol.evaluation.train_set,
             "validation": due and held_out > 0,
         }

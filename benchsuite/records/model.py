@@ -65,7 +65,8 @@ class EpochMetrics(RecordModel):
     test: SetMetrics | None = None
     """On the whole test set after the epoch; None if not measured."""
     validation: SetMetrics | None = None
-    """On the examples held out from training (``dataset.validation_examples``); None if there are none."""
+    """On the examples held out from training (``validation`` or ``validation_examples`` of the data set); None if
+    there are none."""
     train_time_s: float = Field(ge=0)
     """Time of training steps and everything the rule needs; without evaluation, diagnostics, logging, checkpoints."""
     images_per_s: float = Field(ge=0)
@@ -114,7 +115,8 @@ class DataUsed(RecordModel):
     canonical: bool | None
     """True: the files' checksums are the published ones; False: they are not; None: none are published."""
     train_examples: int = Field(gt=0)
-    test_examples: int = Field(gt=0)
+    test_examples: int = Field(ge=0)
+    """0 if the test set was withheld, as in tuning."""
     classes: int = Field(gt=0)
     input_shape: tuple[Annotated[int, Field(gt=0)], ...]
 

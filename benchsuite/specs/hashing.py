@@ -26,6 +26,11 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
+def sha256_of(text: str) -> str:
+    """Return the sha256 of a text; 64 hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def spec_hash(spec: RunSpec) -> str:
     """Return the sha256 of what can change a run's numbers, as canonical JSON; 64 hexadecimal digits.
 

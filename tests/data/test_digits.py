@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
-from benchsuite.data.digits.reader import choose_stratified, read_digits
+from benchsuite.data.digits.reader import read_digits
 from benchsuite.data.fingerprint import fingerprint
 from benchsuite.data.load import load_dataset
+from benchsuite.data.stratified import choose_stratified
 from benchsuite.specs.models.dataset import DigitsDataset
 
 

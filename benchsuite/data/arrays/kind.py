@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def _read(spec: ArraysDataset, access: Access) -> DecodedDataset:
     from benchsuite.data.arrays.reader import read_arrays
 
-    return read_arrays(spec, access.data_root)
+    return read_arrays(spec, access.data_root, test=access.test)
 
 
 def _look(spec: ArraysDataset, access: Access) -> Availability:

@@ -76,7 +76,7 @@ def _damage_as_data_error(location: object) -> Iterator[None]:
         raise DataError(f"{location}: cannot be read ({one_line(error)}); save it again with numpy.savez") from error
 
 
-def read_arrays(spec: ArraysDataset, data_root: Path) -> DecodedDataset:
+def read_arrays(spec: ArraysDataset, data_root: Path, *, test: bool = True) -> DecodedDataset:
     """Read x_train, y_train, x_test and y_test.
 
     Inputs are (examples, channels, height, width), (examples, height, width), which gets one channel, or (examples,
@@ -86,6 +86,7 @@ def read_arrays(spec: ArraysDataset, data_root: Path) -> DecodedDataset:
     Args:
         spec: the path, and the number of classes unless it is the largest label plus one.
         data_root: where a relative path starts.
+        test: False to read no values of x_test and y_test, only their headers.
 
     Raises:
         DataError: if anything is missing, damaged, pickled, too large, or has another type or shape.
@@ -103,6 +104,8 @@ def read_arrays(spec: ArraysDataset, data_root: Path) -> DecodedDataset:
         _check_inputs(headers[f"x_{split}"], source.location(f"x_{split}"))
         _check_targets(headers[f"y_{split}"], source.location(f"y_{split}"))
     require_memory(sum(header.bytes for header in headers.values()), path)
+    if not test:
+        return _read_without_test(spec, source)
     arrays = {name: _read_values(source, name) for name in NAMES}
     classes = spec.classes or _count_classes(arrays, path)
     return DecodedDataset(
@@ -112,6 +115,14 @@ def read_arrays(spec: ArraysDataset, data_root: Path) -> DecodedDataset:
         test_targets=_to_targets(arrays["y_test"], classes, source.location("y_test")),
         classes=classes,
     )
+
+
+def _read_without_test(spec: ArraysDataset, source: _Source) -> DecodedDataset:
+    arrays = {name: _read_values(source, name) for name in ("x_train", "y_train")}
+    # The test labels, over which classes are counted otherwise, are withheld.
+    classes = spec.classes or _count_classes(arrays, source.path)
+    targets = _to_targets(arrays["y_train"], classes, source.location("y_train"))
+    return DecodedDataset.without_test(_to_inputs(arrays["x_train"]), targets, classes)
 
 
 def _read_header(source: _Source, name: str) -> _Header:
@@ -169,7 +180,7 @@ def _read_values(source: _Source, name: str) -> NDArray[Any]:
 
 
 def _count_classes(arrays: Mapping[str, NDArray[Any]], path: Path) -> int:
-    largest = max(int(arrays["y_train"].max()), int(arrays["y_test"].max()))
+    largest = max(int(arrays[name].max()) for name in ("y_train", "y_test") if name in arrays)
     if not 1 <= largest < 2**31:
         raise DataError(
             f"{path}: the largest label is {largest}, expected labels from 0 to the number of classes less one; "

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def _read(spec: CifarDataset, access: Access) -> DecodedDataset:
     from benchsuite.data.cifar.reader import read_cifar
 
-    return read_cifar(spec, access.data_root, download=access.download)
+    return read_cifar(spec, access.data_root, download=access.download, test=access.test)
 
 
 def _look(spec: CifarDataset, access: Access) -> Availability:

@@ -17,7 +17,7 @@ from benchsuite.data.tensors import DecodedDataset
 from benchsuite.specs.models.dataset import CifarDataset
 
 
-def read_cifar(spec: CifarDataset, data_root: Path, *, download: bool = True) -> DecodedDataset:
+def read_cifar(spec: CifarDataset, data_root: Path, *, download: bool = True, test: bool = True) -> DecodedDataset:
     """Read CIFAR-10 or CIFAR-100 (fine labels) from torchvision's folder, fetching what is missing.
 
     The files are pickles, which can run code. Only bytes whose checksum is the published one are ever unpickled.
@@ -26,6 +26,7 @@ def read_cifar(spec: CifarDataset, data_root: Path, *, download: bool = True) ->
         spec: CIFAR-10 or CIFAR-100.
         data_root: the folder that holds ``cifar-10-batches-py`` and ``cifar-100-python``.
         download: True if missing files may be downloaded.
+        test: False to leave the test files unread.
 
     Returns:
         Images of uint8, (examples, 3, 32, 32), in the published order; ``canonical`` is True.
@@ -37,6 +38,8 @@ def read_cifar(spec: CifarDataset, data_root: Path, *, download: bool = True) ->
     publication = cifar_files.publication(files, data_root)
     fetch_missing(publication, download=download)
     train_inputs, train_targets = _join(_read(publication, name, files.labels) for name, _ in files.train)
+    if not test:
+        return DecodedDataset.without_test(train_inputs, train_targets, files.classes, canonical=True)
     test_inputs, test_targets = _join(_read(publication, name, files.labels) for name, _ in files.test)
     return DecodedDataset(
         train_inputs=train_inputs,

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from benchsuite.data.tensors import DecodedDataset
 
 
-def _read(spec: DigitsDataset, _access: Access) -> DecodedDataset:
+def _read(spec: DigitsDataset, access: Access) -> DecodedDataset:
     from benchsuite.data.digits.reader import read_digits
 
-    return read_digits(spec)
+    return read_digits(spec, test=access.test)
 
 
 def _look(_spec: DigitsDataset, _access: Access) -> Availability:

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchsuite.data.bit_stream import draw_order, make_bits
+from benchsuite.data.stratified import choose_stratified
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.specs.models.dataset import DigitsDataset
 
 CLASSES = 10
 
 
-def read_digits(spec: DigitsDataset) -> DecodedDataset:
+def read_digits(spec: DigitsDataset, *, test: bool = True) -> DecodedDataset:
     """Read the digits and hold out a stratified test set.
 
     Values 0 to 16 become uint8 by rounding ``value * 255 / 16`` to the nearest, halves up: 0 stays 0, 16 becomes 255,
@@ -26,14 +26,18 @@ def read_digits(spec: DigitsDataset) -> DecodedDataset:
 
     Args:
         spec: the number of test examples, and the seed that chooses them.
+        test: False to drop the test examples, which are in the same file, before anything is made of them.
 
     Returns:
         Images of uint8, (examples, 1, 8, 8).
     """
     table = _read_table()
     values, labels = table[:, :-1], table[:, -1].copy()
-    images = ((values * 255 + 8) // 16).astype(np.uint8).reshape(-1, 1, 8, 8)
     held_out = choose_stratified(labels, spec.test_examples, spec.split_seed)
+    if not test:
+        values, labels = values[~held_out], labels[~held_out]
+        return DecodedDataset.without_test(torch.from_numpy(_to_images(values)), torch.from_numpy(labels), CLASSES)
+    images = _to_images(values)
     return DecodedDataset(
         train_inputs=torch.from_numpy(images[~held_out]),
         train_targets=torch.from_numpy(labels[~held_out]),
@@ -41,6 +45,10 @@ def read_digits(spec: DigitsDataset) -> DecodedDataset:
         test_targets=torch.from_numpy(labels[held_out]),
         classes=CLASSES,
     )
+
+
+def _to_images(values: NDArray[np.int64]) -> NDArray[np.uint8]:
+    return ((values * 255 + 8) // 16).astype(np.uint8).reshape(-1, 1, 8, 8)  # (examples, 1, 8, 8)
 
 
 def _read_table() -> NDArray[np.int64]:
@@ -58,30 +66,3 @@ def _read_table() -> NDArray[np.int64]:
 
     values, labels = load_digits(return_X_y=True)
     return np.column_stack((values, labels)).astype(np.int64)
-
-
-def choose_stratified(labels: NDArray[np.int64], count: int, seed: int) -> NDArray[np.bool_]:
-    """Choose ``count`` examples, stratified by class.
-
-    Each class gets the integer part of its share; the rest goes to the largest remainders, lower classes first. The
-    examples are drawn with our own bit stream, so the choice depends on the seed alone and not on a library's version
-    (scikit-learn's ``train_test_split`` promises that for one version only).
-
-    Args:
-        labels: the class of each example.
-        count: the number of examples to choose.
-        seed: decides the choice.
-
-    Returns:
-        True for the chosen examples, shape (examples,).
-    """
-    classes, sizes = np.unique(labels, return_counts=True)
-    shares = sizes * count
-    quotas = shares // len(labels)
-    by_remainder = np.argsort(-(shares % len(labels)), kind="stable")
-    quotas[by_remainder[: count - int(quotas.sum())]] += 1
-    chosen = np.zeros(len(labels), dtype=np.bool_)
-    for label, quota in zip(classes, quotas, strict=True):
-        members = np.flatnonzero(labels == label)
-        chosen[members[draw_order(make_bits(seed, int(label)), len(members))[:quota]]] = True
-    return chosen

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def _read(spec: ImageFolderDataset, access: Access) -> DecodedDataset:
     from benchsuite.data.image_folder.reader import read_image_folder
 
-    return read_image_folder(spec, access.data_root)
+    return read_image_folder(spec, access.data_root, test=access.test)
 
 
 def _look(spec: ImageFolderDataset, access: Access) -> Availability:

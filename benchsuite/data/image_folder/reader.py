@@ -28,7 +28,7 @@ _LEFT_BY_FILE_BROWSERS = frozenset({"thumbs.db", "desktop.ini"})
 _SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
-def read_image_folder(spec: ImageFolderDataset, data_root: Path) -> DecodedDataset:
+def read_image_folder(spec: ImageFolderDataset, data_root: Path, *, test: bool = True) -> DecodedDataset:
     """Read ``train/<class>/*`` and ``test/<class>/*``.
 
     Classes are numbered in the order of their names. Examples are ordered as the first file of every class, then the
@@ -40,6 +40,7 @@ def read_image_folder(spec: ImageFolderDataset, data_root: Path) -> DecodedDatas
     Args:
         spec: the path, and the height, width and channels of the result.
         data_root: where a relative path starts.
+        test: False to decode no test images; they are still listed, to check that the classes are the same.
 
     Returns:
         The images, uint8, (examples, channels, height, width).
@@ -55,9 +56,13 @@ def read_image_folder(spec: ImageFolderDataset, data_root: Path) -> DecodedDatas
     listed = {split: _list_examples(root / split, classes[split]) for split in SPLITS}
     values_an_image = spec.channels * spec.height * spec.width
     require_memory(sum(len(examples) for examples in listed.values()) * values_an_image, root)
+    train_inputs = _decode_all([path for path, _ in listed["train"]], spec, root)
+    train_targets = torch.tensor([label for _, label in listed["train"]], dtype=torch.int64)
+    if not test:
+        return DecodedDataset.without_test(train_inputs, train_targets, len(classes["train"]))
     return DecodedDataset(
-        train_inputs=_decode_all([path for path, _ in listed["train"]], spec, root),
-        train_targets=torch.tensor([label for _, label in listed["train"]], dtype=torch.int64),
+        train_inputs=train_inputs,
+        train_targets=train_targets,
         test_inputs=_decode_all([path for path, _ in listed["test"]], spec, root),
         test_targets=torch.tensor([label for _, label in listed["test"]], dtype=torch.int64),
         classes=len(classes["train"]),

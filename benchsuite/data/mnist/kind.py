@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def _read(_spec: MnistDataset, access: Access) -> DecodedDataset:
     from benchsuite.data.mnist.reader import read_mnist
 
-    return read_mnist(access.data_root, download=access.download)
+    return read_mnist(access.data_root, download=access.download, test=access.test)
 
 
 def _look(_spec: MnistDataset, access: Access) -> Availability:

@@ -12,7 +12,7 @@ from benchsuite.data.mnist.files import IdxFile, raw_folder
 from benchsuite.data.tensors import DecodedDataset
 
 
-def read_mnist(data_root: Path, *, download: bool = True) -> DecodedDataset:
+def read_mnist(data_root: Path, *, download: bool = True, test: bool = True) -> DecodedDataset:
     """Read MNIST from ``<data root>/MNIST/raw``, fetching what is missing.
 
     A file whose sha256 is not the published one is refused. torchvision's decoders read the files; its MNIST class is
@@ -21,6 +21,7 @@ def read_mnist(data_root: Path, *, download: bool = True) -> DecodedDataset:
     Args:
         data_root: the folder that holds ``MNIST``.
         download: True if missing files may be downloaded.
+        test: False to leave the test files unread.
 
     Returns:
         Images of uint8, (examples, 1, 28, 28); ``canonical`` is True.
@@ -30,7 +31,10 @@ def read_mnist(data_root: Path, *, download: bool = True) -> DecodedDataset:
     """
     publication = mnist_files.publication(raw_folder(data_root), mnist_files.MNIST_FILES)
     fetch_missing(publication, download=download)
-    train_images, train_labels, test_images, test_labels = (_read(publication, f) for f in mnist_files.MNIST_FILES)
+    train_images, train_labels = (_read(publication, f) for f in mnist_files.MNIST_FILES[:2])
+    if not test:
+        return DecodedDataset.without_test(train_images.unsqueeze(1), train_labels.long(), 10, canonical=True)
+    test_images, test_labels = (_read(publication, f) for f in mnist_files.MNIST_FILES[2:])
     return DecodedDataset(
         train_inputs=train_images.unsqueeze(1),
         train_targets=train_labels.long(),

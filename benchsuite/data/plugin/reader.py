@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 from benchsuite.data.checks import one_line
@@ -35,8 +37,11 @@ def read_with_plugin(spec: PluginDataset, access: Access) -> DecodedDataset:
     try:
         if isinstance(reader, DatasetKind):
             dataset: Any = reader.read(spec.model_copy(deep=True), access)
-        else:
+        elif access.test:
             dataset = reader(copy.deepcopy(spec.options), access.data_root)
+        else:
+            _require_that_test_can_be_left_out(reader, spec.reader)
+            dataset = reader(copy.deepcopy(spec.options), access.data_root, test=False)
     except DataError:
         raise
     except Exception as error:
@@ -49,6 +54,15 @@ def read_with_plugin(spec: PluginDataset, access: Access) -> DecodedDataset:
             f"reader '{spec.reader}' of a plugin returned {found}, expected DecodedDataset; report it to its author"
         )
     return dataset
+
+
+def _require_that_test_can_be_left_out(reader: Callable[..., Any], name: str) -> None:
+    """Raise DataError unless a reader takes the keyword ``test``: it would decode the test set, which is withheld."""
+    if "test" not in inspect.signature(reader).parameters:
+        raise DataError(
+            f"reader '{name}' of a plugin always reads the test set, which tuning must not see; have it take the "
+            "keyword test=True, and return DecodedDataset.without_test(…) when it is False"
+        )
 
 
 def _is_of_a_plugin(found: object) -> bool:

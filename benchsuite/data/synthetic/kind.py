@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from benchsuite.data.tensors import DecodedDataset
 
 
-def _read(spec: SyntheticDataset, _access: Access) -> DecodedDataset:
+def _read(spec: SyntheticDataset, access: Access) -> DecodedDataset:
     from benchsuite.data.synthetic.reader import make_synthetic
 
-    return make_synthetic(spec)
+    return make_synthetic(spec, test=access.test)
 
 
 def _look(_spec: SyntheticDataset, _access: Access) -> Availability:

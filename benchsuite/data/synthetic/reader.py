@@ -20,7 +20,7 @@ NOISE_SHARE = 8
 _CHUNK_VALUES = 1 << 22
 
 
-def make_synthetic(spec: SyntheticDataset) -> DecodedDataset:
+def make_synthetic(spec: SyntheticDataset, *, test: bool = True) -> DecodedDataset:
     """Generate the data set of a seed; it is the same on every machine.
 
     The class is the argmax of a fixed linear map of the centred pixels, plus noise. The map's entries are +1 and -1, so
@@ -29,6 +29,7 @@ def make_synthetic(spec: SyntheticDataset) -> DecodedDataset:
 
     Args:
         spec: sizes, number of classes and seed.
+        test: False to make no test examples.
 
     Returns:
         Images of uint8, uniform over 0 to 255.
@@ -48,6 +49,8 @@ def make_synthetic(spec: SyntheticDataset) -> DecodedDataset:
         labels = _label(images, weight, noise.reshape(examples, spec.classes))
         return torch.from_numpy(images.reshape(examples, *shape)), torch.from_numpy(labels)
 
+    if not test:
+        return DecodedDataset.without_test(*draw(1, spec.train_examples), classes=spec.classes)
     return DecodedDataset(*draw(1, spec.train_examples), *draw(2, spec.test_examples), classes=spec.classes)
 
 

@@ -15,6 +15,7 @@ from benchsuite.specs.loading.overrides import Override, apply_override
 from benchsuite.specs.loading.rows import Row
 from benchsuite.specs.loading.tree import Node, dig
 from benchsuite.specs.models.base import strip_documentation
+from benchsuite.specs.models.dataset import ResidentBase
 from benchsuite.specs.models.track import RuleSpec
 
 
@@ -51,6 +52,7 @@ def resolve_row(
     overrides: list[Override],
     directory: RuleDirectory,
     known: Iterable[str],
+    tuning: bool = False,
 ) -> tuple[ResolvedRow, list[Problem]]:
     """Return a row with the parts of its runs, and all problems found.
 
@@ -64,6 +66,7 @@ def resolve_row(
         overrides: all overrides of the request.
         directory: the known rules and diagnostics.
         known: rules and variants that an override may name.
+        tuning: True to keep the data set's validation examples also if final runs learn them.
 
     """
     tier_changes = dig(track, "tiers", tier)
@@ -83,6 +86,8 @@ def resolve_row(
                 node = apply_override(node, override.path[1:], override.value)
         found.parts[part], wrong = check(adapter_of(part), node, prefix=part, shape=shape)
         problems += [_in_row(p, row, own) for p in wrong] if own else wrong
+        if isinstance(found.parts[part], ResidentBase) and not tuning:
+            found.parts[part] = found.parts[part].for_final_runs()
         if part == "diagnostics" and not wrong:
             problems += _unknown_diagnostics(node, directory)
     config = dig(settings, "config") or Node({}, track.mark)

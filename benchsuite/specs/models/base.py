@@ -14,7 +14,7 @@ Tier = Literal["smoke", "quick", "paper"]
 
 TIERS: tuple[Tier, ...] = ("smoke", "quick", "paper")
 
-DOCUMENTATION_FIELDS = frozenset({"title", "description", "source"})
+DOCUMENTATION_FIELDS = frozenset({"title", "description", "source", "tuned_by"})
 """Fields for people; left out of the hash, so that correcting a sentence does not change the hash."""
 
 

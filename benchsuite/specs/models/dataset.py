@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -36,10 +36,29 @@ class DatasetBase(DocumentedSpec):
     """Use only the first test examples, up to this number; for smoke tiers."""
 
 
+class ValidationSplit(SpecModel):
+    """Training examples to choose settings on: a fixed draw from the whole training set, stratified by class."""
+
+    examples: int = Field(gt=0)
+    """Number of examples. They are drawn before ``train_limit``, so all tiers of a track have the same."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the draw; the same for every run, independent of the run's seed."""
+    final_runs_learn: Literal["all", "rest"] = "all"
+    """Examples that final runs learn, whose result is the test error. ``all``: these too; the settings of runs, and so
+    their hashes, are then those of a data set without validation examples. ``rest``: they stay held out, and errors on
+    them are measured beside those on the test set. Tuning always learns the rest."""
+
+
 class ResidentBase(DatasetBase):
     """Fields of every data set that is held on the device as a whole."""
 
-    omit_default_from_hash = frozenset({"augmentation", "validation_examples"})
+    omit_default_from_hash = frozenset({"augmentation", "validation_examples", "validation", "withhold_test"})
+
+    validation: ValidationSplit | None = None
+    """Training examples that `benchsuite tune` measures errors on."""
+    withhold_test: bool = False
+    """Never read the test set, and hold out ``validation``. Set by `benchsuite tune`, whose choices must not depend on
+    test examples."""
 
     validation_examples: int | None = Field(default=None, gt=0)
     """Also measure errors on this number of training examples, which are never learned: those that follow the first
@@ -51,7 +70,32 @@ class ResidentBase(DatasetBase):
     def _holds_out_what_is_left(self) -> ResidentBase:
         if self.validation_examples and self.train_limit is None:
             raise ValueError("validation_examples follow the first train_limit training examples; give train_limit too")
+        if self.validation_examples and self.validation:
+            raise ValueError("give validation or validation_examples, not both")
+        if self.withhold_test and not self.validation:
+            raise ValueError("without test examples, errors need validation; give it too")
         return self
+
+    @property
+    def drawn_examples(self) -> int:
+        """Number of examples that ``validation`` holds out; 0 if runs learn them."""
+        split = self.validation
+        return split.examples if split and (self.withhold_test or split.final_runs_learn == "rest") else 0
+
+    def for_final_runs(self) -> Self:
+        """Return the spec without ``validation`` if final runs learn all examples: it then changes nothing."""
+        return self if self.drawn_examples else self.model_copy(update={"validation": None})
+
+    def for_tuning(self) -> Self:
+        """Return the spec for tuning: the test set is not read, and ``validation`` is held out.
+
+        Raises:
+            ValueError: if the data set has no ``validation``.
+        """
+        if self.validation is None:
+            raise ValueError(f"data set '{self.name}' has no validation examples; add validation: {{examples: 5000}}")
+        split = self.validation.model_copy(update={"final_runs_learn": "rest"})
+        return self.model_copy(update={"validation": split, "withhold_test": True})
 
 
 class DigitsDataset(ResidentBase):

@@ -8,21 +8,24 @@ from pydantic import ConfigDict, Field, model_validator
 
 from benchsuite.specs.models.architecture import ArchitectureSpec
 from benchsuite.specs.models.base import DocumentedSpec, Name, SpecModel, Tier
-from benchsuite.specs.models.dataset import DatasetSpec
+from benchsuite.specs.models.dataset import DatasetSpec, ImagenetDataset
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.specs.models.pretraining import PretrainingSpec
 from benchsuite.specs.models.protocol import DiagnosticsSpec, ProtocolSpec
+from benchsuite.specs.models.tuning_budget import TuningBudget
 from benchsuite.specs.models.variant import RowName, RowSpec, refuse_measurement_fields
 
 
 class RuleSpec(SpecModel):
     """A rule's name and hyperparameters."""
 
-    omit_default_from_hash = frozenset({"title"})
+    omit_default_from_hash = frozenset({"title", "tuned_by"})
 
     name: Name
     title: str = Field(default="", max_length=80)
     """Name of the variant, if the run was asked for as one; never hashed, since it changes no number."""
+    tuned_by: str = Field(default="", max_length=64)
+    """Id of the tuning that the settings come from, if they do; never hashed, since it changes no number."""
     config: dict[str, Any] = Field(default_factory=dict)
     """Hyperparameters; the plan validates them with the rule's Config and fills in all defaults."""
 
@@ -55,6 +58,7 @@ class TierChanges(SpecModel):
     protocol: dict[str, Any] = Field(default_factory=dict)
     diagnostics: dict[str, Any] = Field(default_factory=dict)
     pretraining: dict[str, Any] = Field(default_factory=dict)
+    tuning: dict[str, Any] = Field(default_factory=dict)
     rules: dict[RowName, RuleSettings] = Field(default_factory=dict)
     """Per-rule settings of this tier, merged over the track's: learning rates found for 400 epochs do not suit 20."""
 
@@ -71,6 +75,8 @@ class TrackSpec(DocumentedSpec):
     diagnostics: DiagnosticsSpec = DiagnosticsSpec()
     pretraining: PretrainingSpec = PretrainingSpec()
     """A first training whose segments are kept frozen; none if its epochs are 0."""
+    tuning: TuningBudget = TuningBudget()
+    """Budget of `benchsuite tune`, the same for all rules."""
     rules: dict[RowName, RuleSettings] = Field(default_factory=dict)
     """Per-rule settings, and variants: further rows of a rule under names of their own, in a file also as a list. A
     rule that is not named here runs with the track's settings."""
@@ -138,4 +144,11 @@ class RunSpec(SpecModel):
     @property
     def holds_out(self) -> int:
         """Number of training examples that are not learned and that errors are measured on."""
-        return getattr(self.dataset, "validation_examples", None) or 0
+        if isinstance(self.dataset, ImagenetDataset):
+            return 0
+        return self.dataset.validation_examples or self.dataset.drawn_examples
+
+    @property
+    def has_test(self) -> bool:
+        """False for a run that never reads the test set, as in tuning."""
+        return isinstance(self.dataset, ImagenetDataset) or not self.dataset.withhold_test
