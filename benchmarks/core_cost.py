@@ -109,7 +109,9 @@ def main() -> None:
     whole = plan(registry, loader.data_root)
     limits = (f"dataset.test_limit={TEST_EXAMPLES}", "dataset.train_limit=")
     for spec in whole:
-        wanted = any(fnmatchcase(spec.track, p) for p in given.tracks) and any(fnmatchcase(spec.rule.name, p) for p in given.rules)
+        wanted = any(fnmatchcase(spec.track, p) for p in given.tracks) and any(
+            fnmatchcase(spec.rule.name, p) for p in given.rules
+        )
         if not wanted:
             continue
         examples = given.steps * spec.protocol.batch_size

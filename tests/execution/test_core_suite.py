@@ -105,4 +105,6 @@ def test_a_core_track_holds_out_validation_examples_in_tuning_only(registry: Reg
 
 def test_a_laptops_tier_of_core_has_no_network_for_a_gpu(registry: Registry) -> None:
     runs = resolve(Selection("core", tier="quick", seeds=(0,), rules=("backprop",)), LIBRARY, registry)
-    assert {run.spec.track for run in runs} == {t for t in TRACKS if "mnist" in t or re.search(r"cifar10-(jpeg75-)?conv", t)}
+    assert {run.spec.track for run in runs} == {
+        t for t in TRACKS if "mnist" in t or re.search(r"cifar10-(jpeg75-)?conv", t)
+    }
