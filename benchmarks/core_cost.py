@@ -2,10 +2,10 @@
 
     OMP_NUM_THREADS=1 python benchmarks/core_cost.py [--data-root DIR] [--tracks PATTERN …] [--steps N] [--json FILE]
 
-Trains every rule for a few steps on each track whose data set is here and evaluates on 1,000 test examples, then extrapolates
-to the tier's epochs. Time is this process's processor time, so other work on the machine matters less than it would for a
-clock. The sum counts the trials and epochs of each track's tuning budget and the suite's seeds. Diagnostics are left out: they
-are to take less than a twentieth of the training. Nothing is asserted.
+Trains every rule for a few steps on each track whose data set is here and evaluates on 1,000 test examples, then
+extrapolates to the tier's epochs. Time is this process's processor time, so other work on the machine matters less than
+it would for a clock. The sum counts the trials and epochs of each track's tuning budget and the suite's seeds.
+Diagnostics are left out: they are to take less than a twentieth of the training. Nothing is asserted.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import time
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
+from itertools import pairwise
 from pathlib import Path
 
 from pairing import settle_machine, write_json
@@ -75,7 +76,7 @@ def seconds_of(spec: RunSpec, steps: int, registry: Registry, loader: DataLoader
     times.append(time.process_time())
     trainer.evaluate("test")
     times.append(time.process_time())
-    start, epoch, test = (after - before for before, after in zip(times, times[1:], strict=False))
+    start, epoch, test = (after - before for before, after in pairwise(times))
     return start, epoch / steps, test / TEST_EXAMPLES
 
 
@@ -107,7 +108,6 @@ def main() -> None:
     loader = DataLoader(find_data_root(given.data_root), registry)
     costs: list[Cost] = []
     whole = plan(registry, loader.data_root)
-    limits = (f"dataset.test_limit={TEST_EXAMPLES}", "dataset.train_limit=")
     for spec in whole:
         wanted = any(fnmatchcase(spec.track, p) for p in given.tracks) and any(
             fnmatchcase(spec.rule.name, p) for p in given.rules

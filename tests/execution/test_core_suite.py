@@ -1,4 +1,4 @@
-"""Oracle: what the suite core promises: every rule that fits, equal connections in every form, one protocol for all rules."""
+"""Oracle: the promises of the suite core: every rule that fits, equal connections in all forms, one protocol."""
 
 from __future__ import annotations
 
