@@ -1770,4 +1770,11 @@ SABOTAGES = (
         '"rule": spec.rule.name,\n        "seed"',
         "tests/records/mlflow/test_mapping.py",
     ),
+    Sabotage(
+        "a suite's cells run at every tier",
+        "benchsuite/specs/loading/rows.py",
+        "if tiers is None or any(entry.value == tier for entry in tiers.value):",
+        "if True:",
+        "tests/specs/test_suites.py",
+    ),
 )

@@ -146,3 +146,21 @@ def test_urfb_figures_has_every_bar_and_what_the_paper_leaves_open(registry: Reg
     slopes = {r.architecture.defaults.activation.slope for r in runs if "half-slope" in r.track}
     weights = {r.protocol.loss.mu for r in runs if "10/99" in r.rule.shown_as}
     assert (softmax, halves, slopes, weights) == ({"cross_entropy"}, {0.5}, {0.5}, {10 / 99})
+
+
+def test_cells_of_other_tiers_are_left_out(registry: Registry, suite: Path) -> None:
+    """Catches a network for a GPU run on a laptop, or left out where it belongs."""
+    suite.write_text(CELLS.replace("tracks: [mnist-fc]", "tracks: [mnist-fc]\n    tiers: [smoke, paper]"))
+    assert {track for track, _, _ in cells_of(registry, suite)} == {"digits-fc", "digits-conv"}
+    assert {track for track, _, _ in cells_of(registry, suite, tier="paper")} == {  # type: ignore[arg-type]
+        "digits-fc",
+        "digits-conv",
+        "mnist-fc",
+    }
+
+
+def test_a_tier_without_cells_is_refused_with_those_that_have_some(registry: Registry, suite: Path) -> None:
+    """Catches success with nothing run."""
+    suite.write_text("cells:\n  - {tracks: [digits-fc], rules: [backprop], tiers: [paper]}\n")
+    with pytest.raises(SpecError, match=r"no cells at tier quick; there are some at paper"):
+        cells_of(registry, suite)

@@ -64,6 +64,16 @@ def products_of(suite: Node) -> list[tuple[str, Node]]:
     return [("", suite)] if cells is None else [(f"cells.{i}.", product) for i, product in enumerate(cells.value)]
 
 
+def products_at(suite: Node, tier: str) -> list[tuple[str, Node]]:
+    """Return the products that a suite has at a tier, each with its path in the file."""
+    found = []
+    for prefix, product in products_of(suite):
+        tiers = product.get("tiers") if prefix else None
+        if tiers is None or any(entry.value == tier for entry in tiers.value):
+            found.append((prefix, product))
+    return found
+
+
 def variants_of_track(track: Node, tier: str) -> Rows:
     """Return the variants that a track defines, with a tier's changes laid over them.
 
@@ -99,11 +109,11 @@ def _settings_by_name(track: Node, tier: str) -> dict[str, tuple[Node, Mark]]:
 
 
 def rows_of_suite(suite: Node, tracks: Mapping[str, Node], tier: str) -> dict[str, Rows]:
-    """Return the rows that a suite has on each of its tracks, in the file's order.
+    """Return the rows that a suite has on each of its tracks at a tier, in the file's order.
 
     Args:
         suite: the suite, already validated.
-        tracks: its tracks by name.
+        tracks: its tracks at this tier by name, or all of them.
         tier: the tier, which may change a track's variants.
 
     Raises:
@@ -112,7 +122,7 @@ def rows_of_suite(suite: Node, tracks: Mapping[str, Node], tier: str) -> dict[st
     """
     defined = _variants_of_suite(suite)
     found: dict[str, Rows] = {name: {} for name in tracks}
-    for prefix, product in products_of(suite):
+    for prefix, product in products_at(suite, tier):
         for track in (entry.value for entry in product.value["tracks"].value):
             known = {**variants_of_track(tracks[track], tier), **defined}
             for position, entry in enumerate(product.value["rules"].value):

@@ -11,10 +11,10 @@ from benchsuite.specs.loading.checking import check
 from benchsuite.specs.loading.kinds import adapter_of
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.row_selection import KnownRules, select_rows
-from benchsuite.specs.loading.rows import Row, Rows, products_of, rows_of_suite, variants_of_track, variants_on
+from benchsuite.specs.loading.rows import Row, Rows, products_at, rows_of_suite, variants_of_track, variants_on
 from benchsuite.specs.loading.targets import Target, find_target
 from benchsuite.specs.loading.tree import Node
-from benchsuite.specs.models.base import Tier
+from benchsuite.specs.models.base import TIERS, Tier
 from benchsuite.specs.models.track import DEFAULT_SEEDS, SuiteSpec
 
 if TYPE_CHECKING:
@@ -93,10 +93,14 @@ def _suite(node: Node, library: SpecLibrary, tier: Tier | None) -> _Tracks:
     suite, problems = check(adapter_of("suites"), node, shape=SuiteSpec)
     if suite is None:
         raise SpecError(problems, subject=node.mark.file or "suite")
+    tier = tier or suite.tier
     tracks: dict[str, Node] = {}
-    for prefix, product in products_of(node):
+    for prefix, product in products_at(node, tier):
         for position, entry in enumerate(product.value["tracks"].value):
             if entry.value not in tracks:
                 tracks[entry.value] = library.load("tracks", entry.value, entry.mark, f"{prefix}tracks.{position}")
-    tier = tier or suite.tier
+    if not tracks:
+        here = ", ".join(name for name in TIERS if any(name in cells.tiers for cells in suite.cells))
+        problem = Problem(f"no cells at tier {tier}; there are some at {here}", "--tier", field="tier")
+        raise SpecError([problem], subject=node.mark.file or "suite")
     return _Tracks(tracks, rows_of_suite(node, tracks, tier), tier, suite.seeds, is_suite=True)

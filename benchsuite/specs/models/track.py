@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ConfigDict, Field, model_validator
 
 from benchsuite.specs.models.architecture import ArchitectureSpec
-from benchsuite.specs.models.base import DocumentedSpec, Name, SpecModel, Tier
+from benchsuite.specs.models.base import TIERS, DocumentedSpec, Name, SpecModel, Tier
 from benchsuite.specs.models.comparison_plan import ComparisonPlan
 from benchsuite.specs.models.dataset import DatasetSpec, ImagenetDataset
 from benchsuite.specs.models.hardware import HardwareSpec
@@ -99,6 +99,8 @@ class SuiteCells(SpecModel):
 
     tracks: tuple[Name, ...] = Field(min_length=1)
     rules: tuple[RowSpec, ...] = Field(min_length=1)
+    tiers: tuple[Tier, ...] = Field(default=TIERS, min_length=1)
+    """Tiers that have these cells; all unless given. Networks that no CPU trains in time belong to none for laptops."""
 
 
 class SuiteSpec(DocumentedSpec):
