@@ -54,6 +54,9 @@ def pair_chart(pair: Pair) -> Chart | None:
     return Chart("pair", f"{pair.left} less {pair.right}", spec)
 
 
+RANK_AXIS = {"type": "quantitative", "title": "Mean rank; 1 is best", "scale": {"zero": False}}
+
+
 def ranking_chart(ranking: Ranking) -> Chart:
     """Draw mean ranks with their 95 % intervals over tracks and seeds."""
     values = []
@@ -73,29 +76,27 @@ def ranking_chart(ranking: Ranking) -> Chart:
                 "axis": {"labelLimit": 220},
             }
         },
-        "layer": [
-            {
-                "mark": {"type": "rule", "strokeWidth": 2, "color": PALETTE[0]},
-                "encoding": {
-                    "x": {
-                        "field": "l",
-                        "type": "quantitative",
-                        "title": "Mean rank; 1 is best",
-                        "scale": {"zero": False},
-                    },
-                    "x2": {"field": "h"},
-                },
-            },
-            {
-                "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1, "color": "currentColor"},
-                "encoding": {
-                    "x": {"field": "m", "type": "quantitative"},
-                    "tooltip": _tooltip(("r", "rule"), ("m", "mean rank"), ("l", "from"), ("h", "to")),
-                },
-            },
-        ],
+        "layer": [*([_rank_intervals()] if any("l" in value for value in values) else []), _mean_ranks()],
     }
     return Chart(f"ranking-{ranking.tier}", f"Mean ranks, {ranking.tier} tier", spec)
+
+
+def _rank_intervals() -> dict[str, Any]:
+    # Left out where no rule has an interval: a layer without marks has no extent, and no name for screen readers.
+    return {
+        "mark": {"type": "rule", "strokeWidth": 2, "color": PALETTE[0]},
+        "encoding": {"x": {"field": "l", **RANK_AXIS}, "x2": {"field": "h"}},
+    }
+
+
+def _mean_ranks() -> dict[str, Any]:
+    return {
+        "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1, "color": "currentColor"},
+        "encoding": {
+            "x": {"field": "m", **RANK_AXIS},
+            "tooltip": _tooltip(("r", "rule"), ("m", "mean rank"), ("l", "from"), ("h", "to")),
+        },
+    }
 
 
 def _by_name(keys: list[str], named: dict[str, str]) -> dict[str, Any]:
