@@ -189,10 +189,10 @@ def summary_of(checks: Sequence[ValidityCheck]) -> str:
     telling = [check.word for check in checks if check.mark in {"failed", "noted"}]
     if telling:
         return ", ".join(dict.fromkeys(telling))
-    measured = sum(check.mark != "open" for check in checks)
-    if not measured:
+    unmeasured = sum(check.mark == "open" for check in checks)
+    if unmeasured == len(checks):
         return NOT_MEASURED
-    return f"{measured} of {len(checks)} passed" if measured < len(checks) else "all passed"
+    return f"{len(checks) - unmeasured} passed, {unmeasured} {NOT_MEASURED}" if unmeasured else "all passed"
 
 
 def minority_angles(records: Sequence[RunRecord], thresholds: ValiditySpec) -> tuple[str, ...]:
