@@ -28,7 +28,7 @@ class TimedRow(RecordModel):
     step_times_ms: tuple[float, ...] = ()
     """Mean time per step in each round, in the order of the rounds; empty if the rule could not be timed."""
     reason: str = ""
-    """Why the rule could not be timed."""
+    """Error because of which the rule could not be timed; empty if it was."""
 
     @property
     def median_ms(self) -> float | None:
@@ -50,7 +50,7 @@ class TimingRecord(RecordModel):
     """Number of rounds; in each, every rule trains for a short stretch, in an order of the round's own."""
     rows: tuple[TimedRow, ...] = Field(min_length=1)
     busy: str = ""
-    """What else used the machine; empty if it was idle. The times of a busy machine are never shown as costs."""
+    """Other use of the machine; empty if it was idle. The times of a busy machine are never shown as costs."""
     other_cores: float = Field(ge=0)
     """Processor cores that other processes used on average during the rounds."""
     started_at: datetime

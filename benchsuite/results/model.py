@@ -177,7 +177,7 @@ class ValidityCheck:
     threshold: float | None
     """The number that it is compared with; None if nothing was measured."""
     why: str
-    """Where the number is from, or the command that would measure it."""
+    """Origin of the number, or the command that would measure it."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a tuning shows: error against learning rate, and the best error to expect from fewer trials."""
+"""Curves of a tuning: error against learning rate, and the best error to expect from fewer trials."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def default_address(folder: Path) -> str:
     try:
         with FileLock(folder / ".probe.lock", mode=0o666):
             pass
-    except (NotImplementedError, OSError):
+    except (NotImplementedError, OSError):  # filelock: the file system has no locks, or gives none here
         return f"{JOURNAL}{folder / 'optuna.journal'}"
     return f"{SQLITE}{folder / 'optuna.db'}"
 

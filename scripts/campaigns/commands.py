@@ -27,7 +27,7 @@ from tests.warm import WarmPython, end  # noqa: E402
 TORCHRUN = str(REPOSITORY / "tests" / "training" / "warm_torchrun.py")
 PATIENCE_S = 600.0
 POLL_S = 0.005
-AN_HOUR_AGO_S = 2 * 3600.0
+LONG_AGO_S = 2 * 3600.0
 
 OBEY_PERMISSIONS = """
 import os, sys
@@ -192,7 +192,7 @@ def left_over_in(store: Path) -> list[str]:
 
 def age(store: Path) -> None:
     """Make temporary files look hours old: a command deletes those only that no other can be writing."""
-    then = time.time() - AN_HOUR_AGO_S
+    then = time.time() - LONG_AGO_S
     for path in store.rglob(TEMPORARY_FILES):
         with suppress(OSError):
             os.utime(path, (then, then))

@@ -67,7 +67,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Case:
-    """What is done to a store.
+    """An act against a store, and how to end it.
 
     Attributes:
         act: done at a random moment; gets the store and the command.

@@ -9,14 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from benchsuite.execution import checkpointing
 from benchsuite.execution.run import Run
 from benchsuite.plugin import Batch, StepResult
 from benchsuite.specs.models.track import RunSpec
-from benchsuite.training.trainer import Trainer
 from benchsuite_rules.backprop import Backprop
 
-from .test_run import Stop, numbers, raise_instead_of_recording
+from .test_run import killed_and_resumed, numbers
 
 assign_credit = Backprop.assign_credit
 
@@ -44,18 +42,4 @@ def test_a_resumed_run_whose_rule_draws_from_global_streams_equals_one_never_kil
     assert random.getstate() == before[0], "the caller's"
     assert torch.equal(torch.get_rng_state(), before[1])
 
-    monkeypatch.setattr(checkpointing, "CHECKPOINT_EVERY_S", 0.0)
-    train_epoch = Trainer.train_epoch
-
-    def killed_in_the_third(self: Trainer, deadline: float | None = None) -> object:
-        if self.epoch == 2:
-            raise Stop
-        return train_epoch(self, deadline)
-
-    monkeypatch.setattr(Trainer, "train_epoch", killed_in_the_third)
-    with pytest.raises(Stop):
-        raise_instead_of_recording(make_run(spec, fresh=True))
-    monkeypatch.setattr(Trainer, "train_epoch", train_epoch)
-    resumed = make_run(spec).execute()
-    assert resumed.resumed == 1
-    assert numbers(resumed) == numbers(whole)
+    assert numbers(killed_and_resumed(spec, make_run, monkeypatch)) == numbers(whole)

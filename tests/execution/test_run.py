@@ -112,6 +112,13 @@ def test_a_killed_run_resumed_equals_one_never_killed(
     """To the bit: dropout, batch norm, Adam's moments, data order and feedback weights all have to come back."""
     spec = make_spec(rule, protocol={"last_batch": last_batch, "order": order})
     whole = make_run(spec, fresh=True).execute()
+    resumed = killed_and_resumed(spec, make_run, monkeypatch)
+    assert numbers(resumed) == numbers(whole)
+    assert resumed.timing.train_time_s == pytest.approx(sum(e.train_time_s for e in resumed.epochs))
+
+
+def killed_and_resumed(spec: RunSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> RunRecord:
+    """Return the record of a run that was killed in its third epoch and resumed."""
     monkeypatch.setattr(checkpointing, "CHECKPOINT_EVERY_S", 0.0)
     train_epoch = Trainer.train_epoch
 
@@ -127,8 +134,7 @@ def test_a_killed_run_resumed_equals_one_never_killed(
     monkeypatch.setattr(Trainer, "train_epoch", train_epoch)
     resumed = make_run(spec).execute()
     assert resumed.resumed == 1
-    assert numbers(resumed) == numbers(whole)
-    assert resumed.timing.train_time_s == pytest.approx(sum(e.train_time_s for e in resumed.epochs))
+    return resumed
 
 
 def raise_instead_of_recording(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""What a user asks for: a target with rules, tier, seeds and overrides, and the hardware."""
+"""The runs that a user asks for: a target with rules, tier, seeds and overrides, and the hardware."""
 
 from __future__ import annotations
 

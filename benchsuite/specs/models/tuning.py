@@ -24,7 +24,7 @@ class TuningSpec(SpecModel):
     """The run of every trial. What is searched stands at the middle of its range, so that a rule's default has no
     influence."""
     space: tuple[SearchDimension, ...] = Field(min_length=1, max_length=16)
-    """What is searched: the learning rate first, then the rule's tunable hyperparameters by name."""
+    """Searched settings: the learning rate first, then the rule's tunable hyperparameters by name."""
     budget: TuningBudget
 
     @model_validator(mode="after")
