@@ -1,4 +1,4 @@
-"""What measuring the credit costs: all diagnostics once per epoch, relative to the epoch's training.
+"""Cost of measuring the credit: all diagnostics once per epoch, relative to the epoch's training.
 
     python benchmarks/diagnostics_cost.py [--data-root DIR] [--rules NAME …] [--rounds N] [--json FILE]
 

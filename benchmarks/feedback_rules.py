@@ -1,4 +1,4 @@
-"""What replaced feedback costs: from forward to gradients, relative to plain autograd in the same network.
+"""Cost of replaced feedback: from forward to gradients, relative to plain autograd in the same network.
 
     python benchmarks/feedback_rules.py [--layouts N] [--turns N] [--rules NAME …] [--networks NAME …]
 

@@ -1,4 +1,4 @@
-"""What the suite costs: its loop against bare PyTorch, its rules against plain autograd, its data against a loader.
+"""Cost of the suite: its loop against bare PyTorch, its rules against plain autograd, its data against a loader.
 
     python benchmarks/harness_overhead.py [--data-root DIR] [--rounds N] [--json FILE]
 

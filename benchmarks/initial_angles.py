@@ -1,4 +1,4 @@
-"""How far GEVB is from the gradient before any training, beside the figures the paper's authors stored.
+"""Angles between GEVB and the gradient before any training, beside the figures the paper's authors stored.
 
     python benchmarks/initial_angles.py [--data-root DIR] [--seeds 5] [--examples 128] [--network NAME …]
 

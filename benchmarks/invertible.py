@@ -1,4 +1,4 @@
-"""What targets cost: from forward to gradients, relative to plain autograd in the same invertible network.
+"""Cost of targets: from forward to gradients, relative to plain autograd in the same invertible network.
 
     python benchmarks/invertible.py [--layouts N] [--turns N] [--rules NAME …] [--networks NAME …] [--precisions P …]
 

@@ -1,4 +1,4 @@
-"""What the leaderboard costs at 10,000 records over 60 tracks: building, building again, page sizes, first paint.
+"""Cost of the leaderboard at 10,000 records over 60 tracks: building, building again, page sizes, first paint.
 
     python benchmarks/leaderboard_site.py [--records 10000] [--tracks 60] [--folder FOLDER]
 

@@ -1,4 +1,4 @@
-"""What a locally connected map costs beside the matrix products of its own multiply-adds.
+"""Cost of a locally connected map beside the matrix products of its own multiply-adds.
 
     python benchmarks/locally_connected.py [--batch 128] [--rounds 15] [--threads 1] [--usual-order]
 

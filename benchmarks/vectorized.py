@@ -1,4 +1,4 @@
-"""What credit costs in a vectorized network, beside autograd, the network's own products, and an ordinary network.
+"""Cost of credit in a vectorized network, beside autograd, the network's own products, and an ordinary network.
 
     python benchmarks/vectorized.py [--rounds N] [--json FILE]
 

@@ -1227,8 +1227,8 @@ SABOTAGES = (
     Sabotage(
         "a diverged run is asked for again and again",
         "benchsuite/papers/missing.py",
-        'FINAL_STATUSES = frozenset({"diverged"})',
-        "FINAL_STATUSES = frozenset()",
+        'of_seed[-1] in FINAL_STATUSES - {"completed"}',
+        "of_seed[-1] in frozenset()",
         "tests/papers/test_undecided.py",
     ),
     Sabotage(

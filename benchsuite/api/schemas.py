@@ -16,7 +16,6 @@ from benchsuite.errors import Problem, SpecError, nearest
 from benchsuite.files import write_text_atomically
 from benchsuite.records.reading import MODELS
 from benchsuite.records.study import StudyRecord
-from benchsuite.records.timing import TimingRecord
 from benchsuite.registry import manager
 from benchsuite.specs.loading.kinds import SPEC_KINDS
 from benchsuite.specs.models.protocol import ProtocolSpec
@@ -45,7 +44,6 @@ def schemas() -> dict[str, Any]:
         "run": RunSpec,
         **MODELS,
         "study_record": _study_record(studies) if studies else StudyRecord,
-        "timing": TimingRecord,
     }
     found = {name: TypeAdapter(shape).json_schema() for name, shape in shapes.items()}
     for name in files:

@@ -10,6 +10,7 @@ from rich.table import Table
 from benchsuite.papers.value_words import difference_words, measured_words, published_words, value_metric_words
 from benchsuite.results.final import WAITED
 from benchsuite.results.formatting import interval, mean_sd, number, plain_mean_sd, points, status_words
+from benchsuite.results.ranking import OWN_PROTOCOL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +57,7 @@ def _cells(row: RuleRow, *, with_top5: bool, with_cost: bool) -> list[str]:
         mean_sd(row.train_error),
         *(["" if row.cost.ratio is None else f"{row.cost.ratio:.2f}x"] if with_cost else []),
         "" if row.images_per_s is None else number(row.images_per_s),
-        f"[red]{escape(failures)}[/]" if failures else "own protocol" if row.variant and row.unranked_reason else "",
+        f"[red]{escape(failures)}[/]" if failures else "own protocol" if row.unranked_reason == OWN_PROTOCOL else "",
     ]
 
 

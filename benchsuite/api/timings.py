@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from benchsuite.results.formatting import number
 
 if TYPE_CHECKING:
     from benchsuite.records.timing import TimingRecord
+    from benchsuite.specs.loading.selection import Selection
 
 
 @dataclass(frozen=True, repr=False)
@@ -143,7 +145,7 @@ def time_track(
     cores = work.cores()
     if not busy and cores > allowed_cores():
         busy = f"other processes used {cores:.1f} cores during the measurement"
-    record = session.record_of(measured, busy, cores, started, _command(track, rules, minutes, tier, hardware, anyway))
+    record = session.record_of(measured, busy, cores, started, _command(selection, rules, minutes, anyway))
     own = RecordStore(store_folder(store))
     if out is None:
         path = own.write_timing(record)
@@ -153,12 +155,12 @@ def time_track(
     return TrackTiming(record, path, tuple(str(pair) for pair in session.refused))
 
 
-def _command(track: PathLike, rules: Rules, minutes: float, tier: Tier | None, hardware: PathLike, anyway: bool) -> str:
-    import shlex
-
-    words = ["benchsuite", "time", Path(track).name, "--minutes", f"{minutes:g}"]
+def _command(selection: Selection, rules: Rules, minutes: float, anyway: bool) -> str:
+    words = ["benchsuite", "time", Path(selection.target).name, "--minutes", f"{minutes:g}"]
     if rules is not None:
         words += ["--rules", rules if isinstance(rules, str) else ",".join(rules)]
-    words += ["--tier", tier] if tier else []
-    words += ["--hardware", Path(hardware).name] if str(hardware) != "auto" else []
+    words += ["--tier", selection.tier] if selection.tier else []
+    for text in selection.overrides:
+        words += ["--set", text]
+    words += ["--hardware", Path(selection.hardware).name] if selection.hardware != "auto" else []
     return shlex.join([*words, *(["--anyway"] if anyway else [])])

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from benchsuite.api.options import PathLike, Paths, as_paths, store_folder
 from benchsuite.api.study_records import known_study_problems
-from benchsuite.errors import EmptySelectionError
+from benchsuite.errors import EmptySelectionError, Problem, SpecError
 from benchsuite.records.absolute_paths import without_paths as cut
 from benchsuite.records.model import FINAL_STATUSES, RunRecord
 from benchsuite.records.reading import BrokenRecord, read_document
@@ -44,6 +44,7 @@ def export(
 
     Raises:
         EmptySelectionError: if there is no such record.
+        SpecError: if records of tunings are asked of a tracking store, which has none.
         StoreError: if ``out`` cannot be written, or the tracking store cannot be read.
 
     Example:
@@ -54,6 +55,8 @@ def export(
         (['digits-fc'], True)
 
     """
+    if from_mlflow is not None and tunings:
+        raise SpecError([Problem("records of tunings are in stores alone; leave out from_mlflow", field="tunings")])
     if from_mlflow is None:
         own = RecordStore(store_folder(store))
         files = record_files(*([own.tunings_folder] if tunings else own.folders_of_records))

@@ -59,8 +59,9 @@ def check_dataset(
         The content, or None if it cannot be read; and a description of what is wrong, empty if nothing is.
 
     """
-    limits = {"train_limit", "test_limit", "validation_examples"} & set(type(spec).model_fields)
-    whole = spec.model_copy(update=dict.fromkeys(limits))
+    limits = {"train_limit", "test_limit", "validation_examples", "validation", "withhold_test"}
+    fields = type(spec).model_fields
+    whole = spec.model_copy(update={name: fields[name].get_default() for name in limits & fields.keys()})
     try:
         dataset = load_dataset(whole, data_root, readers, download=False)
     except DataError as error:

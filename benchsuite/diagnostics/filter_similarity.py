@@ -37,7 +37,7 @@ def mean_pairwise_correlation(filters: Tensor) -> float | None:
 
 
 class FilterCorrelation(Diagnostic):
-    """Number for what the URFB paper's Fig. 8 shows: filters that learned apart and are still alike."""
+    """Similarity of one channel's filters across positions, where each learns apart (URFB paper, Fig. 8)."""
 
     name = "filter_correlation"
     summary = (

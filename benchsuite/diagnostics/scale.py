@@ -34,7 +34,7 @@ def _finite(norm: Tensor) -> float | None:
 
 
 class ActivationNorm(Diagnostic):
-    """Grows without bound if activations explode; goes to zero if units die."""
+    """Norm of a segment's output: grows without bound if activations explode, goes to zero if units die."""
 
     name = "activation_norm"
     summary = (
@@ -61,7 +61,7 @@ class ActivationNorm(Diagnostic):
 
 
 class CreditNorm(Diagnostic):
-    """Falls as errors do; relative to the readout's it shows whether credit vanishes or explodes on its way down."""
+    """Norm of a segment's credit: relative to the readout's, it shows credit that vanishes or explodes on its way."""
 
     name = "credit_norm"
     summary = (
@@ -81,7 +81,7 @@ class CreditNorm(Diagnostic):
 
 
 class WeightNorm(Diagnostic):
-    """Grows with the steps that a rule takes, whether or not they lead anywhere."""
+    """Norm of a segment's weight: grows with the steps that a rule takes, whether or not they lead anywhere."""
 
     name = "weight_norm"
     summary = "Frobenius norm of a segment's weight, without its bias (`torch.linalg.vector_norm`); no data."

@@ -10,7 +10,7 @@ BENCHSUITE_CONTRACT = 1
 
 
 class PositiveWeightFraction(Diagnostic):
-    """The bias towards positive weights by which GEVB learns without a constraint on signs (Clark et al. 2021)."""
+    """Share of positive weights: rules that broadcast an error may need a bias towards them (Clark et al. 2021)."""
 
     name = "positive_weight_fraction"
     summary = (

@@ -13,7 +13,7 @@ from benchsuite.networks.shapes.network_shapes import NetworkShapes, SegmentShap
 from benchsuite.specs.models.protocol import ProtocolSpec, Sgd
 
 BYTES_PER_NUMBER = 4
-"""Of fp32 and, since weights stay fp32, of tf32 and bf16; twice as many under fp64."""
+"""Bytes of a number under fp32, and under tf32 and bf16, whose weights stay fp32; fp64 takes twice as many."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class Stretches:
         steps: takes one training step per item, epoch after epoch; None if the rule could not be set up.
         steps_per_round: training steps per round.
         times_ms: mean time per step in each round.
-        reason: why it could not be timed.
+        reason: of its failure; empty if there is none.
 
     """
 
@@ -87,7 +87,8 @@ def measure_steps(
     first = runs[0].selected.spec
     device = open_device(first.hardware)
     dataset = loader.load(first.dataset).dataset
-    data = open_data(dataset, first.dataset, device.torch_device, first.hardware.loader_processes)
+    loaders = first.hardware.loader_processes
+    data = open_data(dataset, first.dataset, device.torch_device, loaders, device.dtype)
     rows = tuple(_set_up(run, data, device, registry) for run in runs)
     for row in rows:
         _calibrate(row, device, seconds / rounds / len(rows))

@@ -56,7 +56,7 @@ class TimingSession:
 
         Args:
             measured: every rule's times.
-            busy: what else used the machine; empty if nothing did.
+            busy: other use of the machine; empty if there was none.
             other_cores: cores that other processes used on average.
             started: when the measurement began.
             command: the command that repeats it.

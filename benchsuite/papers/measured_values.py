@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from benchsuite.papers.claim_cases import Arm
 from benchsuite.papers.evidence import Pool, RecordIndex, pools
+from benchsuite.papers.missing import command_for
 from benchsuite.papers.published import PublishedNumber
+from benchsuite.papers.verdict_model import NeededRun
 from benchsuite.records.model import RunRecord
 from benchsuite.results.final import final_error, final_train_error
 from benchsuite.results.formatting import status_words
 from benchsuite.results.model import Estimate
 from benchsuite.results.statistics import estimate
-from benchsuite.specs.models.base import Tier
 from benchsuite.specs.models.claim import MINIMUM_SEEDS
 from benchsuite.specs.models.reference import PublishedValue
+
+if TYPE_CHECKING:
+    from benchsuite.specs.models.base import Tier
 
 PERCENT = 100
 
@@ -126,4 +130,4 @@ def _command(value: PublishedValue, tier: Tier, runs: int | None) -> str:
     if value.track is None:
         return ""
     seeds = max(runs or MINIMUM_SEEDS, MINIMUM_SEEDS)
-    return shlex.join(["benchsuite", "run", value.track, "--tier", tier, "--rules", value.rule, "--seeds", str(seeds)])
+    return command_for(tier, [NeededRun(value.track, value.rule, seeds - 1)])

@@ -11,13 +11,11 @@ from benchsuite.papers.claim_cases import Arm, Case
 from benchsuite.papers.evidence import Pool, RecordIndex, measured
 from benchsuite.papers.floors import reference_errors
 from benchsuite.papers.verdict_model import CaseVerdict, MissingRuns, NeededRun
+from benchsuite.records.model import FINAL_STATUSES
 from benchsuite.specs.models.base import Tier
 from benchsuite.specs.models.variant import slug_of
 
 PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
-
-FINAL_STATUSES = frozenset({"diverged"})
-"""Statuses that another run with the same spec would end with again."""
 
 
 def needed_runs(case: Case, pool: Pool | None, index: RecordIndex, minimum: int) -> tuple[NeededRun, ...]:
@@ -65,7 +63,8 @@ def _seeds_of(arm: Arm, case: Case, pool: Pool | None, index: RecordIndex) -> di
 def _is_final(arm: Arm, seed: int, index: RecordIndex) -> bool:
     """Return True if the newest run of a seed ended in a way that another run would."""
     of_seed = [record.status for record in index.runs_of(arm) if record.spec.seed == seed]
-    return bool(of_seed) and of_seed[-1] in FINAL_STATUSES
+    # A completed run that lacks a diagnostic has other diagnostics than the case asks for, and can be made with them.
+    return bool(of_seed) and of_seed[-1] in FINAL_STATUSES - {"completed"}
 
 
 def _absent(usable: set[int], minimum: int, is_paired: bool) -> set[int]:

@@ -58,7 +58,13 @@ Document = TypeVar("Document", bound=RecordModel)
 
 
 MODELS: Mapping[str, type[RecordModel]] = MappingProxyType(
-    {"record": RunRecord, "study_record": StudyRecord, "tuning_record": TuningRecord, "rule_audit": RuleAudit}
+    {
+        "record": RunRecord,
+        "study_record": StudyRecord,
+        "tuning_record": TuningRecord,
+        "rule_audit": RuleAudit,
+        "timing": TimingRecord,
+    }
 )
 """The model of each kind of record, by the name of its JSON Schema."""
 

@@ -202,7 +202,7 @@ def _may_be_alive(marker: RunningMarker, path: Path, *, lock_is_held: bool) -> b
     if marker.host != socket.gethostname():
         # An older version gave no signs of life: only a person can tell.
         return not marker.token or _silent_s(path) < LEASE_S
-    return lock_is_held if marker.locked else _process_is_alive(marker)
+    return lock_is_held if marker.locked else process_is_alive(marker.pid, marker.process_started_at)
 
 
 def _silent_s(path: Path) -> float:
@@ -233,13 +233,14 @@ def _who(marker: RunningMarker, path: Path) -> str:
     return f"{process}, last sign of life {_silent_s(path):.0f} s ago; taken over after {LEASE_S:.0f} s without one"
 
 
-def _process_is_alive(marker: RunningMarker) -> bool:
+def process_is_alive(pid: int, started_at: float | None) -> bool:
+    """Return True if a process of this machine runs and is the one that was started then, if that is known."""
     import psutil
 
-    began = process_started_at(marker.pid)
-    if began is None or marker.process_started_at is None:
-        return bool(0 <= marker.pid < 2**31 and psutil.pid_exists(marker.pid))
-    return abs(began - marker.process_started_at) < SAME_START_S
+    began = process_started_at(pid)
+    if began is None or started_at is None:
+        return bool(0 <= pid < 2**31 and psutil.pid_exists(pid))
+    return abs(began - started_at) < SAME_START_S
 
 
 def _is_held(lock: Path) -> bool:

@@ -69,7 +69,7 @@ TIMINGS = "timing"
 
 
 class RecordStore:
-    """A folder with ``records/``, ``studies/``, ``checkpoints/`` and ``running/`` under it.
+    """A folder with ``records/``, ``studies/``, ``timing/``, ``tuning/``, ``checkpoints/`` and ``running/`` under it.
 
     Any number of processes may share it.
     """

@@ -75,7 +75,7 @@ def compare_across_tasks(errors: Mapping[str, ErrorsByTask], resamples: int = RE
     import numpy as np
 
     rules = sorted(errors)
-    shared = _shared_seeds(errors)
+    shared = shared_seeds(errors)
     if len(rules) < 2 or len(shared) < MIN_TASKS:
         return None
     ranks, distances = [], []
@@ -94,7 +94,7 @@ def compare_across_tasks(errors: Mapping[str, ErrorsByTask], resamples: int = RE
     return AcrossTasks(tuple(shared), tuple(sorted(found, key=lambda each: (each.mean_rank.mean, each.rule))))
 
 
-def _shared_seeds(errors: Mapping[str, ErrorsByTask]) -> dict[str, list[int]]:
+def shared_seeds(errors: Mapping[str, ErrorsByTask]) -> dict[str, list[int]]:
     """Return the seeds that all rules have, by task, of the tasks where these are enough."""
     tasks = sorted(set.intersection(*(set(by_task) for by_task in errors.values()))) if errors else []
     shared = {task: sorted(set.intersection(*(set(e[task]) for e in errors.values()))) for task in tasks}

@@ -42,6 +42,9 @@ def rank_rows(rows: Sequence[RuleRow]) -> list[RuleRow]:
     return placed + [replace(r, unranked_reason=reasons[r.row_id]) for r in others]
 
 
+OWN_PROTOCOL = "a variant with its own protocol"
+
+
 def _why_not(row: RuleRow, protocols: set[tuple[Difference, ...]]) -> str:
     if not row.complete:
         return f"incomplete: {row.completed} of {row.total} seeds"
@@ -49,7 +52,7 @@ def _why_not(row: RuleRow, protocols: set[tuple[Difference, ...]]) -> str:
         return f"{row.total} seed{'s' if row.total > 1 else ''}: a rank takes {MIN_SEEDS}"
     if row.variant:
         has_own = row.protocol_differences and row.protocol_differences not in protocols
-        return "a variant with its own protocol" if has_own else ""
+        return OWN_PROTOCOL if has_own else ""
     # A track has one protocol per rule. Of several, at most one is the track's: the one that the other rules have.
     if len(protocols) > 1 and row.protocol_differences:
         return "this rule has several protocols here; only the one that most rows share is ranked"

@@ -198,11 +198,12 @@ def summary_of(checks: Sequence[ValidityCheck]) -> str:
 def minority_angles(records: Sequence[RunRecord], thresholds: ValiditySpec) -> tuple[str, ...]:
     """Return a sentence for each segment whose angles are over too few examples at some epoch."""
     sentences = []
-    for segment in dict.fromkeys(name for record in records for name in _series(record, EXAMPLES)):
+    shares = [_series(record, EXAMPLES) for record in records]
+    for segment in dict.fromkeys(name for of_record in shares for name in of_record):
         few = [
             (epoch, value)
-            for record in records
-            for epoch, value in _series(record, EXAMPLES).get(segment, {}).items()
+            for of_record in shares
+            for epoch, value in of_record.get(segment, {}).items()
             if value is not None and value < thresholds.example_fraction
         ]
         measured = (each for record in records for each in record.diagnostics if each.segment == segment)

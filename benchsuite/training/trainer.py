@@ -172,7 +172,8 @@ class Trainer:
         while True:
             for batch in self.batches():
                 targets = batch.targets.clone()
-                wrong.add_(count_wrong(self._step(batch).logits, targets))  # training counts them in every step too
+                # As training does in every step.
+                wrong.add_(count_wrong(self._scores(self._step(batch).logits), targets))
                 yield
 
     def train_epoch(self, deadline: float | None = None) -> EpochSums:

@@ -1,1 +1,1 @@
-"""Tuning: which settings are fair? Queues of trials that several processes share, and the records of tunings."""
+"""Tuning: queues of trials that several processes share, and the records of tunings."""

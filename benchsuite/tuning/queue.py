@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from benchsuite.records.running import process_started_at
+from benchsuite.records.model import FINAL_STATUSES
+from benchsuite.records.running import HEARTBEAT_S, LEASE_S, process_is_alive, process_started_at
 from benchsuite.records.tuning import TrialResult
 from benchsuite.specs.models.tuning import TuningSpec
 from benchsuite.specs.search_space import trial_settings
@@ -32,10 +33,8 @@ OWNER = "owner"
 BEAT = "beat"
 RESULT = "result"
 
-BEAT_S = 20.0
-SILENCE_S = 180.0
+SILENCE_S = LEASE_S
 """Time without a sign of life after which a process on another machine counts as lost; as for runs."""
-SAME_START_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ class TrialQueue:
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
-        ended = result.status in ENDED
+        ended = result.status in FINAL_STATUSES
         value = float("inf") if result.validation_error is None else result.validation_error
         try:
             self.storage.trials.set_trial_user_attr(claim.trial_id, RESULT, result.model_dump_json())
@@ -173,7 +172,7 @@ class TrialQueue:
 
         def beat() -> None:
             count = 0
-            while not stop.wait(BEAT_S):
+            while not stop.wait(HEARTBEAT_S):
                 count += 1
                 # Taken away meanwhile, or the database does not answer: the next one may arrive.
                 with suppress(Exception):
@@ -221,7 +220,7 @@ class TrialQueue:
     def _may_be_alive(self, trial: FrozenTrial) -> bool:
         owner = trial.user_attrs.get(OWNER)
         if isinstance(owner, dict) and owner.get("host") == socket.gethostname():
-            return _is_alive(owner)
+            return process_is_alive(int(owner["pid"]), owner.get("started_at"))
         # Another machine's clock may differ: only how long this process has heard nothing new counts.
         sign, now = (owner, trial.user_attrs.get(BEAT)), time.monotonic()
         before, since = self._heard.get(trial._trial_id, (None, now))
@@ -229,10 +228,6 @@ class TrialQueue:
             self._heard[trial._trial_id] = sign, now
             return True
         return now - since < SILENCE_S
-
-
-ENDED = frozenset({"completed", "diverged", "timed_out", "incompatible"})
-"""Statuses of trials that are results; others are tried again by the next command."""
 
 
 def _counts(trial: FrozenTrial) -> bool:
@@ -245,8 +240,3 @@ def _counts(trial: FrozenTrial) -> bool:
 def _this_process() -> dict[str, Any]:
     pid = os.getpid()
     return {"host": socket.gethostname(), "pid": pid, "started_at": process_started_at(pid)}
-
-
-def _is_alive(owner: dict[str, Any]) -> bool:
-    began, noted = process_started_at(int(owner["pid"])), owner.get("started_at")
-    return began is not None and (noted is None or abs(began - noted) < SAME_START_S)

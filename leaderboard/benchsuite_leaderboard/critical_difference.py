@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from benchsuite.results.across_tasks import AcrossTasks, ErrorsByTask, compare_across_tasks
+from benchsuite.results.across_tasks import AcrossTasks, ErrorsByTask, compare_across_tasks, rank_rows, shared_seeds
 from benchsuite.results.model import MIN_SEEDS, TrackTable
 from benchsuite.specs.models.base import TIERS
 from benchsuite_leaderboard.matrix import main_row, rules_of
@@ -132,7 +132,8 @@ def _rank_tier(tier: str, errors: Mapping[str, ErrorsByTask]) -> Ranking | None:
     tracks = across.tasks
     ranks = tuple((found.rule, found.mean_rank.mean) for found in across.rules)
     distance = nemenyi_distance(len(rules), len(tracks))
-    means = [[fmean(errors[rule][track].values()) for track in tracks] for rule in rules]
+    shared = shared_seeds({rule: errors[rule] for rule in rules})
+    means = [[fmean(errors[rule][track][seed] for seed in shared[track]) for track in tracks] for rule in rules]
     return Ranking(
         tier=tier,
         ranks=ranks,
@@ -154,11 +155,6 @@ def largest_block(errors: Mapping[str, Mapping[str, object]]) -> tuple[list[str]
         if len(shared) >= MIN_TRACKS and count * len(shared) >= len(best[0]) * len(best[1]):
             best = (sorted(order[:count]), shared)
     return best
-
-
-def average_ranks(values: Sequence[float]) -> list[float]:
-    """Return the rank of each value, 1 for the lowest; equal values share their mean rank."""
-    return [1 + sum(other < value for other in values) + (values.count(value) - 1) / 2 for value in values]
 
 
 def nemenyi_distance(rules: int, tracks: int) -> float:
@@ -193,8 +189,10 @@ def friedman_statistic(errors: Sequence[Sequence[float]]) -> float:
         errors: one sequence per rule, of its errors by track.
 
     """
+    import numpy as np
+
     rules, tracks = len(errors), len(errors[0])
-    table = [average_ranks([own[track] for own in errors]) for track in range(tracks)]
+    table: list[list[float]] = rank_rows(np.array(errors).T).tolist()  # (tracks, rules)
     sums: list[float] = [sum(column) for column in zip(*table, strict=True)]
     squares = sum(total * total for total in sums)
     ties = sum(count * (count * count - 1) for ranks in table for count in Counter(ranks).values())

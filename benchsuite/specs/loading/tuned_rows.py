@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from benchsuite.errors import Problem, SpecError
+from benchsuite.specs.loading.named_rows import ANY_HARDWARE
 from benchsuite.specs.loading.overrides import Override
 from benchsuite.specs.loading.resolve_row import RuleDirectory, resolve_row
-from benchsuite.specs.loading.resolve_tuning import tuning_for
 from benchsuite.specs.loading.rows import Row
 from benchsuite.specs.loading.tree import Node, from_plain
 from benchsuite.specs.models.base import Tier
-from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.specs.models.track import RunSpec
-from benchsuite.specs.models.tuning import CONFIG, RATE, TuningSpec
+from benchsuite.specs.models.tuning import RATE, TuningSpec, config_of
 from benchsuite.specs.models.tuning_budget import TuningBudget
+from benchsuite.specs.search_space import search_space, tuning_of
 
 logger = logging.getLogger("benchsuite.specs")
-
-_ANY_MACHINE = HardwareSpec(name="any", device="cpu")
 
 
 @dataclass(frozen=True)
@@ -73,16 +72,18 @@ def tuned_rows(
         problems += wrong
         if wrong:
             continue
-        run = RunSpec(track=track, tier=tier, hardware=_ANY_MACHINE, seed=0, **made.parts)
+        run = RunSpec(track=track, tier=tier, hardware=ANY_HARDWARE, seed=0, **made.parts)
         try:
-            tuned = find(tuning_for(run, TuningBudget(trials=1), directory))
+            space = search_space(run, directory.rule_fields(run.rule.name))
+            tuned = find(tuning_of(run, space, TuningBudget(trials=1)))  # of any budget: the search decides
         except ValueError as error:
             problems.append(Problem(f"cannot be tuned: {error}", field=f"{track}.dataset"))
             continue
         if tuned is not None:
             found.append(_tuned(row, tuned))
             continue
-        command = f"benchsuite tune {track} --rules {row.key} --tier {tier}"
+        changes = "".join(f" --set {shlex.quote(o.shown.removeprefix('--set '))}" for o in overrides)
+        command = f"benchsuite tune {track} --rules {row.key} --tier {tier}{changes}"
         message = f"no tuning of {row.name} on {track} at tier {tier} in the store; `{command}` makes one"
         if named:
             problems.append(Problem(message, field="settings"))
@@ -94,8 +95,10 @@ def tuned_rows(
 
 
 def _tuned(row: Row, tuned: TunedSettings) -> Row:
-    config = {f.removeprefix(CONFIG): value for f, value in tuned.settings.items() if f.startswith(CONFIG)}
-    changes: dict[str, Any] = {"protocol": {"optimizer": {"learning_rate": tuned.settings[RATE]}}, "config": config}
+    changes: dict[str, Any] = {
+        "protocol": {"optimizer": {"learning_rate": tuned.settings[RATE]}},
+        "config": config_of(tuned.settings),
+    }
     node = from_plain(changes, row.mark)
     trials = f"{tuned.trials} trial{'' if tuned.trials == 1 else 's'}"
     return replace(

@@ -28,7 +28,7 @@ class RuleSpec(SpecModel):
     omit_default_from_hash = frozenset({"title", "tuned_by"})
 
     name: Name
-    title: str = Field(default="", max_length=80)
+    title: str = Field(default="", max_length=120)
     """Name of the variant, if the run was asked for as one; never hashed, since it changes no number."""
     tuned_by: str = Field(default="", max_length=64)
     """Id of the tuning that the settings come from, if they do; never hashed, since it changes no number."""

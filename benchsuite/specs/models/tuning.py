@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -40,15 +41,17 @@ class TuningSpec(SpecModel):
         return with_settings(self.run, settings)
 
 
+def config_of(settings: Mapping[str, float | int]) -> dict[str, Any]:
+    """Return the searched hyperparameters of the rule, by name."""
+    return {field.removeprefix(CONFIG): value for field, value in settings.items() if field.startswith(CONFIG)}
+
+
 def with_settings(run: RunSpec, settings: dict[str, float | int]) -> RunSpec:
     """Return a run with other values of searched fields."""
-    config: dict[str, Any] = {
-        field.removeprefix(CONFIG): value for field, value in settings.items() if field.startswith(CONFIG)
-    }
     optimizer = run.protocol.optimizer.model_copy(update={"learning_rate": settings[RATE]})
     return run.model_copy(
         update={
             "protocol": run.protocol.model_copy(update={"optimizer": optimizer}),
-            "rule": run.rule.model_copy(update={"config": {**run.rule.config, **config}}),
+            "rule": run.rule.model_copy(update={"config": {**run.rule.config, **config_of(settings)}}),
         }
     )

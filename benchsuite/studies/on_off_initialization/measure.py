@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from benchsuite.credit import propagated_credit, record_vector_forward
 from benchsuite.credit.rule import Batch
@@ -68,11 +68,12 @@ def spectrum(spec: OnOffInitializationSpec, width: int, seed: int) -> dict[str, 
     weight = network.maps[network.hidden[1]].weight.detach()  # (units, units), pairs interleaved
     half = weight[::2, ::2] - weight[::2, 1::2]
     own = torch.linalg.eigvals(weight)
-    parts = torch.cat([torch.linalg.eigvals(half), torch.linalg.eigvals(half.abs())])
+    of_half = torch.linalg.eigvals(half)
+    parts = torch.cat([of_half, torch.linalg.eigvals(half.abs())])
     sizes = own.abs().sort(descending=True).values
     distance = torch.cdist(torch.view_as_real(own), torch.view_as_real(parts)).min(1).values.max()
-    _, vectors = torch.linalg.eig(weight.t())
-    outlier = vectors[:, own_index(torch.linalg.eigvals(weight.t()))].real
+    values, vectors = torch.linalg.eig(weight.t())
+    outlier = vectors[:, values.abs().argmax()].real
     inputs = torch.randn(spec.examples, spec.inputs, generator=generator, dtype=torch.float64)
     batch = Batch(inputs, torch.arange(spec.examples) % spec.classes, CrossEntropy())
     with torch.no_grad(), network.observed() as outputs:
@@ -84,15 +85,10 @@ def spectrum(spec: OnOffInitializationSpec, width: int, seed: int) -> dict[str, 
         "largest eigenvalue of W": float(sizes[0]),
         "its estimate, √(2n/π)": math.sqrt(2 * width / math.pi),
         "second largest eigenvalue of W": float(sizes[1]),
-        "largest eigenvalue of V": float(torch.linalg.eigvals(half).abs().max()),
+        "largest eigenvalue of V": float(of_half.abs().max()),
         "distance of W's eigenvalues from those of V and abs(V)": float(distance),
         "overlap of pre-activations with the largest one's vector": float(overlap.mean()),
     }
-
-
-def own_index(eigenvalues: Tensor) -> int:
-    """Return the place of the eigenvalue of largest size."""
-    return int(eigenvalues.abs().argmax())
 
 
 def _network(

@@ -24,14 +24,14 @@ def pareto_chart(table: TrackTable) -> Chart | None:
     Shown is the hardware class with most rows that were timed. ``usermeta.axes`` holds the other axes to choose from.
 
     Returns:
-        None unless two rows have been timed.
+        None unless two complete rows of one hardware class have been timed.
     """
     timed = [row.hardware_class for row in table.rows if row.cost.step_time_ms is not None]
-    if len(timed) < 2:
-        return None
-    hardware_class = max(sorted(set(timed)), key=timed.count)
-    series = assign_series(table)
+    hardware_class = max(sorted(set(timed)), key=timed.count, default="")
     points = pareto_points(table, hardware_class)
+    if sum(point.step_time_ms is not None for point in points) < 2:
+        return None
+    series = assign_series(table)
     fronts = {axis: {point.row_id for point in pareto_front(points, axis)} for axis in AXES}
     values = []
     for point in points:
