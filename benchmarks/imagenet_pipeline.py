@@ -1,4 +1,4 @@
-"""Share of a network's speed that ImageNet's input pipeline leaves: images/s on files against random data on the device.
+"""Share of a network's speed that ImageNet's input pipeline leaves: images/s on files against data on the device.
 
     python benchmarks/imagenet_pipeline.py [--data-root DIR] [--side 256] [--device cuda] [--precision bf16]
         [--decoder device] [--memory-format channels_last] [--architecture resnet18] [--batch N] [--steps N]

@@ -12,16 +12,16 @@ from benchsuite.papers.evidence import Pool, RecordIndex, pools
 from benchsuite.papers.missing import command_for
 from benchsuite.papers.published import PublishedNumber
 from benchsuite.papers.verdict_model import NeededRun
-from benchsuite.records.model import RunRecord
 from benchsuite.results.final import final_error, final_train_error
 from benchsuite.results.formatting import status_words
 from benchsuite.results.model import Estimate
 from benchsuite.results.statistics import estimate
+from benchsuite.specs.models.base import Tier
 from benchsuite.specs.models.claim import MINIMUM_SEEDS
 from benchsuite.specs.models.reference import PublishedValue
 
 if TYPE_CHECKING:
-    from benchsuite.specs.models.base import Tier
+    from benchsuite.records.model import RunRecord
 
 PERCENT = 100
 
