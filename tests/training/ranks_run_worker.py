@@ -7,7 +7,9 @@ Started by ``torchrun ranks_run_worker.py STORE HOW``, HOW being 'whole', 'kille
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,26 @@ STREAMED: dict[str, Any] = {
 }
 
 
+def kill_all(store: Path, ranks: Ranks) -> None:
+    """Kill the processes of this run; the first one does it, once the others stand still.
+
+    One that worked on would notice that another is gone, and write a record. Nothing is sent to tell them apart: after
+    a broadcast or a barrier, one process may be gone before another has left it.
+    """
+    mine = store / f"{ranks.rank}.pid"
+    if ranks.rank:
+        mine.with_suffix(".tmp").write_text(str(os.getpid()))
+        mine.with_suffix(".tmp").rename(mine)
+        time.sleep(600)
+    others = [store / f"{rank}.pid" for rank in range(1, ranks.world_size)]
+    while not all(path.exists() for path in others):
+        time.sleep(0.01)
+    for path in others:
+        os.kill(int(path.read_text()), signal.SIGKILL)
+        path.unlink()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def make(store: Path, how: str, ranks: Ranks) -> None:
     """Make the run, or begin to; all processes of the group call it."""
     records = RecordStore(store)
@@ -89,9 +111,7 @@ def make(store: Path, how: str, ranks: Ranks) -> None:
 
     def stopped(self: Trainer, deadline: float | None = None) -> object:
         if self.epoch == 2 and how == "killed":
-            # Together: one that is killed later would notice that the other is gone, and write a record.
-            ranks.broadcast_object(None)
-            os._exit(9)
+            kill_all(store, ranks)
         if self.epoch == 2 and how == "lost" and ranks.rank == 1:
             raise RuntimeError("the cable came out")
         return train_epoch(self, deadline)
