@@ -9,6 +9,7 @@ from benchsuite.execution.compatibility import RefusedPair
 from benchsuite.execution.events import send_event
 from benchsuite.execution.executor import Executor
 from benchsuite.execution.interruption import sigterm_as_interrupt
+from benchsuite.execution.local_runs import make_all
 from benchsuite.execution.making import RunFactory
 from benchsuite.execution.making import SessionResult as SessionResult
 from benchsuite.execution.preflight import check_runs
@@ -81,7 +82,7 @@ class Session:
                 if self.executor is not None:
                     make_elsewhere(self.factory, self.executor, self.runs, result)
                 else:
-                    self.factory.make_all(self.runs, result)
+                    make_all(self.factory, self.runs, result)
         except KeyboardInterrupt:
             result.interrupted = True
         finally:
