@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchsuite.execution.compatibility import RefusedPair
 from benchsuite.execution.events import send_event
-from benchsuite.execution.executor import Executor
 from benchsuite.execution.interruption import sigterm_as_interrupt
 from benchsuite.execution.local_runs import make_all
 from benchsuite.execution.making import RunFactory
@@ -19,6 +19,9 @@ from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.training.ranks import SINGLE_PROCESS, Ranks
+
+if TYPE_CHECKING:
+    from benchsuite.execution.executor import Executor
 
 
 class Session:
