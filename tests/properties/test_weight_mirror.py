@@ -278,7 +278,8 @@ def test_batch_norm_keeps_its_averages_and_feedback_finds_the_weights(mode, orde
         {"kind": "conv2d", "channels": 4, "kernel": 3, "padding": 1},
         {"kind": "conv2d", "channels": 6, "kernel": 3, "padding": 1, "norm": "batch", "norm_order": order},
     )
-    config = Config(batch_norm=mode, initial_mirror_steps=250, mirror_rate=0.02, decay=0.02, bias_blocking=True)
+    often = {"initial_mirror_steps": 250, "mirror_rate": 0.02, "decay": 0.02, "mirror_batch_size": 32}
+    config = Config(batch_norm=mode, bias_blocking=True, **often)
     rule = attached(WeightMirror(config), case.network())
     norm = rule.network.segments["conv2"].norm
     with torch.no_grad():
