@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,8 @@ from benchsuite.execution.workers.isolation import TorchState, until_forked
 from benchsuite.records.model import RunRecord
 from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import build_registry, installed_registry
+
+from ..warm import WarmPython
 
 TRACK = """
 title: Tiny
@@ -80,20 +80,13 @@ print(json.dumps({"found": found, "events": seen.events, "several": several.even
 
 
 @pytest.fixture(scope="module")
-def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def script(tmp_path_factory: pytest.TempPathFactory, warm_python: WarmPython) -> Path:
     """Return the folder of a script that was run; ``said`` is what it printed."""
     folder = tmp_path_factory.mktemp("script")
     (folder / "tiny.yaml").write_text(TRACK)
     (folder / "script.py").write_text(SCRIPT)
-    done = subprocess.run(
-        [sys.executable, "script.py"],
-        cwd=folder,
-        env={**os.environ, "BENCHSUITE_EXECUTOR": "local"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    environment = {**os.environ, "BENCHSUITE_EXECUTOR": "local"}
+    done = warm_python.run("script.py", cwd=folder, environment=environment, timeout_s=600)
     assert done.returncode == 0, done.stderr
     (folder / "said").write_text(done.stdout)
     return folder
