@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from benchsuite.papers.stand_ins import find_stand_ins
@@ -39,11 +39,26 @@ class Arm:
 
 @dataclass(frozen=True)
 class ArmPair:
-    """One side of a comparison: a rule, and the rule that is subtracted from it if the side is a gap."""
+    """One side of a comparison: a rule, and the rule that it is a gap or a ratio to, if there is one."""
 
     main: Arm
     minus: Arm | None
+    """The rule that is subtracted."""
     segment: str | None
+    over: Arm | None = None
+    """The rule that the side is divided by."""
+    most_of: tuple[str, ...] = ()
+    """The segments, if the comparison must hold in most of them."""
+
+    @property
+    def reference(self) -> Arm | None:
+        """The rule that is subtracted, or that the side is divided by."""
+        return self.minus or self.over
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The rules whose runs are needed."""
+        return tuple(arm for arm in (self.main, self.reference) if arm)
 
 
 @dataclass(frozen=True)
@@ -72,7 +87,7 @@ class Case:
     def compared(self) -> tuple[Arm, ...]:
         """The rules that are compared, each once."""
         pairs = [pair for pair in (self.left, self.right) if pair]
-        return tuple(dict.fromkeys(arm for pair in pairs for arm in (pair.main, pair.minus) if arm))
+        return tuple(dict.fromkeys(arm for pair in pairs for arm in pair.arms))
 
     @property
     def arms(self) -> tuple[Arm, ...]:
@@ -159,8 +174,10 @@ class _ClaimExpansion:
                     continue
                 for track in comparison.tracks or (None,):
                     floors = tuple(self._floors(claim, comparison, track, tier, copies))
-                    for segment in comparison.segments or (None,):
-                        left, *rest = (self._pair(side, track, segment, tier, copies) for side in comparison.sides)
+                    together = comparison.segments if comparison.layers == "most" else ()
+                    for segment in (None,) if together else comparison.segments or (None,):
+                        sides = [self._pair(side, track, segment, tier, copies) for side in comparison.sides]
+                        left, *rest = (replace(side, most_of=together) for side in sides)
                         yield Case(comparison, tier, left, rest[0] if rest else None, floors)
 
     def _floors(
@@ -180,8 +197,8 @@ class _ClaimExpansion:
     ) -> ArmPair:
         original = side.track or track or ""
         where = copies.get(original, original)
-        minus = self._arm(where, tier, side.minus, {}) if side.minus else None
-        return ArmPair(self._arm(where, tier, side.rule, side.config), minus, side.segment or segment)
+        minus, over = (self._arm(where, tier, name, {}) if name else None for name in (side.minus, side.over))
+        return ArmPair(self._arm(where, tier, side.rule, side.config), minus, side.segment or segment, over)
 
     def _arm(self, track: str, tier: Tier, rule: str, config: dict[str, object]) -> Arm:
         key = (track, tier, rule, json.dumps(config, sort_keys=True, default=str) if config else "")

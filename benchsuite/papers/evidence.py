@@ -6,15 +6,14 @@ failed or was not measured is named, and nothing is decided.
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 from benchsuite.papers.claim_cases import Arm, ArmPair
+from benchsuite.papers.run_values import measured
 from benchsuite.records.model import RunRecord
-from benchsuite.results.final import final_error, final_train_error
 from benchsuite.results.formatting import status_words
 from benchsuite.results.grouping import conditions, oldest_first
 from benchsuite.specs.models.claim import COST, Comparison
@@ -49,32 +48,37 @@ class Pool:
 
     def values(self, pair: ArmPair, comparison: Comparison) -> dict[int, float]:
         """Return the measured values of a side by seed index; for a cost, its logarithm."""
-        main = self._of(pair.main, pair.segment, comparison)
-        if pair.minus is None:
+        main = self._of(pair.main, pair, comparison)
+        if pair.reference is None:
             return main
-        taken_off = self._of(pair.minus, pair.segment, comparison)
-        return {seed: main[seed] - taken_off[seed] for seed in sorted(main.keys() & taken_off.keys())}
+        other = self._of(pair.reference, pair, comparison)
+        shared = sorted(main.keys() & other.keys())
+        if pair.over is None:
+            return {seed: main[seed] - other[seed] for seed in shared}
+        return {seed: main[seed] / other[seed] for seed in shared if other[seed]}
 
-    def _of(self, arm: Arm, segment: str | None, comparison: Comparison) -> dict[int, float]:
-        found = {seed: measured(record, comparison, segment) for seed, record in self.runs[arm].items()}
+    def _of(self, arm: Arm, pair: ArmPair, comparison: Comparison) -> dict[int, float]:
+        found = {seed: measured(record, comparison, pair) for seed, record in self.runs[arm].items()}
         return {seed: value for seed, value in found.items() if value is not None}
 
     def failures(self, pair: ArmPair, comparison: Comparison) -> list[str]:
         """Return, for each rule of a side with seeds without a value, what happened to those seeds."""
         failures = []
-        for arm in (pair.main, pair.minus):
-            runs = self.runs[arm] if arm else {}
-            lacking = [r for r in runs.values() if measured(r, comparison, pair.segment) is None]
-            if lacking and arm:
-                counts = Counter(status_words(r.status) if r.status != "completed" else "not measured" for r in lacking)
+        for arm in pair.arms:
+            runs = self.runs[arm]
+            values = {seed: measured(record, comparison, pair) for seed, record in runs.items()}
+            lacking = [runs[seed] for seed, value in values.items() if value is None]
+            counts = Counter(status_words(r.status) if r.status != "completed" else "not measured" for r in lacking)
+            if arm is pair.over and (zeros := list(values.values()).count(0)):
+                counts["zero, so there is no ratio"] = zeros
+            if counts:
                 statuses = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
                 failures.append(f"of {len(runs)} seeds of {arm.rule} on {arm.track}: {statuses}")
         return failures
 
     def run_ids(self, pair: ArmPair) -> tuple[str, ...]:
         """Return the runs of a side in the order of their seeds."""
-        arms = [arm for arm in (pair.main, pair.minus) if arm]
-        return tuple(dict.fromkeys(record.run_id for arm in arms for record in self.runs[arm].values()))
+        return tuple(dict.fromkeys(record.run_id for arm in pair.arms for record in self.runs[arm].values()))
 
 
 def pools(index: RecordIndex, arms: Sequence[Arm], metric: str) -> Iterator[Pool]:
@@ -113,27 +117,3 @@ def _fingerprints(records: Iterable[RunRecord]) -> list[str | None]:
 
 def _hardware(record: RunRecord) -> HardwareKey:
     return record.hardware.hardware_class, record.hardware.precision
-
-
-def measured(record: RunRecord, comparison: Comparison, segment: str | None) -> float | None:
-    """Return a comparison's metric for one run, a cost as logarithm; None unless the run completed and measured it."""
-    if record.status != "completed":
-        return None
-    match comparison.metric:
-        case "test_error":
-            return final_error(record)
-        case "train_error":
-            return final_train_error(record)
-        case metric if metric == COST:
-            return math.log(record.timing.step_time_ms) if record.timing.step_time_ms else None
-    values = {
-        d.epoch: d.value
-        for d in record.diagnostics
-        if (d.diagnostic, d.segment) == (comparison.metric, segment) and d.value is not None
-    }
-    if comparison.since is None:
-        return values.get(max(values, default=0) if comparison.epoch == "last" else comparison.epoch)
-    later = {epoch: value for epoch, value in values.items() if epoch > comparison.since}
-    found = later.get(max(later, default=0) if comparison.epoch == "last" else comparison.epoch)
-    earlier = values.get(comparison.since)
-    return None if found is None or earlier is None else found - earlier

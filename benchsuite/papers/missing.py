@@ -8,8 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from benchsuite.papers.claim_cases import Arm, Case
-from benchsuite.papers.evidence import Pool, RecordIndex, measured
+from benchsuite.papers.evidence import Pool, RecordIndex
 from benchsuite.papers.floors import reference_errors
+from benchsuite.papers.run_values import measured
 from benchsuite.papers.verdict_model import CaseVerdict, MissingRuns, NeededRun
 from benchsuite.records.model import FINAL_STATUSES
 from benchsuite.specs.models.base import Tier
@@ -34,7 +35,7 @@ def needed_runs(case: Case, pool: Pool | None, index: RecordIndex, minimum: int)
         if not arm.is_installed:
             return ()
         known = _seeds_of(arm, case, pool, index)
-        if any(not is_measured and _is_final(arm, seed, index) for seed, is_measured in known.items()):
+        if any(not is_measured and _is_final(arm, seed, case, index) for seed, is_measured in known.items()):
             return ()
         usable = {seed for seed, is_measured in known.items() if is_measured}
         seeds[arm] = {seed for seed in known if seed not in usable} | _absent(usable, minimum, is_paired)
@@ -49,9 +50,9 @@ def _seeds_of(arm: Arm, case: Case, pool: Pool | None, index: RecordIndex) -> di
     if pool is None:
         return known
     for pair in (case.left, case.right):
-        if pair and arm in (pair.main, pair.minus):
+        if pair and arm in pair.arms:
             for seed, record in pool.runs[arm].items():
-                is_measured = measured(record, case.comparison, pair.segment) is not None
+                is_measured = measured(record, case.comparison, pair) is not None
                 known[seed] = known.get(seed, True) and is_measured
     for floor in case.floors:
         if floor.arm is arm:
@@ -60,11 +61,13 @@ def _seeds_of(arm: Arm, case: Case, pool: Pool | None, index: RecordIndex) -> di
     return known
 
 
-def _is_final(arm: Arm, seed: int, index: RecordIndex) -> bool:
+def _is_final(arm: Arm, seed: int, case: Case, index: RecordIndex) -> bool:
     """Return True if the newest run of a seed ended in a way that another run would."""
     of_seed = [record.status for record in index.runs_of(arm) if record.spec.seed == seed]
     # A completed run that lacks a diagnostic has other diagnostics than the case asks for, and can be made with them.
-    return bool(of_seed) and of_seed[-1] in FINAL_STATUSES - {"completed"}
+    # One that lacks the error of an epoch ended earlier, and would again.
+    again = {"completed"} if case.comparison.is_diagnostic else set()
+    return bool(of_seed) and of_seed[-1] in FINAL_STATUSES - again
 
 
 def _absent(usable: set[int], minimum: int, is_paired: bool) -> set[int]:

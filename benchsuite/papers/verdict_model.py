@@ -28,12 +28,12 @@ class Measured:
     """One side of a comparison: its label, its numbers, and the runs they come from."""
 
     label: str
-    """The rule, the rule that is subtracted from it, and the segment."""
+    """The rule, the rule that it is a gap or a ratio to, and the segment."""
     track: str
     estimate: Estimate | None
     """Estimate over seeds, in the metric's unit; None if there is no value."""
     run_ids: tuple[str, ...]
-    """Ids of all runs considered, in order, including those of the rule that is subtracted."""
+    """Ids of all runs considered, in order, including those of the rule that it is a gap or a ratio to."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class CaseVerdict:
     left: Measured | None = None
     right: Measured | None = None
     gap: Estimate | None = None
-    """Left minus right with the test's interval; for a cost, the ratio."""
+    """Left minus right, or minus the fixed value, with the test's interval; for a cost, the ratio."""
     notes: tuple[str, ...] = ()
     """Warnings for the reader about the runs that were used."""
     needed: tuple[NeededRun, ...] = ()

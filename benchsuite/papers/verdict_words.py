@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchsuite.papers.verdict_model import VERDICT_WORDS, CaseVerdict, ClaimVerdict, Measured, MissingRuns
 from benchsuite.results.formatting import MINUS, interval, mean_sd, number, plain_mean_sd, points, quantity
-from benchsuite.specs.models.claim import COST, ERRORS, Comparison
+from benchsuite.specs.models.claim import COST, FRACTIONS, Comparison
 
 LIMITS = {"lower": f"below {MINUS}", "higher": "above ", "equal": "within ±", "not_higher": "at most "}
 ON_A_COPY = "on a lossy copy"
@@ -15,18 +15,20 @@ TESTS = {"paired": "paired t", "welch": "Welch's t", "one_sample": "one-sample t
 
 def metric_words(comparison: Comparison) -> str:
     """Return the metric with its unit and the time of its measurement."""
-    match comparison.metric:
-        case "test_error":
-            return "test error (%)"
-        case "train_error":
-            return "train error (%)"
-        case metric if metric == COST:
-            return "time per step (ms)"
-    epoch = comparison.epoch
-    when = "at the end" if epoch == "last" else f"after {epoch} epochs" if epoch else "before training"
-    if comparison.since is not None:
-        when += f" less {f'after {comparison.since} epochs' if comparison.since else 'before training'}"
-    return f"{quantity(comparison.metric)}, {when}"
+    if comparison.metric == COST:
+        return "time per step (ms)"
+    is_fraction = comparison.metric in FRACTIONS
+    name = comparison.metric.replace("_", " ").replace("top5", "top-5") if is_fraction else quantity(comparison.metric)
+    unit = " (ratio)" if comparison.is_ratio else " (%)" if is_fraction else ""
+    epoch, since = comparison.epoch, comparison.since
+    if is_fraction and epoch == "last" and since is None:
+        return name + unit
+    when = "at the end" if epoch == "last" else _after(epoch)
+    return f"{name}{unit}, {when}" + ("" if since is None else f" less {_after(since)}")
+
+
+def _after(epoch: int) -> str:
+    return f"after {epoch} epoch{'s' if epoch > 1 else ''}" if epoch else "before training"
 
 
 def side_words(case: CaseVerdict, side: Measured) -> str:
@@ -34,7 +36,7 @@ def side_words(case: CaseVerdict, side: Measured) -> str:
     estimate = side.estimate
     if estimate is None:
         return "–"
-    if case.comparison.metric in ERRORS:
+    if _is_percent(case.comparison):
         shown = mean_sd(estimate)
     elif case.comparison.metric == COST:
         shown = number(estimate.mean)
@@ -49,7 +51,7 @@ def gap_words(case: CaseVerdict) -> str:
     if gap is None or gap.low is None or gap.high is None:
         return ""
     comparison = case.comparison
-    if comparison.metric in ERRORS:
+    if _is_percent(comparison):
         shown = f"{points(gap.mean)} points, {interval(gap, signed=True)}"
     elif comparison.metric == COST:
         shown = f"× {number(gap.mean)}, {number(gap.low)} to {number(gap.high)}"
@@ -74,7 +76,11 @@ def limit_words(comparison: Comparison) -> str:
         return {"lower": "below 0", "higher": "above 0", "equal": "exactly 0", "not_higher": "at most 0"}[
             comparison.direction
         ]
-    return LIMITS[comparison.direction] + (f"{100 * margin:g}" if comparison.metric in ERRORS else f"{margin:g}")
+    return LIMITS[comparison.direction] + (f"{100 * margin:g}" if _is_percent(comparison) else f"{margin:g}")
+
+
+def _is_percent(comparison: Comparison) -> bool:
+    return comparison.metric in FRACTIONS and not comparison.is_ratio
 
 
 def undecided_reasons(verdict: ClaimVerdict) -> list[str]:
@@ -118,7 +124,7 @@ def copy_words(verdict: ClaimVerdict) -> str:
 
 
 def _digits(comparison: Comparison) -> int:
-    return 2 if comparison.metric.endswith("_deg") else 4
+    return 2 if comparison.is_ratio or comparison.metric.endswith("_deg") else 4
 
 
 def _signed(value: float, digits: int) -> str:

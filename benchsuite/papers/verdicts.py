@@ -215,14 +215,23 @@ def _side_words(case: Case, pair: ArmPair | None, side_name: str) -> str:
     if side is None:
         return ""
     config = f" ({', '.join(f'{k} {v}' for k, v in sorted(side.config.items()))})" if side.config else ""
-    words = f"{side.rule}{config}" + (f" minus {side.minus}" if side.minus else "")
-    segment = pair.segment if pair else side.segment
+    words = f"{side.rule}{config}" + _reference_words(side.minus, side.over)
+    segment = _segment_words(pair) if pair else side.segment
     return f"{words}, {segment}" if segment else words
 
 
+def _reference_words(minus: str | None, over: str | None) -> str:
+    return f" minus {minus}" if minus else f" over {over}" if over else ""
+
+
+def _segment_words(pair: ArmPair) -> str | None:
+    return f"most of {len(pair.most_of)} layers" if pair.most_of else pair.segment
+
+
 def _measured(pair: ArmPair, values: Mapping[int, float], pool: Pool, comparison: Comparison) -> Measured:
-    words = pair.main.rule + (f" minus {pair.minus.rule}" if pair.minus else "")
-    label = f"{words}, {pair.segment}" if pair.segment else words
+    words = pair.main.rule + _reference_words(*(arm.rule if arm else None for arm in (pair.minus, pair.over)))
+    segment = _segment_words(pair)
+    label = f"{words}, {segment}" if segment else words
     shown = [math.exp(value) if comparison.metric == COST else value for value in values.values()]
     return Measured(label, pair.main.track, estimate(shown), pool.run_ids(pair))
 

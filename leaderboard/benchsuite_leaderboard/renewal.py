@@ -49,7 +49,9 @@ def track_jobs(
         staging: folder to write pages to.
 
     """
-    metrics = frozenset(case.comparison.metric for expanded in papers.claims for case in expanded.cases)
+    comparisons = [case.comparison for expanded in papers.claims for case in expanded.cases]
+    metrics = frozenset(comparison.metric for comparison in comparisons)
+    epochs = frozenset[int]().union(*(comparison.epochs for comparison in comparisons))
     deciding = [(spec.track, conditions(spec)) for spec in _deciding_specs(papers)]
     around = [frame.title, frame.has_claims, frame.has_studies]
     everywhere = _hash([__version__, generator_hash(), papers.fingerprint, around, sorted(mlflow.items())])
@@ -74,6 +76,7 @@ def track_jobs(
             validity=papers.validity,
             wanted=frozenset(wanted for name, wanted in deciding if name == track),
             metrics=metrics,
+            epochs=epochs,
             mlflow=mlflow,
             folder=staging,
         )

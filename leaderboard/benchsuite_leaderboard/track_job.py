@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +54,8 @@ class TrackJob:
     """Conditions of the runs that decide claims."""
     metrics: frozenset[str]
     """Diagnostics that claims are about."""
+    epochs: frozenset[int]
+    """Epochs that claims are about, other than the last."""
     mlflow: Mapping[str, str]
     folder: Path
     """Folder that the pages are written to."""
@@ -96,7 +98,7 @@ def build_track(job: TrackJob) -> bytes:
             good.append(record)
         else:
             broken.append(record)
-    evidence = tuple(_slim(record, job.metrics) for record in good if _is_wanted(record, job.wanted))
+    evidence = tuple(_slim(record, job.metrics, job.epochs) for record in good if _is_wanted(record, job.wanted))
     tables = summarize(
         good, published_beside(job.published), by_settings(job.names), job.plans, job.timings, job.validity
     )
@@ -123,11 +125,12 @@ def _is_wanted(record: RunRecord, wanted: Iterable[str]) -> bool:
     return bool(wanted) and conditions(record.spec) in wanted
 
 
-def _slim(record: RunRecord, metrics: Iterable[str]) -> RunRecord:
-    last = sorted(record.epochs, key=lambda e: e.epoch)[-1:]
+def _slim(record: RunRecord, metrics: Iterable[str], epochs: Set[int]) -> RunRecord:
+    last = max((each.epoch for each in record.epochs), default=0)
+    kept = tuple(each for each in record.epochs if each.epoch in epochs or each.epoch == last)
     selected = tuple(value for value in record.diagnostics if value.diagnostic in metrics)
     left_out = {"pretraining": (), "step_diagnostics": (), "traceback": None}
-    return record.model_copy(update={"epochs": tuple(last), "diagnostics": selected, **left_out})
+    return record.model_copy(update={"epochs": kept, "diagnostics": selected, **left_out})
 
 
 def _without_curves(table: TrackTable) -> TrackTable:

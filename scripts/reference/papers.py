@@ -136,7 +136,7 @@ def _compared(case: Case) -> str:
     asked = question(replace(case, left=None, right=None))
     names = comparison.segments
     shown = ", ".join(names) if len(names) <= MOST_SEGMENTS else f"{names[0]} to {names[-1]} ({len(names)} segments)"
-    segments = f", in {shown}" if names else ""
+    segments = f", in {'most of ' if comparison.layers == 'most' else ''}{shown}" if names else ""
     limit = f" (difference {limit_words(comparison)})" if comparison.margin else ""
     return f"{metric_words(comparison)}: {asked}{limit}{segments}"
 

@@ -8,6 +8,8 @@ from benchsuite.papers.claim_cases import Arm, ArmPair, Case, ClaimCases, FloorA
 from benchsuite.papers.verdicts import judge
 from benchsuite.specs.models.claim import ClaimSpec, Comparison, Floor
 
+REFERENCES: dict[str, Any] = {"minus": None, "over": None, "most_of": ()}
+
 
 class Claims:
     """Makes claims about rules on the factories' track and judges them."""
@@ -20,15 +22,21 @@ class Claims:
         return Arm(spec.track, rule, spec)
 
     def case(self, left: str = "dfa", right: str | None = "backprop", tier: str = "quick", **fields: Any) -> Case:
-        sides = {"left": {"rule": left}} | ({"right": {"rule": right}} if right else {})
-        minus = fields.pop("minus", None)
+        minus, over, most_of = (fields.pop(name, default) for name, default in REFERENCES.items())
+        sides = {name: {"rule": r, "over": over} for name, r in (("left", left), ("right", right)) if r}
         segment = fields.pop("segment", None)
         floors = fields.pop("floors", ())
         comparison = Comparison.model_validate(
             {"tracks": ["digits-fc"], "metric": "test_error", "direction": "lower", "test": "paired"} | sides | fields
         )
         pairs = [
-            ArmPair(self.arm(r, tier=tier), self.arm(minus, tier=tier) if minus else None, segment)
+            ArmPair(
+                self.arm(r, tier=tier),
+                self.arm(minus, tier=tier) if minus else None,
+                segment,
+                self.arm(over, tier=tier) if over else None,
+                most_of,
+            )
             for r in (left, right)
             if r
         ]

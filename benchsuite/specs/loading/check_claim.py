@@ -52,7 +52,9 @@ def check_claim(claim: Node, library: SpecLibrary, directory: Directory) -> list
                 continue
             if (track := side.get("track")) is not None:
                 named.append((f"{prefix}.{part}.track", track))
-            rules = [(f"{prefix}.{part}.{f}", node) for f in ("rule", "minus") if (node := side.get(f)) is not None]
+            rules = [
+                (f"{prefix}.{part}.{f}", node) for f in ("rule", "minus", "over") if (node := side.get(f)) is not None
+            ]
             on = [track] if track is not None else tracks.value if tracks else []
             unknown = list(_unknown_rows(rules, [str(node.value) for node in on], library, directory))
             found += unknown or _wrong_config(side, f"{prefix}.{part}", directory)

@@ -9,13 +9,16 @@ from pydantic import Field, model_validator
 from benchsuite.specs.models.base import DocumentedSpec, Name, SpecModel, Tier
 from benchsuite.specs.models.variant import RowName
 
-ERRORS = frozenset({"test_error", "train_error"})
-"""Metrics of the whole network after the last epoch; fractions, 0 to 1."""
+SETS = ("test", "train", "validation")
+"""Sets of examples that errors are measured on; ``validation`` is what a track holds out from training."""
+
+FRACTIONS = frozenset(f"{examples}_{kind}" for examples in SETS for kind in ("error", "top5_error", "accuracy"))
+"""Metrics of the whole network after an epoch, 0 to 1; an accuracy is one minus the error."""
 
 COST = "cost_per_step"
 """Time per training step; compared as a ratio, within one hardware class."""
 
-WHOLE_NETWORK = ERRORS | {COST}
+WHOLE_NETWORK = FRACTIONS | {COST}
 """Metrics that are not diagnostics."""
 
 Direction = Literal["lower", "higher", "equal", "not_higher"]
@@ -35,25 +38,37 @@ class Quantity(SpecModel):
     """Hyperparameters that differ from the track's settings of the rule, or from the variant's."""
     minus: RowName | None = None
     """A rule or variant whose value at the same seed is subtracted: the side is then a gap, as to backprop."""
+    over: RowName | None = None
+    """A rule or variant whose value at the same seed the side is divided by: the side is then a ratio."""
     segment: str | None = None
     """For a diagnostic: the segment, if the two sides have different ones; else the comparison's segments are used."""
 
+    @model_validator(mode="after")
+    def _has_one_reference(self) -> Quantity:
+        if self.minus and self.over:
+            raise ValueError("minus makes the side a difference, over a ratio; give one of them")
+        return self
+
 
 class Comparison(SpecModel):
-    """One comparison; it holds if it holds on each of its tracks and in each of its segments."""
+    """One comparison; it holds if it holds on each of its tracks and in each of its segments, or in most of them."""
 
     tracks: tuple[Name, ...] = ()
     """Tracks on which both sides are measured; empty if the sides name their own."""
     setting: str = ""
     """Data set and network in words, instead of tracks, if no track has them yet."""
     metric: Name
-    """``test_error`` or ``train_error`` after the last epoch (fractions), ``cost_per_step``, or a diagnostic."""
+    """``test_error``, ``train_error`` or ``validation_error``, the same with ``top5_error`` or ``accuracy`` in place of
+    ``error`` (fractions), ``cost_per_step``, or a diagnostic."""
     segments: tuple[str, ...] = ()
     """For a diagnostic: the segments; empty for the network as a whole."""
+    layers: Literal["every", "most"] = "every"
+    """Number of the segments in which it must hold. ``most``: in more than half of them, seed by seed."""
     epoch: int | Literal["last"] = Field(default="last", union_mode="left_to_right")
-    """For a diagnostic: epoch of the measurement, 0 before training; ``last``: the last defined value."""
+    """Epoch of the measurement, so that speeds of learning can be compared; for a diagnostic, 0 is before training.
+    ``last``: a diagnostic's last defined value, an error's after the last epoch. A run that ended earlier has none."""
     since: int | None = Field(default=None, ge=0)
-    """For a diagnostic: an earlier epoch whose value is subtracted, so that the change since then is compared."""
+    """An earlier epoch whose value is subtracted, so that the change since then is compared."""
     left: Quantity
     right: Quantity | None = None
     """The other side; None if ``value`` is given."""
@@ -63,7 +78,7 @@ class Comparison(SpecModel):
     """The claim about left minus right, by its 95 % interval. ``lower``: all of it is below -margin. ``higher``: all of
     it is above the margin. ``equal``: it lies within ±margin. ``not_higher``: no part of it is above the margin."""
     margin: float = Field(default=0, ge=0)
-    """Margin in the metric's unit; for a cost, as a fraction of the right side's cost."""
+    """Margin in the metric's unit, or of the ratio (``over``); for a cost, as a fraction of the right side's cost."""
     test: ClaimTest
     """Method for the interval: ``paired`` t over seed indices that both sides have, on one track; ``welch`` t, for two
     tracks or independent runs; ``one_sample`` t against ``value``."""
@@ -77,6 +92,16 @@ class Comparison(SpecModel):
     def is_diagnostic(self) -> bool:
         """True if the metric is a diagnostic."""
         return self.metric not in WHOLE_NETWORK
+
+    @property
+    def is_ratio(self) -> bool:
+        """True if the sides are ratios to another rule."""
+        return bool(self.left.over)
+
+    @property
+    def epochs(self) -> frozenset[int]:
+        """The epochs whose measurements are compared, other than the last."""
+        return frozenset(epoch for epoch in (self.epoch, self.since) if isinstance(epoch, int))
 
     @model_validator(mode="after")
     def _can_be_decided(self) -> Comparison:
@@ -93,16 +118,30 @@ class Comparison(SpecModel):
             raise ValueError("the test one_sample is for a fixed value, paired and welch are for two sides")
         if self.test == "paired" and len(set(own_tracks)) > 1:
             raise ValueError("two tracks share no seeds; use the test welch")
-        segments = [*self.segments, *(side.segment for side in self.sides if side.segment)]
-        if not self.is_diagnostic and (segments or self.epoch != "last" or self.since is not None):
-            raise ValueError(
-                f"{self.metric} is measured once, for the whole network after training; leave out segment, epoch and "
-                "since"
-            )
         if self.since is not None and self.epoch != "last" and self.epoch <= self.since:
             raise ValueError(f"since: {self.since} is not before epoch {self.epoch}")
-        if self.metric == COST and (self.value is not None or any(side.minus for side in self.sides)):
-            raise ValueError(f"{self.metric} is compared between two rules, as a ratio; leave out value and minus")
+        if len({bool(side.over) for side in self.sides}) > 1:
+            raise ValueError("a ratio is compared with a ratio; give over in both sides or in neither")
+        if self.metric == COST and (self.value is not None or any(side.minus or side.over for side in self.sides)):
+            raise ValueError(
+                f"{self.metric} is compared between two rules, as a ratio; leave out value, minus and over"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _is_measured_so(self) -> Comparison:
+        segments = [*self.segments, *(side.segment for side in self.sides if side.segment)]
+        if not self.is_diagnostic and segments:
+            raise ValueError(f"{self.metric} is measured for the whole network; leave out segments")
+        if self.metric == COST and (self.epoch != "last" or self.since is not None):
+            raise ValueError(f"{self.metric} is measured over the whole run; leave out epoch and since")
+        if self.metric in FRACTIONS and 0 in self.epochs:
+            raise ValueError(f"{self.metric} is not measured before training; epoch and since are 1 or later")
+        if self.layers == "most":
+            if len(self.segments) < 2 or self.value is None or self.left.minus or self.left.over:
+                raise ValueError("layers: most is for two or more segments, each compared with a fixed value")
+            if self.direction == "equal":
+                raise ValueError("layers: most needs a direction; give a comparison for each end of the range")
         return self
 
 
