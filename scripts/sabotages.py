@@ -1736,6 +1736,27 @@ SABOTAGES = (
         "tests/results/test_tuning_curves.py",
     ),
     Sabotage(
+        "a width of learning rates counts those between which the rule fails",
+        "benchsuite/results/tuning_curves.py",
+        "    if len(record.spec.space) == 1:",
+        "    if len(record.spec.space) == 0:",
+        "tests/results/test_tuning_curves.py",
+    ),
+    Sabotage(
+        "tuned rules are compared with untuned backprop",
+        "benchsuite/results/baseline.py",
+        "            b.is_tuned != row_records.is_tuned,",
+        "            b.is_tuned,",
+        "tests/results/test_tuning_summary.py",
+    ),
+    Sabotage(
+        "the chart of learning rates leaves out trials that diverged",
+        "leaderboard/benchsuite_leaderboard/charts/tuning.py",
+        "            failed.append(value)",
+        "            continue",
+        "tests/leaderboard/test_tuning_pages.py",
+    ),
+    Sabotage(
         "a variant's settings are left out",
         "benchsuite/specs/loading/resolve_row.py",
         "        config = config.merged(own)",

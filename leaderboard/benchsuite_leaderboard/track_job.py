@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter
 
 from benchsuite.papers.measured_values import MeasuredValue, compare_with_published
-from benchsuite.papers.published import PublishedNumber
 from benchsuite.papers.published_lookup import published_beside
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_record
@@ -20,16 +19,17 @@ from benchsuite.results.model import TrackTable
 from benchsuite.results.row_names import NamedSettings, by_settings
 from benchsuite.results.tables import summarize
 from benchsuite.results.tuning_summary import TuningTable, tuning_tables
-from benchsuite_leaderboard.pages.frame import Frame
 from benchsuite_leaderboard.pages.tracks import render_track, track_pages
 from benchsuite_leaderboard.pages.tuning import render_tunings
 from benchsuite_leaderboard.rendering import template_environment
 
 if TYPE_CHECKING:
+    from benchsuite.papers.published import PublishedNumber
     from benchsuite.records.timing import TimingRecord
     from benchsuite.records.tuning import TuningRecord
     from benchsuite.results.planned import PlansByTrack
     from benchsuite.results.validity import Validity
+    from benchsuite_leaderboard.pages.frame import Frame
 
 
 @dataclass(frozen=True)

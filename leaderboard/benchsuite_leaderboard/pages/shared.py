@@ -11,7 +11,6 @@ from benchsuite.results.model import TrackTable
 from benchsuite_leaderboard.compare import pairs_of
 from benchsuite_leaderboard.pages.claims import render_claims
 from benchsuite_leaderboard.pages.comparisons import render_comparisons
-from benchsuite_leaderboard.pages.frame import Frame
 from benchsuite_leaderboard.pages.front import render_front
 from benchsuite_leaderboard.pages.rules import render_rules
 from benchsuite_leaderboard.pages.studies import render_studies
@@ -22,6 +21,7 @@ from benchsuite_leaderboard.study_tables import StudyTable
 if TYPE_CHECKING:
     from benchsuite.papers.measured_values import MeasuredValue
     from benchsuite.results.tuning_summary import TuningTable
+    from benchsuite_leaderboard.pages.frame import Frame
 
 
 def render_shared(
