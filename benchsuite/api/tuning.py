@@ -107,9 +107,9 @@ def tune(
         The tunings: ``.records``, ``.table()``, ``.refused``, ``.interrupted``.
 
     Raises:
-        SpecError: if a name or a value is wrong, or a data set has no validation examples; nothing was run.
+        SpecError: if a name or a value is wrong, or no data set has validation examples; nothing was run.
         EmptySelectionError: if no rule matches.
-        DataError: if a data set is missing or damaged.
+        DataError: if the data of no track can be had; of several tracks, those without data are left out with a warning.
         StoreError: if records cannot be written, or the storage cannot be opened.
 
     Example:
