@@ -109,7 +109,7 @@ def tune(
     Raises:
         SpecError: if a name or a value is wrong, or no data set has validation examples; nothing was run.
         EmptySelectionError: if no rule matches.
-        DataError: if the data of no track can be had; of several tracks, those without data are left out with a warning.
+        DataError: if the data of no track can be had; of several tracks, those without are left out with a warning.
         StoreError: if records cannot be written, or the storage cannot be opened.
 
     Example:
