@@ -1743,6 +1743,20 @@ SABOTAGES = (
         "tests/tuning/test_left_out.py",
     ),
     Sabotage(
+        "half a mirror of a tuning counts as whole",
+        "benchsuite/records/mlflow/sync.py",
+        '            digests.setdefault(tags.get(TUNING_TAG, ""), []).append(tags.get(TUNING_DIGEST_TAG))',
+        '            digests[tags.get(TUNING_TAG, "")] = [*map(tuning_digest, read_tunings(store.tunings_folder))]',
+        "tests/records/mlflow/test_tunings.py",
+    ),
+    Sabotage(
+        "a plan does not say that data are missing",
+        "benchsuite/execution/plan.py",
+        "        if looked.found or run.refused:",
+        "        if not looked.found or run.refused:",
+        "tests/api/test_plans.py",
+    ),
+    Sabotage(
         "a width of learning rates counts those between which the rule fails",
         "benchsuite/results/tuning_curves.py",
         "    if len(record.spec.space) == 1:",

@@ -8,6 +8,7 @@ from benchsuite.api.session_options import SessionOptions
 from benchsuite.api.tuning import Tunings
 from benchsuite.execution.preflight import check_runs, runs_with_data
 from benchsuite.process import stdout_to_stderr
+from benchsuite.records.mlflow.tunings import mirror_tunings
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.specs.loading.resolve_tuning import SelectedTuning
@@ -27,7 +28,7 @@ def make_tunings(
     *,
     show: bool,
 ) -> Tunings:
-    """Check all pairs of rule and network, make the trials that are left, and write the records.
+    """Check all pairs of rule and network, make the trials that are left, write the records and mirror them.
 
     Of several tracks, those whose data cannot be had are left out with a warning.
 
@@ -64,4 +65,7 @@ def make_tunings(
         return Tunings((), found.refused, interrupted=True, unfinished=len(possible))
     for record in records:
         options.store.write_tuning(record)
+    if records and options.tracking_uri:
+        with stdout_to_stderr():
+            mirror_tunings(records, options.tracking_uri, options.store.root)
     return Tunings(tuple(records), found.refused, unfinished=len(possible) - len(records))
