@@ -69,7 +69,8 @@ def build_site(
     root = store_folder(store)
     own = RecordStore(root)
     folders = as_paths(records) or own.folders_of_records
-    if not record_files(*folders):
+    of_tunings = as_paths(tunings) or tuning_folders(folders)
+    if not record_files(*folders, *of_tunings):
         places = ", ".join(str(f) for f in as_paths(records) or [own.records_folder, own.studies_folder])
         raise EmptySelectionError(f"no records in {places}; `benchsuite run quickstart` makes some")
     left_out: list[str] = []
@@ -83,7 +84,7 @@ def build_site(
         Path(out or root / "site").resolve(),
         audits=as_paths(audits),
         timings=as_paths(timings) or timing_folders(folders),
-        tunings=as_paths(tunings) or tuning_folders(folders),
+        tunings=of_tunings,
         papers=lambda cells: papers_of(cells, open_workspace(specs), leave_out),
         summarize=summarize_study,
         mlflow=_mlflow_pages(root, mlflow, named_tracking_uri(tracking_uri), warn),
