@@ -1625,10 +1625,24 @@ SABOTAGES = (
     ),
     Sabotage(
         "a dead worker's run is not tried again",
-        "benchsuite/execution/workers/supervisor.py",
+        "benchsuite/execution/workers/attempts.py",
         "ATTEMPTS = 2",
         "ATTEMPTS = 1",
         "tests/execution/hostile/test_hostile_rules.py",
+    ),
+    Sabotage(
+        "more runs are made at the same time than there are jobs",
+        "benchsuite/execution/local_runs.py",
+        "            if len(self.active) == maker.at_once:\n",
+        "            if len(self.active) == maker.at_once + 1:\n",
+        "tests/execution/test_workers.py",
+    ),
+    Sabotage(
+        "an interruption stops the first of several runs only",
+        "benchsuite/execution/workers/supervisor.py",
+        "        for making in self._makings:\n",
+        "        for making in self._makings[:1]:\n",
+        "tests/cli/test_run.py",
     ),
     Sabotage(
         "a time limit is not held from outside",

@@ -1,4 +1,7 @@
-"""What all tests share: no test touches the network, the user's folders or another test's state."""
+"""What all tests share: no test touches the network, the user's folders or another test's state.
+
+Torch is imported within functions here: the process that only hands out tests to the workers does without it.
+"""
 
 # ruff: noqa: E402 - what processes inherit is set before torch is imported
 
@@ -13,7 +16,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -29,15 +32,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
 import pytest
-import torch
 
 from benchsuite.process import STOP_SIGNALS
-from benchsuite.registry.manager import Registry, build_registry, installed_registry
-from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
 
-from . import factories
 from .scheduling import pytest_xdist_make_scheduler  # noqa: F401 - a hook
 from .warm import WarmPython
+
+if TYPE_CHECKING:
+    from benchsuite.registry.manager import Registry
+    from benchsuite.specs.loading.library import SpecLibrary
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 LEFT_OUT = pytest.StashKey[Counter[str]]()
@@ -71,6 +74,8 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what this machine cannot run, rather than skip test after test."""
+    import torch
+
     has_browser = any(map(shutil.which, BROWSERS)) and shutil.which("chromedriver")
     missing = [name for name, there in (("gpu", torch.cuda.is_available()), ("browser", has_browser)) if not there]
     impossible = [item for item in items if any(item.get_closest_marker(name) for name in missing)]
@@ -96,6 +101,32 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Let a worker tell the process that reports; each of them has collected all tests."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["left_out"] = dict(session.config.stash[LEFT_OUT])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> Iterator[None]:
+    """Count the cases that are marked ``full``, rather than make a test of each and leave it out, if none can run."""
+    if not _excludes_full(metafunc.config.getoption("markexpr")):
+        yield
+        return
+    parametrize, all_cases, kept_cases = metafunc.parametrize, 1, 1
+
+    def parametrize_without_full(argnames: Any, argvalues: Any, *arguments: Any, **options: Any) -> None:
+        nonlocal all_cases, kept_cases
+        values = list(argvalues)
+        kept = [value for value in values if all(mark.name != "full" for mark in getattr(value, "marks", ()))]
+        kept = kept or values  # pytest takes an empty list for a mistake
+        all_cases, kept_cases = all_cases * len(values), kept_cases * len(kept)
+        parametrize(argnames, kept, *arguments, **options)
+
+    metafunc.parametrize = parametrize_without_full  # type: ignore[method-assign]
+    yield
+    metafunc.config.stash[LEFT_OUT] += Counter(full=all_cases - kept_cases)
+
+
+def _excludes_full(expression: str) -> bool:
+    """Return True if ``-m`` is a plain list of conditions, and one is that a test is not marked ``full``."""
+    return "not full" in expression.split(" and ") and " or " not in expression and "(" not in expression
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -124,6 +155,8 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
 @pytest.fixture(autouse=True)
 def _own_threads() -> Iterator[None]:
     """Give torch its threads back: a run sets them for its process, and sums are added up in another order then."""
+    import torch
+
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
@@ -132,18 +165,24 @@ def _own_threads() -> Iterator[None]:
 @pytest.fixture
 def registry() -> Registry:
     """Return the registry of installed plugins."""
+    from benchsuite.registry.manager import installed_registry
+
     return installed_registry()
 
 
 @pytest.fixture
 def own_registry() -> Registry:
     """Return a registry that a test may register event plugins with."""
+    from benchsuite.registry.manager import build_registry
+
     return build_registry()
 
 
 @pytest.fixture
 def library(registry: Registry) -> SpecLibrary:
     """Return the library of built-in specs."""
+    from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
+
     return SpecLibrary([builtin_folder()], registry.study_specs)
 
 
@@ -168,22 +207,30 @@ def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmPython
 
 @pytest.fixture(scope="session")
 def make_record():
-    return factories.make_record
+    from .factories import make_record
+
+    return make_record
 
 
 @pytest.fixture(scope="session")
 def make_seeds():
-    return factories.make_seeds
+    from .factories import make_seeds
+
+    return make_seeds
 
 
 @pytest.fixture(scope="session")
 def make_angles():
-    return factories.make_angles
+    from .factories import make_angles
+
+    return make_angles
 
 
 @pytest.fixture(scope="session")
 def make_study():
-    return factories.make_study
+    from .factories import make_study
+
+    return make_study
 
 
 @pytest.fixture

@@ -38,9 +38,17 @@ def test_every_sabotage_fits_the_code_and_names_tests_that_are_there(mutate: Mod
     ids=["caught", "survives", "takes too long", "there is no test"],
 )
 def test_a_sabotage_is_caught_by_a_failing_test_and_by_nothing_else(
-    mutate: ModuleType, tmp_path: Path, test: str, timeout_s: float, verdict: str | None
+    mutate: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    test: str,
+    timeout_s: float,
+    verdict: str | None,
 ) -> None:
     """Would catch a sabotage that counts as caught because its tests hung, are gone, or could not start."""
+    # Of the installed plugins only the one whose option is used: bytecode is kept apart, so each would be compiled.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "xdist.plugin")
     (tmp_path / "suite_code.py").write_text("ANSWER = 42\n")
     (tmp_path / "test_code.py").write_text(test)
     sabotage = mutate.Sabotage("another answer", "suite_code.py", "42", "43", "test_code.py")

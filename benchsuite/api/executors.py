@@ -13,8 +13,8 @@ from benchsuite.training.device import resolve_hardware
 from benchsuite.training.ranks import Ranks
 
 ExecutorName = Literal["local", "inline", "ray"]
-"""``local``: here, one after the other, each in a process of its own. ``inline``: in this process, for debuggers.
-``ray``: on a Ray cluster, many at once."""
+"""``local``: here, each in a process of its own, one or several at the same time. ``inline``: in this process, for
+debuggers. ``ray``: on a Ray cluster, many at once."""
 
 
 def chosen_executor(name: ExecutorName | None) -> ExecutorName:
@@ -31,6 +31,25 @@ def chosen_executor(name: ExecutorName | None) -> ExecutorName:
     return cast("ExecutorName", found)
 
 
+def require_jobs(jobs: int, executor: ExecutorName) -> None:
+    """Check that an executor can make so many runs at the same time on this machine.
+
+    Raises:
+        SpecError: if it cannot.
+
+    """
+    if jobs < 1:
+        raise SpecError([Problem(f"expected at least 1, found {jobs}", field="jobs")])
+    if jobs == 1:
+        return
+    if executor == "ray":
+        raise SpecError(
+            [Problem("Ray makes as many runs at once as its machines have room for; leave it out", field="jobs")]
+        )
+    if executor == "inline":
+        raise SpecError([Problem("executor 'inline' makes one run at a time; use 'local', or 1 job", field="jobs")])
+
+
 def hardware_resolver(executor: ExecutorName) -> Callable[[HardwareSpec], HardwareSpec]:
     """Return the function that makes a spec's device explicit where the runs are made."""
     if executor != "ray":
@@ -40,8 +59,18 @@ def hardware_resolver(executor: ExecutorName) -> Callable[[HardwareSpec], Hardwa
     return resolve_for_cluster
 
 
-def make_executor(name: ExecutorName, ranks: Ranks) -> Executor | None:
-    """Return the executor that makes the runs elsewhere; None if they are made on this machine."""
+def make_executor(name: ExecutorName, ranks: Ranks, jobs: int = 1) -> Executor | None:
+    """Return the executor that makes the runs elsewhere; None if they are made on this machine.
+
+    Raises:
+        HardwareError: if torchrun has started several processes, which share each run, and several runs are wanted at
+            the same time.
+
+    """
+    if ranks.world_size > 1 and jobs > 1:
+        raise HardwareError(
+            "torchrun (splits one run) and --jobs (makes several runs) cannot be combined; leave one out"
+        )
     if name != "ray":
         return None
     if ranks.world_size > 1:

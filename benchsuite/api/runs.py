@@ -31,6 +31,7 @@ def run(
     tracking_uri: str | None = None,
     fresh: bool = False,
     executor: ExecutorName | None = None,
+    jobs: int = 1,
     progress: bool | Progress = False,
 ) -> Results:
     """Run a suite or a track (every rule with every seed), or a study.
@@ -56,8 +57,11 @@ def run(
         tracking_uri: MLflow's store, ``"none"`` for no mirror; ``$BENCHSUITE_TRACKING_URI`` or SQLite in ``store`` if
             not given.
         fresh: start over, ignoring finished runs and checkpoints.
-        executor: ``"local"``, one run after the other, each in a process of its own; ``"inline"``, in this process, for
-            debuggers; or ``"ray"``, many at once on a Ray cluster. ``$BENCHSUITE_EXECUTOR`` or local if not given.
+        executor: ``"local"``, here, each run in a process of its own; ``"inline"``, in this process, for debuggers; or
+            ``"ray"``, on a Ray cluster. ``$BENCHSUITE_EXECUTOR`` or local if not given.
+        jobs: number of runs that executor ``"local"`` makes at the same time. They share torch's threads, unless
+            ``set`` or the hardware spec gives ``hardware.threads``; with equal threads, the numbers are those of runs
+            one after the other.
         progress: True for bars on stderr; or a ``Progress`` of your own.
 
     Returns:
@@ -81,7 +85,7 @@ def run(
         <Results: 1 run, 1 found from earlier>
 
     """
-    options = session_options(store, data_root, tracking_uri, fresh, executor)
+    options = session_options(store, data_root, tracking_uri, fresh, executor, jobs)
     workspace = open_workspace(specs, target)
     selection = make_selection(target, rules, seeds, tier, set, hardware)
     found = find_target(selection.target, workspace.library)

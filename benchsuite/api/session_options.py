@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchsuite.api.executors import ExecutorName, chosen_executor
+from benchsuite.api.executors import ExecutorName, chosen_executor, require_jobs
 from benchsuite.api.options import PathLike, named_tracking_uri, store_folder
 from benchsuite.data.roots import find_data_root
 from benchsuite.execution.workers.isolation import TorchState, until_forked
@@ -24,6 +24,7 @@ class SessionOptions:
         tracking_uri: address of MLflow's store; None for no mirror.
         fresh: ignore finished runs and checkpoints.
         executor: place where runs are made, ``"local"``, ``"inline"`` or ``"ray"``.
+        jobs: number of runs that are made here at the same time.
         torch_state: torch's global settings before plugins are loaded.
         preparing: those until all checks are done.
 
@@ -34,6 +35,7 @@ class SessionOptions:
     tracking_uri: str | None
     fresh: bool
     executor: ExecutorName
+    jobs: int
     torch_state: TorchState
     preparing: TorchState
 
@@ -44,6 +46,7 @@ def session_options(
     tracking_uri: str | None,
     fresh: bool,
     executor: ExecutorName | None,
+    jobs: int = 1,
 ) -> SessionOptions:
     """Return the options with their defaults filled in. Call it before plugins are loaded.
 
@@ -53,6 +56,10 @@ def session_options(
         tracking_uri: ``$BENCHSUITE_TRACKING_URI`` or SQLite in the store if not given; ``"none"`` for no mirror.
         fresh: ignore finished runs and checkpoints.
         executor: where runs are made; ``$BENCHSUITE_EXECUTOR`` or ``"local"`` if not given.
+        jobs: number of runs at the same time.
+
+    Raises:
+        SpecError: if there is no such executor, or it does not make so many runs at the same time here.
 
     """
     # Before any plugin can import MLflow, which reads its telemetry setting on import.
@@ -61,7 +68,8 @@ def session_options(
     uri = named_tracking_uri(tracking_uri) or default_tracking_uri(records.root)
     root = find_data_root(None if data_root is None else Path(data_root))
     chosen = chosen_executor(executor)
+    require_jobs(jobs, chosen)
     state = TorchState.read()
     preparing = until_forked(state) if chosen == "local" else state
     preparing.apply()
-    return SessionOptions(records, root, None if uri == "none" else uri, fresh, chosen, state, preparing)
+    return SessionOptions(records, root, None if uri == "none" else uri, fresh, chosen, jobs, state, preparing)

@@ -30,7 +30,7 @@ def make_runs(
         options.fresh,
         progress.found,
         ranks,
-        make_executor(options.executor, ranks),
+        make_executor(options.executor, ranks, options.jobs),
     )
     options.preparing.apply()  # whatever plugins have set when they were imported
     with stdout_to_stderr():
@@ -46,7 +46,11 @@ def make_runs(
         progress.refused(pair)
     if not session.runs:
         return session.execute()
-    workers = supervised(session.factory, session.runs, options.torch_state) if in_workers else nullcontext()
+    if options.jobs > 1 and not in_workers:
+        progress.warn("one run at a time: this system cannot make runs in processes of their own")
+    workers = (
+        supervised(session.factory, session.runs, options.torch_state, options.jobs) if in_workers else nullcontext()
+    )
     with workers, _registered(registry, progress, MlflowRecorder(warn=progress.warn)), progress:
         progress.start(len(session.runs))
         return session.execute(options.tracking_uri)

@@ -53,11 +53,15 @@ def run(
     tracking_uri: TrackingOption = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over: ignore finished runs and checkpoints.")] = False,
     executor: ExecutorOption = "local",
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, max=1024, help="Runs at the same time on this machine.")
+    ] = 1,
     as_json: JsonOption = False,
 ) -> int:
     """Run a suite or a track (every rule with every seed), or a study.
 
     With `torchrun --nproc-per-node N -m benchsuite run …` each run is made by N processes together.
+    With `--jobs N` N runs are made at the same time, each with its share of the cores.
     With `--executor ray` many runs are made at once, on the cluster of RAY_ADDRESS or on this machine.
 
     Runs that are finished already are not run again, and interrupted ones continue where they were. Ctrl-C saves the
@@ -79,6 +83,7 @@ def run(
         tracking_uri=tracking_uri,
         fresh=fresh,
         executor=executor,
+        jobs=jobs,
         progress=True,
     )
     if results.is_rank0:

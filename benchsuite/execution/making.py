@@ -1,31 +1,21 @@
-"""Make a session's runs one after the other, in this process, in workers, or in several ranks together."""
+"""Resources that a session's runs share, and its results."""
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
-from benchsuite.execution.allocator import keep_freed_memory
 from benchsuite.execution.compatibility import RefusedPair, RunWithShapes
-from benchsuite.execution.endings import InterruptedRunError
 from benchsuite.execution.executor import SendEvent
 from benchsuite.execution.loading import DataLoader
+from benchsuite.execution.maker import InlineMaker, Maker
 from benchsuite.execution.run import Run
 from benchsuite.records.model import RunRecord
-from benchsuite.records.running import RunningElsewhereError
 from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.training.ranks import Ranks
-
-logger = logging.getLogger("benchsuite.execution")
-
-# Seconds between checks if another process has finished a run that both were asked for.
-POLL_S = 0.5
 
 
 @dataclass
@@ -42,7 +32,7 @@ class SessionResult:
 
 
 class RunFactory:
-    """Resources that all of a session's runs share, and the loop that makes them.
+    """Resources that all of a session's runs share, and the maker that makes them.
 
     Args:
         store: records and checkpoints.
@@ -69,10 +59,9 @@ class RunFactory:
         self.fresh = fresh
         self.on_reuse = on_reuse
         self.ranks = ranks
-        self.execute: Callable[[Run], RunRecord] = partial(Run.execute, unless_finished=True)
-        """Makes one run and returns its record, here unless a supervisor of workers is put in its place."""
+        self.maker: Maker = InlineMaker()
+        """Makes the runs: in this process unless another is put in its place."""
         self._known: dict[str, RunWithShapes] = {}
-        self._waited_for: set[str] = set()
 
     def prepare(self, with_shapes: Sequence[RunWithShapes]) -> None:
         """Store the shapes of networks that are known already, so that they are not worked out again."""
@@ -94,44 +83,37 @@ class RunFactory:
             self._reuse(earlier, result)
         return earlier is not None
 
+    def enter(self, run: Run, record: RunRecord, result: SessionResult) -> None:
+        """Add the record of a run that was made to the results, or found when its turn came."""
+        if run.found is None:
+            result.records.append(record)
+        else:
+            self._reuse(record, result)
+
     def _reuse(self, record: RunRecord, result: SessionResult) -> None:
         result.records.append(record)
         result.reused.add(record.run_id)
         self.on_reuse(record)
 
-    def make_all(self, runs: Sequence[SelectedRun], result: SessionResult) -> None:
-        """Find or make the record of every run; wait for runs that another command is making.
+    def execute(self, run: Run) -> RunRecord:
+        """Make one run and return its record.
 
         Raises:
-            KeyboardInterrupt: if a run was interrupted; its record is among the results.
-            StoreError: if a record cannot be written.
+            InterruptedRunError: if this process or the run's was interrupted, after the record has been written.
+            RunningElsewhereError: if another live process is making this run.
+            StoreError: if the record cannot be written.
 
         """
-        keep_freed_memory()
-        try:
-            waiting = [run for run in runs if not self._is_done(run, result)]
-            while waiting:
-                # Several commands may share a suite: wait for another command's runs; make what it left unfinished.
-                time.sleep(POLL_S)
-                waiting = [run for run in waiting if not self._is_done(run, result, again=True)]
-        except InterruptedRunError as stop:
-            result.records.append(stop.record)
-            raise KeyboardInterrupt from stop
-
-    def _is_done(self, selected: SelectedRun, result: SessionResult, again: bool = False) -> bool:
-        """Find or make one run's record; False if another live process is making it."""
-        run = self.run_of(selected, again)
-        if self.has_record(run, result):
-            return True
-        try:
-            record = self.execute(run)
-        except RunningElsewhereError as error:
-            if run.id not in self._waited_for:
-                self._waited_for.add(run.id)
-                logger.warning("waiting: %s", error)
-            return False
-        if run.found is None:
-            result.records.append(record)
-        else:
-            self._reuse(record, result)
-        return True
+        with self.maker.uninterrupted():
+            try:
+                self.maker.begin(run)
+                (made,) = self.maker.wait()
+            except BaseException:
+                for stopped in self.maker.stop():
+                    if stopped.error is not None:
+                        raise stopped.error from None
+                raise
+        if made.error is not None:
+            raise made.error
+        assert made.record is not None  # noqa: S101 - there is no error
+        return made.record

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchsuite.execution.compatibility import RefusedPair
 from benchsuite.execution.events import send_event
-from benchsuite.execution.executor import Executor
 from benchsuite.execution.interruption import sigterm_as_interrupt
+from benchsuite.execution.local_runs import make_all
 from benchsuite.execution.making import RunFactory
 from benchsuite.execution.making import SessionResult as SessionResult
 from benchsuite.execution.preflight import check_runs
@@ -18,6 +19,9 @@ from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.training.ranks import SINGLE_PROCESS, Ranks
+
+if TYPE_CHECKING:
+    from benchsuite.execution.executor import Executor
 
 
 class Session:
@@ -81,7 +85,7 @@ class Session:
                 if self.executor is not None:
                     make_elsewhere(self.factory, self.executor, self.runs, result)
                 else:
-                    self.factory.make_all(self.runs, result)
+                    make_all(self.factory, self.runs, result)
         except KeyboardInterrupt:
             result.interrupted = True
         finally:

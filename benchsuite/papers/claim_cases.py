@@ -184,7 +184,7 @@ class _ClaimExpansion:
         return ArmPair(self._arm(where, tier, side.rule, side.config), minus, side.segment or segment)
 
     def _arm(self, track: str, tier: Tier, rule: str, config: dict[str, object]) -> Arm:
-        key = (track, tier, rule, json.dumps(config, sort_keys=True, default=str))
+        key = (track, tier, rule, json.dumps(config, sort_keys=True, default=str) if config else "")
         if key not in self._arms:
             self._arms[key] = self._resolved(track, tier, rule, config)
         return self._arms[key]

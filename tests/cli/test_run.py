@@ -160,22 +160,22 @@ def test_a_bug_of_ours_exits_3_and_asks_for_a_report(command: Command, monkeypat
     assert "please report it" in done.err
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize(("stop", "jobs"), [(signal.SIGINT, 1), (signal.SIGHUP, 2)])
 def test_interrupting_saves_state_and_prints_the_command_that_continues(
-    start: Callable[..., Process], command: Command, tmp_path: Path, stop: signal.Signals
+    start: Callable[..., Process], command: Command, tmp_path: Path, stop: signal.Signals, jobs: int
 ) -> None:
-    arguments = ("run", "digits-fc", "--rules", "backprop", "--seeds", "1", "--set", "protocol.epochs=100000")
-    process = start(*arguments)
+    """Catches runs made at the same time that wait for each other, or that are left alone when the command stops."""
+    options = ("--seeds", "2", "--jobs", str(jobs), "--set", "protocol.epochs=100000")
+    process = start("run", "digits-fc", "--rules", "backprop", *options)
     store = RecordStore(tmp_path / "benchsuite-store")
-    wait_until(lambda: any(store.checkpoints_folder.glob("*.pt")), process)
+    wait_until(lambda: len(list(store.checkpoints_folder.glob("*.pt"))) == jobs, process)
     process.send_signal(stop)
     process.send_signal(signal.SIGTERM)  # a person or a scheduler may send a second one
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "continue with: benchsuite run digits-fc" in err
     assert "Traceback" not in err
-    (record,) = store.read_all()
-    assert record.status == "interrupted"
+    assert [record.status for record in store.read_all()] == ["interrupted"] * jobs
     assert not any(store.running_folder.iterdir())
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,13 @@ import torch
 
 import benchsuite as bs
 from benchsuite import process
+from benchsuite.errors import SpecError
 from benchsuite.execution.workers.isolation import TorchState, until_forked
 from benchsuite.records.model import RunRecord
 from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import build_registry, installed_registry
+
+from ..warm import WarmPython
 
 TRACK = """
 title: Tiny
@@ -47,7 +49,8 @@ from benchsuite.api.progress import Progress
 from benchsuite.registry import hookimpl
 
 class Seen(Progress):
-    events = []
+    def __init__(self):
+        self.events = []
     @hookimpl
     def benchsuite_run_started(self, run_id):
         self.events.append(["started", os.getpid()])
@@ -58,34 +61,32 @@ class Seen(Progress):
     def benchsuite_run_finished(self, record):
         self.events.append(["finished", record.status])
 
-def run(rules):
-    where = {"hardware": "cpu", "store": "store", "tracking_uri": "none"}
-    return bs.run("tiny.yaml", rules=rules, seeds=1, progress=Seen(), **where)
+seen, several = Seen(), Seen()
+
+def run(rules, progress=seen, store="store", **options):
+    where = {"hardware": "cpu", "store": store, "tracking_uri": "none"}
+    return bs.run("tiny.yaml", rules=rules, seeds=1, progress=progress, **where, **options)
 
 from benchsuite.execution.workers import starting
 results = [run(["backprop", "feedback_alignment"])]
 server = starting.fresh_server()
 results += [run(["backprop"]), run(["direct_feedback_alignment"])]
+rules = ["backprop", "feedback_alignment", "direct_feedback_alignment"]
+run(rules, several, "several", jobs=2, set={"hardware.threads": 3})
 assert starting.fresh_server() is server
-print(json.dumps({"found": [len(r.reused) for r in results], "events": Seen.events, "pid": os.getpid()}))
+found = [len(r.reused) for r in results]
+print(json.dumps({"found": found, "events": seen.events, "several": several.events, "pid": os.getpid()}))
 """
 
 
 @pytest.fixture(scope="module")
-def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def script(tmp_path_factory: pytest.TempPathFactory, warm_python: WarmPython) -> Path:
     """Return the folder of a script that was run; ``said`` is what it printed."""
     folder = tmp_path_factory.mktemp("script")
     (folder / "tiny.yaml").write_text(TRACK)
     (folder / "script.py").write_text(SCRIPT)
-    done = subprocess.run(
-        [sys.executable, "script.py"],
-        cwd=folder,
-        env={**os.environ, "BENCHSUITE_EXECUTOR": "local"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    environment = {**os.environ, "BENCHSUITE_EXECUTOR": "local"}
+    done = warm_python.run("script.py", cwd=folder, environment=environment, timeout_s=600)
     assert done.returncode == 0, done.stderr
     (folder / "said").write_text(done.stdout)
     return folder
@@ -125,6 +126,49 @@ def test_events_reach_the_callers_plugins_in_order(script: Path) -> None:
     said = json.loads((script / "said").read_text())
     assert said["found"] == [0, 1, 0]
     assert said["events"] == [["started", said["pid"]], ["epoch", 1], ["epoch", 2], ["finished", "completed"]] * 3
+
+
+def test_runs_at_the_same_time_have_the_numbers_of_runs_one_after_the_other(script: Path) -> None:
+    """Catches one too many at once, messages that reach another's run, and times that do not tell of the others."""
+    said = json.loads((script / "said").read_text())
+    words = [word for word, _ in said["several"] if word != "epoch"]
+    assert sorted(words) == ["finished"] * 3 + ["started"] * 3
+    active = [words[:i].count("started") - words[:i].count("finished") for i in range(7)]
+    assert max(active) <= 2
+    alone, beside = (
+        {r.spec.rule.name: r for r in RecordStore(script / store).read_all() if isinstance(r, RunRecord)}
+        for store in ("store", "several")
+    )
+    assert alone.keys() == beside.keys()
+    for rule, record in beside.items():
+        assert [e.running_loss for e in record.epochs] == [e.running_loss for e in alone[rule].epochs]
+        assert record.diagnostics == alone[rule].diagnostics
+        assert any("one of up to 2 runs at the same time" in note for note in record.hardware.notes)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "executor", "message"),
+    [(0, "local", "at least 1, found 0"), (2, "inline", "one run at a time"), (2, "ray", "as its machines have room")],
+)
+def test_jobs_that_an_executor_cannot_make_are_refused(jobs: int, executor: Any, message: str) -> None:
+    """Catches a number of jobs that is silently ignored."""
+    with pytest.raises(SpecError, match=message):
+        bs.run("digits-fc", jobs=jobs, executor=executor)
+
+
+def test_each_of_several_runs_gets_its_share_of_the_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches four runs that use four cores each."""
+    from benchsuite.execution.making import RunFactory
+    from benchsuite.execution.workers.supervisor import Supervisor, supervised
+    from benchsuite.training.ranks import SINGLE_PROCESS
+
+    state = replace(TorchState.read(), threads=8)
+    monkeypatch.setattr(TorchState, "apply", lambda self: None)
+    for jobs, threads in ((1, 8), (3, 2), (9, 1)):
+        factory = RunFactory(RecordStore(tmp_path), build_registry(), tmp_path, False, print, SINGLE_PROCESS)
+        with supervised(factory, [], state, jobs):
+            assert isinstance(factory.maker, Supervisor)
+            assert (factory.maker.at_once, factory.maker.torch_state.threads) == (jobs, threads)
 
 
 def test_only_a_process_that_will_be_forked_is_kept_to_one_thread(

@@ -152,6 +152,7 @@ class TestNodePerturbationOfTheReadoutToo(RuleConformance):
     rule = _WithPerturbedReadout
     config = NodePerturbation.Config(exact_readout=False)
     draws_noise = True
+    learning_epochs = 20  # after 10 its accuracy is its floor's, 0.80
     min_bf16_cosine = 0.75  # as with the exact readout; 0.82 in one vectorized network
 
 
@@ -171,5 +172,9 @@ VARIANTS: list[type[RuleConformance]] = [
     TestTwoSidedNodePerturbationInSeveralSamples,
     TestNodePerturbationOfTheReadoutToo,
 ]
+
+for suite in [*DEFAULTS, *VARIANTS]:
+    if "learning_epochs" not in vars(suite):
+        suite.learning_epochs = 10  # half of the kit's own, and enough to pass the same floor
 
 select_covering_set([*DEFAULTS, *VARIANTS])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +27,7 @@ MakeRun = Callable[[RunSpec], Run]
 Torchrun = Callable[..., subprocess.CompletedProcess[str]]
 WORKER = Path(__file__).with_name("ranks_worker.py")
 COLD_TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
-"""As users start it; each process of it takes seconds to import torch."""
+"""As users start it; each of the two processes that it starts takes seconds to import torch."""
 TORCHRUN = (str(WORKER.with_name("warm_torchrun.py")),) if FORKS else COLD_TORCHRUN
 
 
@@ -139,13 +138,17 @@ RUN = ("-m", "benchsuite", "run", "digits-conv", "--tier", "smoke", "--seed", "0
 
 
 @pytest.fixture(scope="module")
-def made_by_two(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
-    """Return how two processes ended that ran the command, started as users start it, and their store."""
+def made_by_two(
+    tmp_path_factory: pytest.TempPathFactory, warm_python: WarmPython
+) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """Return how two processes ended that ran the command, started as users start it, and their store.
+
+    Only torchrun itself finds torch imported.
+    """
     store = tmp_path_factory.mktemp("two") / "store"
     rules = ("--rules", "backprop,kolen_pollack")
-    command = [sys.executable, *COLD_TORCHRUN, *RUN, *rules, "--store", str(store), "--tracking-uri", "none"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    return wait_for(process), store
+    command = (*COLD_TORCHRUN, *RUN, *rules, "--store", str(store), "--tracking-uri", "none")
+    return wait_for(warm_python.start(*command)), store
 
 
 def test_the_command_makes_one_record_a_run_however_many_made_it(

@@ -101,7 +101,7 @@ def test_a_killed_process_loses_its_running_trial_at_most(make_tuning, factory, 
                 os.kill(os.getpid(), signal.SIGKILL)
             return execute(run)
 
-        factory.execute = killed
+        factory.execute = killed  # type: ignore[method-assign]
         search([tuning], open_storage(address), factory, nothing)
 
     assert in_children(1, work) == [signal.SIGKILL]

@@ -1,4 +1,4 @@
-"""One attempt at a run: a worker, followed from outside until it has ended."""
+"""One attempt at a run: a worker, followed from outside until it has ended; several at the same time."""
 
 from __future__ import annotations
 
@@ -6,24 +6,15 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection, wait
-from multiprocessing.reduction import send_handle
+from multiprocessing.connection import wait
 
 from benchsuite.execution.executor import SendEvent
 from benchsuite.execution.interruption import interruptions_deferred
-from benchsuite.execution.workers.messages import (
-    Deadline,
-    Ended,
-    Event,
-    Logged,
-    OnDevice,
-    Outcome,
-    Request,
-    Started,
-)
-from benchsuite.execution.workers.starting import Server
+from benchsuite.execution.workers.messages import Deadline, Event, Logged, OnDevice, Outcome, Request
+from benchsuite.execution.workers.server_handle import Server
 from benchsuite.records.model import HardwareUsed
 
 POLL_S = 5.0
@@ -49,6 +40,8 @@ class Attempt:
         began: True if the run has begun to train.
         hardware: the device that the run uses, if it was opened.
         timed_out: the reason, if the worker was stopped because its deadline had passed.
+        has_ended: True if the worker is gone; ``read_the_rest`` then gives what it had sent before.
+        is_interrupted: True if the worker was asked to end with a record.
 
     """
 
@@ -58,46 +51,55 @@ class Attempt:
         self.began = False
         self.hardware: HardwareUsed | None = None
         self.timed_out: str | None = None
+        self.has_ended = False
+        self.is_interrupted = False
+        self.server = server
         self._emit = emit
         self._pid: int | None = None
-        self._ended = False
         self._deadline: Deadline | None = None
         self._present_since = self._looked_at = time.perf_counter()
         self._kill_at: float | None = None
         self._stopping = False
-        self._server = server
-        self._channel, theirs = Pipe(duplex=False)
-        control = server.control
-        self._open = [control, self._channel]
+        self.channel, theirs = Pipe(duplex=False)
+        self.is_open = True
+        """False once nothing more can come through the channel."""
         with interruptions_deferred(), theirs:
-            try:
-                control.send(request)
-                send_handle(control, theirs.fileno(), None)
-            except OSError:  # the server was lost
-                self._lose(control)
+            server.send(request, theirs, self)
 
-    def follow(self) -> None:
-        """Pass messages on until the worker has ended; may be interrupted, and called again after that."""
-        while not self._ended:
-            # Limits are held only when all messages are read: this process may have been stopped, or a plugin slow.
-            ready = wait(self._open, 0) or wait(self._open, self._hold_limits())
-            for connection in [each for each in self._open if each in ready]:
-                self._take(connection)
+    def read_the_rest(self) -> None:
+        """Take all messages that the worker sent before it ended, and close the channel."""
         with suppress(OSError):
             # Not waited for: a process that the worker left behind may hold the other end.
-            os.set_blocking(self._channel.fileno(), False)
-        while self._channel in self._open:
-            self._take(self._channel)
-        self._channel.close()
+            os.set_blocking(self.channel.fileno(), False)
+        while self.is_open:
+            self.take()
+        self.channel.close()
 
     def interrupt(self) -> None:
         """Ask the worker to end with a record, and kill it if it does not."""
+        self.is_interrupted = True
         self._stop(INTERRUPTION_GRACE_S)
+
+    # --- from the server ---
+
+    def worker_started(self, pid: int) -> None:
+        """Store the worker's process id, and stop it if that was asked for before it was there."""
+        self._pid = pid
+        if self._stopping:
+            self._signal(signal.SIGTERM)
+
+    def worker_ended(self, status: int | None) -> None:
+        """Store the worker's exit status; None if it was lost with its server."""
+        self.has_ended, self.status = True, status
+        self._deadline = self._kill_at = None
 
     # --- time ---
 
-    def _hold_limits(self) -> float:
-        """Stop a worker whose time is over; return the time until this must be called again."""
+    def hold_limits(self) -> float:
+        """Stop a worker whose time is over; return the time until this must be called again.
+
+        Call it when all messages are read: this process may have been stopped, or a plugin slow.
+        """
         now = time.perf_counter()
         if now - self._looked_at > NOTICEABLE_ABSENCE_S:
             self._present_since = now
@@ -125,36 +127,22 @@ class Attempt:
 
     # --- messages ---
 
-    def _take(self, connection: Connection) -> None:
+    def take(self) -> None:
         """Receive a message whole, with interruptions held back, and act on it."""
         try:
             with interruptions_deferred():
-                message = connection.recv()
+                message = self.channel.recv()
         except (EOFError, OSError):
-            self._lose(connection)
+            self.is_open = False
             return
         except Exception as error:  # what a rule wrote into the connection may be anything
             logging.getLogger("benchsuite.execution").warning("a message of a worker was damaged: %s", error)
-            self._lose(connection)
+            self.is_open = False
             return
         self._act_on(message)
 
-    def _lose(self, connection: Connection) -> None:
-        """Take note that a connection is closed: the worker's, or the server's, with which the worker ends."""
-        if connection in self._open:
-            self._open.remove(connection)
-        if connection is self._server.control:
-            self._server.is_lost = self._ended = True
-
     def _act_on(self, message: object) -> None:
         match message:
-            case Started(pid):
-                self._pid = pid
-                if self._stopping:
-                    self._signal(signal.SIGTERM)
-            case Ended(status):
-                self._ended, self.status = True, status
-                self._deadline = self._kill_at = None
             case Event(name, arguments):
                 self.began = True
                 self._emit(name, **arguments)
@@ -168,3 +156,20 @@ class Attempt:
                 self.outcome = message
                 self._deadline = None
                 self._kill_at = time.perf_counter() + EXIT_GRACE_S
+
+
+def follow(attempts: Sequence[Attempt]) -> None:
+    """Pass messages on until a worker has ended; may be interrupted, and called again after that."""
+    while not any(attempt.has_ended for attempt in attempts):
+        channels = {attempt.channel: attempt for attempt in attempts if attempt.is_open}
+        servers = {attempt.server.control: attempt.server for attempt in attempts}
+        ready = wait([*servers, *channels], 0)
+        silent = [attempt for attempt in attempts if attempt.channel not in ready]
+        longest_wait = min((attempt.hold_limits() for attempt in silent), default=0.0)
+        for connection in ready or wait([*servers, *channels], longest_wait):
+            if connection in channels:
+                channels[connection].take()
+        told = wait(list(servers), 0)
+        for control, server in servers.items():
+            if control in told:
+                server.receive()

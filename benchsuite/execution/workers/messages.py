@@ -26,6 +26,7 @@ class Request:
         torch_state: torch's global state, in the command before it loaded plugins.
         environment: environment variables of the command.
         folder: the command's working directory.
+        at_once: number of runs that the command makes at the same time, for the record's notes.
 
     """
 
@@ -38,6 +39,7 @@ class Request:
     torch_state: TorchState
     environment: dict[str, str]
     folder: Path
+    at_once: int = 1
 
 
 # --- from the server ---
@@ -45,7 +47,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Started:
-    """A worker was forked; it is the leader of a process group with the same number."""
+    """A worker was forked for the earliest request without one; it leads a process group with the same number."""
 
     pid: int
 
@@ -54,6 +56,7 @@ class Started:
 class Ended:
     """A worker has ended, with this exit status as ``os.waitpid`` gives it."""
 
+    pid: int
     status: int
 
 

@@ -1,4 +1,4 @@
-"""The server: has torch, plugins and data in memory, forks a worker per request and waits for its end."""
+"""The server: has torch, plugins and data in memory, forks a worker per request and waits for their ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchsuite.execution.workers.worker import MakeRunState, work
 
 
 def serve(control: Connection, prepare: Callable[[Request], None], make_run_state: MakeRunState) -> None:
-    """Fork a worker per request until the command closes the connection or dies; then end the worker too.
+    """Fork a worker per request until the command closes the connection or dies; then end the workers too.
 
     Args:
         control: from the command; a request is followed by the descriptor of the connection for the worker.
@@ -36,7 +36,7 @@ def serve(control: Connection, prepare: Callable[[Request], None], make_run_stat
     # Kept for the worker until it can handle it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     gc.freeze()
-    worker: int | None = None
+    workers: set[int] = set()
     while True:
         ready = wait([control, woken])
         if control in ready:
@@ -54,15 +54,18 @@ def serve(control: Connection, prepare: Callable[[Request], None], make_run_stat
                 control.close()
                 work(request, channel, make_run_state)
             channel.close()
+            workers.add(worker)
             control.send(Started(worker))
         if woken in ready:
             os.read(woken, 512)
-        if worker is not None and (ended := os.waitpid(worker, os.WNOHANG))[0]:
-            end_group(worker)  # what it started may outlive it, and hold the run's lock
-            worker = None
-            with suppress(OSError):
-                control.send(Ended(ended[1]))
-    if worker is not None:
+        for worker in sorted(workers):
+            ended, status = os.waitpid(worker, os.WNOHANG)
+            if ended:
+                end_group(worker)  # what it started may outlive it, and hold the run's lock
+                workers.remove(worker)
+                with suppress(OSError):
+                    control.send(Ended(worker, status))
+    for worker in workers:
         os.kill(worker, signal.SIGKILL)
         end_group(worker)
 

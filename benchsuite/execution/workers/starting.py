@@ -11,9 +11,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 
 import torch
 
@@ -21,6 +19,7 @@ from benchsuite.execution.allocator import keep_freed_memory
 from benchsuite.execution.making import RunFactory
 from benchsuite.execution.workers.messages import Request
 from benchsuite.execution.workers.server import serve
+from benchsuite.execution.workers.server_handle import Server
 from benchsuite.execution.workers.worker import MakeRunState
 from benchsuite.process import is_own_process
 from benchsuite.registry.manager import installed_registry
@@ -30,29 +29,6 @@ BOOT = (
     "from benchsuite.execution.workers.fresh import main; main(int(sys.argv[1]))"
 )
 """Code that a fresh interpreter runs: never the caller's script."""
-
-
-class Server:
-    """A server that this process has started.
-
-    Attributes:
-        control: connection to it.
-        is_lost: True if it has ended by itself.
-        in_use: held while it has a worker, for callers with several threads.
-
-    """
-
-    def __init__(self, control: Connection, reap: Callable[[], object]) -> None:
-        self.control = control
-        self.is_lost = False
-        self.in_use = threading.Lock()
-        self._reap = reap
-
-    def close(self) -> None:
-        """End the server, and its worker if it has one."""
-        self.control.close()
-        with suppress(ChildProcessError):
-            self._reap()
 
 
 def can_make_workers(factory: RunFactory) -> bool:

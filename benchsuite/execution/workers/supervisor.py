@@ -1,59 +1,87 @@
-"""Make a session's runs in workers, one after the other; whatever ends a worker, its run has a record."""
+"""Make a session's runs in workers, one or several at the same time."""
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchsuite.errors import InterruptedRunError, RunningElsewhereError
-from benchsuite.execution.endings import LostRun
-from benchsuite.execution.interruption import interrupted_once
+from benchsuite.execution.interruption import interrupted_once, interruptions_deferred
+from benchsuite.execution.maker import MadeRun
 from benchsuite.execution.making import RunFactory
 from benchsuite.execution.run import Run
-from benchsuite.execution.workers.attempt import Attempt
+from benchsuite.execution.workers.attempt import Attempt, follow
+from benchsuite.execution.workers.attempts import Making, workers_of
 from benchsuite.execution.workers.isolation import TorchState
 from benchsuite.execution.workers.messages import Request
-from benchsuite.execution.workers.output import described_end, memory_kills, remove_if_empty, tail_of, was_killed
-from benchsuite.execution.workers.starting import Server, forget_fresh_server, fork_server, fresh_server, may_fork_here
+from benchsuite.execution.workers.server_handle import Server
+from benchsuite.execution.workers.starting import forget_fresh_server, fork_server, fresh_server, may_fork_here
 from benchsuite.records.model import RunRecord
 from benchsuite.specs.loading.resolve import SelectedRun
 
-logger = logging.getLogger("benchsuite.execution")
-
-ATTEMPTS = 2
-"""Workers that one run may cost."""
-
 
 class Supervisor:
-    """Maker of runs in workers.
+    """Maker of runs in workers; see ``Maker``.
 
     Args:
         factory: the session's; a forked server has all that it holds.
         forked: a server that was forked from this process; None to use a fresh one.
         torch_state: torch's global state, as each run should find it.
+        at_once: number of runs that are made at the same time.
 
     """
 
-    def __init__(self, factory: RunFactory, forked: Server | None, torch_state: TorchState) -> None:
+    def __init__(self, factory: RunFactory, forked: Server | None, torch_state: TorchState, at_once: int = 1) -> None:
         self.factory = factory
         self.torch_state = torch_state
+        self.at_once = at_once
         self._forked = forked
+        self._makings: list[Making] = []
 
-    def make(self, run: Run) -> RunRecord:
-        """Make a run in a worker and return its record; a run whose worker dies goes on in a second one.
+    def uninterrupted(self) -> AbstractContextManager[None]:
+        """Return a context in which a second interruption is ignored, until the runs have their records."""
+        return interrupted_once()
 
-        Raises:
-            InterruptedRunError: if this process or the worker was interrupted, after the record has been written.
-            RunningElsewhereError: if another live process is making this run.
-            StoreError: if the record cannot be written.
+    def begin(self, run: Run) -> None:
+        """Begin a run in a worker; a run whose worker dies goes on in a second one."""
+        with interruptions_deferred():  # the worker must not be left alone
+            self._makings.append(Making(run, self._steps(run)))
 
-        """
+    def wait(self) -> list[MadeRun]:
+        """Wait until a run ends; return those that have. An interruption leaves all as they are, for ``stop``."""
+        while not any(making.made for making in self._makings):
+            self._follow()
+        ended = [making for making in self._makings if making.made is not None]
+        self._makings = [making for making in self._makings if making.made is None]
+        return [making.made for making in ended if making.made is not None]
+
+    def stop(self) -> list[MadeRun]:
+        """Interrupt all runs and return them when they have their records."""
+        for making in self._makings:
+            if making.attempt is not None:
+                making.attempt.interrupt()
+        while any(making.made is None for making in self._makings):
+            # The plugin of an event may raise this too.
+            with suppress(KeyboardInterrupt):
+                self._follow()
+        ended, self._makings = self._makings, []
+        return [making.made for making in ended if making.made is not None]
+
+    def _follow(self) -> None:
+        """Pass messages on until a worker has ended, and go on with its run."""
+        attempts = {making.attempt: making for making in self._makings if making.attempt is not None}
+        follow(list(attempts))
+        for attempt, making in attempts.items():
+            if attempt.has_ended:
+                attempt.read_the_rest()
+                with interruptions_deferred():  # nor the second one
+                    making.go_on()
+
+    def _steps(self, run: Run) -> Generator[Attempt, None, RunRecord]:
+        """Return the workers of a run, which end with its record; see ``workers_of``."""
         state = run.state
         log = state.store.log_path_of(run.id)
         resumes = not state.fresh and run.checkpoint_path.exists()
@@ -70,42 +98,9 @@ class Supervisor:
             torch_state=self.torch_state,
             environment=dict(os.environ),
             folder=Path.cwd(),
+            at_once=self.at_once,
         )
-        try:
-            with interrupted_once():
-                return self._make(run, request)
-        finally:
-            remove_if_empty(log)
-
-    def _make(self, run: Run, request: Request) -> RunRecord:
-        for left in reversed(range(ATTEMPTS)):
-            began = datetime.now(UTC)
-            kills = memory_kills()
-            server = self._server()
-            with server.in_use:
-                attempt = Attempt(server, request, run.state.emit)
-                try:
-                    attempt.follow()
-                except KeyboardInterrupt:
-                    raise self._interrupted(attempt, run, request) from None
-                except BaseException:  # of an event's plugin: the worker must not be left alone
-                    self._interrupted(attempt, run, request)
-                    raise
-            if attempt.outcome is not None:
-                return _record_of(attempt, run)
-            run.state.store.release_lock(run.id)
-            found = run.state.store.find(run.id)
-            if found and found.result_key == run.key and found.ended_at >= began:
-                return run.accept(found)  # it died after its record was written
-            loss = _loss(attempt, memory_kills() > kills)
-            if left and loss.status == "crashed":
-                logger.warning("the worker of %s %s; its run goes on in another", run.id, loss.reason)
-                # What this session's first worker saved is used also if the command said to start afresh.
-                request = replace(request, fresh=request.fresh and not attempt.began)
-                continue
-            break
-        reason = f"its process {loss.reason}" if loss.status == "crashed" else loss.reason
-        return run.record_lost_run(replace(loss, reason=reason, output=tail_of(request.log)))
+        return workers_of(run, request, self._server)
 
     def _server(self) -> Server:
         """Return the server; a fresh one if the forked one was lost."""
@@ -117,64 +112,22 @@ class Supervisor:
             server = fresh_server()
         return server
 
-    def _interrupted(self, attempt: Attempt, run: Run, request: Request) -> BaseException:
-        """Let the worker write its record, and return the exception with it."""
-        attempt.interrupt()
-        finished = False
-        while not finished:
-            # The plugin of an event may raise this too.
-            with suppress(KeyboardInterrupt):
-                attempt.follow()
-                finished = True
-        outcome = attempt.outcome
-        if outcome is not None and outcome.record is not None:
-            return InterruptedRunError(outcome.record)
-        if outcome is not None:
-            return outcome.error or KeyboardInterrupt()
-        run.state.store.release_lock(run.id)
-        loss = LostRun("stopped by the person or the system; its process had to be killed", "interrupted")
-        return InterruptedRunError(run.record_lost_run(replace(loss, output=tail_of(request.log))))
-
-
-def _record_of(attempt: Attempt, run: Run) -> RunRecord:
-    """Return the record of a worker that has told its outcome, or raise what it met."""
-    outcome = attempt.outcome
-    assert outcome is not None  # noqa: S101 - asked by the caller
-    if outcome.kind == "elsewhere":
-        raise RunningElsewhereError(run.id)
-    if outcome.kind == "interrupted":
-        raise KeyboardInterrupt if outcome.record is None else InterruptedRunError(outcome.record)
-    if outcome.error is not None:
-        raise outcome.error
-    assert outcome.record is not None  # noqa: S101 - the other kinds have one
-    if outcome.kind == "found":
-        run.found = outcome.record
-    return outcome.record
-
-
-def _loss(attempt: Attempt, memory_ran_out: bool) -> LostRun:
-    """Return the status and the reason of a run whose worker has ended without an outcome."""
-    if attempt.timed_out is not None:
-        reason = f"{attempt.timed_out}; its process did not stop and was killed"
-        return LostRun(reason, "timed_out", attempt.hardware)
-    if attempt.status is None:
-        return LostRun("was lost together with the server that started it", "crashed", attempt.hardware)
-    if was_killed(attempt.status) and memory_ran_out:
-        return LostRun("killed by the system for want of memory", "out_of_memory", attempt.hardware)
-    return LostRun(described_end(attempt.status), "crashed", attempt.hardware)
-
 
 @contextmanager
-def supervised(factory: RunFactory, runs: Sequence[SelectedRun], torch_state: TorchState) -> Iterator[None]:
+def supervised(
+    factory: RunFactory, runs: Sequence[SelectedRun], torch_state: TorchState, at_once: int = 1
+) -> Iterator[None]:
     """Make a factory's runs in workers, for the length of the block.
 
+    With several at the same time, each run gets its share of torch's threads, unless its hardware spec says how many.
     Enter it when all checks are done and nothing else has begun, so that this process can be forked.
     """
     forked: Server | None = None
     if may_fork_here({run.spec.hardware.device for run in runs}):
         forked = _fork(factory, runs)
     torch_state.apply()
-    factory.execute = Supervisor(factory, forked, torch_state).make
+    share = replace(torch_state, threads=max(1, torch_state.threads // at_once))
+    factory.maker = Supervisor(factory, forked, share, at_once)
     try:
         yield
     finally:

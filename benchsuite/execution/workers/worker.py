@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -26,6 +27,7 @@ from benchsuite.execution.interruption import interruptions_deferred
 from benchsuite.execution.run import Run
 from benchsuite.execution.workers.messages import Deadline, Event, Logged, OnDevice, Outcome, Request
 from benchsuite.training.clock import Clock
+from benchsuite.training.device import Device
 
 PR_SET_PDEATHSIG = 1
 """From <sys/prctl.h>: have the kernel send this process a signal when its parent ends."""
@@ -197,7 +199,7 @@ def _make(request: Request, line: Line, make_run_state: MakeRunState) -> Outcome
     logger.propagate = False
     try:
         run = make_run_state(request, line.emit)
-        _watch(run, line)
+        _watch(run, line, request.at_once)
         record = run.execute(unless_finished=not request.remake)
     except InterruptedRunError as stop:
         return Outcome("interrupted", stop.record)
@@ -223,7 +225,7 @@ def _portable(error: Exception) -> Exception:
     return sent
 
 
-def _watch(run: Run, line: Line) -> None:
+def _watch(run: Run, line: Line, at_once: int) -> None:
     """Tell the command of the run's device and deadlines, and end the run on SIGTERM as what it is."""
     state = run.state
     limit = run.spec.protocol.timeout_s
@@ -231,7 +233,17 @@ def _watch(run: Run, line: Line) -> None:
     if budget is not None:
         state.clock.on_switch = budget.switch
         budget.switch("setup")
-    state.on_device = lambda device: line.send(OnDevice(device.used))
+
+    def tell_device(device: Device) -> None:
+        if at_once > 1:
+            note = (
+                f"one of up to {at_once} runs at the same time on this machine; its times are not those of a run alone"
+            )
+            device = replace(device, used=device.used.model_copy(update={"notes": (*device.used.notes, note)}))
+            state.device = device
+        line.send(OnDevice(device.used))
+
+    state.on_device = tell_device
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         if budget is not None and budget.is_over:

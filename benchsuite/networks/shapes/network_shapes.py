@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchsuite.networks.shapes.geometry import Shape
@@ -140,7 +141,7 @@ class NetworkShapes:
         """Per segment, the number of output units per example that are not auxiliary."""
         return {s.name: s.units - self.auxiliary.get(s.name, 0) * s.places for s in self.segments}
 
-    @property
+    @cached_property  # asked for per segment
     def upstream(self) -> dict[str, frozenset[str]]:
         """Per segment, all segments its input depends on, directly or not: those that its credit reaches."""
         reached: list[frozenset[str]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from benchsuite.errors import Problem, SpecError
 from benchsuite.specs.loading.library import SpecLibrary
@@ -14,6 +15,7 @@ FinalErrors = Mapping[tuple[str, str, str], float]
 """Published final errors as fractions, by track, rule and metric."""
 
 
+@lru_cache(maxsize=1)  # asked for by every claim of a library, one after the other
 def published_final_errors(library: SpecLibrary) -> FinalErrors:
     """Return the published errors after training; of two sources, the first.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, StringConstraints, model_serializer
@@ -33,11 +35,17 @@ class HashedModel(BaseModel):
     @model_serializer(mode="wrap")
     def _leave_out_later_fields_at_their_default(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = write(self)
-        fields = type(self).model_fields
-        for name in self.omit_default_from_hash:
-            if getattr(self, name) == fields[name].get_default(call_default_factory=True):
+        for name, default in _later_defaults(type(self)).items():
+            if getattr(self, name) == default:
                 written.pop(name, None)
         return written
+
+
+@cache  # a plan of all rules serializes thousands of specs
+def _later_defaults(kind: type[HashedModel]) -> Mapping[str, Any]:
+    """Return the defaults of the fields that are left out of the hash at their default."""
+    fields = kind.model_fields
+    return {name: fields[name].get_default(call_default_factory=True) for name in kind.omit_default_from_hash}
 
 
 class SpecModel(HashedModel):
