@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from benchsuite.records.model import (
@@ -21,9 +22,13 @@ from benchsuite.records.model import (
 )
 from benchsuite.records.study import CodeUsed, StudyRecord
 from benchsuite.records.timing import TimedRow, TimingRecord, timing_id_of
+from benchsuite.records.tuning import TrialResult, TuningRecord
 from benchsuite.specs.hashing import run_id, spec_hash, study_hash, study_id
 from benchsuite.specs.models.study import AnyStudySpec
 from benchsuite.specs.models.track import RunSpec
+from benchsuite.specs.models.tuning import CONFIG, RATE, config_of
+from benchsuite.specs.models.tuning_budget import SearchDimension, TuningBudget
+from benchsuite.specs.search_space import trial_settings, tuning_hash, tuning_id, tuning_of
 from benchsuite.studies.linear_dynamics.result import LinearDynamicsResult, Trajectory
 from benchsuite.studies.linear_dynamics.simulate import stream_seeds
 from benchsuite.studies.linear_dynamics.spec import LinearDynamicsSpec
@@ -175,6 +180,72 @@ def make_record(
 def make_seeds(rule: str, test_errors: Sequence[float], **fields: Any) -> list[RunRecord]:
     """Return one completed record per test error, seeds counted from 0."""
     return [make_record(rule, seed, error, **fields) for seed, error in enumerate(test_errors)]
+
+
+def make_tuning(
+    rule: str = "backprop",
+    errors: Sequence[float | None] = (0.3, 0.1, None, 0.2),
+    *,
+    searched: Mapping[str, tuple[float, float]] = MappingProxyType({}),
+    reason: str = "the loss stopped being finite",
+    command: str = "benchsuite tune digits-fc",
+    **spec_fields: Any,
+) -> TuningRecord:
+    """Return the record of a tuning: a validation error per trial; None, of a trial that diverged.
+
+    ``searched`` has the ranges of the hyperparameters that are searched beside the learning rate.
+    """
+    validation = {"validation": {"examples": 300}}
+    run = make_spec(rule, **{**spec_fields, "dataset": validation | spec_fields.get("dataset", {})})
+    space = [SearchDimension(field=RATE, low=1e-3, high=10)]
+    space += [SearchDimension(field=CONFIG + name, low=low, high=high) for name, (low, high) in searched.items()]
+    spec = tuning_of(run, tuple(space), TuningBudget(trials=len(errors)))
+    trials = [
+        TrialResult(
+            number=number,
+            settings=settings,
+            run_id=run_id(spec.run_with(settings)),
+            seed=spec.budget.seed,
+            status="diverged" if error is None else "completed",
+            reason=reason if error is None else "",
+            validation_error=error,
+            validation_loss=error,
+            epochs=spec.run.protocol.epochs,
+            train_time_s=2.0,
+            wall_time_s=3.0,
+            hardware_class="cpu-8-core",
+        )
+        for number, (settings, error) in enumerate(zip(trial_settings(spec), errors, strict=True))
+    ]
+    made = make_record(rule)
+    assert made.data
+    return TuningRecord(
+        tuning_id=tuning_id(spec),
+        spec_hash=tuning_hash(spec),
+        result_key="ef" * 32,
+        spec=spec,
+        trials=tuple(trials),
+        data=made.data.model_copy(update={"train_examples": 1137, "test_examples": 0}),
+        environment=made.environment,
+        started_at=START,
+        ended_at=START + timedelta(seconds=30),
+        command=command,
+    )
+
+
+def make_tuned_seeds(tuning: TuningRecord, test_errors: Sequence[float], **fields: Any) -> list[RunRecord]:
+    """Return the final runs of a tuning's best settings, one per test error."""
+    rule, best = tuning.spec.run.rule, tuning.best
+    assert best
+    made = []
+    for seed, error in enumerate(test_errors):
+        protocol = {"optimizer": {"kind": "sgd", "learning_rate": best.settings[RATE]}}
+        title = f"{rule.name}, tuned ({len(tuning.trials)} trials)"
+        config = {**fields.get("config", {}), **config_of(best.settings)}
+        record = make_record(rule.name, seed, error, protocol=protocol, variant=title, config=config)
+        named = record.spec.rule.model_copy(update={"tuned_by": tuning.tuning_id})
+        made.append(record.model_copy(update={"spec": record.spec.model_copy(update={"rule": named})}))
+    return made
 
 
 def make_angles(seed: int, epochs: int, start: float = 88.0, fall: float = 4.0) -> list[DiagnosticValue]:

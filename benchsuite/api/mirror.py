@@ -13,7 +13,7 @@ from benchsuite.records.store import RecordStore
 
 
 def sync(*, store: PathLike | None = None, tracking_uri: str | None = None) -> SyncReport:
-    """Mirror every record that MLflow does not hold, and close runs whose process was killed.
+    """Mirror every record of a run or a tuning that MLflow does not hold, and close runs whose process was killed.
 
     Args:
         store: folder that ``run`` writes to; ``$BENCHSUITE_STORE`` or ``benchsuite-store`` if not given.
@@ -28,7 +28,7 @@ def sync(*, store: PathLike | None = None, tracking_uri: str | None = None) -> S
 
     """
     records = RecordStore(store_folder(store).resolve())
-    if not records.records_folder.is_dir():
+    if not (records.records_folder.is_dir() or records.tunings_folder.is_dir()):
         raise EmptySelectionError(f"no records in {records.root}; `benchsuite run quickstart` makes some")
     return _sync(records, named_tracking_uri(tracking_uri) or default_tracking_uri(records.root))
 

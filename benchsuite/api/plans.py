@@ -17,7 +17,7 @@ from benchsuite.data.roots import find_data_root
 from benchsuite.errors import HardwareError
 from benchsuite.execution.compatibility import RefusedPair as RefusedPair
 from benchsuite.execution.estimate import hours
-from benchsuite.execution.plan import PlannedRun, make_plan
+from benchsuite.execution.plan import MissingData, PlannedRun, make_plan, missing_data
 from benchsuite.specs.loading.resolve import resolve
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.training.device import resolve_hardware
@@ -31,11 +31,13 @@ class Plan(Displayed):
         entries: every run; its ``refused`` has the reasons why it cannot be made, its ``estimate`` the work. The
             estimate is None if the run is refused, or if its work is ``unknown``, which has the reason.
         left_out: plugins and names that were left out, with the reasons.
+        missing_data: data sets that are not at hand, each with the number of runs that need it.
 
     """
 
     entries: tuple[PlannedRun, ...]
     left_out: tuple[str, ...] = ()
+    missing_data: tuple[MissingData, ...] = ()
 
     def __iter__(self) -> Iterator[PlannedRun]:
         """Iterate over all runs, refused ones too."""
@@ -93,15 +95,18 @@ class Plan(Displayed):
             table.add_row(*_cells(entry))
         unknown = [f"unknown work: {reason}" for reason in self.unknown]
         left_out = [f"left out: {problem}" for problem in self.left_out]
-        return [table, *(str(pair) for pair in self.refused), *unknown, *left_out, *self._totals()]
+        missing = [str(each) for each in self.missing_data]
+        return [table, *(str(pair) for pair in self.refused), *unknown, *left_out, *missing, *self._totals()]
 
     def _totals(self) -> list[str]:
         hardware, count = self.hardware, len(self.runs)
         refused = len(self.entries) - count
         unknown = sum(bool(entry.unknown) for entry in self.entries)
         without = f" without {counted(unknown, 'run')} of unknown work" if unknown else ""
+        waiting = sum(each.runs for each in self.missing_data)
+        data = f", {waiting} without data at hand" if waiting else ""
         totals = [
-            f"{count} runs, {refused} refused, about {self.flops / 1e15:.3g} PFLOP{without}, on {hardware.device}"
+            f"{count} runs{data}, {refused} refused, about {self.flops / 1e15:.3g} PFLOP{without}, on {hardware.device}"
         ]
         if hardware.sustained_tflops is None:
             totals.append("for hours, give the speed of the hardware (`--set hardware.sustained_tflops=0.05`)")
@@ -167,8 +172,10 @@ def plan(
     selection = make_selection(target, rules, seeds, tier, set, hardware)
     find_tuned = tuned_settings(store) if settings == "tuned" else None
     runs = resolve(selection, workspace.library, workspace.registry, _resolve_hardware, find_tuned=find_tuned)
-    planned = make_plan(runs, workspace.registry, find_data_root(data_root))
-    return Plan(tuple(planned), tuple(workspace.registry.problems()))
+    root = find_data_root(data_root)
+    planned = make_plan(runs, workspace.registry, root)
+    missing = missing_data(planned, workspace.registry, root)
+    return Plan(tuple(planned), tuple(workspace.registry.problems()), tuple(missing))
 
 
 def hours_of(entry: PlannedRun) -> float | None:

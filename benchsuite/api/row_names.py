@@ -9,13 +9,12 @@ from pydantic import TypeAdapter
 from benchsuite.api.validity import FindValidity as FindValidity
 from benchsuite.api.validity import find_validity as find_validity
 from benchsuite.api.workspace import Workspace, find_specs, open_workspace
-from benchsuite.errors import BenchsuiteError
 from benchsuite.records.model import RunRecord
 from benchsuite.results.planned import PlansByTrack
 from benchsuite.results.row_names import NamesBySettings, by_settings, named_settings
-from benchsuite.specs.loading.checking import check
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.named_rows import named_runs, variants_of_library
+from benchsuite.specs.loading.stated import stated_by_tracks
 from benchsuite.specs.models.base import Tier
 from benchsuite.specs.models.comparison_plan import ComparisonPlan
 from benchsuite.specs.models.track import RunSpec
@@ -66,16 +65,4 @@ def find_plans(tracks: Iterable[str], workspace: Workspace | None = None) -> Pla
 
 def plans_of_library(tracks: Iterable[str], library: SpecLibrary) -> PlansByTrack:
     """Return the planned comparisons of the tracks of a library that state them."""
-    known = set(library.names("tracks"))
-    found = {}
-    for track in sorted(known.intersection(tracks)):
-        try:
-            stated = library.load("tracks", track).get("comparisons")
-        except BenchsuiteError:
-            continue
-        if stated is None:
-            continue
-        plan, _ = check(_PLAN, stated)
-        if plan is not None:
-            found[track] = plan
-    return found
+    return stated_by_tracks(tracks, "comparisons", _PLAN, library)

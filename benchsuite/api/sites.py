@@ -13,7 +13,7 @@ from benchsuite.api.papers import papers_of
 from benchsuite.api.study_records import summarize_study
 from benchsuite.api.workspace import Workspace, open_workspace
 from benchsuite.errors import BenchsuiteError, EmptySelectionError
-from benchsuite.records.store import RecordStore, record_files, timing_folders
+from benchsuite.records.store import RecordStore, record_files, timing_folders, tuning_folders
 from benchsuite_leaderboard import site
 from benchsuite_leaderboard.site import BuildReport
 
@@ -28,6 +28,7 @@ def build_site(
     store: PathLike | None = None,
     audits: Paths = None,
     timings: Paths = None,
+    tunings: Paths = None,
     specs: Paths = None,
     mlflow: str | None = None,
     tracking_uri: str | None = None,
@@ -42,6 +43,7 @@ def build_site(
         store: folder that ``run`` writes to; ``$BENCHSUITE_STORE`` or ``benchsuite-store`` if not given.
         audits: folders written by ``audit_rules``, for the pages of rules.
         timings: folders of timings; those beside the folders of records if not given.
+        tunings: folders of records of tunings; those beside the folders of records if not given.
         specs: folders of your own specs.
         mlflow: address where MLflow's pages are served, such as ``http://127.0.0.1:5000``; runs then link into them.
         tracking_uri: MLflow's store that those pages show; SQLite in the store if not given.
@@ -67,7 +69,8 @@ def build_site(
     root = store_folder(store)
     own = RecordStore(root)
     folders = as_paths(records) or own.folders_of_records
-    if not record_files(*folders):
+    of_tunings = as_paths(tunings) or tuning_folders(folders)
+    if not record_files(*folders, *of_tunings):
         places = ", ".join(str(f) for f in as_paths(records) or [own.records_folder, own.studies_folder])
         raise EmptySelectionError(f"no records in {places}; `benchsuite run quickstart` makes some")
     left_out: list[str] = []
@@ -81,6 +84,7 @@ def build_site(
         Path(out or root / "site").resolve(),
         audits=as_paths(audits),
         timings=as_paths(timings) or timing_folders(folders),
+        tunings=of_tunings,
         papers=lambda cells: papers_of(cells, open_workspace(specs), leave_out),
         summarize=summarize_study,
         mlflow=_mlflow_pages(root, mlflow, named_tracking_uri(tracking_uri), warn),
@@ -101,6 +105,7 @@ def build_store_site(store: RecordStore, workspace: Workspace | None = None, war
         store.folders_of_records,
         store.root / "site",
         timings=timing_folders(store.folders_of_records),
+        tunings=tuning_folders(store.folders_of_records),
         papers=lambda cells: papers_of(cells, workspace or open_workspace(), warn),
         summarize=summarize_study,
         processes=os.cpu_count() or 1,

@@ -79,6 +79,7 @@ def tune(
     store: PathLike | None = None,
     data_root: PathLike | None = None,
     specs: Paths = None,
+    tracking_uri: str | None = None,
     progress: bool = False,
 ) -> Tunings:
     """Tune every rule of a suite or a track with the same number of trials, on validation examples.
@@ -101,15 +102,17 @@ def tune(
         store: folder of records; ``$BENCHSUITE_STORE`` or ``benchsuite-store`` if not given.
         data_root: folder of data sets; ``$BENCHSUITE_DATA`` or the user's cache folder if not given.
         specs: folders of your own specs.
+        tracking_uri: MLflow's store, to which complete tunings are mirrored; ``$BENCHSUITE_TRACKING_URI`` or SQLite in
+            the store if not given; ``"none"`` for no mirror.
         progress: True for a line on stderr per trial.
 
     Returns:
         The tunings: ``.records``, ``.table()``, ``.refused``, ``.interrupted``.
 
     Raises:
-        SpecError: if a name or a value is wrong, or a data set has no validation examples; nothing was run.
+        SpecError: if a name or a value is wrong, or no data set has validation examples; nothing was run.
         EmptySelectionError: if no rule matches.
-        DataError: if a data set is missing or damaged.
+        DataError: if the data of no track can be had; of several tracks, those without are left out with a warning.
         StoreError: if records cannot be written, or the storage cannot be opened.
 
     Example:
@@ -121,7 +124,7 @@ def tune(
     """
     if jobs < 1:
         raise SpecError([Problem(f"expected at least 1, found {jobs}", field="jobs")])
-    options = session_options(store, data_root, "none", False, "local")
+    options = session_options(store, data_root, tracking_uri, False, "local")
     workspace = open_workspace(specs, target)
     selection = make_selection(target, rules, None, tier, set, hardware)
     tunings = resolve_tunings(selection, workspace.library, workspace.registry, resolve_hardware, trials)

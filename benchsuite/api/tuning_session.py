@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from benchsuite.api.session_options import SessionOptions
 from benchsuite.api.tuning import Tunings
-from benchsuite.execution.preflight import check_runs
+from benchsuite.execution.preflight import check_runs, runs_with_data
 from benchsuite.process import stdout_to_stderr
+from benchsuite.records.mlflow.tunings import mirror_tunings
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.specs.loading.resolve_tuning import SelectedTuning
@@ -27,7 +28,9 @@ def make_tunings(
     *,
     show: bool,
 ) -> Tunings:
-    """Check all pairs of rule and network, make the trials that are left, and write the records.
+    """Check all pairs of rule and network, make the trials that are left, write the records and mirror them.
+
+    Of several tracks, those whose data cannot be had are left out with a warning.
 
     Args:
         tunings: the tunings of the request.
@@ -39,7 +42,7 @@ def make_tunings(
         show: True to print a line per trial on stderr.
 
     Raises:
-        DataError: if a data set is missing or damaged.
+        DataError: if the data of no track can be had.
         StoreError: if records cannot be written, or the storage cannot be opened.
 
     """
@@ -48,6 +51,7 @@ def make_tunings(
     spec_of = {id(run): t.spec for run, t in zip(runs, tunings, strict=True)}
     options.preparing.apply()
     with stdout_to_stderr():
+        runs = runs_with_data(runs, factory.loader)
         found = check_runs(runs, registry, factory.loader, factory.ranks)
     possible = [searched(spec_of[id(run.selected)], run.selected.command, factory) for run in found.runs]
     if not possible:
@@ -61,4 +65,7 @@ def make_tunings(
         return Tunings((), found.refused, interrupted=True, unfinished=len(possible))
     for record in records:
         options.store.write_tuning(record)
+    if records and options.tracking_uri:
+        with stdout_to_stderr():
+            mirror_tunings(records, options.tracking_uri, options.store.root)
     return Tunings(tuple(records), found.refused, unfinished=len(possible) - len(records))

@@ -7,18 +7,17 @@ from collections.abc import Callable, Iterable, Mapping
 from pydantic import TypeAdapter
 
 from benchsuite.api.workspace import Workspace, find_specs, open_workspace
-from benchsuite.errors import BenchsuiteError
 from benchsuite.records.model import RunRecord
 from benchsuite.registry.manager import Registry
 from benchsuite.results.validity import UPDATE_ANGLE, Validity
-from benchsuite.specs.loading.checking import check
 from benchsuite.specs.loading.library import SpecLibrary
+from benchsuite.specs.loading.stated import stated_by_tracks
 from benchsuite.specs.models.validity import ValiditySpec
 
 FindValidity = Callable[[Iterable[RunRecord]], Validity]
 """Returns thresholds of validity checks, and what rules claim, for the tracks and rules of some records."""
 
-_VALIDITY: TypeAdapter[ValiditySpec] = TypeAdapter(ValiditySpec)
+_VALIDITY: TypeAdapter[ValiditySpec | None] = TypeAdapter(ValiditySpec)
 
 
 def find_validity(records: Iterable[RunRecord], workspace: Workspace | None = None) -> Validity:
@@ -33,16 +32,7 @@ def find_validity(records: Iterable[RunRecord], workspace: Workspace | None = No
 
 def thresholds_of(tracks: Iterable[str], library: SpecLibrary) -> Mapping[str, ValiditySpec]:
     """Return the thresholds of tracks that state any; wrong ones are passed over, since ``validate`` reports them."""
-    found = {}
-    for track in sorted(set(library.names("tracks")).intersection(tracks)):
-        try:
-            stated = library.load("tracks", track).get("validity")
-        except BenchsuiteError:
-            continue
-        thresholds = None if stated is None else check(_VALIDITY, stated)[0]
-        if thresholds is not None:
-            found[track] = thresholds
-    return found
+    return stated_by_tracks(tracks, "validity", _VALIDITY, library)
 
 
 def claims_of(registry: Registry) -> Mapping[str, bool]:

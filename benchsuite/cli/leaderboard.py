@@ -35,6 +35,10 @@ TimingsOption = Annotated[
     list[Path] | None,
     typer.Option("--timings", help="A folder that `benchsuite time` wrote; else `timing` beside the records."),
 ]
+TuningsOption = Annotated[
+    list[Path] | None,
+    typer.Option("--tunings", help="A folder of tunings' records; else `tuning` beside the records."),
+]
 MlflowOption = Annotated[
     str | None,
     typer.Option(
@@ -51,6 +55,7 @@ def build(
     records: RecordsOption = None,
     audits: AuditsOption = None,
     timings: TimingsOption = None,
+    tunings: TuningsOption = None,
     out: OutOption = None,
     specs: SpecsOption = None,
     mlflow: MlflowOption = None,
@@ -64,7 +69,7 @@ def build(
 
     Published values and claims that cannot be read are left out and named; the exit code is then 1.
     """
-    report = _build(store, records, audits, timings, out, specs, mlflow, tracking_uri, fresh=fresh)
+    report = _build(store, records, audits, timings, tunings, out, specs, mlflow, tracking_uri, fresh=fresh)
     if as_json:
         _print_report(report)
     else:
@@ -79,6 +84,7 @@ def serve(
     records: RecordsOption = None,
     audits: AuditsOption = None,
     timings: TimingsOption = None,
+    tunings: TuningsOption = None,
     out: OutOption = None,
     specs: SpecsOption = None,
     mlflow: MlflowOption = None,
@@ -90,7 +96,7 @@ def serve(
     """Build the page and serve it on this machine until Ctrl-C."""
     from benchsuite.api.sites import serve_site
 
-    report = _build(store, records, audits, timings, out, specs, mlflow, tracking_uri, fresh=False)
+    report = _build(store, records, audits, timings, tunings, out, specs, mlflow, tracking_uri, fresh=False)
     _print_report(report)
     serve_site(report.out, port=port, ready=_announce)
     return 0
@@ -105,6 +111,7 @@ def _build(
     records: list[Path] | None,
     audits: list[Path] | None,
     timings: list[Path] | None,
+    tunings: list[Path] | None,
     out: Path | None,
     specs: list[Path] | None,
     mlflow: str | None,
@@ -120,6 +127,7 @@ def _build(
         store=store,
         audits=audits,
         timings=timings,
+        tunings=tunings,
         specs=specs,
         mlflow=mlflow,
         tracking_uri=tracking_uri,

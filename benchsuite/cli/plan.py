@@ -54,7 +54,7 @@ def plan(
     )
     if as_json:
         print_json(found.as_data())
-        for problem in (*found.unknown, *found.left_out):
+        for problem in (*found.unknown, *found.left_out, *map(str, found.missing_data)):
             print_message(problem)
     else:
         show(found.parts())

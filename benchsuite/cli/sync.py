@@ -8,7 +8,7 @@ from benchsuite.cli.options import DEFAULT_STORE, JsonOption, StoreOption, Track
 
 
 def sync(store: StoreOption = DEFAULT_STORE, tracking_uri: TrackingOption = None, as_json: JsonOption = False) -> int:
-    """Mirror every record that MLflow does not hold, and close runs whose process was killed."""
+    """Mirror every record of a run or a tuning that MLflow does not hold, and close runs whose process was killed."""
     from benchsuite.api.mirror import sync
 
     report = sync(store=store, tracking_uri=tracking_uri)

@@ -19,6 +19,7 @@ from benchsuite.cli.options import (
     StoreOption,
     TargetArgument,
     TierOption,
+    TrackingOption,
     print_json,
     print_message,
     show,
@@ -49,6 +50,7 @@ def tune(
     store: StoreOption = DEFAULT_STORE,
     data: DataRootOption = None,
     specs: SpecsOption = None,
+    tracking_uri: TrackingOption = None,
     as_json: JsonOption = False,
 ) -> int:
     """Search each rule's learning rate and tunable settings with the same number of trials.
@@ -71,6 +73,7 @@ def tune(
         store=store,
         data_root=data,
         specs=specs,
+        tracking_uri=tracking_uri,
         progress=True,
     )
     if as_json:

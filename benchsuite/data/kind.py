@@ -27,10 +27,12 @@ class Availability:
     Attributes:
         found: True if a run would find its data without a download.
         detail: the location of the files, or what is missing and what a run would then do.
+        is_published: True if `benchsuite data fetch` can download what is missing.
     """
 
     found: bool
     detail: str
+    is_published: bool = False
 
 
 @dataclass(frozen=True)

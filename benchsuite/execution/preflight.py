@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from benchsuite.errors import DataError
 from benchsuite.execution.compatibility import RefusedPair, RunWithShapes, infer_run_shapes, refused_pairs
 from benchsuite.execution.environment import environment_of
 from benchsuite.execution.loading import DataLoader
 from benchsuite.execution.plan import describe
 from benchsuite.registry.manager import Registry
+from benchsuite.specs.hashing import canonical_json
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.training.ranks import Ranks, require_world_size
+
+logger = logging.getLogger("benchsuite.execution")
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,31 @@ def check_runs(runs: Sequence[SelectedRun], registry: Registry, loader: DataLoad
         # Code is hashed once per process, and now: a file edited in the course of a session is not the code that runs.
         environment_of(registry, spec.rule.name, spec)
     return Preflight(possible, _refused(with_shapes, registry))
+
+
+def runs_with_data(runs: Sequence[SelectedRun], loader: DataLoader) -> list[SelectedRun]:
+    """Return the runs of the tracks whose data can be had; warn once per data set of the others.
+
+    Raises:
+        DataError: if there is none.
+
+    """
+    problems: dict[str, DataError] = {}
+    tracks: dict[str, set[str]] = {}
+    for run in runs:
+        key = canonical_json(run.spec.dataset.model_dump(mode="json"))
+        if key not in tracks:  # read or looked for once per data set
+            try:
+                loader.load(run.spec.dataset)
+            except DataError as error:
+                problems[key] = error
+        tracks.setdefault(key, set()).add(run.spec.track)
+    usable = [run for run in runs if canonical_json(run.spec.dataset.model_dump(mode="json")) not in problems]
+    if problems and not usable:
+        raise next(iter(problems.values()))
+    for key, problem in problems.items():
+        logger.warning("left out: %s: %s", ", ".join(sorted(tracks[key])), problem)
+    return usable
 
 
 def _refused(with_shapes: Sequence[RunWithShapes], registry: Registry) -> tuple[RefusedPair, ...]:

@@ -48,6 +48,7 @@ __all__ = [
     "read_tunings",
     "record_files",
     "timing_folders",
+    "tuning_folders",
 ]
 
 logger = logging.getLogger("benchsuite.records")
@@ -218,7 +219,16 @@ def read_studies(folder: Path) -> Iterator[StudyRecord | BrokenRecord]:
 
 def timing_folders(folders: Iterable[Path]) -> list[Path]:
     """Return the folders of timings that stand beside or in folders of records, in a store as in a checkout."""
-    found = (place / TIMINGS for folder in folders for place in (folder.resolve().parent, folder))
+    return _folders_beside(folders, TIMINGS)
+
+
+def tuning_folders(folders: Iterable[Path]) -> list[Path]:
+    """Return the folders of tunings that stand beside or in folders of records, in a store as in a checkout."""
+    return _folders_beside(folders, TUNINGS)
+
+
+def _folders_beside(folders: Iterable[Path], name: str) -> list[Path]:
+    found = (place / name for folder in folders for place in (folder.resolve().parent, folder))
     return list(dict.fromkeys(place for place in found if place.is_dir()))
 
 

@@ -43,7 +43,9 @@ def gap_to_baseline(
 def partner_of(
     row_records: RowRecords, table_records: Sequence[RowRecords], usual: dict[str, Any], name: str = BASELINE_RULE
 ) -> RowRecords | None:
-    """Return a rule's or variant's row that is most similar to this one: first in its protocol, then in its hardware.
+    """Return a rule's or variant's row that is most similar to this one.
+
+    First it is tuned or not as this row is, so that equal effort is compared; then its protocol and hardware decide.
 
     Args:
         row_records: the records of the row.
@@ -57,6 +59,7 @@ def partner_of(
         _rows_named(name, row_records, table_records),
         key=lambda b: (
             b is not row_records,
+            b.is_tuned != row_records.is_tuned,
             b.protocol != row_records.protocol,
             b.is_variant,
             b.protocol != usual,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from benchsuite.results.baseline import partner_of
@@ -52,12 +53,27 @@ def depth_checks(
         return ()
     seeds = max(row.latest, key=lambda record: record.spec.seed).spec.seed + 1
     command = f"benchsuite run {spec.track} --tier {spec.tier} --seeds {seeds} --rules"
-    frozen = f"{command} {shlex.quote(row.name)} --set protocol.frozen=lower_half"
+    frozen = f"{command} {_rule_and_settings(row)} --set protocol.frozen=lower_half"
     readout = partner_of(row, table_records, usual, READOUT_RULE)
     return (
         _check(OVER_READOUT, row, readout, least, f"{command} {READOUT_RULE}"),
         _check(OVER_FROZEN, row, _frozen_twin(row, table_records), least, frozen),
     )
+
+
+def _rule_and_settings(row: RowRecords) -> str:
+    """Return what follows ``--rules`` in the command of a row: its rule and the settings of its own runs.
+
+    Their command names no variant. One without settings is of the track's own, or of a variant in an older record.
+    """
+    try:
+        words = shlex.split(row.first.command)
+    except ValueError:  # a record's command is any text
+        words = []
+    settings = [value for option, value in pairwise(words) if option == "--set"]
+    if not settings:
+        return shlex.quote(row.name)
+    return shlex.join([row.first.spec.rule.name, *(word for value in settings for word in ("--set", value))])
 
 
 def _frozen_twin(row: RowRecords, table_records: Sequence[RowRecords]) -> RowRecords | None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchsuite.results.across_tasks import TaskMean
 from benchsuite.results.grouping import flatten
 from benchsuite.results.model import Estimate, RuleRow
+
+if TYPE_CHECKING:
+    from benchsuite.records.tuning import TuningRecord
+    from benchsuite.results.tuning_curves import RateRange
 
 MINUS = "\N{MINUS SIGN}"
 MAX_TEXT_CHARACTERS = 4000
@@ -63,6 +67,32 @@ def number(value: float | None, digits: int = 3) -> str:
         return "–"
     rounded = float(f"{value:.{digits}g}")
     return f"{rounded:,.0f}" if abs(rounded) >= 10 ** (digits - 1) else f"{rounded:.{digits}g}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time with two or three digits, in seconds, minutes or hours."""
+    for least, size, unit in ((7200, 3600, "h"), (120, 60, "min")):
+        if seconds >= least:
+            return f"{number(seconds / size, 2 if seconds / size < 10 else 3)} {unit}"
+    return f"{number(seconds, 2)} s"
+
+
+def budget_words(record: TuningRecord | None) -> str:
+    """Return a tuned row's budget in words; without the tuning's record the number of trials is not known here."""
+    if record is None:
+        return "tuned; its tuning is not here"
+    trials = len(record.trials)
+    return f"tuned ({trials} trial{'' if trials == 1 else 's'}), {duration(record.train_time_s)} of tuning"
+
+
+def rate_width(rates: RateRange | None) -> str:
+    """Return the width of a range of learning rates in powers of ten, as far as the trials tell."""
+    if rates is None:
+        return "–"
+    least, most = f"{rates.decades:.1f}", f"{rates.decades_at_most:.1f}"
+    if rates.is_open:
+        return f"≥ {least}"
+    return least if least == most else f"{least} to {most}"
 
 
 def p_value(value: float | None) -> str:

@@ -31,14 +31,15 @@ class ParetoPoint:
 
 
 def pareto_points(
-    table: TrackTable, hardware_class: str, tuning_time_s: Mapping[str, float] | None = None
+    table: TrackTable, hardware_class: str, tuning_time_s: Mapping[str, float | None] | None = None
 ) -> list[ParetoPoint]:
     """Return the complete rows of one hardware class that have any cost, by label.
 
     Args:
         table: the rows; one with a failed seed is left out, as it has no rank.
         hardware_class: costs are compared within one class.
-        tuning_time_s: seconds that tuning took, by row id; added to the time of training.
+        tuning_time_s: seconds that tuning took, by id of each tuned row; added to the time of training. None if they
+            are not known: such a row has no total.
 
     """
     tuning = tuning_time_s or {}
@@ -46,8 +47,8 @@ def pareto_points(
     for row in sorted(table.rows, key=lambda row: (row.label, row.row_id)):
         if not row.complete or row.test_error is None or row.hardware_class != hardware_class:
             continue
-        training = row.cost.training_time_s
-        total = None if training is None else training + tuning.get(row.row_id, 0.0)
+        training, searching = row.cost.training_time_s, tuning.get(row.row_id, 0.0)
+        total = None if training is None or searching is None else training + searching
         point = ParetoPoint(
             row.row_id, row.label, row.test_error.mean, row.cost.step_time_ms, total, row.peak_memory_mib
         )

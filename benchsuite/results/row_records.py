@@ -42,6 +42,11 @@ class RowRecords:
         """Return True if the row has a name and other settings than the track has for the rule."""
         return bool(self.names) and self.first.spec.rule.name not in self.names
 
+    @property
+    def is_tuned(self) -> bool:
+        """Return True if a tuning has found the row's settings."""
+        return any(record.spec.rule.tuned_by for record in self.records)
+
     @cached_property
     def latest(self) -> list[RunRecord]:
         """Return the record used for each seed: the one that ended last."""

@@ -134,7 +134,9 @@ def _labels(table_records: Sequence[RowRecords]) -> dict[str, str]:
     for row_records in table_records:
         name = row_records.name
         # On several machines, a name has several rows; a row without a name has only its settings to tell it by.
-        namesakes = [b for b in table_records if (b.name if row_records.names else b.first.spec.rule.name) == name]
+        # Tuned rows have names that no other row has, so they are nothing to tell a row apart from.
+        others = [b for b in table_records if b.is_tuned == row_records.is_tuned]
+        namesakes = [b for b in others if (b.name if row_records.names else b.first.spec.rule.name) == name]
         marks = [_mark(d) for d in _marks(row_records, namesakes)]
         labels[row_records.key] = f"{name} ({', '.join(marks)[:90]})" if marks else name
     repeated = Counter(labels.values())

@@ -122,6 +122,14 @@ def _welch(values: Sequence[float], others: Sequence[float]) -> tuple[float, flo
     return mean, math.sqrt(variance), freedom
 
 
+def rank_correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
+    """Return Kendall's tau-b: 1 if both values order the pairs alike, -1 if oppositely; None if either is constant."""
+    from scipy.stats import kendalltau
+
+    found = float(kendalltau(*zip(*pairs, strict=True)).statistic)
+    return None if math.isnan(found) else found
+
+
 def median(values: Sequence[float]) -> float | None:
     """Return the median, or None without values."""
     return float(statistics.median(values)) if values else None

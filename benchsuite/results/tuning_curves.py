@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
+from math import comb, log10
 
 from benchsuite.records.tuning import TuningRecord
 from benchsuite.specs.models.tuning import RATE
 
 UNKNOWN_ERROR = 1.0
 """Error of a trial that did not complete: no settings are worse."""
+
+WITHIN = 0.01
+"""Distance from the best error at which a trial counts as near it: one point."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,19 @@ class BudgetPoint:
 
 @dataclass(frozen=True)
 class RateRange:
-    """The learning rates between the lowest and the highest trial whose error is near the best."""
+    """The learning rates at which a rule stays near its best error, as far as the trials tell."""
 
     low: float
+    """The lowest rate tried that is near the best."""
     high: float
     trials: int
     """Number of trials that are near the best."""
+    decades: float
+    """Distance of ``low`` from ``high`` in powers of ten: the range is at least as wide."""
+    decades_at_most: float
+    """Distance of the nearest rates tried that are not near the best, or of the ends of what was searched."""
+    is_open: bool
+    """True if the range reaches the lowest or the highest rate tried: it may go on beyond what was searched."""
 
 
 def error_by_rate(record: TuningRecord) -> list[RatePoint]:
@@ -65,18 +75,39 @@ def expected_best(errors: Sequence[float | None]) -> list[BudgetPoint]:
     ]
 
 
-def good_rates(record: TuningRecord, within: float = 0.01) -> RateRange | None:
-    """Return the learning rates whose validation error is within a distance of the best; None if none completed.
+def good_rates(record: TuningRecord, within: float = WITHIN) -> RateRange | None:
+    """Return the learning rates around the best trial whose error stays near the best; None if no trial completed.
 
-    A rule that wins only within a narrow range owes its place to the search.
+    A rule that wins only within a narrow range owes its place to the search. If the rate alone is searched, the range
+    ends at the first trial on either side that is worse. If other settings are searched too, they differ between
+    neighbours, so the range spans all trials that are near the best.
 
     Args:
         record: a tuning.
         within: distance in fractions of the examples; 0.01 is a point.
 
     """
-    if record.best is None or record.best.validation_error is None:
+    best = record.best
+    if best is None or best.validation_error is None:
         return None
-    limit = record.best.validation_error + within
-    near = [p.learning_rate for p in error_by_rate(record) if p.error is not None and p.error <= limit]
-    return RateRange(min(near), max(near), len(near))
+    points = error_by_rate(record)
+    is_near = [p.error is not None and p.error <= best.validation_error + within for p in points]
+    if len(record.spec.space) == 1:
+        place = next(i for i, p in enumerate(points) if p.learning_rate == best.settings[RATE] and is_near[i])
+        first = max((i + 1 for i in range(place) if not is_near[i]), default=0)
+        last = min((i - 1 for i in range(place + 1, len(points)) if not is_near[i]), default=len(points) - 1)
+    else:
+        near = [i for i, found in enumerate(is_near) if found]
+        first, last = near[0], near[-1]
+    low, high = points[first].learning_rate, points[last].learning_rate
+    searched = record.spec.space[0]
+    below = points[first - 1].learning_rate if first else searched.low
+    above = points[last + 1].learning_rate if last + 1 < len(points) else searched.high
+    return RateRange(
+        low=low,
+        high=high,
+        trials=sum(is_near[first : last + 1]),
+        decades=log10(high / low),
+        decades_at_most=log10(above / below),
+        is_open=first == 0 or last == len(points) - 1,
+    )

@@ -21,6 +21,7 @@ from benchsuite.registry.manager import installed_registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.specs.models.tuning import TuningSpec
 from benchsuite.tuning.search import Searched, search
+from benchsuite.tuning.storage import open_storage
 from benchsuite.tuning.trials import print_trial, show_nothing, trial_factory
 
 BOOT = (
@@ -118,7 +119,7 @@ def main() -> int:
 
     try:
         with sigterm_as_interrupt(), supervised(factory, runs, torch_state):
-            search(tunings, request.address, factory, report, is_wanted, fill=False)
+            search(tunings, open_storage(request.address), factory, report, is_wanted, fill=False)
     except KeyboardInterrupt:
         return 130
     return 0

@@ -17,6 +17,7 @@ from benchsuite.records.tuning import TuningRecord
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.tuning.helpers import helpers
 from benchsuite.tuning.search import Searched, search
+from benchsuite.tuning.storage import open_storage
 from benchsuite.tuning.trials import print_trial, show_nothing
 
 logger = logging.getLogger("benchsuite.tuning")
@@ -49,8 +50,9 @@ def search_in_processes(
             logger.warning("one process makes all trials: helpers would lack the plugins of this one")
             jobs = 1
     workers = supervised(factory, runs, torch_state) if in_workers else nullcontext()
-    go_on = partial(search, tunings, address, factory, print_trial if show else show_nothing)
     with sigterm_as_interrupt(), workers:
+        # Opened after workers' processes have been forked, since a database's connection is of one process.
+        go_on = partial(search, tunings, open_storage(address), factory, print_trial if show else show_nothing)
         go_on(is_wanted=lambda: False)  # enters all trials before helpers look for them
         with helpers(jobs - 1, tunings, address, factory, show) as wait_for_all:
             records = go_on(fill=False)

@@ -14,7 +14,7 @@ from benchsuite.records.tuning import TuningRecord
 from benchsuite.specs.models.tuning import TuningSpec
 from benchsuite.specs.search_space import tuning_hash, tuning_id
 from benchsuite.tuning.queue import TrialQueue
-from benchsuite.tuning.storage import open_storage
+from benchsuite.tuning.storage import TrialStorage
 from benchsuite.tuning.trials import ReportTrial, make_trials
 
 
@@ -47,7 +47,7 @@ def searched(spec: TuningSpec, command: str, factory: RunFactory) -> Searched:
 
 def search(
     tunings: Sequence[Searched],
-    address: str,
+    storage: TrialStorage,
     factory: RunFactory,
     report: ReportTrial,
     is_wanted: Callable[[], bool] = lambda: True,
@@ -57,7 +57,7 @@ def search(
 
     Args:
         tunings: the tunings.
-        address: of the storage; see ``open_storage``.
+        storage: shared by all processes; from ``open_storage``.
         factory: makes the runs; its store is for runs of trials.
         report: called after each trial of this process.
         is_wanted: returns False if no further trial should begin.
@@ -65,10 +65,9 @@ def search(
 
     Raises:
         KeyboardInterrupt: if it was interrupted.
-        StoreError: if the storage or the store cannot be used.
+        StoreError: if records cannot be written.
 
     """
-    storage = open_storage(address)
     queues = [TrialQueue(storage, each.study_name, each.spec) for each in tunings]
     for queue in queues if fill else ():
         queue.fill()

@@ -10,9 +10,10 @@ from benchsuite.papers.statements import Cells
 from benchsuite.records.audit import RuleAudit
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_study
-from benchsuite.records.store import read_audits, read_timings
+from benchsuite.records.store import read_audits, read_timings, read_tunings
 from benchsuite.records.study import StudyRecord
 from benchsuite.records.timing import TimingRecord
+from benchsuite.records.tuning import TuningRecord
 from benchsuite_leaderboard.scan import Scan, Seen, scan
 
 RecordSource = Path | RunRecord | StudyRecord | BrokenRecord
@@ -23,6 +24,9 @@ AuditSource = Path | RuleAudit | BrokenRecord
 
 TimingSource = Path | TimingRecord | BrokenRecord
 """A folder of timings, or one timing in memory."""
+
+TuningSource = Path | TuningRecord | BrokenRecord
+"""A folder of records of tunings, or one such record in memory."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +39,14 @@ class Inputs:
     studies: tuple[StudyRecord, ...]
     audits: tuple[RuleAudit, ...]
     timings: tuple[TimingRecord, ...]
+    tunings: tuple[TuningRecord, ...]
     broken: tuple[BrokenRecord, ...]
     """Broken files that belong to no track."""
 
     @property
     def tracks(self) -> list[str]:
         """Return the names of all tracks."""
-        return sorted({*self.files.tracks, *self.runs})
+        return sorted({*self.files.tracks, *self.runs, *(tuning.spec.run.track for tuning in self.tunings)})
 
     @property
     def cells(self) -> Cells:
@@ -54,6 +59,7 @@ def gather(
     records: Path | Iterable[RecordSource],
     audits: Path | Iterable[AuditSource],
     timings: Path | Iterable[TimingSource],
+    tunings: Path | Iterable[TuningSource],
     known: Mapping[str, Seen],
 ) -> Inputs:
     """Find every record and audit; files of runs that an earlier build knows are not read.
@@ -62,6 +68,7 @@ def gather(
         records: folders and records.
         audits: folders and audits.
         timings: folders and timings.
+        tunings: folders and records of tunings.
         known: files that an earlier build saw, by ``path_key``.
 
     """
@@ -87,15 +94,23 @@ def gather(
     found_timings: list[TimingRecord | BrokenRecord] = []
     for timing in [timings] if isinstance(timings, Path) else timings:
         found_timings += read_timings(timing) if isinstance(timing, Path) else [timing]
+    found_tunings: list[TuningRecord | BrokenRecord] = []
+    for tuning in [tunings] if isinstance(tunings, Path) else tunings:
+        found_tunings += read_tunings(tuning) if isinstance(tuning, Path) else [tuning]
     return Inputs(
         files=files,
         runs={track: tuple(members) for track, members in runs.items()},
         studies=tuple(s for s in studies if isinstance(s, StudyRecord)),
         audits=tuple(a for a in found_audits if isinstance(a, RuleAudit)),
         timings=tuple(t for t in found_timings if isinstance(t, TimingRecord)),
+        tunings=tuple(t for t in found_tunings if isinstance(t, TuningRecord)),
         broken=(
             *broken,
             *files.broken,
-            *(found for found in (*studies, *found_audits, *found_timings) if isinstance(found, BrokenRecord)),
+            *(
+                found
+                for found in (*studies, *found_audits, *found_timings, *found_tunings)
+                if isinstance(found, BrokenRecord)
+            ),
         ),
     )

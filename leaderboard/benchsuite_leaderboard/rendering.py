@@ -40,6 +40,8 @@ def template_environment() -> Environment:
         formatting.interval,
         formatting.number,
         formatting.p_value,
+        formatting.duration,
+        formatting.rate_width,
         formatting.quantity,
         formatting.status_words,
         formatting.shown,

@@ -53,15 +53,17 @@ def track_jobs(
     metrics = frozenset(comparison.metric for comparison in comparisons)
     epochs = frozenset[int]().union(*(comparison.epochs for comparison in comparisons))
     deciding = [(spec.track, conditions(spec)) for spec in _deciding_specs(papers)]
-    around = [frame.title, frame.has_claims, frame.has_studies]
+    around = [frame.title, frame.has_claims, frame.has_studies, frame.has_tunings]
     everywhere = _hash([__version__, generator_hash(), papers.fingerprint, around, sorted(mlflow.items())])
     for track in inputs.tracks:
         timings = tuple(timing for timing in inputs.timings if timing.track == track)
+        tunings = tuple(tuning for tuning in inputs.tunings if tuning.spec.run.track == track)
         files, given = inputs.files.tracks.get(track, ()), inputs.runs.get(track, ())
         states = sorted(
             (scan.path_key(p), inputs.files.states[p].size, inputs.files.states[p].changed_ns) for p in files
         )
-        in_memory = sorted([*(_hash(record_text(each)) for each in given), *(_hash(record_text(t)) for t in timings)])
+        records = [*map(record_text, given), *map(record_text, timings), *map(record_text, tunings)]
+        in_memory = sorted(map(_hash, records))
         yield TrackJob(
             track=track,
             key=_hash([everywhere, track, states, in_memory]),
@@ -73,6 +75,7 @@ def track_jobs(
             names=tuple(each for each in papers.names if each.track == track),
             plans={name: plan for name, plan in papers.plans.items() if name == track},
             timings=timings,
+            tunings=tunings,
             validity=papers.validity,
             wanted=frozenset(wanted for name, wanted in deciding if name == track),
             metrics=metrics,

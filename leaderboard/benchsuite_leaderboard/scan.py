@@ -11,7 +11,7 @@ from pydantic_core import from_json
 
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import MAX_RECORD_BYTES, BrokenRecord, read_record
-from benchsuite.records.store import is_study, is_timing, record_files
+from benchsuite.records.store import TUNINGS, is_study, is_timing, record_files
 from benchsuite.specs.models.base import TIERS, Tier
 from benchsuite_leaderboard.pages.frame import PAGE_NAME
 
@@ -58,7 +58,7 @@ def scan(folders: Iterable[Path], known: Mapping[str, Seen]) -> Scan:
     studies: list[Path] = []
     for folder in folders:
         for path in record_files(folder):
-            if is_timing(path, folder):
+            if is_timing(path, folder) or TUNINGS in path.relative_to(folder).parent.parts:
                 continue
             if is_study(path, folder):
                 studies.append(path)

@@ -11,7 +11,7 @@ from benchsuite.papers.statements import FindPapers, Papers
 from benchsuite.papers.verdicts import judge
 from benchsuite.records.model import RunStatus
 from benchsuite.records.reading import BrokenRecord
-from benchsuite_leaderboard.inputs import AuditSource, RecordSource, TimingSource, gather
+from benchsuite_leaderboard.inputs import AuditSource, RecordSource, TimingSource, TuningSource, gather
 from benchsuite_leaderboard.memory import FILES, files_to_remember, remembered_files
 from benchsuite_leaderboard.output import Content, owned_files, publish, staged_files, staging_folder, standing_files
 from benchsuite_leaderboard.package_files import static_files
@@ -55,6 +55,7 @@ def build_site(
     *,
     audits: Path | Iterable[AuditSource] = (),
     timings: Path | Iterable[TimingSource] = (),
+    tunings: Path | Iterable[TuningSource] = (),
     papers: Papers | FindPapers = NOTHING_PUBLISHED,
     summarize: Summarize = without_plugins,
     mlflow: Mapping[str, str] | None = None,
@@ -72,6 +73,7 @@ def build_site(
         out: folder of the site: new, empty, or made by an earlier build. Foreign files in it are left alone.
         audits: folders written by ``benchsuite audit --out``, audits in memory, or both.
         timings: folders written by ``benchsuite time``, timings in memory, or both; the only source of costs.
+        tunings: folders of records of tunings, such records in memory, or both.
         papers: published values and claims; or a function that finds them for the tracks and tiers with records.
         summarize: returns the rows and figures of a study's record, by the plugin of its kind.
         mlflow: address of a run's page in MLflow, by run id.
@@ -88,9 +90,9 @@ def build_site(
 
     """
     owned = owned_files(out)
-    inputs = gather(records, audits, timings, {} if fresh else remembered_files(out))
+    inputs = gather(records, audits, timings, tunings, {} if fresh else remembered_files(out))
     papers = papers if isinstance(papers, Papers) else papers(inputs.cells)
-    frame = Frame(title, bool(papers.claims), bool(inputs.studies))
+    frame = Frame(title, bool(papers.claims), bool(inputs.studies), bool(inputs.tunings))
     with staging_folder(out) as staging:
         jobs = list(track_jobs(inputs, papers, frame, mlflow or {}, staging))
         results, unchanged = make_tracks(
@@ -103,8 +105,9 @@ def build_site(
         studies = summarize_studies(inputs.studies, summarize)
         # Show only the file's own folder and name: the site must not reveal where somebody keeps their records.
         listed = [("/".join(b.path.parts[-2:]), b.reason) for b in broken]
+        tuned = [table for result in results for table in result.tunings]
         values = [value for result in results for value in result.values]
-        pages = render_shared(frame, tables, listed, studies, verdicts, values, inputs.audits)
+        pages = render_shared(frame, tables, listed, studies, verdicts, values, inputs.audits, tuned)
         files: dict[str, Content] = dict(staged_files(staging))
         files |= {name: text.encode("utf-8", "backslashreplace") for name, text in pages} | static_files()
         files[FILES] = files_to_remember(inputs.files.states)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
 from benchsuite.papers.measured_values import MeasuredValue, compare_with_published
-from benchsuite.papers.published import PublishedNumber
 from benchsuite.papers.published_lookup import published_beside
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_record
@@ -18,14 +18,18 @@ from benchsuite.results.grouping import conditions
 from benchsuite.results.model import TrackTable
 from benchsuite.results.row_names import NamedSettings, by_settings
 from benchsuite.results.tables import summarize
-from benchsuite_leaderboard.pages.frame import Frame
+from benchsuite.results.tuning_summary import TuningTable, tuning_tables
 from benchsuite_leaderboard.pages.tracks import render_track, track_pages
+from benchsuite_leaderboard.pages.tuning import render_tunings
 from benchsuite_leaderboard.rendering import template_environment
 
 if TYPE_CHECKING:
+    from benchsuite.papers.published import PublishedNumber
     from benchsuite.records.timing import TimingRecord
+    from benchsuite.records.tuning import TuningRecord
     from benchsuite.results.planned import PlansByTrack
     from benchsuite.results.validity import Validity
+    from benchsuite_leaderboard.pages.frame import Frame
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class TrackJob:
     """The track's planned comparisons, if it states them."""
     timings: tuple[TimingRecord, ...]
     """Step times of the track's rules."""
+    tunings: tuple[TuningRecord, ...]
     validity: Validity
     """Thresholds of validity checks, and what rules claim."""
     wanted: frozenset[str]
@@ -73,6 +78,7 @@ class TrackResult:
     key: str
     """Key of the job."""
     tables: tuple[TrackTable, ...]
+    tunings: tuple[TuningTable, ...]
     evidence: tuple[RunRecord, ...]
     """Records that decide claims, without the fields that no claim uses."""
     values: tuple[MeasuredValue, ...]
@@ -103,16 +109,19 @@ def build_track(job: TrackJob) -> bytes:
         good, published_beside(job.published), by_settings(job.names), job.plans, job.timings, job.validity
     )
     environment = template_environment()
+    tunings = tuning_tables(job.tunings, tables)
+    pages = [render_tunings(environment, job.frame, tunings, has_runs=bool(tables))]
+    pages += [render_track(environment, job.frame, page, job.mlflow, tunings) for page in track_pages(tables)]
     written = []
-    for page in track_pages(tables):
-        for name, text in render_track(environment, job.frame, page, job.mlflow):
-            path = job.folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text.encode("utf-8", "backslashreplace"))
-            written.append(name)
+    for name, text in chain(*pages):
+        path = job.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode("utf-8", "backslashreplace"))
+        written.append(name)
     result = TrackResult(
         key=job.key,
         tables=tuple(_without_curves(table) for table in tables),
+        tunings=tuple(tunings),
         evidence=evidence,
         values=tuple(value for value in compare_with_published(job.published, good) if value.run_ids),
         broken=tuple((str(b.path), b.reason) for b in broken),

@@ -20,6 +20,16 @@ def test_a_plan_has_work_and_hours_and_says_what_is_refused() -> None:
     assert bs.plan("digits-fc", rules="backprop").hours is None
 
 
+def test_a_plan_says_which_data_are_not_at_hand(tmp_path: Path) -> None:
+    """Catches a plan that looks ready although no run could start, and missing data told as a refusal."""
+    plan = bs.plan("mnist-fc", rules=["backprop", "gevb"], seeds=2, data_root=tmp_path)
+    (missing,) = plan.missing_data
+    assert (missing.dataset, missing.runs, len(plan.refused)) == ("mnist", 2, 1)
+    assert "`benchsuite data fetch mnist`" in missing.detail
+    assert "2 runs, 2 without data at hand, 2 refused" in plan.table()
+    assert bs.plan("digits-fc", rules="backprop", data_root=tmp_path).missing_data == ()
+
+
 def test_seeds_are_a_number_or_a_list() -> None:
     """Catches ``seeds=[3]`` taken for three seeds."""
     assert [run.selected.spec.seed for run in bs.plan("digits-fc", rules="backprop", seeds=2)] == [0, 1]

@@ -14,6 +14,7 @@ import pytest
 from benchsuite.api.study_records import summarize_study
 from benchsuite.records.audit import Observation, RuleAudit, RuleNeeds, TraitAudit
 from benchsuite_leaderboard.site import build_site
+from tests.factories import make_tuning
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -38,6 +39,8 @@ KINDS = {
     "pair": "compare/backprop/fa.html",
     "run": "",
     "study": "studies/a-study.html",
+    "tuning": "tuning/t1.html",
+    "tunings": "tuning.html",
 }
 """One page of each kind; the run's has its id in its name."""
 
@@ -90,7 +93,9 @@ def site(make_record, make_seeds, make_angles, make_study, tmp_path_factory) -> 
     out = tmp_path_factory.mktemp("board") / "site"
     audits = [hostile_audit(records[0].environment)]
     studies = [make_study(title=HOSTILE, command=HOSTILE)]
-    build_site([*records, *studies], out, audits=audits, summarize=summarize_study, title="A board")
+    tunings = [make_tuning("backprop", track="t1", command=HOSTILE, reason=HOSTILE)]
+    tunings.append(make_tuning("fa", (None, 0.3, 0.02, None), track="t1", searched={"scale": (0.1, 10)}))
+    build_site([*records, *studies], out, audits=audits, tunings=tunings, summarize=summarize_study, title="A board")
     KINDS["run"] = f"runs/t1/{records[4].run_id}.html"
     return out
 

@@ -27,11 +27,28 @@ def trial(rate, error, status="completed"):
     return SimpleNamespace(settings={RATE: rate}, validation_error=error, status=status)
 
 
+def tuning(errors_by_rate, best_rate, searched=1):
+    trials = [trial(rate, error, "diverged" if error is None else "completed") for rate, error in errors_by_rate]
+    best = next((t for t in trials if t.settings[RATE] == best_rate), None)
+    space = [SimpleNamespace(low=1e-5, high=0.1)] * searched
+    return SimpleNamespace(trials=trials, best=best, spec=SimpleNamespace(space=space))
+
+
 def test_rates_near_the_best_and_diverged_ones_are_told_apart():
     """Catches a rule that works at one rate only and looks robust."""
-    trials = [trial(0.1, None, "diverged"), trial(0.001, 0.05), trial(0.01, 0.02), trial(0.003, 0.029)]
-    record = SimpleNamespace(trials=trials, best=trials[2])
+    record = tuning([(0.1, None), (0.001, 0.05), (0.01, 0.02), (0.003, 0.029)], 0.01)
     assert [(p.learning_rate, p.status) for p in error_by_rate(record)][-1] == (0.1, "diverged")
     found = good_rates(record, within=0.01)
-    assert (found.low, found.high, found.trials) == (0.003, 0.01, 2)
-    assert good_rates(SimpleNamespace(trials=trials[:1], best=None)) is None
+    assert (found.low, found.high, found.trials, found.is_open) == (0.003, 0.01, 2, False)
+    assert found.decades == pytest.approx(0.5229, abs=1e-4)
+    assert found.decades_at_most == pytest.approx(2)
+    assert good_rates(tuning([(0.1, None)], None)) is None
+
+
+def test_a_second_valley_does_not_widen_the_range():
+    """Catches a width that counts rates between which the rule fails; several settings may explain a failure."""
+    errors = [(1e-5, 0.02), (1e-4, 0.5), (1e-3, 0.02), (1e-2, 0.025), (1e-1, 0.4)]
+    found = good_rates(tuning(errors, 1e-3))
+    assert (found.low, found.high, found.is_open) == (1e-3, 1e-2, False)
+    found = good_rates(tuning(errors, 1e-3, searched=2))
+    assert (found.low, found.high, found.is_open) == (1e-5, 1e-2, True)

@@ -141,6 +141,16 @@ def test_without_its_controls_depth_is_not_measured_and_the_command_is_named():
     assert summary_of(list(found.values())) == "not measured"
 
 
+def test_the_command_of_a_frozen_control_repeats_the_settings_of_its_row():
+    """Catches a command whose runs are no control: of the track's settings in place of a row's own or tuned ones."""
+    setting = "--set protocol.batch_size=64 --set 'rules.dfa.config={\"scale\": 2}'"
+    own = runs("dfa", ERRORS, protocol={"batch_size": 64}, command=f"benchsuite run digits-fc --seed 0 {setting}")
+    why = next(check.why for name, check in checks(own).items() if "frozen" in name)
+    assert why.endswith(f"--rules dfa {setting} --set protocol.frozen=lower_half")
+    broken = runs("dfa", ERRORS, protocol={"batch_size": 64}, command="benchsuite run 'digits-fc")
+    assert any(check.why.endswith("--rules dfa --set protocol.frozen=lower_half") for check in checks(broken).values())
+
+
 def test_controls_have_no_check_of_depth_of_their_own():
     (table,) = summarize([*runs("dfa", ERRORS), *READOUT, *FROZEN])
     for row in table.rows:

@@ -102,12 +102,12 @@ def test_a_killed_process_loses_its_running_trial_at_most(make_tuning, factory, 
             return execute(run)
 
         factory.execute = killed  # type: ignore[method-assign]
-        search([tuning], address, factory, nothing)
+        search([tuning], open_storage(address), factory, nothing)
 
     assert in_children(1, work) == [signal.SIGKILL]
     before = {path.name: path.stat().st_mtime_ns for path in runs.glob("*.json")}
     assert len(before) == 1
-    (record,) = search([tuning], address, factory, nothing)
+    (record,) = search([tuning], open_storage(address), factory, nothing)
     assert [trial.number for trial in record.trials] == [0, 1, 2, 3]
     assert len(list(runs.glob("*.json"))) == 4
     assert all((runs / name).stat().st_mtime_ns == made for name, made in before.items())
@@ -157,7 +157,7 @@ def test_tuning_never_reads_the_test_set(make_tuning, factory, tmp_path):
     factory.registry.datasets["guarded"] = guarded
     dataset = {"kind": "plugin", "name": "guarded", "reader": "guarded", "validation": {"examples": 20}}
     tuning = searched(make_tuning(dataset=dataset), "benchsuite tune tiny", factory)
-    (record,) = search([tuning], f"sqlite:///{tmp_path}/trials.db", factory, nothing)
+    (record,) = search([tuning], open_storage(f"sqlite:///{tmp_path}/trials.db"), factory, nothing)
     assert record.data.test_examples == 0
     assert record.best is not None
     assert all(epoch.test is None and epoch.validation for run in factory.store.read_all() for epoch in run.epochs)
@@ -169,7 +169,7 @@ def test_divergence_is_a_trials_result(make_tuning, factory, tmp_path):
     spec = make_tuning(protocol={"optimizer": {"kind": "sgd", "learning_rate": 0.1}})
     wild = spec.space[0].model_copy(update={"low": 0.1, "high": 1e30})
     tuning = searched(spec.model_copy(update={"space": (wild,)}), "benchsuite tune tiny", factory)
-    (record,) = search([tuning], f"sqlite:///{tmp_path}/trials.db", factory, nothing)
+    (record,) = search([tuning], open_storage(f"sqlite:///{tmp_path}/trials.db"), factory, nothing)
     ended = Counter(trial.status for trial in record.trials)
     assert ended["diverged"] >= 1
     assert sum(ended.values()) == 4
@@ -192,7 +192,7 @@ def test_a_rule_with_a_default_100_times_off_ends_where_one_that_started_right_d
             protocol={"optimizer": {"kind": "adam", "learning_rate": rate}},
         )
         tuning = searched(spec, "benchsuite tune tiny", factory)
-        (record,) = search([tuning], f"sqlite:///{tmp_path}/{rate}.db", factory, nothing)
+        (record,) = search([tuning], open_storage(f"sqlite:///{tmp_path}/{rate}.db"), factory, nothing)
         best.append(record.best.validation_error)
     assert abs(best[0] - best[1]) < 0.02
     assert max(best) < 0.5

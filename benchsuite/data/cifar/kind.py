@@ -28,7 +28,7 @@ def _look(spec: CifarDataset, access: Access) -> Availability:
     if package.beside.is_file():
         return Availability(True, f"{package.beside}, unpacked when first used")
     count = f"{len(missing)} of {len(package.files)}"
-    return Availability(False, f"{count} files missing in {publication.folder}; {download_plan()}")
+    return Availability(False, f"{count} files missing in {publication.folder}; {download_plan()}", is_published=True)
 
 
 def _size(spec: CifarDataset, _access: Access) -> DatasetSize:

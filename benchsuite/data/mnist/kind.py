@@ -23,7 +23,9 @@ def _look(_spec: MnistDataset, access: Access) -> Availability:
     folder = mnist_files.raw_folder(access.data_root)
     missing = mnist_files.missing_files(folder, mnist_files.MNIST_FILES)
     if missing:
-        return Availability(False, f"{len(missing)} of 4 files missing in {folder}; {download_plan()}")
+        return Availability(
+            False, f"{len(missing)} of 4 files missing in {folder}; {download_plan()}", is_published=True
+        )
     for file in mnist_files.MNIST_FILES:
         size = (folder / file.name).stat().st_size
         if size != file.total_bytes:

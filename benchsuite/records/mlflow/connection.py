@@ -50,6 +50,14 @@ def describe(error: BaseException) -> str:
     return redact(f"{type(error).__name__}: {line}" if line else type(error).__name__)[:500]
 
 
+def out_of_date(error: Exception) -> str:
+    """Return the warning that the mirror is not up to date, with what to do."""
+    return (
+        f"MLflow is not up to date: {redact(str(error)) or describe(error)}. Runs and their records are not affected; "
+        "type `benchsuite sync` once this is solved."
+    )
+
+
 @contextlib.contextmanager
 def reported(doing: str) -> Iterator[None]:
     """Convert every exception inside into a ``MirrorError`` that says what was being done.

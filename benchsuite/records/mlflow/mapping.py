@@ -10,7 +10,14 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from benchsuite.records.mlflow.uris import redact
-from benchsuite.records.model import DiagnosticValue, EpochMetrics, RunRecord, SetMetrics, StepDiagnosticValue
+from benchsuite.records.model import (
+    DiagnosticValue,
+    EpochMetrics,
+    RunRecord,
+    RunStatus,
+    SetMetrics,
+    StepDiagnosticValue,
+)
 from benchsuite.specs.models.track import RunSpec
 
 MAPPING_VERSION = 1
@@ -66,7 +73,12 @@ def run_name(spec: RunSpec) -> str:
 
 def mlflow_status(record: RunRecord) -> str:
     """Return the closest of MLflow's few statuses; the exact status is a tag."""
-    return {"completed": "FINISHED", "interrupted": "KILLED"}.get(record.status, "FAILED")
+    return status_of(record.status)
+
+
+def status_of(status: RunStatus) -> str:
+    """Return the closest of MLflow's few statuses."""
+    return {"completed": "FINISHED", "interrupted": "KILLED"}.get(status, "FAILED")
 
 
 def mirror_digest(record: RunRecord) -> str:
@@ -170,7 +182,7 @@ def spec_params(spec: RunSpec) -> dict[str, str]:
     for key, value in sorted(spec.rule.config.items())[:MAX_RULE_PARAMS]:
         settings[clean_key(f"rule.{key}")] = value
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()}
-    return {key: _cut(redact(text), MAX_PARAM_CHARACTERS) for key, text in texts.items()}
+    return {key: cut(redact(text), MAX_PARAM_CHARACTERS) for key, text in texts.items()}
 
 
 def spec_tags(run_id: str, spec: RunSpec) -> dict[str, str]:
@@ -222,10 +234,11 @@ def record_tags(record: RunRecord) -> dict[str, str]:
     texts["mlflow.note.content"] = f"Status: {record.status}. {record.reason}\n\n    {record.command}".strip()
     if environment.git_commit:
         texts["mlflow.source.git.commit"] = environment.git_commit
-    return {key: _cut(redact(text), MAX_TAG_CHARACTERS) for key, text in texts.items()} | spec_tags(
+    return {key: cut(redact(text), MAX_TAG_CHARACTERS) for key, text in texts.items()} | spec_tags(
         record.run_id, record.spec
     )
 
 
-def _cut(text: str, characters: int) -> str:
+def cut(text: str, characters: int) -> str:
+    """Return a text of at most so many characters."""
     return text if len(text) <= characters else text[: characters - 1] + "…"

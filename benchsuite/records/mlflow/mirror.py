@@ -95,7 +95,7 @@ class Mirror:
     """
 
     def __init__(self, client: MlflowClient, uri: TrackingUri, store: Path) -> None:
-        self._client = client
+        self.client = client
         self.uri = uri
         self.store = store
         self.store_id = store_id(store)
@@ -119,7 +119,8 @@ class Mirror:
             return cls(client, uri, store)
 
     @contextlib.contextmanager
-    def _writing(self, doing: str, lock_timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
+    def writing(self, doing: str, lock_timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
+        """Hold the store's lock during the block, and turn its errors into ``MirrorError``."""
         with reported(f"cannot {doing} in {self.uri}"), exclusive(self.uri, lock_timeout_s):
             yield
 
@@ -131,8 +132,8 @@ class Mirror:
         A run that was written live is completed. Every other run of the same id and store is deleted after the new one
         is complete, so that a crash in between leaves a duplicate and never a gap.
         """
-        with self._writing(f"mirror run {record.run_id}"):
-            experiment_id = self._experiment_id(record.spec.track)
+        with self.writing(f"mirror run {record.run_id}"):
+            experiment_id = self.experiment_id(record.spec.track)
             existing = self.runs(record.spec.track, f"tags.`{RUN_ID_TAG}` = '{record.run_id}'")
             digest = mirror_digest(record)
             current = next((run.info.run_id for run in existing if run.data.tags.get(DIGEST_TAG) == digest), None)
@@ -145,7 +146,7 @@ class Mirror:
                 current = live.mlflow_run_id
             for run in existing:
                 if run.info.run_id != current:
-                    self._delete(run.info.run_id)
+                    self.delete(run.info.run_id)
             return outcome
 
     def _write(self, record: RunRecord, live: LiveRun, digest: str) -> None:
@@ -154,14 +155,14 @@ class Mirror:
         run_id = live.mlflow_run_id
         tags = [RunTag(key, value) for key, value in record_tags(record).items()]
         params = [Param(key, value) for key, value in spec_params(record.spec).items()]
-        retried(lambda: self._client.log_batch(run_id, params=params, tags=tags))
+        retried(lambda: self.client.log_batch(run_id, params=params, tags=tags))
         self.log_live(live, record_points(record), locked=True)
         self._log_dataset(record, run_id)
-        retried(lambda: self._client.log_text(run_id, record.spec.model_dump_json(indent=1) + "\n", "spec.json"))
-        retried(lambda: self._client.log_text(run_id, record.model_dump_json(indent=1) + "\n", "record.json"))
+        retried(lambda: self.client.log_text(run_id, record.spec.model_dump_json(indent=1) + "\n", "spec.json"))
+        retried(lambda: self.client.log_text(run_id, record.model_dump_json(indent=1) + "\n", "record.json"))
         status, end_ms = mlflow_status(record), milliseconds(record.ended_at)
-        retried(lambda: self._client.set_terminated(run_id, status=status, end_time=end_ms))
-        retried(lambda: self._client.set_tag(run_id, DIGEST_TAG, digest))
+        retried(lambda: self.client.set_terminated(run_id, status=status, end_time=end_ms))
+        retried(lambda: self.client.set_tag(run_id, DIGEST_TAG, digest))
 
     def _log_dataset(self, record: RunRecord, run_id: str) -> None:
         from mlflow.entities import Dataset, DatasetInput
@@ -170,7 +171,7 @@ class Mirror:
             spec = record.spec.dataset
             digest = record.data.fingerprint[:DATASET_DIGEST_CHARACTERS]
             used = Dataset(name=spec.name, digest=digest, source_type="benchsuite", source=spec.kind)
-            retried(lambda: self._client.log_inputs(run_id, [DatasetInput(used)]))
+            retried(lambda: self.client.log_inputs(run_id, [DatasetInput(used)]))
 
     # --- runs that are training --------------------------------------------------------------------------------------
 
@@ -178,13 +179,13 @@ class Mirror:
         """Create a run with status running; delete runs of the same id that a killed process left running."""
         from mlflow.entities import Param
 
-        with self._writing(f"start run {run_id}"):
-            experiment_id = self._experiment_id(spec.track)
+        with self.writing(f"start run {run_id}"):
+            experiment_id = self.experiment_id(spec.track)
             for stale in self.runs(spec.track, f"tags.`{RUN_ID_TAG}` = '{run_id}' and attributes.status = 'RUNNING'"):
-                self._delete(stale.info.run_id)
+                self.delete(stale.info.run_id)
             live = LiveRun(self._create_run(experiment_id, run_id, spec, datetime.now(UTC)))
             params = [Param(key, value) for key, value in spec_params(spec).items()]
-            retried(lambda: self._client.log_batch(live.mlflow_run_id, params=params))
+            retried(lambda: self.client.log_batch(live.mlflow_run_id, params=params))
             return live
 
     def log_live(
@@ -199,7 +200,7 @@ class Mirror:
         from mlflow.entities import Metric
 
         missing = [point for point in points if point.key_and_step not in live.written]
-        with contextlib.nullcontext() if locked else self._writing("write metrics", lock_timeout_s):
+        with contextlib.nullcontext() if locked else self.writing("write metrics", lock_timeout_s):
             for first in range(0, len(missing), METRICS_PER_BATCH):
                 batch = missing[first : first + METRICS_PER_BATCH]
                 self._log_metrics(live, [Metric(p.key, p.value, p.timestamp_ms, p.step) for p in batch])
@@ -207,16 +208,16 @@ class Mirror:
 
     def _log_metrics(self, live: LiveRun, metrics: list[Metric]) -> None:
         try:
-            retried(lambda: self._client.log_batch(live.mlflow_run_id, metrics=metrics))
+            retried(lambda: self.client.log_batch(live.mlflow_run_id, metrics=metrics))
         except BaseException:
             live.trusted = False
             raise
 
     def mark_interrupted(self, mlflow_run_id: str) -> None:
         """Close a run whose process has ended without a record."""
-        with self._writing("close a killed run"):
-            retried(lambda: self._client.set_tag(mlflow_run_id, STATUS_TAG, "interrupted"))
-            retried(lambda: self._client.set_terminated(mlflow_run_id, status="KILLED"))
+        with self.writing("close a killed run"):
+            retried(lambda: self.client.set_tag(mlflow_run_id, STATUS_TAG, "interrupted"))
+            retried(lambda: self.client.set_terminated(mlflow_run_id, status="KILLED"))
 
     # --- what is there -----------------------------------------------------------------------------------------------
 
@@ -228,19 +229,20 @@ class Mirror:
             if not ids:
                 return []
             return all_pages(
-                lambda token: self._client.search_runs(ids, condition, max_results=PAGE_SIZE, page_token=token)
+                lambda token: self.client.search_runs(ids, condition, max_results=PAGE_SIZE, page_token=token)
             )
 
     def _experiments(self) -> list[Experiment]:
         condition = f"tags.`{TRACK_TAG}` != ''"
         return all_pages(
-            lambda token: self._client.search_experiments(
+            lambda token: self.client.search_experiments(
                 filter_string=condition, max_results=PAGE_SIZE, page_token=token
             )
         )
 
-    def _experiment_id(self, track: str) -> str:
-        client = self._client
+    def experiment_id(self, track: str) -> str:
+        """Return the id of a track's experiment, created or restored if needed; the caller holds the lock."""
+        client = self.client
         found = retried(lambda: client.get_experiment_by_name(track))
         if found is None:
             return self._create_experiment(track)
@@ -261,7 +263,7 @@ class Mirror:
         tags = {TRACK_TAG: track, "mlflow.experimentKind": "custom_model_development"}
         # A database has no artifact location of its own: MLflow would use ./mlruns in the current folder.
         root = None if self.uri.is_server else (default_artifact_root(self.store) / track).as_uri()
-        return str(retried(lambda: self._client.create_experiment(track, artifact_location=root, tags=tags)))
+        return str(retried(lambda: self.client.create_experiment(track, artifact_location=root, tags=tags)))
 
     def _lies_elsewhere(self, experiment: Experiment) -> bool:
         location = urlsplit(experiment.artifact_location)
@@ -272,14 +274,15 @@ class Mirror:
     def _create_run(self, experiment_id: str, run_id: str, spec: RunSpec, started_at: datetime) -> str:
         tags = {**spec_tags(run_id, spec), STORE_TAG: self.store_id}
         run = retried(
-            lambda: self._client.create_run(
+            lambda: self.client.create_run(
                 experiment_id, start_time=milliseconds(started_at), tags=tags, run_name=run_name(spec)
             )
         )
         return str(run.info.run_id)
 
-    def _delete(self, mlflow_run_id: str) -> None:
-        retried(lambda: self._client.delete_run(mlflow_run_id))
+    def delete(self, mlflow_run_id: str) -> None:
+        """Delete a run; the caller holds the lock."""
+        retried(lambda: self.client.delete_run(mlflow_run_id))
 
 
 def all_pages(read: Callable[[str | None], PagedList[Item]]) -> list[Item]:

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from benchsuite.errors import MirrorBusyError, MirrorError
-from benchsuite.records.mlflow.connection import describe
+from benchsuite.records.mlflow.connection import out_of_date
 from benchsuite.records.mlflow.mapping import MetricPoint, epoch_points
 from benchsuite.records.mlflow.mirror import LiveRun, Mirror
 from benchsuite.records.mlflow.sync import reconcile
-from benchsuite.records.mlflow.uris import redact
 from benchsuite.records.model import EpochMetrics, RunRecord
 from benchsuite.records.store import RecordStore
 from benchsuite.registry.markers import hookimpl
@@ -146,8 +145,4 @@ class MlflowRecorder:
                 self._buffers.pop(run_id, None)
             if not self._warned:
                 self._warned = True
-                reason = redact(str(error)) or describe(error)
-                self._warn(
-                    f"MLflow is not up to date: {reason}. Runs and their records are not affected; "
-                    "type `benchsuite sync` once this is solved."
-                )
+                self._warn(out_of_date(error))

@@ -1,25 +1,29 @@
-"""Bring a tracking store up to date with a folder of records, and close the runs that killed processes left running."""
+"""Bring a tracking store up to date with a store of records, and close the runs that killed processes left running."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 
 from benchsuite.errors import MirrorError
 from benchsuite.records.mlflow.connection import exclusive
 from benchsuite.records.mlflow.database import set_aside_if_damaged
 from benchsuite.records.mlflow.mapping import DIGEST_TAG, RUN_ID_TAG, mirror_digest
 from benchsuite.records.mlflow.mirror import Mirror
+from benchsuite.records.mlflow.tunings import TRIAL_TAG, TUNING_DIGEST_TAG, TUNING_TAG, tuning_digest, upsert_tuning
 from benchsuite.records.mlflow.uris import TrackingUri
 from benchsuite.records.model import RunRecord
 from benchsuite.records.running import alive_run_ids
-from benchsuite.records.store import BrokenRecord, RecordStore, record_files
+from benchsuite.records.store import BrokenRecord, RecordStore, read_tunings, record_files
+from benchsuite.records.tuning import TuningRecord
 
 GIVE_UP_AFTER = 3
 """Number of consecutive failures after which the store counts as down."""
 
-Progress = Callable[[int, int, RunRecord], None]
+Progress = Callable[[int, int, RunRecord | TuningRecord], None]
 """Called as ``progress(done, total, record)`` after each record has been checked and, if needed, written."""
 
 
@@ -34,7 +38,7 @@ class SyncReport:
     running: int
     """Records skipped, because a live process is repeating their runs."""
     failed: tuple[tuple[str, str], ...]
-    """Run id and reason of each record that could not be written."""
+    """Id of the run or tuning, and reason, of each record that could not be written."""
     not_tried: int
     """Records skipped after several failures in a row."""
     broken: tuple[BrokenRecord, ...]
@@ -78,29 +82,37 @@ def _sync(store: RecordStore, tracking_uri: str, progress: Progress | None) -> S
     mirror = Mirror.open(tracking_uri, store.root)
     digests: dict[str, list[str | None]] = {}
     for run in mirror.runs():
-        digests.setdefault(run.data.tags.get(RUN_ID_TAG, ""), []).append(run.data.tags.get(DIGEST_TAG))
+        tags = run.data.tags
+        if RUN_ID_TAG in tags:
+            digests.setdefault(tags[RUN_ID_TAG], []).append(tags.get(DIGEST_TAG))
+        elif TRIAL_TAG not in tags:
+            digests.setdefault(tags.get(TUNING_TAG, ""), []).append(tags.get(TUNING_DIGEST_TAG))
     count: Counter[str] = Counter()
     broken: list[BrokenRecord] = []
     failed: list[tuple[str, str]] = []
     in_a_row = 0
-    total = len(record_files(store.records_folder))
-    for done, found in enumerate(store.read_all(), start=1):
+    total = len(record_files(store.records_folder, store.tunings_folder))
+    for done, found in enumerate(chain(store.read_all(), read_tunings(store.tunings_folder)), start=1):
         if isinstance(found, BrokenRecord):
             broken.append(found)
             continue
-        if digests.get(found.run_id) == [mirror_digest(found)]:
+        if isinstance(found, TuningRecord):
+            name, digest, upsert = found.tuning_id, tuning_digest(found), partial(upsert_tuning, mirror, found)
+        else:
+            name, digest, upsert = found.run_id, mirror_digest(found), partial(mirror.upsert, found)
+        if digests.get(name) == [digest]:
             count["unchanged"] += 1
         elif in_a_row >= GIVE_UP_AFTER:
             count["not_tried"] += 1
-        elif found.run_id in alive_run_ids(store.running_folder):
+        elif name in alive_run_ids(store.running_folder):
             count["running"] += 1
         else:
             try:
-                mirror.upsert(found)
+                upsert()
                 count["mirrored"] += 1
                 in_a_row = 0
             except MirrorError as error:
-                failed.append((found.run_id, str(error)))
+                failed.append((name, str(error)))
                 in_a_row += 1
         if progress:
             progress(done, total, found)
@@ -132,7 +144,7 @@ def reconcile(mirror: Mirror, store: RecordStore) -> int:
     closed = 0
     for run in stale:
         run_id = run.data.tags.get(RUN_ID_TAG, "")
-        if run_id in alive:
+        if run_id in alive or not run_id:  # without an id: of a tuning that another process is mirroring
             continue
         record = store.find(run_id)
         if record is not None:

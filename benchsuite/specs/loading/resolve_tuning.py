@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ from benchsuite.specs.models.tuning import TuningSpec
 from benchsuite.specs.models.tuning_budget import TuningBudget
 from benchsuite.specs.search_space import search_space, trial_settings, tuning_id, tuning_of
 
+logger = logging.getLogger("benchsuite.specs")
+
 
 @dataclass(frozen=True)
 class SelectedTuning:
@@ -39,6 +42,8 @@ def resolve_tunings(
 ) -> list[SelectedTuning]:
     """Return the tuning of every row of a selection; rows that differ only in what is searched have one together.
 
+    Of several tracks, those whose data sets have no validation examples are left out with a warning.
+
     Args:
         selection: tracks, rules, tier, overrides and hardware; its seeds are not used.
         library: the library to look names up in.
@@ -47,7 +52,7 @@ def resolve_tunings(
         trials: trials per rule, instead of the tracks' own.
 
     Raises:
-        SpecError: with all problems found; a data set without validation examples is one.
+        SpecError: with all problems found; that no data set has validation examples is one.
         EmptySelectionError: if a pattern matches no rule.
 
     """
@@ -56,6 +61,7 @@ def resolve_tunings(
     hardware = resolve_hardware(selected_hardware(selection.hardware, library, overrides))
     known = [name for rows in chosen.rows.values() for row in rows for name in (row.rule, row.key)]
     problems: list[Problem] = []
+    untunable: list[Problem] = []
     found: dict[str, SelectedTuning] = {}
     for name, node in chosen.tracks.items():
         track, wrong = check(adapter_of("tracks"), node, shape=TrackSpec)
@@ -77,9 +83,14 @@ def resolve_tunings(
                 spec = tuning_for(run, budget, directory)
             except ValueError as error:
                 problem = Problem(f"cannot be tuned: {error}", field=f"{name}.dataset")
-                problems += [problem] if problem not in problems else []
+                untunable += [problem] if problem not in untunable else []
                 continue
             found.setdefault(tuning_id(spec), SelectedTuning(spec, made.row.name))
+    if problems or not found:
+        problems += untunable
+        untunable = []
+    for problem in untunable:
+        logger.warning("left out: %s: %s", problem.field, problem.message)
     if problems:
         raise SpecError(problems, subject=selection.target)
     return list(found.values())

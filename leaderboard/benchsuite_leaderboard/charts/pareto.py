@@ -12,23 +12,27 @@ from benchsuite_leaderboard.charts.vega import Chart, short, x_axis
 
 AXES: Mapping[Axis, tuple[str, str]] = {
     "step_time_ms": ("time per step", "Time per training step (ms), timed on an idle device"),
-    "total_time_s": ("training time", "Training time (s): timed steps of the whole training"),
+    "total_time_s": ("training time", "Training time (s): timed steps of the whole training, and tuning"),
     "memory_mib": ("memory", "Peak memory (MiB)"),
 }
 """Name of the choice, and title of the axis."""
 
 
-def pareto_chart(table: TrackTable) -> Chart | None:
+def pareto_chart(table: TrackTable, tuning_time_s: Mapping[str, float | None] | None = None) -> Chart | None:
     """Draw error against each cost, with a ring around the rows that no other beats in both.
 
     Shown is the hardware class with most rows that were timed. ``usermeta.axes`` holds the other axes to choose from.
+
+    Args:
+        table: the rows.
+        tuning_time_s: as ``pareto_points`` takes it.
 
     Returns:
         None unless two complete rows of one hardware class have been timed.
     """
     timed = [row.hardware_class for row in table.rows if row.cost.step_time_ms is not None]
     hardware_class = max(sorted(set(timed)), key=timed.count, default="")
-    points = pareto_points(table, hardware_class)
+    points = pareto_points(table, hardware_class, tuning_time_s)
     if sum(point.step_time_ms is not None for point in points) < 2:
         return None
     series = assign_series(table)

@@ -15,6 +15,7 @@ PAGE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}")
 POINTS_A_PAGE = 12_000
 
 CLAIMS_ADDRESS = "claims.html"
+TUNINGS_ADDRESS = "tuning.html"
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Frame:
     title: str
     has_claims: bool
     has_studies: bool
+    has_tunings: bool = False
 
     def variables(self, here: str, root: str) -> dict[str, Any]:
         """Return the variables of ``base.html.j2``.
@@ -34,6 +36,7 @@ class Frame:
 
         """
         nav = [("tracks", "index.html#matrix"), ("rules", "rules.html"), ("compare", "compare.html")]
+        nav += [("tuning", TUNINGS_ADDRESS)] if self.has_tunings else []
         nav += [("claims", CLAIMS_ADDRESS)] if self.has_claims else []
         nav += [("studies", "index.html#studies")] if self.has_studies else []
         return {"site_title": self.title, "version": __version__, "nav": nav, "here": here, "root": root}

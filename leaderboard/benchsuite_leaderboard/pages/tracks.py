@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment
 
 from benchsuite.results.model import TrackTable
+from benchsuite.results.tuning_summary import TuningTable
 from benchsuite_leaderboard.charts.diagnostics import alignment_charts
 from benchsuite_leaderboard.charts.learning import learning_curves
 from benchsuite_leaderboard.charts.pareto import pareto_chart
@@ -17,6 +18,7 @@ from benchsuite_leaderboard.downloads.formats import as_files
 from benchsuite_leaderboard.downloads.results import track_data
 from benchsuite_leaderboard.pages.frame import POINTS_A_PAGE, Frame, page_name
 from benchsuite_leaderboard.pages.runs import render_runs
+from benchsuite_leaderboard.pages.tuning import budgets_of_rows, tuning_address, tuning_times
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,11 @@ def track_pages(tables: Iterable[TrackTable]) -> list[TrackPage]:
 
 
 def render_track(
-    environment: Environment, frame: Frame, track: TrackPage, mlflow: Mapping[str, str]
+    environment: Environment,
+    frame: Frame,
+    track: TrackPage,
+    mlflow: Mapping[str, str],
+    tunings: Sequence[TuningTable] = (),
 ) -> Iterator[tuple[str, str]]:
     """Yield the pages that depend on one track's records alone: the track's page, its runs' pages, its downloads.
 
@@ -55,20 +61,23 @@ def render_track(
         frame: frame around every page (title and navigation).
         track: the track, with its runs' records.
         mlflow: address of a run's page in MLflow, by run id.
+        tunings: the track's tunings, from ``tuning_tables``.
 
     """
     template = environment.get_template("track.html.j2")
-    yield track.address, template.render(frame.variables("tracks", "../"), page=track, **_drawings(track))
+    yield track.address, template.render(frame.variables("tracks", "../"), page=track, **_drawings(track, tunings))
     for table in track.tables:
         yield from as_files(track_data(table), f"downloads/tracks/{track.name}/{table.table_id}")
     yield from render_runs(environment, frame, track.tables, mlflow)
 
 
-def _drawings(track: TrackPage) -> Mapping[str, Any]:
+def _drawings(track: TrackPage, tunings: Sequence[TuningTable]) -> Mapping[str, Any]:
     budget = POINTS_A_PAGE // len(track.tables)
     return {
+        "tuning": "../" + tuning_address(track.name) if tunings else "",
+        "budgets": {t.table_id: budgets_of_rows(t, tunings) for t in track.tables},
         "series": {t.table_id: assign_series(t) for t in track.tables},
         "learning": {t.table_id: learning_curves(t, budget // 2) for t in track.tables},
-        "pareto": {t.table_id: pareto_chart(t) for t in track.tables},
+        "pareto": {t.table_id: pareto_chart(t, tuning_times(t, tunings)) for t in track.tables},
         "alignment": {t.table_id: alignment_charts(t, budget // 2) for t in track.tables},
     }

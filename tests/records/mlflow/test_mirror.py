@@ -81,7 +81,7 @@ def test_changed_record_replaces_its_mirror(store, mirror, make_record):
 
 def test_half_written_mirror_is_written_anew(mirror, make_record, monkeypatch):
     record = make_record()
-    monkeypatch.setattr(mirror._client, "log_text", lambda *_: (_ for _ in ()).throw(OSError("no room")))
+    monkeypatch.setattr(mirror.client, "log_text", lambda *_: (_ for _ in ()).throw(OSError("no room")))
     with pytest.raises(MirrorError, match="no room"):
         mirror.upsert(record)
     monkeypatch.undo()

@@ -72,7 +72,7 @@ def test_run_shows_as_running_and_grows_with_each_due_flush(hook, store, mirror,
         hook.benchsuite_epoch_finished(run_id=record.run_id, spec=record.spec, metrics=make_epoch(epoch))
         (run,) = mirror.runs()
         assert run.info.status == "RUNNING"
-        return [m.step for m in mirror._client.get_metric_history(run.info.run_id, "test/error")]
+        return [m.step for m in mirror.client.get_metric_history(run.info.run_id, "test/error")]
 
     clock.now = 10
     assert finish_epoch(1) == []
@@ -82,7 +82,7 @@ def test_run_shows_as_running_and_grows_with_each_due_flush(hook, store, mirror,
     assert finish_epoch(3) == [1, 2]
     hook.benchsuite_run_finished(record=record, path=store.write(record))
     (run,) = mirror.runs()
-    assert [m.step for m in mirror._client.get_metric_history(run.info.run_id, "test/error")] == [1, 2, 3]
+    assert [m.step for m in mirror.client.get_metric_history(run.info.run_id, "test/error")] == [1, 2, 3]
 
 
 def test_resumed_run_takes_the_place_of_the_one_that_was_killed(hook, store, mirror, make_record):
@@ -96,7 +96,7 @@ def test_resumed_run_takes_the_place_of_the_one_that_was_killed(hook, store, mir
     hook.benchsuite_run_finished(record=record, path=store.write(record))
     complete = [r for r in mirror.runs() if r.info.status == "FINISHED"]
     assert len(complete) == 1
-    assert [m.step for m in mirror._client.get_metric_history(complete[0].info.run_id, "test/error")] == [1, 2, 3]
+    assert [m.step for m in mirror.client.get_metric_history(complete[0].info.run_id, "test/error")] == [1, 2, 3]
     assert len(mirror.runs()) == 1
 
 
@@ -136,7 +136,7 @@ def test_failure_in_the_middle_of_a_run_is_mended_when_it_ends(
     hook.benchsuite_run_finished(record=record, path=store.write(record))
     assert len(warnings) == 1
     (run,) = mirror.runs()
-    assert [m.step for m in mirror._client.get_metric_history(run.info.run_id, "test/error")] == [1, 2, 3]
+    assert [m.step for m in mirror.client.get_metric_history(run.info.run_id, "test/error")] == [1, 2, 3]
 
 
 def test_no_tracking_uri_means_no_mirror(hook, store, make_record, warnings):

@@ -139,5 +139,5 @@ def test_live_run_completed_from_its_record_has_each_number_once(store, mirror, 
     mirror.upsert(record, live)
     (run,) = mirror.runs()
     assert run.info.run_id == live.mlflow_run_id
-    curve = mirror._client.get_metric_history(run.info.run_id, "test/error")
+    curve = mirror.client.get_metric_history(run.info.run_id, "test/error")
     assert [m.step for m in curve] == [1, 2, 3, 4]
