@@ -1325,8 +1325,8 @@ SABOTAGES = (
     Sabotage(
         "an ablation that nobody planned is tested",
         "benchsuite/results/planned.py",
-        "named = not row.is_variant if planned.row is None",
-        "named = True if planned.row is None",
+        "usual_row = row.is_tuned if by_tuned else not row.is_variant",
+        "usual_row = True",
         "tests/results/test_planned.py",
     ),
     Sabotage(
@@ -1678,6 +1678,13 @@ SABOTAGES = (
         "        for making in self._makings:\n",
         "        for making in self._makings[:1]:\n",
         "tests/cli/test_run.py",
+    ),
+    Sabotage(
+        "tuned rows are ranked beside those of published settings",
+        "benchsuite/results/ranking.py",
+        "if row.tuned == by_tuned else",
+        "if row.tuned >= 0 else",
+        "tests/results/test_planned.py",
     ),
     Sabotage(
         "a time limit is not held from outside",

@@ -225,6 +225,8 @@ class RuleRow:
     """The distinct sha256 of the rule's source over all runs; one unless the source was changed in between."""
     variant: str = ""
     """Name of the variant; empty for a rule with the track's settings, and for settings that have no name."""
+    tuned: bool = False
+    """True if a tuning has found the settings."""
     published: Published | None = None
     """None if no source has the same track, tier, data, network, protocol and rule settings."""
     comparisons: tuple[RowComparison, ...] = ()

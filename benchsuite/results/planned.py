@@ -9,6 +9,7 @@ from typing import Any
 from benchsuite.results.baseline import partner_of
 from benchsuite.results.grouping import short_hash
 from benchsuite.results.model import BASELINE_RULE, READOUT_RULE, RowComparison
+from benchsuite.results.ranking import tuned_are_compared
 from benchsuite.results.row_records import RowRecords
 from benchsuite.results.statistics import holm, paired_difference, paired_p_value
 from benchsuite.specs.models.comparison_plan import ComparisonPlan, PlannedComparison
@@ -25,7 +26,8 @@ def planned_comparisons(
 ) -> dict[str, tuple[RowComparison, ...]]:
     """Return the planned comparisons of each row, by the row's key; every pair of rows once.
 
-    All rows of a rule with the track's settings are tested, one per machine; a variant only if the plan names it.
+    All rows of a rule with the track's settings are tested, one per machine; a variant only if the plan names it. Where
+    the table compares tuned rows, they are tested instead.
 
     Args:
         table_records: the records of all rows of the table.
@@ -53,10 +55,14 @@ def _pairs(
 ) -> Iterator[tuple[RowRecords, RowRecords, str]]:
     """Yield (row, row whose error is subtracted, that row's name), each pair of rows once in either direction."""
     seen: set[frozenset[str]] = set()
+    by_tuned = tuned_are_compared((row.first.spec.rule.name, row.is_tuned) for row in table_records)
     for planned in (*(DERIVED if plan.derived else ()), *plan.pairs):
         for row in table_records:
-            named = not row.is_variant if planned.row is None else row.name == planned.row
+            usual_row = row.is_tuned if by_tuned else not row.is_variant
+            named = usual_row if planned.row is None else row.name == planned.row
             other = partner_of(row, table_records, usual, planned.against) if named and row.counted else None
+            if other is not None and planned.row is None and other.is_tuned != row.is_tuned:
+                continue  # which would test the tuning, not the rule
             if other is None or other is row or (pair := frozenset({row.key, other.key})) in seen:
                 continue
             seen.add(pair)

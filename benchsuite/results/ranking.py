@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from benchsuite.results.model import MIN_SEEDS, Difference, RuleRow, VersusBest
@@ -15,6 +15,9 @@ def rank_rows(rows: Sequence[RuleRow]) -> list[RuleRow]:
     Rows that are not told apart from the best share rank 1 with it: the paired 95 % interval of the difference includes
     zero. The rank of any other is one more than the number of ranked rows that are significantly better.
 
+    Rows of tuned settings and rows of published ones are never ranked together, as less effort went into the latter.
+    The tuned ones are ranked if at least as many rules have them, else the published ones.
+
     A row is not ranked if one of its runs did not complete (its mean would include only the successful seeds), if it
     has fewer than ``MIN_SEEDS`` seeds or shares fewer with the best row, if its rule was run with several protocols and
     this is not the one that most rows have, or if it is a variant with a protocol of its own.
@@ -24,7 +27,11 @@ def rank_rows(rows: Sequence[RuleRow]) -> list[RuleRow]:
         of_rule = protocols.setdefault(row.rule, set())
         if not row.variant:
             of_rule.add(row.protocol_differences)
-    reasons = {row.row_id: _why_not(row, protocols[row.rule]) for row in rows}
+    by_tuned = tuned_are_compared((row.rule, row.tuned) for row in rows)
+    reasons = {
+        row.row_id: _why_not(row, protocols[row.rule]) if row.tuned == by_tuned else OTHER_SETTINGS[by_tuned]
+        for row in rows
+    }
     ranked = sorted((r for r in rows if not reasons[r.row_id]), key=_order)
     errors = {r.row_id: r.test_errors for r in ranked}
     for row in ranked[1:]:
@@ -42,7 +49,25 @@ def rank_rows(rows: Sequence[RuleRow]) -> list[RuleRow]:
     return placed + [replace(r, unranked_reason=reasons[r.row_id]) for r in others]
 
 
+def tuned_are_compared(rows: Iterable[tuple[str, bool]]) -> bool:
+    """Return True if a table compares its tuned rows, False if it compares those with published settings.
+
+    Args:
+        rows: rule of each row, and True if its settings are tuned.
+
+    """
+    rules: dict[bool, set[str]] = {True: set(), False: set()}
+    for rule, is_tuned in rows:
+        rules[is_tuned].add(rule)
+    return len(rules[True]) >= max(2, len(rules[False]))
+
+
 OWN_PROTOCOL = "a variant with its own protocol"
+OTHER_SETTINGS = {
+    True: "published settings; here tuned ones are compared",
+    False: "tuned settings; here published ones are compared, as more rules have them",
+}
+RATE = "protocol.optimizer.learning_rate"
 
 
 def _why_not(row: RuleRow, protocols: set[tuple[Difference, ...]]) -> str:
@@ -50,6 +75,8 @@ def _why_not(row: RuleRow, protocols: set[tuple[Difference, ...]]) -> str:
         return f"incomplete: {row.completed} of {row.total} seeds"
     if row.total < MIN_SEEDS:
         return f"{row.total} seed{'s' if row.total > 1 else ''}: a rank takes {MIN_SEEDS}"
+    if row.tuned:
+        return OWN_PROTOCOL if any(found.field != RATE for found in row.protocol_differences) else ""
     if row.variant:
         has_own = row.protocol_differences and row.protocol_differences not in protocols
         return OWN_PROTOCOL if has_own else ""

@@ -14,7 +14,7 @@ from statistics import fmean
 from benchsuite.results.across_tasks import AcrossTasks, ErrorsByTask, compare_across_tasks, rank_rows, shared_seeds
 from benchsuite.results.model import MIN_SEEDS, TrackTable
 from benchsuite.specs.models.base import TIERS
-from benchsuite_leaderboard.matrix import main_row, rules_of
+from benchsuite_leaderboard.matrix import compares_tuned, main_row, rules_of
 
 SIGNIFICANCE = 0.05
 MIN_RULES = 3
@@ -118,7 +118,7 @@ def _errors(tables: Sequence[TrackTable]) -> dict[str, dict[str, dict[int, float
     for track, table in sorted(by_track.items()):
         for rule in rules_of([table]):
             row = main_row(table, rule)
-            if row and row.complete and row.total >= MIN_SEEDS:
+            if row and row.tuned == compares_tuned(table) and row.complete and row.total >= MIN_SEEDS:
                 found.setdefault(rule, {})[track] = row.test_errors
     return found
 

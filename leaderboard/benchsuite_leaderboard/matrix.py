@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from benchsuite.results.formatting import status_words
 from benchsuite.results.model import BASELINE_RULE, RuleRow, TrackTable
+from benchsuite.results.ranking import tuned_are_compared
 
 GAP_LIMITS = (-0.0025, 0.0025, 0.01, 0.03, 0.1, 0.3)
 """Limits between colour classes: gaps to backprop as fractions, each about three times the last."""
@@ -74,11 +75,19 @@ def main_row(table: TrackTable, rule: str) -> RuleRow | None:
     """Return the row that represents a rule where only one row fits; None if all of its rows are variants.
 
     The choice depends on how the runs were made, never on their results: first the table's own protocol, then all seeds
-    completed, the baseline's machine, most seeds, and last the name.
+    completed, the baseline's machine, most seeds, and last the name. Where the table compares tuned rows, they come
+    before all others.
     """
     rows = [row for row in table.rows if row.rule == rule and not row.variant]
+    if compares_tuned(table):
+        rows = [row for row in table.rows if row.rule == rule and row.tuned] or rows
     usual = next((row.hardware_class for row in table.rows if row.is_baseline and row.test_error), None)
     return min(rows, key=lambda row: _preference(row, usual), default=None)
+
+
+def compares_tuned(table: TrackTable) -> bool:
+    """Return True if a table compares its tuned rows."""
+    return tuned_are_compared((row.rule, row.tuned) for row in table.rows)
 
 
 def _preference(row: RuleRow, usual: str | None) -> tuple[bool, bool, bool, bool, int, str, str]:
@@ -107,7 +116,7 @@ def _cell(table: TrackTable, rule: str) -> Cell:
     others = len(rows) - 1
     if row.test_error is None:
         return Cell(rule, None, None, None, *_why_empty(row), others, row.row_id)
-    gap = None if row.is_baseline or row.gap.difference is None else row.gap.difference.mean
+    gap = None if row.rule == BASELINE_RULE or row.gap.difference is None else row.gap.difference.mean
     return Cell(rule, row, gap, None if gap is None else shade(gap), "", "", others, row.row_id)
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from benchsuite.results.tables import summarize
 from benchsuite_leaderboard.matrix import GAP_LIMITS, GAP_WORDS, build_matrix, main_row, shade
+from tests.factories import make_tuned_seeds, make_tuning
 
 
 def cells_of(records):
@@ -62,3 +63,21 @@ def test_a_row_with_a_failed_seed_yields_to_a_complete_one(make_record, make_see
     (table,) = summarize([*lucky, *make_seeds("fa", [0.3, 0.3], config={"b": 1})])
     assert main_row(table, "fa").config == {"b": 1}
     assert cells_of([*lucky, *make_seeds("fa", [0.3, 0.3], config={"b": 1})])["fa"].others == 1
+
+
+def test_where_tuned_rows_are_compared_they_stand_for_their_rules(make_seeds):
+    """Catches a front page and ranks over tracks from settings that were chosen for another rule."""
+    errors = {"backprop": [0.10, 0.11, 0.12], "fa": [0.2, 0.21, 0.22]}
+    published = [record for rule, values in errors.items() for record in make_seeds(rule, values)]
+    tuned = [
+        record
+        for rule, values in errors.items()
+        for record in make_tuned_seeds(make_tuning(rule, [0.3, 0.1]), [value / 2 for value in values])
+    ]
+    cells = cells_of([*published, *tuned])
+    assert {rule: cell.row is not None and cell.row.tuned for rule, cell in cells.items()} == {
+        "backprop": True,
+        "fa": True,
+    }
+    assert cells["backprop"].gap is None
+    assert cells["fa"].gap == pytest.approx(0.05)

@@ -13,6 +13,7 @@ from benchsuite.api.row_names import plans_of_library
 from benchsuite.results.tables import summarize
 from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
 from benchsuite.specs.models.comparison_plan import ComparisonPlan, PlannedComparison
+from tests.factories import make_tuned_seeds, make_tuning
 
 Make = Callable[..., Any]
 ERRORS = {
@@ -86,3 +87,19 @@ def test_a_plan_of_a_spec_is_found_and_changes_no_run(tmp_path: Path) -> None:
     found = plans_of_library(["mine", "wrong", "digits-fc", "unknown"], SpecLibrary([builtin_folder(), tmp_path]))
     pairs = (PlannedComparison(row="gevb", against="backprop"),)
     assert found == {"mine": ComparisonPlan(derived=False, pairs=pairs)}
+
+
+def test_tuned_rows_are_compared_with_each_other_where_as_many_rules_have_them(make_seeds: Make) -> None:
+    """Catches a tuned rule that is ranked or tested beside one with settings that were chosen for another rule."""
+    published = [*make_seeds("backprop", ERRORS["backprop"]), *make_seeds("fa", ERRORS["fa"])]
+    tunings = {rule: make_tuning(rule, [0.3, error]) for rule, error in (("backprop", 0.1), ("fa", 0.2))}
+    tuned = {
+        rule: make_tuned_seeds(tunings[rule], [0.9 * error for error in ERRORS[rule]]) for rule in ("backprop", "fa")
+    }
+    (both,) = summarize([*published, *tuned["backprop"], *tuned["fa"]])
+    assert [(row.rule, row.tuned, row.rank) for row in both.rows[:2]] == [("backprop", True, 1), ("fa", True, 2)]
+    assert {row.unranked_reason for row in both.rows[2:]} == {"published settings; here tuned ones are compared"}
+    assert [[c.against for c in row.comparisons] for row in both.rows] == [[], ["backprop"], [], []]
+    (one,) = summarize([*published, *tuned["fa"]])
+    assert [(row.rule, row.rank) for row in one.rows if not row.tuned] == [("backprop", 1), ("fa", 2)]
+    assert [(row.rank, row.comparisons) for row in one.rows if row.tuned] == [(None, ())]
