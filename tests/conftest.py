@@ -1,4 +1,4 @@
-"""What all tests share: no test touches the network, the user's folders or another test's state.
+"""Shared by all tests: no test touches the network, the user's folders or another test's state.
 
 Torch is imported within functions here: the process that only hands out tests to the workers does without it.
 """

@@ -129,7 +129,7 @@ def test_the_core_names_no_rule_and_no_kind_of_study() -> None:
 
 
 def test_no_rule_mentions_a_kind_of_map() -> None:
-    """What a rule needs of a map is in the map's contract."""
+    """All that a rule needs of a map is in the map's contract."""
     for path in ROOTS["benchsuite_rules"].glob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}

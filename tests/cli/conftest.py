@@ -18,7 +18,7 @@ from ..warm import Process, WarmPython, end
 
 @dataclass
 class Outcome:
-    """What a command came to."""
+    """Exit code and output of a command."""
 
     code: int
     out: str

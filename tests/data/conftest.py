@@ -1,4 +1,4 @@
-"""Where the real MNIST may lie, and tiny files made on the fly."""
+"""Folders in which the real MNIST may lie, and tiny files made on the fly."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def test_the_share_of_equal_signs_is_counted_where_both_have_one(first, second):
 
 
 def test_an_offset_moves_the_angle_and_not_the_correlation():
-    """What keeps the two apart: an angle called a correlation would pass on weights of mean zero."""
+    """The two are kept apart: an angle called a correlation would pass on weights of mean zero."""
     weight, feedback_weight = tensor(1, -1, 0, 2), tensor(5, 3, 4, 6)
     assert CORRELATION.compare(weight, feedback_weight) == pytest.approx(1)
     assert ANGLE.compare(weight, feedback_weight) == pytest.approx(math.degrees(math.acos(14 / math.sqrt(6 * 86))))

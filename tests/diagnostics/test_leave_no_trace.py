@@ -62,7 +62,7 @@ UNDEFINED_FOR_BACKPROP = (
     "condition",
     "filter",
 )
-"""How names begin of diagnostics that have no number for backprop in an ordinary network."""
+"""Beginnings of the names of diagnostics that have no number for backprop in an ordinary network."""
 NOT_OF_CREDIT = {
     PositiveWeightFraction,
     ActivationNorm,

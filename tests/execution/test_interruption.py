@@ -118,7 +118,7 @@ def interrupt_in_the_second_epoch(event: str, **arguments: Any) -> None:
 def test_a_signal_that_comes_while_an_error_is_taken_in_is_an_interruption(
     make_spec: MakeSpec, make_run: MakeRun, store: RecordStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where processes lose one another, the system's signal is let in at the error's first line."""
+    """If processes lose one another, the system's signal is let in at the error's first line."""
 
     def signalled(error: Exception, device: str) -> Any:
         raise KeyboardInterrupt

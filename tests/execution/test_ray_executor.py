@@ -91,7 +91,7 @@ def second_machine(cluster: Any) -> Iterator[Any]:
 
 
 class Watch:
-    """What the session's plugins are told; interrupts the session once it has seen what it waits for."""
+    """Plugin that notes what it is told; interrupts the session once it has seen what it waits for."""
 
     def __init__(self, seen: Callable[[Watch], bool] | None = None) -> None:
         self.started: list[tuple[str, int]] = []

@@ -100,7 +100,7 @@ def test_a_record_says_everything_that_happened(make_spec: MakeSpec, make_run: M
 
 
 class Stop(Exception):  # noqa: N818 - stands for a kill, not for an error
-    """What a killed process would be."""
+    """Stand-in for the death of a process."""
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -1,4 +1,4 @@
-"""What the property tests draw: chains of every kind, with networks, batches and their NumPy counterparts."""
+"""Strategies of the property tests: chains of every kind, with networks, batches and their NumPy counterparts."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Gradients:
-    """What one layer is left with: forward weight and bias, decoder and offset, and how far its target is."""
+    """Result of one layer: forward weight and bias, decoder and offset, and how far its target is."""
 
     weights: Array
     bias: Array

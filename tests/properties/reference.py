@@ -54,7 +54,7 @@ NONLINEARITIES: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Arra
 
 @dataclass(frozen=True)
 class Geometry:
-    """How a kernel slides."""
+    """Stride, padding, dilation and groups of a convolution."""
 
     stride: int = 1
     padding: int = 0
@@ -88,7 +88,7 @@ class Pooling:
 
 @dataclass
 class Gradient:
-    """What one learned layer gets."""
+    """Gradients of one learned layer."""
 
     weight: Array
     bias: Array

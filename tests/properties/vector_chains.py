@@ -1,4 +1,4 @@
-"""What the tests of vectorized networks draw: networks of every kind, with batches and their NumPy counterparts."""
+"""Strategies for tests of vectorized networks: networks of every kind, with batches and their NumPy counterparts."""
 
 from __future__ import annotations
 

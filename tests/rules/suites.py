@@ -63,7 +63,7 @@ class TestKolenPollackThatDecaysFirst(RuleConformance):
 
 
 class TestLeakyDirectFeedbackAlignmentThroughFilters(RuleConformance):
-    """Where every map has filters that all positions share."""
+    """Networks in which every map has filters that all positions share."""
 
     rule = LeakyDirectFeedbackAlignment
     config = LeakyDirectFeedbackAlignment.Config(feedback="kernel")

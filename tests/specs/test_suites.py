@@ -65,7 +65,7 @@ def test_a_rule_asked_for_stays_where_the_suite_has_it(registry: Registry, suite
 
 
 def test_a_rule_that_the_suite_does_not_name_runs_on_all_its_tracks(registry: Registry, suite: Path) -> None:
-    """How the author of a new rule puts it beside a published table."""
+    """The author of a new rule puts it beside a published table so."""
     found = cells_of(registry, suite, rules=("readout_only",), seeds=(0,))  # type: ignore[arg-type]
     assert {track for track, _, _ in found} == {"digits-fc", "digits-conv", "mnist-fc"}
 

@@ -1,4 +1,4 @@
-"""What each of several processes does in ``test_ranks.py``: makes two runs, trains each case, saves what it ended with.
+"""Work of each of several processes in ``test_ranks.py``: makes two runs, trains each case, saves what it ended with.
 
 Started by ``torchrun ranks_worker.py FOLDER``; one process alone calls ``train`` itself.
 """

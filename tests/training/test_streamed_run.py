@@ -34,7 +34,7 @@ def numbers(record: RunRecord) -> list[dict[str, Any]]:
 
 
 class Stop(Exception):  # noqa: N818 - stands for a kill, not for an error
-    """What a killed process would be."""
+    """Stand-in for the death of a process."""
 
 
 @pytest.mark.parametrize("end", [Stop, KeyboardInterrupt])

@@ -92,7 +92,7 @@ class BroadcastsNearlyTheSame(BroadcastsTheLoss):
 
 
 class AlwaysTheSameNoise(NodePerturbation):
-    """What looks like noise is a fixed feedback weight for each unit of an example."""
+    """Seeming noise is a fixed feedback weight for each unit of an example."""
 
     def draw_noise(self, shapes, like, generator, batch):
         return super().draw_noise(shapes, like, Generator().manual_seed(8), batch)

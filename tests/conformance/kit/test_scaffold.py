@@ -1,4 +1,4 @@
-"""What ``benchsuite new rule`` writes works unchanged. The oracles are the kit, ruff, mypy and the registry."""
+"""Files that ``benchsuite new rule`` writes work unchanged. The oracles are the kit, ruff, mypy and the registry."""
 
 from __future__ import annotations
 
