@@ -1687,6 +1687,13 @@ SABOTAGES = (
         "tests/results/test_planned.py",
     ),
     Sabotage(
+        "a step that reads what was replaced since passes as one that can be captured",
+        "benchsuite/conformance/kit/capture.py",
+        "if address not in after]",
+        "if address is None]",
+        "tests/conformance/kit/test_kit_catches.py",
+    ),
+    Sabotage(
         "a time limit is not held from outside",
         "benchsuite/execution/workers/attempt.py",
         "                self._deadline = message\n",

@@ -31,6 +31,11 @@ class RandomStream(nn.Module):
                 self._generator.set_state(self._state)
         return self._generator
 
+    @property
+    def made(self) -> Generator | None:
+        """Return the generator if it has been created."""
+        return self._generator
+
     def ahead(self, device: torch.device) -> Generator:
         """Return a generator with the next draws that does not advance the stream: for evaluation mode."""
         generator, state = Generator(device).manual_seed(self._seed), self.get_extra_state()["state"]

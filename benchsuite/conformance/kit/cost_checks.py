@@ -1,10 +1,11 @@
-"""Check what a rule takes: the work that it says, and no more memory from step to step."""
+"""Check what a rule takes: the work that it says, no more memory from step to step, and steps that can be captured."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
 
+from benchsuite.conformance.kit.capture import why_not_capturable
 from benchsuite.conformance.kit.cases import only_where
 from benchsuite.conformance.kit.counted_work import macs_of_step
 from benchsuite.conformance.kit.growth import kept_by
@@ -44,6 +45,33 @@ class CostChecks(ConformanceSettings):
             remedy="count the products of assign_credit and after_update from the shapes, or set work_tolerance",
         )
 
+    # Of each form the deepest network; what a PyTorch module that was adopted does in its own code is not the rule's.
+    @only_where(lambda suite, sample: sample.name in _deepest_of_each_form(suite.compatible()))
+    def test_its_step_can_be_captured(self, sample: SampleNetwork) -> None:
+        """Catches steps that a CUDA graph would refuse, or that replayed would read what is no longer there."""
+        trial = self.start(sample).train(batches(sample, _STEPS))
+        batch = sample.batch(_STEPS)
+
+        def step() -> None:
+            trial.compute_gradients(batch)
+            trial.rule.after_update()
+
+        reasons = why_not_capturable(trial.rule, step, [trial.dropout])
+        if self.not_capturable:
+            require(
+                bool(reasons),
+                asks=f"a step that cannot be captured, because {self.not_capturable}",
+                seen="a step that can be",
+                remedy="remove not_capturable",
+            )
+            return
+        require(
+            not reasons,
+            asks="a step that can be recorded once and replayed: the same operations on the same memory",
+            seen=reasons,
+            remedy="mend the lines named; or set not_capturable to the reason why the rule cannot do without",
+        )
+
     # One network of each form will do: what is kept has nothing to do with kinds of maps.
     @only_where(lambda suite, sample: sample.name in _deepest_of_each_form(suite.compatible()))
     def test_keeps_no_more_from_step_to_step(self, sample: SampleNetwork) -> None:
@@ -62,6 +90,7 @@ class CostChecks(ConformanceSettings):
 
 
 def _deepest_of_each_form(samples: Sequence[SampleNetwork]) -> set[str]:
-    """Return the names of the deepest network of each form."""
-    deepest = {sample.shapes.form: sample.name for sample in sorted(samples, key=lambda s: len(s.shapes.segments))}
+    """Return the names of the deepest network of each form, of those that are built from specs if there are any."""
+    own = [sample for sample in samples if sample.shapes.topology != "adopted"] or samples
+    deepest = {sample.shapes.form: sample.name for sample in sorted(own, key=lambda s: len(s.shapes.segments))}
     return set(deepest.values())

@@ -45,13 +45,25 @@ class Kept:
 
 def kept_by(rule: Rule) -> Kept:
     """Return the sizes of all that a rule holds on to, its network and the globals of its own modules included."""
+    tensors, objects = _all_kept_by(rule)
+    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
+    return Kept(objects, sum(storages.values()), _graph_nodes(tensors))
+
+
+def tensors_kept_by(rule: Rule) -> list[Tensor]:
+    """Return all tensors that a rule holds on to, its network and the globals of its own modules included."""
+    return _all_kept_by(rule)[0]
+
+
+def _all_kept_by(rule: Rule) -> tuple[list[Tensor], int]:
+    """Return the tensors that can be reached from a rule, and the number of all objects."""
     # A mechanism's and torch's modules hold what is not the rule's.
     own = [kind for kind in type(rule).__mro__ if kind.__module__.partition(".")[0] not in {"benchsuite", "torch"}]
     roots: list[Any] = [vars(rule), vars(rule.network)]
     for place in (*own, *(sys.modules.get(kind.__module__) for kind in own)):
         shared = vars(place) if place else {}
         roots += [value for name, value in shared.items() if isinstance(value, _STORES) and not name.startswith("__")]
-    tensors = []
+    tensors: list[Tensor] = []
     objects = 0
     seen: set[int] = set()
     waiting = list(roots)
@@ -66,8 +78,7 @@ def kept_by(rule: Rule) -> Kept:
         # A function refers to all globals of its module; what it keeps itself is in its closure.
         held = each.__closure__ or () if isinstance(each, FunctionType) else gc.get_referents(each)
         waiting += [found for found in held if not isinstance(found, type | ModuleType)]
-    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
-    return Kept(objects, sum(storages.values()), _graph_nodes(tensors))
+    return tensors, objects
 
 
 _STORES = (list, dict, set, deque, Tensor)

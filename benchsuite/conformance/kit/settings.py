@@ -53,6 +53,9 @@ class ConformanceSettings:
     min_bf16_cosine: ClassVar[float] = 0.9
     """Least cosine between the bfloat16 and the float32 update of the whole network; lower it for sign-like updates."""
 
+    not_capturable: ClassVar[str] = ""
+    """Reason why a step cannot be captured in a CUDA graph, such as a solver that stops when it has converged."""
+
     work_tolerance: ClassVar[float] = 1.5
     """Greatest factor between the work that ``credit_work`` says and the products that a step makes."""
 

@@ -538,6 +538,66 @@ class TrainsTheReadoutAgainAfterwards(KolenPollack):
 # --- what it takes ---------------------------------------------------------------------------------------------------
 
 WORK = RuleConformance.test_takes_the_work_that_it_says
+CAPTURE = RuleConformance.test_its_step_can_be_captured
+
+
+@caught_by(CAPTURE, "makes a tensor from Python numbers")
+class MakesATensorFromAPythonNumber(Backprop):
+    def assign_credit(self, batch):
+        result = super().assign_credit(batch)
+        result.logits * torch.tensor(1.0)
+        return result
+
+
+@caught_by(CAPTURE, "has a shape that depends on values")
+class CountsExamplesByTheirValues(Backprop):
+    def assign_credit(self, batch):
+        torch.nonzero(batch.inputs)
+        return super().assign_credit(batch)
+
+
+@caught_by(CAPTURE, "reads a tensor's value on the host")
+class BranchesOnALoss(Backprop):
+    def assign_credit(self, batch):
+        result = super().assign_credit(batch)
+        result.loss.item()
+        return result
+
+
+@caught_by(CAPTURE, "draws from torch's global stream")
+class DrawsFromTheGlobalStreamInEachStep(Backprop):
+    def assign_credit(self, batch):
+        torch.rand(3)
+        return super().assign_credit(batch)
+
+
+@caught_by(CAPTURE, "neither the network's dropout nor a RandomStream")
+class DrawsFromAGeneratorOfItsOwn(Backprop):
+    def assign_credit(self, batch):
+        self._own = getattr(self, "_own", None) or torch.Generator().manual_seed(0)
+        torch.rand(3, generator=self._own)
+        return super().assign_credit(batch)
+
+
+@caught_by(CAPTURE, "has a shape that depends on values")
+class TakesWhatAMaskSays(Backprop):
+    def assign_credit(self, batch):
+        batch.inputs[batch.inputs > 0]
+        return super().assign_credit(batch)
+
+
+@caught_by(CAPTURE, "has been replaced since")
+class ReplacesItsRunningAverage(Backprop):
+    """Replayed, it would read the average of the step that was captured, for ever."""
+
+    average: Any = None
+
+    def assign_credit(self, batch):
+        result = super().assign_credit(batch)
+        self.average = result.loss if self.average is None else 0.9 * self.average + 0.1 * result.loss
+        return result
+
+
 GROWTH = RuleConformance.test_keeps_no_more_from_step_to_step
 
 
