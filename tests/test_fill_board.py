@@ -69,6 +69,7 @@ def commands(filling: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[list[
 
     monkeypatch.setattr(filling, "call", call)
     monkeypatch.setenv("BENCHSUITE_EXECUTOR", "inline")
+    monkeypatch.setattr("benchsuite.tuning.processes.can_make_workers", lambda _: False)
     return called
 
 
