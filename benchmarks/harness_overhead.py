@@ -54,6 +54,7 @@ Row = tuple[str, dict[str, float]]
 class Scale:
     """Amount of work."""
 
+    batch: int
     rounds: int
     layouts: int
     turns: int
@@ -62,12 +63,14 @@ class Scale:
     loader_rounds: int
 
 
-SMOKE = Scale(rounds=2, layouts=1, turns=2, calls=1, loop_steps=2, loader_rounds=0)
+SMOKE = Scale(batch=2, rounds=2, layouts=1, turns=2, calls=1, loop_steps=2, loader_rounds=0)
 
 
 def scale_of(rounds: int) -> Scale:
     """Return the amount of work of a measurement."""
-    return Scale(rounds, max(2, rounds // 4), turns=8, calls=10, loop_steps=100, loader_rounds=max(2, rounds // 8))
+    return Scale(
+        BATCH, rounds, max(2, rounds // 4), turns=8, calls=10, loop_steps=100, loader_rounds=max(2, rounds // 8)
+    )
 
 
 def mnist_or_alike(data_root: Path) -> tuple[DecodedDataset, bool]:
@@ -169,7 +172,7 @@ def _pair(rule_name: str, layout: int, scale: Scale) -> list[float]:
     torch.manual_seed(layout)
     # A block of another size each time, so that what follows lies elsewhere.
     _shift = torch.empty(100_003 * (layout + 1))
-    batch = Batch(torch.rand(BATCH, 1, 28, 28), torch.randint(0, 10, (BATCH,)), CrossEntropy())
+    batch = Batch(torch.rand(scale.batch, 1, 28, 28), torch.randint(0, 10, (scale.batch,)), CrossEntropy())
     model = plain_network()
     empty = DecodedDataset(torch.zeros(1, 1, 28, 28), torch.zeros(1), torch.zeros(1, 1, 28, 28), torch.zeros(1), 10)
     rule = make_trainer(rule_name, empty).rule

@@ -109,9 +109,9 @@ def main(words: Sequence[str] | None = None) -> None:
             f"{rule} in {type_of[precision]} / autograd, {network}",
             quartiles([r for layout in range(scale.layouts) for r in ratios(rule, precision, network, layout, scale)]),
         )
-        for network in arguments.networks
+        for network in (arguments.networks[-1:] if arguments.smoke else arguments.networks)
         for rule in arguments.rules
-        for precision in arguments.precisions
+        for precision in (arguments.precisions[:1] if arguments.smoke else arguments.precisions)
     )
     report(rows, GOALS, arguments.json)
 
