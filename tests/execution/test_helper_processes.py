@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from benchsuite.errors import DataError, PluginError
-from benchsuite.execution.helper_processes import answers
+from benchsuite.execution.helper_processes import answers, start_helper
 
 HELPER = """
 import os, pathlib, time
@@ -62,14 +64,23 @@ def test_what_goes_wrong_in_a_helper_is_raised_here(
     assert not _helpers(helper)
 
 
-def test_an_interruption_ends_all_helpers_at_once(helper: str, tmp_path: Path) -> None:
-    """Catches helpers that go on after Ctrl-C, or a command that waits for what they are doing."""
+def test_an_interruption_ends_all_helpers_at_once(helper: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches helpers that go on after Ctrl-C, or are killed without being asked to stop."""
+    started = []
+
+    def start(*arguments: Any) -> Any:
+        started.append(start_helper(*arguments))
+        return started[-1]
+
+    monkeypatch.setattr("benchsuite.execution.helper_processes.start_helper", start)
+    monkeypatch.setattr("benchsuite.execution.helper_processes.GRACE_S", 15)
     given = answers(helper, str(tmp_path), ["second", "endless", "third"], 2)
     assert next(given) == "SECOND"
     while not (tmp_path / "endless").exists():
         time.sleep(0.005)
     with pytest.raises(KeyboardInterrupt):
         given.throw(KeyboardInterrupt)  # type: ignore[attr-defined]
+    assert [process.returncode for process in started] == [-signal.SIGTERM] * 2
     assert not _helpers(helper)
 
 
