@@ -5,6 +5,7 @@
 Trains every rule for a few steps on each track whose data set is here and evaluates on 1,000 test examples, then
 extrapolates to the tier's epochs. Time is this process's processor time, so other work on the machine matters less than
 it would for a clock. The sum counts the trials and epochs of each track's tuning budget and the suite's seeds.
+No ``--smoke``: it needs the suite's data sets; ``--tracks core-mnist-dense --rules backprop --steps 1`` is short.
 Diagnostics are left out: they are to take less than a twentieth of the training. Nothing is asserted.
 """
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -135,23 +135,25 @@ def smallest_gap(seeds: int, power: float = 0.8) -> float:
     )
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Print the three tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--repeats", type=int, default=20_000, help="simulated comparisons per line; a tenth across tasks"
     )
     parser.add_argument("--json", type=Path)
-    chosen = parser.parse_args()
-    track = coverage_of_a_track(chosen.repeats)
+    parser.add_argument("--smoke", action="store_true", help="run a little of everything; the figures mean nothing")
+    chosen = parser.parse_args(words)
+    repeats = 2 if chosen.smoke else chosen.repeats
+    track = coverage_of_a_track(repeats)
     print("On one track: coverage of the 95 % interval")
     for name, seeds, share in track:
         print(f"  {name:<34} {seeds:3d} seeds  {_marked(share)}")
-    across = coverage_across_tasks(max(1, chosen.repeats // 10))
+    across = coverage_across_tasks(max(1, repeats // 10))
     print("\nOver tasks, 5 rules and 5 seeds: coverage of the 95 % interval, mean over rules")
     for name, tasks, share in across:
         print(f"  {name:<44} {tasks:3d} tasks  {_marked(share)}")
-    power = separated(max(1, chosen.repeats // 4))
+    power = separated(max(1, repeats // 4))
     print("\nShare of comparisons told apart (p < 0.05 before Holm), by gap in sd of the paired difference")
     gaps = sorted({gap for _, gap, _ in power})
     print("  seeds  " + "  ".join(f"{gap:>5}" for gap in gaps) + "   gap told apart in 80 %")

@@ -13,11 +13,11 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from pairing import settle_machine, write_json
+from pairing import add_smoke, settle_machine, write_json
 
 from benchsuite.credit.rule import Batch
 from benchsuite.data.load import load_dataset
@@ -78,10 +78,15 @@ def mnist_or_alike(data_root: Path) -> tuple[DecodedDataset, bool]:
     try:
         return load_dataset(MnistDataset(name="mnist", kind="mnist"), data_root, download=False), True
     except DataError:
-        alike = SyntheticDataset(
-            name="alike", kind="synthetic", train_examples=60_000, test_examples=10, height=28, width=28
-        )
-        return load_dataset(alike, data_root), False
+        return alike(60_000, data_root), False
+
+
+def alike(examples: int, data_root: Path) -> DecodedDataset:
+    """Return random data of MNIST's shape."""
+    spec = SyntheticDataset(
+        name="alike", kind="synthetic", train_examples=examples, test_examples=10, height=28, width=28
+    )
+    return load_dataset(spec, data_root)
 
 
 def make_trainer(rule_name: str, layers: list[dict[str, object]], dataset: DecodedDataset) -> Trainer:
@@ -100,13 +105,13 @@ def seconds(act: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def cost(trainer: Trainer, rounds: int) -> dict[str, list[float]]:
+def cost(trainer: Trainer, rounds: int, examples: int) -> dict[str, list[float]]:
     """Return each diagnostic's time by name, and that of all as 'all', relative to the epoch before it, by round."""
     ratios: dict[str, list[float]] = {name: [] for name in ("all", *(d.name for d in DIAGNOSTICS))}
     trainer.warm_up()
     for _ in range(rounds):
         train = seconds(trainer.train_epoch)
-        inputs, targets = next(trainer.data.train_slices(EXAMPLES))
+        inputs, targets = next(trainer.data.train_slices(examples))
         batch = Batch(inputs, targets, CrossEntropy())
         trainer.network.eval()
         trainer.rule.eval()
@@ -116,20 +121,24 @@ def cost(trainer: Trainer, rounds: int) -> dict[str, list[float]]:
     return ratios
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-root", default=None)
     parser.add_argument("--rules", nargs="+", default=["backprop", "kolen_pollack", "direct_feedback_alignment"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, default=None)
-    arguments = parser.parse_args()
-    dataset, is_mnist = mnist_or_alike(find_data_root(arguments.data_root))
+    add_smoke(parser)
+    arguments = parser.parse_args(words)
+    root = find_data_root(arguments.data_root)
+    dataset, is_mnist = (alike(2 * EXAMPLES, root), False) if arguments.smoke else mnist_or_alike(root)
+    rounds = 2 if arguments.smoke else arguments.rounds
+    rules = arguments.rules[:1] if arguments.smoke else arguments.rules
     settle_machine(f"data: {'MNIST' if is_mnist else 'random, of the shape of MNIST'}")
     print(f"all diagnostics on {EXAMPLES} images / one epoch; goal <= {GOAL}")
     results = {}
-    for title, layers in LAYERS.items():
-        for rule_name in arguments.rules:
-            ratios = cost(make_trainer(rule_name, layers, dataset), arguments.rounds)
+    for title, layers in list(LAYERS.items())[: 1 if arguments.smoke else None]:
+        for rule_name in rules:
+            ratios = cost(make_trainer(rule_name, layers, dataset), rounds, 8 if arguments.smoke else EXAMPLES)
             results[f"{title}, {rule_name}"] = ratios
             low, middle, high = statistics.quantiles(ratios["all"], n=4)
             print(f"{title + ', ' + rule_name:<50} {middle:.4f}  [{low:.4f}, {high:.4f}]")

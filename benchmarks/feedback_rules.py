@@ -1,6 +1,6 @@
 """Cost of replaced feedback: from forward to gradients, relative to plain autograd in the same network.
 
-    python benchmarks/feedback_rules.py [--layouts N] [--turns N] [--rules NAME …] [--networks NAME …]
+    python benchmarks/feedback_rules.py [--layouts N] [--turns N] [--rules NAME …] [--networks NAME …] [--smoke]
 
 A rule with a phase of its own after each step (``traits.separate_phase``: a weight mirror's mirror batch) is timed with
 it; what others do after a step belongs to the update and is left out. Everything is measured in one process, the
@@ -12,10 +12,11 @@ over all turns and, in brackets, quartiles. Nothing is asserted; the goals stand
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from pairing import paired, quartiles, settle_machine, show, write_json
+from pairing import SMOKE, Scale, add_smoke, paired, quartiles, report, settle_machine
 
 from benchsuite.credit.rule import Batch
 from benchsuite.networks.architecture_shapes import shapes_of
@@ -53,12 +54,12 @@ def make_network(name: str) -> Network:
     return build(shapes_of(spec, input_shape, 10), torch.Generator().manual_seed(0))
 
 
-def ratios(rule_name: str, network_name: str, layout: int, turns: int) -> list[float]:
+def ratios(rule_name: str, network_name: str, layout: int, scale: Scale) -> list[float]:
     # A block of another size each time, so that what follows lies elsewhere.
     _shift = torch.empty(100_003 * (layout + 1))
     generator = torch.Generator().manual_seed(layout)
-    inputs = torch.rand(BATCH, *NETWORKS[network_name][0], generator=generator)
-    batch = Batch(inputs, torch.randint(0, 10, (BATCH,), generator=generator), CrossEntropy())
+    inputs = torch.rand(scale.batch, *NETWORKS[network_name][0], generator=generator)
+    batch = Batch(inputs, torch.randint(0, 10, (scale.batch,), generator=generator), CrossEntropy())
     bare, network = make_network(network_name), make_network(network_name)
     rule = installed_registry().rule(rule_name)()
     rule.attach(network, generator)
@@ -73,27 +74,29 @@ def ratios(rule_name: str, network_name: str, layout: int, turns: int) -> list[f
         if rule.traits.separate_phase:
             rule.after_update()
 
-    return paired(autograd, through_rule, turns, calls=5)
+    return paired(autograd, through_rule, scale.turns, scale.calls)
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--layouts", type=int, default=4)
     parser.add_argument("--turns", type=int, default=8)
     parser.add_argument("--rules", nargs="+", default=RULES)
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
     parser.add_argument("--json", type=Path, default=None)
-    arguments = parser.parse_args()
-    settle_machine(f"batch {BATCH}")
-    results = {
-        f"{rule} / autograd, {network}": quartiles(
-            [r for layout in range(arguments.layouts) for r in ratios(rule, network, layout, arguments.turns)]
+    add_smoke(parser)
+    arguments = parser.parse_args(words)
+    scale = SMOKE if arguments.smoke else Scale(BATCH, arguments.layouts, arguments.turns, calls=5)
+    settle_machine(f"batch {scale.batch}")
+    rows = (
+        (
+            f"{rule} / autograd, {network}",
+            quartiles([r for layout in range(scale.layouts) for r in ratios(rule, network, layout, scale)]),
         )
         for network in arguments.networks
         for rule in arguments.rules
-    }
-    show(results, GOALS)
-    write_json(arguments.json, results)
+    )
+    report(rows, GOALS, arguments.json)
 
 
 if __name__ == "__main__":

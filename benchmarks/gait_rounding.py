@@ -15,6 +15,9 @@ are the test error, how far the first layer's weights are from the long double r
 moved), and the angle between the first update of the last epoch and the long double pass's in the same network.
 
 Nothing is asserted.
+
+No ``--smoke``: long double has no fast products, so that the least of it takes many seconds; ``learning --epochs 1``
+is short.
 """
 
 from __future__ import annotations

@@ -1,23 +1,26 @@
 """Cost of the suite: its loop against bare PyTorch, its rules against plain autograd, its data against a loader.
 
-    python benchmarks/harness_overhead.py [--data-root DIR] [--rounds N] [--json FILE]
+    python benchmarks/harness_overhead.py [--data-root DIR] [--rounds N] [--json FILE] [--smoke]
 
 Everything is measured in one process and one run, on the same tensors, the sides of a pair taking turns, after a
 warm-up and with glibc's allocator thresholds fixed (see ``benchsuite.execution.allocator``). Printed are ratios: the
-median over rounds and, in brackets, their quartiles. Nothing is asserted; the goals stand beside the figures.
+median over rounds and, in brackets, their quartiles, each as soon as it is measured. Rules that need another form of
+network are left out. Nothing is asserted; the goals stand beside the figures.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from pairing import paired, quartiles, seconds, settle_machine, show, write_json
+from pairing import add_smoke, paired, quartiles, report, seconds, settle_machine
 from torch import nn
 
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.rule import Batch, incompatibilities
 from benchsuite.data.load import load_dataset
 from benchsuite.data.resident import ResidentData
 from benchsuite.data.roots import find_data_root
@@ -44,15 +47,46 @@ PROTOCOL = ProtocolSpec.model_validate(
 )
 
 
+Row = tuple[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Amount of work."""
+
+    batch: int
+    rounds: int
+    layouts: int
+    turns: int
+    calls: int
+    loop_steps: int
+    loader_rounds: int
+
+
+SMOKE = Scale(batch=2, rounds=2, layouts=1, turns=2, calls=1, loop_steps=2, loader_rounds=0)
+
+
+def scale_of(rounds: int) -> Scale:
+    """Return the amount of work of a measurement."""
+    return Scale(
+        BATCH, rounds, max(2, rounds // 4), turns=8, calls=10, loop_steps=100, loader_rounds=max(2, rounds // 8)
+    )
+
+
 def mnist_or_alike(data_root: Path) -> tuple[DecodedDataset, bool]:
     """Return MNIST, or random data of its shape where there is none, and whether it is MNIST."""
     try:
         return load_dataset(MnistDataset(name="mnist", kind="mnist"), data_root, download=False), True
     except DataError:
-        alike = SyntheticDataset(
-            name="alike", kind="synthetic", train_examples=60_000, test_examples=10, height=28, width=28
-        )
-        return load_dataset(alike, data_root), False
+        return alike(60_000, data_root), False
+
+
+def alike(examples: int, data_root: Path) -> DecodedDataset:
+    """Return random data of MNIST's shape."""
+    spec = SyntheticDataset(
+        name="alike", kind="synthetic", train_examples=examples, test_examples=10, height=28, width=28
+    )
+    return load_dataset(spec, data_root)
 
 
 def make_trainer(rule_name: str, dataset: DecodedDataset) -> Trainer:
@@ -86,11 +120,12 @@ def adam(model: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.Adam(model.parameters(), lr=3e-4, fused=True)
 
 
-def loop_against_bare(dataset: DecodedDataset, rounds: int) -> dict[str, dict[str, float]]:
-    """Return images/s of the suite's loop relative to the bare loop's, on 100 batches a turn."""
+def loop_against_bare(dataset: DecodedDataset, scale: Scale) -> Iterator[Row]:
+    """Yield images/s of the suite's loop relative to the bare loop's, on 100 batches a turn."""
+    examples = scale.loop_steps * BATCH
     part = DecodedDataset(
-        dataset.train_inputs[: 100 * BATCH],
-        dataset.train_targets[: 100 * BATCH],
+        dataset.train_inputs[:examples],
+        dataset.train_targets[:examples],
         dataset.test_inputs,
         dataset.test_targets,
         10,
@@ -103,33 +138,41 @@ def loop_against_bare(dataset: DecodedDataset, rounds: int) -> dict[str, dict[st
     bare()
     trainer.train_epoch()
     ratios = []
-    for turn in range(rounds):
+    for turn in range(scale.rounds):
         sides = {"bare": bare, "suite": trainer.train_epoch}
         order = list(sides) if turn % 2 else list(sides)[::-1]
         took = {name: seconds(sides[name]) for name in order}
         ratios.append(took["bare"] / took["suite"])
-    return {"suite's loop / bare loop, images/s": quartiles(ratios)}
+    yield "suite's loop / bare loop, images/s", quartiles(ratios)
 
 
-def rules_against_autograd(layouts: int, turns: int) -> dict[str, dict[str, float]]:
-    """Return the time from forward to gradients relative to plain autograd in an equal nn.Sequential.
+def fitting_rules() -> list[str]:
+    """Return the rules that can work in the network; name the others."""
+    shapes = shapes_of(ARCHITECTURE, (1, 28, 28), 10)
+    rules = sorted(installed_registry().rules.items())
+    reasons = {name: incompatibilities(rule.traits, shapes) for name, rule in rules}
+    for name, found in reasons.items():
+        if found:
+            print(f"left out: {name}: {'; '.join(found)}")
+    return [name for name, found in reasons.items() if not found]
+
+
+def rules_against_autograd(scale: Scale) -> Iterator[Row]:
+    """Yield the time from forward to gradients relative to plain autograd in an equal nn.Sequential.
 
     Each rule is paired with a plain network of its own and the two take turns. Both are built anew several times: where
     the allocator happens to put weights and gradients moves a ratio by a few hundredths for a network's whole life.
     """
-    return {
-        f"{name} / plain autograd, forward to gradients": quartiles(
-            [ratio for layout in range(layouts) for ratio in _pair(name, layout, turns)]
-        )
-        for name in sorted(installed_registry().rules)
-    }
+    for name in fitting_rules():
+        ratios = [ratio for layout in range(scale.layouts) for ratio in _pair(name, layout, scale)]
+        yield f"{name} / plain autograd, forward to gradients", quartiles(ratios)
 
 
-def _pair(rule_name: str, layout: int, turns: int) -> list[float]:
+def _pair(rule_name: str, layout: int, scale: Scale) -> list[float]:
     torch.manual_seed(layout)
     # A block of another size each time, so that what follows lies elsewhere.
     _shift = torch.empty(100_003 * (layout + 1))
-    batch = Batch(torch.rand(BATCH, 1, 28, 28), torch.randint(0, 10, (BATCH,)), CrossEntropy())
+    batch = Batch(torch.rand(scale.batch, 1, 28, 28), torch.randint(0, 10, (scale.batch,)), CrossEntropy())
     model = plain_network()
     empty = DecodedDataset(torch.zeros(1, 1, 28, 28), torch.zeros(1), torch.zeros(1, 1, 28, 28), torch.zeros(1), 10)
     rule = make_trainer(rule_name, empty).rule
@@ -142,11 +185,11 @@ def _pair(rule_name: str, layout: int, turns: int) -> list[float]:
         rule.network.zero_grad(set_to_none=True)
         rule.assign_credit(batch)
 
-    return paired(plain, through_rule, turns)
+    return paired(plain, through_rule, scale.turns, scale.calls)
 
 
-def loop_against_loader(dataset: DecodedDataset, data_root: Path, rounds: int) -> dict[str, dict[str, float]]:
-    """Return images/s of the suite's loop relative to torchvision's MNIST with transforms and a DataLoader."""
+def loop_against_loader(dataset: DecodedDataset, data_root: Path, rounds: int) -> Iterator[Row]:
+    """Yield images/s of the suite's loop relative to torchvision's MNIST with transforms and a DataLoader."""
     from torch.utils.data import DataLoader
     from torchvision import transforms
     from torchvision.datasets import MNIST
@@ -157,7 +200,6 @@ def loop_against_loader(dataset: DecodedDataset, data_root: Path, rounds: int) -
     trainer.warm_up()
     model = plain_network()
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-4)
-    results = {}
     for workers in (0, 2):
         loader = DataLoader(usual, batch_size=BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0)
 
@@ -168,8 +210,7 @@ def loop_against_loader(dataset: DecodedDataset, data_root: Path, rounds: int) -
                 optimizer.step()
 
         ratios = [seconds(with_loader) / seconds(trainer.train_epoch) for _ in range(rounds)]
-        results[f"suite's loop / DataLoader with {workers} workers, images/s"] = quartiles(ratios)
-    return results
+        yield f"suite's loop / DataLoader with {workers} workers, images/s", quartiles(ratios)
 
 
 GOALS = {
@@ -180,23 +221,27 @@ GOALS = {
 }
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-root", default=None)
     parser.add_argument("--rounds", type=int, default=24)
     parser.add_argument("--json", type=Path, default=None)
-    arguments = parser.parse_args()
+    add_smoke(parser)
+    arguments = parser.parse_args(words)
     root = find_data_root(arguments.data_root)
-    dataset, is_mnist = mnist_or_alike(root)
+    scale = SMOKE if arguments.smoke else scale_of(arguments.rounds)
+    dataset, is_mnist = (alike(4 * BATCH, root), False) if arguments.smoke else mnist_or_alike(root)
     settle_machine(f"data: {'MNIST' if is_mnist else 'random, of the shape of MNIST'}")
-    results = loop_against_bare(dataset, arguments.rounds)
-    results |= rules_against_autograd(max(2, arguments.rounds // 4), 8)
-    if is_mnist:
-        results |= loop_against_loader(dataset, root, max(2, arguments.rounds // 8))
-    else:
-        print("no MNIST: the comparison with a DataLoader is left out")
-    show(results, GOALS)
-    write_json(arguments.json, results)
+
+    def rows() -> Iterator[Row]:
+        yield from loop_against_bare(dataset, scale)
+        yield from rules_against_autograd(scale)
+        if is_mnist:
+            yield from loop_against_loader(dataset, root, scale.loader_rounds)
+        else:
+            print("no MNIST: the comparison with a DataLoader is left out")
+
+    report(rows(), GOALS, arguments.json)
 
 
 if __name__ == "__main__":

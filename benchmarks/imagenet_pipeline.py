@@ -10,6 +10,7 @@ and again. Where there is no ImageNet, images of its usual size (500 x 375, JPEG
 sides take turns; printed is the share, its median and quartiles over the turns, and what the pipeline gives by itself.
 Before a turn on files, what was decoded while the other side ran is thrown away, and the turn is several times as long
 as what processes keep ready: else a pipeline too slow by half would pass. The goal is for a GPU machine.
+No ``--smoke``: it makes hundreds of images and starts processes that decode them; ``--turns 1 --steps 1`` is short.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,20 +121,24 @@ def initial_angles_deg(published: Published, inputs: Tensor, seed: int) -> list[
     return found
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-root", default=None)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--examples", type=int, default=128)
     parser.add_argument("--network", nargs="*", choices=sorted(PUBLISHED), default=list(PUBLISHED))
-    arguments = parser.parse_args()
-    mnist = first_images(find_data_root(arguments.data_root), arguments.examples)
-    for name in arguments.network:
+    parser.add_argument("--smoke", action="store_true", help="run a little of everything; the figures mean nothing")
+    arguments = parser.parse_args(words)
+    seeds, examples, networks = arguments.seeds, arguments.examples, arguments.network
+    if arguments.smoke:
+        seeds, examples, networks = 1, 4, networks[:1]
+    mnist = first_images(find_data_root(arguments.data_root), examples)
+    for name in networks:
         published = PUBLISHED[name]
         is_real = mnist is not None and published.input_shape == MNIST
-        inputs = mnist if is_real else random_images(published.input_shape, arguments.examples)
+        inputs = mnist if is_real else random_images(published.input_shape, examples)
         assert inputs is not None
-        runs = [initial_angles_deg(published, inputs, seed) for seed in range(arguments.seeds)]
+        runs = [initial_angles_deg(published, inputs, seed) for seed in range(seeds)]
         by_segment = list(zip(*runs, strict=True))
         means = "  ".join(f"{statistics.fmean(values):5.1f}" for values in by_segment)
         spread = "  ".join(f"{statistics.stdev(values) if len(values) > 1 else 0:4.1f}" for values in by_segment)

@@ -11,10 +11,11 @@ medians over all turns and, in brackets, quartiles. Nothing is asserted; the goa
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from pairing import paired, quartiles, settle_machine, show, write_json
+from pairing import SMOKE, Scale, add_smoke, paired, quartiles, report, settle_machine
 
 from benchsuite.credit.rule import Batch, Rule
 from benchsuite.networks.architecture_shapes import shapes_of
@@ -68,12 +69,12 @@ def make_network(name: str) -> Network:
     return build(shapes_of(spec, input_shape, 10), torch.Generator().manual_seed(0))
 
 
-def ratios(rule_name: str, precision: str, network_name: str, layout: int, turns: int) -> list[float]:
+def ratios(rule_name: str, precision: str, network_name: str, layout: int, scale: Scale) -> list[float]:
     # A block of another size each time, so that what follows lies elsewhere.
     _shift = torch.empty(100_003 * (layout + 1))
     generator = torch.Generator().manual_seed(layout)
-    inputs = torch.rand(BATCH, *NETWORKS[network_name][0], generator=generator)
-    batch = Batch(inputs, torch.randint(0, 10, (BATCH,), generator=generator), CrossEntropy())
+    inputs = torch.rand(scale.batch, *NETWORKS[network_name][0], generator=generator)
+    batch = Batch(inputs, torch.randint(0, 10, (scale.batch,), generator=generator), CrossEntropy())
     bare, network = make_network(network_name), make_network(network_name)
     rule_type = RULES[rule_name]
     rule = rule_type(rule_type.Config.model_validate({"precision": PRECISIONS[precision]}))
@@ -87,10 +88,10 @@ def ratios(rule_name: str, precision: str, network_name: str, layout: int, turns
         network.zero_grad(set_to_none=True)
         rule.assign_credit(batch)
 
-    return paired(autograd, through_rule, turns, calls=3)
+    return paired(autograd, through_rule, scale.turns, scale.calls)
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--layouts", type=int, default=4)
     parser.add_argument("--turns", type=int, default=8)
@@ -98,23 +99,21 @@ def main() -> None:
     parser.add_argument("--precisions", nargs="+", choices=list(PRECISIONS), default=list(PRECISIONS))
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
     parser.add_argument("--json", type=Path, default=None)
-    arguments = parser.parse_args()
-    settle_machine(f"batch {BATCH}")
+    add_smoke(parser)
+    arguments = parser.parse_args(words)
+    scale = SMOKE if arguments.smoke else Scale(BATCH, arguments.layouts, arguments.turns, calls=3)
+    settle_machine(f"batch {scale.batch}")
     type_of = {"weights": "weights' type", "float64": "float64"}
-    results = {
-        f"{rule} in {type_of[precision]} / autograd, {network}": quartiles(
-            [
-                r
-                for layout in range(arguments.layouts)
-                for r in ratios(rule, precision, network, layout, arguments.turns)
-            ]
+    rows = (
+        (
+            f"{rule} in {type_of[precision]} / autograd, {network}",
+            quartiles([r for layout in range(scale.layouts) for r in ratios(rule, precision, network, layout, scale)]),
         )
-        for network in arguments.networks
+        for network in (arguments.networks[-1:] if arguments.smoke else arguments.networks)
         for rule in arguments.rules
-        for precision in arguments.precisions
-    }
-    show(results, GOALS)
-    write_json(arguments.json, results)
+        for precision in (arguments.precisions[:1] if arguments.smoke else arguments.precisions)
+    )
+    report(rows, GOALS, arguments.json)
 
 
 if __name__ == "__main__":

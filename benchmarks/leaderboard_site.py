@@ -3,6 +3,7 @@
     python benchmarks/leaderboard_site.py [--records 10000] [--tracks 60] [--folder FOLDER]
 
 Records are made from an accepted one (MNIST, 40 epochs, six diagnostics, 60 kB) with other names, seeds and errors.
+No ``--smoke``: it starts processes and a browser; ``--records 60 --tracks 2`` is short.
 Prints figures and asserts nothing. On a machine that others use the wall clock says little, so that seconds of the
 processor stand beside it. Memory is of all processes together (PSS), looked at five times a second.
 """

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 
 import torch
@@ -49,13 +49,16 @@ def batch_fastest(images: Tensor) -> Tensor:
     return images.permute(2, 3, 1, 0).contiguous().permute(3, 2, 0, 1)
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--usual-order", action="store_true")
-    options = parser.parse_args()
+    parser.add_argument("--smoke", action="store_true", help="run a little of everything; the figures mean nothing")
+    options = parser.parse_args(words)
+    if options.smoke:
+        options.batch, options.rounds = 1, 1
     keep_freed_memory()  # as in every run of the harness
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch.utils.benchmark import Timer
 
 from benchsuite.execution.allocator import keep_freed_memory
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Amount of work per ratio: networks built anew, turns in each, calls per turn."""
+
+    batch: int
+    layouts: int
+    turns: int
+    calls: int
+
+
+SMOKE = Scale(batch=2, layouts=1, turns=2, calls=1)
 
 
 def settle_machine(*about: str) -> None:
@@ -55,8 +70,18 @@ def paired(base: Callable[[], object], other: Callable[[], object], turns: int, 
     return ratios
 
 
-def show(results: dict[str, dict[str, float]], goals: dict[str, str]) -> None:
-    """Print each ratio with its quartiles and its goal."""
-    for name, found in results.items():
+def report(
+    rows: Iterable[tuple[str, dict[str, float]]], goals: Mapping[str, str], json_file: Path | None = None
+) -> None:
+    """Print each ratio with its quartiles and its goal as soon as it is measured, and write all so far into a file."""
+    results = {}
+    for name, found in rows:
+        results[name] = found
         goal = f"   goal {goals[name]}" if name in goals else ""
-        print(f"{name:<74} {found['median']:6.3f}  [{found['low']:.3f}, {found['high']:.3f}]{goal}")
+        print(f"{name:<74} {found['median']:6.3f}  [{found['low']:.3f}, {found['high']:.3f}]{goal}", flush=True)
+        write_json(json_file, results)
+
+
+def add_smoke(parser: argparse.ArgumentParser) -> None:
+    """Add ``--smoke``, which tests use."""
+    parser.add_argument("--smoke", action="store_true", help="run a little of everything; the figures mean nothing")

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from pairing import paired, quartiles, settle_machine, show, write_json
+from pairing import add_smoke, paired, quartiles, report, settle_machine
 from torch import nn
 from torchvision.models import get_model
 
@@ -166,7 +166,7 @@ def memory(name: str, rule: str, hardware: HardwareSpec, batch: int) -> tuple[fl
     return found
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="fp32", choices=["fp32", "tf32", "bf16"])
@@ -176,36 +176,38 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=None, help="of ResNet-18; 8 on a CPU, 256 on a GPU")
     parser.add_argument("--what", nargs="+", default=["resnet18", "resnet20", "memory"])
     parser.add_argument("--json", type=Path, default=None)
-    given = parser.parse_args()
+    add_smoke(parser)
+    given = parser.parse_args(words)
+    if given.smoke:
+        given.what, given.turns, given.calls, given.batch = ["resnet20"], 2, 1, 2
     hardware = HardwareSpec(
         name="timed", device=given.device, precision=given.precision, memory_format=given.memory_format
     )
-    on_gpu = given.device.startswith("cuda")
     settle_machine(f"{given.device}, {given.precision}, {given.memory_format}")
-    results: dict[str, dict[str, float]] = {}
+    report(_rows(given, hardware), GOALS, given.json)
+
+
+def _rows(given: argparse.Namespace, hardware: HardwareSpec) -> Iterator[tuple[str, dict[str, float]]]:
+    on_gpu = given.device.startswith("cuda")
     for name, against in (("resnet18", "torchvision"), ("resnet20", "plain torch")):
         if name not in given.what:
             continue
-        batch = NETWORKS[name][3 if on_gpu else 2] if name != "resnet18" or given.batch is None else given.batch
+        batch = given.batch if name == "resnet18" or given.smoke else None
+        batch = batch or NETWORKS[name][3 if on_gpu else 2]
         backprop = step_of(make_trainer(name, "backprop", hardware, batch))
-        pairs = {f"{name}, backprop / {against}": (plain_step(name, hardware, batch), backprop)}
-        for rule in ("feedback_alignment", "sign_symmetry", "kolen_pollack"):
-            pairs[f"{name}, {rule} / backprop"] = (backprop, step_of(make_trainer(name, rule, hardware, batch)))
-        results |= {what: images_per_s(*sides, given.turns, given.calls) for what, sides in pairs.items()}
+        sides = plain_step(name, hardware, batch), backprop
+        yield f"{name}, backprop / {against}", images_per_s(*sides, given.turns, given.calls)
+        for rule in ("feedback_alignment", "sign_symmetry", "kolen_pollack")[: 1 if given.smoke else None]:
+            other = step_of(make_trainer(name, rule, hardware, batch))
+            yield f"{name}, {rule} / backprop", images_per_s(backprop, other, given.turns, given.calls)
     if "memory" in given.what:
         batch = given.batch or NETWORKS["resnet18"][3 if on_gpu else 2]
         exact, _ = memory("resnet18", "backprop", hardware, batch)
         found, feedback = memory("resnet18", "feedback_alignment", hardware, batch)
         ratio = round(found / (exact + feedback), 4)
         print(f"resnet18, batch {batch}: backprop {exact:.0f} MiB, feedback_alignment {found:.0f}, B {feedback:.0f}")
-        results["resnet18, memory of feedback_alignment / (backprop + feedback)"] = {
-            "median": ratio,
-            "low": ratio,
-            "high": ratio,
-            "rounds": 1,
-        }
-    show(results, GOALS)
-    write_json(given.json, results)
+        share = {"median": ratio, "low": ratio, "high": ratio, "rounds": 1}
+        yield "resnet18, memory of feedback_alignment / (backprop + feedback)", share
 
 
 if __name__ == "__main__":

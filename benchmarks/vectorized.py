@@ -16,12 +16,12 @@ batches that lie ready), and in the suite's own loop, which is faster.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import torch
-from pairing import quartiles, seconds, settle_machine, write_json
+from pairing import add_smoke, quartiles, report, seconds, settle_machine
 from torch import Tensor, nn
 
 from benchsuite.credit.rule import Batch, Rule
@@ -95,9 +95,10 @@ def products_of(network: Network, inputs: Tensor) -> Callable[[], object]:
     first, second = (network.maps[name].weight.detach() for name in network.hidden)
     wide, narrow = HIDDEN
     banks = first.view(CLASSES, wide, INPUTS).transpose(1, 2)
-    repeated = inputs.expand(CLASSES, BATCH, INPUTS)
-    activations, cotangent = torch.randn(CLASSES * BATCH, wide), torch.randn(CLASSES, BATCH, wide)
-    contracted, gate = torch.randn(BATCH, wide), torch.randn(BATCH, narrow)
+    batch = len(inputs)
+    repeated = inputs.expand(CLASSES, batch, INPUTS)
+    activations, cotangent = torch.randn(CLASSES * batch, wide), torch.randn(CLASSES, batch, wide)
+    contracted, gate = torch.randn(batch, wide), torch.randn(batch, narrow)
 
     def act() -> None:
         torch.bmm(repeated, banks)
@@ -108,10 +109,10 @@ def products_of(network: Network, inputs: Tensor) -> Callable[[], object]:
     return act
 
 
-def trainer_of(architecture: ChainArchitecture, rule: Rule) -> Trainer:
+def trainer_of(architecture: ChainArchitecture, rule: Rule, examples: int) -> Trainer:
     """Return the suite's own training loop on random images of MNIST's shape."""
     alike = SyntheticDataset(
-        name="alike", kind="synthetic", train_examples=STEPS * BATCH, test_examples=10, height=28, width=28
+        name="alike", kind="synthetic", train_examples=examples, test_examples=10, height=28, width=28
     )
     dataset, seeds = load_dataset(alike, Path()), derive_seeds(0)
     network = build(shapes_of(architecture, dataset.input_shape, CLASSES), generator(seeds, "init"))
@@ -152,20 +153,24 @@ def ratios(numerator: Callable[[], object], denominator: Callable[[], object], r
     return quartiles(found)
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--json", type=Path, default=None)
-    arguments = parser.parse_args()
+    add_smoke(parser)
+    arguments = parser.parse_args(words)
+    batch_size, examples, rounds = BATCH, STEPS * BATCH, arguments.rounds
+    if arguments.smoke:
+        batch_size, examples, rounds = 2, 2, 2
     settle_machine()
     network = build(shapes_of(VECTORIZED, (INPUTS,), CLASSES), torch.Generator().manual_seed(0))
     random = torch.Generator().manual_seed(2)
-    inputs = torch.randn(BATCH, INPUTS, generator=random)
-    batch = Batch(inputs, torch.randint(CLASSES, (BATCH,), generator=random), CrossEntropy())
+    inputs = torch.randn(batch_size, INPUTS, generator=random)
+    batch = Batch(inputs, torch.randint(CLASSES, (batch_size,), generator=random), CrossEntropy())
     gevb = credit_of(attached(GlobalErrorVectorBroadcasting(), network), batch)
     backprop = credit_of(attached(Backprop(), network), batch)
-    on_vectors = trainer_of(VECTORIZED, GlobalErrorVectorBroadcasting())
-    on_numbers = trainer_of(ORDINARY, Backprop())
+    on_vectors = trainer_of(VECTORIZED, GlobalErrorVectorBroadcasting(), examples)
+    on_numbers = trainer_of(ORDINARY, Backprop(), examples)
     pairs = {
         "gevb / its own products": (gevb, products_of(network, inputs)),
         "gevb / autograd in the same network": (gevb, autograd_of(network, batch)),
@@ -180,13 +185,8 @@ def main() -> None:
             on_vectors.train_epoch,
         ),
     }
-    results = {}
-    for name, (numerator, denominator) in pairs.items():
-        found = results[name] = ratios(numerator, denominator, arguments.rounds)
-        spread = f"[{found['low']:.3f}, {found['high']:.3f}]"
-        goal = f"   goal {GOALS[name]}" if name in GOALS else ""
-        print(f"{name:<67} {found['median']:6.3f}  {spread}{goal}", flush=True)
-    write_json(arguments.json, results)
+    rows = ((name, ratios(*sides, rounds)) for name, sides in pairs.items())
+    report(rows, GOALS, arguments.json)
 
 
 if __name__ == "__main__":

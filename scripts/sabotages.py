@@ -18,6 +18,41 @@ class Sabotage:
 
 SABOTAGES = (
     Sabotage(
+        "helpers answer in the order of their end",
+        "benchsuite/execution/helper_processes.py",
+        "for future in pending:",
+        "for future in __import__('concurrent.futures').futures.as_completed(pending):",
+        "tests/execution/test_helper_processes.py",
+    ),
+    Sabotage(
+        "an interrupted command waits for what its helpers are doing",
+        "benchsuite/execution/helper_processes.py",
+        "process.terminate()",
+        "process.poll()",
+        "tests/execution/test_helper_processes.py",
+    ),
+    Sabotage(
+        "an audit in several processes forgets the tracks to compare precision on",
+        "benchsuite/api/audit_processes.py",
+        "request = AuditRequest(tuple(rules), precision, torch.get_num_threads())",
+        "request = AuditRequest(tuple(rules), PrecisionOptions(), torch.get_num_threads())",
+        "tests/cli/test_audit.py",
+    ),
+    Sabotage(
+        "the board's queue makes runs again that were accepted",
+        "scripts/board_queue.py",
+        "if path.stem in wanted and path.stem not in self._done:",
+        "if path.stem in self._done:",
+        "tests/test_fill_board.py",
+    ),
+    Sabotage(
+        "the board's queue makes tuned rows at published settings",
+        "scripts/board_queue.py",
+        'yield from ("--settings", entry.settings, "--seeds", str(entry.seeds))',
+        'yield from ("--settings", "published", "--seeds", str(entry.seeds))',
+        "tests/test_fill_board.py",
+    ),
+    Sabotage(
         "a verdict takes the best segment",
         "benchsuite/results/validity.py",
         "worst = min(shares, key=lambda found: found.value)",

@@ -44,6 +44,7 @@ def audit(
     hardware: HardwareOption = "auto",
     data_root: DataRootOption = None,
     specs: SpecsOption = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=1024, help="Rules at the same time.")] = 1,
     as_json: JsonOption = False,
 ) -> int:
     """Test what rules declare of themselves. Exit code 1 if a trait is contradicted or a rule crashes."""
@@ -53,7 +54,7 @@ def audit(
 
     options = PrecisionOptions(tuple(precision or ()), tier, overrides, hardware, data_root, specs)
     audits = []
-    for done in audit_rules(rules, out=out, precision=options):
+    for done in audit_rules(rules, out=out, precision=options, jobs=jobs):
         audits.append(done)
         if not as_json:
             show([audit_table(done), *([precision_table(done)] if done.precision else [])])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from benchsuite.execution.helper_processes import ended_after, start_helper
 from benchsuite.execution.interruption import sigterm_as_interrupt
 from benchsuite.execution.making import RunFactory
 from benchsuite.execution.workers.isolation import TorchState, until_forked
@@ -23,15 +23,6 @@ from benchsuite.specs.models.tuning import TuningSpec
 from benchsuite.tuning.search import Searched, search
 from benchsuite.tuning.storage import open_storage
 from benchsuite.tuning.trials import print_trial, show_nothing, trial_factory
-
-BOOT = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from benchsuite.tuning.helpers import main; sys.exit(main())"
-)
-"""Code that a helper's interpreter runs: never the caller's script."""
-
-GRACE_S = 60.0
-"""Time for a helper to save its trial's state when the command was interrupted."""
 
 
 class HelperTuning(BaseModel):
@@ -75,31 +66,15 @@ def helpers(
         parent=os.getpid(),
     )
     processes = [_start(request) for _ in range(count)]
-    try:
+    with ended_after(processes):
         yield lambda: sum(process.wait() != 0 for process in processes)
-    finally:
-        for process in processes:
-            if process.poll() is None:
-                process.terminate()
-        for process in processes:
-            try:
-                process.wait(GRACE_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
-def _start(request: HelperRequest) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", BOOT, json.dumps(sys.path)],
-        stdin=subprocess.PIPE,
-        stdout=2,
-        text=True,
-        start_new_session=True,  # a terminal's signals are for the command alone, which passes them on
-    )
+def _start(request: HelperRequest) -> subprocess.Popen[bytes]:
+    process = start_helper(__name__, stdout=2)
     if process.stdin is not None:
         with suppress(BrokenPipeError), process.stdin as stream:
-            stream.write(request.model_dump_json())
+            stream.write(request.model_dump_json().encode())
     return process
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pickle
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import benchsuite as bs
 from benchsuite.conformance.audit.rule_audit import audit_rule
 from benchsuite.conformance.samples import SAMPLE_NETWORKS
 from benchsuite.credit.rule import StepResult
@@ -136,3 +139,41 @@ def test_all_rules_are_audited_if_none_is_named(command: Command, registry: Regi
     for name in set(registry.rules) - {"gevb", "readout_only"}:
         monkeypatch.delitem(registry.rules, name)
     assert [entry["rule"] for entry in command("audit", "--json").json] == ["gevb", "readout_only"]
+
+
+def test_several_jobs_give_the_same_audits_in_the_same_order(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """Catches an option that does not reach the helpers, and files or lines that depend on the number of jobs.
+
+    Helpers answer in this process; what processes add is tested in tests/execution/test_helper_processes.py.
+    """
+    rules = ["readout_only", "gevb", "backprop"]
+    prepared: list[Any] = []
+    counts = []
+
+    def answers(module: str, request: object, questions: list[str], count: int) -> Any:
+        counts.append(count)
+        importlib.import_module(module).main()
+        return map(prepared[0](pickle.loads(pickle.dumps(request))), questions)  # noqa: S301 - our own
+
+    monkeypatch.setattr("benchsuite.api.audit_processes.answers", answers)
+    monkeypatch.setattr("benchsuite.api.audit_processes.answer_questions", prepared.append)
+    monkeypatch.setattr("torch.set_num_threads", lambda _: None)
+    one, two = (
+        command("audit", *rules, "--precision", "digits-fc", "--json", "--out", str(tmp_path / jobs), "--jobs", jobs)
+        for jobs in ("1", "2")
+    )
+    assert counts == [2]
+    assert [entry["rule"] for entry in two.json] == rules
+    assert two.json == one.json
+    assert [found.rule for found in read_audits(tmp_path / "2")] == sorted(rules)
+
+
+@pytest.mark.slow
+def test_audits_of_real_processes_are_those_of_this_one():
+    """Catches a helper with other threads, other plugins or another checkout than the command."""
+    rules = ["readout_only", "direct_feedback_alignment"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("benchsuite.api.audits.audit_rule", audit_rule)  # on all networks, as the helpers
+        assert list(bs.audit_rules(rules, jobs=2)) == list(bs.audit_rules(rules))
