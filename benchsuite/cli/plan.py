@@ -21,6 +21,7 @@ from benchsuite.cli.options import (
     print_message,
     show,
 )
+from benchsuite.process import garbage_kept
 
 
 def plan(
@@ -38,20 +39,21 @@ def plan(
     as_json: JsonOption = False,
 ) -> int:
     """Show every run of a suite or track without running any: estimates, and refused pairs with their reasons."""
-    from benchsuite.api.plans import plan
+    with garbage_kept():
+        from benchsuite.api.plans import plan
 
-    found = plan(
-        target,
-        rules=rules,
-        seeds=chosen_seeds(seeds, seed),
-        tier=tier,
-        settings=settings,
-        set=overrides,
-        hardware=hardware,
-        store=store,
-        data_root=data,
-        specs=specs,
-    )
+        found = plan(
+            target,
+            rules=rules,
+            seeds=chosen_seeds(seeds, seed),
+            tier=tier,
+            settings=settings,
+            set=overrides,
+            hardware=hardware,
+            store=store,
+            data_root=data,
+            specs=specs,
+        )
     if as_json:
         print_json(found.as_data())
         for problem in (*found.unknown, *found.left_out, *map(str, found.missing_data)):
