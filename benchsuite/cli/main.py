@@ -95,8 +95,9 @@ def main() -> None:
     own_process()
     code = run_command()
     end_at_ctrl_c()
-    # Python looks for unreachable cycles once more at its end: a tenth of a second for what goes with the process.
-    gc.freeze()
+    if "torch" not in sys.modules:  # with torch, extension modules would report all that is left as leaks
+        # Python looks for unreachable cycles once more at its end: a tenth of a second for what goes with the process.
+        gc.freeze()
     sys.exit(code)
 
 

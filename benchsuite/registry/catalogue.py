@@ -122,13 +122,25 @@ def open_catalogue() -> Catalogue:
     """
     if "torch" in sys.modules:
         return describe(_load())
-    path = _stored_path()
-    found = _read(path)
-    if found is None:
-        found = describe(_load())
-        if not found.failures and not found.conflicts:
-            found.path, found.files, found.is_changed = path, _imported_files(), True
-            found.store()
+    return stored_catalogue() or _store_anew()
+
+
+def stored_catalogue() -> Catalogue | None:
+    """Return the stored catalogue if it is as new as the installed plugins' code; None without loading them."""
+    return _read(_stored_path())
+
+
+def keep_catalogue() -> None:
+    """Store the catalogue, for commands to come, after plugins were loaded for something else."""
+    if stored_catalogue() is None:
+        _store_anew()
+
+
+def _store_anew() -> Catalogue:
+    found = describe(_load())
+    if not found.failures and not found.conflicts:
+        found.path, found.files, found.is_changed = _stored_path(), _imported_files(), True
+        found.store()
     return found
 
 
