@@ -16,7 +16,6 @@ from benchsuite.papers.measured_values import MeasuredValue, compare_with_publis
 from benchsuite.papers.published import published_numbers
 from benchsuite.papers.verdict_model import ClaimVerdict
 from benchsuite.papers.verdicts import judge
-from benchsuite.process import garbage_kept
 from benchsuite.records.model import RunRecord
 from benchsuite.specs.models.base import Tier
 
@@ -116,10 +115,8 @@ def claims(records: Iterable[RunRecord] | PathLike, *, specs: Paths = None) -> C
     def is_wanted(track: str, tier: Tier) -> bool:
         return (track, tier) in cells
 
-    with garbage_kept():
-        expanded = expand_claims(library, catalogue, is_wanted, left_out.append)
-        numbers = published_numbers(library, catalogue, is_wanted, left_out.append)
-        published = compare_with_published(numbers, found)
-        verdicts = judge(expanded, found)
+    expanded = expand_claims(library, catalogue, is_wanted, left_out.append)
+    numbers = published_numbers(library, catalogue, is_wanted, left_out.append)
+    published = compare_with_published(numbers, found)
     catalogue.store()
-    return ClaimVerdicts(verdicts, left_out, published)
+    return ClaimVerdicts(judge(expanded, found), left_out, published)

@@ -13,7 +13,6 @@ from benchsuite.api.options import PathLike, Paths, as_paths, store_folder
 from benchsuite.api.row_names import FindNames, FindPlans, FindValidity, find_names, find_plans, find_validity
 from benchsuite.api.tables import results_table
 from benchsuite.errors import EmptySelectionError
-from benchsuite.process import garbage_kept
 from benchsuite.records.model import RunRecord, RunStatus
 from benchsuite.records.reading import BrokenRecord
 from benchsuite.records.store import RecordStore, read_folder, read_timings, timing_folders
@@ -194,9 +193,8 @@ def _folders(folders: Paths, store: PathLike | None) -> list[Path]:
 def read_records(folders: Paths = None, *, store: PathLike | None = None) -> Records:
     """Read records like ``load_records``, but treat a missing folder as empty."""
     chosen = _folders(folders, store)
-    with garbage_kept():
-        found = [record for folder in chosen for record in read_folder(folder)]
-        timings = list(read_timings(*timing_folders(chosen)))
+    found = [record for folder in chosen for record in read_folder(folder)]
+    timings = list(read_timings(*timing_folders(chosen)))
     good = (record for record in found if isinstance(record, RunRecord))
     broken = (record for record in (*found, *timings) if isinstance(record, BrokenRecord))
     return Records(good, broken, timings=(timing for timing in timings if not isinstance(timing, BrokenRecord)))
