@@ -24,6 +24,7 @@ from benchsuite.cli.options import (
 from benchsuite.process import garbage_kept
 
 
+@garbage_kept()
 def plan(
     target: TargetArgument,
     rules: RulesOption = None,
@@ -39,21 +40,20 @@ def plan(
     as_json: JsonOption = False,
 ) -> int:
     """Show every run of a suite or track without running any: estimates, and refused pairs with their reasons."""
-    with garbage_kept():
-        from benchsuite.api.plans import plan
+    from benchsuite.api.plans import plan
 
-        found = plan(
-            target,
-            rules=rules,
-            seeds=chosen_seeds(seeds, seed),
-            tier=tier,
-            settings=settings,
-            set=overrides,
-            hardware=hardware,
-            store=store,
-            data_root=data,
-            specs=specs,
-        )
+    found = plan(
+        target,
+        rules=rules,
+        seeds=chosen_seeds(seeds, seed),
+        tier=tier,
+        settings=settings,
+        set=overrides,
+        hardware=hardware,
+        store=store,
+        data_root=data,
+        specs=specs,
+    )
     if as_json:
         print_json(found.as_data())
         for problem in (*found.unknown, *found.left_out, *map(str, found.missing_data)):
