@@ -10,7 +10,7 @@ from benchsuite.api.claim_display import claim_as_data, claim_parts, published_p
 from benchsuite.api.display import Displayed, Part
 from benchsuite.api.options import PathLike, Paths
 from benchsuite.api.records import as_records
-from benchsuite.api.workspace import open_workspace
+from benchsuite.api.workspace import open_on_paper
 from benchsuite.papers.claim_cases import expand_claims
 from benchsuite.papers.measured_values import MeasuredValue, compare_with_published
 from benchsuite.papers.published import published_numbers
@@ -109,13 +109,14 @@ def claims(records: Iterable[RunRecord] | PathLike, *, specs: Paths = None) -> C
     """
     found = as_records(records)
     cells = {(record.spec.track, record.spec.tier) for record in found}
-    workspace = open_workspace(specs)
+    catalogue, library = open_on_paper(specs)
     left_out: list[str] = []
 
     def is_wanted(track: str, tier: Tier) -> bool:
         return (track, tier) in cells
 
-    expanded = expand_claims(workspace.library, workspace.registry, is_wanted, left_out.append)
-    numbers = published_numbers(workspace.library, workspace.registry, is_wanted, left_out.append)
+    expanded = expand_claims(library, catalogue, is_wanted, left_out.append)
+    numbers = published_numbers(library, catalogue, is_wanted, left_out.append)
     published = compare_with_published(numbers, found)
+    catalogue.store()
     return ClaimVerdicts(judge(expanded, found), left_out, published)

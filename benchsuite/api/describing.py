@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from benchsuite.api.options import Paths
-from benchsuite.api.workspace import Workspace, open_workspace
+from benchsuite.api.workspace import open_on_paper
 from benchsuite.errors import Problem, SpecError, nearest
 from benchsuite.papers.published import load_references
-from benchsuite.registry.manager import Registry
+from benchsuite.registry import manager
+from benchsuite.registry.catalogue import Catalogue
 from benchsuite.specs.loading.kinds import KINDS, SINGULAR
 from benchsuite.specs.loading.library import SpecLibrary
 
@@ -34,24 +35,22 @@ def info(name: str, *, specs: Paths = None) -> dict[str, Any]:
         'replaced_feedback'
 
     """
-    workspace = open_workspace(specs)
-    registry, library = workspace.registry, workspace.library
-    entries = _everything_named(name, workspace)
+    catalogue, library = open_on_paper(specs)
+    entries = _everything_named(name, catalogue, library)
     if not entries:
-        known = [*registry.rules, *registry.diagnostics, *(n for kind in KINDS for n in library.names(kind))]
+        known = [*catalogue.rules, *catalogue.diagnostics, *(n for kind in KINDS for n in library.names(kind))]
         raise SpecError([Problem(f"nothing is named '{name}'{nearest(name, known)} (`benchsuite list` shows all)")])
     return entries
 
 
-def _everything_named(name: str, workspace: Workspace) -> dict[str, Any]:
-    registry, library = workspace.registry, workspace.library
+def _everything_named(name: str, catalogue: Catalogue, library: SpecLibrary) -> dict[str, Any]:
     entries: dict[str, Any] = {}
-    if name in registry.rules or ("rule", name) in registry.conflicts:
-        entries["rule"] = _rule(name, registry)
-    if name in registry.diagnostics:
+    if name in catalogue.rules or ("rule", name) in catalogue.conflicts:
+        entries["rule"] = _rule(name, catalogue)
+    if name in catalogue.diagnostics:
         entries["diagnostic"] = {
-            "summary": registry.diagnostics[name].summary,
-            "from": str(registry.origins["diagnostic", name]),
+            "summary": catalogue.diagnostics[name],
+            "from": str(catalogue.origins["diagnostic", name]),
         }
     for kind in KINDS:
         if name in library.names(kind):
@@ -82,19 +81,13 @@ def _published(track: str, library: SpecLibrary) -> list[dict[str, Any]]:
     ]
 
 
-def _rule(name: str, registry: Registry) -> dict[str, Any]:
-    rule = registry.rule(name)
-    hyperparameters = {
-        field: {
-            "default": info.get_default(call_default_factory=True) if not info.is_required() else "required",
-            "type": str(info.annotation).replace("typing.", ""),
-            "meaning": info.description or "",
-        }
-        for field, info in rule.Config.model_fields.items()
-    }
+def _rule(name: str, catalogue: Catalogue) -> dict[str, Any]:
+    if name not in catalogue.rules:
+        manager.installed_registry().rule(name)  # raises, and names both plugins
+    rule = catalogue.rules[name]
     return {
-        "summary": " ".join((rule.__doc__ or "").split()),
-        "from": str(registry.origins["rule", name]),
-        "hyperparameters": hyperparameters or "none",
-        "traits": rule.traits.model_dump(mode="json"),
+        "summary": " ".join(rule.doc.split()),
+        "from": str(catalogue.origins["rule", name]),
+        "hyperparameters": rule.hyperparameters or "none",
+        "traits": rule.traits,
     }

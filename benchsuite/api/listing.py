@@ -13,11 +13,13 @@ from rich.text import Text
 from benchsuite.api.display import Displayed, Part
 from benchsuite.api.names import Section
 from benchsuite.api.options import Paths
-from benchsuite.api.workspace import Workspace, open_workspace
+from benchsuite.api.workspace import open_on_paper
 from benchsuite.errors import SpecError
-from benchsuite.registry.manager import Origin, PluginFailure, Registry
+from benchsuite.registry.catalogue import Catalogue
+from benchsuite.registry.origins import Origin, PluginFailure
 from benchsuite.specs.loading.check_file import check_file
 from benchsuite.specs.loading.kinds import Kind
+from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.tree import read
 
 SECTIONS: tuple[Section, ...] = get_args(Section)
@@ -138,10 +140,11 @@ def list_all(specs: Paths = None, sections: Iterable[Section] = SECTIONS) -> Ove
         A listing per kind in ``.sections``; plugins and names that were left out in ``.failures`` and ``.conflicts``.
 
     """
-    workspace = open_workspace(specs)
-    registry = workspace.registry
-    conflicts = {name: tuple(owners) for (_, name), owners in sorted(registry.conflicts.items())}
-    return Overview({s: _listing(s, workspace) for s in sections}, tuple(registry.failures), conflicts)
+    catalogue, library = open_on_paper(specs)
+    conflicts = {name: tuple(owners) for (_, name), owners in sorted(catalogue.conflicts.items())}
+    found = {section: _listing(section, catalogue, library) for section in sections}
+    catalogue.store()
+    return Overview(found, tuple(catalogue.failures), conflicts)
 
 
 def list_rules() -> Listing:
@@ -153,17 +156,17 @@ def list_rules() -> Listing:
         True
 
     """
-    return _listing("rules", open_workspace())
+    return _listing("rules", *open_on_paper())
 
 
 def list_diagnostics() -> Listing:
     """List the diagnostics of all installed plugins, which measure credit."""
-    return _listing("diagnostics", open_workspace())
+    return _listing("diagnostics", *open_on_paper())
 
 
 def list_plugins() -> Listing:
     """List all plugins; the summary of one that was left out says why."""
-    return _listing("plugins", open_workspace())
+    return _listing("plugins", *open_on_paper())
 
 
 def list_tracks(specs: Paths = None) -> Listing:
@@ -178,71 +181,70 @@ def list_tracks(specs: Paths = None) -> Listing:
         True
 
     """
-    return _listing("tracks", open_workspace(specs))
+    return _listing("tracks", *open_on_paper(specs))
 
 
 def list_suites(specs: Paths = None) -> Listing:
     """List the suites: tracks x rules x seeds under one name."""
-    return _listing("suites", open_workspace(specs))
+    return _listing("suites", *open_on_paper(specs))
 
 
 def list_studies(specs: Paths = None) -> Listing:
     """List the studies: fixed tests of theoretical results."""
-    return _listing("studies", open_workspace(specs))
+    return _listing("studies", *open_on_paper(specs))
 
 
 def list_datasets(specs: Paths = None) -> Listing:
     """List the data sets; ``dataset_states`` says which are on this machine."""
-    return _listing("datasets", open_workspace(specs))
+    return _listing("datasets", *open_on_paper(specs))
 
 
 def list_architectures(specs: Paths = None) -> Listing:
     """List the network architectures."""
-    return _listing("architectures", open_workspace(specs))
+    return _listing("architectures", *open_on_paper(specs))
 
 
 def list_hardware(specs: Paths = None) -> Listing:
     """List the hardware specs."""
-    return _listing("hardware", open_workspace(specs))
+    return _listing("hardware", *open_on_paper(specs))
 
 
 def list_references(specs: Paths = None) -> Listing:
     """List the papers with published values."""
-    return _listing("reference", open_workspace(specs))
+    return _listing("reference", *open_on_paper(specs))
 
 
 def list_claims(specs: Paths = None) -> Listing:
     """List the claims of papers; ``claims`` judges them by records."""
-    return _listing("claims", open_workspace(specs))
+    return _listing("claims", *open_on_paper(specs))
 
 
-def _listing(section: Section, workspace: Workspace) -> Listing:
-    registry = workspace.registry
+def _listing(section: Section, catalogue: Catalogue, library: SpecLibrary) -> Listing:
     match section:
         case "rules":
-            found = {name: first_paragraph(rule.__doc__) for name, rule in registry.rules.items()}
+            found = {name: first_paragraph(rule.doc) for name, rule in catalogue.rules.items()}
         case "diagnostics":
-            found = {name: diagnostic.summary for name, diagnostic in registry.diagnostics.items()}
+            found = catalogue.diagnostics
         case "plugins":
-            return Listing(section, _plugins(registry))
+            return Listing(section, _plugins(catalogue))
         case _:
-            return Listing(section, _specs(section, workspace))
+            return Listing(section, _specs(section, catalogue, library))
     kind = section.removesuffix("s")
-    return Listing(section, (Entry(n, found[n], registry.origins[kind, n].distribution) for n in sorted(found)))
+    return Listing(section, (Entry(n, found[n], catalogue.origins[kind, n].distribution) for n in sorted(found)))
 
 
-def _plugins(registry: Registry) -> list[Entry]:
-    states = [(origin, "works") for origin in registry.plugins.values()]
-    states += [(failure.origin, failure.reason) for failure in registry.failures]
+def _plugins(catalogue: Catalogue) -> list[Entry]:
+    states = [(origin, "works") for origin in catalogue.plugins.values()]
+    states += [(failure.origin, failure.reason) for failure in catalogue.failures]
     entries = [Entry(o.plugin, state, f"{o.distribution}, {o.value}") for o, state in states]
     return sorted(entries, key=lambda entry: entry.name)
 
 
-def _specs(kind: Kind, workspace: Workspace) -> Iterator[Entry]:
-    for spec in workspace.library.entries(kind):
+def _specs(kind: Kind, catalogue: Catalogue, library: SpecLibrary) -> Iterator[Entry]:
+    for spec in library.entries(kind):
         # What a paper says is left out of sites if its file is wrong; other files are answered when they are used.
         checked = kind in {"reference", "claims"}
-        problems = check_file(spec.path, workspace.library, workspace.registry) if checked else []
+        problems = check_file(spec.path, library, catalogue) if checked else []
         yield Entry(spec.name, f"broken: {problems[0]}" if problems else _title(spec.path), str(spec.path))
 
 

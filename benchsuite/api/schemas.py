@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, TypeAdapter, create_model
 
+from benchsuite.api.field_descriptions import DescribedFields
 from benchsuite.api.names import SchemaName
 from benchsuite.errors import Problem, SpecError, nearest
 from benchsuite.files import write_text_atomically
@@ -45,7 +46,7 @@ def schemas() -> dict[str, Any]:
         **MODELS,
         "study_record": _study_record(studies) if studies else StudyRecord,
     }
-    found = {name: TypeAdapter(shape).json_schema() for name, shape in shapes.items()}
+    found = {name: TypeAdapter(shape).json_schema(schema_generator=DescribedFields) for name, shape in shapes.items()}
     for name in files:
         _as_written(found[name])
     track = found["track"]["properties"]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from benchsuite.api.options import PathLike, Paths, as_paths
 from benchsuite.errors import Problem, SpecError
 from benchsuite.process import stdout_to_stderr
-from benchsuite.registry import manager
+from benchsuite.registry import catalogue, manager
+from benchsuite.registry.catalogue import Catalogue
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.library import SpecLibrary, builtin_folder, user_folders
 from benchsuite.specs.loading.resolve import load_library_for
@@ -44,7 +45,21 @@ def open_workspace(specs: Paths = None, target: PathLike = "") -> Workspace:
     return Workspace(registry, find_specs(specs, target, registry))
 
 
-def find_specs(specs: Paths = None, target: PathLike = "", registry: Registry | None = None) -> SpecLibrary:
+def open_on_paper(specs: Paths = None) -> tuple[Catalogue, SpecLibrary]:
+    """Return the catalogue of plugins and the library of spec files; plugins are loaded only if their code is new.
+
+    Args:
+        specs: folders of the user's own specs, beside those of ``$BENCHSUITE_SPECS``.
+
+    Raises:
+        SpecError: if one of the folders does not exist.
+
+    """
+    found = catalogue.open_catalogue()
+    return found, find_specs(specs, "", found)
+
+
+def find_specs(specs: Paths = None, target: PathLike = "", registry: Registry | Catalogue | None = None) -> SpecLibrary:
     """Return the library of built-in specs, the user's own and, with a registry, those of plugins; loads no plugin.
 
     Raises:

@@ -17,6 +17,7 @@ from benchsuite.cli.options import (
     report_broken,
     show,
 )
+from benchsuite.process import garbage_kept
 
 PublishedOption = Annotated[
     bool, typer.Option("--published", help="Only the published values beside ours: errors, angles, other diagnostics.")
@@ -37,12 +38,13 @@ def claims(
 
     A claim that cannot be read is left out and named; the exit code is then 1.
     """
-    from benchsuite.api.claims import claims
-    from benchsuite.api.records import read_records
+    with garbage_kept():
+        from benchsuite.api.claims import claims
+        from benchsuite.api.records import read_records
 
-    found = read_records(records, store=store)
-    report_broken(found.broken)
-    verdicts = claims(found, specs=specs)
+        found = read_records(records, store=store)
+        report_broken(found.broken)
+        verdicts = claims(found, specs=specs)
     if as_json:
         print_json(verdicts.published_as_data() if published else verdicts.as_data())
         for message in verdicts.left_out:

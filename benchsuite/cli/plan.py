@@ -21,8 +21,10 @@ from benchsuite.cli.options import (
     print_message,
     show,
 )
+from benchsuite.process import garbage_kept
 
 
+@garbage_kept()
 def plan(
     target: TargetArgument,
     rules: RulesOption = None,

@@ -67,6 +67,9 @@ def run(
     Runs that are finished already are not run again, and interrupted ones continue where they were. Ctrl-C saves the
     state. Try `benchsuite plan` first to see what would be run.
     """
+    from benchsuite.api.announcing import announce, remember_rules
+
+    announce(target, rules, chosen_seeds(seeds, seed), tier, specs, settings)
     from benchsuite.api.runs import run
 
     results = run(
@@ -88,6 +91,7 @@ def run(
     )
     if results.is_rank0:
         _print(results, store, as_json)
+        remember_rules()
     if results.refused and not results.records:
         return 2  # The request was wrong: nothing was left to run.
     return 130 if results.interrupted else 1 if results.failed else 0

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 class RuleConfig(HashedModel):
     """A rule's hyperparameters: frozen, no unknown fields, every field with a default or required by name."""
 
+    # What `benchsuite info` shows as a field's meaning.
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
 
 ConfigT = TypeVar("ConfigT", bound=RuleConfig, default=RuleConfig, covariant=True)
 """Type of a rule's hyperparameters; covariant, so that every rule is a ``Rule``."""

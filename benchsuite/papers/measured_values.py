@@ -113,7 +113,7 @@ def measured_value(record: RunRecord, value: PublishedValue) -> float | None:
     values = {
         each.epoch: each.value
         for each in record.diagnostics
-        if (each.diagnostic, each.segment) == (value.metric, value.segment) and each.value is not None
+        if each.diagnostic == value.metric and each.segment == value.segment and each.value is not None
     }
     return values.get(max(values, default=0) if value.epoch == "last" else value.epoch)
 

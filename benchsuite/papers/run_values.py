@@ -44,7 +44,7 @@ def _value(record: RunRecord, comparison: Comparison, segment: str | None) -> fl
         values = {
             d.epoch: d.value
             for d in record.diagnostics
-            if (d.diagnostic, d.segment) == (comparison.metric, segment) and d.value is not None
+            if d.diagnostic == comparison.metric and d.segment == segment and d.value is not None
         }
         last = max(values, default=0)
     epoch = last if comparison.epoch == "last" else comparison.epoch

@@ -35,7 +35,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 class RecordModel(BaseModel):
     """Base of all records: frozen, rejects unknown fields and numbers that are not finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class SetMetrics(RecordModel):

@@ -18,6 +18,9 @@ The module states the contract version it was written for and implements any of 
 A plugin is skipped if it cannot be imported (whatever it raises), was written for a newer contract, names a hook that
 does not exist, or uses a name of the suite's own. ``benchsuite doctor`` and ``benchsuite list plugins`` show it with
 the reason; ``run`` and ``plan`` say it too. The other plugins still work.
+
+``list``, ``info`` and ``claims`` describe contributions from the user's cache folder, without importing plugins, until
+a file that plugins imported changes. So contributions must depend on code alone, not on environment variables.
 """
 
 # Annotations stay strings here, because importing this file must not import torch.

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from benchsuite.results import statistics
 from benchsuite.results.statistics import estimate, holm, median, paired_difference, paired_p_value, welch_difference
 
 errors = st.floats(min_value=0, max_value=1, allow_subnormal=False)
@@ -114,3 +115,11 @@ def test_holm_rejects_what_his_sequential_test_rejects(p_values):
             break
         rejected.add(index)
     assert {i for i, p in enumerate(holm(p_values)) if p <= 0.05} == rejected
+
+
+def test_the_table_of_quantiles_is_scipys() -> None:
+    """Catches a digit lost in copying, which would shift every interval of a few seeds."""
+    from scipy.special import stdtrit
+
+    assert list(statistics.T_QUANTILES) == pytest.approx([float(stdtrit(n, 0.975)) for n in range(1, 31)], rel=1e-14)
+    assert statistics.t_quantile(2.5) == pytest.approx(float(stdtrit(2.5, 0.975)))

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchsuite.errors import SpecError
+from benchsuite.specs.loading import tree
+from benchsuite.specs.loading.library import builtin_folder
 from benchsuite.specs.loading.tree import MAX_FILE_BYTES, Mark, from_plain, parse, read
 
 
@@ -125,3 +127,19 @@ def test_another_kind_replaces_instead_of_merging() -> None:
     below = parse("{kind: sgd, learning_rate: 0.1, momentum: 0.9}", None)
     above = parse("{kind: adam, learning_rate: 0.001}", None)
     assert below.merged(above).plain() == {"kind": "adam", "learning_rate": 0.001}
+
+
+@pytest.mark.parametrize("kind", ["tracks", "claims"])
+def test_libyaml_reads_the_same_values_at_the_same_places(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a message that names another line, and a number read as a word, only where PyYAML has libyaml."""
+    texts = [path.read_text(encoding="utf-8") for path in sorted((builtin_folder() / kind).glob("*.yaml"))[::4]]
+    fast = [parse.__wrapped__(text, "f.yaml") for text in texts]
+    monkeypatch.setattr(tree, "_FastLoader", tree._Loader)
+    assert fast == [parse.__wrapped__(text, "f.yaml") for text in texts]
+
+
+@pytest.mark.parametrize("text", ["- " * 200_000 + "x", "[" * 100_000, "? " * 200_000])
+def test_nesting_that_would_overflow_libyamls_stack_is_a_problem(text: str) -> None:
+    """Catches the end of the whole process: libyaml's composer recurses in C without a limit."""
+    with pytest.raises(SpecError, match="nested too deeply"):
+        parse(text, "deep.yaml")

@@ -94,6 +94,8 @@ def test_a_foreign_study_is_listed_checked_run_recorded_found_and_shown(
     schemas = bs.schemas()
     assert "throws" in str(schemas["study"])
     assert "heads" in str(schemas["study_record"])
+    variant = schemas["suite"]["$defs"]["VariantSpec"]["properties"]
+    assert variant["as"]["description"].startswith("Name of the row"), "docstrings of fields, those with an alias too"
 
     results = bs.run("fair-coin", set={"study.throws": 20}, store=tmp_path / "store")
     record = results.study

@@ -28,7 +28,7 @@ class HashedModel(BaseModel):
     default.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     omit_default_from_hash: ClassVar[frozenset[str]] = frozenset()
 

@@ -1,0 +1,62 @@
+"""Oracle: a process in which torch, MLflow and pandas cannot be imported."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchsuite.registry.catalogue import keep_catalogue
+
+COMMANDS = """
+import json
+import sys
+
+sys.path[:] = json.loads(sys.argv[1])
+
+
+class Refused:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "mlflow", "pandas"}:
+            raise ImportError(f"{name} was imported")
+
+
+sys.meta_path.insert(0, Refused())
+from benchsuite.cli.main import run_command
+
+for arguments in json.loads(sys.argv[2]):
+    print("code", run_command(arguments), flush=True)
+"""
+
+
+def in_a_fresh_process(*commands: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    """Run commands one after the other in a process with this one's import path."""
+    words = [sys.executable, "-c", COMMANDS, json.dumps(sys.path), json.dumps(commands)]
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.fixture(autouse=True)
+def _known_plugins() -> None:
+    keep_catalogue()
+
+
+def test_list_info_and_claims_import_no_torch(tmp_path: Path) -> None:
+    """Catches one import at the top of a module that makes every short command wait for torch."""
+    done = in_a_fresh_process(
+        ("list",), ("info", "gevb"), ("info", "mnist-fc"), ("claims", "--records", str(tmp_path), "--json")
+    )
+    assert done.stderr == ""
+    assert done.stdout.count("code 0\n") == 4
+
+
+def test_run_says_what_it_will_do_before_it_imports_torch() -> None:
+    """Catches seconds of silence after `benchsuite run`, and a number of runs that is not the plan's."""
+    done = in_a_fresh_process(
+        ("run", "digits-fc", "--tier", "smoke", "--rules", "backprop,feedback_alignment", "--seeds", "3", "--json")
+    )
+    assert done.stderr.startswith("6 runs: 2 rules × 3 seeds on digits-fc, smoke tier\n")
+    assert "torch was imported" in done.stderr
+    assert done.stdout == "code 3\n"
