@@ -88,7 +88,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         },
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=240,  # less than the time that scripts/mutate.py gives it
         check=False,
     )
     found = list(RecordStore(folder / "store").read_all())
