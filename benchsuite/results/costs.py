@@ -10,6 +10,7 @@ from benchsuite.records.timing import TimedRow, TimingRecord
 from benchsuite.results.grouping import conditions
 from benchsuite.results.model import BASELINE_RULE, Cost
 from benchsuite.results.row_records import RowRecords
+from benchsuite.specs.models.track import RunSpec
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,20 @@ class Timings:
             for row in record.rows:
                 if row.step_times_ms:
                     machine = record.hardware.hardware_class, record.hardware.precision
-                    self._rows[conditions(row.spec), *machine] = record, row
+                    self._rows[_timed_settings(row.spec), *machine] = record, row
 
     def of(self, row_records: RowRecords) -> tuple[TimingRecord, TimedRow] | None:
         """Return the timing of a row's settings on its machine."""
         first = row_records.first
         machine = first.hardware.hardware_class, first.hardware.precision
-        return self._rows.get((conditions(first.spec), *machine)) if self._rows else None
+        return self._rows.get((_timed_settings(first.spec), *machine)) if self._rows else None
+
+
+def _timed_settings(spec: RunSpec) -> str:
+    """Return the settings on which a step's time depends: all but the learning rate, which a tuning changes."""
+    optimizer = spec.protocol.optimizer.model_copy(update={"learning_rate": 1.0})
+    protocol = spec.protocol.model_copy(update={"optimizer": optimizer})
+    return conditions(spec.model_copy(update={"protocol": protocol}))
 
 
 def relative_times(record: TimingRecord, row: TimedRow) -> RelativeTime | None:

@@ -9,7 +9,7 @@ import pytest
 
 from benchsuite.records.timing import TimingRecord
 from benchsuite.results.tables import summarize
-from tests.factories import make_seeds, make_timing
+from tests.factories import make_seeds, make_timing, make_tuned_seeds, make_tuning
 
 TIMES = {"backprop": (2.0, 4.0, 2.0), "fa": (3.0, 4.0, 2.2)}
 RECORDS = [
@@ -66,3 +66,9 @@ def test_a_rule_without_backprop_beside_it_has_a_time_and_no_ratio() -> None:
 def test_the_later_measurement_counts(order: Callable[[list[TimingRecord]], Any]) -> None:
     later = make_timing({"backprop": (1.0,), "fa": (2.0,)}, ended_after_s=99)
     assert cost(*order([make_timing(TIMES), later])).ratio == 2
+
+
+def test_a_tuned_row_has_the_cost_of_its_rule() -> None:
+    """Catches a board of tuned rows without costs: a learning rate does not change a step's time."""
+    tuned = make_tuned_seeds(make_tuning("fa", [0.3, 0.1]), [0.2, 0.3, 0.4])
+    assert cost(make_timing(TIMES), records=[*RECORDS[:3], *tuned]).ratio == pytest.approx(1.1)
