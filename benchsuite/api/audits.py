@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from benchsuite.api.audit_processes import audits_in_processes
-from benchsuite.api.options import PathLike, Rules, rule_names
+from benchsuite.api.options import PathLike, Rules, require_a_job, rule_names
 from benchsuite.api.precision import PrecisionOptions, precision_auditor
 from benchsuite.conformance.audit.rule_audit import audit_rule
-from benchsuite.errors import Problem, SpecError
 from benchsuite.execution.environment import environment_of
 from benchsuite.files import write_text_atomically
 from benchsuite.records.audit import RuleAudit
@@ -69,8 +68,7 @@ def audit_rules(
         SpecError: if one of the tracks does not exist, or ``jobs`` is below 1; raised before any rule is audited.
 
     """
-    if jobs < 1:
-        raise SpecError([Problem(f"expected at least 1, found {jobs}", field="jobs")])
+    require_a_job(jobs)
     registry = manager.installed_registry()
     chosen = list(dict.fromkeys(rule_names(rules) or sorted(registry.rules)))
     options = precision or PrecisionOptions()

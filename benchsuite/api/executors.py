@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Literal, cast, get_args
 
+from benchsuite.api.options import require_a_job
 from benchsuite.errors import HardwareError, Problem, SpecError, nearest
 from benchsuite.execution.executor import Executor
 from benchsuite.specs.models.hardware import HardwareSpec
@@ -38,8 +39,7 @@ def require_jobs(jobs: int, executor: ExecutorName) -> None:
         SpecError: if it cannot.
 
     """
-    if jobs < 1:
-        raise SpecError([Problem(f"expected at least 1, found {jobs}", field="jobs")])
+    require_a_job(jobs)
     if jobs == 1:
         return
     if executor == "ray":

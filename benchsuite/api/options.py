@@ -108,6 +108,12 @@ def _seed_indices(seeds: Seeds) -> tuple[int, ...]:
     return indices
 
 
+def require_a_job(jobs: int) -> None:
+    """Raise SpecError if the number of jobs is below 1."""
+    if jobs < 1:
+        raise SpecError([Problem(f"expected at least 1, found {jobs}", field="jobs")])
+
+
 def _override_texts(settings: Settings) -> tuple[str, ...]:
     if settings is None:
         return ()

@@ -12,10 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from benchsuite.api.display import Displayed, Part, counted
-from benchsuite.api.options import PathLike, Paths, Rules, Settings, Tier, make_selection
+from benchsuite.api.options import PathLike, Paths, Rules, Settings, Tier, make_selection, require_a_job
 from benchsuite.api.session_options import session_options
 from benchsuite.api.workspace import open_workspace
-from benchsuite.errors import Problem, SpecError
 from benchsuite.execution.compatibility import RefusedPair
 from benchsuite.records.tuning import TuningRecord
 from benchsuite.specs.loading.resolve import Selection
@@ -122,8 +121,7 @@ def tune(
         [0, 1]
 
     """
-    if jobs < 1:
-        raise SpecError([Problem(f"expected at least 1, found {jobs}", field="jobs")])
+    require_a_job(jobs)
     options = session_options(store, data_root, tracking_uri, False, "local")
     workspace = open_workspace(specs, target)
     selection = make_selection(target, rules, None, tier, set, hardware)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from benchsuite.execution.allocator import keep_freed_memory
 from benchsuite.execution.endings import InterruptedRunError
 from benchsuite.execution.maker import MadeRun
-from benchsuite.execution.making import RunFactory, SessionResult
 from benchsuite.execution.run import Run
+from benchsuite.execution.run_factory import RunFactory, SessionResult
 from benchsuite.records.running import RunningElsewhereError
 from benchsuite.specs.loading.resolve import SelectedRun
 
@@ -33,7 +33,7 @@ def make_all(factory: RunFactory, runs: Sequence[SelectedRun], result: SessionRe
     """
     keep_freed_memory()
     makings = _Makings(factory, runs, result)
-    with factory.maker.uninterrupted():
+    with factory.maker.interrupted_once():
         try:
             while makings.are_left():
                 makings.begin_due()

@@ -25,8 +25,8 @@ class Maker(Protocol):
 
     at_once: int
 
-    def uninterrupted(self) -> AbstractContextManager[None]:
-        """Return a context in which the maker's methods are called: an interruption comes once, as an exception."""
+    def interrupted_once(self) -> AbstractContextManager[None]:
+        """Return the context to call the other methods in: a first interruption is raised, further ones are ignored."""
 
     def begin(self, run: Run) -> None:
         """Begin a run."""
@@ -46,7 +46,7 @@ class InlineMaker:
     def __init__(self) -> None:
         self._begun: Run | None = None
 
-    def uninterrupted(self) -> AbstractContextManager[None]:
+    def interrupted_once(self) -> AbstractContextManager[None]:
         """Return an empty context: a run handles interruptions itself."""
         return nullcontext()
 

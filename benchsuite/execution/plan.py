@@ -63,9 +63,10 @@ class MissingData:
 def missing_data(planned: Sequence[PlannedRun], registry: Registry, data_root: Path) -> list[MissingData]:
     """Return the data sets that runs need and that are not at hand; their files are not read."""
     found: dict[tuple[str, str], int] = {}
+    datasets = {run.selected.spec.track: run.selected.spec.dataset for run in planned}  # all runs of a track have one
+    by_track = {track: availability(spec, data_root, registry.datasets) for track, spec in datasets.items()}
     for run in planned:
-        spec = run.selected.spec.dataset
-        looked = availability(spec, data_root, registry.datasets)
+        spec, looked = run.selected.spec.dataset, by_track[run.selected.spec.track]
         if looked.found or run.refused:
             continue
         fetch = f"; `benchsuite data fetch {spec.name}` gets it now" if looked.is_published else ""

@@ -66,15 +66,15 @@ def runs_with_data(runs: Sequence[SelectedRun], loader: DataLoader) -> list[Sele
     """
     problems: dict[str, DataError] = {}
     tracks: dict[str, set[str]] = {}
-    for run in runs:
-        key = canonical_json(run.spec.dataset.model_dump(mode="json"))
+    keys = [canonical_json(run.spec.dataset.model_dump(mode="json")) for run in runs]
+    for run, key in zip(runs, keys, strict=True):
         if key not in tracks:  # read or looked for once per data set
             try:
                 loader.load(run.spec.dataset)
             except DataError as error:
                 problems[key] = error
         tracks.setdefault(key, set()).add(run.spec.track)
-    usable = [run for run in runs if canonical_json(run.spec.dataset.model_dump(mode="json")) not in problems]
+    usable = [run for run, key in zip(runs, keys, strict=True) if key not in problems]
     if problems and not usable:
         raise next(iter(problems.values()))
     for key, problem in problems.items():

@@ -9,7 +9,7 @@ from functools import partial
 from benchsuite.execution.endings import LostRun
 from benchsuite.execution.events import send_event
 from benchsuite.execution.executor import Executor, RunContext, SendEvent
-from benchsuite.execution.making import RunFactory, SessionResult
+from benchsuite.execution.run_factory import RunFactory, SessionResult
 from benchsuite.records.model import RunRecord
 from benchsuite.specs.loading.resolve import SelectedRun
 

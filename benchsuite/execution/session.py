@@ -10,10 +10,10 @@ from benchsuite.execution.compatibility import RefusedPair
 from benchsuite.execution.events import send_event
 from benchsuite.execution.interruption import sigterm_as_interrupt
 from benchsuite.execution.local_runs import make_all
-from benchsuite.execution.making import RunFactory
-from benchsuite.execution.making import SessionResult as SessionResult
 from benchsuite.execution.preflight import check_runs
 from benchsuite.execution.remote_runs import make_elsewhere
+from benchsuite.execution.run_factory import RunFactory
+from benchsuite.execution.run_factory import SessionResult as SessionResult
 from benchsuite.records.model import RunRecord
 from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import Registry

@@ -1,4 +1,4 @@
-"""What the installed plugins provide, as plain data that is read without importing them.
+"""Catalogue of the installed plugins: plain data that is read without importing them.
 
 Any rule imports torch, which takes longer than everything else that ``list``, ``info`` and ``claims`` do. What they
 need is kept in the user's cache folder after the plugins were loaded once, together with size and time of change of

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from benchsuite.execution.helper_processes import ended_after, start_helper
 from benchsuite.execution.interruption import sigterm_as_interrupt
-from benchsuite.execution.making import RunFactory
+from benchsuite.execution.run_factory import RunFactory
 from benchsuite.execution.workers.isolation import TorchState, until_forked
 from benchsuite.execution.workers.supervisor import supervised
 from benchsuite.process import own_process

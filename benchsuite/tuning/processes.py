@@ -9,7 +9,7 @@ from functools import partial
 
 from benchsuite.execution.allocator import keep_freed_memory
 from benchsuite.execution.interruption import sigterm_as_interrupt
-from benchsuite.execution.making import RunFactory
+from benchsuite.execution.run_factory import RunFactory
 from benchsuite.execution.workers.isolation import TorchState
 from benchsuite.execution.workers.starting import can_make_workers
 from benchsuite.execution.workers.supervisor import supervised

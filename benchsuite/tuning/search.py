@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from benchsuite.execution.environment import environment_of
-from benchsuite.execution.making import RunFactory
+from benchsuite.execution.run_factory import RunFactory
 from benchsuite.records.keys import run_result_key
 from benchsuite.records.model import DataUsed
 from benchsuite.records.tuning import TuningRecord

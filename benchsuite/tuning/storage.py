@@ -62,7 +62,8 @@ def default_address(folder: Path) -> str:
     try:
         with FileLock(folder / ".probe.lock", mode=0o666):
             pass
-    except (NotImplementedError, OSError):  # filelock: the file system has no locks, or gives none here
+    except (NotImplementedError, OSError):
+        # The file system cannot lock files, as some that are mounted over a network; SQLite could lose trials there.
         return f"{JOURNAL}{folder / 'optuna.journal'}"
     return f"{SQLITE}{folder / 'optuna.db'}"
 

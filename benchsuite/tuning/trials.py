@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchsuite.errors import InterruptedRunError, RunningElsewhereError
-from benchsuite.execution.making import RunFactory
+from benchsuite.execution.run_factory import RunFactory
 from benchsuite.records.model import RunRecord
 from benchsuite.records.store import RecordStore
 from benchsuite.records.tuning import TrialResult

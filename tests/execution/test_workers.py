@@ -158,7 +158,7 @@ def test_jobs_that_an_executor_cannot_make_are_refused(jobs: int, executor: Any,
 
 def test_each_of_several_runs_gets_its_share_of_the_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches four runs that use four cores each."""
-    from benchsuite.execution.making import RunFactory
+    from benchsuite.execution.run_factory import RunFactory
     from benchsuite.execution.workers.supervisor import Supervisor, supervised
     from benchsuite.training.ranks import SINGLE_PROCESS
 
@@ -184,7 +184,7 @@ def test_only_a_process_that_will_be_forked_is_kept_to_one_thread(
 
 def test_what_was_registered_in_this_process_is_not_looked_for_in_another() -> None:
     """Catches a fresh server that is asked for rules that exist in the caller's process alone."""
-    from benchsuite.execution.making import RunFactory
+    from benchsuite.execution.run_factory import RunFactory
     from benchsuite.execution.workers.starting import can_make_workers
     from benchsuite.training.ranks import SINGLE_PROCESS
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchsuite.execution.making import RunFactory
+from benchsuite.execution.run_factory import RunFactory
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.models.track import RunSpec
 from benchsuite.specs.models.tuning import TuningSpec

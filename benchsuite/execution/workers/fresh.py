@@ -14,8 +14,8 @@ import torch
 from benchsuite.errors import BenchsuiteError
 from benchsuite.execution.allocator import keep_freed_memory
 from benchsuite.execution.loading import DataLoader
-from benchsuite.execution.making import RunFactory
 from benchsuite.execution.run import Run
+from benchsuite.execution.run_factory import RunFactory
 from benchsuite.execution.workers.messages import Request
 from benchsuite.execution.workers.server import serve
 from benchsuite.records.model import RunRecord

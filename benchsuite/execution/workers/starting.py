@@ -16,7 +16,7 @@ from multiprocessing import Pipe
 import torch
 
 from benchsuite.execution.allocator import keep_freed_memory
-from benchsuite.execution.making import RunFactory
+from benchsuite.execution.run_factory import RunFactory
 from benchsuite.execution.workers.messages import Request
 from benchsuite.execution.workers.server import serve
 from benchsuite.execution.workers.server_handle import Server

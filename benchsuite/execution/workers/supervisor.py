@@ -11,8 +11,8 @@ from typing import Any
 
 from benchsuite.execution.interruption import interrupted_once, interruptions_deferred
 from benchsuite.execution.maker import MadeRun
-from benchsuite.execution.making import RunFactory
 from benchsuite.execution.run import Run
+from benchsuite.execution.run_factory import RunFactory
 from benchsuite.execution.workers.attempt import Attempt, follow
 from benchsuite.execution.workers.attempts import Making, workers_of
 from benchsuite.execution.workers.isolation import TorchState
@@ -41,7 +41,7 @@ class Supervisor:
         self._forked = forked
         self._makings: list[Making] = []
 
-    def uninterrupted(self) -> AbstractContextManager[None]:
+    def interrupted_once(self) -> AbstractContextManager[None]:
         """Return a context in which a second interruption is ignored, until the runs have their records."""
         return interrupted_once()
 

@@ -104,7 +104,7 @@ class RunFactory:
             StoreError: if the record cannot be written.
 
         """
-        with self.maker.uninterrupted():
+        with self.maker.interrupted_once():
             try:
                 self.maker.begin(run)
                 (made,) = self.maker.wait()
