@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -27,6 +28,11 @@ def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     yield module
     for path in FOLDER.glob("*.py"):  # other tests may load them under the same names
         sys.modules.pop(path.stem, None)
+
+
+def test_no_benchmark_has_the_name_of_an_installed_module() -> None:
+    """Catches a script that is taken for a library: pytest-cov loads ``coverage`` before any test."""
+    assert [path.name for path in FOLDER.glob("*.py") if importlib.util.find_spec(path.stem) is not None] == []
 
 
 @pytest.mark.parametrize("name", WITH_SMOKE)

@@ -90,7 +90,7 @@ def test_seeds_are_resampled_within_their_task() -> None:
 def test_intervals_hold_the_truth_at_their_level(what: str) -> None:
     """Catches a bootstrap of plain percentiles, which holds the truth in 83 to 90 % for so few tasks.
 
-    ``benchmarks/coverage.py`` has the whole simulation; this one sees differences of three points.
+    ``benchmarks/interval_coverage.py`` has the whole simulation; this one sees differences of three points.
     """
     generator = np.random.default_rng(5)
     held = 0

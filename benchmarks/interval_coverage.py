@@ -1,6 +1,6 @@
 """Simulate records with known truth: coverage of the suite's 95 % intervals, and gaps that seeds tell apart.
 
-    python benchmarks/coverage.py [--repeats N] [--json FILE]
+    python benchmarks/interval_coverage.py [--repeats N] [--json FILE]
 
 Errors of a run are a rule's true error on the task, a part that all rules share at one seed, a part of its own, and the
 sampling of the test set. Every interval is made by the functions that the tables and the site use.
