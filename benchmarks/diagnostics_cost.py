@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pairing import add_smoke, settle_machine, write_json
 
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.data.load import load_dataset
 from benchsuite.data.resident import ResidentData
 from benchsuite.data.roots import find_data_root

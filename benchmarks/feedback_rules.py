@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from pairing import SMOKE, Scale, add_smoke, paired, quartiles, report, settle_machine
 
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import CrossEntropy

@@ -34,7 +34,8 @@ from scipy.linalg import lu_factor, lu_solve
 from torch import Tensor
 
 from benchsuite.api.plans import plan
-from benchsuite.credit.rule import Batch, Rule
+from benchsuite.credit.batch import Batch
+from benchsuite.credit.rule import Rule
 from benchsuite.data.open import open_data
 from benchsuite.data.roots import find_data_root
 from benchsuite.diagnostics.observe import assigned_gradients, backprop_gradients

@@ -20,7 +20,8 @@ import torch.nn.functional as F
 from pairing import add_smoke, paired, quartiles, report, seconds, settle_machine
 from torch import nn
 
-from benchsuite.credit.rule import Batch, incompatibilities
+from benchsuite.credit.batch import Batch
+from benchsuite.credit.traits import incompatibilities
 from benchsuite.data.load import load_dataset
 from benchsuite.data.resident import ResidentData
 from benchsuite.data.roots import find_data_root

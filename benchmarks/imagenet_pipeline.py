@@ -26,7 +26,7 @@ from pairing import quartiles, show, write_json
 from PIL import Image
 from resnets import SGD
 
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.data.images.streamed import AHEAD, StreamedData, StreamedDataset
 from benchsuite.data.load import load_dataset
 from benchsuite.data.roots import find_data_root

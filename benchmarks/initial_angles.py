@@ -22,7 +22,7 @@ import torch
 from torch import Generator, Tensor
 
 from benchsuite.credit import propagated_credit, record_forward
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.data.load import load_dataset
 from benchsuite.data.roots import find_data_root
 from benchsuite.errors import DataError

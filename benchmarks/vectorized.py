@@ -24,7 +24,8 @@ import torch
 from pairing import add_smoke, quartiles, report, seconds, settle_machine
 from torch import Tensor, nn
 
-from benchsuite.credit.rule import Batch, Rule
+from benchsuite.credit.batch import Batch
+from benchsuite.credit.rule import Rule
 from benchsuite.data.load import load_dataset
 from benchsuite.data.resident import ResidentData
 from benchsuite.networks.architecture_shapes import shapes_of

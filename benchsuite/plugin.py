@@ -70,16 +70,11 @@ from benchsuite.credit import (
     record_vector_forward,
     scale_of,
 )
-from benchsuite.credit.rule import (
-    Batch,
-    BatchShard,
-    CreditWork,
-    LearnedFeedback,
-    Rule,
-    RuleConfig,
-    RuleTraits,
-    StepResult,
-)
+from benchsuite.credit.batch import Batch, BatchShard, StepResult
+from benchsuite.credit.parameters import LearnedFeedback
+from benchsuite.credit.rule import Rule, RuleConfig
+from benchsuite.credit.traits import RuleTraits
+from benchsuite.credit.work import CreditWork
 from benchsuite.data.tensors import DatasetReader, DecodedDataset
 from benchsuite.diagnostics.contract import Diagnostic, Measurement
 from benchsuite.errors import AdoptionError, DataError, IncompatibleError, PluginError, ShapeError, SingularMapError

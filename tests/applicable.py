@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchsuite.credit.rule import incompatibilities
+from benchsuite.credit.traits import incompatibilities
 from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.registry.manager import installed_registry
 

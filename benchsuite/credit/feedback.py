@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 from torch import Generator, Tensor, nn
 
-from benchsuite.credit.rule import Batch, ConfigT, Rule, StepResult
+from benchsuite.credit.batch import Batch, StepResult
+from benchsuite.credit.rule import ConfigT, Rule
 from benchsuite.credit.vector_tape import propagated_credit, record_vector_forward
 from benchsuite.networks.maps import LinearMap, replaced_feedback
 from benchsuite.networks.network import Network

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from torch import Generator, Tensor
 
+from benchsuite.credit.batch import Batch, StepResult
 from benchsuite.credit.drawing import DrawnConfigT
 from benchsuite.credit.feedback import ReplacedFeedbackRule
-from benchsuite.credit.rule import Batch, LearnedFeedback, StepResult
+from benchsuite.credit.parameters import LearnedFeedback
 from benchsuite.networks.maps import LinearMap
 
 

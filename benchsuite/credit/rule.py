@@ -20,27 +20,35 @@ The harness promises the following, and the conformance kit (``benchsuite.testin
   with the same seeds and weights, so feedback weights stay equal on all ranks. Draw random numbers per example for the
   whole batch (``benchsuite.credit.normal_noise``); sum a quantity of the whole batch with ``batch.shard``.
 
+- A rule may predict in its own way (``predict``), own parameters that learn (``trained_parameters``), work in several
+  phases (``phases``), and leave parameters of the network alone (``untrained``). The harness asks the rule for each of
+  these; nothing else of the suite names a rule.
+
 Most rules need only one of the two mechanisms in ``benchsuite.credit``: ``ReplacedFeedbackRule`` (backprop with other
-weights in the backward pass) or ``record_forward`` (credit given to every segment directly).
+weights in the backward pass) or ``record_forward`` (credit given to every segment directly). A rule with losses or
+energies of its own forms its gradients itself.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, cast, get_args, get_origin
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 from torch import Generator, Tensor, nn
 from typing_extensions import TypeVar  # from Python 3.13, with defaults
 
+from benchsuite.credit.batch import Batch, StepResult
+from benchsuite.credit.parameters import LearnedFeedback, ParameterGroup
+from benchsuite.credit.phases import Phase, PhaseTimes
+from benchsuite.credit.traits import RuleTraits, incompatibilities
+from benchsuite.credit.work import CreditWork
 from benchsuite.errors import IncompatibleError
 from benchsuite.specs.models.base import HashedModel
-from benchsuite.specs.models.hardware import Precision as HardwarePrecision
 
 if TYPE_CHECKING:
-    from benchsuite.networks.criterion import Criterion
     from benchsuite.networks.network import Network
     from benchsuite.networks.shapes.network_shapes import NetworkShapes
 
@@ -54,134 +62,6 @@ class RuleConfig(HashedModel):
 
 ConfigT = TypeVar("ConfigT", bound=RuleConfig, default=RuleConfig, covariant=True)
 """Type of a rule's hyperparameters; covariant, so that every rule is a ``Rule``."""
-
-
-class RuleTraits(BaseModel):
-    """Requirements of a rule on a network, and traits that it declares, which conformance kit and audit test."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    mechanism: Literal["replaced_feedback", "direct_local_credit"]
-    """The way credit reaches a segment: autograd through other weights, or given directly."""
-    source: str
-    """Publication of the rule."""
-
-    # --- needs ---
-    forms: frozenset[str] = frozenset({"ordinary"})
-    """Forms of network units that the rule works with."""
-    topologies: frozenset[str] = frozenset({"chain"})
-    """Network topologies that the rule works with."""
-    map_kinds: frozenset[str] | None = None
-    """Kinds of linear maps that the rule works with; None for any that keeps the contract of ``LinearMap``."""
-    min_hidden_segments: int = 0
-    """Minimum number of segments before the readout."""
-    min_precision: HardwarePrecision = "bf16"
-    """Coarsest number format of matrix products in which the rule works: ``bf16``, ``tf32`` or ``fp32``."""
-
-    # --- declared traits ---
-    trains_hidden: bool = True
-    """True if segments before the readout learn."""
-    hidden_update_is_backprop: bool = False
-    """True if segments before the readout get exactly backprop's gradient."""
-    readout_update_is_backprop: bool = True
-    """True if the readout gets exactly backprop's gradient."""
-    weight_transport: bool = False
-    """True if credit depends on the forward weights downstream of a segment in any way except through the activities
-    they cause, for example through their signs or copies of them."""
-    separate_phase: bool = False
-    """True if the rule needs a phase in addition to one forward pass and the credit that follows."""
-    unit_specific_feedback: bool = True
-    """True if the feedback differs between units of one segment; a unit's own gate or noise is not feedback."""
-    learns_feedback: bool = False
-    """True if the rule may list weights in ``learned_feedback``; the optimizer then keeps state for them too."""
-    changes_forward_weights: bool = False
-    """True if the rule may change forward weights itself, in ``attach`` (a mask) or ``after_update`` (a decay)."""
-
-
-@dataclass(frozen=True, slots=True)
-class BatchShard:
-    """Place of one rank's examples in the whole batch, if several processes share a run.
-
-    Attributes:
-        start: position of this rank's first example in the whole batch.
-        batch_size: number of examples in the whole batch.
-        all_reduce_sum: sums a tensor over all ranks; all must call it equally often, in the same order.
-
-    """
-
-    start: int
-    batch_size: int
-    all_reduce_sum: Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Input of one training step for a rule.
-
-    Attributes:
-        inputs: shape (batch, *input_shape), normalised.
-        targets: class indices, shape (batch,), int64.
-        criterion: the loss at the output.
-        shard: place of these examples in the whole batch; None if they are the whole batch. A rule whose gradients are
-            means over examples can ignore it. A rule that draws random numbers per example, or needs a quantity of the
-            whole batch, must use it.
-
-    """
-
-    inputs: Tensor
-    targets: Tensor
-    criterion: Criterion
-    shard: BatchShard | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StepResult:
-    """Result of one training step; both tensors are detached from the graph.
-
-    Attributes:
-        loss: mean over the batch, a scalar tensor on the device. Never read on the host within an epoch.
-        logits: shape (batch, classes).
-
-    """
-
-    loss: Tensor
-    logits: Tensor
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LearnedFeedback:
-    """A feedback weight that the harness's optimizer updates.
-
-    Attributes:
-        weight: a buffer of the rule. ``assign_credit`` sets its ``.grad`` like a parameter's. The gradient may be the
-            same tensor as a forward weight's gradient: no optimizer of the harness writes into gradients.
-        rate: its learning rate as a multiple of the protocol's, above zero.
-
-    """
-
-    weight: Tensor
-    rate: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class CreditWork:
-    """Work of credit in addition to the forward pass and the weight gradients, for ``benchsuite plan``.
-
-    Attributes:
-        per_example: macs per example of a batch.
-        per_step: macs per step, independent of the batch size.
-        state_numel: elements kept between steps: feedback weights.
-        workspace_numel: elements alive within a step, independent of the batch size: factors of matrices, gradients of
-            feedback weights.
-        workspace_numel_per_example: elements alive within a step per example, without the forward activations.
-
-    """
-
-    per_example: float = 0.0
-    per_step: float = 0.0
-    state_numel: float = 0.0
-    workspace_numel: float = 0.0
-    workspace_numel_per_example: float = 0.0
 
 
 class Rule(nn.Module, ABC, Generic[ConfigT]):
@@ -202,6 +82,8 @@ class Rule(nn.Module, ABC, Generic[ConfigT]):
     """Class of the hyperparameters: the one in brackets, unless a rule that extends another rule sets ``Config = …``.
     Its defaults are the values that gave the published numbers."""
     traits: ClassVar[RuleTraits]
+    phase_times: PhaseTimes | None = None
+    """Set by ``benchsuite time`` to measure phases."""
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         """Set ``Config`` to the class in brackets."""
@@ -227,7 +109,8 @@ class Rule(nn.Module, ABC, Generic[ConfigT]):
         """Run the network forward and leave ``.grad`` on every parameter that should be updated.
 
         Gradients are None when this is called, and may be left in any memory format. Must not read a tensor's value on
-        the host: that stalls a GPU.
+        the host: that stalls a GPU. The result's loss and logits are those of the forward pass or, with
+        ``traits.own_inference``, of any pass that tells how training goes.
         """
 
     # --- to extend where needed ---
@@ -242,7 +125,7 @@ class Rule(nn.Module, ABC, Generic[ConfigT]):
 
         The default depends on the trait ``mechanism``. With ``replaced_feedback``, each segment that has segments
         upstream passes its gradient back once, through a feedback weight unless the gradient is exactly backprop's.
-        With ``direct_local_credit`` there is no work. A rule that does more overrides this; otherwise its plans are too
+        Otherwise there is no work. A rule that does more overrides this; otherwise its plans are too
         small.
 
         Args:
@@ -250,7 +133,7 @@ class Rule(nn.Module, ABC, Generic[ConfigT]):
             shapes: of a network that the rule can work in.
 
         """
-        if cls.traits.mechanism == "direct_local_credit":
+        if cls.traits.mechanism != "replaced_feedback":
             return CreditWork()
         senders = [segment for segment in shapes.segments if shapes.upstream[segment.name]]
         state_numel = 0 if cls.traits.hidden_update_is_backprop else sum(segment.parameters for segment in senders)
@@ -310,6 +193,63 @@ class Rule(nn.Module, ABC, Generic[ConfigT]):
             SingularMapError: if the rule cannot continue; the run then ends as diverged.
         """
 
+    def predict(self, inputs: Tensor) -> Tensor:
+        """Return the logits for inputs: the numbers of which the largest is the predicted class.
+
+        The harness evaluates with it. Override it, and set ``traits.own_inference``, if a prediction is not one forward
+        pass of the network: an equilibrium, or a goodness per label. Called in evaluation mode and without autograd; it
+        changes no state and draws from no random stream.
+
+        Args:
+            inputs: shape (batch, *input_shape).
+
+        Returns:
+            Shape (batch, outputs).
+
+        """
+        logits: Tensor = self.network(inputs)
+        return logits
+
+    @property
+    def trained_parameters(self) -> Iterable[ParameterGroup]:
+        """Groups of the rule's own parameters that learn: local classifiers, decoders, precisions.
+
+        Read once, after ``attach`` and the move to the device. ``assign_credit`` leaves their ``.grad``; the harness's
+        optimizer updates them with the network's. They are counted apart from the network's parameters.
+        """
+        return ()
+
+    @classmethod
+    def phases(
+        cls,
+        config: ConfigT,  # type: ignore[misc]  # as in credit_work
+    ) -> tuple[Phase, ...]:
+        """Return the phases of a training step beyond one forward pass and its credit; shown by ``plan`` and pages.
+
+        ``with self.phase(name):`` around the work of each lets ``benchsuite time`` measure it.
+        """
+        return ()
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Mark the block as the work of a phase that ``phases`` declares; it is timed when asked for, else free."""
+        if self.phase_times is None:
+            yield
+        else:
+            with self.phase_times.of(name):
+                yield
+
+    @property
+    def untrained(self) -> frozenset[str]:
+        """Names of the network's parameters that the rule leaves alone, such as biases that it has no change for.
+
+        By default none, or all of hidden segments where ``traits.trains_hidden`` is False.
+        """
+        if self.traits.trains_hidden:
+            return frozenset()
+        readout = {id(weight) for weight in self.network.segments[self.network.readout].parameters()}
+        return frozenset(name for name, weight in self.network.named_parameters() if id(weight) not in readout)
+
     @property
     def learned_feedback(self) -> Iterable[LearnedFeedback]:
         """Feedback weights for the optimizer; read once, after ``attach`` and the move to the device."""
@@ -361,42 +301,3 @@ def _config_in_brackets(rule: type[Rule]) -> type[RuleConfig] | None:
             )
         return found
     return None
-
-
-def parameter_groups(network: Network, rule: Rule, learning_rate: float) -> list[dict[str, Any]]:
-    """Return the optimizer's parameter groups for a network and its rule, one per learning rate.
-
-    Each group stores its ``rate``; a schedule sets ``lr`` to the protocol's learning rate times ``rate``. Feedback
-    weights with rate 1 are in the network's group, so that the optimizer makes one pass over memory for both.
-    """
-    by_rate: dict[float, list[Tensor]] = {1.0: list(network.parameters())}
-    for learned in rule.learned_feedback:
-        by_rate.setdefault(learned.rate, []).append(learned.weight)
-    return [{"params": weights, "lr": learning_rate * rate, "rate": rate} for rate, weights in by_rate.items()]
-
-
-def incompatibilities(traits: RuleTraits, shapes: NetworkShapes) -> list[str]:
-    """Return the reasons why a rule cannot work in a network, one sentence per reason; empty if it can."""
-    reasons = []
-    if shapes.form not in traits.forms:
-        reasons.append(f"needs a network of form {_either(traits.forms)}, this one is {shapes.form}")
-    if shapes.topology not in traits.topologies:
-        this = _TOPOLOGIES.get(shapes.topology, f"a {shapes.topology}")
-        reasons.append(f"needs a {_either(traits.topologies)}, this network is {this}")
-    if traits.map_kinds is not None:
-        strange = sorted({s.map_kind for s in shapes.segments} - traits.map_kinds)
-        if strange:
-            names = ", ".join(s.name for s in shapes.segments if s.map_kind in strange)
-            reasons.append(f"has no form for {', '.join(strange)} maps ({names}); it knows {_either(traits.map_kinds)}")
-    hidden = len(shapes.segments) - 1
-    if hidden < traits.min_hidden_segments:
-        reasons.append(f"needs at least {traits.min_hidden_segments} hidden segments, this network has {hidden}")
-    return reasons
-
-
-_TOPOLOGIES = {"adopted": "an adopted module, in which autograd alone knows what lies between its maps"}
-"""Descriptions, in refusals, of topologies whose names do not explain themselves."""
-
-
-def _either(names: frozenset[str]) -> str:
-    return " or ".join(sorted(names))

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 
 
 class RandomStream(nn.Module):

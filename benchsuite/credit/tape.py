@@ -7,16 +7,19 @@ a deep chain.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.errors import ShapeError
 from benchsuite.networks.network import Network
 from benchsuite.networks.segments import Segment
+
+CreditPoint = Literal["output", "pre_activation"]
+"""Points of a segment: its output, after norm and nonlinearity; and its linear map's output."""
 
 
 class Link(NamedTuple):
@@ -34,6 +37,8 @@ class Tape:
             and dropout.
         outputs: outputs by segment name in forward order. The graph of an output covers its own segment only; there is
             no graph if the output alone determines the segment's backward pass.
+        pre_activations: outputs of the linear maps by segment name in forward order, without a graph; empty unless
+            they were asked for.
         logits: the logits in the weights' dtype, without a graph; shape (batch, classes).
         loss: mean loss over the batch.
         error: the output error dL/dlogits, already divided by the batch size; shape (batch, classes).
@@ -48,6 +53,7 @@ class Tape:
         loss: Tensor,
         error: Tensor,
         links: Mapping[str, Link] | None = None,
+        pre_activations: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.network = network
         self.inputs = inputs
@@ -56,6 +62,7 @@ class Tape:
         self.loss = loss
         self.error = error
         self._links = links or {}
+        self.pre_activations = pre_activations or {}
 
     def pull_back_between(self, name: str, cotangent: Tensor) -> Tensor:
         """Return the cotangent at the previous segment's output for a cotangent at a segment's input.
@@ -79,24 +86,30 @@ class Tape:
         (pulled,) = torch.autograd.grad(received, output, cotangent.to(received.dtype))
         return pulled
 
-    def assign(self, credit: Mapping[str, Tensor]) -> None:
-        """Compute all local gradients from the credit at each segment's output.
+    def assign(self, credit: Mapping[str, Tensor], *, at: CreditPoint = "output", readout: bool = True) -> None:
+        """Compute all local gradients from the credit of each segment.
 
-        Credit is at the output before pooling, without the derivative of the segment's nonlinearity: the derivative is
-        applied here. The readout gets the output error unless it is named too.
+        Credit at the output is before pooling and without the derivative of the segment's nonlinearity: the derivative
+        is applied here. Credit at the pre-activation is multiplied with the map's input as it is, whatever the
+        nonlinearity; a norm's own parameters get no gradient then.
 
         Args:
             credit: by segment name, in the output's shape or as (batch, units). Auxiliary units, which are last, may be
                 left out; they get no credit. A segment left out gets no gradient.
+            at: point of the segment that credit is for.
+            readout: give the readout the output error, unless it is named in ``credit``.
 
         Raises:
             ShapeError: if a name is not a segment, or a credit does not fit its output.
         """
         roots, cotangents = [], []
-        for name, value in {self.network.readout: self.network.encode_error(self.error), **credit}.items():
+        given = {self.network.readout: self.network.encode_error(self.error)} if readout else {}
+        for name, value in {**given, **credit}.items():
             output = self._output(name, value)
             placed = self._whole(name, value, output).reshape(output.shape).to(output.dtype)
-            if output.requires_grad:
+            if at == "pre_activation" and name in credit:
+                self._form_at_map(name, placed)
+            elif output.requires_grad:
                 roots.append(output)
                 cotangents.append(placed)
             elif self.network.segments[name].pulls_back_by_output:
@@ -111,6 +124,12 @@ class Tape:
         segment.map.add_gradients(self.inputs[name], at_map)
         if self.network.credit_observer is not None:
             self.network.credit_observer(name, credit, at_map)
+
+    def _form_at_map(self, name: str, credit: Tensor) -> None:
+        self.network.segments[name].map.add_gradients(self.inputs[name], credit)
+        if self.network.credit_observer is not None:
+            # No derivative lies between the two points for a rule that leaves it out.
+            self.network.credit_observer(name, credit, credit)
 
     def _output(self, name: str, credit: Tensor) -> Tensor:
         if name not in self.outputs:
@@ -132,13 +151,16 @@ class Tape:
         return F.pad(credit, (0, missing)) if missing else credit
 
 
-def record_ordinary_forward(network: Network, batch: Batch, keep_links: bool = False) -> Tape:
+def record_ordinary_forward(
+    network: Network, batch: Batch, keep_links: bool = False, keep_pre_activations: bool = False
+) -> Tape:
     """Run a batch forward with every segment's input detached, and compute the output error.
 
     Args:
         network: a network that is not vectorized.
         batch: the batch to run forward.
         keep_links: whether ``Tape.pull_back_between`` will be called.
+        keep_pre_activations: whether ``Tape.pre_activations`` will be read.
 
     Raises:
         ShapeError: if ``keep_links`` is set for a network that is not a chain: a segment may then have several inputs.
@@ -149,6 +171,7 @@ def record_ordinary_forward(network: Network, batch: Batch, keep_links: bool = F
         )
     inputs: dict[str, Tensor] = {}
     outputs: dict[str, Tensor] = {}
+    pre_activations: dict[str, Tensor] = {}
     links: dict[str, Link] = {}
     below: list[Tensor] = []
 
@@ -161,7 +184,12 @@ def record_ordinary_forward(network: Network, batch: Batch, keep_links: bool = F
         inputs[name] = received_here.detach()
         # Keep a graph within a segment only if needed: it costs a 20th of a small network's step.
         with torch.set_grad_enabled(not node.pulls_back_by_output):
-            output: Tensor = node(inputs[name])
+            if keep_pre_activations:
+                values = node.map(inputs[name])
+                pre_activations[name] = values.detach()
+                output = node.respond(values)
+            else:
+                output = node(inputs[name])
         outputs[name] = output
         passed_on = output.detach()
         if keep_links:
@@ -174,4 +202,4 @@ def record_ordinary_forward(network: Network, batch: Batch, keep_links: bool = F
         values = network.walk(batch.inputs, visit)
     logits = network.decode(network.widen(values.detach()))  # (batch, classes)
     loss, error = batch.criterion.loss_and_error(logits, batch.targets)
-    return Tape(network, inputs, outputs, logits, loss, error, links)
+    return Tape(network, inputs, outputs, logits, loss, error, links, pre_activations)

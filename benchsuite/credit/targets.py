@@ -15,9 +15,11 @@ import torch
 from torch import Generator, Tensor, nn
 from typing_extensions import TypeVar
 
+from benchsuite.credit.batch import Batch, StepResult
 from benchsuite.credit.recording import record_forward
-from benchsuite.credit.rule import Batch, CreditWork, Rule, RuleConfig, StepResult
+from benchsuite.credit.rule import Rule, RuleConfig
 from benchsuite.credit.tape import Tape
+from benchsuite.credit.work import CreditWork
 from benchsuite.errors import SingularMapError
 from benchsuite.networks.maps import Factorization
 from benchsuite.networks.network import Network

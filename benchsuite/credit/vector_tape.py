@@ -13,8 +13,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from benchsuite.credit.rule import Batch
-from benchsuite.credit.tape import Tape
+from benchsuite.credit.batch import Batch
+from benchsuite.credit.tape import CreditPoint, Tape
 from benchsuite.errors import ShapeError
 from benchsuite.networks.network import Network
 from benchsuite.networks.shapes.network_shapes import DATA
@@ -45,7 +45,7 @@ class VectorTape(Tape):
         self.gates = gates
         self.vector_error = network.encode_error(error)
 
-    def assign(self, credit: Mapping[str, Tensor]) -> None:
+    def assign(self, credit: Mapping[str, Tensor], *, at: CreditPoint = "output", readout: bool = True) -> None:
         """Compute all local gradients from the credit at each segment's output.
 
         Credit is at the output before pooling, without the gate: the gate is applied here. The readout gets the output
@@ -54,14 +54,18 @@ class VectorTape(Tape):
         Args:
             credit: by segment name; one number per unit, to be multiplied by the output error, shape
                 (batch, channels, ...); or in the output's shape, with components. A segment left out gets no gradient.
+            at: ``output``; a vector unit's gate belongs to its derivative.
+            readout: give the readout the output error, unless it is named in ``credit``.
 
         Raises:
-            ShapeError: if a name is not a segment, or a credit does not fit its output.
+            ShapeError: if a name is not a segment, a credit does not fit its output, or credit is for another point.
 
         """
-        readout = self.network.readout
+        if at != "output":
+            raise ShapeError(f"credit at the {at}: a vectorized network takes credit at the output of a segment only")
         one = self.vector_error.new_ones(len(self.vector_error), 1)  # (batch, 1)
-        for name, value in {readout: one, **credit}.items():
+        given = {self.network.readout: one} if readout else {}
+        for name, value in {**given, **credit}.items():
             if name not in self.outputs:
                 raise ShapeError(f"credit for '{name}': no such segment; there are {', '.join(self.outputs)}")
             output = self.outputs[name]

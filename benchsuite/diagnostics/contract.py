@@ -9,7 +9,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from benchsuite.credit.rule import Batch, Rule
+from benchsuite.credit.batch import Batch
+from benchsuite.credit.rule import Rule
 
 Measurement = dict[str | None, float | None]
 """Numbers by segment name (None for the network as a whole); a value of None means undefined, not zero."""

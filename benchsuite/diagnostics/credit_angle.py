@@ -5,7 +5,8 @@ Five different quantities are called alignment in this field; each diagnostic he
 
 from __future__ import annotations
 
-from benchsuite.credit.rule import Batch, Rule
+from benchsuite.credit.batch import Batch
+from benchsuite.credit.rule import Rule
 from benchsuite.diagnostics.angles import mean_angle_deg
 from benchsuite.diagnostics.contract import Diagnostic, Measurement
 from benchsuite.diagnostics.observe import CreditPoint, assigned_credit, backprop_credit, with_components

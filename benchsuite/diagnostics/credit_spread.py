@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from benchsuite.credit import propagated_credit, record_vector_forward
-from benchsuite.credit.rule import Batch, Rule
+from benchsuite.credit.batch import Batch
+from benchsuite.credit.rule import Rule
 from benchsuite.diagnostics.angles import LEAST_NORM
 from benchsuite.diagnostics.contract import Diagnostic, Measurement
 from benchsuite.registry import hookimpl

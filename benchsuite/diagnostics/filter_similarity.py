@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from benchsuite.credit.rule import Batch, Rule
+from benchsuite.credit.batch import Batch
+from benchsuite.credit.rule import Rule
 from benchsuite.diagnostics.contract import Diagnostic, Measurement
 from benchsuite.networks.maps.locally_connected import LocallyConnected2d
 from benchsuite.registry import hookimpl

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from benchsuite.credit import propagated_credit, record_vector_forward
-from benchsuite.credit.rule import Batch, Rule
+from benchsuite.credit.batch import Batch
+from benchsuite.credit.rule import Rule
+from benchsuite.credit.tape import CreditPoint as CreditPoint
 from benchsuite.networks.network import Network
-
-CreditPoint = Literal["output", "pre_activation"]
 
 
 @contextmanager

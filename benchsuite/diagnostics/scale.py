@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchsuite.credit.rule import Batch, Rule
+from benchsuite.credit.batch import Batch
+from benchsuite.credit.rule import Rule
 from benchsuite.diagnostics.contract import Diagnostic, Measurement
 from benchsuite.diagnostics.observe import assigned_credit, with_components
 from benchsuite.registry import hookimpl

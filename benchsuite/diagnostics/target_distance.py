@@ -7,7 +7,8 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from benchsuite.credit.rule import Batch, Rule
+from benchsuite.credit.batch import Batch
+from benchsuite.credit.rule import Rule
 from benchsuite.diagnostics.contract import Diagnostic, Measurement
 from benchsuite.registry import hookimpl
 

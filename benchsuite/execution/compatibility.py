@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchsuite.credit.rule import Rule, RuleTraits, incompatibilities
+from benchsuite.credit.rule import Rule
+from benchsuite.credit.traits import RuleTraits, incompatibilities
 from benchsuite.errors import PluginError, Problem, ShapeError, SpecError
 from benchsuite.execution.batch_sizes import require_batches_for_norms
 from benchsuite.networks.run_shapes import shapes_of_run
@@ -104,7 +105,10 @@ def infer_run_shapes(
         except PluginError as error:
             raise PluginError(f"{error} (provided by {' and '.join(map(str, builders))})") from error
         shapes = all_shapes[network]
-        refused = (*incompatibilities(rule.traits, shapes), *_too_coarse(rule.traits, spec.hardware.precision))
+        refused = (
+            *incompatibilities(rule.traits, shapes, spec.protocol.loss_name),
+            *_too_coarse(rule.traits, spec.hardware.precision),
+        )
         with_shapes.append(RunWithShapes(run, data, rule, shapes, refused))
     if problems:
         raise SpecError([Problem(message) for message in problems])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.errors import ControlFlowError, IncompatibleError, PluginError, SingularMapError
 from benchsuite.execution.endings import first_line, is_allocation_failure
 from benchsuite.execution.record_building import Progress

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from numbers import Real
 
-from benchsuite.credit.rule import CreditWork, Rule, RuleConfig
+from benchsuite.credit.rule import Rule, RuleConfig
+from benchsuite.credit.work import CreditWork
 from benchsuite.errors import PluginError
 from benchsuite.networks.shapes.network_shapes import NetworkShapes, SegmentShapes
 from benchsuite.specs.models.protocol import ProtocolSpec, Sgd

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from benchsuite.credit.rule import Batch, Rule
+from benchsuite.credit.batch import Batch
+from benchsuite.credit.rule import Rule
 from benchsuite.data.open import open_data
 from benchsuite.execution.loading import DataLoader
 from benchsuite.networks.criterion import criterion_of

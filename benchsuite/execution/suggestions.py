@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from benchsuite.credit.rule import RuleTraits, incompatibilities
+from benchsuite.credit.traits import RuleTraits, incompatibilities
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import BenchsuiteError, DataError
 from benchsuite.execution.compatibility import RunWithShapes
@@ -34,7 +34,7 @@ def fitting_tracks(run: RunWithShapes, library: SpecLibrary, registry: Registry,
         count: maximum number to return.
 
     """
-    if not incompatibilities(run.rule.traits, run.shapes):
+    if not incompatibilities(run.rule.traits, run.shapes, run.selected.spec.protocol.loss_name):
         return []  # refused for the hardware's number format, which no other track changes
     refused_on = run.selected.spec.track
     words = set(refused_on.split("-"))
@@ -66,12 +66,14 @@ def _has_form(track: Node, traits: RuleTraits) -> bool:
 
 
 def _works(track: Node, traits: RuleTraits, registry: Registry) -> bool:
-    parts: list[Any] = [check(adapter_of(part), track.get(part) or track)[0] for part in ("dataset", "architecture")]
-    dataset, architecture = parts
-    if dataset is None or architecture is None:
+    parts_needed = ("dataset", "architecture", "protocol")
+    parts: list[Any] = [check(adapter_of(part), track.get(part) or track)[0] for part in parts_needed]
+    dataset, architecture, protocol = parts
+    if dataset is None or architecture is None or protocol is None:
         return False
     data = describe(dataset, registry, Path(), load=_refuse_to_read)
-    return not incompatibilities(traits, shapes_of(architecture, data.input_shape, data.classes))
+    shapes = shapes_of(architecture, data.input_shape, data.classes)
+    return not incompatibilities(traits, shapes, protocol.loss_name)
 
 
 def _refuse_to_read(dataset: DatasetSpec) -> DecodedDataset:

@@ -40,7 +40,8 @@ def check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
 
 def check_rule(rule: Any) -> None:
     """Raise PluginError if an object is not a complete subclass of ``Rule``."""
-    from benchsuite.credit.rule import Rule, RuleConfig, RuleTraits
+    from benchsuite.credit.rule import Rule, RuleConfig
+    from benchsuite.credit.traits import RuleTraits
 
     if not (isinstance(rule, type) and issubclass(rule, Rule)):
         raise PluginError(f"benchsuite_rules returned {rule!r}, which is not a subclass of benchsuite.credit.rule.Rule")

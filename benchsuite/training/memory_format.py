@@ -6,7 +6,7 @@ import copy
 import time
 from collections.abc import Callable
 
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.specs.models.hardware import MemoryFormat
 from benchsuite.training.step import compute_gradients
 from benchsuite.training.trainer import Trainer

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchsuite.credit.rule import Rule, parameter_groups
+from benchsuite.credit.parameters import parameter_groups
+from benchsuite.credit.rule import Rule
 from benchsuite.networks.network import Network
 from benchsuite.specs.learning_rate import learning_rate_at as learning_rate_at
 from benchsuite.specs.models.protocol import OptimizerSpec, Sgd

@@ -18,7 +18,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from benchsuite.credit.rule import BatchShard
+from benchsuite.credit.batch import BatchShard
 from benchsuite.errors import HardwareError, ProcessLostError
 from benchsuite.specs.models.track import RunSpec
 

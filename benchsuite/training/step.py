@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 
 import torch
 
-from benchsuite.credit.rule import Batch, Rule, StepResult
+from benchsuite.credit.batch import Batch, StepResult
+from benchsuite.credit.rule import Rule
 from benchsuite.networks.network import Network
 from benchsuite.specs.models.protocol import OrthogonalitySpec
 from benchsuite.training.optimization import match_gradient_layouts

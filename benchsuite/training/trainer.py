@@ -10,16 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from benchsuite.credit.rule import Batch, Rule, StepResult
+from benchsuite.credit.batch import Batch, StepResult
 from benchsuite.data.source import TrainingData
 from benchsuite.errors import TimeBudgetSpentError as TimeBudgetSpentError
 from benchsuite.networks.criterion import criterion_of
-from benchsuite.networks.network import Network
 from benchsuite.records.model import SetMetrics
 from benchsuite.specs.models.protocol import ProtocolSpec
 from benchsuite.training.gradient_averaging import GradientAverage
@@ -27,6 +26,10 @@ from benchsuite.training.optimization import learning_rate_at, make_optimizer, s
 from benchsuite.training.ranks import SINGLE_PROCESS, Ranks
 from benchsuite.training.seeds import generator, global_streams, set_global_streams
 from benchsuite.training.step import training_step
+
+if TYPE_CHECKING:
+    from benchsuite.credit.rule import Rule
+    from benchsuite.networks.network import Network
 
 # With several ranks, rank 0's clock is broadcast; not every step should wait for that message.
 CLOCK_EVERY_STEPS = 16
@@ -235,6 +238,7 @@ class Trainer:
     def evaluate(self, part: str) -> SetMetrics | None:
         """Evaluate on the 'train', 'test' or 'validation' set, in evaluation mode; None if the loss is not finite."""
         self.network.eval()
+        self.rule.eval()
         slices_of = {
             "train": self.data.train_slices,
             "test": self.data.test_slices,
@@ -245,9 +249,8 @@ class Trainer:
         examples = 0
         with torch.no_grad():
             for inputs, targets in slices:
-                logits = self.network(
-                    self.with_memory_format(Batch(inputs, targets, self.criterion)).inputs
-                )  # (batch, outputs)
+                batch = self.with_memory_format(Batch(inputs, targets, self.criterion))
+                logits = self.rule.predict(batch.inputs)  # (batch, outputs)
                 sums[0] += self.criterion.summed(logits, targets)
                 scores = self._scores(logits)
                 sums[1] += count_wrong(scores, targets)

@@ -14,7 +14,7 @@ import pytest
 import benchsuite as bs
 from benchsuite.conformance.audit.rule_audit import audit_rule
 from benchsuite.conformance.samples import SAMPLE_NETWORKS
-from benchsuite.credit.rule import StepResult
+from benchsuite.credit.batch import StepResult
 from benchsuite.records.audit import RuleAudit
 from benchsuite.records.store import read_audits
 from benchsuite.registry.manager import Registry

@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import brentq
 from scipy.spatial.distance import pdist
 
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.diagnostics import cluster_quality as module
 from benchsuite.diagnostics.cluster_quality import (
     ClusterQualityOfAuthors,

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.diagnostics.conditioning import ConditionNumber, OrthogonalityDeviation
 from benchsuite.networks.criterion import CrossEntropy
 

@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from benchsuite.credit.rule import Batch, Rule
+from benchsuite.credit.batch import Batch
+from benchsuite.credit.rule import Rule
 from benchsuite.diagnostics.angles import mean_angle_deg
 from benchsuite.diagnostics.credit_angle import CreditAngle, PreActivationCreditAngle
 from benchsuite.networks.architecture_shapes import shapes_of

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.diagnostics.credit_angle import CreditAngle
 from benchsuite.diagnostics.credit_spread import CreditSpreadRatio, mean_spread_ratio
 from benchsuite.networks.criterion import CrossEntropy

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.diagnostics.filter_similarity import FilterCorrelation, mean_pairwise_correlation
 from benchsuite.networks.criterion import CrossEntropy
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.diagnostics.credit_angle import PreActivationCreditAngle
 from benchsuite.diagnostics.observe import assigned_credit, backprop_credit
 from benchsuite.diagnostics.one_step_credit_angle import OneStepCreditAngle, pulled_back_one_step

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.diagnostics.angles import LEAST_NORM
 from benchsuite.diagnostics.credit_angle import CreditAngle
 from benchsuite.diagnostics.observe import backprop_credit

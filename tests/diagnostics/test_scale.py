@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.diagnostics.scale import ActivationNorm, CreditNorm, WeightNorm, mean_example_norm
 from benchsuite.networks.criterion import CrossEntropy
 

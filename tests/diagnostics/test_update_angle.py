@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.diagnostics.update_angle import UpdateAngle
 from benchsuite.networks.criterion import SquaredError
 

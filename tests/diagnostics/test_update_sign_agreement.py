@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.diagnostics.update_sign_agreement import UpdateSignAgreement, sign_agreement
 from benchsuite.networks.criterion import CrossEntropy, SquaredError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.diagnostics.weight_signs import PositiveWeightFraction
 from benchsuite.networks.criterion import CrossEntropy
 

@@ -12,7 +12,8 @@ from torch import Generator
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from benchsuite.credit.rule import Batch, Rule
+from benchsuite.credit.batch import Batch
+from benchsuite.credit.rule import Rule
 from benchsuite.execution.estimate import estimate
 from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.networks.builder import build

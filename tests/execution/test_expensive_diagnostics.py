@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import pytest
 
-from benchsuite.credit.rule import Batch, Rule
+from benchsuite.credit.batch import Batch
+from benchsuite.credit.rule import Rule
 from benchsuite.diagnostics.contract import Diagnostic, Measurement
 from benchsuite.registry.manager import Registry
 

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from torch import nn
 
-from benchsuite.credit.rule import Batch, CreditWork, Rule, RuleConfig
+from benchsuite.credit.batch import Batch
+from benchsuite.credit.rule import Rule, RuleConfig
+from benchsuite.credit.work import CreditWork
 from benchsuite.diagnostics.contract import Diagnostic, Measurement
 from benchsuite.errors import DivergedError, PluginError
 from benchsuite.execution.compatibility import infer_run_shapes

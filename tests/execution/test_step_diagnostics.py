@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchsuite.credit.rule import Batch, Rule
+from benchsuite.credit.batch import Batch
+from benchsuite.credit.rule import Rule
 from benchsuite.diagnostics.contract import Diagnostic, Measurement
 from benchsuite.execution import checkpointing
 from benchsuite.execution.endings import InterruptedRunError

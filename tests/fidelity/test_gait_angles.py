@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Generator
 
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import CRITERIA

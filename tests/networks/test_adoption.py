@@ -12,7 +12,7 @@ from torchvision.ops import StochasticDepth
 
 import benchsuite.networks
 from benchsuite.credit import ReplacedFeedbackRule
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.errors import AdoptionError, IncompatibleError
 from benchsuite.execution.estimate import estimate
 from benchsuite.networks.adoption import AdoptedNetwork, adopt

@@ -7,7 +7,7 @@ import torch
 from torch import Generator
 
 from benchsuite.credit import ReplacedFeedbackRule, record_forward
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.errors import ShapeError
 from benchsuite.execution.estimate import estimate
 from benchsuite.networks.architecture_shapes import shapes_of

@@ -10,7 +10,7 @@ import torch
 from torch import Generator
 
 from benchsuite.credit import record_forward
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.networks.builder import MAP_KINDS, build
 from benchsuite.networks.criterion import CRITERIA

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from benchsuite.credit.rule import Batch, Rule
+from benchsuite.credit.batch import Batch
+from benchsuite.credit.rule import Rule
 from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import CRITERIA

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from benchsuite.credit import record_forward
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.errors import ShapeError
 from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.networks.builder import build

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from benchsuite.credit import record_forward
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.networks.segments import Dropout
 
 from .chains import assert_near, dense_case

@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import Generator, Tensor
 
-from benchsuite.credit.rule import Batch, Rule
+from benchsuite.credit.batch import Batch
+from benchsuite.credit.rule import Rule
 from benchsuite.errors import IncompatibleError
 from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.networks.builder import build

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from benchsuite.credit import RandomStream
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.diagnostics.observe import assigned_credit
 from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.networks.builder import build

@@ -8,7 +8,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.errors import SingularMapError
 from benchsuite.networks.maps import Dense
 from benchsuite.networks.nonlinearity import leaky_relu

@@ -10,7 +10,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Generator
 
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import CRITERIA

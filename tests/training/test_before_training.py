@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from benchsuite.credit.rule import Batch, StepResult
+from benchsuite.credit.batch import Batch, StepResult
 from benchsuite.execution import checkpointing
 from benchsuite.execution.run import Run
 from benchsuite.specs.models.track import RunSpec

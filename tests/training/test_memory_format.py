@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchsuite.credit.rule import Batch, StepResult
+from benchsuite.credit.batch import Batch, StepResult
 from benchsuite.execution.run import Run
 from benchsuite.execution.setting_up import set_up
 from benchsuite.specs.models.track import RunSpec

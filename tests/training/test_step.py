@@ -18,7 +18,7 @@ from benchsuite_rules.backprop import Backprop
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from benchsuite.credit.rule import Batch
+    from benchsuite.credit.batch import Batch
 
 SUITE = Path(__file__).resolve().parents[2] / "benchsuite"
 STEP = SUITE / "training" / "step.py"

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from benchsuite.conformance.audit.trait_test import relative_change
-from benchsuite.credit.rule import Batch, Rule
+from benchsuite.credit.batch import Batch
+from benchsuite.credit.rule import Rule
 from benchsuite.diagnostics.observe import assigned_gradients
 from benchsuite.networks.network import Network
 from benchsuite.networks.tf32 import without_tf32

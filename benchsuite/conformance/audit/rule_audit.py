@@ -16,7 +16,8 @@ from benchsuite.conformance.audit.trait_test import TraitTest
 from benchsuite.conformance.audit.unit_specific_feedback import UNIT_SPECIFIC_FEEDBACK
 from benchsuite.conformance.audit.weight_transport import WEIGHT_TRANSPORT
 from benchsuite.conformance.samples import SAMPLE_NETWORKS, SampleNetwork
-from benchsuite.credit.rule import Rule, RuleTraits
+from benchsuite.credit.rule import Rule
+from benchsuite.credit.traits import RuleTraits
 from benchsuite.records.audit import RuleAudit, RuleNeeds
 from benchsuite.records.model import Environment
 

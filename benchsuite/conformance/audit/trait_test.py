@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchsuite.conformance.samples import SampleNetwork
-from benchsuite.credit.rule import Rule, RuleTraits, incompatibilities
+from benchsuite.credit.rule import Rule
+from benchsuite.credit.traits import RuleTraits, incompatibilities
 from benchsuite.errors import IncompatibleError, InconclusiveError
 from benchsuite.records.audit import Observation, TraitAudit, Verdict
 

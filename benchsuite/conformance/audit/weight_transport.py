@@ -18,7 +18,7 @@ from torch import Generator, Tensor
 from benchsuite.conformance.audit.equal_response_weights import equal_response_weight, equal_response_weights
 from benchsuite.conformance.audit.trait_test import MakeRule, TraitTest, largest, relative_change
 from benchsuite.conformance.samples import SampleNetwork, Trial
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.errors import InconclusiveError
 from benchsuite.networks.network import Network
 from benchsuite.records.audit import Observation

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from benchsuite.conformance.samples.trial import Trial
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 
 
 class CountedProducts(TorchDispatchMode):  # type: ignore[no-untyped-call]

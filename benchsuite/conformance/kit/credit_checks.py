@@ -12,7 +12,7 @@ from benchsuite.conformance.kit.guards import HostReadError, no_host_reads, sync
 from benchsuite.conformance.kit.settings import ConformanceSettings, batches, require
 from benchsuite.conformance.samples.networks import SampleNetwork
 from benchsuite.conformance.samples.trial import Trial, cosine, differing
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.networks.maps import LinearMap
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from benchsuite.conformance.samples.trial import differing
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.errors import HostReadError
 from benchsuite.networks.network import Network
 

@@ -9,7 +9,8 @@ from torch import Generator, Tensor
 
 from benchsuite.conformance.kit.settings import ConformanceSettings, require
 from benchsuite.conformance.samples.trial import Trial
-from benchsuite.credit.rule import Batch, parameter_groups
+from benchsuite.credit.batch import Batch
+from benchsuite.credit.parameters import parameter_groups
 from benchsuite.errors import IncompatibleError
 from benchsuite.networks.criterion import CRITERIA
 

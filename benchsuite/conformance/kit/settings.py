@@ -12,7 +12,9 @@ import torch
 from benchsuite.conformance.kit.cases import NOT_APPLICABLE, applies, checks_on_networks
 from benchsuite.conformance.samples.networks import DIGITS_NETWORKS, SAMPLE_NETWORKS, SampleNetwork
 from benchsuite.conformance.samples.trial import Trial
-from benchsuite.credit.rule import Batch, Rule, RuleConfig, incompatibilities
+from benchsuite.credit.batch import Batch
+from benchsuite.credit.rule import Rule, RuleConfig
+from benchsuite.credit.traits import incompatibilities
 from benchsuite.errors import IncompatibleError
 from benchsuite.networks.shapes.network_shapes import NetworkShapes
 
@@ -133,7 +135,7 @@ class ConformanceSettings:
 
     def learns(self, trial: Trial, parameter: str) -> bool:
         """Return True if the contract asks for a gradient of this parameter."""
-        return self.rule.traits.trains_hidden or trial.segment_of(parameter) == trial.network.readout
+        return parameter not in trial.rule.untrained
 
     @classmethod
     def compatible(cls) -> list[SampleNetwork]:

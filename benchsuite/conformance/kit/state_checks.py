@@ -11,7 +11,7 @@ from benchsuite.conformance.kit.guards import GlobalState, disturbed
 from benchsuite.conformance.kit.settings import ConformanceSettings, batches, refusal_skips, require
 from benchsuite.conformance.samples.networks import SampleNetwork
 from benchsuite.conformance.samples.trial import differing
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.networks.network import Network
 
 

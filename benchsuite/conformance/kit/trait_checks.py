@@ -12,7 +12,8 @@ from benchsuite.conformance.kit.cases import only_where
 from benchsuite.conformance.kit.settings import ConformanceSettings, batches, require
 from benchsuite.conformance.samples.against_backprop import Agreement, agreement_with_backprop
 from benchsuite.conformance.samples.networks import SAMPLE_NETWORKS, SampleNetwork
-from benchsuite.credit.rule import RuleConfig, RuleTraits
+from benchsuite.credit.rule import RuleConfig
+from benchsuite.credit.traits import RuleTraits
 from benchsuite.errors import IncompatibleError
 from benchsuite.networks.network import Network
 from benchsuite.networks.shapes.network_shapes import NetworkShapes

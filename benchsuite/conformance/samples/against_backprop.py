@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from benchsuite.conformance.samples.trial import Trial, cosine
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.networks.adoption import adopt, made_module, shapes_of_module
 from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.networks.builder import build

@@ -11,7 +11,9 @@ import torch
 from torch import Generator, Tensor
 
 from benchsuite.conformance.samples.networks import SampleNetwork
-from benchsuite.credit.rule import Batch, Rule, StepResult, parameter_groups
+from benchsuite.credit.batch import Batch, StepResult
+from benchsuite.credit.parameters import parameter_groups
+from benchsuite.credit.rule import Rule
 from benchsuite.networks.network import Network
 from benchsuite.networks.segments import Dropout
 from benchsuite.training.step import compute_gradients, training_step, update_weights

@@ -144,6 +144,11 @@ class ProtocolSpec(SpecModel):
     """Stop with status 'timed_out' after this much training time, in seconds."""
     evaluation: EvaluationSpec = EvaluationSpec()
 
+    @property
+    def loss_name(self) -> str:
+        """The loss by its name, without parameters."""
+        return self.loss if isinstance(self.loss, str) else self.loss.kind
+
     def outputs(self, classes: int) -> int:
         """Return the number of the network's outputs for this number of classes."""
         return max(1, (classes - 1).bit_length()) if isinstance(self.loss, BinaryCodeSpec) else classes

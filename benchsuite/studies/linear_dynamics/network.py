@@ -19,7 +19,7 @@ import torch
 from torch import Generator, Tensor
 
 from benchsuite.credit import ReplacedFeedbackRule
-from benchsuite.credit.rule import Batch
+from benchsuite.credit.batch import Batch
 from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.networks.builder import build
 from benchsuite.networks.criterion import Criterion

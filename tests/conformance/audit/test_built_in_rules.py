@@ -8,7 +8,7 @@ import pytest
 
 from benchsuite.conformance.audit.rule_audit import TRAIT_TESTS, audit_rule
 from benchsuite.conformance.audit.weight_transport import WEIGHT_TRANSPORT
-from benchsuite.credit.rule import RuleTraits
+from benchsuite.credit.traits import RuleTraits
 from benchsuite.errors import IncompatibleError
 from benchsuite.execution.environment import environment_of
 from benchsuite.records.audit import RuleAudit

@@ -8,7 +8,8 @@ from torch import Generator
 
 from benchsuite.conformance.audit.unit_specific_feedback import UNIT_SPECIFIC_FEEDBACK, observe, specificity
 from benchsuite.credit import record_forward
-from benchsuite.credit.rule import Rule, StepResult
+from benchsuite.credit.batch import StepResult
+from benchsuite.credit.rule import Rule
 from benchsuite_rules.direct_feedback_alignment import DirectFeedbackAlignment
 from benchsuite_rules.feedback_alignment import FeedbackAlignment
 from benchsuite_rules.gevb import GlobalErrorVectorBroadcasting

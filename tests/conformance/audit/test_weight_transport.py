@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from benchsuite.conformance.audit.weight_transport import WEIGHT_TRANSPORT, observe
 from benchsuite.credit import record_forward
-from benchsuite.credit.rule import StepResult
+from benchsuite.credit.batch import StepResult
 from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.direct_feedback_alignment import DirectFeedbackAlignment
 from benchsuite_rules.feedback_alignment import FeedbackAlignment

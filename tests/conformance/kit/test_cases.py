@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchsuite.credit.rule import incompatibilities
+from benchsuite.credit.traits import incompatibilities
 from benchsuite.testing import SAMPLE_NETWORKS, RuleConformance, select_covering_set
 from benchsuite_rules.direct_feedback_alignment import DirectFeedbackAlignment
 from benchsuite_rules.feedback_alignment import FeedbackAlignment

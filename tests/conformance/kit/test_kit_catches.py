@@ -19,7 +19,11 @@ from torch import nn
 
 from benchsuite.conformance.kit.cases import NOT_APPLICABLE
 from benchsuite.credit import ReplacedFeedbackRule, record_forward
-from benchsuite.credit.rule import CreditWork, LearnedFeedback, Rule, RuleTraits, StepResult
+from benchsuite.credit.batch import StepResult
+from benchsuite.credit.parameters import LearnedFeedback
+from benchsuite.credit.rule import Rule
+from benchsuite.credit.traits import RuleTraits
+from benchsuite.credit.work import CreditWork
 from benchsuite.errors import IncompatibleError
 from benchsuite.networks.segments import Segment
 from benchsuite.testing import SAMPLE_NETWORKS, RuleConformance
