@@ -39,7 +39,7 @@ class TraitTest:
 
     def audit(self, make_rule: MakeRule, traits: RuleTraits, networks: Sequence[SampleNetwork]) -> TraitAudit:
         """Test a rule in every network that it works in, and compare what it declares with the result."""
-        compatible = [sample for sample in networks if not incompatibilities(traits, sample.shapes)]
+        compatible = [s.for_losses(traits.losses) for s in networks if not incompatibilities(traits, s.shapes)]
         observations: list[Observation] = []
         refused: list[str] = []
         try:

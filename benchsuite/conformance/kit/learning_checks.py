@@ -57,12 +57,13 @@ class LearningChecks(ConformanceSettings):
         trial.optimizer = torch.optim.Adam(groups, foreach=False)
         inputs, targets = digits()
         inputs = inputs.view(-1, *self.digits_network.input_shape)
+        criterion = CRITERIA[self.digits_network.for_losses(rule.traits.losses).criterion]
         order = Generator().manual_seed(4)
         for _ in range(self.learning_epochs):
             shuffled = torch.randperm(_TRAINING_EXAMPLES, generator=order)
             for start in range(0, _TRAINING_EXAMPLES - _BATCH, _BATCH):
                 chosen = shuffled[start : start + _BATCH]
-                trial.step(Batch(inputs[chosen], targets[chosen], CRITERIA["cross_entropy"]))
+                trial.step(Batch(inputs[chosen], targets[chosen], criterion))
         return _accuracy(trial, inputs[_TRAINING_EXAMPLES:], targets[_TRAINING_EXAMPLES:])
 
 
@@ -79,5 +80,6 @@ def digits() -> tuple[Tensor, Tensor]:
 
 def _accuracy(trial: Trial, inputs: Tensor, targets: Tensor) -> float:
     trial.network.eval()
+    trial.rule.eval()
     with torch.no_grad():
-        return float((trial.network(inputs).argmax(1) == targets).double().mean())
+        return float((trial.rule.predict(inputs).argmax(1) == targets).double().mean())

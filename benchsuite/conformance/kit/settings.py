@@ -140,7 +140,8 @@ class ConformanceSettings:
     @classmethod
     def compatible(cls) -> list[SampleNetwork]:
         """Return the networks the rule says it can work in."""
-        return [s for s in cls.networks if not incompatibilities(cls.rule.traits, s.shapes)]
+        traits = cls.rule.traits
+        return [s.for_losses(traits.losses) for s in cls.networks if not incompatibilities(traits, s.shapes)]
 
     @property
     def digits_network(self) -> SampleNetwork:

@@ -121,6 +121,58 @@ class StateChecks(ConformanceSettings):
             remedy="leave a .grad on them in assign_credit, or leave them out of learned_feedback",
         )
 
+    def test_parameters_of_its_own_are_in_one_group_each_and_learn(self, sample: SampleNetwork) -> None:
+        """Catches a local classifier that no optimizer moves, and one that two groups move."""
+        trial = self.start(sample)
+        own = {name: parameter for name, parameter in trial.rule.named_parameters() if parameter.requires_grad}
+        listed = [parameter for group in trial.rule.trained_parameters for parameter in group.parameters]
+        uses = {name: sum(parameter is each for each in listed) for name, parameter in own.items()}
+        problems = [f"{name} is in {count} groups" for name, count in uses.items() if count != 1]
+        known = {id(parameter) for parameter in own.values()}
+        problems += [f"one of shape {tuple(each.shape)} is not the rule's" for each in listed if id(each) not in known]
+        problems += [
+            f"{group.name} has rate {group.rate}" for group in trial.rule.trained_parameters if group.rate <= 0
+        ]
+        require(
+            not problems and (not own or self.rule.traits.own_parameters),
+            asks="trained_parameters names each nn.Parameter of the rule once, with a rate above zero, and "
+            "traits.own_parameters says that there are some",
+            seen=problems or f"{len(own)} parameters, traits.own_parameters=False",
+            remedy="register nn.Parameter in attach and list it in one ParameterGroup; use buffers for what is fixed",
+        )
+        before = {name: parameter.detach().clone() for name, parameter in own.items()}
+        trial.train(batches(sample, 4))
+        idle = [name for name, parameter in own.items() if parameter.equal(before[name])]
+        require(
+            not idle,
+            asks="parameters in trained_parameters change within a few steps of SGD",
+            seen=[f"{name} did not move" for name in idle],
+            remedy="leave a .grad on them in assign_credit, or keep them as buffers",
+        )
+
+    def test_predicts_as_its_traits_say(self, sample: SampleNetwork) -> None:
+        """Catches a prediction of another shape or kind than declared, or that differs when it is made again."""
+        trial = self.start(sample).train(batches(sample, 2))
+        trial.network.eval()
+        trial.rule.eval()
+        inputs = sample.batch(2).inputs
+        with torch.no_grad():
+            expected, first, second = trial.network(inputs), trial.rule.predict(inputs), trial.rule.predict(inputs)
+        require(
+            first.shape == expected.shape and bool(first.isfinite().all()) and first.equal(second),
+            asks=f"predict returns finite logits of shape {tuple(expected.shape)}, the same each time",
+            seen=f"shape {tuple(first.shape)}, finite: {bool(first.isfinite().all())}, equal the second time: "
+            f"{first.shape == second.shape and first.equal(second)}",
+            remedy="return one number per class; draw nothing in predict",
+        )
+        require(
+            first.equal(expected) != self.rule.traits.own_inference,
+            asks=f"predictions {'other than' if self.rule.traits.own_inference else 'equal to'} the network's forward "
+            f"pass (traits.own_inference={self.rule.traits.own_inference})",
+            seen=f"largest difference {float((first - expected).abs().max()):.3g}",
+            remedy="set own_inference to what predict does",
+        )
+
     def test_feedback_weights_are_laid_out_like_the_weights_they_stand_for(self, sample: SampleNetwork) -> None:
         """Catches a transposed feedback weight, and one of no segment: diagnostics compare entry by entry."""
         trial = self.start(sample).train(batches(sample, 1))
@@ -167,12 +219,12 @@ class StateChecks(ConformanceSettings):
         batch = sample.batch(2)
         before, surroundings = trial.state(), GlobalState(trial.network, batch)
         with torch.no_grad():
-            trial.network(batch.inputs)
+            trial.rule.predict(batch.inputs)
         filled = [f"{n} got a gradient" for n, p in trial.network.named_parameters() if p.grad is not None]
         changed = [f"{n} changed" for n in (*differing(before, trial.state()), *surroundings.changes())]
         require(
             not changed + filled,
-            asks="a forward pass of the network in evaluation changes nothing and draws nothing",
+            asks="a prediction in evaluation changes nothing and draws nothing",
             seen=changed + filled,
             remedy="learn in assign_credit and after_update only; leave no hooks on the network",
         )
@@ -193,9 +245,11 @@ class StateChecks(ConformanceSettings):
         for batch in batches(sample, 3):
             measured.step(batch)
             measured.network.eval()
+            measured.rule.eval()
             with torch.no_grad():
-                measured.network(sample.batch(99).inputs)
+                measured.rule.predict(sample.batch(99).inputs)
             measured.network.train()
+            measured.rule.train()
         off = differing(plain.state(), measured.state())
         require(
             not off,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -31,12 +32,14 @@ class SampleNetwork:
         architecture: spec that the network is built from.
         input_shape: shape of one example.
         classes: width of the readout.
+        criterion: name of the loss of its batches.
 
     """
 
     architecture: ChainArchitecture
     input_shape: Shape
     classes: int = 4
+    criterion: str = "cross_entropy"
 
     @property
     def name(self) -> str:
@@ -63,13 +66,19 @@ class SampleNetwork:
         return build(self.shapes, generator)
 
     def batch(
-        self, position: int, size: int = 12, dtype: torch.dtype = torch.float32, criterion: str = "cross_entropy"
+        self, position: int, size: int = 12, dtype: torch.dtype = torch.float32, criterion: str | None = None
     ) -> Batch:
         """Return the random batch at one position of a fixed order: the same for every rule."""
         generator = Generator().manual_seed(1_000 + position)
         inputs = torch.randn(size, *self.input_shape, generator=generator).to(dtype)
         targets = torch.randint(self.classes, (size,), generator=generator)
-        return Batch(inputs, targets, CRITERIA[criterion])
+        return Batch(inputs, targets, CRITERIA[criterion or self.criterion])
+
+    def for_losses(self, losses: Collection[str] | None) -> SampleNetwork:
+        """Return the network with a loss among these; itself if its own is, or any will do."""
+        if losses is None or self.criterion in losses:
+            return self
+        return replace(self, criterion=min(losses))
 
 
 class CustomMap(LinearMap):
