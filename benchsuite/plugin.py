@@ -9,7 +9,7 @@ and that says which contract it was written for and implements some hooks::
 
     from benchsuite.plugin import ReplacedFeedbackRule, Rule, RuleTraits, hookimpl
 
-    BENCHSUITE_CONTRACT = 1
+    BENCHSUITE_CONTRACT = 2
 
 
     class MyRule(ReplacedFeedbackRule):
@@ -71,7 +71,8 @@ from benchsuite.credit import (
     scale_of,
 )
 from benchsuite.credit.batch import Batch, BatchShard, StepResult
-from benchsuite.credit.parameters import LearnedFeedback
+from benchsuite.credit.parameters import LearnedFeedback, ParameterGroup
+from benchsuite.credit.phases import Phase
 from benchsuite.credit.rule import Rule, RuleConfig
 from benchsuite.credit.traits import RuleTraits
 from benchsuite.credit.work import CreditWork
@@ -165,6 +166,8 @@ __all__ = [
     "Network",
     "NetworkShapes",
     "Nonlinearity",
+    "ParameterGroup",
+    "Phase",
     "PluginError",
     "PoolLayer",
     "Precision",

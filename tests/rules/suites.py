@@ -13,6 +13,7 @@ from benchsuite_rules.feedback_alignment import FeedbackAlignment
 from benchsuite_rules.kolen_pollack import KolenPollack
 from benchsuite_rules.leaky_direct_feedback_alignment import LeakyDirectFeedbackAlignment
 from benchsuite_rules.node_perturbation import NodePerturbation
+from benchsuite_rules.predictive_coding import PredictiveCoding
 from benchsuite_rules.sign_symmetry import SignSymmetry
 from benchsuite_rules.updated_random_feedback import UpdatedRandomFeedback
 from benchsuite_rules.weight_mirror import WeightMirror
@@ -29,6 +30,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "difference_target_propagation": {"draws_noise": True},
     # Its credit is a difference of two losses, each rounded where activations are: 0.89 in one vectorized network.
     "node_perturbation": {"min_bf16_cosine": 0.75, "draws_noise": True},
+    # As many steps as its deepest sample network has segments; 20 would take as long as six other rules.
+    "predictive_coding": {"config": BUILT_IN["predictive_coding"].Config(steps=5, inference_rate=0.3)},
     # Its 300 mirror batches before training took two fifths of all suites' time. They matter to learning alone.
     "weight_mirror": {"config": WeightMirror.Config(initial_mirror_steps=5), "learning_config": WeightMirror.Config()},
 }
@@ -40,6 +43,16 @@ def _suite_of_defaults(name: str) -> type[RuleConformance]:
 
 
 DEFAULTS = [_suite_of_defaults(name) for name in BUILT_IN]
+
+
+class TestPredictiveCodingOfErrors(RuleConformance):
+    rule = PredictiveCoding
+    config = PredictiveCoding.Config(variables="errors", steps=2)
+
+
+class TestIncrementalPredictiveCoding(RuleConformance):
+    rule = PredictiveCoding
+    config = PredictiveCoding.Config(incremental=True, steps=3, inference_rate=0.3)
 
 
 class TestSparseUpdatedRandomFeedback(RuleConformance):
