@@ -10,7 +10,11 @@ from benchsuite.credit import record_forward
 from benchsuite.errors import ShapeError
 from benchsuite_rules.readout_only import ReadoutOnly
 
-DENSE = next(s for s in SAMPLE_NETWORKS if {each.map_kind for each in s.shapes.segments} == {"dense"})
+DENSE = next(
+    s
+    for s in SAMPLE_NETWORKS
+    if len(s.shapes.segments) > 2 and {each.map_kind for each in s.shapes.segments} == {"dense"}
+)
 VECTORIZED = next(s for s in SAMPLE_NETWORKS if s.shapes.form == "vectorized")
 
 
