@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from benchsuite.errors import PluginError
+
 if TYPE_CHECKING:
     from benchsuite.credit.rule import Rule
     from benchsuite.networks.network import Network
@@ -60,6 +62,9 @@ def parameter_groups(
         learning_rate: the protocol's.
         rate_of: returns the multiple of the learning rate for a segment.
 
+    Raises:
+        PluginError: if a tensor is in two groups.
+
     """
     rates = {id(weight): rate_of(name) for name, each in network.segments.items() for weight in each.parameters()}
     chosen: dict[tuple[float, bool], list[Tensor]] = {}
@@ -67,7 +72,15 @@ def parameter_groups(
         chosen.setdefault((rates.get(id(weight), 1.0), True), []).append(weight)
     for learned in rule.learned_feedback:
         chosen.setdefault((learned.rate, True), []).append(learned.weight)
+    known = {id(tensor) for tensors in chosen.values() for tensor in tensors}
     for group in rule.trained_parameters:
+        twice = [tuple(each.shape) for each in group.parameters if id(each) in known]
+        if twice:
+            raise PluginError(
+                f"{rule.name}: trained_parameters has in '{group.name}' a tensor of shape {twice[0]} that another "
+                "group or the network has too; the optimizer would move it twice"
+            )
+        known.update(map(id, group.parameters))
         chosen.setdefault((group.rate, group.decays), []).extend(group.parameters)
     return [
         {"params": tensors, "lr": learning_rate * rate, "rate": rate, **({} if decays else {"weight_decay": 0.0})}

@@ -14,7 +14,6 @@ from benchsuite.execution.allocator import keep_freed_memory
 from benchsuite.execution.compatibility import RunWithShapes
 from benchsuite.execution.loading import DataLoader
 from benchsuite.execution.phase_timing import prediction_time_us, shares_of_phases
-from benchsuite.registry.manager import Registry
 from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.build_trainer import TrainingSpecs, assemble
 from benchsuite.training.device import Device, open_device
@@ -23,6 +22,7 @@ from benchsuite.training.pretraining import pretrained_segments
 from benchsuite.training.seeds import derive_seeds
 
 if TYPE_CHECKING:
+    from benchsuite.registry.manager import Registry
     from benchsuite.training.trainer import Trainer
 
 ROUNDS = 10

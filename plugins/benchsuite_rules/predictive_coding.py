@@ -101,7 +101,9 @@ class PredictiveCoding(Rule[PredictiveCodingConfig]):
                 infer = self._infer_errors if self.config.variables == "errors" else self._infer_states
                 for settled in infer(batch, states):
                     share = 1 / (len(batch.targets) * (self.config.steps if self.config.incremental else 1))
-                    (self._energy(batch, settled) * share).backward()  # type: ignore[no-untyped-call]
+                    energy = self._energy(batch, settled) * share
+                    if energy.requires_grad:  # unless all weights are frozen
+                        energy.backward()  # type: ignore[no-untyped-call]
         logits = logits.detach()
         return StepResult(batch.criterion(logits, batch.targets), logits)
 

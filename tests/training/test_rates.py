@@ -14,6 +14,7 @@ from benchsuite.credit.batch import Batch, StepResult
 from benchsuite.credit.parameters import ParameterGroup, parameter_groups
 from benchsuite.credit.rule import Rule
 from benchsuite.credit.traits import RuleTraits
+from benchsuite.errors import PluginError
 from benchsuite.networks.network import Network
 from benchsuite.specs.models.protocol import Sgd
 from benchsuite.training.optimization import make_optimizer, set_learning_rate
@@ -76,6 +77,16 @@ def test_a_rules_own_parameters_move_at_their_rate_and_decay_only_where_they_sho
     torch.testing.assert_close(rule.free.detach(), torch.full((3,), 1 - 0.1))
     saved = rule.state_dict()
     assert saved["slow"].equal(rule.slow)
+
+
+def test_a_parameter_in_two_groups_is_refused_by_name():
+    class Twice(WithOwnParameters):
+        @property
+        def trained_parameters(self) -> Iterable[ParameterGroup]:
+            return ParameterGroup("slow", [self.slow]), ParameterGroup("again", [self.free, self.slow])
+
+    with pytest.raises(PluginError, match=r"with_own_parameters: trained_parameters has in 'again' .* shape \(3,\)"):
+        Trial.start(Twice(), SAMPLE)
 
 
 def test_without_rates_all_parameters_are_in_one_group():
