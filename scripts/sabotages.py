@@ -1869,6 +1869,13 @@ SABOTAGES = (
         "tests/tuning/test_trials.py",
     ),
     Sabotage(
+        "records of tunings are written when all tunings are done",
+        "benchsuite/tuning/search.py",
+        "        _keep(tunings[place], queues[place], storage, factory)",
+        "        pass",
+        "tests/tuning/test_trials.py::test_a_command_killed_in_its_second_tuning_leaves_the_first_ones_record",
+    ),
+    Sabotage(
         "diverged trials are left out of the best error to expect",
         "benchsuite/results/tuning_curves.py",
         "    ordered = sorted(UNKNOWN_ERROR if error is None else error for error in errors)",
