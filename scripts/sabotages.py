@@ -1876,6 +1876,13 @@ SABOTAGES = (
         "tests/tuning/test_trials.py::test_a_command_killed_in_its_second_tuning_leaves_the_first_ones_record",
     ),
     Sabotage(
+        "a tuned setting that changes a step's work has the time of other work",
+        "benchsuite/results/costs.py",
+        "if not each.changes_work)",
+        "if True)",
+        "tests/results/test_costs.py",
+    ),
+    Sabotage(
         "diverged trials are left out of the best error to expect",
         "benchsuite/results/tuning_curves.py",
         "    ordered = sorted(UNKNOWN_ERROR if error is None else error for error in errors)",
