@@ -1883,6 +1883,20 @@ SABOTAGES = (
         "tests/results/test_costs.py",
     ),
     Sabotage(
+        "a control with a frozen lower half has another learning rate than its rule",
+        "benchsuite/specs/loading/tuned_rows.py",
+        "        if (tuned := find(tuning_of(whole, space, budget))) is not None:",
+        "        if (tuned := None) is not None:",
+        "tests/specs/test_tuning.py",
+    ),
+    Sabotage(
+        "a control with a frozen lower half passes for its rule's tuned row",
+        "benchsuite/results/tuning_summary.py",
+        "run.protocol.frozen != record.spec.run.protocol.frozen",
+        "run.protocol.frozen is None",
+        "tests/results/test_tuning_summary.py",
+    ),
+    Sabotage(
         "diverged trials are left out of the best error to expect",
         "benchsuite/results/tuning_curves.py",
         "    ordered = sorted(UNKNOWN_ERROR if error is None else error for error in errors)",

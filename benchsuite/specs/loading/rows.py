@@ -54,6 +54,12 @@ class Row:
         return [part.plain() if (part := dig(self.settings, name)) else {} for name in ("config", "protocol")]
 
 
+def is_control(row: Row) -> bool:
+    """Return True if a variant freezes the lower half: it shows what its rule gains there, and has its settings."""
+    frozen = dig(row.settings, "protocol", "frozen")
+    return frozen is not None and frozen.plain() == "lower_half"
+
+
 Rows = dict[str, Row]
 """Rows by their keys."""
 

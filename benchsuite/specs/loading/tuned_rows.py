@@ -12,7 +12,7 @@ from benchsuite.errors import Problem, SpecError
 from benchsuite.specs.loading.named_rows import ANY_HARDWARE
 from benchsuite.specs.loading.overrides import Override
 from benchsuite.specs.loading.resolve_row import RuleDirectory, resolve_row
-from benchsuite.specs.loading.rows import Row
+from benchsuite.specs.loading.rows import Row, is_control
 from benchsuite.specs.loading.tree import Node, from_plain
 from benchsuite.specs.models.base import Tier
 from benchsuite.specs.models.track import RunSpec
@@ -74,8 +74,7 @@ def tuned_rows(
             continue
         run = RunSpec(track=track, tier=tier, hardware=ANY_HARDWARE, seed=0, **made.parts)
         try:
-            space = search_space(run, directory.rule_fields(run.rule.name))
-            tuned = find(tuning_of(run, space, TuningBudget(trials=1)))  # of any budget: the search decides
+            tuned = _find(run, directory, find)
         except ValueError as error:
             problems.append(Problem(f"cannot be tuned: {error}", field=f"{track}.dataset"))
             continue
@@ -83,7 +82,8 @@ def tuned_rows(
             found.append(_tuned(row, tuned))
             continue
         changes = "".join(f" --set {shlex.quote(o.shown.removeprefix('--set '))}" for o in overrides)
-        command = f"benchsuite tune {track} --rules {row.key} --tier {tier}{changes}"
+        tunable = row.rule if is_control(row) else row.key
+        command = f"benchsuite tune {track} --rules {tunable} --tier {tier}{changes}"
         message = f"no tuning of {row.name} on {track} at tier {tier} in the store; `{command}` makes one"
         if named:
             problems.append(Problem(message, field="settings"))
@@ -92,6 +92,20 @@ def tuned_rows(
     if rows and not found and not problems:
         raise SpecError([Problem(f"no tuning of any rule on {track} at tier {tier} in the store", field="settings")])
     return found, problems
+
+
+def _find(run: RunSpec, directory: RuleDirectory, find: FindTuned) -> TunedSettings | None:
+    """Return the settings of a run's tuning.
+
+    A run whose lower half is frozen is the control of the same rule learning in all segments, and has its settings.
+    """
+    space = search_space(run, directory.rule_fields(run.rule.name))
+    budget = TuningBudget(trials=1)  # of any budget: the search decides
+    if run.protocol.frozen != "none":
+        whole = run.model_copy(update={"protocol": run.protocol.model_copy(update={"frozen": "none"})})
+        if (tuned := find(tuning_of(whole, space, budget))) is not None:
+            return tuned
+    return find(tuning_of(run, space, budget))
 
 
 def _tuned(row: Row, tuned: TunedSettings) -> Row:
