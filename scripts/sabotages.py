@@ -1414,17 +1414,10 @@ SABOTAGES = (
         "tests/results/test_tables.py",
     ),
     Sabotage(
-        "an interval over tasks leaves the seeds as they are",
-        "benchsuite/results/across_tasks.py",
-        "padded[drawn[:, :, None], seeds]",
-        "padded[drawn]",
-        "tests/results/test_across_tasks.py",
-    ),
-    Sabotage(
         "an interval over tasks is too narrow for so few",
         "benchsuite/results/across_tasks.py",
-        "half = t_quantile(tasks - 1) *",
-        "half = 1.6 *",
+        "half = t_quantile(tasks - 1) * np.asarray(error)",
+        "half = 1.6 * np.asarray(error)",
         "tests/results/test_across_tasks.py",
     ),
     Sabotage(
