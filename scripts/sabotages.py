@@ -1414,6 +1414,13 @@ SABOTAGES = (
         "tests/results/test_tables.py",
     ),
     Sabotage(
+        "the interval of a mean rank is that of a binomial's share, however much the tasks differ",
+        "benchsuite/results/across_tasks.py",
+        "ratio = (t_quantile(tasks - 1) * np.asarray(error)) ** 2 / (mean * (1 - mean))",
+        "ratio = t_quantile(tasks - 1) ** 2 / tasks + 0 * mean",
+        "tests/results/test_across_tasks.py",
+    ),
+    Sabotage(
         "an interval over tasks is too narrow for so few",
         "benchsuite/results/across_tasks.py",
         "half = t_quantile(tasks - 1) * np.asarray(error)",
