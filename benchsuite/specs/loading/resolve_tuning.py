@@ -14,7 +14,6 @@ from benchsuite.specs.loading.checking import check
 from benchsuite.specs.loading.kinds import adapter_of
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.resolve_row import RuleDirectory, resolve_row
-from benchsuite.specs.loading.rows import is_control
 from benchsuite.specs.loading.selection import Selection, selected_hardware
 from benchsuite.specs.loading.target_rows import rows_of_target
 from benchsuite.specs.models.hardware import HardwareSpec
@@ -81,7 +80,7 @@ def resolve_tunings(
             problems += [p for p in wrong if p not in problems]
             if wrong:
                 continue
-            if is_control(row):
+            if row.is_control:
                 message = f"'{row.name}' has the tuned settings of {row.rule}; tune that"
                 controls.append(Problem(message, field=row.field))
                 continue

@@ -12,7 +12,7 @@ from benchsuite.errors import Problem, SpecError
 from benchsuite.specs.loading.named_rows import ANY_HARDWARE
 from benchsuite.specs.loading.overrides import Override
 from benchsuite.specs.loading.resolve_row import RuleDirectory, resolve_row
-from benchsuite.specs.loading.rows import Row, is_control
+from benchsuite.specs.loading.rows import Row
 from benchsuite.specs.loading.tree import Node, from_plain
 from benchsuite.specs.models.base import Tier
 from benchsuite.specs.models.track import RunSpec
@@ -82,7 +82,7 @@ def tuned_rows(
             found.append(_tuned(row, tuned))
             continue
         changes = "".join(f" --set {shlex.quote(o.shown.removeprefix('--set '))}" for o in overrides)
-        tunable = row.rule if is_control(row) else row.key
+        tunable = row.rule if row.is_control else row.key
         command = f"benchsuite tune {track} --rules {tunable} --tier {tier}{changes}"
         message = f"no tuning of {row.name} on {track} at tier {tier} in the store; `{command}` makes one"
         if named:
