@@ -66,3 +66,17 @@ def test_a_control_with_a_frozen_lower_half_has_its_rules_tuned_settings(library
     assert control.protocol.frozen == "lower_half"
     assert control.protocol.model_copy(update={"frozen": "none"}) == whole.protocol
     assert (whole.protocol.optimizer.learning_rate, control.rule.tuned_by) == (0.003, "ab")
+
+
+def test_a_suite_runs_the_tracks_that_were_tuned(library, registry, caplog):
+    """Catches a suite of which nothing is run with tuned settings until the last of its tracks is tuned."""
+    core = Selection("core", tier="quick", seeds=(0,))
+
+    def find(spec):
+        return TunedSettings("ab", 16, {RATE: 0.003}) if spec.run.track == "core-mnist-deep" else None
+
+    runs = [run.spec for run in resolve(core, library, registry, find_tuned=find)]
+    assert {run.track for run in runs} == {"core-mnist-deep"}
+    assert sum("core-mnist-dense at tier quick" in message for message in caplog.messages) == 1
+    with pytest.raises(SpecError, match="no rule has a tuning in the store"):
+        resolve(core, library, registry, find_tuned=lambda spec: None)

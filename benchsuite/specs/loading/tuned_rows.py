@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchsuite.errors import Problem, SpecError
+from benchsuite.errors import Problem
 from benchsuite.specs.loading.named_rows import ANY_HARDWARE
 from benchsuite.specs.loading.overrides import Override
 from benchsuite.specs.loading.resolve_row import RuleDirectory, resolve_row
@@ -52,7 +52,7 @@ def tuned_rows(
     """Return the tuned row of each row, and a problem for each that has none.
 
     A row without a tuning is left out with a warning if the request did not name it: not every rule works on every
-    track.
+    track, and not every track of a suite has been tuned.
 
     Args:
         track: name of the track.
@@ -67,6 +67,7 @@ def tuned_rows(
 
     """
     found, problems = [], []
+    left_out: list[str] = []
     for row in rows:
         made, wrong = resolve_row(node, tier, row, overrides, directory, known, tuning=True)
         problems += wrong
@@ -88,9 +89,13 @@ def tuned_rows(
         if named:
             problems.append(Problem(message, field="settings"))
         else:
-            logger.warning("left out: %s", message)
-    if rows and not found and not problems:
-        raise SpecError([Problem(f"no tuning of any rule on {track} at tier {tier} in the store", field="settings")])
+            left_out.append(message)
+    if left_out and not found:
+        left_out = [
+            f"no tuning of any rule on {track} at tier {tier} in the store; `benchsuite tune {track}` makes them"
+        ]
+    for message in left_out:
+        logger.warning("left out: %s", message)
     return found, problems
 
 
