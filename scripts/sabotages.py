@@ -1765,7 +1765,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "a step that reads what was replaced since passes as one that can be captured",
-        "benchsuite/conformance/kit/capture.py",
+        "benchsuite/training/capturability.py",
         "if address not in after]",
         "if address is None]",
         "tests/conformance/kit/test_kit_catches.py",
