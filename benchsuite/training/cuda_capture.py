@@ -14,7 +14,7 @@ from benchsuite.errors import NotCapturableError
 @contextmanager
 def on_side_stream(device: torch.device) -> Iterator[None]:
     """Run the block on a stream of its own: what a graph is captured from may not have begun on the default stream."""
-    side = torch.cuda.Stream(device)
+    side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     with torch.cuda.device(device):
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
@@ -38,11 +38,11 @@ def capture(act: Callable[[], None], device: torch.device, generators: Sequence[
     with torch.cuda.device(device):
         defaults = torch.cuda.default_generators[torch.cuda.current_device()]  # torch registers it by itself
         states = [(generator, generator.clone_state()) for generator in (*generators, defaults)]
-        graph = torch.cuda.CUDAGraph()
+        graph, side = torch.cuda.CUDAGraph(), torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         for generator in generators:
             graph.register_generator_state(generator)
         try:
-            with torch.cuda.graph(graph, pool=torch.cuda.graph_pool_handle(), stream=torch.cuda.Stream(device)):
+            with torch.cuda.graph(graph, pool=torch.cuda.graph_pool_handle(), stream=side):
                 act()
         except Exception as error:
             # A capture that fails leaves its generators waiting for the end of the capture: they could not draw again.
@@ -84,7 +84,7 @@ class StepsInFlight:
         self._taken += 1
         if self._taken % self.EVERY:
             return
-        earlier, self._mark = self._mark, torch.cuda.Event()
+        earlier, self._mark = self._mark, torch.cuda.Event()  # type: ignore[no-untyped-call]
         self._mark.record(torch.cuda.current_stream(self._device))
         if earlier is not None:
             earlier.synchronize()

@@ -43,7 +43,7 @@ class RecordedStep:
         self._trainer = trainer
         self._data = data
         protocol = trainer.protocol
-        self._buffers = EpochBuffers(data, data.train_examples // protocol.batch_size, protocol.batch_size)
+        self._buffers = EpochBuffers(data, protocol.batch_size)
         self._keeps_rest = protocol.last_batch == "keep"
         self._graph: torch.cuda.CUDAGraph | None = None
         self._streams: list[RandomStream] = []
@@ -92,20 +92,19 @@ class RecordedStep:
         if self.is_stale:
             self.prepare()
             self._trainer.sums.reset()
-        rest = self._buffers.fill(order, draws)
+        buffers = self._buffers
+        buffers.fill(order, draws)
         in_flight = StepsInFlight(self._data.device)
-        for _ in range(len(self._buffers.order)):
+        for _ in range(buffers.steps):
             if self._graph is None:
                 self._act()
             else:
                 self._graph.replay()
                 in_flight.add()
-            yield self._buffers.order.shape[1]
-        if self._keeps_rest and len(rest[0]):
-            indices, crops = (part if part is None else part.to(self._data.device) for part in rest)
-            assert indices is not None  # noqa: S101 - an order always is
-            self._take(*self._data.train_batch(indices, crops))
-            yield len(indices)
+            yield buffers.batch_size
+        if self._keeps_rest and buffers.rest:
+            self._take(*buffers.last_batch())
+            yield buffers.rest
 
     def _act(self) -> None:
         """Take the step whose number is on the device: what is captured and replayed."""
@@ -119,8 +118,8 @@ class RecordedStep:
         """Take steps, which the caller undoes, and raise NotCapturableError if they cannot be captured."""
         device = self._data.device
         examples = torch.arange(self._data.train_examples)
-        draws = None if self._buffers.draws is None else torch.zeros(len(examples), 3, dtype=torch.int64)
-        self._buffers.fill(examples, draws)
+        uncropped = torch.zeros(len(examples), 3, dtype=torch.int64) if self._data.augmentation else None
+        self._buffers.fill(examples, uncropped)
         with on_side_stream(device) if device.type == "cuda" else nullcontext():
             for _ in range(WARM_UP_STEPS if device.type == "cuda" else 1):
                 self._buffers.rewind()
