@@ -16,12 +16,9 @@ import torch
 from torch import Tensor
 
 from benchsuite.credit.rule import Batch, Rule, StepResult
-from benchsuite.data.source import TrainingData
 from benchsuite.errors import TimeBudgetSpentError as TimeBudgetSpentError
 from benchsuite.networks.criterion import criterion_of
-from benchsuite.networks.network import Network
 from benchsuite.records.model import SetMetrics
-from benchsuite.specs.models.protocol import ProtocolSpec
 from benchsuite.training.gradient_averaging import GradientAverage
 from benchsuite.training.optimization import (
     learning_rate_at,
@@ -37,6 +34,9 @@ from benchsuite.training.step_sums import count_wrong as count_wrong
 from benchsuite.training.step_sums import count_wrong_top5 as count_wrong_top5
 
 if TYPE_CHECKING:
+    from benchsuite.data.source import TrainingData
+    from benchsuite.networks.network import Network
+    from benchsuite.specs.models.protocol import ProtocolSpec
     from benchsuite.training.recorded_step import RecordedStep
 
 # With several ranks, rank 0's clock is broadcast; not every step should wait for that message.

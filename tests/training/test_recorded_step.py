@@ -20,6 +20,7 @@ from benchsuite.registry.manager import installed_registry
 from benchsuite.specs.models.hardware import StepMode
 from benchsuite.specs.models.track import RunSpec
 from benchsuite.training import recorded_step
+from benchsuite.training.optimization import load_optimizer_state, set_learning_rate
 from benchsuite.training.ranks import Ranks
 from benchsuite.training.recorded_step import RecordedStep
 from benchsuite.training.step_choice import choose_step, compile_step
@@ -168,6 +169,45 @@ def test_recording_leaves_no_trace_in_the_trainers_state(make_spec: MakeSpec, ma
         each.train_epoch()
     assert choose_step(trainer, "recorded").step == "recorded"
     assert differing(trainer.state(), plain.state()) == []
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda optimizer: optimizer["kind"])
+@pytest.mark.parametrize("rule", ["kolen_pollack", "weight_mirror"])
+def test_all_that_a_recorded_step_uses_stays_where_it_is(
+    trainers: Callable[..., list[Trainer]], rule: str, optimizer: dict[str, Any]
+) -> None:
+    """Catches state that is made or replaced after the recording: a replay would go on with what was there before."""
+    (trainer,) = trainers("recorded", rule=rule, dataset=AUGMENTED, protocol=protocol(optimizer=optimizer))
+
+    def places() -> dict[str, int]:
+        states = [state for weight, state in trainer.optimizer.state.items()]
+        assert len(states) == len(list(trainer._learning)), "all weights have state before the first step"
+        tensors = [
+            *trainer.network.state_dict().values(),
+            *(value for value in trainer.rule.state_dict().values() if isinstance(value, torch.Tensor)),
+            *(value for state in states for value in state.values()),
+            trainer.sums.loss,
+            trainer.sums.wrong,
+        ]
+        return {str(number): tensor.data_ptr() for number, tensor in enumerate(tensors)}
+
+    before = places()
+    for _ in range(2):
+        trainer.train_epoch()
+        assert places() == before
+
+
+def test_a_learning_rate_on_the_device_is_changed_in_place() -> None:
+    """Catches a schedule that replaces the tensor that a captured step reads, and a state loaded over it."""
+    weight = torch.nn.Parameter(torch.ones(2))
+    rate = torch.tensor(0.1)
+    optimizer = torch.optim.SGD([{"params": [weight], "lr": rate, "rate": 2.0}])
+    set_learning_rate(optimizer, 0.25)
+    assert optimizer.param_groups[0]["lr"] is rate
+    assert rate.item() == 0.5
+    load_optimizer_state(optimizer, optimizer.state_dict())
+    assert optimizer.param_groups[0]["lr"] == 0.5
+    assert isinstance(optimizer.param_groups[0]["lr"], float), "saved on a GPU, resumed on a CPU"
 
 
 def test_a_state_that_is_loaded_has_the_step_recorded_anew(
