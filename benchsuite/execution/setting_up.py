@@ -91,3 +91,4 @@ def prepare_step(run: RunState, trainer: Trainer) -> None:
         }
     )
     run.device = replace(device, used=used)
+    run.on_device(run.device)  # for the record of a run whose process is lost

@@ -11,23 +11,33 @@ from torch import Generator
 from benchsuite.errors import NotCapturableError
 
 
+def side_stream(device: torch.device) -> torch.cuda.Stream | None:
+    """Return a stream to warm up and to capture on, as graphs need it; None where there are no streams.
+
+    One for both: libraries keep a workspace of tens of MiB for each stream that they are used on.
+    """
+    return torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+
+
 @contextmanager
-def on_side_stream(device: torch.device) -> Iterator[None]:
-    """Run the block on a stream of its own: what a graph is captured from may not have begun on the default stream."""
-    side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    with torch.cuda.device(device):
+def on_side_stream(side: torch.cuda.Stream | None) -> Iterator[None]:
+    """Run the block on a side stream, if there is one, after all earlier work and before all later work."""
+    if side is None:
+        yield
+        return
+    with torch.cuda.device(side.device):
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             yield
         torch.cuda.current_stream().wait_stream(side)
 
 
-def capture(act: Callable[[], None], device: torch.device, generators: Sequence[Generator]) -> torch.cuda.CUDAGraph:
+def capture(act: Callable[[], None], side: torch.cuda.Stream, generators: Sequence[Generator]) -> torch.cuda.CUDAGraph:
     """Return a graph of what ``act`` does; nothing of it is done yet.
 
     Args:
-        act: warmed up on a side stream; reads no value on the host and finds all its state in place.
-        device: a CUDA device.
+        act: warmed up on the side stream; reads no value on the host and finds all its state in place.
+        side: from ``side_stream``.
         generators: all generators on the device that it draws from. Each replay draws anew, the numbers that ``act``
             would have drawn.
 
@@ -35,10 +45,10 @@ def capture(act: Callable[[], None], device: torch.device, generators: Sequence[
         NotCapturableError: with the first line of the error; generators are then as before.
 
     """
-    with torch.cuda.device(device):
+    with torch.cuda.device(side.device):
         defaults = torch.cuda.default_generators[torch.cuda.current_device()]  # torch registers it by itself
         states = [(generator, generator.clone_state()) for generator in (*generators, defaults)]
-        graph, side = torch.cuda.CUDAGraph(), torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        graph = torch.cuda.CUDAGraph()
         for generator in generators:
             graph.register_generator_state(generator)
         try:

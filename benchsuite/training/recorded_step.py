@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,7 +18,7 @@ from benchsuite.credit.stream import RandomStream
 from benchsuite.data.resident import ResidentData
 from benchsuite.errors import NotCapturableError as NotCapturableError
 from benchsuite.training.capturability import why_not_capturable
-from benchsuite.training.cuda_capture import StepsInFlight, capture, on_side_stream
+from benchsuite.training.cuda_capture import StepsInFlight, capture, on_side_stream, side_stream
 from benchsuite.training.epoch_buffers import EpochBuffers
 from benchsuite.training.optimization import fill_missing_state
 
@@ -45,6 +44,7 @@ class RecordedStep:
         protocol = trainer.protocol
         self._buffers = EpochBuffers(data, protocol.batch_size)
         self._keeps_rest = protocol.last_batch == "keep"
+        self._side = side_stream(data.device)
         self._graph: torch.cuda.CUDAGraph | None = None
         self._streams: list[RandomStream] = []
         self.is_stale = True
@@ -71,9 +71,9 @@ class RecordedStep:
         # Loading a state drops generators; a graph needs them to be there before it is captured.
         for stream in self._streams:
             stream.on(self._data.device)
-        if self._data.device.type == "cuda":
+        if self._side is not None:
             try:
-                self._graph = capture(self._act, self._data.device, self._generators())
+                self._graph = capture(self._act, self._side, self._generators())
             except NotCapturableError:
                 trainer.load_state(before)
                 raise
@@ -120,8 +120,8 @@ class RecordedStep:
         examples = torch.arange(self._data.train_examples)
         uncropped = torch.zeros(len(examples), 3, dtype=torch.int64) if self._data.augmentation else None
         self._buffers.fill(examples, uncropped)
-        with on_side_stream(device) if device.type == "cuda" else nullcontext():
-            for _ in range(WARM_UP_STEPS if device.type == "cuda" else 1):
+        with on_side_stream(self._side):
+            for _ in range(WARM_UP_STEPS if self._side is not None else 1):
                 self._buffers.rewind()
                 self._act()
         rule = self._trainer.rule

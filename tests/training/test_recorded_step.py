@@ -407,8 +407,8 @@ def test_a_captured_step_takes_little_more_memory_than_an_eager_one(make_spec: M
     """Catches buffers that are held twice. A graph keeps its memory, which an eager step shares with evaluation."""
     changes = {
         "dataset": {"train_examples": 8192, "height": 28, "width": 28},
-        "architecture": {"layers": [{"kind": "dense", "units": 2048}, {"kind": "dense", "units": 2048}]},
-        "protocol": {"batch_size": 1024},
+        "architecture": {"layers": [{"kind": "dense", "units": 8192}, {"kind": "dense", "units": 8192}]},
+        "protocol": {"batch_size": 4096},
     }
     peaks = []
     for step in ("eager", "recorded"):
