@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from benchsuite.conformance.kit.guards import no_host_reads
 from benchsuite.conformance.samples.trial import differing
 from benchsuite.credit.rule import Batch, StepResult
-from benchsuite.errors import TimeBudgetSpentError
+from benchsuite.errors import NotCapturableError, TimeBudgetSpentError
 from benchsuite.execution.run import Run
 from benchsuite.execution.setting_up import set_up
 from benchsuite.registry.manager import installed_registry
@@ -26,6 +27,8 @@ from benchsuite.training.recorded_step import RecordedStep
 from benchsuite.training.step_choice import choose_step, compile_step
 from benchsuite.training.trainer import Trainer
 from benchsuite_rules.backprop import Backprop
+
+from .tape import Tape
 
 MakeSpec = Callable[..., RunSpec]
 MakeRun = Callable[..., Run]
@@ -109,6 +112,79 @@ def test_fifty_recorded_steps_are_fifty_eager_ones_to_the_bit(
     for _ in range(EPOCHS):
         assert recorded.train_epoch() == eager.train_epoch()
     assert differing(recorded.state(), eager.state()) == []
+
+
+def taping(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> list[Tape]:
+    """Have a trainer's step captured on a tape instead of a CUDA graph; return the tapes that will be made."""
+    tapes: list[Tape] = []
+
+    def capture(act: Callable[[], None], side: object, generators: list[torch.Generator]) -> Tape:
+        buffers = act.__self__._buffers  # type: ignore[attr-defined]
+        changed = [
+            *trainer.network.state_dict().values(),
+            *(value for value in trainer.rule.state_dict().values() if isinstance(value, torch.Tensor)),
+            *(value for state in trainer.optimizer.state.values() for value in state.values()),
+            buffers._step,
+        ]
+        values = [tensor.clone() for tensor in changed]
+        states = [generator.get_state() for generator in generators]
+        with Tape() as tape:
+            act()
+        # A capture does nothing yet.
+        for tensor, value in zip(changed, values, strict=True):
+            tensor.detach().copy_(value)
+        for generator, state in zip(generators, states, strict=True):
+            generator.set_state(state)
+        tapes.append(tape)
+        return tape
+
+    monkeypatch.setattr(recorded_step, "capture", capture)
+    monkeypatch.setattr(recorded_step, "side_stream", lambda device: object())
+    monkeypatch.setattr(recorded_step, "on_side_stream", lambda side: nullcontext())
+    monkeypatch.setattr(recorded_step, "StepsInFlight", lambda device: SimpleNamespace(add=lambda: None))
+    return tapes
+
+
+@pytest.mark.parametrize(("rule", "form", "optimizer"), CASES, ids=[f"{rule}-{form}" for rule, form, _ in CASES])
+def test_replaying_the_operations_of_one_step_is_training(
+    trainers: Callable[..., list[Trainer]],
+    monkeypatch: pytest.MonkeyPatch,
+    rule: str,
+    form: str,
+    optimizer: dict[str, Any],
+) -> None:
+    """Catches a step whose Python must run again: a counter, a tensor put in another's place, a host's number."""
+    changes = {
+        "architecture": FORMS[form],
+        "dataset": AUGMENTED,
+        "protocol": {"epochs": EPOCHS, "optimizer": optimizer},
+    }
+    eager, taped = trainers("eager", "eager", rule=rule, **changes)
+    tapes = taping(taped, monkeypatch)
+    assert choose_step(taped, "recorded").step == "recorded"
+    for _ in range(3):
+        assert taped.train_epoch() == eager.train_epoch()
+    assert differing(taped.state(), eager.state()) == []
+    assert [tape.replays for tape in tapes] == [3 * 4], "full batches alone"
+
+
+def test_a_capture_that_is_refused_leaves_training_as_it_was_anywhere(
+    trainers: Callable[..., list[Trainer]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a fallback from an error of CUDA's that keeps the warm-up's weights, or the zeros of its optimizer."""
+
+    def refused(*given: object) -> None:
+        raise NotCapturableError("the capture failed: RuntimeError: operation not permitted")
+
+    eager, fallen = trainers("eager", "eager", rule="weight_mirror", protocol=protocol(optimizer=OPTIMIZERS[0]))
+    taping(fallen, monkeypatch)
+    monkeypatch.setattr(recorded_step, "capture", refused)
+    choice = choose_step(fallen, "recorded")
+    assert (choice.step, choice.reason) == ("eager", "the capture failed: RuntimeError: operation not permitted")
+    assert differing(fallen.state(), eager.state()) == []
+    for _ in range(2):
+        assert fallen.train_epoch() == eager.train_epoch()
+    assert differing(fallen.state(), eager.state()) == []
 
 
 @pytest.mark.parametrize(
