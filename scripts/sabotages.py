@@ -580,9 +580,9 @@ SABOTAGES = (
     ),
     Sabotage(
         "evaluation leaves dropout on",
-        "benchsuite/training/trainer.py",
-        "        self.network.eval()\n        slices_of",
-        "        slices_of",
+        "benchsuite/training/evaluation.py",
+        "    trainer.network.eval()\n",
+        "    trainer.network.train()\n",
         "tests/training/test_trainer.py",
     ),
     Sabotage(

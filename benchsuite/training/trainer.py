@@ -18,7 +18,7 @@ from torch import Tensor
 from benchsuite.credit.rule import Batch, Rule, StepResult
 from benchsuite.errors import TimeBudgetSpentError as TimeBudgetSpentError
 from benchsuite.networks.criterion import criterion_of
-from benchsuite.records.model import SetMetrics
+from benchsuite.training.evaluation import evaluate
 from benchsuite.training.gradient_averaging import GradientAverage
 from benchsuite.training.optimization import (
     learning_rate_at,
@@ -36,6 +36,7 @@ from benchsuite.training.step_sums import count_wrong_top5 as count_wrong_top5
 if TYPE_CHECKING:
     from benchsuite.data.source import TrainingData
     from benchsuite.networks.network import Network
+    from benchsuite.records.model import SetMetrics
     from benchsuite.specs.models.protocol import ProtocolSpec
     from benchsuite.training.recorded_step import RecordedStep
 
@@ -192,7 +193,7 @@ class Trainer:
         """Take one training step and add its loss and its wrong predictions to the epoch's sums."""
         targets = batch.targets.clone()  # a rule may write into its batch; errors are counted with the labels
         result = self._step(batch)
-        self.sums.add(result.loss, self._scores(result.logits), targets)
+        self.sums.add(result.loss, self.class_scores(result.logits), targets)
 
     def _steps(self) -> Iterator[int]:
         """Take the steps of one epoch, and yield the number of this rank's examples after each."""
@@ -244,7 +245,7 @@ class Trainer:
                 deadline = None if deadline is None else deadline + time.perf_counter() - began
         self.optimizer.zero_grad(set_to_none=True)
         self.epoch += 1
-        loss, errors, whole = self._totals(self.sums.loss, self.sums.wrong, examples)
+        loss, errors, whole = self.totals(self.sums.loss, self.sums.wrong, examples)
         # Batch norms' running averages differ between ranks, because each sees its own examples; so does rounding in
         # what a rule computes. From here all ranks continue with rank 0's tensors, which are evaluated and saved.
         self.ranks.broadcast_from_rank0(self._tensors())
@@ -256,7 +257,7 @@ class Trainer:
             return time.perf_counter() > deadline
         return step % CLOCK_EVERY_STEPS == 0 and self.ranks.broadcast_object(time.perf_counter() > deadline)
 
-    def _totals(self, *sums: Tensor | int) -> list[float]:
+    def totals(self, *sums: Tensor | int) -> list[float]:
         """Return sums over all ranks, read from the device in one transfer."""
         wide = widest_float(self.data.device)
         values = torch.stack([torch.as_tensor(value, dtype=wide, device=self.data.device) for value in sums])
@@ -270,34 +271,9 @@ class Trainer:
 
     def evaluate(self, part: str) -> SetMetrics | None:
         """Evaluate on the 'train', 'test' or 'validation' set, in evaluation mode; None if the loss is not finite."""
-        self.network.eval()
-        slices_of = {
-            "train": self.data.train_slices,
-            "test": self.data.test_slices,
-            "validation": self.data.validation_slices,
-        }[part]
-        slices = slices_of(self.protocol.evaluation.batch_size, self.ranks.rank, self.ranks.world_size)
-        sums = torch.zeros(3, device=self.data.device, dtype=widest_float(self.data.device))
-        examples = 0
-        with torch.no_grad():
-            for inputs, targets in slices:
-                logits = self.network(
-                    self.with_memory_format(Batch(inputs, targets, self.criterion)).inputs
-                )  # (batch, outputs)
-                sums[0] += self.criterion.summed(logits, targets)
-                scores = self._scores(logits)
-                sums[1] += count_wrong(scores, targets)
-                if self.data.classes > 5:
-                    sums[2] += count_wrong_top5(scores, targets)
-                examples += len(targets)
-        loss, wrong, wrong5, whole = self._totals(*sums, examples)
-        loss, wrong, wrong5, examples = loss / whole, wrong / whole, wrong5 / whole, int(whole)
-        if loss != loss or loss in (float("inf"), float("-inf")):
-            return None
-        top5 = wrong5 if self.data.classes > 5 else None
-        return SetMetrics(loss=loss, error=wrong, top5_error=top5, examples=examples)
+        return evaluate(self, part)
 
-    def _scores(self, logits: Tensor) -> Tensor:
+    def class_scores(self, logits: Tensor) -> Tensor:
         """Return the numbers of which the largest is the predicted class, shape (batch, classes)."""
         return self.criterion.class_scores(logits, self.data.classes)
 
