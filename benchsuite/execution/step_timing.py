@@ -6,20 +6,23 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from benchsuite.data.open import open_data
 from benchsuite.data.source import TrainingData
 from benchsuite.execution.allocator import keep_freed_memory
-from benchsuite.execution.compatibility import RunWithShapes
 from benchsuite.execution.loading import DataLoader
-from benchsuite.registry.manager import Registry
-from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.build_trainer import TrainingSpecs, assemble
 from benchsuite.training.device import Device, open_device
 from benchsuite.training.memory_format import choose_memory_format
 from benchsuite.training.pretraining import pretrained_segments
 from benchsuite.training.seeds import derive_seeds
 from benchsuite.training.step_choice import StepChoice, choose_step, compile_step
+
+if TYPE_CHECKING:
+    from benchsuite.execution.compatibility import RunWithShapes
+    from benchsuite.registry.manager import Registry
+    from benchsuite.specs.models.track import RunSpec
 
 ROUNDS = 10
 """Rounds of a measurement: enough for a median and a range."""
