@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Generator, Tensor
+from torch.utils._pytree import tree_map
 
 from benchsuite.credit.rule import Batch
 from benchsuite.credit.stream import RandomStream
@@ -58,7 +59,8 @@ class RecordedStep:
         """
         trainer = self._trainer
         self._graph = None  # frees the memory of an earlier one
-        before = copy.deepcopy(trainer.state())
+        # On the host: a second copy of the state on a GPU would be the peak of its memory.
+        before = tree_map(_copy_on_host, trainer.state())
         trainer.network.train()
         trainer.rule.train()
         try:
@@ -116,7 +118,6 @@ class RecordedStep:
 
     def _warm_up_and_check(self) -> None:
         """Take steps, which the caller undoes, and raise NotCapturableError if they cannot be captured."""
-        device = self._data.device
         examples = torch.arange(self._data.train_examples)
         uncropped = torch.zeros(len(examples), 3, dtype=torch.int64) if self._data.augmentation else None
         self._buffers.fill(examples, uncropped)
@@ -128,10 +129,16 @@ class RecordedStep:
         self._streams = [m for m in rule.modules() if isinstance(m, RandomStream) and m.made is not None]
         self._buffers.rewind()
         reasons = why_not_capturable(rule, self._act, [self._trainer.dropout])
-        reasons += [f"a random stream of the rule is on {g.device}" for g in self._generators() if g.device != device]
+        # Types: "cuda" is the device of a spec, "cuda:0" that of a generator.
+        kind = self._data.device.type
+        reasons += [f"a random stream is on the {g.device.type}" for g in self._generators() if g.device.type != kind]
         if reasons:
             raise NotCapturableError("; ".join(reasons))
 
     def _generators(self) -> list[Generator]:
         made = [stream.made for stream in self._streams]
         return [self._trainer.dropout, *(generator for generator in made if generator is not None)]
+
+
+def _copy_on_host(value: Any) -> Any:
+    return value.detach().to("cpu", copy=True) if isinstance(value, Tensor) else copy.deepcopy(value)
