@@ -6,19 +6,23 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from benchsuite.data.open import open_data
 from benchsuite.data.source import TrainingData
 from benchsuite.execution.allocator import keep_freed_memory
-from benchsuite.execution.compatibility import RunWithShapes
 from benchsuite.execution.loading import DataLoader
-from benchsuite.registry.manager import Registry
-from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.build_trainer import TrainingSpecs, assemble
 from benchsuite.training.device import Device, open_device
 from benchsuite.training.memory_format import choose_memory_format
 from benchsuite.training.pretraining import pretrained_segments
 from benchsuite.training.seeds import derive_seeds
+from benchsuite.training.step_choice import StepChoice, choose_step, compile_step
+
+if TYPE_CHECKING:
+    from benchsuite.execution.compatibility import RunWithShapes
+    from benchsuite.registry.manager import Registry
+    from benchsuite.specs.models.track import RunSpec
 
 ROUNDS = 10
 """Rounds of a measurement: enough for a median and a range."""
@@ -37,6 +41,7 @@ class Stretches:
         steps_per_round: training steps per round.
         times_ms: mean time per step in each round.
         reason: of its failure; empty if there is none.
+        step: the step that is timed.
 
     """
 
@@ -46,6 +51,7 @@ class Stretches:
     steps_per_round: int = 0
     times_ms: list[float] = field(default_factory=list)
     reason: str = ""
+    step: StepChoice = field(default_factory=lambda: StepChoice("eager"))
 
     def fail(self, error: Exception) -> None:
         """Give up this rule and note why; the others go on."""
@@ -114,6 +120,8 @@ def _set_up(run: RunWithShapes, data: TrainingData, device: Device, registry: Re
         trainer.warm_up()
         choose_memory_format(trainer, spec.hardware.memory_format, device.synchronize)
         trainer.begin()
+        compile_step(trainer, spec.hardware.compile)
+        row.step = choose_step(trainer, spec.hardware.step)
     except Exception as error:
         row.fail(error)
         return row

@@ -86,6 +86,8 @@ class TimingSession:
             steps_per_round=row.steps_per_round,
             step_times_ms=tuple(row.times_ms),
             reason=row.reason,
+            step=row.step.step,
+            step_reason=row.step.reason,
         )
 
 
