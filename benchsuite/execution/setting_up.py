@@ -13,6 +13,7 @@ from benchsuite.records.model import NetworkUsed
 from benchsuite.training.build_trainer import SegmentStates, TrainingSpecs, assemble
 from benchsuite.training.device import open_device
 from benchsuite.training.memory_format import choose_memory_format
+from benchsuite.training.step_choice import choose_step, compile_step
 from benchsuite.training.trainer import Trainer
 
 
@@ -69,3 +70,27 @@ def lay_out_images(run: RunState, trainer: Trainer, known: bool | None) -> None:
         }
     )
     run.device = replace(device, used=used)
+
+
+def prepare_step(run: RunState, trainer: Trainer) -> None:
+    """Compile and record the trainer's step as the hardware spec asks, off the clock, and note it for the record.
+
+    Call it when nothing more changes the trainer's state before its first epoch.
+    """
+    hardware, device = run.spec.hardware, run.opened_device
+    refused = ""
+    if hardware.compile != "none":
+        with run.clock.measure("compile"):
+            refused = compile_step(trainer, hardware.compile)
+    with run.clock.measure("setup"):
+        chosen = choose_step(trainer, hardware.step)
+    used = device.used.model_copy(
+        update={
+            "step": chosen.step,
+            "step_reason": chosen.reason,
+            "compiled": "none" if refused else hardware.compile,
+            "notes": tuple(dict.fromkeys((*device.used.notes, *([refused] if refused else [])))),
+        }
+    )
+    run.device = replace(device, used=used)
+    run.on_device(run.device)  # for the record of a run whose process is lost

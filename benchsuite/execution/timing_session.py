@@ -88,6 +88,8 @@ class TimingSession:
             phase_shares=row.phase_shares,
             prediction_us=row.prediction_us,
             reason=row.reason,
+            step=row.step.step,
+            step_reason=row.step.reason,
         )
 
 
