@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from benchsuite.api.executors import make_executor
+from benchsuite.api.mirroring import finish_mirror, session_recorder
 from benchsuite.api.progress import Progress
 from benchsuite.api.session_options import SessionOptions
 from benchsuite.execution.session import Session, SessionResult
 from benchsuite.execution.workers.starting import can_make_workers
 from benchsuite.execution.workers.supervisor import supervised
 from benchsuite.process import stdout_to_stderr
-from benchsuite.records.mlflow.plugin import MlflowRecorder
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.training.ranks import Ranks
@@ -51,9 +51,15 @@ def make_runs(
     workers = (
         supervised(session.factory, session.runs, options.torch_state, options.jobs) if in_workers else nullcontext()
     )
-    with workers, _registered(registry, progress, MlflowRecorder(warn=progress.warn)), progress:
+    recorder = session_recorder(options.tracking_uri, progress.warn)
+    with workers, _registered(registry, progress, recorder), progress:
         progress.start(len(session.runs))
-        return session.execute(options.tracking_uri)
+        result = session.execute(options.tracking_uri)
+    try:
+        finish_mirror(recorder)
+    except KeyboardInterrupt:
+        result.interrupted = True
+    return result
 
 
 @contextmanager
