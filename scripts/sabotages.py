@@ -18,6 +18,34 @@ class Sabotage:
 
 SABOTAGES = (
     Sabotage(
+        "the mirror has the times at which it caught up",
+        "benchsuite/records/mlflow/follower.py",
+        "self._now = event.at_s",
+        "self._now = __import__('time').time()",
+        "tests/records/mlflow/test_beside.py",
+    ),
+    Sabotage(
+        "the mirror's process leaves the runs of a killed command running",
+        "benchsuite/records/mlflow/follower.py",
+        "self._recorder.close_stale()",
+        "pass",
+        "tests/records/mlflow/test_beside.py",
+    ),
+    Sabotage(
+        "a mirror whose process died is not told of",
+        "benchsuite/records/mlflow/beside.py",
+        'self._give_up(f"its process ended with {status}")',
+        "self._uri = None",
+        "tests/records/mlflow/test_beside.py",
+    ),
+    Sabotage(
+        "the command ends before the mirror has all",
+        "benchsuite/api/mirroring.py",
+        "report = recorder.finish(say)",
+        "report = None",
+        "tests/cli/test_verbs.py",
+    ),
+    Sabotage(
         "helpers answer in the order of their end",
         "benchsuite/execution/helper_processes.py",
         "for future in pending:",

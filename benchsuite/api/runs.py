@@ -11,7 +11,6 @@ from benchsuite.api.sessions import make_runs
 from benchsuite.api.studies import run_study
 from benchsuite.api.tuned_settings import SettingsName, tuned_settings
 from benchsuite.api.workspace import open_workspace
-from benchsuite.records.mlflow.process import forget_process
 from benchsuite.specs.loading.resolve import resolve
 from benchsuite.specs.loading.targets import find_target
 from benchsuite.training.ranks import process_group
@@ -91,7 +90,6 @@ def run(
     selection = make_selection(target, rules, seeds, tier, set, hardware)
     found = find_target(selection.target, workspace.library)
     if found.kind == "studies":
-        forget_process()  # a study has no mirror
         return run_study(selection, found, workspace, options, as_progress(progress))
     resolver = hardware_resolver(options.executor)
     find_tuned = tuned_settings(store) if settings == "tuned" else None
