@@ -18,6 +18,20 @@ class Sabotage:
 
 SABOTAGES = (
     Sabotage(
+        "a small run takes all cores when it is alone",
+        "benchsuite/execution/setting_up.py",
+        "torch.set_num_threads(threads_of_run(spec, run.shapes, torch.get_num_threads()))",
+        "pass",
+        "tests/execution/test_threads.py",
+    ),
+    Sabotage(
+        "more threads than cores when the number of jobs is chosen",
+        "benchsuite/execution/threads.py",
+        "return max(1, min(len(runs), available // most))",
+        "return max(1, min(len(runs), available))",
+        "tests/execution/test_threads.py",
+    ),
+    Sabotage(
         "the mirror has the times at which it caught up",
         "benchsuite/records/mlflow/follower.py",
         "self._now = event.at_s",

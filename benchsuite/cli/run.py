@@ -54,8 +54,11 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over: ignore finished runs and checkpoints.")] = False,
     executor: ExecutorOption = "local",
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, max=1024, help="Runs at the same time on this machine.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--jobs", "-j", min=1, max=1024, help="Runs at the same time on this machine; as many as pay if not given."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> int:
     """Run a suite or a track (every rule with every seed), or a study.
