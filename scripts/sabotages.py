@@ -18,6 +18,13 @@ class Sabotage:
 
 SABOTAGES = (
     Sabotage(
+        "a site loads all plugins",
+        "benchsuite/api/sites.py",
+        "catalogue, library = open_on_paper(specs)",
+        "catalogue, library = vars(__import__('benchsuite').api.workspace.open_workspace(specs)).values()",
+        "tests/cli/test_without_torch.py",
+    ),
+    Sabotage(
         "a small run takes all cores when it is alone",
         "benchsuite/execution/setting_up.py",
         "torch.set_num_threads(threads_of_run(spec, run.shapes, torch.get_num_threads()))",

@@ -7,14 +7,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import torch
-
 from benchsuite.data.open import open_data
 from benchsuite.data.source import TrainingData
 from benchsuite.execution.allocator import keep_freed_memory
 from benchsuite.execution.compatibility import RunWithShapes
 from benchsuite.execution.loading import DataLoader
-from benchsuite.execution.threads import threads_of_run
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.build_trainer import TrainingSpecs, assemble
@@ -88,9 +85,6 @@ def measure_steps(
     """
     keep_freed_memory()
     first = runs[0].selected.spec
-    threads = torch.get_num_threads()
-    if first.hardware.device == "cpu":
-        torch.set_num_threads(threads_of_run(first, runs[0].shapes, threads))
     device = open_device(first.hardware)
     dataset = loader.load(first.dataset).dataset
     loaders = first.hardware.loader_processes
@@ -105,7 +99,6 @@ def measure_steps(
             if elapsed is not None:
                 row.times_ms.append(1000 * elapsed / row.steps_per_round)
         on_round(number)
-    torch.set_num_threads(threads)
     return Measurement(device, rows)
 
 
