@@ -64,8 +64,8 @@ class Seen(Progress):
 seen, several = Seen(), Seen()
 
 def run(rules, progress=seen, store="store", **options):
-    where = {"hardware": "cpu", "store": store, "tracking_uri": "none"}
-    return bs.run("tiny.yaml", rules=rules, seeds=1, progress=progress, **where, **options)
+    where = {"hardware": "cpu", "store": store, "tracking_uri": "none", "jobs": 1}  # a note tells of runs beside
+    return bs.run("tiny.yaml", rules=rules, seeds=1, progress=progress, **(where | options))
 
 from benchsuite.execution.workers import starting
 results = [run(["backprop", "feedback_alignment"])]
