@@ -18,6 +18,55 @@ class Sabotage:
 
 SABOTAGES = (
     Sabotage(
+        "a site loads all plugins",
+        "benchsuite/api/sites.py",
+        "catalogue, library = open_on_paper(specs)",
+        "catalogue, library = vars(__import__('benchsuite').api.workspace.open_workspace(specs)).values()",
+        "tests/cli/test_without_torch.py",
+    ),
+    Sabotage(
+        "a small run takes all cores when it is alone",
+        "benchsuite/execution/setting_up.py",
+        "torch.set_num_threads(threads_of_run(spec, run.shapes, torch.get_num_threads()))",
+        "pass",
+        "tests/execution/test_threads.py",
+    ),
+    Sabotage(
+        "more threads than cores when the number of jobs is chosen",
+        "benchsuite/execution/threads.py",
+        "return max(1, min(len(runs), available // most))",
+        "return max(1, min(len(runs), available))",
+        "tests/execution/test_threads.py",
+    ),
+    Sabotage(
+        "the mirror has the times at which it caught up",
+        "benchsuite/records/mlflow/follower.py",
+        "self._now = event.at_s",
+        "self._now = __import__('time').time()",
+        "tests/records/mlflow/test_beside.py",
+    ),
+    Sabotage(
+        "the mirror's process leaves the runs of a killed command running",
+        "benchsuite/records/mlflow/follower.py",
+        "self._recorder.close_stale()",
+        "pass",
+        "tests/records/mlflow/test_beside.py",
+    ),
+    Sabotage(
+        "a mirror whose process died is not told of",
+        "benchsuite/records/mlflow/beside.py",
+        'self._give_up(f"its process ended with {status}")',
+        "self._uri = None",
+        "tests/records/mlflow/test_beside.py",
+    ),
+    Sabotage(
+        "the command ends before the mirror has all",
+        "benchsuite/api/mirroring.py",
+        "report = recorder.finish(say)",
+        "report = None",
+        "tests/cli/test_verbs.py",
+    ),
+    Sabotage(
         "helpers answer in the order of their end",
         "benchsuite/execution/helper_processes.py",
         "for future in pending:",
