@@ -153,7 +153,7 @@ def _look_within(row: Stretches, device: Device) -> None:
     if row.trainer is None or row.steps is None:
         return
     try:
-        row.phase_shares = shares_of_phases(row.trainer, row.steps, CALIBRATION_STEPS, device)
+        row.phase_shares = shares_of_phases(row.trainer, CALIBRATION_STEPS, device)
         row.prediction_us = prediction_time_us(row.trainer, device)
     except Exception as error:
         row.fail(error)
