@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Literal
 
 import torch
@@ -83,6 +84,10 @@ class ForwardGradient(Rule[ForwardGradientConfig]):
         """Create the noise stream."""
         super().attach(network, generator)
         self.stream = RandomStream(generator)
+        # At its first dual tensor, torch compiles what it needs and warns of its own use of a deprecated function.
+        with warnings.catch_warnings(), forward_ad.dual_level():
+            warnings.simplefilter("ignore", FutureWarning)
+            _dual(torch.zeros(1), torch.zeros(1))
 
     @property
     def taken_over(self) -> tuple[str, ...]:
