@@ -9,7 +9,7 @@ and that says which contract it was written for and implements some hooks::
 
     from benchsuite.plugin import ReplacedFeedbackRule, Rule, RuleTraits, hookimpl
 
-    BENCHSUITE_CONTRACT = 1
+    BENCHSUITE_CONTRACT = 2
 
 
     class MyRule(ReplacedFeedbackRule):

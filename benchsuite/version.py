@@ -2,7 +2,7 @@
 
 __version__ = "0.1.0"
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 """The contract between the suite and a plugin (``benchsuite.credit.rule``, ``benchsuite.registry.hookspecs``).
 
 A plugin states the version it was written for with a module-level ``BENCHSUITE_CONTRACT``.

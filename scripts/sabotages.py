@@ -511,7 +511,7 @@ SABOTAGES = (
     Sabotage(
         "evaluation leaves dropout on",
         "benchsuite/training/trainer.py",
-        "        self.network.eval()\n        slices_of",
+        "        self.network.eval()\n        self.rule.eval()\n        slices_of",
         "        slices_of",
         "tests/training/test_trainer.py",
     ),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
+
+from benchsuite.errors import PluginError
 
 if TYPE_CHECKING:
     from benchsuite.credit.rule import Rule
@@ -46,16 +48,39 @@ class ParameterGroup:
     decays: bool = True
 
 
-def parameter_groups(network: Network, rule: Rule, learning_rate: float) -> list[dict[str, Any]]:
+def parameter_groups(
+    network: Network, rule: Rule, learning_rate: float, rate_of: Callable[[str], float] = lambda segment: 1.0
+) -> list[dict[str, Any]]:
     """Return the optimizer's parameter groups for a network and its rule, one per learning rate and weight decay.
 
     Each group stores its ``rate``; a schedule sets ``lr`` to the protocol's learning rate times ``rate``. What has rate
     1 and the protocol's decay is in the network's group, so that the optimizer makes one pass over memory for all.
+
+    Args:
+        network: all its parameters are trained.
+        rule: gives its learned feedback and its own parameters.
+        learning_rate: the protocol's.
+        rate_of: returns the multiple of the learning rate for a segment.
+
+    Raises:
+        PluginError: if a tensor is in two groups.
+
     """
-    chosen: dict[tuple[float, bool], list[Tensor]] = {(1.0, True): list(network.parameters())}
+    rates = {id(weight): rate_of(name) for name, each in network.segments.items() for weight in each.parameters()}
+    chosen: dict[tuple[float, bool], list[Tensor]] = {}
+    for weight in network.parameters():
+        chosen.setdefault((rates.get(id(weight), 1.0), True), []).append(weight)
     for learned in rule.learned_feedback:
         chosen.setdefault((learned.rate, True), []).append(learned.weight)
+    known = {id(tensor) for tensors in chosen.values() for tensor in tensors}
     for group in rule.trained_parameters:
+        twice = [tuple(each.shape) for each in group.parameters if id(each) in known]
+        if twice:
+            raise PluginError(
+                f"{rule.name}: trained_parameters has in '{group.name}' a tensor of shape {twice[0]} that another "
+                "group or the network has too; the optimizer would move it twice"
+            )
+        known.update(map(id, group.parameters))
         chosen.setdefault((group.rate, group.decays), []).extend(group.parameters)
     return [
         {"params": tensors, "lr": learning_rate * rate, "rate": rate, **({} if decays else {"weight_decay": 0.0})}

@@ -13,6 +13,7 @@ class CreditWork:
         per_example: macs per example of a batch.
         per_step: macs per step, independent of the batch size.
         state_numel: elements kept between steps: feedback weights.
+        own_parameters: number of the rule's own parameters that learn; the optimizer keeps its state for them too.
         workspace_numel: elements alive within a step, independent of the batch size: factors of matrices, gradients of
             feedback weights.
         workspace_numel_per_example: elements alive within a step per example, without the forward activations.
@@ -22,5 +23,6 @@ class CreditWork:
     per_example: float = 0.0
     per_step: float = 0.0
     state_numel: float = 0.0
+    own_parameters: float = 0.0
     workspace_numel: float = 0.0
     workspace_numel_per_example: float = 0.0

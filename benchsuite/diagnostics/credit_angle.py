@@ -19,7 +19,7 @@ class _CreditAngle(Diagnostic):
     at: CreditPoint
 
     def measure(self, rule: Rule, batch: Batch) -> Measurement:
-        """Return the mean angle per hidden segment; None for a segment that gets no credit."""
+        """Return the mean angle per hidden segment; None where no credit in the loss's terms arrives."""
         network = rule.network
         exact = backprop_credit(network, batch, self.at)
         assigned = assigned_credit(rule, batch, self.at)

@@ -54,7 +54,12 @@ def observed_credit(network: Network, at: CreditPoint) -> Iterator[dict[str, Ten
 
 
 def assigned_credit(rule: Rule, batch: Batch, at: CreditPoint) -> dict[str, Tensor]:
-    """Return the rule's credit at every credit point that gets any; gradients are unchanged afterwards."""
+    """Return the rule's credit at every credit point that gets any; gradients are unchanged afterwards.
+
+    Empty for a rule without credit in the loss's terms (``traits.has_credit``): what passed there last is no credit.
+    """
+    if not rule.traits.has_credit:
+        return {}
     with gradients_set_aside(rule), observed_credit(rule.network, at) as credit:
         rule.assign_credit(batch)
     return credit

@@ -98,6 +98,7 @@ def infer_run_shapes(
             if network not in all_shapes:
                 found = shapes_of_run(spec, data.input_shape, data.classes, registry.architectures)
                 require_batches_for_norms(spec, found, data.train_examples)
+                _require_segments_of_rates(spec, found)
                 all_shapes[network] = found
         except ShapeError as error:
             problems[f"architecture '{spec.architecture.name}' on {spec.dataset.name}: {error}"] = None
@@ -136,6 +137,15 @@ def _too_coarse(traits: RuleTraits, precision: Precision) -> list[str]:
         f"needs products in {traits.min_precision} or finer, since rounding would decide its credit; "
         f"hardware.precision is {precision}"
     ]
+
+
+def _require_segments_of_rates(spec: RunSpec, shapes: NetworkShapes) -> None:
+    """Raise ShapeError if a learning rate is for segments that the network does not have."""
+    names = [segment.name for segment in shapes.segments]
+    if unused := spec.protocol.optimizer.unused_rates(names):
+        raise ShapeError(
+            f"protocol.optimizer.rates: no segment fits {' or '.join(map(repr, unused))}; there are {', '.join(names)}"
+        )
 
 
 def _network_key(spec: RunSpec) -> str:

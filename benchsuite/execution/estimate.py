@@ -22,6 +22,8 @@ class Estimate:
     """Estimated cost of one run; not a measurement."""
 
     parameters: int
+    own_parameters: int
+    """Number of the rule's own parameters that learn, beside the network's."""
     flops_per_step: float
     """Forward pass, credit and weight gradients; a multiply and an add count as two operations."""
     flops_total: float
@@ -76,10 +78,11 @@ def estimate(
     activations = math.prod(shapes.input_shape) + 2 * sum(s.units for s in shapes.segments)
     # A learned feedback weight has its own momentum or moments in the optimizer.
     feedback = credit.state_numel * (1 + copies * rule.traits.learns_feedback)
-    numbers = shapes.parameters * (2 + copies) + feedback + credit.workspace_numel
+    numbers = (shapes.parameters + credit.own_parameters) * (2 + copies) + feedback + credit.workspace_numel
     numbers += math.ceil(batch / processes) * (activations + credit.workspace_numel_per_example)
     return Estimate(
         parameters=shapes.parameters,
+        own_parameters=round(credit.own_parameters),
         flops_per_step=per_step,
         flops_total=per_step * steps,
         memory_mib=(numbers * bytes_per_number + data_bytes) / 2**20,

@@ -37,11 +37,13 @@ def set_up(run: RunState, data: TrainingData | None = None, pretrained: SegmentS
     fits = known is not None and (known.input_shape, known.classes) == needed
     trainer = assemble(parts, data, run.opened_device, run.registry, pretrained, run.ranks, known if fits else None)
     network, rule = trainer.network, trainer.rule
+    state = rule.state_dict().values()
+    numbers = sum(t.numel() for t in state if isinstance(t, torch.Tensor) and t.is_floating_point())
+    own = sum(p.numel() for group in rule.trained_parameters for p in group.parameters)
     run.progress.network = NetworkUsed(
         parameters=sum(p.numel() for p in network.parameters()),
-        feedback_parameters=sum(
-            t.numel() for t in rule.state_dict().values() if isinstance(t, torch.Tensor) and t.is_floating_point()
-        ),
+        feedback_parameters=numbers - own,
+        own_parameters=own,
         segments=tuple(network.segments),
         taken_over=rule.taken_over,
     )

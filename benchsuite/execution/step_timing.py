@@ -6,19 +6,24 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from benchsuite.data.open import open_data
 from benchsuite.data.source import TrainingData
 from benchsuite.execution.allocator import keep_freed_memory
 from benchsuite.execution.compatibility import RunWithShapes
 from benchsuite.execution.loading import DataLoader
-from benchsuite.registry.manager import Registry
+from benchsuite.execution.phase_timing import prediction_time_us, shares_of_phases
 from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.build_trainer import TrainingSpecs, assemble
 from benchsuite.training.device import Device, open_device
 from benchsuite.training.memory_format import choose_memory_format
 from benchsuite.training.pretraining import pretrained_segments
 from benchsuite.training.seeds import derive_seeds
+
+if TYPE_CHECKING:
+    from benchsuite.registry.manager import Registry
+    from benchsuite.training.trainer import Trainer
 
 ROUNDS = 10
 """Rounds of a measurement: enough for a median and a range."""
@@ -36,6 +41,9 @@ class Stretches:
         steps: takes one training step per item, epoch after epoch; None if the rule could not be set up.
         steps_per_round: training steps per round.
         times_ms: mean time per step in each round.
+        trainer: the training that the steps are of; None if the rule could not be set up.
+        phase_shares: share of a step's time by phase of the rule.
+        prediction_us: time of a prediction in microseconds per example.
         reason: of its failure; empty if there is none.
 
     """
@@ -45,12 +53,15 @@ class Stretches:
     steps: Iterator[None] | None = None
     steps_per_round: int = 0
     times_ms: list[float] = field(default_factory=list)
+    trainer: Trainer | None = None
+    phase_shares: dict[str, float] = field(default_factory=dict)
+    prediction_us: float | None = None
     reason: str = ""
 
     def fail(self, error: Exception) -> None:
         """Give up this rule and note why; the others go on."""
         self.reason = f"{type(error).__name__}: {str(error).strip()}"[:400]
-        self.steps, self.steps_per_round, self.times_ms = None, 0, []
+        self.steps, self.steps_per_round, self.times_ms, self.trainer = None, 0, [], None
 
 
 @dataclass(frozen=True)
@@ -99,6 +110,8 @@ def measure_steps(
             if elapsed is not None:
                 row.times_ms.append(1000 * elapsed / row.steps_per_round)
         on_round(number)
+    for row in rows:
+        _look_within(row, device)
     return Measurement(device, rows)
 
 
@@ -119,6 +132,7 @@ def _set_up(run: RunWithShapes, data: TrainingData, device: Device, registry: Re
         return row
     row.steps_per_epoch = trainer.steps_per_epoch
     row.steps = trainer.endless_steps()
+    row.trainer = trainer
     return row
 
 
@@ -127,6 +141,17 @@ def _calibrate(row: Stretches, device: Device, stretch_s: float) -> None:
     elapsed = _stretch(row, device, CALIBRATION_STEPS)
     if elapsed is not None:
         row.steps_per_round = max(1, round(stretch_s * CALIBRATION_STEPS / max(elapsed, 1e-6)))
+
+
+def _look_within(row: Stretches, device: Device) -> None:
+    """Measure a rule's phases, in a few more steps, and its predictions."""
+    if row.trainer is None or row.steps is None:
+        return
+    try:
+        row.phase_shares = shares_of_phases(row.trainer, row.steps, CALIBRATION_STEPS, device)
+        row.prediction_us = prediction_time_us(row.trainer, device)
+    except Exception as error:
+        row.fail(error)
 
 
 def _stretch(row: Stretches, device: Device, steps: int) -> float | None:

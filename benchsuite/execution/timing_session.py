@@ -85,6 +85,8 @@ class TimingSession:
             steps_per_epoch=row.steps_per_epoch,
             steps_per_round=row.steps_per_round,
             step_times_ms=tuple(row.times_ms),
+            phase_shares=row.phase_shares,
+            prediction_us=row.prediction_us,
             reason=row.reason,
         )
 

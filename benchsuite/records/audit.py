@@ -11,7 +11,7 @@ from benchsuite.records.model import Environment, RecordModel
 from benchsuite.specs.models.base import Name, Tier
 from benchsuite.version import AUDIT_SCHEMA_VERSION
 
-Verdict = Literal["confirmed", "contradicted", "could_be_stronger", "not_tested", "crashed"]
+Verdict = Literal["confirmed", "contradicted", "could_be_stronger", "not_tested", "not_applicable", "crashed"]
 """The verdict on a trait. A rule may declare less than it does; a page then shows that it could declare more."""
 
 

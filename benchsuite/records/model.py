@@ -199,7 +199,10 @@ class NetworkUsed(RecordModel):
 
     parameters: int = Field(gt=0)
     feedback_parameters: int = Field(ge=0)
-    """Number of real numbers in the rule's own state, such as feedback weights; random streams do not count."""
+    """Number of real numbers in the rule's own state, such as feedback weights; random streams and
+    ``own_parameters`` do not count."""
+    own_parameters: int = Field(default=0, ge=0)
+    """Number of parameters of the rule that learn beside the network's, such as local classifiers."""
     segments: tuple[str, ...]
     """Names in forward order; the last is the readout."""
     taken_over: tuple[str, ...]

@@ -27,6 +27,10 @@ class TimedRow(RecordModel):
     """Training steps per round; 0 if the rule could not be timed."""
     step_times_ms: tuple[float, ...] = ()
     """Mean time per step in each round, in the order of the rounds; empty if the rule could not be timed."""
+    phase_shares: dict[str, float] = Field(default_factory=dict)
+    """Share of a step's time that each declared phase of the rule takes, 0 to 1; empty if it declares none."""
+    prediction_us: float | None = Field(default=None, gt=0)
+    """Time of a prediction in microseconds per example; None in records from before this field, or if it failed."""
     reason: str = ""
     """Error because of which the rule could not be timed; empty if it was."""
 

@@ -9,7 +9,7 @@ The module states the contract version it was written for and implements any of 
 
     from benchsuite.plugin import hookimpl
 
-    BENCHSUITE_CONTRACT = 1
+    BENCHSUITE_CONTRACT = 2
 
     @hookimpl
     def benchsuite_rules():

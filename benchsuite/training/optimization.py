@@ -24,7 +24,7 @@ def make_optimizer(spec: OptimizerSpec, network: Network, rule: Rule) -> torch.o
     Fused if torch supports that on their device. Otherwise one parameter at a time: torch's ``foreach`` SGD with
     Nesterov momentum writes into ``.grad`` (torch 2.15), which a weight and its feedback weight may share.
     """
-    groups = parameter_groups(network, rule, spec.learning_rate)
+    groups = parameter_groups(network, rule, spec.learning_rate, spec.rate_of)
     how: dict[str, Any] = {"fused": groups[0]["params"][0].device.type in FUSED_DEVICES, "foreach": False}
     if isinstance(spec, Sgd):
         return torch.optim.SGD(

@@ -28,12 +28,14 @@ AUDIT_VERDICTS = {
     "contradicted": "contradicted",
     "could_be_stronger": "could be stronger",
     "not_tested": "not tested",
+    "not_applicable": "means nothing for this rule",
     "crashed": "the check crashed",
 }
 
 MECHANISMS = {
     "replaced_feedback": "replaced feedback path: backpropagation through weights other than the forward ones",
     "direct_local_credit": "direct local credit: handed to each layer, without passing through those between",
+    "own_gradients": "gradients of its own: from local losses, energies or several passes",
 }
 
 

@@ -23,7 +23,7 @@ from benchsuite.plugin import (
     tunable,
 )
 
-BENCHSUITE_CONTRACT = 1
+BENCHSUITE_CONTRACT = 2
 
 
 class DirectKolenPollackConfig(RuleConfig):

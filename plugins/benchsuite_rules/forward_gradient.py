@@ -26,7 +26,7 @@ from benchsuite.plugin import (
     normal_noise,
 )
 
-BENCHSUITE_CONTRACT = 1
+BENCHSUITE_CONTRACT = 2
 
 
 class ForwardGradientConfig(RuleConfig):

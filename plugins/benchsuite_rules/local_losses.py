@@ -27,7 +27,7 @@ from benchsuite.plugin import (
     tunable,
 )
 
-BENCHSUITE_CONTRACT = 1
+BENCHSUITE_CONTRACT = 2
 
 
 class LocalLossesConfig(RuleConfig):
@@ -88,7 +88,7 @@ class LocalLosses(Rule[LocalLossesConfig]):
                 macs += weights * segment.places
                 numel += weights
         return CreditWork(
-            per_example=3 * macs, state_numel=numel, workspace_numel=numel, workspace_numel_per_example=3 * units
+            per_example=3 * macs, own_parameters=numel, workspace_numel=numel, workspace_numel_per_example=3 * units
         )
 
     def attach(self, network: Network, generator: Generator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -120,9 +121,19 @@ def test_measuring_leaves_everything_as_it_was_and_repeats_itself(rule_name, sam
         assert all(value is None or math.isfinite(value) for value in first.values())
 
 
-@pytest.mark.parametrize("frozen", [("dense1",), ("dense2",), ("dense1", "dense2"), ("dense1.map.weight",)])
-@pytest.mark.parametrize("rule_name", [rule for rule, _ in possible_pairs({"dense": SHAPES["dense"]})])
-@pytest.mark.parametrize("options", [{}, {"norm": "batch"}, {"activation": "softplus"}], ids=str)
+FROZEN = [("dense1",), ("dense2",), ("dense1", "dense2"), ("dense1.map.weight",)]
+OPTIONS = [{}, {"norm": "batch"}, {"activation": "softplus"}]
+
+
+def frozen_cases() -> list[tuple[str, dict[str, str], tuple[str, ...]]]:
+    """Return two cases per rule; over all rules, every part is frozen in networks with every option."""
+    combined = list(itertools.product(OPTIONS, FROZEN))
+    names = [rule for rule, _ in possible_pairs({"dense": SHAPES["dense"]})]
+    chosen = itertools.cycle(combined[::2] + combined[1::2])
+    return [(name, *next(chosen)) for name in names for _ in range(2)]
+
+
+@pytest.mark.parametrize(("rule_name", "options", "frozen"), frozen_cases(), ids=str)
 def test_frozen_parameters_are_no_obstacle(attach, rule_name, frozen, options):
     layers = [{"kind": "dense", "units": 7, **options}, {"kind": "dense", "units": 6, **options}]
     rule = attach(rule_name, layers, (20,), frozen=tuple(f"nodes.{name}" for name in frozen))
@@ -132,7 +143,8 @@ def test_frozen_parameters_are_no_obstacle(attach, rule_name, frozen, options):
         if diagnostic is UpdateAngle:
             whole = [name for name in frozen if "." not in name]
             assert all(found[name] is None for name in whole)
-            assert found["readout"] == pytest.approx(0, abs=1e-4)
+            if rule.traits.readout_update_is_backprop:
+                assert found["readout"] == pytest.approx(0, abs=1e-4)
     assert all(p.grad is None for p in rule.network.parameters())
 
 

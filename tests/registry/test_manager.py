@@ -74,7 +74,7 @@ def test_a_foreign_rule_is_loaded_as_our_own_are(plugins: Plugins) -> None:
         ("raise BaseException('odd')", "BaseException: odd"),
         (GOOD.replace("return [Mine]", "raise KeyboardInterrupt"), "KeyboardInterrupt"),
         ("def broken(:", "SyntaxError"),
-        (GOOD.replace("BENCHSUITE_CONTRACT = 1", ""), "declares no contract version; add BENCHSUITE_CONTRACT = 1"),
+        (GOOD.replace("BENCHSUITE_CONTRACT = 1", ""), "declares no contract version; add BENCHSUITE_CONTRACT = 2"),
         (
             GOOD.replace("BENCHSUITE_CONTRACT = 1", "BENCHSUITE_CONTRACT = 99"),
             f"was written for contract 99, this benchsuite has contract {CONTRACT_VERSION}",

@@ -16,6 +16,7 @@ from benchsuite_rules.kolen_pollack import KolenPollack
 from benchsuite_rules.leaky_direct_feedback_alignment import LeakyDirectFeedbackAlignment
 from benchsuite_rules.local_losses import LocalLosses
 from benchsuite_rules.node_perturbation import NodePerturbation
+from benchsuite_rules.predictive_coding import PredictiveCoding
 from benchsuite_rules.sign_symmetry import SignSymmetry
 from benchsuite_rules.updated_random_feedback import UpdatedRandomFeedback
 from benchsuite_rules.weight_mirror import WeightMirror
@@ -34,6 +35,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "forward_gradient": {"min_bf16_cosine": 0.85, "draws_noise": True},
     # Its credit is a difference of two losses, each rounded where activations are: 0.89 in one vectorized network.
     "node_perturbation": {"min_bf16_cosine": 0.75, "draws_noise": True},
+    # As many steps as its deepest sample network has segments; 20 would take as long as six other rules.
+    "predictive_coding": {"config": BUILT_IN["predictive_coding"].Config(steps=5, inference_rate=0.3)},
     # Its 300 mirror batches before training took two fifths of all suites' time. They matter to learning alone.
     "weight_mirror": {"config": WeightMirror.Config(initial_mirror_steps=5), "learning_config": WeightMirror.Config()},
 }
@@ -45,6 +48,16 @@ def _suite_of_defaults(name: str) -> type[RuleConformance]:
 
 
 DEFAULTS = [_suite_of_defaults(name) for name in BUILT_IN]
+
+
+class TestPredictiveCodingOfErrors(RuleConformance):
+    rule = PredictiveCoding
+    config = PredictiveCoding.Config(variables="errors", steps=2)
+
+
+class TestIncrementalPredictiveCoding(RuleConformance):
+    rule = PredictiveCoding
+    config = PredictiveCoding.Config(incremental=True, steps=3, inference_rate=0.3)
 
 
 class TestSparseUpdatedRandomFeedback(RuleConformance):
@@ -194,6 +207,8 @@ class TestForwardGradientAlongWeights(RuleConformance):
     rule = _AlongWeights
     config = ForwardGradient.Config(perturb="weights")
     draws_noise = True
+    learning_epochs = 30
+    learning_floor = 0.4
 
 
 VARIANTS: list[type[RuleConformance]] = [

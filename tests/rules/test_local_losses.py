@@ -100,4 +100,4 @@ def test_images_too_large_for_the_classifier_are_averaged_as_far_as_they_must():
     shapes = shapes_of(ChainArchitecture.model_validate(spec), (1, 7, 10), 4)
     for most, inputs in ((210, 3 * 7 * 10), (209, 3 * 4 * 10), (119, 3 * 4 * 5), (3, 3), (1, 3)):
         config = LocalLosses.Config(loss="pred", classifier_inputs=most)
-        assert LocalLosses.credit_work(config, shapes).state_numel == (inputs + 1) * 4
+        assert LocalLosses.credit_work(config, shapes).own_parameters == (inputs + 1) * 4

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from benchsuite.conformance.audit.trait_test import MakeRule, TraitTest, largest
 from benchsuite.conformance.samples import SampleNetwork, Trial
+from benchsuite.credit.traits import RuleTraits
 from benchsuite.diagnostics.observe import assigned_credit, with_components
 from benchsuite.errors import InconclusiveError
 from benchsuite.records.audit import Observation
@@ -107,6 +108,10 @@ def _is_uniform(patterns: Tensor) -> bool:
     return bool(((patterns - mean).abs() * on <= _ROUNDING).all())
 
 
+def _without_feedback(traits: RuleTraits) -> str:
+    return "" if traits.has_credit else "the rule feeds no error back: its units learn from losses or sums of their own"
+
+
 UNIT_SPECIFIC_FEEDBACK = TraitTest(
     trait="unit_specific_feedback",
     measure="how far credit tells units of a hidden segment apart by what is fed back: 1 if the error comes in several "
@@ -115,4 +120,5 @@ UNIT_SPECIFIC_FEEDBACK = TraitTest(
     above=True,
     weaker=True,
     observe=observe,
+    not_applicable=_without_feedback,
 )

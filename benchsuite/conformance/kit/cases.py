@@ -109,3 +109,10 @@ def _cover(check: str, suites: Sequence[Suite], turn: int) -> dict[Suite, frozen
 def _rotated(names: list[str], turn: int) -> list[str]:
     first = turn % len(names)
     return names[first:] + names[:first]
+
+
+def deepest_of_each_form(samples: Sequence[SampleNetwork]) -> set[str]:
+    """Return the names of the deepest network of each form, of those that are built from specs if there are any."""
+    own = [sample for sample in samples if sample.shapes.topology != "adopted"] or samples
+    deepest = {sample.shapes.form: sample.name for sample in sorted(own, key=lambda s: len(s.shapes.segments))}
+    return set(deepest.values())

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 from benchsuite.conformance.kit.capture import why_not_capturable
-from benchsuite.conformance.kit.cases import only_where
+from benchsuite.conformance.kit.cases import deepest_of_each_form, only_where
 from benchsuite.conformance.kit.counted_work import macs_of_step
 from benchsuite.conformance.kit.growth import kept_by
 from benchsuite.conformance.kit.settings import ConformanceSettings, batches, require
@@ -46,7 +45,7 @@ class CostChecks(ConformanceSettings):
         )
 
     # Of each form the deepest network; what a PyTorch module that was adopted does in its own code is not the rule's.
-    @only_where(lambda suite, sample: sample.name in _deepest_of_each_form(suite.compatible()))
+    @only_where(lambda suite, sample: sample.name in deepest_of_each_form(suite.compatible()))
     def test_its_step_can_be_captured(self, sample: SampleNetwork) -> None:
         """Catches steps that a CUDA graph would refuse, or that replayed would read what is no longer there."""
         trial = self.start(sample).train(batches(sample, _STEPS))
@@ -73,7 +72,7 @@ class CostChecks(ConformanceSettings):
         )
 
     # One network of each form will do: what is kept has nothing to do with kinds of maps.
-    @only_where(lambda suite, sample: sample.name in _deepest_of_each_form(suite.compatible()))
+    @only_where(lambda suite, sample: sample.name in deepest_of_each_form(suite.compatible()))
     def test_keeps_no_more_from_step_to_step(self, sample: SampleNetwork) -> None:
         """Catches a list that grows in every step and a graph that is never let go: a long run ends out of memory."""
         trial = self.start(sample).train(batches(sample, _STEPS))
@@ -87,10 +86,3 @@ class CostChecks(ConformanceSettings):
             seen=[str(size) for size in sizes],
             remedy="keep a running value, or a tensor of a fixed size, instead of a list; detach() what is kept",
         )
-
-
-def _deepest_of_each_form(samples: Sequence[SampleNetwork]) -> set[str]:
-    """Return the names of the deepest network of each form, of those that are built from specs if there are any."""
-    own = [sample for sample in samples if sample.shapes.topology != "adopted"] or samples
-    deepest = {sample.shapes.form: sample.name for sample in sorted(own, key=lambda s: len(s.shapes.segments))}
-    return set(deepest.values())

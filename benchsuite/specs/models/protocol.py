@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -10,7 +11,25 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from benchsuite.specs.models.base import PositiveFloat, Probability, SpecModel, named_or_spelt_out
 
 
-class Sgd(SpecModel):
+class _WithRates(SpecModel):
+    """Multiples of the learning rate, by segment."""
+
+    omit_default_from_hash = frozenset({"rates"})
+
+    rates: dict[str, PositiveFloat] = Field(default_factory=dict)
+    """Multiples of the learning rate by segment, each for a name or a pattern such as ``conv*``. The first pattern that
+    fits a segment counts; where none does, the multiple is 1."""
+
+    def rate_of(self, segment: str) -> float:
+        """Return the multiple for a segment."""
+        return next((rate for pattern, rate in self.rates.items() if fnmatchcase(segment, pattern)), 1.0)
+
+    def unused_rates(self, segments: Collection[str]) -> list[str]:
+        """Return the patterns that fit no segment."""
+        return [pattern for pattern in self.rates if not any(fnmatchcase(name, pattern) for name in segments)]
+
+
+class Sgd(_WithRates):
     """Stochastic gradient descent as in ``torch.optim.SGD``: weight decay is added to the gradient."""
 
     kind: Literal["sgd"]
@@ -26,7 +45,7 @@ class Sgd(SpecModel):
         return self
 
 
-class Adam(SpecModel):
+class Adam(_WithRates):
     """Adam (weight decay added to the gradient) or AdamW (decoupled decay), as in ``torch.optim``."""
 
     kind: Literal["adam", "adamw"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,9 @@ import torch
 from torch import nn
 
 from benchsuite.conformance.kit.cases import NOT_APPLICABLE
-from benchsuite.credit import ReplacedFeedbackRule, record_forward
+from benchsuite.credit import RandomStream, ReplacedFeedbackRule, record_forward
 from benchsuite.credit.batch import StepResult
-from benchsuite.credit.parameters import LearnedFeedback
+from benchsuite.credit.parameters import LearnedFeedback, ParameterGroup
 from benchsuite.credit.rule import Rule
 from benchsuite.credit.traits import RuleTraits
 from benchsuite.credit.work import CreditWork
@@ -845,6 +845,90 @@ class RefusesLargeNetworks(FeedbackAlignment):
         super().attach(network, generator)
         if len(network.segments) > 3:
             raise IncompatibleError(self.name, ["works with three segments at most"])
+
+
+# --- predictions, parameters of its own, several ranks ---------------------------------------------------------------
+
+
+PREDICTS = RuleConformance.test_predicts_as_its_traits_say
+
+
+@caught_by(PREDICTS, "traits.own_inference=False")
+class PredictsOtherwiseThanItSays(FeedbackAlignment):
+    def predict(self, inputs):
+        return 2 * super().predict(inputs)
+
+
+@caught_by(PREDICTS, "traits.own_inference=True")
+class ClaimsAnInferenceOfItsOwn(FeedbackAlignment):
+    traits = _claiming(FeedbackAlignment, own_inference=True)
+
+
+@caught_by(PREDICTS, "equal the second time: False")
+class PredictsByChance(FeedbackAlignment):
+    traits = _claiming(FeedbackAlignment, own_inference=True)
+
+    def predict(self, inputs):
+        return torch.rand(len(inputs), self.network.classes)
+
+
+class WithClassifier(FeedbackAlignment):
+    """Feedback alignment with a parameter of its own, which learns soundly."""
+
+    traits = _claiming(FeedbackAlignment, own_parameters=True)
+
+    def attach(self, network, generator):
+        super().attach(network, generator)
+        self.scale = nn.Parameter(torch.ones(3))
+
+    @property
+    def trained_parameters(self):
+        return [ParameterGroup("scale", [self.scale])]
+
+    def assign_credit(self, batch):
+        result = super().assign_credit(batch)
+        self.scale.grad = torch.ones(3)
+        return result
+
+
+OWN_PARAMETERS = RuleConformance.test_parameters_of_its_own_are_in_one_group_each_and_learn
+
+
+@caught_by(OWN_PARAMETERS, "scale is in 0 groups")
+class ForgetsItsOwnParameter(WithClassifier):
+    trained_parameters = ()
+
+
+@caught_by(OWN_PARAMETERS, "traits.own_parameters=False")
+class HidesItsOwnParameter(WithClassifier):
+    traits = FeedbackAlignment.traits
+
+
+@caught_by(OWN_PARAMETERS, "scale did not move")
+class NeverTrainsItsOwnParameter(WithClassifier):
+    def assign_credit(self, batch):
+        return super(WithClassifier, self).assign_credit(batch)
+
+
+TWO_RANKS = RuleConformance.test_two_ranks_train_as_one
+
+
+@caught_by(TWO_RANKS, "differs by")
+class TakesAShardForTheBatch(After):
+    def spoil(self, batch):
+        for weight in self.network.parameters():
+            weight.grad *= len(batch.targets)
+
+
+@caught_by(TWO_RANKS, "differs by")
+class DrawsNoiseForItsShardAlone(FeedbackAlignment):
+    def attach(self, network, generator):
+        super().attach(network, generator)
+        self.stream = RandomStream(generator)
+
+    def assign_credit(self, batch):
+        noise = torch.randn(batch.inputs.shape, generator=self.stream.on(batch.inputs.device)).to(batch.inputs.dtype)
+        return super().assign_credit(replace(batch, inputs=batch.inputs + noise))
 
 
 def test_a_network_that_attach_refuses_is_no_failure():

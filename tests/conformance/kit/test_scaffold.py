@@ -12,8 +12,19 @@ import pytest
 
 from benchsuite.errors import SpecError
 from benchsuite.registry.manager import build_registry
-from benchsuite.registry.scaffold import create_rule_project
+from benchsuite.registry.scaffold import STARTS, create_rule_project
 from benchsuite.testing import SAMPLE_NETWORKS
+
+OTHERS = tuple(mechanism for mechanism in STARTS if mechanism != "feedback")
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory) -> Path:
+    """Return a folder with a project of each mechanism but the default."""
+    folder = tmp_path_factory.mktemp("others")
+    for mechanism in OTHERS:
+        create_rule_project(f"my_{mechanism}", folder, mechanism)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +58,30 @@ def test_generated_rule_passes_the_conformance_kit(project, warm_python):
     result = warm_python.run(*arguments, cwd=project, environment=_environment())
     assert result.returncode == 0, result.stdout + result.stderr
     assert " passed" in result.stdout
+
+
+def test_rules_of_all_mechanisms_keep_the_contract_and_learn(others, warm_python):
+    """Catches a template that an author's first `pytest` fails; one network of each form stands for the others."""
+    chosen = {"conv", "invertible-dense"}
+    elsewhere = " or ".join(s.name for s in SAMPLE_NETWORKS if s.name not in chosen | {"dense"})
+    arguments = ("-m", "pytest", "-p", "no:cacheprovider", "--import-mode=importlib", "-k", f"not ({elsewhere})")
+    sources = os.pathsep.join(str(others / f"my_{mechanism}" / "src") for mechanism in OTHERS)
+    environment = _environment() | {"PYTHONPATH": sources}
+    result = warm_python.run(*arguments, str(others), cwd=others, environment=environment)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert all(f"my_{mechanism}.py" in result.stdout for mechanism in OTHERS)
+
+
+def test_code_of_every_mechanism_is_clean_under_ruff(others):
+    for check in (("check", "--no-cache", "."), ("format", "--no-cache", "--check", ".")):
+        result = _run("ruff", *check, cwd=others)
+        assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_an_unknown_mechanism_is_named_with_the_nearest_and_nothing_written(tmp_path):
+    with pytest.raises(SpecError, match="did you mean 'targets'"):
+        create_rule_project("mine", tmp_path, "target")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from benchsuite.plugin import Batch, Network, Rule, RuleConfig, RuleTraits, StepResult, hookimpl, record_forward
 
-BENCHSUITE_CONTRACT = 1
+BENCHSUITE_CONTRACT = 2
 
 
 class DirectRandomTargetProjectionConfig(RuleConfig):
