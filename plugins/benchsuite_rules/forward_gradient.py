@@ -110,8 +110,8 @@ class ForwardGradient(Rule[ForwardGradientConfig]):
         return drawn.to(parameter.dtype)
 
     def draw_activities(self, name: str, values: Tensor, generator: Generator, batch: Batch) -> Tensor:
-        """Return a direction in one segment's pre-activations, in their shape."""
-        return normal_noise(values.shape, values, generator, batch)
+        """Return a direction in one segment's pre-activations, in their shape and the weights' dtype."""
+        return normal_noise(values.shape, next(self.network.parameters()), generator, batch)
 
     def _along_weights(self, batch: Batch, generator: Generator) -> StepResult:
         trained = {name: weight for name, weight in self.network.named_parameters() if weight.requires_grad}
@@ -152,7 +152,7 @@ class ForwardGradient(Rule[ForwardGradientConfig]):
             if name != self.network.readout:
                 primal, change = _parts(values)
                 directions[name] = self.draw_activities(name, primal, generator, batch)
-                values = _dual(primal, change + directions[name])
+                values = _dual(primal, change + directions[name].to(change.dtype))
             output = node.respond(values)
             outputs[name], _ = _parts(output)
             return output
