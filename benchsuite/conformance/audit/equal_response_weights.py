@@ -40,7 +40,8 @@ def equal_response_weights(linear_map: LinearMap, weight: Tensor) -> Iterator[No
             held: Tensor = apply_weight(inputs, before, bias)
         # Add zero, with the autograd graph of the weight that is there now.
         graph = forward_ad.unpack_dual(through_given).primal  # type: ignore[no-untyped-call]
-        return held + (graph - graph.detach())
+        response: Tensor = held + (graph - graph.detach())
+        return response
 
     def carry(inputs: Tensor, given: Tensor, *changes: Any) -> Tensor:
         return push_forward(inputs, before if torch.equal(given, own.detach()) else given, *changes)
