@@ -66,14 +66,15 @@ class ForwardGradient(Rule[ForwardGradientConfig]):
     def credit_work(cls, config: ForwardGradientConfig, shapes: NetworkShapes) -> CreditWork:
         """Return the work of carrying derivatives, and of the passes beyond the first.
 
-        A direction in weights takes the products with inputs that weight gradients take otherwise.
+        A direction in weights takes the products with inputs that weight gradients take otherwise, and torch carries
+        the change of the network's input too, which is zero.
         """
+        in_weights = config.perturb == "weights"
         forward = sum(segment.macs for segment in shapes.segments)
-        carried = sum(segment.macs for segment in shapes.segments if shapes.upstream[segment.name])
-        again = forward if config.perturb == "activities" else 2 * forward
+        carried = sum(segment.macs for segment in shapes.segments if in_weights or shapes.upstream[segment.name])
+        again = 2 * forward if in_weights else forward
         weights = sum(segment.parameters for segment in shapes.segments)
         units = sum(segment.units for segment in shapes.segments)
-        in_weights = config.perturb == "weights"
         return CreditWork(
             per_example=config.samples * carried + (config.samples - 1) * again,
             workspace_numel=2 * weights if in_weights else 0,
@@ -121,7 +122,8 @@ class ForwardGradient(Rule[ForwardGradientConfig]):
                 duals = {name: _dual(weight, directions[name]) for name, weight in trained.items()}
                 logits, change = _parts(torch.func.functional_call(self.network, duals, (batch.inputs,)))
             loss, error = batch.criterion.loss_and_error(logits, batch.targets)
-            slope = (error * change).sum() / self.config.samples
+            # Without a trained parameter nothing is perturbed.
+            slope = error.new_zeros(()) if change is None else (error * change).sum() / self.config.samples
             for name, weight in trained.items():
                 direction = directions[name].mul_(slope)
                 weight.grad = direction if sample == 0 else weight.grad.add_(direction)  # type: ignore[union-attr]
@@ -147,13 +149,15 @@ class ForwardGradient(Rule[ForwardGradientConfig]):
             if not isinstance(node, Segment):
                 between: Tensor = node(*received)
                 return between
-            inputs[name], _ = _parts(received[0])
-            values: Tensor = node.map(received[0])
+            inputs[name], change = _parts(received[0])
+            values: Tensor = node.map(inputs[name])
+            # By hand: torch would also multiply the inputs with the weight's change, which is zero.
+            carried = None if change is None else node.map.push_forward(inputs[name], node.map.weight, change)
             if name != self.network.readout:
-                primal, change = _parts(values)
-                directions[name] = self.draw_activities(name, primal, generator, batch)
-                values = _dual(primal, change + directions[name].to(change.dtype))
-            output = node.respond(values)
+                directions[name] = self.draw_activities(name, values, generator, batch)
+                own = directions[name].to(values.dtype)
+                carried = own if carried is None else carried + own
+            output = node.respond(values if carried is None else _dual(values, carried))
             outputs[name], _ = _parts(output)
             return output
 
@@ -162,7 +166,8 @@ class ForwardGradient(Rule[ForwardGradientConfig]):
                 values = self.network.walk(batch.inputs, visit)
             logits, change = _parts(self.network.decode(self.network.widen(values)))
         loss, error = batch.criterion.loss_and_error(logits, batch.targets)
-        slope = (error * change).sum(1) / self.config.samples  # (batch,)
+        # Without a hidden segment nothing is perturbed.
+        slope = error.new_zeros(len(error)) if change is None else (error * change).sum(1) / self.config.samples
         return Tape(self.network, inputs, outputs, logits, loss, error), slope, directions
 
 
@@ -171,10 +176,10 @@ def _dual(values: Tensor, change: Tensor) -> Tensor:
     return forward_ad.make_dual(values, change)  # type: ignore[no-untyped-call, no-any-return]
 
 
-def _parts(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a dual tensor's value and its change along the direction, zero if nothing before it was perturbed."""
+def _parts(values: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Return a dual tensor's value and its change along the direction; None if nothing before it was perturbed."""
     primal, tangent = forward_ad.unpack_dual(values)  # type: ignore[no-untyped-call]
-    return primal, torch.zeros_like(primal) if tangent is None else tangent
+    return primal, tangent
 
 
 @hookimpl

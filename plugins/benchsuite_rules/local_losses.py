@@ -72,11 +72,8 @@ class LocalLosses(Rule[LocalLossesConfig]):
 
     @classmethod
     def credit_work(cls, config: LocalLossesConfig, shapes: NetworkShapes) -> CreditWork:
-        """Return the work of the heads: forward, weights' gradients and the gradient at the segment's output.
-
-        The product of all pairs is left out: it grows with the batch, and is small beside the rest.
-        """
-        macs = numel = units = 0
+        """Return the work of the heads: forward, weights' gradients and the gradient at the segment's output."""
+        macs = numel = units = compared = 0
         for segment in shapes.segments[:-1]:
             units += segment.units
             if config.loss != "sim":
@@ -87,8 +84,13 @@ class LocalLosses(Rule[LocalLossesConfig]):
                 weights = segment.output_shape[0] ** 2 * (9 if _is_image(segment) else 1)
                 macs += weights * segment.places
                 numel += weights
+                compared += segment.output_shape[0]
         return CreditWork(
-            per_example=3 * macs, own_parameters=numel, workspace_numel=numel, workspace_numel_per_example=3 * units
+            per_example=3 * macs,
+            per_pair=2 * compared,
+            own_parameters=numel,
+            workspace_numel=numel,
+            workspace_numel_per_example=3 * units,
         )
 
     def attach(self, network: Network, generator: Generator) -> None:

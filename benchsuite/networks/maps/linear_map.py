@@ -89,13 +89,18 @@ class LinearMap(nn.Module, ABC):
         return pulled, self.weight_gradient(inputs, cotangent), bias_gradient
 
     def push_forward(
-        self, inputs: Tensor, weight: Tensor, inputs_change: Tensor, weight_change: Tensor, bias_change: Tensor | None
+        self,
+        inputs: Tensor,
+        weight: Tensor,
+        inputs_change: Tensor,
+        weight_change: Tensor | None = None,
+        bias_change: Tensor | None = None,
     ) -> Tensor:
         """Return the change of the output along changes of inputs, weight and bias: its forward-mode derivative."""
         # The class's own product: an audit that counts how often the map responds replaces the instance's.
         kind = type(self)
         by_inputs = kind.apply_weight(self, inputs_change, weight, bias_change)
-        return by_inputs + kind.apply_weight(self, inputs, weight_change)
+        return by_inputs if weight_change is None else by_inputs + kind.apply_weight(self, inputs, weight_change)
 
     def add_gradients(self, inputs: Tensor, cotangent: Tensor) -> None:
         """Add the weight's and the bias's gradient for a cotangent at the output to ``.grad``, in the weight's dtype.
