@@ -39,6 +39,9 @@ class DirectRandomTargetProjection(Rule[DirectRandomTargetProjectionConfig]):
     sign is known before the output is, so that -y* can stand for it. Hidden segments then need neither the error nor
     the forward pass beyond them; only the readout learns from the error.
 
+    The paper's hidden units are tanh. Credit stays when the error is gone, and ReLU units drift on: on digits the test
+    error is 3 % with tanh and 16 % with ReLU.
+
     Two differences from the authors' code (https://github.com/ChFrenkel/DirectRandomTargetProjection):
 
     - Sign. Credit here is -y* times the projection, as in the paper's figure. The code descends along +y* times it.

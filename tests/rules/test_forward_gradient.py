@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
+from benchsuite.testing import SAMPLE_NETWORKS, Trial
 from benchsuite_rules.forward_gradient import ForwardGradient
 
 from .two_hidden import batch_at, plain, started
@@ -35,6 +37,21 @@ def test_directions_in_all_weights_add_up_to_the_gradient():
         found = torch.cat([found[name].flatten() for name in parameters])
         # One term of the sum over the basis, which is the gradient: its projection on this direction.
         torch.testing.assert_close(found, (flat @ basis[:, column]) * basis[:, column], rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize("network", ["conv", "locally-connected", "residual", "unheard-of-map"])
+def test_the_derivative_along_a_direction_is_autograds_in_any_network(network):
+    """Catches a layer that loses a derivative: a custom Function's, a flattening's, a pool's."""
+    sample = next(each for each in SAMPLE_NETWORKS if each.name == network)
+    rule = ForwardGradient(ForwardGradient.Config(perturb="weights"))
+    trial, batch = Trial.start(rule, sample, dtype=torch.float64), sample.batch(0, dtype=torch.float64)
+    exact, generator = trial.backprop_gradients(batch), torch.Generator().manual_seed(0)
+    parameters = dict(trial.network.named_parameters())
+    direction = {id(p): torch.randn(p.shape, generator=generator).double() for p in parameters.values()}
+    slope = sum((exact[name] * direction[id(p)]).sum() for name, p in parameters.items())
+    found = _along(trial, batch, direction)
+    for name, p in parameters.items():
+        torch.testing.assert_close(found[name], slope * direction[id(p)], rtol=1e-9, atol=1e-12)
 
 
 def test_directions_in_pre_activations_add_up_to_each_layers_gradient():
