@@ -93,7 +93,9 @@ def measure(whole: RunSpec, short: RunSpec, steps: int, registry: Registry, load
     seeds = SuiteSpec.model_validate(load("suites", SUITE)).seeds
     run = start + protocol.epochs * epoch
     trials = budget.trials * (start + (budget.epochs or protocol.epochs) * epoch)
-    return Cost(whole.track, whole.rule.name, step, run, trials + seeds * run)
+    if protocol.frozen != "none":
+        trials = 0.0  # a control has its rule's settings
+    return Cost(whole.track, whole.rule.title or whole.rule.name, step, run, trials + seeds * run)
 
 
 def main() -> None:
@@ -122,7 +124,7 @@ def main() -> None:
         except DataError:
             continue
         cost = costs[-1]
-        print(f"{cost.track:<36} {cost.rule:<32} {1e3 * cost.step_s:8.1f} ms/step {cost.run_s:8.0f} s/run", flush=True)
+        print(f"{cost.track:<36} {cost.rule:<44} {1e3 * cost.step_s:8.1f} ms/step {cost.run_s:8.0f} s/run", flush=True)
     for track in dict.fromkeys(cost.track for cost in costs):
         print(f"{track:<36} {sum(c.cell_s for c in costs if c.track == track) / 3600:6.2f} core-hours")
     print(f"in all {sum(cost.cell_s for cost in costs) / 3600:.1f} core-hours")

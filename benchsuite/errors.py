@@ -25,6 +25,7 @@ the message and returns the exit code, without a traceback. Any other exception 
         ├── TimeBudgetSpentError    the protocol's time budget is over
         ├── InterruptedRunError     the person or the system asked to stop
         ├── RunningElsewhereError   another process is making this run
+        ├── NotCapturableError      a training step cannot be recorded and replayed
         └── InconclusiveError       a test of the audit cannot see how a rule works
 
 ``except BenchsuiteError`` catches all of them. Where control flow may pass through, catch ``ControlFlowError`` first.
@@ -186,6 +187,10 @@ class InterruptedRunError(ControlFlowError):
 
 class RunningElsewhereError(ControlFlowError):
     """Another live process is making this run."""
+
+
+class NotCapturableError(ControlFlowError):
+    """A training step cannot be recorded once and replayed; the message gives the reasons."""
 
 
 class InconclusiveError(ControlFlowError):

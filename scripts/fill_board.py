@@ -35,6 +35,8 @@ QUEUE = REPOSITORY / "leaderboard" / "queue.yaml"
 ACCEPTED = REPOSITORY / "leaderboard" / "records"
 TUNINGS = REPOSITORY / "leaderboard" / "tuning"
 POLL_S = 2.0
+NICENESS = 19
+"""Of the runs: below everything else that the machine has to do."""
 STOP_S = 60.0
 """Seconds that stopped runs get to save their state."""
 
@@ -164,7 +166,7 @@ def call(command: Sequence[str], log: Path, look: Callable[[], None], threads: i
         )
     with suppress(psutil.Error):  # It may have ended already.
         if os.name == "posix":
-            psutil.Process(process.pid).nice(19)  # below everything else that the machine has to do
+            psutil.Process(process.pid).nice(NICENESS)
     try:
         while True:
             try:

@@ -95,6 +95,12 @@ CONTRADICTIONS: dict[str, Callable[[Document], None]] = {
     "timed out without a limit": lambda record: record.update(status="timed_out", reason="too slow"),
     "another device": _set("hardware", "device")("cuda:3"),
     "another precision": _set("hardware", "precision")("bf16"),
+    "a compiled step that nobody asked for": _set("hardware", "compiled")("default"),
+    "an eager step without a reason": _set("spec", "hardware", "step")("recorded"),
+    "a recorded step where eager was asked for": lambda record: (
+        record["spec"]["hardware"].update(step="eager"),
+        record["hardware"].update(step="recorded"),
+    ),
     "a diagnostic that nobody asked for": _drop_diagnostics,
     "a diagnostic after the last epoch": _set("diagnostics", 0, "epoch")(99_999),
     "a diagnostic twice": lambda record: record["diagnostics"].append(copy.deepcopy(record["diagnostics"][0])),

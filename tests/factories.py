@@ -239,7 +239,7 @@ def make_tuned_seeds(tuning: TuningRecord, test_errors: Sequence[float], **field
     assert best
     made = []
     for seed, error in enumerate(test_errors):
-        protocol = {"optimizer": {"kind": "sgd", "learning_rate": best.settings[RATE]}}
+        protocol = {**fields.get("protocol", {}), "optimizer": {"kind": "sgd", "learning_rate": best.settings[RATE]}}
         title = f"{rule.name}, tuned ({len(tuning.trials)} trials)"
         config = {**fields.get("config", {}), **config_of(best.settings)}
         record = make_record(rule.name, seed, error, protocol=protocol, variant=title, config=config)

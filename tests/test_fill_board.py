@@ -86,9 +86,10 @@ def test_the_committed_queue_names_tracks_and_rules_that_can_run(filling: Module
 
 
 def test_the_committed_queue_has_the_rows_of_the_standard_suite(filling: ModuleType) -> None:
-    """Catches a rule that joins the suite and never reaches the board."""
+    """Catches a rule that joins the suite and never reaches the board; controls need their rules' tunings first."""
     suite = yaml.safe_load((REPOSITORY / "specs" / "suites" / "core.yaml").read_text())
-    rows = {track: tuple(cell["rules"]) for cell in suite["cells"] for track in cell["tracks"]}
+    cells = [cell for cell in suite["cells"] if all(isinstance(rule, str) for rule in cell["rules"])]
+    rows = {track: tuple(cell["rules"]) for cell in cells for track in cell["tracks"]}
     queued = [entry for entry in filling.read_queue(filling.QUEUE).entries if entry.target.startswith("core-")]
     assert {entry.target: entry.rules for entry in queued} == {entry.target: rows[entry.target] for entry in queued}
     assert {(entry.tier, entry.settings, entry.seeds) for entry in queued} == {("quick", "tuned", 5)}
@@ -160,6 +161,7 @@ except KeyboardInterrupt:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(filling, "POLL_S", 0.02)
+    monkeypatch.setattr(filling, "NICENESS", 0)  # other work may starve the child past the time it is waited for
     with pytest.raises(KeyboardInterrupt):
         filling.call([sys.executable, "-S", "-c", child], log, stop, 1)
     assert saved.exists()

@@ -6,19 +6,22 @@ from collections.abc import Callable
 
 from benchsuite.api.row_names import plans_of_library
 from benchsuite.api.validity import claims_of, thresholds_of
-from benchsuite.api.workspace import Workspace
 from benchsuite.papers.claim_cases import expand_claims
 from benchsuite.papers.published import published_numbers
 from benchsuite.papers.statements import Papers
+from benchsuite.registry.catalogue import Catalogue
+from benchsuite.registry.manager import Registry
 from benchsuite.results.row_names import named_settings
 from benchsuite.results.validity import Validity
+from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.named_rows import named_runs
 from benchsuite.specs.models.base import Tier
 
 
-def papers_of(cells: set[tuple[str, Tier]], workspace: Workspace, warn: Callable[[str], None]) -> Papers:
+def papers_of(
+    cells: set[tuple[str, Tier]], registry: Registry | Catalogue, library: SpecLibrary, warn: Callable[[str], None]
+) -> Papers:
     """Return published values, claims and names for these tracks and tiers; what is wrong is left out and warned of."""
-    library, registry = workspace.library, workspace.registry
 
     def is_wanted(track: str, tier: Tier) -> bool:
         return (track, tier) in cells

@@ -15,7 +15,14 @@ from benchsuite.api.tables import results_table
 from benchsuite.errors import EmptySelectionError
 from benchsuite.records.model import RunRecord, RunStatus
 from benchsuite.records.reading import BrokenRecord
-from benchsuite.records.store import RecordStore, read_folder, read_timings, timing_folders
+from benchsuite.records.store import (
+    RecordStore,
+    read_folder,
+    read_timings,
+    read_tunings,
+    timing_folders,
+    tuning_folders,
+)
 from benchsuite.results.model import TrackTable
 from benchsuite.results.tables import summarize
 from benchsuite.specs.models.base import Tier
@@ -24,6 +31,7 @@ if TYPE_CHECKING:
     import pandas
 
     from benchsuite.records.timing import TimingRecord
+    from benchsuite.records.tuning import TuningRecord
     from benchsuite.results.validity import Validity
 
 
@@ -37,6 +45,7 @@ class Records(Displayed, Sequence[RunRecord]):
         find_plans: finds the planned comparisons of tracks, likewise.
         find_validity: finds the thresholds of validity checks, likewise.
         timings: timing records, from which tables take costs.
+        tunings: records of tunings, by which tuned rows find the timing of their rule.
 
     """
 
@@ -48,6 +57,7 @@ class Records(Displayed, Sequence[RunRecord]):
         find_plans: FindPlans = find_plans,
         find_validity: FindValidity = find_validity,
         timings: Iterable[TimingRecord] = (),
+        tunings: Iterable[TuningRecord] = (),
     ) -> None:
         self._records = tuple(records)
         self._find_names = find_names
@@ -57,6 +67,7 @@ class Records(Displayed, Sequence[RunRecord]):
         """Files that hold no usable record, with the reason."""
         self.timings = tuple(timings)
         """Timing records, from which tables take costs."""
+        self._tunings = tuple(tunings)
 
     def __len__(self) -> int:
         """Return the number of records."""
@@ -77,6 +88,7 @@ class Records(Displayed, Sequence[RunRecord]):
             find_plans=self._find_plans,
             find_validity=self._find_validity,
             timings=self.timings,
+            tunings=self._tunings,
         )
 
     def __iter__(self) -> Iterator[RunRecord]:
@@ -110,6 +122,7 @@ class Records(Displayed, Sequence[RunRecord]):
             plans=self._find_plans(self.tracks),
             timings=self.timings,
             validity=self._find_validity(self),
+            tunings=self._tunings,
         )
 
     def select(
@@ -195,9 +208,13 @@ def read_records(folders: Paths = None, *, store: PathLike | None = None) -> Rec
     chosen = _folders(folders, store)
     found = [record for folder in chosen for record in read_folder(folder)]
     timings = list(read_timings(*timing_folders(chosen)))
-    good = (record for record in found if isinstance(record, RunRecord))
-    broken = (record for record in (*found, *timings) if isinstance(record, BrokenRecord))
-    return Records(good, broken, timings=(timing for timing in timings if not isinstance(timing, BrokenRecord)))
+    tunings = [record for folder in tuning_folders(chosen) for record in read_tunings(folder)]
+    return Records(
+        (record for record in found if isinstance(record, RunRecord)),
+        (record for record in (*found, *timings, *tunings) if isinstance(record, BrokenRecord)),
+        timings=(timing for timing in timings if not isinstance(timing, BrokenRecord)),
+        tunings=(tuning for tuning in tunings if not isinstance(tuning, BrokenRecord)),
+    )
 
 
 def as_records(given: Iterable[RunRecord] | PathLike) -> Records:

@@ -31,7 +31,7 @@ def run(
     tracking_uri: str | None = None,
     fresh: bool = False,
     executor: ExecutorName | None = None,
-    jobs: int = 1,
+    jobs: int | None = None,
     progress: bool | Progress = False,
 ) -> Results:
     """Run a suite or a track (every rule with every seed), or a study.
@@ -59,9 +59,10 @@ def run(
         fresh: start over, ignoring finished runs and checkpoints.
         executor: ``"local"``, here, each run in a process of its own; ``"inline"``, in this process, for debuggers; or
             ``"ray"``, on a Ray cluster. ``$BENCHSUITE_EXECUTOR`` or local if not given.
-        jobs: number of runs that executor ``"local"`` makes at the same time. They share torch's threads, unless
-            ``set`` or the hardware spec gives ``hardware.threads``; with equal threads, the numbers are those of runs
-            one after the other.
+        jobs: number of runs that executor ``"local"`` makes at the same time. If not given, as many as fit when each
+            has its threads: one on a CPU for small steps, such as those of digits-fc, else torch's own number, or
+            ``hardware.threads``. If given, runs with larger steps share torch's threads. With equal threads, the
+            numbers are those of runs one after the other.
         progress: True for bars on stderr; or a ``Progress`` of your own.
 
     Returns:

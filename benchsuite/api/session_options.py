@@ -24,7 +24,7 @@ class SessionOptions:
         tracking_uri: address of MLflow's store; None for no mirror.
         fresh: ignore finished runs and checkpoints.
         executor: place where runs are made, ``"local"``, ``"inline"`` or ``"ray"``.
-        jobs: number of runs that are made here at the same time.
+        jobs: number of runs that are made here at the same time; None for as many as pay.
         torch_state: torch's global settings before plugins are loaded.
         preparing: those until all checks are done.
 
@@ -35,7 +35,7 @@ class SessionOptions:
     tracking_uri: str | None
     fresh: bool
     executor: ExecutorName
-    jobs: int
+    jobs: int | None
     torch_state: TorchState
     preparing: TorchState
 
@@ -46,7 +46,7 @@ def session_options(
     tracking_uri: str | None,
     fresh: bool,
     executor: ExecutorName | None,
-    jobs: int = 1,
+    jobs: int | None = None,
 ) -> SessionOptions:
     """Return the options with their defaults filled in. Call it before plugins are loaded.
 
@@ -56,7 +56,7 @@ def session_options(
         tracking_uri: ``$BENCHSUITE_TRACKING_URI`` or SQLite in the store if not given; ``"none"`` for no mirror.
         fresh: ignore finished runs and checkpoints.
         executor: where runs are made; ``$BENCHSUITE_EXECUTOR`` or ``"local"`` if not given.
-        jobs: number of runs at the same time.
+        jobs: number of runs at the same time; as many as pay if not given.
 
     Raises:
         SpecError: if there is no such executor, or it does not make so many runs at the same time here.
@@ -68,7 +68,7 @@ def session_options(
     uri = named_tracking_uri(tracking_uri) or default_tracking_uri(records.root)
     root = find_data_root(None if data_root is None else Path(data_root))
     chosen = chosen_executor(executor)
-    require_jobs(jobs, chosen)
+    require_jobs(1 if jobs is None else jobs, chosen)
     state = TorchState.read()
     preparing = until_forked(state) if chosen == "local" else state
     preparing.apply()

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from benchsuite.api.executors import make_executor
+from benchsuite.api.mirroring import finish_mirror, session_recorder
 from benchsuite.api.progress import Progress
 from benchsuite.api.session_options import SessionOptions
 from benchsuite.execution.session import Session, SessionResult
+from benchsuite.execution.threads import jobs_that_pay
 from benchsuite.execution.workers.starting import can_make_workers
 from benchsuite.execution.workers.supervisor import supervised
 from benchsuite.process import stdout_to_stderr
-from benchsuite.records.mlflow.plugin import MlflowRecorder
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.training.ranks import Ranks
@@ -30,7 +31,7 @@ def make_runs(
         options.fresh,
         progress.found,
         ranks,
-        make_executor(options.executor, ranks, options.jobs),
+        make_executor(options.executor, ranks, options.jobs or 1),
     )
     options.preparing.apply()  # whatever plugins have set when they were imported
     with stdout_to_stderr():
@@ -46,14 +47,19 @@ def make_runs(
         progress.refused(pair)
     if not session.runs:
         return session.execute()
-    if options.jobs > 1 and not in_workers:
+    jobs = options.jobs or jobs_that_pay(session.checked, options.torch_state.threads)
+    if options.jobs and jobs > 1 and not in_workers:
         progress.warn("one run at a time: this system cannot make runs in processes of their own")
-    workers = (
-        supervised(session.factory, session.runs, options.torch_state, options.jobs) if in_workers else nullcontext()
-    )
-    with workers, _registered(registry, progress, MlflowRecorder(warn=progress.warn)), progress:
+    workers = supervised(session.factory, session.runs, options.torch_state, jobs) if in_workers else nullcontext()
+    recorder = session_recorder(options.tracking_uri, progress.warn)
+    with workers, _registered(registry, progress, recorder), progress:
         progress.start(len(session.runs))
-        return session.execute(options.tracking_uri)
+        result = session.execute(options.tracking_uri)
+    try:
+        finish_mirror(recorder)
+    except KeyboardInterrupt:
+        result.interrupted = True
+    return result
 
 
 @contextmanager

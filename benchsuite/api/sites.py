@@ -11,8 +11,9 @@ from pathlib import Path
 from benchsuite.api.options import PathLike, Paths, as_paths, named_tracking_uri, store_folder
 from benchsuite.api.papers import papers_of
 from benchsuite.api.study_records import summarize_study
-from benchsuite.api.workspace import Workspace, open_workspace
+from benchsuite.api.workspace import Workspace, open_on_paper
 from benchsuite.errors import BenchsuiteError, EmptySelectionError
+from benchsuite.papers.statements import Cells, Papers
 from benchsuite.records.store import RecordStore, record_files, timing_folders, tuning_folders
 from benchsuite_leaderboard import site
 from benchsuite_leaderboard.site import BuildReport
@@ -85,7 +86,7 @@ def build_site(
         audits=as_paths(audits),
         timings=as_paths(timings) or timing_folders(folders),
         tunings=of_tunings,
-        papers=lambda cells: papers_of(cells, open_workspace(specs), leave_out),
+        papers=lambda cells: _papers_on_paper(cells, specs, leave_out),
         summarize=summarize_study,
         mlflow=_mlflow_pages(root, mlflow, named_tracking_uri(tracking_uri), warn),
         fresh=fresh,
@@ -106,7 +107,11 @@ def build_store_site(store: RecordStore, workspace: Workspace | None = None, war
         store.root / "site",
         timings=timing_folders(store.folders_of_records),
         tunings=tuning_folders(store.folders_of_records),
-        papers=lambda cells: papers_of(cells, workspace or open_workspace(), warn),
+        papers=lambda cells: (
+            papers_of(cells, workspace.registry, workspace.library, warn)
+            if workspace
+            else _papers_on_paper(cells, None, warn)
+        ),
         summarize=summarize_study,
         processes=os.cpu_count() or 1,
     )
@@ -136,6 +141,14 @@ def serve_site(folder: PathLike, *, port: int = 8000, ready: Callable[[str], Non
             server.serve_forever()
         except KeyboardInterrupt:
             return
+
+
+def _papers_on_paper(cells: Cells, specs: Paths, warn: Warn) -> Papers:
+    """Return what papers say, from the stored catalogue of plugins: a site needs no torch."""
+    catalogue, library = open_on_paper(specs)
+    found = papers_of(cells, catalogue, library, warn)
+    catalogue.store()
+    return found
 
 
 def _mlflow_pages(store: Path, address: str | None, tracking_uri: str | None, warn: Warn) -> dict[str, str]:

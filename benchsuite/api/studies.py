@@ -8,6 +8,7 @@ from benchsuite.api.results import Results
 from benchsuite.api.session_options import SessionOptions
 from benchsuite.api.workspace import Workspace
 from benchsuite.errors import HardwareError
+from benchsuite.records.mlflow.process import forget_process
 from benchsuite.specs.loading.resolve import Selection
 from benchsuite.specs.loading.resolve_study import resolve_study
 from benchsuite.specs.loading.targets import Target
@@ -19,6 +20,7 @@ def run_study(
     selection: Selection, target: Target, workspace: Workspace, options: SessionOptions, progress: Progress
 ) -> Results:
     """Run a study unless the store has its record; an interrupted one leaves no record."""
+    forget_process()  # a study has no mirror
     registry = workspace.registry
     selected = resolve_study(selection, target, registry.study_specs)
     if launched_world_size() > 1:

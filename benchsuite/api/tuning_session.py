@@ -1,4 +1,4 @@
-"""Make the trials of one request, and write the records of tunings."""
+"""Make the trials of one request, and mirror the records of tunings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.specs.loading.resolve_tuning import SelectedTuning
 from benchsuite.tuning.processes import search_in_processes
-from benchsuite.tuning.search import searched
+from benchsuite.tuning.search import records_in_store, searched
 from benchsuite.tuning.storage import default_address
 from benchsuite.tuning.trials import trial_factory
 
@@ -28,7 +28,7 @@ def make_tunings(
     *,
     show: bool,
 ) -> Tunings:
-    """Check all pairs of rule and network, make the trials that are left, write the records and mirror them.
+    """Check all pairs of rule and network, make the trials that are left and mirror the records.
 
     Of several tracks, those whose data cannot be had are left out with a warning.
 
@@ -62,9 +62,8 @@ def make_tunings(
     try:
         records = search_in_processes(possible, address, factory, options.torch_state, jobs, show=show)
     except KeyboardInterrupt:
-        return Tunings((), found.refused, interrupted=True, unfinished=len(possible))
-    for record in records:
-        options.store.write_tuning(record)
+        records = records_in_store(possible, factory)
+        return Tunings(tuple(records), found.refused, interrupted=True, unfinished=len(possible) - len(records))
     if records and options.tracking_uri:
         with stdout_to_stderr():
             mirror_tunings(records, options.tracking_uri, options.store.root)

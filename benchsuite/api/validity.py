@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from benchsuite.api.workspace import Workspace, find_specs, open_workspace
 from benchsuite.records.model import RunRecord
+from benchsuite.registry.catalogue import Catalogue
 from benchsuite.registry.manager import Registry
 from benchsuite.results.validity import UPDATE_ANGLE, Validity
 from benchsuite.specs.loading.library import SpecLibrary
@@ -16,6 +17,9 @@ from benchsuite.specs.models.validity import ValiditySpec
 
 FindValidity = Callable[[Iterable[RunRecord]], Validity]
 """Returns thresholds of validity checks, and what rules claim, for the tracks and rules of some records."""
+
+IS_BACKPROP = "hidden_update_is_backprop"
+"""The trait of rules that say so."""
 
 _VALIDITY: TypeAdapter[ValiditySpec | None] = TypeAdapter(ValiditySpec)
 
@@ -35,6 +39,8 @@ def thresholds_of(tracks: Iterable[str], library: SpecLibrary) -> Mapping[str, V
     return stated_by_tracks(tracks, "validity", _VALIDITY, library)
 
 
-def claims_of(registry: Registry) -> Mapping[str, bool]:
+def claims_of(registry: Registry | Catalogue) -> Mapping[str, bool]:
     """Return, by rule, whether it says that its hidden segments get exactly backprop's gradient."""
-    return {name: rule.traits.hidden_update_is_backprop for name, rule in sorted(registry.rules.items())}
+    if isinstance(registry, Catalogue):
+        return {name: bool(rule.traits[IS_BACKPROP]) for name, rule in sorted(registry.rules.items())}
+    return {name: getattr(rule.traits, IS_BACKPROP) for name, rule in sorted(registry.rules.items())}

@@ -54,8 +54,11 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over: ignore finished runs and checkpoints.")] = False,
     executor: ExecutorOption = "local",
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, max=1024, help="Runs at the same time on this machine.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--jobs", "-j", min=1, max=1024, help="Runs at the same time on this machine; as many as pay if not given."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> int:
     """Run a suite or a track (every rule with every seed), or a study.
@@ -68,33 +71,39 @@ def run(
     state. Try `benchsuite plan` first to see what would be run.
     """
     from benchsuite.api.announcing import announce, remember_rules
+    from benchsuite.api.mirroring import mirrored_beside
 
-    announce(target, rules, chosen_seeds(seeds, seed), tier, specs, settings)
-    from benchsuite.api.runs import run
+    with mirrored_beside(tracking_uri, _say):
+        announce(target, rules, chosen_seeds(seeds, seed), tier, specs, settings)
+        from benchsuite.api.runs import run
 
-    results = run(
-        target,
-        rules=rules,
-        seeds=chosen_seeds(seeds, seed),
-        tier=tier,
-        settings=settings,
-        set=overrides,
-        hardware=hardware,
-        store=store,
-        data_root=data,
-        specs=specs,
-        tracking_uri=tracking_uri,
-        fresh=fresh,
-        executor=executor,
-        jobs=jobs,
-        progress=True,
-    )
-    if results.is_rank0:
-        _print(results, store, as_json)
-        remember_rules()
+        results = run(
+            target,
+            rules=rules,
+            seeds=chosen_seeds(seeds, seed),
+            tier=tier,
+            settings=settings,
+            set=overrides,
+            hardware=hardware,
+            store=store,
+            data_root=data,
+            specs=specs,
+            tracking_uri=tracking_uri,
+            fresh=fresh,
+            executor=executor,
+            jobs=jobs,
+            progress=True,
+        )
+        if results.is_rank0:
+            _print(results, store, as_json)
+            remember_rules()
     if results.refused and not results.records:
         return 2  # The request was wrong: nothing was left to run.
     return 130 if results.interrupted else 1 if results.failed else 0
+
+
+def _say(line: str) -> None:
+    messages().print(line, markup=False, soft_wrap=True)
 
 
 def _print(results: Results, store: Path, as_json: bool) -> None:

@@ -85,13 +85,16 @@ class ResidentData:
         tensors = (*learned_and_test, self.validation_inputs, self.validation_targets)
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors if tensor is not None)
 
-    def train_batch(self, indices: Tensor) -> Batch:
+    def train_batch(self, indices: Tensor, draws: Tensor | None = None) -> Batch:
         """Return the training examples at ``indices``.
 
         Args:
             indices: (examples,) of int64 or int32, on the same device; an index out of range fails on the device.
+            draws: rows of ``draw_augmentation`` for these examples, (examples, 3), on the same device; None for none.
         """
         inputs = self.train_inputs.index_select(0, indices)
+        if draws is not None and self.augmentation:
+            inputs = crop_and_flip(inputs, draws, self.augmentation.padding)
         return self.normalized(inputs), self.train_targets.index_select(0, indices)
 
     def draw_augmentation(self, generator: Generator) -> Tensor | None:
@@ -109,10 +112,7 @@ class ResidentData:
         order = order.to(self.device)
         draws = None if draws is None else draws.to(self.device)
         for part in parts:
-            inputs = self.train_inputs.index_select(0, order[part])
-            if draws is not None and self.augmentation:
-                inputs = crop_and_flip(inputs, draws[part], self.augmentation.padding)
-            yield self.normalized(inputs), self.train_targets.index_select(0, order[part])
+            yield self.train_batch(order[part], None if draws is None else draws[part])
 
     def train_slices(self, batch_size: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
         """Iterate over all training examples in order, for evaluation; the last batch may be smaller."""

@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
+
 from benchsuite.execution.run import Run
 from benchsuite.records.model import RunRecord
 
@@ -58,10 +60,13 @@ class InlineMaker:
         """Make the run that has begun."""
         run, self._begun = self._begun, None
         assert run is not None  # noqa: S101 - called after begin
+        threads = torch.get_num_threads()
         try:
             return [MadeRun(run, run.execute(unless_finished=True))]
         except Exception as error:
             return [MadeRun(run, error=error)]
+        finally:
+            torch.set_num_threads(threads)  # a run sets its own
 
     def stop(self) -> list[MadeRun]:
         """Forget a run that has not been made."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from itertools import islice
 
 import torch
 
@@ -13,24 +13,27 @@ from benchsuite.training.device import Device
 from benchsuite.training.trainer import Trainer
 
 
-def shares_of_phases(trainer: Trainer, steps: Iterator[None], count: int, device: Device) -> dict[str, float]:
-    """Take training steps and return the share of their time that each of the rule's phases takes, 0 to 1.
+def shares_of_phases(trainer: Trainer, count: int, device: Device) -> dict[str, float]:
+    """Take eager training steps and return the share of their time that each of the rule's phases takes, 0 to 1.
 
-    Waiting for the device around each phase slows a step down, so these steps are not among those that are timed.
+    A captured step runs none of the rule's code, so nothing could be told of its phases. Waiting for the device around
+    each phase slows a step down. So these steps are not among those that are timed.
     """
-    rule, spec = trainer.rule, trainer.rule.config
-    if not rule.phases(spec):
+    rule = trainer.rule
+    if not rule.phases(rule.config):
         return {}
+    recorded, trainer.recorded = trainer.recorded, None
     rule.phase_times = PhaseTimes(device.synchronize)
     try:
         began = time.perf_counter()
-        for _ in range(count):
-            next(steps)
+        for _ in islice(trainer.endless_steps(), count):
+            pass
         device.synchronize()
         elapsed = time.perf_counter() - began
         return {name: seconds / elapsed for name, seconds in rule.phase_times.seconds.items()}
     finally:
         rule.phase_times = None
+        trainer.recorded = recorded
 
 
 def prediction_time_us(trainer: Trainer, device: Device, repeats: int = 5) -> float:

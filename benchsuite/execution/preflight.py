@@ -15,7 +15,7 @@ from benchsuite.execution.plan import describe
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.hashing import canonical_json
 from benchsuite.specs.loading.resolve import SelectedRun
-from benchsuite.training.ranks import Ranks, require_world_size
+from benchsuite.training.ranks import SINGLE_PROCESS, Ranks, require_world_size
 
 logger = logging.getLogger("benchsuite.execution")
 
@@ -34,7 +34,9 @@ class Preflight:
     refused: tuple[RefusedPair, ...]
 
 
-def check_runs(runs: Sequence[SelectedRun], registry: Registry, loader: DataLoader, ranks: Ranks) -> Preflight:
+def check_runs(
+    runs: Sequence[SelectedRun], registry: Registry, loader: DataLoader, ranks: Ranks = SINGLE_PROCESS
+) -> Preflight:
     """Work out every network's shapes, leave out refused pairs, and load the data of all other runs.
 
     Raises:

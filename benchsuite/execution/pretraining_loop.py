@@ -8,6 +8,7 @@ from benchsuite.data.source import TrainingData
 from benchsuite.execution.checkpointing import PeriodicCheckpoint, continue_from
 from benchsuite.execution.endings import DivergedError
 from benchsuite.execution.epochs import begin_training, trained_epochs
+from benchsuite.execution.setting_up import prepare_step
 from benchsuite.execution.state import RunState
 from benchsuite.networks.architecture_shapes import require_pretrainable
 from benchsuite.training.build_trainer import SegmentStates, assemble
@@ -38,6 +39,7 @@ def pretrain(run: RunState, data: TrainingData, saved: dict[str, Any] | None) ->
         continue_from(run, trainer, saved)
     else:
         begin_training(run, trainer)
+    prepare_step(run, trainer)
     checkpoint = PeriodicCheckpoint(run, trainer, "pretraining", {})
     for metrics in trained_epochs(run, trainer, run.spec.pretraining.epochs):
         run.progress.pretraining.append(metrics)

@@ -143,6 +143,7 @@ def build_record(identity: Identity, progress: Progress, device: Device, clock: 
             evaluation_time_s=spent.get("evaluation", 0.0),
             diagnostics_time_s=spent.get("diagnostics", 0.0),
             setup_time_s=spent.get("setup", 0.0),
+            compile_time_s=spent.get("compile"),
             images_per_s=median(e.images_per_s for e in progress.epochs) if progress.epochs else None,
             step_time_ms=1000 * median(epoch_times) / progress.steps_per_epoch if epoch_times else None,
             peak_memory_mib=peak_mib,

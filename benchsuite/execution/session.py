@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchsuite.execution.compatibility import RefusedPair
+from benchsuite.execution.compatibility import RefusedPair, RunWithShapes
 from benchsuite.execution.events import send_event
 from benchsuite.execution.interruption import sigterm_as_interrupt
 from benchsuite.execution.local_runs import make_all
@@ -30,6 +30,7 @@ class Session:
     Attributes:
         runs: the selected runs; after ``check`` without the refused pairs.
         refused: pairs of rule and network that cannot work, each once; known after ``check``.
+        checked: the runs with the shapes of their networks; known after ``check``.
 
     """
 
@@ -47,6 +48,7 @@ class Session:
         self.runs = runs
         self.executor = executor
         self.refused: tuple[RefusedPair, ...] = ()
+        self.checked: tuple[RunWithShapes, ...] = ()
         self.factory = RunFactory(store, registry, data_root, fresh, on_reuse, ranks)
 
     def check(self) -> None:
@@ -61,6 +63,7 @@ class Session:
         factory = self.factory
         found = check_runs(self.runs, factory.registry, factory.loader, factory.ranks)
         factory.prepare(found.runs)
+        self.checked = found.runs
         self.runs = [run.selected for run in found.runs]
         self.refused = found.refused
 

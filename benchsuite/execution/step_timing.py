@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 from benchsuite.data.open import open_data
 from benchsuite.data.source import TrainingData
 from benchsuite.execution.allocator import keep_freed_memory
-from benchsuite.execution.compatibility import RunWithShapes
 from benchsuite.execution.loading import DataLoader
 from benchsuite.execution.phase_timing import prediction_time_us, shares_of_phases
-from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.build_trainer import TrainingSpecs, assemble
 from benchsuite.training.device import Device, open_device
 from benchsuite.training.memory_format import choose_memory_format
 from benchsuite.training.pretraining import pretrained_segments
 from benchsuite.training.seeds import derive_seeds
+from benchsuite.training.step_choice import StepChoice, choose_step, compile_step
 
 if TYPE_CHECKING:
+    from benchsuite.execution.compatibility import RunWithShapes
     from benchsuite.registry.manager import Registry
+    from benchsuite.specs.models.track import RunSpec
     from benchsuite.training.trainer import Trainer
 
 ROUNDS = 10
@@ -45,6 +46,7 @@ class Stretches:
         phase_shares: share of a step's time by phase of the rule.
         prediction_us: time of a prediction in microseconds per example.
         reason: of its failure; empty if there is none.
+        step: the step that is timed.
 
     """
 
@@ -57,6 +59,7 @@ class Stretches:
     phase_shares: dict[str, float] = field(default_factory=dict)
     prediction_us: float | None = None
     reason: str = ""
+    step: StepChoice = field(default_factory=lambda: StepChoice("eager"))
 
     def fail(self, error: Exception) -> None:
         """Give up this rule and note why; the others go on."""
@@ -127,6 +130,8 @@ def _set_up(run: RunWithShapes, data: TrainingData, device: Device, registry: Re
         trainer.warm_up()
         choose_memory_format(trainer, spec.hardware.memory_format, device.synchronize)
         trainer.begin()
+        compile_step(trainer, spec.hardware.compile)
+        row.step = choose_step(trainer, spec.hardware.step)
     except Exception as error:
         row.fail(error)
         return row
@@ -148,7 +153,7 @@ def _look_within(row: Stretches, device: Device) -> None:
     if row.trainer is None or row.steps is None:
         return
     try:
-        row.phase_shares = shares_of_phases(row.trainer, row.steps, CALIBRATION_STEPS, device)
+        row.phase_shares = shares_of_phases(row.trainer, CALIBRATION_STEPS, device)
         row.prediction_us = prediction_time_us(row.trainer, device)
     except Exception as error:
         row.fail(error)

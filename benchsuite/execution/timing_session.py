@@ -15,12 +15,12 @@ from benchsuite.execution.environment import environment_of, versions
 from benchsuite.execution.loading import DataLoader
 from benchsuite.execution.preflight import check_runs
 from benchsuite.execution.step_timing import Measurement, Stretches, measure_steps
+from benchsuite.execution.threads import threads_of_run
 from benchsuite.records.timing import TimedRow, TimingRecord, timing_id_of
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.resolve import Selection, resolve
 from benchsuite.training.device import resolve_hardware
-from benchsuite.training.ranks import SINGLE_PROCESS
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,13 @@ class TimingSession:
 
     def measure(self, seconds: float, on_round: Callable[[int], None]) -> Measurement:
         """Measure all rules; see ``measure_steps``."""
-        return measure_steps(self.runs, self.registry, self.loader, seconds, on_round=on_round)
+        threads = torch.get_num_threads()
+        if self.device.type == "cpu":  # as its runs are made
+            torch.set_num_threads(threads_of_run(self.runs[0].selected.spec, self.runs[0].shapes, threads))
+        try:
+            return measure_steps(self.runs, self.registry, self.loader, seconds, on_round=on_round)
+        finally:
+            torch.set_num_threads(threads)
 
     def record_of(
         self, measured: Measurement, busy: str, other_cores: float, started: datetime, command: str
@@ -88,6 +94,8 @@ class TimingSession:
             phase_shares=row.phase_shares,
             prediction_us=row.prediction_us,
             reason=row.reason,
+            step=row.step.step,
+            step_reason=row.step.reason,
         )
 
 
@@ -107,7 +115,7 @@ def open_timing(selection: Selection, library: SpecLibrary, registry: Registry, 
         message = f"is a suite; a measurement is of one track: {', '.join(tracks)}"
         raise SpecError([Problem(message)], subject=selection.target)
     loader = DataLoader(data_root, registry)
-    checked = check_runs(selected, registry, loader, SINGLE_PROCESS)
+    checked = check_runs(selected, registry, loader)
     if not checked.runs:
         raise EmptySelectionError("; ".join(map(str, checked.refused)) or f"no rule to time on {selection.target}")
     return TimingSession(checked.runs, checked.refused, registry, loader)

@@ -8,7 +8,7 @@ from benchsuite.execution.endings import DivergedError
 from benchsuite.execution.epochs import begin_training, trained_epochs
 from benchsuite.execution.measuring import evaluated, has_learned_all, lacks_a_measurement
 from benchsuite.execution.pretraining_loop import pretrain
-from benchsuite.execution.setting_up import lay_out_images, open_data_on_device, set_up
+from benchsuite.execution.setting_up import lay_out_images, open_data_on_device, prepare_step, set_up
 from benchsuite.execution.state import RunState
 from benchsuite.records.model import EpochMetrics
 from benchsuite.training.build_trainer import SegmentStates
@@ -54,6 +54,7 @@ def _train(run: RunState, trainer: Trainer, pretrained: SegmentStates) -> None:
     checkpoint = PeriodicCheckpoint(run, trainer, "run", pretrained)
     if has_learned_all(run):
         return
+    prepare_step(run, trainer)
     for metrics in trained_epochs(run, trainer, run.spec.protocol.epochs):
         _end_epoch(run, trainer, diagnosis, evaluated(run, trainer, metrics))
         checkpoint.save_if_due()

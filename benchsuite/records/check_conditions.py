@@ -127,6 +127,12 @@ def _hardware(record: RunRecord) -> Iterator[str]:
         found = getattr(used, field)
         if asked not in {None, "auto"} and found != asked:
             yield f"hardware.{field}: {found}, but the spec asks for {asked}"
+    if (wanted.step == "eager") > (used.step == "eager"):
+        yield f"hardware.step: {used.step}, but the spec asks for eager"
+    if record.epochs and wanted.step == "recorded" and used.step == "eager" and not used.step_reason:
+        yield "hardware.step_reason: empty, but the step is eager and the spec asks for recorded"
+    if used.compiled not in {"none", wanted.compile}:
+        yield f"hardware.compiled: {used.compiled}, but the spec asks for {wanted.compile}"
     if wanted.hardware_class and used.hardware_class != wanted.hardware_class:
         yield f"hardware.hardware_class: {used.hardware_class}, but the spec names it {wanted.hardware_class}"
 

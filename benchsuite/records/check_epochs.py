@@ -138,6 +138,7 @@ def _times(record: RunRecord) -> Iterator[str]:
         if not _are_close(timing.step_time_ms, step_ms):
             yield f"timing.step_time_ms: {timing.step_time_ms}, but the epochs' times and steps give {step_ms}"
     spent_s = timing.train_time_s + timing.evaluation_time_s + timing.diagnostics_time_s + timing.setup_time_s
+    spent_s += timing.compile_time_s or 0
     whole = record.ended_at - record.started_at if _same_kind(record) else None
     # The start of a resumed run is that of its last part.
     if whole is not None and not record.resumed and spent_s > 1.01 * (whole + CLOCK_SLACK).total_seconds():

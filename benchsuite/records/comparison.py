@@ -76,7 +76,10 @@ def compare(recorded: RunRecord, again: RunRecord, tolerances: Tolerances | None
 
 
 def _changed(recorded: RunRecord, again: RunRecord) -> Iterator[ValueDifference]:
-    for part, fields in (("hardware", ("hardware_class", "precision", "step")), ("environment", MUST_BE_EQUAL)):
+    for part, fields in (
+        ("hardware", ("hardware_class", "precision", "step", "compiled")),
+        ("environment", MUST_BE_EQUAL),
+    ):
         for field in fields:
             before, now = getattr(getattr(recorded, part), field), getattr(getattr(again, part), field)
             if before != now:

@@ -8,7 +8,7 @@ is a status.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -19,11 +19,15 @@ from pydantic import (
     model_serializer,
 )
 
+from benchsuite.specs.models.hardware import CompileMode
 from benchsuite.specs.models.track import RunSpec
 from benchsuite.version import RECORD_SCHEMA_VERSION
 
 RunStatus = Literal["completed", "diverged", "out_of_memory", "timed_out", "crashed", "interrupted", "incompatible"]
 """The way a run ended; each is a result and none is dropped."""
+
+TrainingStep = Literal["eager", "recorded", "cuda_graph"]
+"""The way training steps were taken; ``HardwareUsed.step`` says what each means."""
 
 FINAL_STATUSES: frozenset[RunStatus] = frozenset({"completed", "diverged", "timed_out", "incompatible"})
 """A run with one of these is not made again; any other is continued or tried again by the next command."""
@@ -36,6 +40,21 @@ class RecordModel(BaseModel):
     """Base of all records: frozen, rejects unknown fields and numbers that are not finite."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class GrownRecordModel(RecordModel):
+    """A record with fields that were added later: a record without them keeps its text, byte by byte."""
+
+    omit_default: ClassVar[frozenset[str]] = frozenset()
+    """Names of these fields; each is written only if it differs from its default."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_later_fields_at_their_default(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        for name in self.omit_default:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                written.pop(name, None)
+        return written
 
 
 class SetMetrics(RecordModel):
@@ -121,8 +140,10 @@ class DataUsed(RecordModel):
     input_shape: tuple[Annotated[int, Field(gt=0)], ...]
 
 
-class HardwareUsed(RecordModel):
+class HardwareUsed(GrownRecordModel):
     """The hardware that the run actually used."""
+
+    omit_default = frozenset({"step_reason", "compiled"})
 
     hardware_class: str
     """Costs are compared only within one class."""
@@ -137,8 +158,13 @@ class HardwareUsed(RecordModel):
     world_size: int = Field(default=1, gt=0)
     memory_format: Literal["contiguous", "channels_last"] = "contiguous"
     """Memory layout of images: channel after channel, or pixel after pixel."""
-    step: Literal["eager", "cuda_graph"] = "eager"
-    """``eager`` if the training step ran as separate kernels, ``cuda_graph`` if as one captured graph."""
+    step: TrainingStep = "eager"
+    """``eager`` if the training step ran batch by batch, kernel after kernel; ``recorded`` if as one function over
+    static buffers; ``cuda_graph`` if that function was captured in a graph and replayed."""
+    step_reason: str = ""
+    """Reason why the step was eager; empty if it was not, and in records made before steps could be recorded."""
+    compiled: CompileMode = "none"
+    """Mode in which ``torch.compile`` compiled the step; a note says why it is not the spec's."""
     notes: tuple[str, ...] = ()
     """Requests that could not be met, and settings that were changed during the run."""
 
@@ -168,8 +194,10 @@ class Environment(Versions):
     ``architecture <builder>``, ``diagnostic <name>``."""
 
 
-class Timing(RecordModel):
+class Timing(GrownRecordModel):
     """Times and memory of a run; only ``train_time_s`` counts as training time."""
+
+    omit_default = frozenset({"compile_time_s"})
 
     clock: str
     """The clock used, e.g. ``perf_counter`` or ``perf_counter with device synchronisation``."""
@@ -180,7 +208,10 @@ class Timing(RecordModel):
     evaluation_time_s: float = Field(ge=0)
     diagnostics_time_s: float = Field(ge=0)
     setup_time_s: float = Field(ge=0)
-    """Time for data, network, rule, warm-up and compilation."""
+    """Time for data, network, rule, warm-up and recording of the step; before ``compile_time_s`` there was, for
+    compilation too."""
+    compile_time_s: float | None = Field(default=None, ge=0)
+    """Time for compiling the step; None if it was not compiled."""
     images_per_s: float | None = Field(ge=0)
     """Median over epochs; None before the first."""
     step_time_ms: float | None = Field(ge=0)

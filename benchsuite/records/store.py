@@ -186,6 +186,11 @@ class RecordStore:
         self._write(path, record, read_tuning)
         return path
 
+    def find_tuning(self, tuning_id: str) -> TuningRecord | None:
+        """Return the record of this tuning, or None if there is no readable one."""
+        found = read_tuning(self.tunings_folder / f"{tuning_id}.json")
+        return found if isinstance(found, TuningRecord) else None
+
     def find_study(self, study_id: str) -> StudyRecord | None:
         """Return the record of this study, or None if there is no readable one."""
         for folder in FOLDERS_OF_STUDIES:

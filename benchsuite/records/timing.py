@@ -9,15 +9,17 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from benchsuite.records.model import HardwareUsed, Hexadecimal, RecordModel, Versions
+from benchsuite.records.model import GrownRecordModel, HardwareUsed, Hexadecimal, RecordModel, TrainingStep, Versions
 from benchsuite.specs.hashing import canonical_json, id_of_hash, spec_hash
 from benchsuite.specs.models.base import Name, Tier
 from benchsuite.specs.models.track import RunSpec
 from benchsuite.version import TIMING_SCHEMA_VERSION
 
 
-class TimedRow(RecordModel):
+class TimedRow(GrownRecordModel):
     """One rule with its settings, and its step time in each round."""
+
+    omit_default = frozenset({"step", "step_reason"})
 
     spec: RunSpec
     rule_source_hash: Hexadecimal
@@ -33,6 +35,10 @@ class TimedRow(RecordModel):
     """Time of a prediction in microseconds per example; None in records from before this field, or if it failed."""
     reason: str = ""
     """Error because of which the rule could not be timed; empty if it was."""
+    step: TrainingStep = "eager"
+    """The step that was timed, as in a run's record."""
+    step_reason: str = ""
+    """Reason why it was eager."""
 
     @property
     def median_ms(self) -> float | None:

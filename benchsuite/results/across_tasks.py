@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchsuite.results.model import MIN_SEEDS
-from benchsuite.results.statistics import CONFIDENCE, t_quantile
+from benchsuite.results.statistics import t_quantile
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 MIN_TASKS = 2
 MIN_TASKS_FOR_INTERVAL = 6
 """Fewest tasks for an interval; with fewer, the simulation finds none of the methods near its level."""
-
-RESAMPLES = 2000
-BOOTSTRAP_SEED = 0
-"""Fixed, so that the same records give the same interval."""
 
 ErrorsByTask = Mapping[str, Mapping[int, float]]
 """Test errors of one rule, by task and seed index."""
@@ -62,12 +58,11 @@ class AcrossTasks:
     """The best mean rank first."""
 
 
-def compare_across_tasks(errors: Mapping[str, ErrorsByTask], resamples: int = RESAMPLES) -> AcrossTasks | None:
+def compare_across_tasks(errors: Mapping[str, ErrorsByTask]) -> AcrossTasks | None:
     """Compare rules over the tasks, and in each the seeds, that all of them have; nothing missing is filled in.
 
     Args:
         errors: test errors by rule, task and seed index.
-        resamples: number of bootstrap samples.
 
     Returns:
         None with fewer than two rules or ``MIN_TASKS`` tasks of which all rules share ``MIN_SEEDS`` seeds.
@@ -87,7 +82,7 @@ def compare_across_tasks(errors: Mapping[str, ErrorsByTask], resamples: int = RE
         RuleAcrossTasks(
             rule,
             mean_rank([of_task[:, column] for of_task in ranks], len(rules)),
-            mean_improvability([of_task[:, column] for of_task in distances], resamples),
+            mean_improvability([of_task[:, column] for of_task in distances]),
         )
         for column, rule in enumerate(rules)
     ]
@@ -119,59 +114,76 @@ def improvability(errors: Floats) -> Floats:
 
 
 def mean_rank(by_task: Sequence[Floats], rules: int) -> TaskMean:
-    """Return a mean rank over tasks with its 95 % interval: Student's t over tasks, on the logit scale of the ranks.
+    """Return a mean rank over tasks with its 95 % interval: a score interval of its place between first and last.
 
-    A task's mean carries the noise of its seeds, so the spread over tasks is that of tasks and seeds. The logit keeps
-    the interval within 1 and the number of rules, and skewed towards the middle near them.
+    A task's mean carries the noise of its seeds, so the spread over tasks is that of tasks and seeds.
 
     Args:
         by_task: one array per task, of the rank at each seed.
         rules: number of rules that are ranked.
 
     """
-    import numpy as np
-
-    mean, error = _mean_and_error(by_task)
-    tasks, place = len(by_task), (mean - 1) / (rules - 1)
-    if tasks < MIN_TASKS_FOR_INTERVAL or error == 0:
-        return TaskMean(mean, tasks)
-    half = t_quantile(tasks - 1) * error / (rules - 1) / (place * (1 - place))
-    logit = np.log(place / (1 - place))
-    low, high = (1 + (rules - 1) / (1 + float(np.exp(-end))) for end in (logit - half, logit + half))
-    return TaskMean(mean, tasks, low, high)
-
-
-def mean_improvability(by_task: Sequence[Floats], resamples: int = RESAMPLES) -> TaskMean:
-    """Return a mean over tasks with its 95 % interval: a studentized bootstrap over tasks and seeds, as it is skewed.
-
-    Args:
-        by_task: one array per task, of the improvability at each seed.
-        resamples: number of bootstrap samples.
-
-    Source: Davison and Hinkley 1997, section 2.4. Each sample's mean is divided by its own standard error, in which the
-    seeds, drawn once with their task and once within it, count as often as in the mean.
-    """
-    import numpy as np
-
     mean, error = _mean_and_error(by_task)
     tasks = len(by_task)
     if tasks < MIN_TASKS_FOR_INTERVAL or error == 0:
         return TaskMean(mean, tasks)
-    generator = np.random.default_rng(BOOTSTRAP_SEED)
-    sizes = np.array([len(values) for values in by_task])
-    padded = np.zeros((tasks, sizes.max()))
-    for row, values in zip(padded, by_task, strict=True):
-        row[: len(values)] = values
-    drawn = generator.integers(0, tasks, (resamples, tasks))
-    seeds = (generator.random((resamples, tasks, sizes.max())) * sizes[drawn][:, :, None]).astype(int)
-    kept = np.arange(sizes.max()) < sizes[drawn][:, :, None]
-    values = np.where(kept, padded[drawn[:, :, None], seeds], 0.0)  # (resamples, tasks, seeds)
-    of_tasks = values.sum(2) / sizes[drawn]
-    errors = of_tasks.std(1, ddof=1) / tasks**0.5
-    usable = errors > 1e-12
-    ratios = (of_tasks.mean(1)[usable] - mean) / errors[usable]
-    low, high = np.quantile(ratios, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return TaskMean(mean, tasks, mean - float(high) * error, mean - float(low) * error)
+    low, high = score_interval((mean - 1) / (rules - 1), error / (rules - 1), tasks)
+    return TaskMean(mean, tasks, 1 + (rules - 1) * float(low), 1 + (rules - 1) * float(high))
+
+
+def mean_improvability(by_task: Sequence[Floats]) -> TaskMean:
+    """Return a mean over tasks with its 95 % interval: Student's t over tasks on the logit scale.
+
+    Args:
+        by_task: one array per task, of the improvability at each seed.
+
+    """
+    mean, error = _mean_and_error(by_task)
+    tasks = len(by_task)
+    if tasks < MIN_TASKS_FOR_INTERVAL or error == 0:
+        return TaskMean(mean, tasks)
+    low, high = logit_interval(mean, error, tasks)
+    return TaskMean(mean, tasks, float(low), float(high))
+
+
+def score_interval(share: float | Floats, error: float | Floats, tasks: int) -> tuple[Floats, Floats]:
+    """Return Wilson's score interval of a mean share whose variance is measured, with Student's quantile.
+
+    A rule's place is the share of the others that are better: the variance of a mean share s is proportional to
+    s(1 − s), as a binomial's, by a factor that the tasks show. It holds each share s0 from which the mean is no further
+    than the quantile times the standard error that s0 would have.
+
+    Args:
+        share: mean over tasks, between 0 and 1.
+        error: its standard error over tasks, above 0.
+        tasks: number of tasks.
+
+    Source: Wilson 1927. Brown, Cai and DasGupta 2001: Wald's interval covers too little, that of the logit is too long.
+    """
+    import numpy as np
+
+    mean = np.asarray(share, dtype=float)
+    ratio = (t_quantile(tasks - 1) * np.asarray(error)) ** 2 / (mean * (1 - mean))
+    middle = (mean + ratio / 2) / (1 + ratio)
+    half = np.sqrt(ratio * mean * (1 - mean) + ratio**2 / 4) / (1 + ratio)
+    return middle - half, middle + half
+
+
+def logit_interval(share: float | Floats, error: float | Floats, tasks: int) -> tuple[Floats, Floats]:
+    """Return Student's interval of a mean share on the logit scale, where its skewed distribution is nearer to normal.
+
+    Args:
+        share: mean over tasks, between 0 and 1.
+        error: its standard error over tasks, above 0.
+        tasks: number of tasks.
+
+    """
+    import numpy as np
+
+    mean = np.asarray(share, dtype=float)
+    half = t_quantile(tasks - 1) * np.asarray(error) / (mean * (1 - mean))
+    logit = np.log(mean / (1 - mean))
+    return 1 / (1 + np.exp(half - logit)), 1 / (1 + np.exp(-half - logit))
 
 
 def _mean_and_error(by_task: Sequence[Floats]) -> tuple[float, float]:

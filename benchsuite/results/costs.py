@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from statistics import median
 
 from benchsuite.records.timing import TimedRow, TimingRecord
+from benchsuite.records.tuning import TuningRecord
 from benchsuite.results.grouping import conditions
 from benchsuite.results.model import BASELINE_RULE, Cost
 from benchsuite.results.row_records import RowRecords
 from benchsuite.specs.models.track import RunSpec
+from benchsuite.specs.models.tuning import CONFIG
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,13 @@ class Timings:
 
     Args:
         records: timing records; of several for the same settings and machine, the one that ended last counts.
+        tunings: records of tunings, which say what was searched for tuned rows.
 
     """
 
-    def __init__(self, records: Iterable[TimingRecord] = ()) -> None:
+    def __init__(self, records: Iterable[TimingRecord] = (), tunings: Iterable[TuningRecord] = ()) -> None:
         self._rows: dict[tuple[str, str, str], tuple[TimingRecord, TimedRow]] = {}
+        self._scales = {tuning.tuning_id: _scales(tuning) for tuning in tunings}
         for record in sorted(records, key=lambda each: (each.ended_at, each.timing_id)):
             if record.busy:
                 continue
@@ -42,17 +46,40 @@ class Timings:
                     self._rows[_timed_settings(row.spec), *machine] = record, row
 
     def of(self, row_records: RowRecords) -> tuple[TimingRecord, TimedRow] | None:
-        """Return the timing of a row's settings on its machine."""
+        """Return the timing of a row's settings on its machine.
+
+        For a tuned row without one, that of the same rule in which only searched settings differ that change no work.
+        """
+        if not self._rows:
+            return None
         first = row_records.first
         machine = first.hardware.hardware_class, first.hardware.precision
-        return self._rows.get((_timed_settings(first.spec), *machine)) if self._rows else None
+        if found := self._rows.get((_timed_settings(first.spec), *machine)):
+            return found
+        scales = self._scales.get(first.spec.rule.tuned_by) or set()
+        wanted = _timed_settings(first.spec, scales)
+        alike = [
+            (record, row)
+            for (_, *timed_machine), (record, row) in self._rows.items()
+            if scales and (*timed_machine,) == machine and row.spec.rule.name == first.spec.rule.name
+            if _timed_settings(row.spec, scales) == wanted
+        ]
+        return max(alike, key=lambda each: each[0].ended_at, default=None)
 
 
-def _timed_settings(spec: RunSpec) -> str:
-    """Return the settings on which a step's time depends: all but the learning rate, which a tuning changes."""
+def _scales(tuning: TuningRecord) -> Set[str]:
+    """Return the searched hyperparameters that leave the work of a step as it is."""
+    searched = (each.field for each in tuning.spec.space if not each.changes_work)
+    return {field.removeprefix(CONFIG) for field in searched if field.startswith(CONFIG)}
+
+
+def _timed_settings(spec: RunSpec, scales: Set[str] = frozenset()) -> str:
+    """Return the settings on which a step's time depends: all but the learning rate and those in ``scales``."""
+    config = {name: value for name, value in spec.rule.config.items() if name not in scales}
+    rule = spec.rule.model_copy(update={"config": config})
     optimizer = spec.protocol.optimizer.model_copy(update={"learning_rate": 1.0})
     protocol = spec.protocol.model_copy(update={"optimizer": optimizer})
-    return conditions(spec.model_copy(update={"protocol": protocol}))
+    return conditions(spec.model_copy(update={"protocol": protocol, "rule": rule}))
 
 
 def relative_times(record: TimingRecord, row: TimedRow) -> RelativeTime | None:

@@ -34,6 +34,7 @@ from benchsuite.specs.models.comparison_plan import ComparisonPlan
 
 if TYPE_CHECKING:
     from benchsuite.records.timing import TimingRecord
+    from benchsuite.records.tuning import TuningRecord
     from benchsuite.specs.models.track import RunSpec
 
 __all__ = [
@@ -65,6 +66,7 @@ def summarize(
     plans: PlansByTrack = MappingProxyType({}),
     timings: Iterable[TimingRecord] = (),
     validity: Validity = DEFAULT_VALIDITY,
+    tunings: Iterable[TuningRecord] = (),
 ) -> list[TrackTable]:
     """Turn run records into one table per set of comparable conditions.
 
@@ -80,13 +82,14 @@ def summarize(
         plans: Planned comparisons by track; a track without a plan has the derived one.
         timings: Timing records, the only source of costs.
         validity: Thresholds of the validity checks by track, and what rules claim.
+        tunings: Records of tunings, by which tuned rows find the timing of their rule.
 
     Returns:
         Tables sorted by track, tier and conditions; numbers as numbers, errors as fractions.
     """
     groups = group_records(records)
     differences = distinguishing_fields(groups)
-    usable = Timings(timings)
+    usable = Timings(timings, tunings)
     return [
         _build_table(
             group, differences[group.key], published, names, plans.get(group.track, ComparisonPlan()), usable, validity

@@ -194,7 +194,7 @@ def _final_rows(record: TuningRecord, tables: Sequence[TrackTable]) -> tuple[Rul
     for table in tables:
         if (table.track, table.tier) != (spec.track, spec.tier) or table.architecture != plain(spec.architecture):
             continue
-        tuned = [row for row in table.rows if record.tuning_id in tuned_by(row)]
+        tuned = [row for row in table.rows if record.tuning_id in tuned_by(row) and not _is_control(row, record)]
         published = [row for row in table.rows if not tuned_by(row) and _is_same_rule(row, record)]
         if tuned or published:
             found = min(tuned, key=lambda row: (not row.complete, row.label), default=None)
@@ -213,6 +213,12 @@ def _is_same_rule(row: RuleRow, record: TuningRecord) -> bool:
         return False
     same_config = _fixed_config(record, row.config) == _fixed_config(record, record.spec.run.rule.config)
     return same_config and _without_rate(plain(run.protocol)) == _without_rate(plain(record.spec.run.protocol))
+
+
+def _is_control(row: RuleRow, record: TuningRecord) -> bool:
+    """Return True if a row has a tuning's settings and, unlike its trials, a frozen lower half."""
+    run = next((run.record.spec for run in row.runs if run.record), None)
+    return run is not None and run.protocol.frozen != record.spec.run.protocol.frozen
 
 
 def _distance(row: RuleRow, tuned: RuleRow | None) -> tuple[bool, bool, int, str]:

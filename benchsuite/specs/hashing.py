@@ -12,7 +12,7 @@ from benchsuite.specs.models.track import RunSpec
 
 # What the machine is called and how much memory it must have cannot change a number.
 HASHED_HARDWARE_FIELDS = frozenset(
-    {"device", "precision", "threads", "world_size", "synchronized_batch_norm", "memory_format"}
+    {"device", "precision", "threads", "world_size", "synchronized_batch_norm", "memory_format", "compile"}
 )
 
 

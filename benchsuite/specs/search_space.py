@@ -73,7 +73,15 @@ def _dimension(name: str, field: FieldInfo, mark: Tunable) -> SearchDimension:
     if not kinds & {int, float}:
         raise ValueError("it is no number")
     low, high = mark.range_around(field.get_default(call_default_factory=True))
-    return SearchDimension(field=CONFIG + name, low=low, high=high, log=mark.log, integer=float not in kinds)
+    integer = float not in kinds
+    return SearchDimension(
+        field=CONFIG + name,
+        low=low,
+        high=high,
+        log=mark.log,
+        integer=integer,
+        changes_work=mark.changes_work or integer,  # a number of samples or of passes
+    )
 
 
 def tuning_of(run: RunSpec, space: tuple[SearchDimension, ...], budget: TuningBudget) -> TuningSpec:
@@ -133,10 +141,15 @@ def tuning_hash(spec: TuningSpec) -> str:
     """Return the sha256 of everything that determines a tuning; 64 hexadecimal digits."""
     plain = {
         "run": spec_hash(spec.run),
-        "space": [dimension.model_dump(mode="json") for dimension in spec.space],
+        "space": _searched(spec),
         "budget": spec.budget.model_dump(mode="json"),
     }
     return sha256_of(canonical_json(plain))
+
+
+def _searched(spec: TuningSpec) -> list[dict[str, Any]]:
+    """Return what decides the settings of trials; the work that a setting takes does not."""
+    return [dimension.model_dump(mode="json", exclude={"changes_work"}) for dimension in spec.space]
 
 
 def tuning_id(spec: TuningSpec) -> str:
@@ -153,8 +166,7 @@ def _conditions(spec: TuningSpec) -> str:
     run = spec.run
     protocol = run.protocol.model_dump(mode="json", exclude={"epochs", "evaluation", "timeout_s"})
     parts = [p.model_dump(mode="json") for p in (run.dataset, run.architecture, run.pretraining, run.rule)]
-    space = [dimension.model_dump(mode="json") for dimension in spec.space]
-    return canonical_json([run.track, run.tier, *map(strip_documentation, parts), protocol, space])
+    return canonical_json([run.track, run.tier, *map(strip_documentation, parts), protocol, _searched(spec)])
 
 
 def is_close(one: float, other: float) -> bool:

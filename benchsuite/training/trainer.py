@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,20 +16,30 @@ import torch
 from torch import Tensor
 
 from benchsuite.credit.batch import Batch, StepResult
-from benchsuite.data.source import TrainingData
 from benchsuite.errors import TimeBudgetSpentError as TimeBudgetSpentError
 from benchsuite.networks.criterion import criterion_of
-from benchsuite.records.model import SetMetrics
-from benchsuite.specs.models.protocol import ProtocolSpec
+from benchsuite.training.evaluation import evaluate
 from benchsuite.training.gradient_averaging import GradientAverage
-from benchsuite.training.optimization import learning_rate_at, make_optimizer, set_learning_rate
+from benchsuite.training.optimization import (
+    learning_rate_at,
+    load_optimizer_state,
+    make_optimizer,
+    set_learning_rate,
+)
 from benchsuite.training.ranks import SINGLE_PROCESS, Ranks
 from benchsuite.training.seeds import generator, global_streams, set_global_streams
 from benchsuite.training.step import training_step
+from benchsuite.training.step_sums import StepSums, widest_float
+from benchsuite.training.step_sums import count_wrong as count_wrong
+from benchsuite.training.step_sums import count_wrong_top5 as count_wrong_top5
 
 if TYPE_CHECKING:
     from benchsuite.credit.rule import Rule
+    from benchsuite.data.source import TrainingData
     from benchsuite.networks.network import Network
+    from benchsuite.records.model import SetMetrics
+    from benchsuite.specs.models.protocol import ProtocolSpec
+    from benchsuite.training.recorded_step import RecordedStep
 
 # With several ranks, rank 0's clock is broadcast; not every step should wait for that message.
 CLOCK_EVERY_STEPS = 16
@@ -70,6 +80,11 @@ class Trainer:
         self.augmentation = generator(seeds, "augmentation")
         self.dropout = generator(seeds, "dropout", data.device, ranks.rank)
         network.set_dropout_generator(self.dropout)
+        self.sums = StepSums(data.device)
+        self.recorded: RecordedStep | None = None
+        """The step over static buffers that epochs replay; None to take steps batch by batch."""
+        self.compiled: Callable[..., StepResult] | None = None
+        """``training_step`` compiled for full batches; None if it is not compiled."""
         self.channels_last = False
         """True if images are in channels-last format; set before training."""
         self.between_steps: Callable[[int], None] | None = None
@@ -100,11 +115,7 @@ class Trainer:
         not divide the number of examples. With several ranks, each gets its part of every batch.
         """
         examples, size = self.data.train_examples, self.protocol.batch_size
-        if self.protocol.order == "fixed":
-            order = torch.arange(examples)
-        else:
-            order = torch.randperm(examples, generator=self.order)
-        draws = self.data.draw_augmentation(self.augmentation)
+        order, draws = self._draw_epoch()
         starts = range(0, examples, size)[: self.steps_per_epoch]
         sizes = [min(size, examples - start) for start in starts]
         own = [self.ranks.local_slice(whole) for whole in sizes]
@@ -112,11 +123,21 @@ class Trainer:
         for (inputs, targets), whole in zip(self.data.train_batches(order, parts, draws), sizes, strict=True):
             yield self.with_memory_format(Batch(inputs, targets, self.criterion, self.ranks.shard(whole)))
 
+    def _draw_epoch(self) -> tuple[Tensor, Tensor | None]:
+        """Draw an epoch's order and its augmentation, on the CPU."""
+        examples = self.data.train_examples
+        if self.protocol.order == "fixed":
+            order = torch.arange(examples)
+        else:
+            order = torch.randperm(examples, generator=self.order)
+        return order, self.data.draw_augmentation(self.augmentation)
+
     def set_channels_last(self, last: bool) -> None:
         """Change the memory format of images and weights to channels last or contiguous; values stay the same."""
         if last == self.channels_last:
             return
         self.channels_last = last
+        self._forget_recording()
         form = torch.channels_last if last else torch.contiguous_format
         for module in (self.network, self.rule):
             for tensor in (*module.parameters(), *module.buffers()):
@@ -138,9 +159,11 @@ class Trainer:
         before = copy.deepcopy(self.state())
         self.network.train()
         self.rule.train()
-        self._step(next(self.batches()))
-        self.optimizer.zero_grad(set_to_none=True)
-        self.load_state(before)
+        try:
+            self._step(next(self.batches()))
+        finally:
+            self.optimizer.zero_grad(set_to_none=True)
+            self.load_state(before)
 
     def begin(self) -> None:
         """Call the rule's ``before_training``, before the first batch of a run."""
@@ -150,33 +173,51 @@ class Trainer:
 
     def _averaged(self, batch: Batch) -> AbstractContextManager[None]:
         """Return the block in which gradients of this rank's part of a batch are averaged over all ranks."""
-        if batch.shard is None:
-            return nullcontext()
+        assert batch.shard is not None  # noqa: S101 - asked of batches that ranks share
         if self._average is None:
             self._average = GradientAverage(self._learning)
         return self._average.over(len(batch.targets) / batch.shard.batch_size)
 
     def _step(self, batch: Batch) -> StepResult:
-        return training_step(
+        is_full = len(batch.targets) == self.protocol.batch_size
+        step = self.compiled if self.compiled is not None and is_full else training_step
+        return step(
             self.network,
             self.rule,
             self.optimizer,
             batch,
             orthogonality=self.protocol.orthogonality,
-            averaging=self._averaged,
+            averaging=None if batch.shard is None else self._averaged,
         )
+
+    def take_step(self, batch: Batch) -> None:
+        """Take one training step and add its loss and its wrong predictions to the epoch's sums."""
+        targets = batch.targets.clone()  # a rule may write into its batch; errors are counted with the labels
+        result = self._step(batch)
+        self.sums.add(result.loss, self.class_scores(result.logits), targets)
+
+    def _steps(self) -> Iterator[int]:
+        """Take the steps of one epoch, and yield the number of this rank's examples after each."""
+        self.sums.reset()
+        if self.recorded is not None:
+            yield from self.recorded.steps(*self._draw_epoch())
+            return
+        for batch in self.batches():
+            self.take_step(batch)
+            yield len(batch.targets)
+
+    def _forget_recording(self) -> None:
+        """Have the step recorded anew before its next use: tensors that it refers to have been replaced."""
+        if self.recorded is not None:
+            self.recorded.is_stale = True
 
     def endless_steps(self) -> Iterator[None]:
         """Take one training step per item, epoch after epoch and without evaluation, to measure their time."""
         self.network.train()
         self.rule.train()
-        set_learning_rate(self.optimizer, self.learning_rate)
-        wrong = torch.zeros((), device=self.data.device, dtype=torch.int64)
         while True:
-            for batch in self.batches():
-                targets = batch.targets.clone()
-                # As training does in every step.
-                wrong.add_(count_wrong(self._scores(self._step(batch).logits), targets))
+            set_learning_rate(self.optimizer, self.learning_rate)
+            for _ in self._steps():
                 yield
 
     def train_epoch(self, deadline: float | None = None) -> EpochSums:
@@ -192,15 +233,9 @@ class Trainer:
         self.network.train()
         self.rule.train()
         set_learning_rate(self.optimizer, self.learning_rate)
-        loss_sum = torch.zeros((), device=self.data.device, dtype=torch.float64 if _has_float64(self.data) else None)
-        wrong = torch.zeros((), device=self.data.device, dtype=torch.int64)
         examples = 0
-        for step, batch in enumerate(self.batches()):
-            targets = batch.targets.clone()  # a rule may write into its batch; errors are counted with the labels
-            result = self._step(batch)
-            loss_sum.add_(result.loss, alpha=len(batch.targets))
-            wrong.add_(count_wrong(self._scores(result.logits), targets))
-            examples += len(batch.targets)
+        for step, taken in enumerate(self._steps()):
+            examples += taken
             if deadline is not None and self._is_late(deadline, step):
                 # If the rule cannot go on, its error is a better reason than the time budget.
                 self.rule.after_epoch()
@@ -211,7 +246,7 @@ class Trainer:
                 deadline = None if deadline is None else deadline + time.perf_counter() - began
         self.optimizer.zero_grad(set_to_none=True)
         self.epoch += 1
-        loss, errors, whole = self._totals(loss_sum, wrong, examples)
+        loss, errors, whole = self.totals(self.sums.loss, self.sums.wrong, examples)
         # Batch norms' running averages differ between ranks, because each sees its own examples; so does rounding in
         # what a rule computes. From here all ranks continue with rank 0's tensors, which are evaluated and saved.
         self.ranks.broadcast_from_rank0(self._tensors())
@@ -223,9 +258,9 @@ class Trainer:
             return time.perf_counter() > deadline
         return step % CLOCK_EVERY_STEPS == 0 and self.ranks.broadcast_object(time.perf_counter() > deadline)
 
-    def _totals(self, *sums: Tensor | int) -> list[float]:
+    def totals(self, *sums: Tensor | int) -> list[float]:
         """Return sums over all ranks, read from the device in one transfer."""
-        wide = torch.float64 if _has_float64(self.data) else torch.float32
+        wide = widest_float(self.data.device)
         values = torch.stack([torch.as_tensor(value, dtype=wide, device=self.data.device) for value in sums])
         totals: list[float] = self.ranks.all_reduce_sum(values).tolist()
         return totals
@@ -237,34 +272,9 @@ class Trainer:
 
     def evaluate(self, part: str) -> SetMetrics | None:
         """Evaluate on the 'train', 'test' or 'validation' set, in evaluation mode; None if the loss is not finite."""
-        self.network.eval()
-        self.rule.eval()
-        slices_of = {
-            "train": self.data.train_slices,
-            "test": self.data.test_slices,
-            "validation": self.data.validation_slices,
-        }[part]
-        slices = slices_of(self.protocol.evaluation.batch_size, self.ranks.rank, self.ranks.world_size)
-        sums = torch.zeros(3, device=self.data.device, dtype=torch.float64 if _has_float64(self.data) else None)
-        examples = 0
-        with torch.no_grad():
-            for inputs, targets in slices:
-                batch = self.with_memory_format(Batch(inputs, targets, self.criterion))
-                logits = self.rule.predict(batch.inputs)  # (batch, outputs)
-                sums[0] += self.criterion.summed(logits, targets)
-                scores = self._scores(logits)
-                sums[1] += count_wrong(scores, targets)
-                if self.data.classes > 5:
-                    sums[2] += count_wrong_top5(scores, targets)
-                examples += len(targets)
-        loss, wrong, wrong5, whole = self._totals(*sums, examples)
-        loss, wrong, wrong5, examples = loss / whole, wrong / whole, wrong5 / whole, int(whole)
-        if loss != loss or loss in (float("inf"), float("-inf")):
-            return None
-        top5 = wrong5 if self.data.classes > 5 else None
-        return SetMetrics(loss=loss, error=wrong, top5_error=top5, examples=examples)
+        return evaluate(self, part)
 
-    def _scores(self, logits: Tensor) -> Tensor:
+    def class_scores(self, logits: Tensor) -> Tensor:
         """Return the numbers of which the largest is the predicted class, shape (batch, classes)."""
         return self.criterion.class_scores(logits, self.data.classes)
 
@@ -285,28 +295,11 @@ class Trainer:
         """Load a state that ``state`` returned, in a trainer built from the same spec."""
         self.network.load_state_dict(state["network"])
         self.rule.load_state_dict(state["rule"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        load_optimizer_state(self.optimizer, state["optimizer"])
         self.order.set_state(state["order"])
         self.augmentation.set_state(state["augmentation"])
         self.dropout.set_state(state["dropout"][self.ranks.rank])
         if "global_streams" in state:  # since a later version of the same layout
             set_global_streams({name: ranks[self.ranks.rank] for name, ranks in state["global_streams"].items()})
         self.epoch = int(state["epoch"])
-
-
-def count_wrong(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return the number of examples whose largest output is not their class, as a tensor on the device.
-
-    An example with a NaN output counts as wrong: argmax would take the NaN for the largest.
-    """
-    top, predicted = logits.max(1)  # (batch,)
-    return ((predicted != targets) | top.isnan()).sum()
-
-
-def count_wrong_top5(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return the number of examples whose class is not among the five largest outputs, as a tensor on the device."""
-    return (logits.topk(5, 1).indices != targets.unsqueeze(1)).all(1).sum()
-
-
-def _has_float64(data: TrainingData) -> bool:
-    return data.device.type != "mps"
+        self._forget_recording()

@@ -158,6 +158,11 @@ class TrialQueue:
                 found[point] = TrialResult.model_validate_json(done[0].user_attrs[RESULT])
         return found
 
+    def is_complete(self) -> bool:
+        """Return True if every point has a result, and none whose trial crashed is being tried again."""
+        by_point = self._by_point()
+        return len(by_point) == len(self.settings) and all(map(_has_settled, by_point.values()))
+
     def span(self) -> tuple[datetime, datetime]:
         """Return the start of the first trial that was made and the end of the last."""
         trials = [trial for trials in self._by_point().values() for trial in trials if RESULT in trial.user_attrs]
@@ -235,6 +240,14 @@ def _counts(trial: FrozenTrial) -> bool:
     from optuna.trial import TrialState
 
     return trial.state != TrialState.FAIL
+
+
+def _has_settled(trials: Sequence[FrozenTrial]) -> bool:
+    """Return True if the trial of a point that counts has ended, or if none counts and one has crashed."""
+    from optuna.trial import TrialState
+
+    counting = next(filter(_counts, trials), None)
+    return counting.state == TrialState.COMPLETE if counting else any(RESULT in each.user_attrs for each in trials)
 
 
 def _this_process() -> dict[str, Any]:

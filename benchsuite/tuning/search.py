@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from benchsuite.execution.environment import environment_of
 from benchsuite.execution.run_factory import RunFactory
@@ -15,7 +14,7 @@ from benchsuite.specs.models.tuning import TuningSpec
 from benchsuite.specs.search_space import tuning_hash, tuning_id
 from benchsuite.tuning.queue import TrialQueue
 from benchsuite.tuning.storage import TrialStorage
-from benchsuite.tuning.trials import ReportTrial, make_trials
+from benchsuite.tuning.trials import ReportTrial, make_trials, store_of_tunings
 
 
 @dataclass(frozen=True)
@@ -55,10 +54,12 @@ def search(
 ) -> list[TuningRecord]:
     """Make all trials that are left, together with other processes; return the records of complete tunings.
 
+    The process that made a tuning's last trial writes its record at once: what comes later cannot lose it.
+
     Args:
         tunings: the tunings.
         storage: shared by all processes; from ``open_storage``.
-        factory: makes the runs; its store is for runs of trials.
+        factory: makes the runs; its store is for runs of trials, and lies in the store of the records.
         report: called after each trial of this process.
         is_wanted: returns False if no further trial should begin.
         fill: True to enter trials that are missing or crashed before; one process of a command does.
@@ -71,16 +72,37 @@ def search(
     queues = [TrialQueue(storage, each.study_name, each.spec) for each in tunings]
     for queue in queues if fill else ():
         queue.fill()
-    make_trials(queues, factory, [each.command for each in tunings], report, is_wanted)
-    made = map(partial(_record, factory=factory), tunings, queues)
-    return [record for record in made if record is not None]
+    for place in make_trials(queues, factory, [each.command for each in tunings], report, is_wanted):
+        _keep(tunings[place], queues[place], storage, factory)
+    kept = [_keep(tuning, queue, storage, factory) for tuning, queue in zip(tunings, queues, strict=True)]
+    return [record for record in kept if record is not None]
 
 
-def _record(tuning: Searched, queue: TrialQueue, factory: RunFactory) -> TuningRecord | None:
-    """Return a tuning's record; None if a trial is missing."""
-    results = queue.results()
-    if len(results) < tuning.spec.budget.trials:
+def records_in_store(tunings: Sequence[Searched], factory: RunFactory) -> list[TuningRecord]:
+    """Return the records of those tunings that are complete in the store."""
+    found = (store_of_tunings(factory).find_tuning(tuning_id(each.spec)) for each in tunings)
+    return [record for record, each in zip(found, tunings, strict=True) if record and _is_of(record, each)]
+
+
+def _is_of(record: TuningRecord, tuning: Searched) -> bool:
+    return record.result_key == tuning.result_key
+
+
+def _keep(tuning: Searched, queue: TrialQueue, storage: TrialStorage, factory: RunFactory) -> TuningRecord | None:
+    """Return a complete tuning's record as it is in the store, written now if it was not there; None if incomplete."""
+    if not queue.is_complete():
         return None
+    store, record = store_of_tunings(factory), _record(tuning, queue, factory)
+    with storage.locked():  # two processes may end the last two trials at once
+        written = store.find_tuning(record.tuning_id)
+        if written and _is_of(written, tuning) and written.trials == record.trials:
+            return written
+        store.write_tuning(record)
+    return record
+
+
+def _record(tuning: Searched, queue: TrialQueue, factory: RunFactory) -> TuningRecord:
+    results = queue.results()
     started_at, ended_at = queue.span()
     loaded = factory.loader.load(tuning.spec.run.dataset)
     return TuningRecord(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from benchsuite.errors import InterruptedRunError, RunningElsewhereError
@@ -29,6 +29,11 @@ def trial_factory(store: Path, data_root: Path, registry: Registry) -> RunFactor
     return RunFactory(RecordStore(store / "trials"), registry, data_root, False, _ignore, SINGLE_PROCESS)
 
 
+def store_of_tunings(factory: RunFactory) -> RecordStore:
+    """Return the store in which the trials' own store lies; the records of tunings belong there."""
+    return RecordStore(factory.store.root.parent)
+
+
 def _ignore(record: RunRecord) -> None:
     """Take no notice of a trial whose run had been made before."""
 
@@ -39,8 +44,10 @@ def make_trials(
     commands: Sequence[str],
     report: ReportTrial,
     is_wanted: Callable[[], bool] = lambda: True,
-) -> None:
+) -> Iterator[int]:
     """Make trials until none is left: neither waiting, nor at a process that may be lost.
+
+    Yields the place of a queue after each trial of it that this process has made.
 
     Args:
         queues: of all tunings.
@@ -54,16 +61,17 @@ def make_trials(
         StoreError: if records cannot be written.
 
     """
-    open_queues = list(zip(queues, commands, strict=True))
+    open_queues = list(zip(range(len(queues)), queues, commands, strict=True))
     while open_queues and is_wanted():
-        for queue, command in open_queues:
+        for place, queue, command in open_queues:
             claim = queue.claim()
             if claim is not None:
                 report(queue.spec, _make(queue, claim, factory, command))
+                yield place
                 break
         else:
-            busy = [entry for entry in open_queues if entry[0].release_lost() or entry[0].has_waiting()]
-            if busy and not any(queue.has_waiting() for queue, _ in busy):
+            busy = [entry for entry in open_queues if entry[1].release_lost() or entry[1].has_waiting()]
+            if busy and not any(queue.has_waiting() for _, queue, _ in busy):
                 time.sleep(POLL_S)
             open_queues = busy
 

@@ -105,9 +105,8 @@ def build_track(job: TrackJob) -> bytes:
         else:
             broken.append(record)
     evidence = tuple(_slim(record, job.metrics, job.epochs) for record in good if _is_wanted(record, job.wanted))
-    tables = summarize(
-        good, published_beside(job.published), by_settings(job.names), job.plans, job.timings, job.validity
-    )
+    published, names = published_beside(job.published), by_settings(job.names)
+    tables = summarize(good, published, names, job.plans, job.timings, job.validity, job.tunings)
     environment = template_environment()
     tunings = tuning_tables(job.tunings, tables)
     pages = [render_tunings(environment, job.frame, tunings, has_runs=bool(tables))]

@@ -82,7 +82,9 @@ def test_claims_are_judged_without_those_that_are_broken(command: Callable[..., 
 def test_a_site_has_the_values_and_claims_of_all_other_files(own: str) -> None:
     """Catches published values that vanish from every table because of one file."""
     warnings: list[str] = []
-    papers = papers_of({("digits-fc", "quick"), ("digits-fc", "paper")}, open_workspace(own), warnings.append)
+    known = open_workspace(own)
+    cells = {("digits-fc", "quick"), ("digits-fc", "paper")}
+    papers = papers_of(cells, known.registry, known.library, warnings.append)
     assert [value.reference.name for value in papers.published] == ["fine"]
     assert "good" in {cases.claim.name for cases in papers.claims}
     named = sorted(f"{w.split(' ')[0].replace('claim', 'claims')}/{w.split(chr(39))[1]}" for w in set(warnings))

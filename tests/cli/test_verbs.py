@@ -230,6 +230,7 @@ def test_a_run_is_mirrored_and_sync_finds_nothing_left_to_do(command: Command, t
     arguments = ("run", "digits-fc", "--tier", "smoke", "--seeds", "1", "--rules", "backprop", "--tracking-uri", uri)
     done = command(*arguments)
     assert done.code == 0, done.err
+    assert done.err.endswith(f"MLflow: 1 run mirrored in {tmp_path}/mlflow.db\n")
     again = command("sync", "--tracking-uri", uri, "--json")
     assert again.code == 0
     assert (again.json["mirrored"], again.json["unchanged"]) == (0, 1)

@@ -11,6 +11,8 @@ import pytest
 
 from benchsuite.registry.catalogue import keep_catalogue
 
+ACCEPTED = Path(__file__).resolve().parents[2] / "leaderboard" / "records" / "mnist-mirror-fc"
+
 COMMANDS = """
 import json
 import sys
@@ -50,6 +52,19 @@ def test_list_info_and_claims_import_no_torch(tmp_path: Path) -> None:
     )
     assert done.stderr == ""
     assert done.stdout.count("code 0\n") == 4
+
+
+def test_a_site_imports_no_torch(tmp_path: Path) -> None:
+    """Catches a page that waits for torch, which takes longer than all else when one record has changed."""
+    record = json.loads(next(ACCEPTED.glob("*.json")).read_text(encoding="utf-8"))
+    record["spec"]["track"] = "not-in-the-library"  # hyperparameters of a claim's runs are asked of plugins once
+    folder, out = tmp_path / "records", tmp_path / "site"
+    folder.mkdir()
+    (folder / "one.json").write_text(json.dumps(record), encoding="utf-8")
+    done = in_a_fresh_process(("leaderboard", "build", "--records", str(folder), "--out", str(out), "--json"))
+    assert done.stderr == ""
+    assert "code 0\n" in done.stdout
+    assert (out / "tracks" / "not-in-the-library.html").is_file()
 
 
 def test_run_says_what_it_will_do_before_it_imports_torch() -> None:

@@ -19,7 +19,9 @@ from benchsuite.specs.models.track import RunSpec, SuiteSpec
 
 LIBRARY = SpecLibrary([builtin_folder()])
 SUITE = SuiteSpec.model_validate({**LIBRARY.load("suites", "core").plain(), "name": "core"})
-TRACKS = tuple(track for cells in SUITE.cells for track in cells.tracks)
+CONTROLS = tuple(cells for cells in SUITE.cells if not any(isinstance(row, str) for row in cells.rules))
+CELLS = tuple(cells for cells in SUITE.cells if cells not in CONTROLS)
+TRACKS = tuple(track for cells in CELLS for track in cells.tracks)
 NETWORKS = {"core-mnist-dense": 1, "core-mnist-deep": 1, "core-mnist-conv": 1, "core-cifar-conv": 3}
 FORMS = ("", "-vectorized", "-invertible")
 
@@ -48,7 +50,7 @@ def test_every_core_track_is_in_the_suite_once() -> None:
     assert sorted(TRACKS) == sorted(name for name in LIBRARY.names("tracks") if name.startswith("core-"))
 
 
-@pytest.mark.parametrize("cells", SUITE.cells, ids=lambda cells: cells.tracks[0])
+@pytest.mark.parametrize("cells", CELLS, ids=lambda cells: cells.tracks[0])
 def test_a_core_track_has_every_rule_that_can_run_there(registry: Registry, tmp_path: Path, cells) -> None:
     """Catches a new rule that the standard suite leaves out, and one listed that its networks refuse."""
     for track in cells.tracks:
@@ -57,6 +59,17 @@ def test_a_core_track_has_every_rule_that_can_run_there(registry: Registry, tmp_
         fitting = {p.selected.spec.rule.name for p in planned if not p.refused}
         assert set(cells.rules) == fitting, f"specs/suites/core.yaml, cells of {track}: give it these rules"
         assert {"backprop", "readout_only"} <= set(cells.rules)
+
+
+def test_every_rule_of_the_deep_task_has_a_control_with_a_frozen_lower_half() -> None:
+    """Catches a new rule whose gain from the lower half nothing can tell, and a control that differs in more."""
+    rules = {track: cells.rules for cells in CELLS for track in cells.tracks}
+    for cells in CONTROLS:
+        (track,) = cells.tracks
+        assert "smoke" not in cells.tiers
+        assert sorted(row.rule for row in cells.rules) == sorted(set(rules[track]) - {"readout_only"})
+        assert all(row.protocol == {"frozen": "lower_half"} and not row.config for row in cells.rules)
+    assert {track for cells in CONTROLS for track in cells.tracks} == {t for t in TRACKS if "deep" in t}
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -15,7 +15,7 @@ from benchsuite.records.reading import BrokenRecord, read_timing
 from benchsuite.training.trainer import Trainer
 from tests.factories import make_timing
 
-RULES = ["backprop", "feedback_alignment", "gevb"]
+RULES = ["backprop", "predictive_coding", "gevb"]
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +33,21 @@ def timed(tmp_path_factory: pytest.TempPathFactory) -> bs.TrackTiming:
 def test_every_rule_has_a_time_of_every_round(timed: bs.TrackTiming) -> None:
     """Catches a rule that was timed alone, after the others: nothing then cancels what disturbs the machine."""
     record = timed.record
-    assert [row.spec.rule.name for row in record.rows] == ["backprop", "feedback_alignment"]
+    assert [row.spec.rule.name for row in record.rows] == ["backprop", "predictive_coding"]
     assert {len(row.step_times_ms) for row in record.rows} == {record.rounds} == {step_timing.ROUNDS}
     assert all(row.steps_per_round >= 1 and row.steps_per_epoch > 0 for row in record.rows)
     assert record.busy == ""
     assert "gevb" in timed.refused[0]
     assert "1.00 to 1.00" in timed.table()
+
+
+def test_phases_and_predictions_are_timed(timed: bs.TrackTiming) -> None:
+    """Catches a phase that is declared and never marked, and predictions whose cost nobody sees."""
+    backprop, coding = timed.record.rows
+    assert backprop.phase_shares == {}
+    assert list(coding.phase_shares) == ["inference"]
+    assert 0 < coding.phase_shares["inference"] < 1
+    assert all(row.prediction_us is not None and row.prediction_us > 0 for row in timed.record.rows)
 
 
 def test_its_file_is_the_record(timed: bs.TrackTiming) -> None:

@@ -64,8 +64,8 @@ class Seen(Progress):
 seen, several = Seen(), Seen()
 
 def run(rules, progress=seen, store="store", **options):
-    where = {"hardware": "cpu", "store": store, "tracking_uri": "none"}
-    return bs.run("tiny.yaml", rules=rules, seeds=1, progress=progress, **where, **options)
+    where = {"hardware": "cpu", "store": store, "tracking_uri": "none", "jobs": 1}  # a note tells of runs beside
+    return bs.run("tiny.yaml", rules=rules, seeds=1, progress=progress, **(where | options))
 
 from benchsuite.execution.workers import starting
 results = [run(["backprop", "feedback_alignment"])]
@@ -176,6 +176,7 @@ def test_only_a_process_that_will_be_forked_is_kept_to_one_thread(
 ) -> None:
     """Catches runs that are made in the command's own process with the one thread that a fork would have needed."""
     monkeypatch.setattr(process, "_owned", True)
+    monkeypatch.setattr("benchsuite.execution.threads.SMALL_BATCH_MACS", 0)  # else one thread is the run's own choice
     torch.set_num_threads(3)
     made = bs.run(script / "tiny.yaml", rules="backprop", seeds=1, hardware="cpu", store=tmp_path, tracking_uri="none")
     assert made.records[0].hardware.threads == 3

@@ -29,6 +29,7 @@ def tunings():
 def pages(tunings):
     records = [*make_seeds("backprop", [0.02, 0.03, 0.04]), *make_seeds("fa", [0.1, 0.12, 0.14], config={"scale": 1})]
     records += [*make_tuned_seeds(tunings[0], [0.02, 0.02, 0.03]), *make_tuned_seeds(tunings[1], [0.05, 0.06, 0.07])]
+    records += make_seeds("backprop", [0.01, 0.01, 0.01], tier="paper", protocol={"epochs": 9})
     return pages_of(records, tunings=tunings)
 
 
@@ -55,6 +56,12 @@ def test_every_trial_is_in_its_rules_chart_and_failed_ones_are_marked(pages, tun
         assert [value["x"] for value in ring["data"]["values"]] == [tuning.best.settings[RATE]]
     kinds = [{layer["mark"]["type"] for layer in drawn[f"rate-{place}"]["layer"]} for place in (1, 2)]
     assert ["line" in kind for kind in kinds] == [True, False]
+
+
+def test_a_quick_table_says_how_near_its_baseline_is_to_the_papers_tier(pages):
+    """Catches a laptop's tier of which nobody sees how much more training would change."""
+    page = re.sub(r"<[^>]+>", "", pages["tracks/digits-fc.html"])
+    assert page.count("quick 3.00 %, paper 1.00 %: 2.00 points apart (3 and 3 seeds)") == 1
 
 
 def test_the_chart_of_budgets_has_the_expectation_of_every_rule(pages, tunings):

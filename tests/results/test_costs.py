@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from benchsuite.records.timing import TimingRecord
+from benchsuite.records.tuning import TuningRecord
 from benchsuite.results.tables import summarize
 from tests.factories import make_seeds, make_timing, make_tuned_seeds, make_tuning
 
@@ -18,8 +19,8 @@ RECORDS = [
 ]
 
 
-def cost(*timings: TimingRecord, rule: str = "fa", records: Any = RECORDS) -> Any:
-    (table,) = summarize(records, timings=timings)
+def cost(*timings: TimingRecord, rule: str = "fa", records: Any = RECORDS, tunings: Sequence[TuningRecord] = ()) -> Any:
+    (table,) = summarize(records, timings=timings, tunings=tunings)
     return next(row.cost for row in table.rows if row.rule == rule)
 
 
@@ -72,3 +73,19 @@ def test_a_tuned_row_has_the_cost_of_its_rule() -> None:
     """Catches a board of tuned rows without costs: a learning rate does not change a step's time."""
     tuned = make_tuned_seeds(make_tuning("fa", [0.3, 0.1]), [0.2, 0.3, 0.4])
     assert cost(make_timing(TIMES), records=[*RECORDS[:3], *tuned]).ratio == pytest.approx(1.1)
+
+
+def test_a_tuned_scale_keeps_the_cost_and_a_setting_that_changes_work_does_not() -> None:
+    """Catches rules with a second searched setting that never have a cost, and a time of other work as theirs."""
+    tuning = make_tuning("fa", [0.3, 0.1], searched={"scale": (1, 100)}, config={"scale": 10.0, "passes": 1})
+    tuned = make_tuned_seeds(tuning, [0.2, 0.3, 0.4], config={"passes": 1})
+    timing = make_timing(TIMES, config={"scale": 10.0, "passes": 1})
+    records = [*make_seeds("backprop", [0.1, 0.2, 0.3], config={"scale": 10.0, "passes": 1}), *tuned]
+    assert cost(timing, records=records, tunings=[tuning]).ratio == pytest.approx(1.1)
+    assert cost(timing, records=records).ratio is None
+    assert (
+        cost(make_timing(TIMES, config={"scale": 10.0, "passes": 2}), records=records, tunings=[tuning]).ratio is None
+    )
+    rate, scale = tuning.spec.space
+    busy = tuning.spec.model_copy(update={"space": (rate, scale.model_copy(update={"changes_work": True}))})
+    assert cost(timing, records=records, tunings=[tuning.model_copy(update={"spec": busy})]).ratio is None

@@ -22,6 +22,7 @@ def table():
     records += [r for tuning in tunings for r in make_tuned_seeds(tuning, TUNED[tuning.spec.run.rule.name])]
     records += make_seeds("fa", [0.9, 0.9, 0.9], protocol={"optimizer": {"kind": "sgd", "learning_rate": 0.5}})
     records += make_seeds("fa", [0.8, 0.8, 0.8], protocol={"batch_size": 64})
+    records += make_tuned_seeds(tunings[1], [0.7, 0.7, 0.7], protocol={"frozen": "lower_half"})
     (found,) = tuning_tables([*tunings, tunings[0]], summarize(records))
     return found
 

@@ -130,6 +130,7 @@ def test_overrides_come_last(registry: Registry, own_specs: Path) -> None:
         "protocol.loss=squared_error",
         "protocol.loss={kind: one_versus_all_hinge, mu: 0.1}",
         "architecture.defaults.activation={kind: leaky_relu, slope: 0.1}",
+        "hardware.compile=default",
     ],
 )
 def test_whatever_changes_numbers_changes_the_hash(registry: Registry, change: str) -> None:
@@ -138,7 +139,10 @@ def test_whatever_changes_numbers_changes_the_hash(registry: Registry, change: s
     assert spec_hash(one) != spec_hash(two)
 
 
-@pytest.mark.parametrize("change", ["dataset.title=X", "architecture.description=Y", "hardware.hardware_class=Z"])
+@pytest.mark.parametrize(
+    "change",
+    ["dataset.title=X", "architecture.description=Y", "hardware.hardware_class=Z", "hardware.step=recorded"],
+)
 def test_prose_and_names_of_machines_do_not_change_the_hash(registry: Registry, change: str) -> None:
     one = specs_of(Selection("digits-fc", rules=("backprop",), seeds=(0,)), registry)[0]
     two = specs_of(Selection("digits-fc", rules=("backprop",), seeds=(0,), overrides=(change,)), registry)[0]

@@ -9,7 +9,9 @@ from benchsuite.errors import SpecError
 from benchsuite.specs.hashing import run_id
 from benchsuite.specs.loading.resolve import Selection, resolve
 from benchsuite.specs.loading.resolve_tuning import resolve_tunings
+from benchsuite.specs.loading.tuned_rows import TunedSettings
 from benchsuite.specs.models.dataset import DigitsDataset
+from benchsuite.specs.models.tuning import RATE
 
 
 def select(*overrides, **changes):
@@ -44,3 +46,37 @@ def test_a_track_without_validation_examples_cannot_be_tuned(library, registry):
         resolve_tunings(select("dataset.validation=null"), library, registry, lambda hardware: hardware)
     with pytest.raises(ValidationError, match="need validation"):
         DigitsDataset(kind="digits", name="digits", withhold_test=True)
+
+
+def test_a_control_with_a_frozen_lower_half_has_its_rules_tuned_settings(library, registry):
+    """Catches a gain over the lower half that is the gain of another learning rate, and tunings for controls alone."""
+    rules = ("feedback_alignment", "feedback-alignment-half-frozen")
+    chosen = Selection("core", rules=rules, tier="quick", seeds=(0,))
+    tracks = [t.spec.run for t in resolve_tunings(chosen, library, registry, lambda hardware: hardware)]
+    assert [run.protocol.frozen for run in tracks if run.track == "core-mnist-deep"] == ["none"]
+    alone = Selection("core", rules=rules[1:], tier="quick", seeds=(0,))
+    with pytest.raises(SpecError, match="has the tuned settings of feedback_alignment; tune that"):
+        resolve_tunings(alone, library, registry, lambda hardware: hardware)
+
+    def find(spec):
+        return TunedSettings("ab", 16, {RATE: 0.003}) if spec.run.protocol.frozen == "none" else None
+
+    deep = [r.spec for r in resolve(chosen, library, registry, find_tuned=find) if r.spec.track == "core-mnist-deep"]
+    whole, control = sorted(deep, key=lambda spec: spec.protocol.frozen != "none")
+    assert control.protocol.frozen == "lower_half"
+    assert control.protocol.model_copy(update={"frozen": "none"}) == whole.protocol
+    assert (whole.protocol.optimizer.learning_rate, control.rule.tuned_by) == (0.003, "ab")
+
+
+def test_a_suite_runs_the_tracks_that_were_tuned(library, registry, caplog):
+    """Catches a suite of which nothing is run with tuned settings until the last of its tracks is tuned."""
+    core = Selection("core", tier="quick", seeds=(0,))
+
+    def find(spec):
+        return TunedSettings("ab", 16, {RATE: 0.003}) if spec.run.track == "core-mnist-deep" else None
+
+    runs = [run.spec for run in resolve(core, library, registry, find_tuned=find)]
+    assert {run.track for run in runs} == {"core-mnist-deep"}
+    assert sum("core-mnist-dense at tier quick" in message for message in caplog.messages) == 1
+    with pytest.raises(SpecError, match="no rule has a tuning in the store"):
+        resolve(core, library, registry, find_tuned=lambda spec: None)

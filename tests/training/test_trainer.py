@@ -233,7 +233,9 @@ def test_optimizers_are_torchs_own(
 ) -> None:
     start = torch.linspace(-1, 1, 5, dtype=torch.float64)
     mine, theirs = torch.nn.Parameter(start.clone()), torch.nn.Parameter(start.clone())
-    own = make_optimizer(spec, torch.nn.ParameterList([mine]), Backprop())
+    network = torch.nn.ParameterList([mine])
+    network.segments = {}  # type: ignore[assignment]  # a network of one parameter outside of segments
+    own = make_optimizer(spec, network, Backprop())  # type: ignore[arg-type]
     for parameter, optimizer in ((mine, own), (theirs, reference([theirs]))):
         for step in range(5):
             parameter.grad = torch.sin(parameter.detach() * (step + 1))

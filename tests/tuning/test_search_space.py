@@ -36,6 +36,14 @@ def test_a_wrong_default_changes_nothing(make_tuning):
     assert tuning_hash(right) == tuning_hash(wrong)
 
 
+def test_the_work_that_a_setting_takes_is_not_hashed(make_tuning):
+    """Catches records of tunings from before the mark that are not found again."""
+    plain = make_tuning()
+    marked = plain.model_copy(update={"space": (plain.space[0].model_copy(update={"changes_work": True}),)})
+    assert tuning_hash(plain) == tuning_hash(marked)
+    assert same_search(plain, marked)
+
+
 def test_all_rules_try_the_same_learning_rates(make_tuning):
     """Catches rates that depend on the number of other settings, which would be luck per rule."""
     plain = make_tuning("backprop", trials=8)
@@ -66,6 +74,7 @@ def test_marked_fields_are_searched_beside_the_rate(make_spec):
         ("rule.config.target_step", pytest.approx(0.002), pytest.approx(0.2), True, False),
     ]
     assert isinstance(space[2].at(0.3), int)
+    assert [d.changes_work for d in space] == [False, False, True, False]
 
 
 def test_a_field_that_cannot_be_searched_is_named(make_spec):

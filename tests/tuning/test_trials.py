@@ -13,10 +13,11 @@ import torch._dynamo  # noqa: F401 - takes seconds: here once, rather than in ea
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import StoreError
 from benchsuite.records.checks import inconsistencies
+from benchsuite.records.store import RecordStore
 from benchsuite.records.tuning import TrialResult
 from benchsuite.tuning import queue as queue_module
 from benchsuite.tuning.queue import TrialQueue
-from benchsuite.tuning.search import search, searched
+from benchsuite.tuning.search import records_in_store, search, searched
 from benchsuite.tuning.storage import open_storage
 
 
@@ -114,6 +115,48 @@ def test_a_killed_process_loses_its_running_trial_at_most(make_tuning, factory, 
     assert not inconsistencies(record)
 
 
+def test_a_command_killed_in_its_second_tuning_leaves_the_first_ones_record(make_tuning, factory, tmp_path):
+    """Catches records that are written when all tunings are done: hours of a suite's trials without a result."""
+    tunings = [searched(make_tuning(rule, trials=2), f"tune {rule}", factory) for rule in ("backprop", "readout_only")]
+    address = f"sqlite:///{tmp_path}/trials.db"
+
+    def work():
+        execute = factory.execute
+
+        def killed(run):
+            if len(list(factory.store.records_folder.glob("*.json"))) == 3:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return execute(run)
+
+        factory.execute = killed  # type: ignore[method-assign]
+        search(tunings, open_storage(address), factory, nothing)
+
+    assert in_children(1, work) == [signal.SIGKILL]
+    (left,) = records_in_store(tunings, factory)
+    assert (left.command, len(left.trials)) == ("tune backprop", 2)
+    assert search(tunings, open_storage(address), factory, nothing)[0] == left
+    assert len(records_in_store(tunings, factory)) == 2
+
+
+def test_two_processes_on_one_study_write_its_record_once(make_tuning, factory, tmp_path, monkeypatch):
+    """Catches a record that each process writes with its own environment, and one that no process writes."""
+    tunings = [searched(make_tuning(rule, trials=2), f"tune {rule}", factory) for rule in ("backprop", "readout_only")]
+    address, log, write = f"sqlite:///{tmp_path}/trials.db", tmp_path / "written.txt", RecordStore.write_tuning
+
+    def logged(store, record):
+        with log.open("a") as lines:
+            lines.write(f"{record.command}\n")
+        return write(store, record)
+
+    monkeypatch.setattr(RecordStore, "write_tuning", logged)
+    storage = open_storage(address)
+    for each in tunings:
+        TrialQueue(storage, each.study_name, each.spec).fill()
+    assert in_children(2, lambda: search(tunings, open_storage(address), factory, nothing, fill=False)) == [0, 0]
+    search(tunings, open_storage(address), factory, nothing)
+    assert sorted(log.read_text().splitlines()) == ["tune backprop", "tune readout_only"]
+
+
 def test_a_silent_process_of_another_machine_is_given_up(make_tuning, tmp_path, monkeypatch):
     """Catches trials of a lost machine that nobody makes, and those of a living one that are taken from it."""
     spec = make_tuning(trials=2)
@@ -140,7 +183,9 @@ def test_crashed_trials_are_tried_again_by_the_next_command_only(make_tuning, tm
     queue.enter_result(claim, made_up(claim, spec).model_copy(update={"status": "crashed"}))
     assert queue.claim() is None
     assert queue.results()[0].status == "crashed"
+    assert queue.is_complete()
     queue.fill()
+    assert not queue.is_complete()
     again = queue.claim()
     assert (again.point, again.settings) == (claim.point, claim.settings)
 

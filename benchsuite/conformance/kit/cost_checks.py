@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from benchsuite.conformance.kit.capture import why_not_capturable
 from benchsuite.conformance.kit.cases import deepest_of_each_form, only_where
 from benchsuite.conformance.kit.counted_work import macs_of_step
-from benchsuite.conformance.kit.growth import kept_by
 from benchsuite.conformance.kit.settings import ConformanceSettings, batches, require
 from benchsuite.conformance.samples.networks import SampleNetwork
+from benchsuite.training.capturability import why_not_capturable
+from benchsuite.training.kept_tensors import kept_by
 
 _COUNTED_MAPS = {"ordinary": {"dense", "conv2d"}, "invertible": {"dense", "conv2d"}, "vectorized": {"dense"}}
 """Maps whose products torch's counter knows, by the network's form; others gather and sum, or share weights."""

@@ -175,7 +175,7 @@ class Mirror:
 
     # --- runs that are training --------------------------------------------------------------------------------------
 
-    def start_live(self, run_id: str, spec: RunSpec) -> LiveRun:
+    def start_live(self, run_id: str, spec: RunSpec, started_at: datetime | None = None) -> LiveRun:
         """Create a run with status running; delete runs of the same id that a killed process left running."""
         from mlflow.entities import Param
 
@@ -183,7 +183,7 @@ class Mirror:
             experiment_id = self.experiment_id(spec.track)
             for stale in self.runs(spec.track, f"tags.`{RUN_ID_TAG}` = '{run_id}' and attributes.status = 'RUNNING'"):
                 self.delete(stale.info.run_id)
-            live = LiveRun(self._create_run(experiment_id, run_id, spec, datetime.now(UTC)))
+            live = LiveRun(self._create_run(experiment_id, run_id, spec, started_at or datetime.now(UTC)))
             params = [Param(key, value) for key, value in spec_params(spec).items()]
             retried(lambda: self.client.log_batch(live.mlflow_run_id, params=params))
             return live

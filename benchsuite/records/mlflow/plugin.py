@@ -11,12 +11,13 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from benchsuite.errors import MirrorBusyError, MirrorError
 from benchsuite.records.mlflow.connection import out_of_date
-from benchsuite.records.mlflow.mapping import MetricPoint, epoch_points
+from benchsuite.records.mlflow.mapping import MetricPoint, epoch_points, milliseconds
 from benchsuite.records.mlflow.mirror import LiveRun, Mirror
 from benchsuite.records.mlflow.sync import reconcile
 from benchsuite.records.model import EpochMetrics, RunRecord
@@ -48,6 +49,10 @@ class MlflowRecorder:
         flush_interval_s: minimum time between two writes of a run in progress.
         warn: called with the one warning of a session; the logger ``benchsuite.records.mlflow`` if not given.
         clock: a monotonic clock in seconds.
+        wall_clock: returns the time of the present event in seconds since 1970.
+
+    Attributes:
+        mirrored: number of the session's records that MLflow has.
 
     """
 
@@ -56,10 +61,13 @@ class MlflowRecorder:
         flush_interval_s: float = FLUSH_INTERVAL_S,
         warn: Callable[[str], None] = logger.warning,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
+        self.mirrored = 0
         self._flush_interval_s = flush_interval_s
         self._warn = warn
         self._clock = clock
+        self._wall_clock = wall_clock
         self._uri: str | None = None
         self._store: RecordStore | None = None
         self._mirror: Mirror | None = None
@@ -68,10 +76,11 @@ class MlflowRecorder:
         self._buffers: dict[str, _Buffer] = {}
 
     @hookimpl
-    def benchsuite_session_started(self, runs: Sequence[RunSpec], context: Mapping[str, Any]) -> None:
+    def benchsuite_session_started(self, runs: Sequence[RunSpec] | bool, context: Mapping[str, Any]) -> None:
         """Open the store, create it if needed, and close the runs that killed processes left running in it."""
         self._uri, self._store = context.get("tracking_uri"), RecordStore(Path(context["store"]))
         self._mirror, self._tried_at, self._warned = None, None, False
+        self.mirrored = 0
         self._buffers.clear()
         if runs and self._uri:
             with self._at_no_risk():
@@ -85,7 +94,7 @@ class MlflowRecorder:
         with self._at_no_risk():
             mirror = self._open()
             if mirror:
-                self._buffers[run_id] = _Buffer(mirror.start_live(run_id, spec), self._clock())
+                self._buffers[run_id] = _Buffer(mirror.start_live(run_id, spec, self._moment()), self._clock())
 
     @hookimpl
     def benchsuite_epoch_finished(self, run_id: str, metrics: EpochMetrics) -> None:
@@ -93,7 +102,7 @@ class MlflowRecorder:
         buffer = self._buffers.get(run_id)
         if buffer is None or self._mirror is None:
             return
-        buffer.points.extend(epoch_points(metrics, round(time.time() * 1000)))
+        buffer.points.extend(epoch_points(metrics, milliseconds(self._moment())))
         if self._clock() - buffer.flushed_at < self._flush_interval_s:
             return
         with self._at_no_risk(run_id):
@@ -116,6 +125,7 @@ class MlflowRecorder:
                     with contextlib.suppress(MirrorError):
                         mirror.log_live(buffer.live, buffer.points)
                 mirror.upsert(record, buffer.live if buffer else None)
+                self.mirrored += 1
             self._buffers.pop(record.run_id, None)
 
     @hookimpl
@@ -126,6 +136,20 @@ class MlflowRecorder:
                 if self._mirror:
                     self._mirror.log_live(buffer.live, buffer.points, LIVE_LOCK_TIMEOUT_S)
         self._buffers.clear()
+
+    def warn_of_lost(self, reason: str) -> None:
+        """Warn of a record that cannot be mirrored."""
+        with self._at_no_risk():
+            raise MirrorError(reason)
+
+    def close_stale(self) -> None:
+        """Close the runs that a killed command has left running."""
+        with self._at_no_risk():
+            if self._mirror and self._store:
+                reconcile(self._mirror, self._store)
+
+    def _moment(self) -> datetime:
+        return datetime.fromtimestamp(self._wall_clock(), UTC)
 
     def _open(self) -> Mirror | None:
         if self._mirror is None and self._uri and self._store:

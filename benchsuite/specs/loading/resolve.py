@@ -97,6 +97,8 @@ def resolve(
                 runs.append(SelectedRun(spec, _command(again, made, tier, seed, selection, hardware.world_size)))
     if problems:
         raise SpecError(problems, subject=selection.target)
+    if find_tuned is not None and not runs:
+        raise SpecError([Problem("no rule has a tuning in the store; `benchsuite tune` makes them", field="settings")])
     return runs
 
 

@@ -42,6 +42,7 @@ def resolve_tunings(
 ) -> list[SelectedTuning]:
     """Return the tuning of every row of a selection; rows that differ only in what is searched have one together.
 
+    A variant whose lower half is frozen has none: ``--settings tuned`` gives it the settings of its rule.
     Of several tracks, those whose data sets have no validation examples are left out with a warning.
 
     Args:
@@ -62,6 +63,7 @@ def resolve_tunings(
     known = [name for rows in chosen.rows.values() for row in rows for name in (row.rule, row.key)]
     problems: list[Problem] = []
     untunable: list[Problem] = []
+    controls: list[Problem] = []
     found: dict[str, SelectedTuning] = {}
     for name, node in chosen.tracks.items():
         track, wrong = check(adapter_of("tracks"), node, shape=TrackSpec)
@@ -78,6 +80,10 @@ def resolve_tunings(
             problems += [p for p in wrong if p not in problems]
             if wrong:
                 continue
+            if row.is_control:
+                message = f"'{row.name}' has the tuned settings of {row.rule}; tune that"
+                controls.append(Problem(message, field=row.field))
+                continue
             try:
                 run = RunSpec(track=name, tier=chosen.tier, hardware=hardware, seed=0, **made.parts)
                 spec = tuning_for(run, budget, directory)
@@ -87,7 +93,7 @@ def resolve_tunings(
                 continue
             found.setdefault(tuning_id(spec), SelectedTuning(spec, made.row.name))
     if problems or not found:
-        problems += untunable
+        problems += untunable or controls
         untunable = []
     for problem in untunable:
         logger.warning("left out: %s: %s", problem.field, problem.message)

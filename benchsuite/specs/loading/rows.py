@@ -41,6 +41,12 @@ class Row:
         """The name to show."""
         return self.title or self.rule
 
+    @property
+    def is_control(self) -> bool:
+        """True if the variant freezes the lower half: it shows what its rule gains there, and has its settings."""
+        frozen = dig(self.settings, "protocol", "frozen")
+        return frozen is not None and frozen.plain() == "lower_half"
+
     def override_of_rule(self, override: str) -> str:
         """Return an override of this row's fields as one of its rule's fields; any other override unchanged."""
         start = f"rules.{self.key}."

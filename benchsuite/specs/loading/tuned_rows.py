@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchsuite.errors import Problem, SpecError
+from benchsuite.errors import Problem
 from benchsuite.specs.loading.named_rows import ANY_HARDWARE
 from benchsuite.specs.loading.overrides import Override
 from benchsuite.specs.loading.resolve_row import RuleDirectory, resolve_row
@@ -52,7 +52,7 @@ def tuned_rows(
     """Return the tuned row of each row, and a problem for each that has none.
 
     A row without a tuning is left out with a warning if the request did not name it: not every rule works on every
-    track.
+    track, and not every track of a suite has been tuned.
 
     Args:
         track: name of the track.
@@ -67,6 +67,7 @@ def tuned_rows(
 
     """
     found, problems = [], []
+    left_out: list[str] = []
     for row in rows:
         made, wrong = resolve_row(node, tier, row, overrides, directory, known, tuning=True)
         problems += wrong
@@ -74,8 +75,7 @@ def tuned_rows(
             continue
         run = RunSpec(track=track, tier=tier, hardware=ANY_HARDWARE, seed=0, **made.parts)
         try:
-            space = search_space(run, directory.rule_fields(run.rule.name))
-            tuned = find(tuning_of(run, space, TuningBudget(trials=1)))  # of any budget: the search decides
+            tuned = _find(run, directory, find)
         except ValueError as error:
             problems.append(Problem(f"cannot be tuned: {error}", field=f"{track}.dataset"))
             continue
@@ -83,15 +83,34 @@ def tuned_rows(
             found.append(_tuned(row, tuned))
             continue
         changes = "".join(f" --set {shlex.quote(o.shown.removeprefix('--set '))}" for o in overrides)
-        command = f"benchsuite tune {track} --rules {row.key} --tier {tier}{changes}"
+        tunable = row.rule if row.is_control else row.key
+        command = f"benchsuite tune {track} --rules {tunable} --tier {tier}{changes}"
         message = f"no tuning of {row.name} on {track} at tier {tier} in the store; `{command}` makes one"
         if named:
             problems.append(Problem(message, field="settings"))
         else:
-            logger.warning("left out: %s", message)
-    if rows and not found and not problems:
-        raise SpecError([Problem(f"no tuning of any rule on {track} at tier {tier} in the store", field="settings")])
+            left_out.append(message)
+    if left_out and not found:
+        left_out = [
+            f"no tuning of any rule on {track} at tier {tier} in the store; `benchsuite tune {track}` makes them"
+        ]
+    for message in left_out:
+        logger.warning("left out: %s", message)
     return found, problems
+
+
+def _find(run: RunSpec, directory: RuleDirectory, find: FindTuned) -> TunedSettings | None:
+    """Return the settings of a run's tuning.
+
+    A run whose lower half is frozen is the control of the same rule learning in all segments, and has its settings.
+    """
+    space = search_space(run, directory.rule_fields(run.rule.name))
+    budget = TuningBudget(trials=1)  # of any budget: the search decides
+    if run.protocol.frozen != "none":
+        whole = run.model_copy(update={"protocol": run.protocol.model_copy(update={"frozen": "none"})})
+        if (tuned := find(tuning_of(whole, space, budget))) is not None:
+            return tuned
+    return find(tuning_of(run, space, budget))
 
 
 def _tuned(row: Row, tuned: TunedSettings) -> Row:

@@ -10,6 +10,8 @@ from benchsuite.specs.models.base import DocumentedSpec
 
 Precision = Literal["fp32", "tf32", "bf16", "fp64"]
 MemoryFormat = Literal["contiguous", "channels_last", "fastest"]
+StepMode = Literal["auto", "eager", "recorded"]
+CompileMode = Literal["none", "default", "max-autotune"]
 
 
 class HardwareSpec(DocumentedSpec):
@@ -22,6 +24,8 @@ class HardwareSpec(DocumentedSpec):
             "loader_processes",
             "sustained_tflops",
             "memory_format",
+            "step",
+            "compile",
         }
     )
 
@@ -33,6 +37,13 @@ class HardwareSpec(DocumentedSpec):
     memory_format: MemoryFormat = "contiguous"
     """Memory format of images: ``contiguous``, channel after channel; ``channels_last``, pixel after pixel;
     ``fastest``, the one that takes less time for this network and rule, measured before training and recorded."""
+    step: StepMode = "auto"
+    """The training step: ``eager``, kernel after kernel; ``recorded``, one function over static buffers, on CUDA
+    captured in a graph and replayed; ``auto``, recorded on CUDA, eager elsewhere. A step that cannot be recorded is
+    eager, and the record says why. Changes no results."""
+    compile: CompileMode = "none"
+    """Compilation of the training step by ``torch.compile``, for full batches: ``none``, or one of its modes. Numbers
+    then agree with those of other runs to rounding. Its time is apart from that of training."""
     threads: int | None = Field(default=None, gt=0, le=1024)
     """CPU threads of torch; torch's default if not given."""
     memory_gib: float | None = Field(default=None, gt=0)

@@ -41,6 +41,8 @@ class SearchDimension(SpecModel):
     """Search the logarithm of the value."""
     integer: bool = False
     """Round to the nearest whole number."""
+    changes_work: bool = False
+    """The setting changes the work of a training step, so that a time at another value says nothing. Not hashed."""
 
     @model_validator(mode="after")
     def _is_a_range(self) -> SearchDimension:
@@ -66,6 +68,7 @@ class Tunable:
     low: float | None
     high: float | None
     log: bool
+    changes_work: bool
 
     def range_around(self, default: object) -> tuple[float, float]:
         """Return the bounds; those that are not given are a decade from the field's default.
@@ -81,7 +84,9 @@ class Tunable:
         return self.low or default / factor, self.high or default * factor
 
 
-def tunable(low: float | None = None, high: float | None = None, *, log: bool = True) -> Tunable:
+def tunable(
+    low: float | None = None, high: float | None = None, *, log: bool = True, changes_work: bool = False
+) -> Tunable:
     """Mark a numeric field of a rule's ``Config`` to be searched by `benchsuite tune`.
 
     Without bounds the range is a decade on either side of the field's default. The number of trials stays the same, so
@@ -91,6 +96,8 @@ def tunable(low: float | None = None, high: float | None = None, *, log: bool = 
         low: the smallest value.
         high: the largest value.
         log: True to search the logarithm; False for fractions and the like.
+        changes_work: True if a training step does more or less work at another value, as with a share of the steps.
+            Whole numbers always count so. The board takes the time of other settings from any value.
 
     Example:
         >>> from typing import Annotated
@@ -99,4 +106,4 @@ def tunable(low: float | None = None, high: float | None = None, *, log: bool = 
         ...     density: Annotated[float, tunable(0.1, 1, log=False)] = Field(default=1, gt=0, le=1)
 
     """
-    return Tunable(low, high, log)
+    return Tunable(low, high, log, changes_work)

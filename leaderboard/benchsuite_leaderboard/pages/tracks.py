@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment
 
 from benchsuite.results.model import TrackTable
+from benchsuite.results.tier_closeness import tier_closeness
 from benchsuite.results.tuning_summary import TuningTable
 from benchsuite_leaderboard.charts.diagnostics import alignment_charts
 from benchsuite_leaderboard.charts.learning import learning_curves
@@ -75,6 +76,7 @@ def _drawings(track: TrackPage, tunings: Sequence[TuningTable]) -> Mapping[str, 
     budget = POINTS_A_PAGE // len(track.tables)
     return {
         "tuning": "../" + tuning_address(track.name) if tunings else "",
+        "closeness": tier_closeness(track.tables),
         "budgets": {t.table_id: budgets_of_rows(t, tunings) for t in track.tables},
         "series": {t.table_id: assign_series(t) for t in track.tables},
         "learning": {t.table_id: learning_curves(t, budget // 2) for t in track.tables},

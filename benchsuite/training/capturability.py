@@ -16,9 +16,9 @@ from torch import Generator, Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
-from benchsuite.conformance.kit.growth import tensors_kept_by
 from benchsuite.credit.rule import Rule
 from benchsuite.credit.stream import RandomStream
+from benchsuite.training.kept_tensors import tensors_kept_by
 
 _TORCH = Path(torch.__file__).parent
 _OF_VALUES = "has a shape that depends on values"

@@ -1,0 +1,74 @@
+"""MLflow beside the runs of one request: who starts its process, and who waits for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from benchsuite.records.mlflow.process import forget_process, kept_process
+
+if TYPE_CHECKING:
+    from benchsuite.records.mlflow.beside import RecorderBeside
+    from benchsuite.records.mlflow.plugin import MlflowRecorder
+
+_left: ContextVar[list[RecorderBeside] | None] = ContextVar("left_to_command", default=None)
+"""Mirrors that the command finishes after it has shown the results; None outside a command."""
+
+
+@contextmanager
+def mirrored_beside(tracking_uri: str | None, say: Callable[[str], None]) -> Iterator[None]:
+    """Start the mirror's process at once, and wait for it after the block, which shows the results.
+
+    Args:
+        tracking_uri: as the command was given it; ``"none"`` for no mirror.
+        say: shows a line of what the mirror has done.
+
+    Raises:
+        KeyboardInterrupt: if interrupted while it waits; only the mirror is not complete then.
+
+    """
+    if tracking_uri == "none" or os.environ.get("RANK", "0") != "0":
+        yield
+        return
+    kept_process()
+    left: list[RecorderBeside] = []
+    token = _left.set(left)
+    try:
+        yield
+        for recorder in left:
+            report = recorder.finish(say)
+            if report is not None and report.mirrored:
+                say(f"MLflow: {report.mirrored} run{'s' * (report.mirrored > 1)} mirrored in {report.place}")
+    finally:
+        _left.reset(token)
+        forget_process()
+
+
+def session_recorder(tracking_uri: str | None, warn: Callable[[str], None]) -> MlflowRecorder | RecorderBeside:
+    """Return the plugin that mirrors a session: in a process beside it, or here if none can be started."""
+    from benchsuite.records.mlflow.beside import RecorderBeside
+    from benchsuite.records.mlflow.plugin import MlflowRecorder
+
+    process = kept_process() if tracking_uri is not None else None
+    return MlflowRecorder(warn=warn) if process is None else RecorderBeside(process, warn)
+
+
+def finish_mirror(recorder: MlflowRecorder | RecorderBeside) -> None:
+    """Wait until MLflow has all of a session, or leave that to the command.
+
+    Raises:
+        KeyboardInterrupt: if interrupted while it waits; only the mirror is not complete then.
+
+    """
+    from benchsuite.records.mlflow.beside import RecorderBeside
+
+    left = _left.get()
+    if not isinstance(recorder, RecorderBeside):
+        return
+    if left is None:
+        recorder.finish()
+    else:
+        left.append(recorder)
