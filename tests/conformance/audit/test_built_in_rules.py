@@ -50,6 +50,8 @@ def test_every_built_in_rule_has_the_traits_that_it_declares(name):
         trait_test.trait: ("could_be_stronger" if (name, trait_test.trait) in COULD_BE_STRONGER else "confirmed", "")
         for trait_test in TRAIT_TESTS
     }
+    if not REGISTRY.rule(name).traits.has_credit:
+        expected["unit_specific_feedback"] = ("not_applicable", verdicts["unit_specific_feedback"][1])
     assert verdicts == expected
 
 
