@@ -71,7 +71,8 @@ from benchsuite.credit import (
     scale_of,
 )
 from benchsuite.credit.batch import Batch, BatchShard, StepResult
-from benchsuite.credit.parameters import LearnedFeedback
+from benchsuite.credit.parameters import LearnedFeedback, ParameterGroup
+from benchsuite.credit.phases import Phase
 from benchsuite.credit.rule import Rule, RuleConfig
 from benchsuite.credit.traits import RuleTraits
 from benchsuite.credit.work import CreditWork
@@ -165,6 +166,8 @@ __all__ = [
     "Network",
     "NetworkShapes",
     "Nonlinearity",
+    "ParameterGroup",
+    "Phase",
     "PluginError",
     "PoolLayer",
     "Precision",

@@ -27,6 +27,7 @@ class TraitTest:
         weaker: the value that declares less, so that it is no failure if more is shown; None if both say
             the same.
         observe: measures a rule in one network; returns None if there is nothing to measure.
+        not_applicable: returns the reason why the trait means nothing for a rule with these traits; "" if it does.
 
     """
 
@@ -36,9 +37,12 @@ class TraitTest:
     above: bool
     weaker: bool | None
     observe: Callable[[MakeRule, SampleNetwork], Observation | None]
+    not_applicable: Callable[[RuleTraits], str] = lambda traits: ""
 
     def audit(self, make_rule: MakeRule, traits: RuleTraits, networks: Sequence[SampleNetwork]) -> TraitAudit:
         """Test a rule in every network that it works in, and compare what it declares with the result."""
+        if reason := self.not_applicable(traits):
+            return self._result(traits, None, "not_tested", f"not applicable: {reason}")
         compatible = [s.for_losses(traits.losses) for s in networks if not incompatibilities(traits, s.shapes)]
         observations: list[Observation] = []
         refused: list[str] = []

@@ -115,4 +115,5 @@ UNIT_SPECIFIC_FEEDBACK = TraitTest(
     above=True,
     weaker=True,
     observe=observe,
+    not_applicable=lambda traits: "" if traits.has_credit else "no output error is fed back (traits.has_credit=False)",
 )

@@ -43,14 +43,28 @@ def audited(name: str, networks=NETWORKS) -> RuleAudit:
     return audit_rule(BRIEF.get(name) or REGISTRY.rule(name), environment_of(REGISTRY, name), networks)
 
 
+_NO_ERROR = "not applicable: no output error is fed back (traits.has_credit=False)"
+_BACKWARDS = (
+    "one-hidden: the rule's own inference uses the weight in another way than by the map's response (backwards, for "
+    "instance), so that activities cannot be held while it changes"
+)
+NOT_TESTED = {
+    ("equilibrium_propagation", "unit_specific_feedback"): _NO_ERROR,
+    ("equilibrium_propagation", "weight_transport"): _BACKWARDS,
+}
+"""Traits that the audit cannot see in a rule, with the reason that it gives."""
+
+
+def _expected(name: str, trait: str) -> tuple[str, str]:
+    if (name, trait) in NOT_TESTED:
+        return "not_tested", NOT_TESTED[name, trait]
+    return "could_be_stronger" if (name, trait) in COULD_BE_STRONGER else "confirmed", ""
+
+
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_every_built_in_rule_has_the_traits_that_it_declares(name):
     verdicts = {each.trait: (each.verdict, each.reason) for each in audited(name).traits}
-    expected = {
-        trait_test.trait: ("could_be_stronger" if (name, trait_test.trait) in COULD_BE_STRONGER else "confirmed", "")
-        for trait_test in TRAIT_TESTS
-    }
-    assert verdicts == expected
+    assert verdicts == {each.trait: _expected(name, each.trait) for each in TRAIT_TESTS}
 
 
 @pytest.mark.parametrize("sample", [s for s in SAMPLES.values() if s.shapes.segments[1:]], ids=lambda s: s.name)
