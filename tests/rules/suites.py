@@ -30,6 +30,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "difference_target_propagation": {"draws_noise": True},
     # Small networks settle in fewer steps; those of the paper would take a fifth of all suites' time.
     "equilibrium_propagation": {"config": EquilibriumPropagation.Config(free_steps=20, nudged_steps=5)},
+    "forward_forward": {"draws_noise": True},
     # Its credit is a difference of two losses, each rounded where activations are: 0.89 in one vectorized network.
     "node_perturbation": {"min_bf16_cosine": 0.75, "draws_noise": True},
     # Its 300 mirror batches before training took two fifths of all suites' time. They matter to learning alone.
