@@ -75,7 +75,7 @@ class ForwardForward(Rule[ForwardForwardConfig]):
 
     @classmethod
     def credit_work(cls, config: ForwardForwardConfig, shapes: NetworkShapes) -> CreditWork:
-        """Return the work of a second pass over the hidden segments, or of a third with the readout's, and its input."""
+        """Return the work of a second pass over the hidden segments, and of a third if the readout learns."""
         *hidden, readout = (segment.macs for segment in shapes.segments)
         more = 2 * sum(hidden)
         per_example = more + sum(hidden) if config.readout == "softmax" else max(0, more - 2 * readout)
@@ -102,8 +102,7 @@ class ForwardForward(Rule[ForwardForwardConfig]):
         """The readout's parameters, if goodness predicts."""
         if self.config.readout == "softmax":
             return frozenset()
-        readout = {id(weight) for weight in self.network.segments[self.network.readout].parameters()}
-        return frozenset(name for name, weight in self.network.named_parameters() if id(weight) in readout)
+        return self.network.parameter_names([self.network.readout])
 
     def assign_credit(self, batch: Batch) -> StepResult:
         """Learn from the batch with its labels, then with wrong ones."""
