@@ -51,6 +51,9 @@ _BACKWARDS = (
 NOT_TESTED = {
     ("equilibrium_propagation", "unit_specific_feedback"): _NO_ERROR,
     ("equilibrium_propagation", "weight_transport"): _BACKWARDS,
+    ("forward_forward", "unit_specific_feedback"): _NO_ERROR,
+    ("mono_forward", "unit_specific_feedback"): _NO_ERROR,
+    ("soft_hebb", "unit_specific_feedback"): _NO_ERROR,
 }
 """Traits that the audit cannot see in a rule, with the reason that it gives."""
 
