@@ -10,6 +10,7 @@ from typing import Any
 from benchsuite.registry.manager import installed_registry
 from benchsuite.testing import SAMPLE_NETWORKS, RuleConformance, select_covering_set
 from benchsuite_rules.direct_kolen_pollack import DirectKolenPollack
+from benchsuite_rules.equilibrium_propagation import EquilibriumPropagation
 from benchsuite_rules.feedback_alignment import FeedbackAlignment
 from benchsuite_rules.forward_gradient import ForwardGradient
 from benchsuite_rules.kolen_pollack import KolenPollack
@@ -32,6 +33,9 @@ BUILT_IN = {
 SETTINGS: dict[str, dict[str, Any]] = {
     "difference_target_propagation": {"draws_noise": True},
     "forward_gradient": {"draws_noise": True},
+    # Small networks settle in fewer steps; those of the paper would take a fifth of all suites' time.
+    "equilibrium_propagation": {"config": EquilibriumPropagation.Config(free_steps=20, nudged_steps=5)},
+    "forward_forward": {"draws_noise": True},
     # Its credit is a difference of two losses, each rounded where activations are: 0.89 in one vectorized network.
     "node_perturbation": {"min_bf16_cosine": 0.75, "draws_noise": True},
     # As many steps as its deepest sample network has segments; 20 would take as long as six other rules.

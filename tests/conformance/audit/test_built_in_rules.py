@@ -43,16 +43,26 @@ def audited(name: str, networks=NETWORKS) -> RuleAudit:
     return audit_rule(BRIEF.get(name) or REGISTRY.rule(name), environment_of(REGISTRY, name), networks)
 
 
+_BACKWARDS = (
+    "one-hidden: the rule's own inference uses the weight in another way than by the map's response (backwards, for "
+    "instance), so that activities cannot be held while it changes"
+)
+NOT_TESTED = {("equilibrium_propagation", "weight_transport"): _BACKWARDS}
+"""Traits that the audit cannot see in a rule, with the reason that it gives."""
+
+
+def _expected(name: str, trait: str) -> tuple[str, str]:
+    if trait == "unit_specific_feedback" and not REGISTRY.rule(name).traits.has_credit:
+        return "not_applicable", "the rule feeds no error back: its units learn from losses or sums of their own"
+    if (name, trait) in NOT_TESTED:
+        return "not_tested", NOT_TESTED[name, trait]
+    return "could_be_stronger" if (name, trait) in COULD_BE_STRONGER else "confirmed", ""
+
+
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_every_built_in_rule_has_the_traits_that_it_declares(name):
     verdicts = {each.trait: (each.verdict, each.reason) for each in audited(name).traits}
-    expected = {
-        trait_test.trait: ("could_be_stronger" if (name, trait_test.trait) in COULD_BE_STRONGER else "confirmed", "")
-        for trait_test in TRAIT_TESTS
-    }
-    if not REGISTRY.rule(name).traits.has_credit:
-        expected["unit_specific_feedback"] = ("not_applicable", verdicts["unit_specific_feedback"][1])
-    assert verdicts == expected
+    assert verdicts == {each.trait: _expected(name, each.trait) for each in TRAIT_TESTS}
 
 
 @pytest.mark.parametrize("sample", [s for s in SAMPLES.values() if s.shapes.segments[1:]], ids=lambda s: s.name)
