@@ -56,6 +56,7 @@ class Pepita(Rule[PepitaConfig]):
         topologies=frozenset({"chain", "residual"}),
         min_hidden_segments=1,
         norms=False,
+        min_precision="tf32",  # the change is a difference of two near-equal passes
         readout_update_is_backprop=False,
         separate_phase=True,
     )

@@ -44,6 +44,7 @@ CONFIGS: dict[str, list[dict[str, Any]]] = {
     "local_losses": [{}, {"loss": "pred", "classifier_inputs": 16}],
     "node_perturbation": [{}, {"two_sided": True, "samples": 2}],
     "normalized_gait_prop": [{}, {"precision": "float64"}, {"form": "differences"}],
+    "predictive_coding": [{}, {"incremental": True, "steps": 4}, {"variables": "errors", "steps": 3}],
     "weight_mirror": [{}, {"mirror_batch_size": 60, "mirror_steps": 2}],
 }
 """Further hyperparameters that change how much is done."""
