@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,24 +10,14 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from benchsuite.acceptance.parts import PartFailedError, PartRequest, Report
-from benchsuite.acceptance.trainers import make_trainer
-from benchsuite.conformance.samples.networks import SAMPLE_NETWORKS, SampleNetwork
-from benchsuite.credit.traits import incompatibilities
-from benchsuite.data.resident import ResidentData
-from benchsuite.data.tensors import DecodedDataset
+from benchsuite.acceptance.sample_trainers import EPOCHS, pairs, sample_trainer
 from benchsuite.records.selftest import CapturedStep
 from benchsuite.registry.manager import Registry, installed_registry
-from benchsuite.specs.models.dataset import Normalization
-from benchsuite.specs.models.hardware import HardwareSpec, StepMode
-from benchsuite.specs.models.protocol import ProtocolSpec
+from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.training.device import Device, open_device
-from benchsuite.training.step_choice import StepChoice, choose_step
 
 if TYPE_CHECKING:
-    from benchsuite.training.trainer import Trainer
-
-EXAMPLES, BATCH_SIZE, EPOCHS = 52, 12, 3
-"""Four full batches and a shorter one per epoch."""
+    from benchsuite.conformance.samples.networks import SampleNetwork
 
 TOLERANCE = {"cpu": 0.0, "cuda": 1e-4}
 """Largest difference that is allowed. On CUDA, some kernels add in an order that changes from call to call."""
@@ -46,14 +35,14 @@ def measure(request: PartRequest, report: Report) -> None:
     """Report a row per rule and network that it works in.
 
     Raises:
-        PartFailedError: if numbers differ, a step that should be capturable is not, or time ran out before all that must be tried.
+        PartFailedError: if numbers differ, CUDA refuses a step that the check allows, or time ran out too early.
 
     """
     device = open_device(HardwareSpec(name="selftest", device=request.device, threads=1))
     registry = installed_registry()
-    problems, left = 0, 0
+    problems, left, half = 0, 0, request.left_s() / 2
     for number, (rule, sample, is_required) in enumerate(pairs(registry)):
-        if request.left_s() < 0:
+        if request.left_s() < (0 if is_required else half):
             left += is_required
             continue
         row = compare(rule, sample, device, registry, OPTIMIZERS[number % len(OPTIMIZERS)])
@@ -65,28 +54,6 @@ def measure(request: PartRequest, report: Report) -> None:
         raise PartFailedError("; ".join(found))
 
 
-def pairs(registry: Registry) -> Iterator[tuple[str, SampleNetwork, bool]]:
-    """Yield each rule with each sample network that it works in, and if the pair must be tried.
-
-    These come first: a network of every form with convolutions, and one without. The others are tried if time allows.
-    """
-    # A subclass builds its network in a way of its own, which specs cannot ask for.
-    samples = [
-        sample for sample in SAMPLE_NETWORKS if type(sample) is SampleNetwork and len(sample.shapes.segments) > 2
-    ]
-    first = {_form(sample): sample for sample in reversed(samples)}
-    required = [sample for sample in samples if sample in first.values()]
-    for sample in (*required, *(sample for sample in samples if sample not in required)):
-        for name, rule in sorted(registry.rules.items()):
-            fitting = sample.for_losses(rule.traits.losses)
-            if not incompatibilities(rule.traits, fitting.shapes, fitting.criterion):
-                yield name, fitting, sample in required
-
-
-def _form(sample: SampleNetwork) -> tuple[str, bool]:
-    return sample.shapes.form, any(segment.map_kind == "conv2d" for segment in sample.shapes.segments)
-
-
 def compare(
     rule: str, sample: SampleNetwork, device: Device, registry: Registry, optimizer: dict[str, Any]
 ) -> CapturedStep:
@@ -94,12 +61,12 @@ def compare(
     tolerance = TOLERANCE[device.torch_device.type]
     common: dict[str, Any] = {"rule": rule, "network": sample.name, "form": sample.shapes.form, "tolerance": tolerance}
     try:
-        recorded, choice = _trainer(rule, sample, device, registry, optimizer, "recorded")
+        recorded, choice = sample_trainer(rule, sample, device, registry, optimizer, "recorded")
         if choice.step == "eager":
             # The check of the step found nothing, and CUDA refuses it all the same.
             refused = choice.reason.startswith("the capture failed")
             return CapturedStep(**common, step="eager", steps=0, reason=choice.reason, is_problem=refused)
-        eager, _ = _trainer(rule, sample, device, registry, optimizer, "eager")
+        eager, _ = sample_trainer(rule, sample, device, registry, optimizer, "eager")
         for _ in range(EPOCHS):
             recorded.train_epoch()
             eager.train_epoch()
@@ -117,20 +84,6 @@ def compare(
         reason="differs from eager steps" if differs else "",
         is_problem=differs,
     )
-
-
-def _trainer(
-    rule: str, sample: SampleNetwork, device: Device, registry: Registry, optimizer: dict[str, Any], step: StepMode
-) -> tuple[Trainer, StepChoice]:
-    batch = sample.batch(0, EXAMPLES)
-    dataset = DecodedDataset(batch.inputs, batch.targets, batch.inputs, batch.targets, sample.classes)
-    data = ResidentData(dataset, Normalization(mean=(0.0,), std=(1.0,)), device.torch_device)
-    protocol = ProtocolSpec.model_validate(
-        {"epochs": EPOCHS, "batch_size": BATCH_SIZE, "optimizer": optimizer, "loss": sample.criterion}
-    )
-    trainer = make_trainer(sample.architecture, sample.shapes, data, protocol, device, registry, rule)
-    trainer.begin()
-    return trainer, choose_step(trainer, step)
 
 
 def largest_difference(first: Any, second: Any) -> float:

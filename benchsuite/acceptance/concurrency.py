@@ -94,7 +94,11 @@ def _elapsed_s(request: PartRequest, count: int) -> float:
     words += ["--store", str(store), "--tracking-uri", "none", "--data-root", str(request.scratch)]
     for field in fields:
         words += ["--set", field]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    allowed = max(0.0, request.left_s())
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=allowed)
+    except subprocess.TimeoutExpired:
+        raise PartFailedError(f"{count} runs at once took longer than the {allowed:.0f} s that were left") from None
     records = [record for record in RecordStore(store).read_all() if isinstance(record, RunRecord)]
     completed = [record for record in records if record.status == "completed"]
     if len(completed) < count:

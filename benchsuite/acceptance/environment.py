@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import torch
@@ -45,7 +46,7 @@ def compiler() -> str:
     """Return the name of the C++ compiler that torch.compile would use; empty if there is none."""
     wanted = os.environ.get("CXX")
     found = (name for name in (wanted, "g++", "clang++", "c++") if name and shutil.which(name))
-    return os.path.basename(next(found, ""))
+    return Path(next(found, "")).name
 
 
 def _of_processor() -> Iterator[tuple[str, str]]:
@@ -63,7 +64,7 @@ def _of_gpu(device: torch.device) -> Iterator[tuple[str, str]]:
     yield "multiprocessors", str(properties.multi_processor_count)
     yield "memory", f"{properties.total_memory / 2**30:.1f} GiB"
     yield "CUDA of torch", str(torch.version.cuda)
-    yield "cuDNN", str(torch.backends.cudnn.version())
+    yield "cuDNN", str(torch.backends.cudnn.version())  # type: ignore[no-untyped-call]
     yield "bf16", "yes" if torch.cuda.is_bf16_supported() else "no"
     try:
         yield "clock", f"{torch.cuda.clock_rate(device)} MHz"

@@ -9,7 +9,7 @@ from itertools import repeat
 import torch
 
 from benchsuite.acceptance.parts import PartRequest, Report
-from benchsuite.acceptance.trainers import architecture_named, make_trainer
+from benchsuite.acceptance.trainers import CONV, architecture_named, make_trainer
 from benchsuite.credit.batch import Batch
 from benchsuite.data.images.streamed import AHEAD, StreamedData, StreamedDataset
 from benchsuite.data.load import load_dataset
@@ -21,8 +21,8 @@ from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.specs.models.protocol import ProtocolSpec
 from benchsuite.training.device import open_device
 
-NETWORK = "resnet18"
-BATCH_SIZE = {"cpu": 8, "cuda": 128}
+NETWORK = {"cpu": CONV.name, "cuda": "resnet18"}
+BATCH_SIZE = {"cpu": 32, "cuda": 128}
 IMAGE_SIZE = {"cpu": 32, "cuda": 64}
 
 IMAGES = GeneratedImages(classes=8, train_images=64, test_images=1)
@@ -50,7 +50,7 @@ def measure(request: PartRequest, report: Report) -> None:
     protocol = ProtocolSpec.model_validate(
         {"epochs": 1, "batch_size": size, "optimizer": {"kind": "sgd", "learning_rate": 0.1, "momentum": 0.9}}
     )
-    trainer = make_trainer(architecture_named(NETWORK), None, data, protocol, device, installed_registry())
+    trainer = make_trainer(architecture_named(NETWORK[kind]), None, data, protocol, device, installed_registry())
     trainer.begin()
     streamed = endless(data, size)
 
@@ -69,7 +69,7 @@ def measure(request: PartRequest, report: Report) -> None:
     same = repeat(next(streamed))
     images_per_s(same, 0)
     resident = images_per_s(same, request.left_s() / 4)
-    common = {"network": NETWORK, "batch_size": size, "processes": data.processes}
+    common = {"network": NETWORK[kind], "batch_size": size, "processes": data.processes}
     report(InputRate(source="resident", images_per_s=round(resident, 1), **common))
     # What was made ready while nobody asked would be counted as the pipeline's speed.
     for _ in range(AHEAD * max(1, data.processes)):

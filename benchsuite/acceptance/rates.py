@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from benchsuite.training.trainer import Trainer
 
 BATCHES_PER_EPOCH = 60
-CALIBRATION_STEPS = 3
 ROUNDS = 3
 """The fastest counts: other work on the machine can only make a step slower."""
 
@@ -116,7 +115,11 @@ def fastest_step_s(trainer: Trainer, device: Device, seconds: float) -> float:
         device.synchronize()
         return (time.perf_counter() - began) / count
 
-    stretch(CALIBRATION_STEPS)
-    round_s = min(MOST_ROUND_S, max(0.0, seconds) / (ROUNDS + 1))
-    count = max(CALIBRATION_STEPS, round(round_s / stretch(CALIBRATION_STEPS)))
-    return min(stretch(count) for _ in range(ROUNDS))
+    end = time.perf_counter() + seconds
+    best = min(stretch(1), stretch(1))  # the first may choose kernels
+    for done in range(ROUNDS):
+        left = end - time.perf_counter()
+        if left < best:
+            break
+        best = min(best, stretch(max(1, round(min(MOST_ROUND_S, left / (ROUNDS + 1 - done)) / best))))
+    return best

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -32,13 +33,13 @@ def measure(request: PartRequest, report: Report) -> None:
             torch.randn(side, side, device=device.torch_device, dtype=device.autocast_dtype or torch.float32)
             for _ in range(3)
         )  # (side, side) each
-        seconds = _fastest(lambda a=left, b=right, out=product: torch.mm(a, b, out=out), device, last)
+        seconds = _fastest(partial(torch.mm, left, right, out=product), device, last)
         rate = 2 * side**3 / seconds / 1e9
         report(Roof(operation="matrix product", precision=precision, rate=rate, unit="GFLOP/s"))
     device = open_device(HardwareSpec(name="selftest", device=request.device))
     source = torch.ones(COPIED_MIB[device.torch_device.type] * 2**18, device=device.torch_device)  # (numbers,)
     target = torch.empty_like(source)
-    seconds = _fastest(lambda: target.copy_(source), device, last)
+    seconds = _fastest(partial(target.copy_, source), device, last)
     # Each byte is read and written.
     rate = 2 * source.numel() * source.element_size() / seconds / 1e9
     report(Roof(operation="copy", precision="fp32", rate=rate, unit="GB/s"))

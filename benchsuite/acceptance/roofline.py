@@ -1,4 +1,4 @@
-"""Roofline of a training step: the least time that its operations and its bytes take at the device's measured limits."""
+"""Roofline of a training step: the least time for its operations and its bytes at the device's measured limits."""
 
 from __future__ import annotations
 
