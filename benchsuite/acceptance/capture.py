@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from benchsuite.acceptance.parts import PartFailedError, PartRequest, Report
+from benchsuite.acceptance.parts import PartFailedError, PartRequest, Report, described
 from benchsuite.acceptance.sample_trainers import EPOCHS, pairs, sample_trainer
 from benchsuite.records.selftest import CapturedStep
 from benchsuite.registry.manager import Registry, installed_registry
@@ -72,9 +72,7 @@ def compare(
             eager.train_epoch()
         difference = largest_difference(recorded.state(), eager.state())
     except Exception as error:
-        lines = str(error).strip().splitlines() or [""]
-        reason = f"{type(error).__name__}: {lines[0][:200]}"
-        return CapturedStep(**common, step="eager", steps=0, reason=reason, is_problem=True)
+        return CapturedStep(**common, step="eager", steps=0, reason=described(error), is_problem=True)
     differs = not difference <= tolerance
     return CapturedStep(
         **common,

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from benchsuite.acceptance.parts import PartRequest, Report
+from benchsuite.acceptance.parts import PartRequest, Report, described
 from benchsuite.records.selftest import Fact
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.training.device import open_device, resolve_hardware
@@ -70,4 +70,4 @@ def _of_gpu(device: torch.device) -> Iterator[tuple[str, str]]:
         yield "clock", f"{torch.cuda.clock_rate(device)} MHz"
         yield "temperature", f"{torch.cuda.temperature(device)} °C"
     except (ImportError, RuntimeError, OSError) as error:
-        yield "clock", f"cannot be read: {str(error).splitlines()[0][:120] if str(error) else type(error).__name__}"
+        yield "clock", f"cannot be read: {described(error)}"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, BinaryIO
 
-from benchsuite.acceptance.parts import PartFailedError, PartRequest, PartSkippedError
+from benchsuite.acceptance.parts import PartFailedError, PartRequest, PartSkippedError, described
 from benchsuite.process import own_process
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ def _made(request: PartRequest, report: Callable[[Row], None]) -> tuple[PartStat
     except PartFailedError as error:
         return "failed", str(error)
     except Exception as error:
-        lines = str(error).strip().splitlines() or [""]
-        return "failed", f"{type(error).__name__}: {lines[0][:300]}"
+        return "failed", described(error)
     return "passed", ""
 
 

@@ -21,6 +21,11 @@ class PartFailedError(Exception):
     """A part found problems; the message names them."""
 
 
+def described(error: Exception) -> str:
+    """Return an error's type and message in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
 @dataclass(frozen=True)
 class PartRequest:
     """What a part's process is given.

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from benchsuite.acceptance.parts import PartFailedError, PartRequest, Report
+from benchsuite.acceptance.parts import PartFailedError, PartRequest, Report, described
 from benchsuite.acceptance.roofline import roofline_ms
 from benchsuite.acceptance.trainers import BATCH_SIZE, CONV, MEASURED, PROTOCOL, MeasuredNetwork, make_trainer
 from benchsuite.execution.allocator import keep_freed_memory
@@ -84,8 +84,7 @@ def step_rate(request: PartRequest, setting: Setting, wanted: dict[str, Any], se
         choice = choose_step(trainer, hardware.step)
         step_s = fastest_step_s(trainer, device, end - time.perf_counter())
     except Exception as error:
-        lines = str(error).strip().splitlines() or [""]
-        return StepRate(**common, step="eager", reason=f"{type(error).__name__}: {lines[0][:200]}")
+        return StepRate(**common, step="eager", reason=described(error))
     least = roofline_ms(network.shapes, PROTOCOL, registry, precision, request.earlier)
     return StepRate(
         **common,
