@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 
 from benchsuite.acceptance.parts import PartFailedError, PartRequest, Report
 from benchsuite.acceptance.trainers import BATCH_SIZE, DENSE
@@ -26,24 +28,24 @@ def measure(request: PartRequest, report: Report) -> None:
     """Report a row per number of runs.
 
     Raises:
-        PartFailedError: if a run did not complete.
+        PartFailedError: if a run did not complete, or time was too short to compare two numbers of runs.
 
     """
     write_track(request)
     device = request.device.partition(":")[0]
     alone: float | None = None
-    previous = (0, 0.0)  # number of runs, and seconds that the command took
+    needed_by: Callable[[int], float] = lambda count: 0.0  # noqa: E731 - replaced after each measurement
+    measured = 0
     for count in COUNTS[device]:
-        before, took = previous
-        # At worst they take as long as one after the other.
-        needed = took * count / before if before else 0.0
+        needed = needed_by(count)
         if needed > request.left_s():
             reason = f"up to {needed:.0f} s, and {max(0.0, request.left_s()):.0f} s are left"
             report(ConcurrentRuns(runs=count, reason=reason))
             continue
         began = request.left_s()
         elapsed = _elapsed_s(request, count)
-        previous = (count, began - request.left_s())
+        measured += 1
+        needed_by = partial(_at_most_s, began - request.left_s() - elapsed, elapsed / count)
         per_hour = 3600 * count / elapsed
         alone = alone or per_hour
         report(
@@ -54,6 +56,14 @@ def measure(request: PartRequest, report: Report) -> None:
                 ratio_to_one=round(per_hour / alone, 3),
             )
         )
+
+    if measured < 2:
+        raise PartFailedError("time ran out before runs at once could be compared with one alone")
+
+
+def _at_most_s(start_s: float, run_s: float, count: int) -> float:
+    """Return the time of a command whose runs gain nothing from each other."""
+    return start_s + run_s * count
 
 
 def write_track(request: PartRequest) -> None:

@@ -52,7 +52,6 @@ def measure(request: PartRequest, report: Report) -> None:
     )
     trainer = make_trainer(architecture_named(NETWORK[kind]), None, data, protocol, device, installed_registry())
     trainer.begin()
-    streamed = endless(data, size)
 
     def images_per_s(batches: Iterator[Examples], seconds: float) -> float:
         device.synchronize()
@@ -66,11 +65,13 @@ def measure(request: PartRequest, report: Report) -> None:
         device.synchronize()
         return size * steps / (time.perf_counter() - began)
 
-    same = repeat(next(streamed))
+    # Decoded in this process: those that decode for the other side take seconds to start.
+    same = repeat(next(endless(StreamedData(dataset, device.torch_device, 0), size)))
     images_per_s(same, 0)
     resident = images_per_s(same, request.left_s() / 4)
     common = {"network": NETWORK[kind], "batch_size": size, "processes": data.processes}
     report(InputRate(source="resident", images_per_s=round(resident, 1), **common))
+    streamed = endless(data, size)
     # What was made ready while nobody asked would be counted as the pipeline's speed.
     for _ in range(AHEAD * max(1, data.processes)):
         next(streamed)

@@ -76,14 +76,14 @@ class Part:
 
 
 PARTS = (
-    Part("environment", "benchsuite.acceptance.environment", 4),
+    Part("environment", "benchsuite.acceptance.environment", 5),
     Part("capture", "benchsuite.acceptance.capture", 12),
-    Part("roof", "benchsuite.acceptance.roof", 2),
+    Part("roof", "benchsuite.acceptance.roof", 4),
     Part("rates", "benchsuite.acceptance.rates", 7),
     Part("compiled", "benchsuite.acceptance.compiled", 6),
     Part("concurrency", "benchsuite.acceptance.concurrency", 9),
-    Part("input_pipeline", "benchsuite.acceptance.input_pipeline", 4),
-    Part("energy", "benchsuite.acceptance.energy", 2),
+    Part("input_pipeline", "benchsuite.acceptance.input_pipeline", 6),
+    Part("energy", "benchsuite.acceptance.energy", 3),
     Part(
         "test_suite",
         "",
