@@ -49,7 +49,11 @@ def measure(request: PartRequest, report: Report) -> None:
         report(row)
         problems += row.is_problem
     found = [f"{problems} rows have a problem"] if problems else []
-    found += [f"time ran out before {left} of the pairs of rule and network that must be tried"] if left else []
+    found += (
+        [f"time ran out before {left} of the pairs of rule and network that must be tried; give more --minutes"]
+        if left
+        else []
+    )
     if found:
         raise PartFailedError("; ".join(found))
 
