@@ -18,6 +18,48 @@ class Sabotage:
 
 SABOTAGES = (
     Sabotage(
+        "a part of the self-test may take for ever",
+        "benchsuite/acceptance/supervision.py",
+        "code = process.wait(max(0.0, deadline - time.time()))",
+        "code = process.wait()",
+        "tests/acceptance/test_selftest.py",
+    ),
+    Sabotage(
+        "rows of a part that was killed are lost",
+        "benchsuite/acceptance/part_process.py",
+        "out.flush()",
+        "pass",
+        "tests/acceptance/test_selftest.py",
+    ),
+    Sabotage(
+        "Ctrl-C takes the self-test's results with it",
+        "benchsuite/acceptance/supervision.py",
+        'return "interrupted", "the self-test was interrupted; rows until then are kept"',
+        "raise",
+        "tests/acceptance/test_selftest.py",
+    ),
+    Sabotage(
+        "what a killed part has started goes on",
+        "benchsuite/acceptance/supervision.py",
+        "os.killpg(process.pid, signal.SIGKILL)",
+        "started.clear()",
+        "tests/acceptance/test_selftest.py",
+    ),
+    Sabotage(
+        "a part of the self-test outlives its command",
+        "benchsuite/acceptance/part_process.py",
+        "    pipe.read()\n    os._exit(ORPHANED)",
+        "    pipe.read()",
+        "tests/acceptance/test_selftest.py",
+    ),
+    Sabotage(
+        "recorded steps that differ pass the self-test",
+        "benchsuite/acceptance/capture.py",
+        "differs = not difference <= tolerance",
+        "differs = difference > tolerance + 1",
+        "tests/acceptance/test_parts.py",
+    ),
+    Sabotage(
         "a site loads all plugins",
         "benchsuite/api/sites.py",
         "catalogue, library = open_on_paper(specs)",
