@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from benchsuite.conformance.audit.rule_audit import TRAIT_TESTS, audit_rule
 from benchsuite.conformance.audit.weight_transport import WEIGHT_TRANSPORT
+from benchsuite.conformance.samples.networks import SampleNetwork
 from benchsuite.credit.traits import RuleTraits
 from benchsuite.errors import IncompatibleError
 from benchsuite.execution.environment import environment_of
@@ -17,6 +19,7 @@ from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.difference_target_propagation import DifferenceTargetPropagation
 from benchsuite_rules.feedback_alignment import FeedbackAlignment
 
+from ...applicable import covering_pairs
 from .declared import SAMPLES, BriefWeightMirror
 
 REGISTRY = installed_registry()
@@ -43,9 +46,22 @@ def audited(name: str, networks=NETWORKS) -> RuleAudit:
     return audit_rule(BRIEF.get(name) or REGISTRY.rule(name), environment_of(REGISTRY, name), networks)
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
-def test_every_built_in_rule_has_the_traits_that_it_declares(name):
-    verdicts = {each.trait: (each.verdict, each.reason) for each in audited(name).traits}
+def _networks_of_rules() -> list[Any]:
+    """Return each rule with one network of each form that it works in; with all networks, marked ``full``."""
+    covering: dict[str, list[SampleNetwork]] = {name: [] for name in BUILT_IN}
+    for pair in covering_pairs({sample.name: sample.shapes for sample in NETWORKS}):
+        rule, network = pair.values
+        if rule in covering and not pair.marks:
+            covering[rule].append(SAMPLES[network])
+    return [
+        *(pytest.param(name, networks, id=name) for name, networks in covering.items()),
+        *(pytest.param(name, NETWORKS, id=f"{name}-everywhere", marks=pytest.mark.full) for name in BUILT_IN),
+    ]
+
+
+@pytest.mark.parametrize(("name", "networks"), _networks_of_rules())
+def test_every_built_in_rule_has_the_traits_that_it_declares(name, networks):
+    verdicts = {each.trait: (each.verdict, each.reason) for each in audited(name, networks).traits}
     expected = {
         trait_test.trait: ("could_be_stronger" if (name, trait_test.trait) in COULD_BE_STRONGER else "confirmed", "")
         for trait_test in TRAIT_TESTS
