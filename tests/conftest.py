@@ -36,7 +36,7 @@ import pytest
 
 from benchsuite.process import STOP_SIGNALS
 
-from .scheduling import pytest_xdist_make_scheduler  # noqa: F401 - a hook
+from .scheduling import pytest_xdist_make_scheduler, turn_of  # noqa: F401 - a hook
 from .warm import WarmPython
 
 if TYPE_CHECKING:
@@ -82,7 +82,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     impossible = [item for item in items if any(item.get_closest_marker(name) for name in missing)]
     if impossible:
         config.hook.pytest_deselected(items=impossible)
-        items[:] = [item for item in items if item not in set(impossible)]
+        left_out = set(impossible)
+        items[:] = [item for item in items if item not in left_out]
+    items.sort(key=lambda item: turn_of(item.nodeid))
 
 
 def pytest_collection_finish() -> None:
