@@ -20,7 +20,7 @@ WAITING = (
     "tests/records/mlflow/test_database.py::test_a_database_gets_its_name_when_it_is_complete",
     "tests/test_fill_board.py::test_ctrl_c_is_passed_on_and_waited_for",
 )
-"""Beginnings of the ids of tests that wait for time limits and for processes of their own. One worker waits for them all,
+"""Beginnings of the ids of tests that wait for time limits and for processes of their own. One worker waits for them,
 from the start, while the others compute; if several waited, a core would have nothing to do."""
 TOGETHER = {
     "tests/conformance/kit/test_third_party_rule.py": "one virtual environment",
