@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from benchsuite.api.results import Results
     from benchsuite.api.runs import run
     from benchsuite.api.schemas import schemas, write_schemas
+    from benchsuite.api.selftests import Selftest, selftest
     from benchsuite.api.sites import build_site, serve_site
     from benchsuite.api.timings import TrackTiming, time_track
     from benchsuite.api.transfers import export, import_records
@@ -105,6 +106,7 @@ __all__ = [
     "RefusedPair",
     "Results",
     "RuleComparison",
+    "Selftest",
     "SpecError",
     "StoreError",
     "TrackTiming",
@@ -141,6 +143,7 @@ __all__ = [
     "prepare_dataset",
     "run",
     "schemas",
+    "selftest",
     "serve_mlflow",
     "serve_site",
     "sync",
@@ -194,6 +197,7 @@ _MODULES = {
     "api.results": ("Results",),
     "api.runs": ("run",),
     "api.schemas": ("schemas", "write_schemas"),
+    "api.selftests": ("Selftest", "selftest"),
     "api.sites": ("build_site", "serve_site"),
     "api.timings": ("TrackTiming", "time_track"),
     "api.transfers": ("export", "import_records"),

@@ -32,9 +32,9 @@ Every plugin: ``hookimpl`` marks a hook, ``CONTRACT_VERSION`` is the newest ``BE
 Rules: the contract (``Rule``, ``RuleConfig``, ``RuleTraits``, ``Batch``, ``StepResult``, …); mechanism one, other
 weights on the way back (``ReplacedFeedbackRule``, ``LearnedFeedbackRule``, ``FeedbackWeights``,
 ``DrawnFeedbackConfig``); mechanism two, credit handed to every segment (``record_forward``, ``Tape``, ``TargetRule``);
-random numbers that are saved with the run (``RandomStream``, ``normal_noise``); the network that a rule sees
-(``Network``, ``Segment``, ``LinearMap``) and its shapes (``NetworkShapes``); ``tunable``, which marks a hyperparameter
-that `benchsuite tune` searches beside the learning rate.
+random numbers that are saved with the run (``RandomStream``, ``normal_noise``, ``wrong_labels``); the network that a
+rule sees (``Network``, ``Segment``, ``LinearMap``) and its shapes (``NetworkShapes``); ``tunable``, which marks a
+hyperparameter that `benchsuite tune` searches beside the learning rate.
 
 Data sets: ``DecodedDataset`` is what a ``DatasetReader`` returns, ``DataError`` what it raises.
 
@@ -69,6 +69,7 @@ from benchsuite.credit import (
     record_forward,
     record_vector_forward,
     scale_of,
+    wrong_labels,
 )
 from benchsuite.credit.batch import Batch, BatchShard, StepResult
 from benchsuite.credit.parameters import LearnedFeedback, ParameterGroup
@@ -215,4 +216,5 @@ __all__ = [
     "record_vector_forward",
     "scale_of",
     "tunable",
+    "wrong_labels",
 ]

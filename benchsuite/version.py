@@ -22,3 +22,6 @@ TIMING_SCHEMA_VERSION = 1
 
 TUNING_SCHEMA_VERSION = 1
 """The layout of a ``TuningRecord`` on disk."""
+
+SELFTEST_SCHEMA_VERSION = 1
+"""The layout of a ``SelftestRecord`` on disk."""

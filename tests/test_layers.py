@@ -34,12 +34,16 @@ ALLOWED: dict[str, set[str]] = {
     "studies": GROUND | {"specs", "networks", "credit", "registry", "records", "results"} | {"training", "execution"},
     "conformance": GROUND | {"specs", "networks", "credit", "registry", "diagnostics", "records", "training"},
     "testing": GROUND | {"conformance"},
+    # The self-test looks at all that a run does, and at every rule by the conformance kit's networks.
+    "acceptance": GROUND
+    | {"specs", "networks", "credit", "registry", "data", "records", "results"}
+    | {"training", "execution", "conformance"},
     "plugin": GROUND
     | {"specs", "networks", "credit", "registry", "data", "diagnostics", "records"}
     | {"results", "studies"},
     "api": GROUND
     | {"specs", "registry", "data", "records", "results", "papers", "training", "execution", "studies", "conformance"}
-    | {"tuning", "benchsuite_leaderboard"},
+    | {"tuning", "acceptance", "benchsuite_leaderboard"},
     "__init__": GROUND | {"api"},
     "cli": GROUND | {"api"},
     "__main__": {"cli"},

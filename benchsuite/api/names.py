@@ -35,5 +35,6 @@ SchemaName = Literal[
     "tuning_record",
     "rule_audit",
     "timing",
+    "selftest",
 ]
 """A JSON Schema by name."""

@@ -29,6 +29,7 @@ from benchsuite.cli import (
     records,
     run,
     schema,
+    selftest,
     sync,
     time,
     transfer,
@@ -66,6 +67,7 @@ app.command("schema")(exits(schema.schema))
 app.add_typer(data.app, name="data")
 app.add_typer(leaderboard.app, name="leaderboard")
 app.command("time")(exits(time.time))
+app.command("selftest")(exits(selftest.selftest))
 app.command("claims")(exits(claims.claims))
 app.command("verify")(exits(verify.verify))
 app.command("export")(exits(transfer.export))

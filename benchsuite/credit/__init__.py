@@ -4,7 +4,7 @@ from benchsuite.credit.drawing import Distribution, DrawnFeedbackConfig, MapKind
 from benchsuite.credit.feedback import FeedbackWeights, ReplacedFeedbackRule
 from benchsuite.credit.learned import LearnedFeedbackRule
 from benchsuite.credit.recording import record_forward
-from benchsuite.credit.stream import RandomStream, normal_noise
+from benchsuite.credit.stream import RandomStream, normal_noise, wrong_labels
 from benchsuite.credit.tape import Tape
 from benchsuite.credit.targets import Precision, TargetConfig, TargetRule
 from benchsuite.credit.vector_tape import VectorTape, propagated_credit, record_vector_forward
@@ -28,4 +28,5 @@ __all__ = [
     "record_forward",
     "record_vector_forward",
     "scale_of",
+    "wrong_labels",
 ]

@@ -47,6 +47,17 @@ class Batch:
     criterion: Criterion
     shard: BatchShard | None = None
 
+    def gathered(self, values: Tensor) -> Tensor:
+        """Return values per example, (batch, ...), for the whole batch on every rank; without a gradient.
+
+        For rules that compare examples with each other. All ranks must call it equally often, in the same order.
+        """
+        if self.shard is None:
+            return values
+        whole = values.new_zeros((self.shard.batch_size, *values.shape[1:]))
+        whole[self.shard.start : self.shard.start + len(values)] = values.detach()
+        return self.shard.all_reduce_sum(whole)
+
 
 @dataclass(frozen=True, slots=True)
 class StepResult:

@@ -247,8 +247,8 @@ class Rule(nn.Module, ABC, Generic[ConfigT]):
         """
         if self.traits.trains_hidden:
             return frozenset()
-        readout = {id(weight) for weight in self.network.segments[self.network.readout].parameters()}
-        return frozenset(name for name, weight in self.network.named_parameters() if id(weight) not in readout)
+        trained = self.network.parameter_names([self.network.readout])
+        return frozenset(name for name, _ in self.network.named_parameters() if name not in trained)
 
     @property
     def learned_feedback(self) -> Iterable[LearnedFeedback]:

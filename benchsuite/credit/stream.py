@@ -69,3 +69,18 @@ def normal_noise(shape: torch.Size, like: Tensor, generator: Generator, batch: B
     dtype = torch.float32 if like.dtype == torch.float64 else like.dtype
     noise = torch.randn(drawn, dtype=dtype, device=like.device, generator=generator).to(like.dtype)  # (batch, ...)
     return noise[batch.shard.start : batch.shard.start + shape[0]] if batch.shard else noise
+
+
+def wrong_labels(batch: Batch, classes: int, generator: Generator) -> Tensor:
+    """Return a wrong label per example, all equally likely, the same on whichever rank an example is; shape (batch,).
+
+    Args:
+        batch: the batch of the examples; see ``normal_noise``.
+        classes: number of classes, at least two.
+        generator: a generator on the targets' device, in the same state on all ranks.
+
+    """
+    count = batch.shard.batch_size if batch.shard else len(batch.targets)
+    shift = torch.randint(1, classes, (count,), device=batch.targets.device, generator=generator)
+    own = shift[batch.shard.start : batch.shard.start + len(batch.targets)] if batch.shard else shift
+    return (batch.targets + own) % classes

@@ -11,6 +11,7 @@ class CreditWork:
 
     Attributes:
         per_example: macs per example of a batch.
+        per_pair: macs per pair of examples of a batch, for rules that compare examples with each other.
         per_step: macs per step, independent of the batch size.
         state_numel: elements kept between steps: feedback weights.
         own_parameters: number of the rule's own parameters that learn; the optimizer keeps its state for them too.
@@ -21,6 +22,7 @@ class CreditWork:
     """
 
     per_example: float = 0.0
+    per_pair: float = 0.0
     per_step: float = 0.0
     state_numel: float = 0.0
     own_parameters: float = 0.0

@@ -71,7 +71,7 @@ def estimate(
     trained = shapes.segments if rule.traits.trains_hidden else shapes.segments[-1:]
     gradients = sum(s.macs for s in trained)
     batch = min(protocol.batch_size, train_examples)
-    of_batch = batch * (forward + gradients + credit.per_example)
+    of_batch = batch * (forward + gradients + credit.per_example + batch * credit.per_pair)
     per_step = 2.0 * (of_batch + credit.per_step + _penalty(shapes, trained, protocol))
     steps = protocol.epochs * protocol.steps_per_epoch(train_examples)
     copies = _optimizer_copies(protocol)

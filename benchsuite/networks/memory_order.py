@@ -62,6 +62,10 @@ class _Flattened(torch.autograd.Function):
         return _vectors(images)
 
     @staticmethod
+    def jvp(ctx: Any, change: Tensor) -> Tensor:
+        return _vectors(change)
+
+    @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         transposed = gradient.t().contiguous().view(*ctx.shape[1:], len(gradient))  # (..., batch)
         if transposed.dim() == 4:

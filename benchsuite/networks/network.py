@@ -166,6 +166,11 @@ class Network(nn.Module):
         for name in names:
             self.segments[name].requires_grad_(False)
 
+    def parameter_names(self, segments: Iterable[str]) -> frozenset[str]:
+        """Return the names of these segments' parameters."""
+        own = {id(parameter) for name in segments for parameter in self.segments[name].parameters()}
+        return frozenset(name for name, parameter in self.named_parameters() if id(parameter) in own)
+
     def set_dropout_generator(self, generator: Generator) -> None:
         """Make all dropout layers draw from this random stream."""
         for dropout in self._dropouts():

@@ -105,6 +105,11 @@ def _through_saturated(cotangent: Tensor, output: Tensor, slope: float) -> Tenso
     return pulled if slope == 1 else pulled.mul_(slope)
 
 
+def _through_hard_sigmoid(cotangent: Tensor, output: Tensor) -> Tensor:
+    pulled: Tensor = torch.ops.aten.hardtanh_backward(cotangent, output, 0, 1)
+    return pulled
+
+
 def _through_tanh(cotangent: Tensor, output: Tensor) -> Tensor:
     pulled: Tensor = torch.ops.aten.tanh_backward(cotangent, output)
     return pulled
@@ -143,6 +148,11 @@ NONLINEARITIES: dict[ActivationName, Nonlinearity] = {
     "relu": Nonlinearity(torch.relu, torch.relu_, _through_relu),
     "leaky_relu": leaky_relu(LEAKY_SLOPE),
     "saturated_linear": saturated_linear(1.0),
+    "hard_sigmoid": Nonlinearity(
+        partial(F.hardtanh, min_val=0.0, max_val=1.0),
+        partial(F.hardtanh_, min_val=0.0, max_val=1.0),
+        _through_hard_sigmoid,
+    ),
     "tanh": Nonlinearity(torch.tanh, torch.tanh, _through_tanh),
     "sigmoid": Nonlinearity(torch.sigmoid, torch.sigmoid, _through_sigmoid),
     "softplus": Nonlinearity(F.softplus, F.softplus, None),

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from benchsuite.records.model import RunRecord
+from benchsuite.records.selftest import SelftestRecord
 from benchsuite.records.study import StudyRecord
 from benchsuite.records.timing import TimingRecord
 from benchsuite.records.tuning import TuningRecord
@@ -21,7 +22,9 @@ ABSOLUTE = re.compile(
 )
 
 
-def absolute_paths(record: RunRecord | StudyRecord | TimingRecord | TuningRecord) -> Iterator[tuple[str, str]]:
+def absolute_paths(
+    record: RunRecord | StudyRecord | TimingRecord | TuningRecord | SelftestRecord,
+) -> Iterator[tuple[str, str]]:
     """Yield the field and the first absolute path of each text of a record that has one."""
     for field, text in _texts(record.model_dump(mode="json"), ""):
         found = ABSOLUTE.search(text)
@@ -34,18 +37,20 @@ def without_paths(record: RunRecord | StudyRecord | TuningRecord) -> RunRecord |
 
     The command, the reason, the traceback, remarks and notes change: none of them is part of a hash.
     """
-    changes: dict[str, Any] = {"command": _shortened(record.command)}
+    changes: dict[str, Any] = {"command": shorten_paths(record.command)}
     if isinstance(record, RunRecord):
         changes |= {
-            "reason": _shortened(record.reason),
-            "traceback": record.traceback and _shortened(record.traceback),
-            "remarks": tuple(map(_shortened, record.remarks)),
-            "hardware": record.hardware.model_copy(update={"notes": tuple(map(_shortened, record.hardware.notes))}),
+            "reason": shorten_paths(record.reason),
+            "traceback": record.traceback and shorten_paths(record.traceback),
+            "remarks": tuple(map(shorten_paths, record.remarks)),
+            "hardware": record.hardware.model_copy(update={"notes": tuple(map(shorten_paths, record.hardware.notes))}),
         }
     return record.model_copy(update=changes)
 
 
-def _shortened(text: str) -> str:
+def shorten_paths(text: str) -> str:
+    """Return a text in which absolute paths are replaced by their last name."""
+
     def name_of(found: re.Match[str]) -> str:
         path = PurePosixPath(found[0]) if found["posix"] else PureWindowsPath(found[0])
         return f"…/{path.name}"

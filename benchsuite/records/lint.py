@@ -12,7 +12,17 @@ from pydantic import BaseModel
 from benchsuite.records.absolute_paths import absolute_paths
 from benchsuite.records.checks import identity_of, inconsistencies
 from benchsuite.records.model import RunRecord
-from benchsuite.records.reading import BrokenRecord, is_tuning, read_record, read_study, read_timing, read_tuning
+from benchsuite.records.reading import (
+    BrokenRecord,
+    is_selftest,
+    is_tuning,
+    read_record,
+    read_selftest,
+    read_study,
+    read_timing,
+    read_tuning,
+)
+from benchsuite.records.selftest import SelftestRecord, selftest_problems
 from benchsuite.records.store import is_study, is_timing, record_files
 from benchsuite.records.study import StudyRecord
 from benchsuite.records.timing import TimingRecord, timing_problems
@@ -70,7 +80,7 @@ def lint_folder(folder: Path, check_study: CheckStudy = lambda _record: []) -> L
     """
     records: dict[Path, RunRecord | StudyRecord | TuningRecord] = {}
     findings: list[Finding] = []
-    timings = 0
+    measurements = 0
     expected = set(record_files(folder))
     for path in sorted(p for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()):
         if path.is_symlink():
@@ -80,8 +90,12 @@ def lint_folder(folder: Path, check_study: CheckStudy = lambda _record: []) -> L
                 findings.append(Finding(path, "not a record"))
         elif is_timing(path, folder):
             timing = read_timing(path)
-            timings += isinstance(timing, TimingRecord)
+            measurements += isinstance(timing, TimingRecord)
             findings += [Finding(path, message) for message in _timing_alone(timing, path)]
+        elif is_selftest(path):
+            found = read_selftest(path)
+            measurements += isinstance(found, SelftestRecord)
+            findings += [Finding(path, message) for message in _selftest_alone(found, path)]
         else:
             record = _read(path, folder)
             if isinstance(record, BrokenRecord):
@@ -94,7 +108,7 @@ def lint_folder(folder: Path, check_study: CheckStudy = lambda _record: []) -> L
     for check in (_duplicates, _mixed_tracks, _missing_seeds, _data_not_canonical):
         findings += check(records, folder)
     return LintReport(
-        len(records) + timings, tuple(sorted(findings, key=lambda f: (f.path, not f.is_problem, f.message)))
+        len(records) + measurements, tuple(sorted(findings, key=lambda f: (f.path, not f.is_problem, f.message)))
     )
 
 
@@ -124,10 +138,24 @@ def _timing_alone(timing: TimingRecord | BrokenRecord, path: Path) -> Iterator[s
         yield f"name: its timing_id is {timing.timing_id}"
     if path.parent.name != timing.track:
         yield f"folder name: it is of track {timing.track}"
-    for field, found in absolute_paths(timing):
+    yield from _of_one_machine(timing)
+
+
+def _selftest_alone(record: SelftestRecord | BrokenRecord, path: Path) -> Iterator[str]:
+    if isinstance(record, BrokenRecord):
+        yield f"unreadable: {record.reason}"
+        return
+    yield from selftest_problems(record)
+    if path.stem != record.selftest_id:
+        yield f"name: its selftest_id is {record.selftest_id}"
+    yield from _of_one_machine(record)
+
+
+def _of_one_machine(record: TimingRecord | SelftestRecord) -> Iterator[str]:
+    for field, found in absolute_paths(record):
         yield f"absolute path: {field} names {found}, which is of one machine"
-    if timing.environment.git_dirty:
-        yield f"git state: made with changes that commit {timing.environment.git_commit or 'unknown'} does not have"
+    if record.environment.git_dirty:
+        yield f"git state: made with changes that commit {record.environment.git_commit or 'unknown'} does not have"
 
 
 def _duplicates(records: Records, folder: Path) -> Iterator[Finding]:

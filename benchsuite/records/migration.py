@@ -61,6 +61,9 @@ AUDIT_STEPS: Steps = {1: _rename_least_hidden, 2: _rename_claims}
 TIMING_STEPS: Steps = {}
 """Steps for timings; version 1 is the first."""
 
+SELFTEST_STEPS: Steps = {}
+"""Steps for self-tests; version 1 is the first."""
+
 
 def migrate(document: Document, newest: int, steps: Steps) -> Document:
     """Return a document of an older version, converted to the newest one.

@@ -24,6 +24,7 @@ from benchsuite.records.audit import RuleAudit
 from benchsuite.records.migration import (
     AUDIT_STEPS,
     RUN_STEPS,
+    SELFTEST_STEPS,
     STUDY_STEPS,
     TIMING_STEPS,
     TUNING_STEPS,
@@ -31,6 +32,7 @@ from benchsuite.records.migration import (
     migrate,
 )
 from benchsuite.records.model import RecordModel, RunRecord
+from benchsuite.records.selftest import SelftestRecord
 from benchsuite.records.study import StudyRecord
 from benchsuite.records.timing import TimingRecord
 from benchsuite.records.tuning import TuningRecord
@@ -38,6 +40,7 @@ from benchsuite.specs.hashing import canonical_json
 from benchsuite.version import (
     AUDIT_SCHEMA_VERSION,
     RECORD_SCHEMA_VERSION,
+    SELFTEST_SCHEMA_VERSION,
     STUDY_SCHEMA_VERSION,
     TIMING_SCHEMA_VERSION,
     TUNING_SCHEMA_VERSION,
@@ -64,6 +67,7 @@ MODELS: Mapping[str, type[RecordModel]] = MappingProxyType(
         "tuning_record": TuningRecord,
         "rule_audit": RuleAudit,
         "timing": TimingRecord,
+        "selftest": SelftestRecord,
     }
 )
 """The model of each kind of record, by the name of its JSON Schema."""
@@ -102,11 +106,25 @@ def read_tuning(path: Path) -> TuningRecord | BrokenRecord:
     return _read(path, TuningRecord, TUNING_SCHEMA_VERSION, TUNING_STEPS)
 
 
+def read_selftest(path: Path) -> SelftestRecord | BrokenRecord:
+    """Read the record of a self-test; problems give a ``BrokenRecord`` as in ``read_record``."""
+    return _read(path, SelftestRecord, SELFTEST_SCHEMA_VERSION, SELFTEST_STEPS)
+
+
 def is_tuning(path: Path) -> bool:
     """Return True if a file says at its start that it is the record of a tuning."""
+    return _starts_with(path, b'"tuning_id"')
+
+
+def is_selftest(path: Path) -> bool:
+    """Return True if a file says at its start that it is the record of a self-test."""
+    return _starts_with(path, b'"selftest_id"')
+
+
+def _starts_with(path: Path, field: bytes) -> bool:
     try:
         with path.open("rb") as stream:
-            return b'"tuning_id"' in stream.read(512)
+            return field in stream.read(512)
     except OSError:
         return False
 
@@ -123,7 +141,7 @@ def read_document(path: Path) -> RunRecord | StudyRecord | TuningRecord | Broken
     return read_study(path) if is_study else read_record(path)
 
 
-def record_text(record: RunRecord | StudyRecord | TuningRecord | RuleAudit | TimingRecord) -> str:
+def record_text(record: RunRecord | StudyRecord | TuningRecord | RuleAudit | TimingRecord | SelftestRecord) -> str:
     """Return the file content of a record or an audit."""
     return record.model_dump_json(indent=1) + "\n"
 

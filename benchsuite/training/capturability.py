@@ -107,7 +107,8 @@ def _identity(generator: Generator) -> int:
 
 
 def _address(tensor: Tensor) -> int:
-    return tensor.untyped_storage().data_ptr()
+    # Forward-mode derivatives that are zero throughout are tensors without memory.
+    return -1 if tensor._is_zerotensor() else tensor.untyped_storage().data_ptr()
 
 
 def _place() -> str:

@@ -71,13 +71,18 @@ class PredictiveCoding(Rule[PredictiveCodingConfig]):
 
     @classmethod
     def credit_work(cls, config: PredictiveCodingConfig, shapes: NetworkShapes) -> CreditWork:
-        """Return the work of the inference steps, each a forward pass and a pull-back, and of one more pass."""
+        """Return the work of the inference steps, each a pass forward and one back, and of the passes for the weights.
+
+        The weights' gradients of one of these are in every plan. Errors take one more pass for the states that follow
+        from them.
+        """
         forward = sum(segment.macs for segment in shapes.segments)
         back = sum(segment.macs for segment in shapes.segments if shapes.upstream[segment.name])
         more = config.steps - 1 if config.incremental else 0  # passes that weights learn from, beside the last
+        settling = config.variables == "errors"
         units = sum(segment.units for segment in shapes.segments)
         return CreditWork(
-            per_example=(config.steps + more) * (forward + back) + forward + back + more * forward,
+            per_example=config.steps * (forward + back) + (1 + settling + 2 * more) * forward,
             workspace_numel_per_example=3 * units,
         )
 

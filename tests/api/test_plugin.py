@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 WRITTEN_BY_AUTHORS = [
     *sorted((REPOSITORY / "plugins" / "benchsuite_rules").glob("*.py")),
     *sorted((REPOSITORY / "examples").rglob("src/**/*.py")),
-    REPOSITORY / "benchsuite" / "registry" / "scaffold" / "templates" / "rule.py.template",
+    *sorted((REPOSITORY / "benchsuite" / "registry" / "scaffold" / "templates").glob("rule_*.py.template")),
 ]
 
 PLUGIN = """

@@ -143,7 +143,11 @@ def frozen_cases() -> list[tuple[str, dict[str, str], tuple[str, ...]]]:
     combined = list(itertools.product(OPTIONS, FROZEN))
     names = [rule for rule, _ in possible_pairs({"dense": SHAPES["dense"]})]
     chosen = itertools.cycle(combined[::2] + combined[1::2])
-    return [(name, *next(chosen)) for name in names for _ in range(2)]
+    cases = [(name, *next(chosen)) for name in names for _ in range(2)]
+    return [
+        (name, {} if "norm" in options and not RULES[name].traits.norms else options, part)
+        for name, options, part in cases
+    ]
 
 
 @pytest.mark.parametrize(("rule_name", "options", "frozen"), frozen_cases(), ids=str)

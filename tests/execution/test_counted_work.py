@@ -39,9 +39,12 @@ LAYERS: dict[str, tuple[tuple[int, ...], list[dict[str, Any]]]] = {
 }
 CONFIGS: dict[str, list[dict[str, Any]]] = {
     "difference_target_propagation": [{}, {"first_target": "decoder"}, {"noise_standard_deviation": 0}],
+    "forward_gradient": [{}, {"samples": 2}, {"perturb": "weights", "samples": 2}],
     "leaky_direct_feedback_alignment": [{}, {"feedback": "kernel"}],
+    "local_losses": [{}, {"loss": "pred", "classifier_inputs": 16}],
     "node_perturbation": [{}, {"two_sided": True, "samples": 2}],
     "normalized_gait_prop": [{}, {"precision": "float64"}, {"form": "differences"}],
+    "predictive_coding": [{}, {"incremental": True, "steps": 4}, {"variables": "errors", "steps": 3}],
     "weight_mirror": [{}, {"mirror_batch_size": 60, "mirror_steps": 2}],
 }
 """Further hyperparameters that change how much is done."""

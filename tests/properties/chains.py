@@ -28,6 +28,7 @@ ACTIVATIONS = (
     "relu",
     "leaky_relu",
     "saturated_linear",
+    "hard_sigmoid",
     "tanh",
     "sigmoid",
     "softplus",

@@ -40,6 +40,7 @@ NONLINEARITIES: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Arra
     "scalar_gate": (lambda h: np.where(_gate(h), h, 0.0), lambda h: _gate(h).astype(h.dtype)),
     "leaky_relu": (lambda h: np.where(h > 0, h, LEAK * h), lambda h: np.where(h > 0, 1.0, LEAK)),
     "saturated_linear": (lambda h: np.clip(h, -1, 1), lambda h: np.where(np.abs(h) < 1, 1.0, 0.0)),
+    "hard_sigmoid": (lambda h: np.clip(h, 0, 1), lambda h: np.where((h > 0) & (h < 1), 1.0, 0.0)),
     "tanh": (np.tanh, lambda h: 1 - np.tanh(h) ** 2),
     "sigmoid": (_sigmoid, lambda h: _sigmoid(h) * (1 - _sigmoid(h))),
     "softplus": (lambda h: np.logaddexp(0, h), _sigmoid),

@@ -19,7 +19,7 @@ from benchsuite_rules.feedback_alignment import FeedbackAlignment
 from .chains import as_array, assert_gradients, assert_near, attached, conv_case, dense_case, gradients_of, trace_of
 from .reference import NONLINEARITIES, gradients_along_chain, gradients_from_credit
 
-IN_PLACE = ("relu", "leaky_relu", "saturated_linear")
+IN_PLACE = ("relu", "leaky_relu", "saturated_linear", "hard_sigmoid")
 NORMS = {
     "none": {},
     "norm_first": {"norm": "batch"},

@@ -9,9 +9,13 @@ from typing import Any
 
 from benchsuite.registry.manager import installed_registry
 from benchsuite.testing import SAMPLE_NETWORKS, RuleConformance, select_covering_set
+from benchsuite_rules.direct_kolen_pollack import DirectKolenPollack
+from benchsuite_rules.equilibrium_propagation import EquilibriumPropagation
 from benchsuite_rules.feedback_alignment import FeedbackAlignment
+from benchsuite_rules.forward_gradient import ForwardGradient
 from benchsuite_rules.kolen_pollack import KolenPollack
 from benchsuite_rules.leaky_direct_feedback_alignment import LeakyDirectFeedbackAlignment
+from benchsuite_rules.local_losses import LocalLosses
 from benchsuite_rules.node_perturbation import NodePerturbation
 from benchsuite_rules.predictive_coding import PredictiveCoding
 from benchsuite_rules.sign_symmetry import SignSymmetry
@@ -28,6 +32,10 @@ BUILT_IN = {
 # What a rule needs beside the defaults, with the reason.
 SETTINGS: dict[str, dict[str, Any]] = {
     "difference_target_propagation": {"draws_noise": True},
+    "forward_gradient": {"draws_noise": True},
+    # Small networks settle in fewer steps; those of the paper would take a fifth of all suites' time.
+    "equilibrium_propagation": {"config": EquilibriumPropagation.Config(free_steps=20, nudged_steps=5)},
+    "forward_forward": {"draws_noise": True},
     # Its credit is a difference of two losses, each rounded where activations are: 0.89 in one vectorized network.
     "node_perturbation": {"min_bf16_cosine": 0.75, "draws_noise": True},
     # As many steps as its deepest sample network has segments; 20 would take as long as six other rules.
@@ -169,7 +177,49 @@ class TestNodePerturbationOfTheReadoutToo(RuleConformance):
     min_bf16_cosine = 0.75  # as with the exact readout; 0.82 in one vectorized network
 
 
+class TestDirectKolenPollackWithFastDecay(RuleConformance):
+    rule = DirectKolenPollack
+    config = DirectKolenPollack.Config(decay=0.01)
+
+
+class TestLocalPredictionLoss(RuleConformance):
+    """Classifiers of few inputs, so that images are averaged."""
+
+    rule = LocalLosses
+    config = LocalLosses.Config(loss="pred", classifier_inputs=16)
+
+
+class TestLocalSimilarityLoss(RuleConformance):
+    rule = LocalLosses
+    config = LocalLosses.Config(loss="sim")
+
+
+class TestForwardGradientAlongSeveralDirections(RuleConformance):
+    rule = ForwardGradient
+    config = ForwardGradient.Config(samples=3)
+    draws_noise = True
+
+
+class _AlongWeights(ForwardGradient):
+    traits = ForwardGradient.traits.model_copy(update={"readout_update_is_backprop": False})
+
+
+class TestForwardGradientAlongWeights(RuleConformance):
+    """No gradient is exact then, and its variance grows with the number of weights."""
+
+    rule = _AlongWeights
+    config = ForwardGradient.Config(perturb="weights")
+    draws_noise = True
+    learning_epochs = 30
+    learning_floor = 0.4
+
+
 VARIANTS: list[type[RuleConformance]] = [
+    TestDirectKolenPollackWithFastDecay,
+    TestLocalPredictionLoss,
+    TestLocalSimilarityLoss,
+    TestForwardGradientAlongSeveralDirections,
+    TestForwardGradientAlongWeights,
     TestLeakyDirectFeedbackAlignmentThroughFilters,
     TestKolenPollackThatDecaysFirst,
     TestSparseUpdatedRandomFeedback,

@@ -33,8 +33,8 @@ def test_a_builtin_claim_is_right(registry: Registry, path: Path) -> None:
 
 def test_there_are_claims_of_all_four_papers(library: SpecLibrary) -> None:
     claims = load_claims(library)
-    papers = {claim.source.split()[0] for claim in claims}
-    assert papers == {"Clark", "Amit", "Akrout", "arXiv:2102.11598"}
+    read = {claim.source.split()[0] for claim in claims if "recalled" not in claim.source}
+    assert read == {"Clark", "Amit", "Akrout", "arXiv:2102.11598"}, "a claim of another paper says that it is recalled"
     with_tracks = [c for c in claims if not any(comparison.setting for comparison in c.comparisons)]
     assert len(with_tracks) >= 20
     assert len({claim.title for claim in claims}) == len(claims)

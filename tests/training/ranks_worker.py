@@ -31,6 +31,7 @@ CONV = {
         {"kind": "dense", "units": 12},
     ],
 }
+BOUNDED = {**CONV, "defaults": {"activation": "hard_sigmoid"}}
 NORMED = {**CONV, "defaults": {"norm": "batch"}}
 VECTORIZED = {
     "kind": "chain",
@@ -67,6 +68,10 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "normalized gait-prop, one scale": ("normalized_gait_prop", {"eta": 0.1, "scale": "per_batch"}, INVERTIBLE, {}),
     "difference target propagation": ("difference_target_propagation", {"target_step": 0.1}, CONV, {"optimizer": ADAM}),
     "node perturbation": ("node_perturbation", {"samples": 2, "exact_readout": False}, CONV, {}),
+    "equilibrium propagation": ("equilibrium_propagation", {"free_steps": 6, "nudged_steps": 3}, BOUNDED, {}),
+    "forward-forward": ("forward_forward", {}, CONV, {}),
+    "mono-forward": ("mono_forward", {}, CONV, {}),
+    "soft hebb": ("soft_hebb", {}, CONV, {}),
     "backprop, synchronized norm": ("backprop", {}, NORMED, {"synchronized": True}),
     "feedback alignment, lower half frozen": ("feedback_alignment", {}, CONV, {"frozen": "lower_half"}),
     "direct feedback alignment, synchronized norm": ("direct_feedback_alignment", {}, NORMED, {"synchronized": True}),

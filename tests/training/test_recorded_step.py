@@ -36,6 +36,14 @@ MakeRun = Callable[..., Run]
 DENSE = {"layers": [{"kind": "dense", "units": 12}, {"kind": "dense", "units": 10}]}
 FORMS: dict[str, dict[str, Any]] = {
     "ordinary": {},  # convolution, batch norm, pooling, dropout
+    "bounded": {  # for rules that do without norms or need bounded units
+        "defaults": {"activation": "hard_sigmoid"},
+        "layers": [
+            {"kind": "conv2d", "channels": 4, "kernel": 3},
+            {"kind": "max_pool", "size": 2},
+            {"kind": "dense", "units": 12},
+        ],
+    },
     "vectorized": {
         "form": "vectorized",
         "weight_sign": "nonnegative",
@@ -65,7 +73,8 @@ EPOCHS = 10
 def cases() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield every rule in one of its forms, backprop in all; optimizers take turns."""
     for number, (name, rule) in enumerate(sorted(installed_registry().rules.items())):
-        forms = [form for form in FORMS if form in rule.traits.forms]
+        ordinary = "bounded" if not rule.traits.norms or rule.traits.activations is not None else "ordinary"
+        forms = [ordinary if form == "ordinary" else form for form in FORMS if form in rule.traits.forms]
         for form in forms if name == "backprop" else forms[-1:] if number % 2 else forms[:1]:
             yield name, form, OPTIMIZERS[number % len(OPTIMIZERS)]
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from benchsuite.networks.maps import LinearMap
 
@@ -26,24 +28,32 @@ def equal_response_weights(linear_map: LinearMap, weight: Tensor) -> Iterator[No
     """
     own = linear_map.weight
     before = own.detach().clone()
-    apply_weight = linear_map.apply_weight
+    apply_weight, push_forward = linear_map.apply_weight, linear_map.push_forward
 
     def respond(inputs: Tensor, given: Tensor, bias: Tensor | None = None) -> Tensor:
         through_given: Tensor = apply_weight(inputs, given, bias)
         if given.shape != own.shape or not torch.equal(given.detach().to(own.dtype), own.detach()):
             return through_given  # a feedback weight: apply it as it is
-        # The value equals the earlier response bit for bit.
-        held: Tensor = apply_weight(inputs, before, bias).detach()
+        # The value equals the earlier response bit for bit, and so does a forward-mode derivative that inputs carry: it
+        # is a response too.
+        with torch.no_grad():
+            held: Tensor = apply_weight(inputs, before, bias)
         # Add zero, with the autograd graph of the weight that is there now.
-        return held + (through_given - through_given.detach())
+        graph = forward_ad.unpack_dual(through_given).primal  # type: ignore[no-untyped-call]
+        response: Tensor = held + (graph - graph.detach())
+        return response
+
+    def carry(inputs: Tensor, given: Tensor, *changes: Any) -> Tensor:
+        return push_forward(inputs, before if torch.equal(given, own.detach()) else given, *changes)
 
     with torch.no_grad():
         own.copy_(weight)
+    linear_map.__dict__["push_forward"] = carry
     linear_map.__dict__["apply_weight"] = respond
     try:
         yield
     finally:
-        del linear_map.__dict__["apply_weight"]
+        del linear_map.__dict__["apply_weight"], linear_map.__dict__["push_forward"]
         with torch.no_grad():
             own.copy_(before)
 

@@ -75,12 +75,18 @@ def _change_of_updates(
     # By identity: a network may name its parameters freely, and modules from outside do.
     above = {id(parameter) for name in upstream for parameter in network.segments[name].parameters()}
     names = frozenset(name for name, parameter in network.named_parameters() if id(parameter) in above)
-    return max(_distance(one, other, names) for one, other in zip(reference, changed, strict=True))
+    own_inference = make_rule().traits.own_inference
+    return max(_distance(one, other, names, own_inference) for one, other in zip(reference, changed, strict=True))
 
 
-def _distance(one: _Step, other: _Step, names: frozenset[str]) -> float:
+def _distance(one: _Step, other: _Step, names: frozenset[str], own_inference: bool) -> float:
     """Return the largest relative change of a gradient of these parameters."""
     if not torch.allclose(one.logits, other.logits, rtol=_ROUNDING, atol=_ROUNDING):
+        if own_inference:
+            raise InconclusiveError(
+                "the rule's own inference uses the weight in another way than by the map's response (backwards, for "
+                "instance), so that activities cannot be held while it changes"
+            )
         raise InconclusiveError(
             "the logits change with a weight whose responses are held; run forward through the network's own maps "
             "(LinearMap.apply_weight), not through their weights"

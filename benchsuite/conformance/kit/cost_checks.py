@@ -33,14 +33,15 @@ class CostChecks(ConformanceSettings):
         work = self.rule.credit_work(trial.rule.config, shapes)
         trained = shapes.segments if self.rule.traits.trains_hidden else shapes.segments[-1:]
         own = sum(s.macs for s in shapes.segments) + sum(s.macs for s in trained)  # per example
-        planned = examples * (own + work.per_example) + work.per_step
+        per_example = work.per_example + examples * work.per_pair
+        planned = examples * (own + per_example) + work.per_step
         taken = macs_of_step(trial, batch)
         require(
             planned / self.work_tolerance <= taken <= planned * self.work_tolerance,
             asks=f"credit_work within a factor of {self.work_tolerance} of the products that a step makes: per_example "
             "and per_step beside the forward pass and the weight gradients, which the suite counts itself",
             seen=f"a step of {examples} examples takes {taken:,.0f} multiply-accumulates, planned are {planned:,.0f} "
-            f"({examples} × ({own:,} + {work.per_example:,.0f}) + {work.per_step:,.0f})",
+            f"({examples} × ({own:,} + {per_example:,.0f}) + {work.per_step:,.0f})",
             remedy="count the products of assign_credit and after_update from the shapes, or set work_tolerance",
         )
 

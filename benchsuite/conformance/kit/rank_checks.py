@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from threading import Barrier, BrokenBarrierError
+from threading import Barrier, BrokenBarrierError, Lock
 
 import torch
 from torch import Tensor
@@ -74,7 +74,8 @@ def _step_together(ranks: Sequence[Trial], batch: Batch) -> None:
         shard = BatchShard(starts[rank], sum(_SHARES), sum_over_ranks.of(rank))
         try:
             own = replace(batch, inputs=batch.inputs[part], targets=batch.targets[part], shard=shard)
-            ranks[rank].compute_gradients(own)
+            with sum_over_ranks.turn:
+                ranks[rank].compute_gradients(own)
         except BaseException:
             sum_over_ranks.barrier.abort()  # the others would wait for it
             raise
@@ -114,6 +115,8 @@ class _Sum:
 
     def __init__(self, ranks: int) -> None:
         self.barrier = Barrier(ranks, timeout=_PATIENCE_S)
+        # One rank works at a time, until it waits: a process has one level of forward-mode derivatives for all threads.
+        self.turn = Lock()
         self._terms: list[Tensor | None] = [None] * ranks
 
     def of(self, rank: int) -> Callable[[Tensor], Tensor]:
@@ -121,9 +124,13 @@ class _Sum:
 
         def all_reduce_sum(term: Tensor) -> Tensor:
             self._terms[rank] = term
-            self.barrier.wait()
-            total = torch.stack([each for each in self._terms if each is not None]).sum(0)
-            self.barrier.wait()  # nobody gives the next term before all have read this one
+            self.turn.release()
+            try:
+                self.barrier.wait()
+                total = torch.stack([each for each in self._terms if each is not None]).sum(0)
+                self.barrier.wait()  # nobody gives the next term before all have read this one
+            finally:
+                self.turn.acquire()
             return total
 
         return all_reduce_sum

@@ -282,6 +282,18 @@ SAMPLE_NETWORKS: tuple[SampleNetwork, ...] = (
     ),
     _Adopted(_chain("adopted"), (2, 6, 6)),
     SampleNetwork(_chain("locally-connected", _local(4), _AVERAGE_POOL, _local(6, stride=2)), (2, 6, 6)),
+    SampleNetwork(
+        _chain(
+            "bounded-units",
+            _conv(4),
+            _MAX_POOL,
+            _conv(6),
+            _AVERAGE_POOL,
+            _dense(8, "hard_sigmoid"),
+            activation="hard_sigmoid",
+        ),
+        (2, 8, 8),
+    ),
     _WithCustomMap(_chain("unheard-of-map", _dense(16, "tanh"), _dense(12, "tanh"), _dense(10, "tanh")), (20,)),
     SampleNetwork(
         _vectorized("vectorized-dense", _dense(16, "vector_gate"), _dense(12, "vector_gate"), nonnegative=True), (20,)
@@ -325,6 +337,7 @@ DIGITS_NETWORKS: tuple[SampleNetwork, ...] = (
     SampleNetwork(_vectorized("vectorized-digits", _dense(16, "vector_gate"), nonnegative=True), (64,), classes=10),
     SampleNetwork(_invertible("invertible-digits", _square(32), _square(16)), (64,), classes=10),
     SampleNetwork(_chain("two-layer-digits", _dense(32, "relu"), _dense(16, "relu")), (64,), classes=10),
+    SampleNetwork(_chain("bounded-digits", _dense(16, "hard_sigmoid")), (64,), classes=10),
 )
 """Networks for scikit-learn's digits; ``RuleConformance`` trains the first that the rule can work in. They are so
 narrow that random features are not enough."""

@@ -88,6 +88,20 @@ class LinearMap(nn.Module, ABC):
         bias_gradient = self.bias_gradient(cotangent) if self.bias is not None else None
         return pulled, self.weight_gradient(inputs, cotangent), bias_gradient
 
+    def push_forward(
+        self,
+        inputs: Tensor,
+        weight: Tensor,
+        inputs_change: Tensor,
+        weight_change: Tensor | None = None,
+        bias_change: Tensor | None = None,
+    ) -> Tensor:
+        """Return the change of the output along changes of inputs, weight and bias: its forward-mode derivative."""
+        # The class's own product: an audit that counts how often the map responds replaces the instance's.
+        kind = type(self)
+        by_inputs = kind.apply_weight(self, inputs_change, weight, bias_change)
+        return by_inputs if weight_change is None else by_inputs + kind.apply_weight(self, inputs, weight_change)
+
     def add_gradients(self, inputs: Tensor, cotangent: Tensor) -> None:
         """Add the weight's and the bias's gradient for a cotangent at the output to ``.grad``, in the weight's dtype.
 
@@ -160,8 +174,16 @@ class _ReplacedFeedback(torch.autograd.Function):
         ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None, feedback_weight: Tensor, linear_map: LinearMap
     ) -> Tensor:
         ctx.save_for_backward(inputs, feedback_weight)
+        ctx.save_for_forward(inputs, weight)
         ctx.linear_map = linear_map
         return linear_map.apply_weight(inputs, weight, bias)
+
+    @staticmethod
+    def jvp(ctx: Any, inputs_change: Tensor, weight_change: Tensor, bias_change: Tensor | None, *_: object) -> Tensor:
+        # Forward-mode derivatives are those of the forward pass, whatever the feedback weight.
+        inputs, weight = ctx.saved_tensors
+        change: Tensor = ctx.linear_map.push_forward(inputs, weight, inputs_change, weight_change, bias_change)
+        return change
 
     @staticmethod
     def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:

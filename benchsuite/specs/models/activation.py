@@ -12,6 +12,7 @@ ActivationName = Literal[
     "relu",
     "leaky_relu",
     "saturated_linear",
+    "hard_sigmoid",
     "tanh",
     "sigmoid",
     "softplus",
@@ -20,9 +21,9 @@ ActivationName = Literal[
     "scalar_gate",
     "vector_gate",
 ]
-"""``scalar_gate``: h if t·h > 0, else 0, with t = -1 in even and +1 in odd channels (the GEVB paper's conventional
-counterpart). ``vector_gate``: the vector h if t·h >= 0, else 0, with random t of ±1 in pairs t, -t, one per channel;
-for ``form: vectorized``."""
+"""``hard_sigmoid``: clip(h, 0, 1). ``scalar_gate``: h if t·h > 0, else 0, with t = -1 in even and +1 in odd channels
+(the GEVB paper's conventional counterpart). ``vector_gate``: the vector h if t·h >= 0, else 0, with random t of ±1 in
+pairs t, -t, one per channel; for ``form: vectorized``."""
 
 
 class SlopedActivation(SpecModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -46,6 +47,22 @@ def audited(name: str, networks=NETWORKS) -> RuleAudit:
     return audit_rule(BRIEF.get(name) or REGISTRY.rule(name), environment_of(REGISTRY, name), networks)
 
 
+_BACKWARDS = (
+    "the rule's own inference uses the weight in another way than by the map's response (backwards, for instance), so "
+    "that activities cannot be held while it changes"
+)
+NOT_TESTED = {("equilibrium_propagation", "weight_transport"): _BACKWARDS}
+"""Traits that the audit cannot see in a rule, with the reason that it gives, after the name of the first network."""
+
+
+def _expected(name: str, trait: str, networks: Sequence[SampleNetwork]) -> tuple[str, str]:
+    if trait == "unit_specific_feedback" and not REGISTRY.rule(name).traits.has_credit:
+        return "not_applicable", "the rule feeds no error back: its units learn from losses or sums of their own"
+    if (name, trait) in NOT_TESTED:
+        return "not_tested", f"{networks[0].name}: {NOT_TESTED[name, trait]}"
+    return "could_be_stronger" if (name, trait) in COULD_BE_STRONGER else "confirmed", ""
+
+
 def _networks_of_rules() -> list[Any]:
     """Return each rule with one network of each form that it works in; with all networks, marked ``full``."""
     covering: dict[str, list[SampleNetwork]] = {name: [] for name in BUILT_IN}
@@ -62,11 +79,7 @@ def _networks_of_rules() -> list[Any]:
 @pytest.mark.parametrize(("name", "networks"), _networks_of_rules())
 def test_every_built_in_rule_has_the_traits_that_it_declares(name, networks):
     verdicts = {each.trait: (each.verdict, each.reason) for each in audited(name, networks).traits}
-    expected = {
-        trait_test.trait: ("could_be_stronger" if (name, trait_test.trait) in COULD_BE_STRONGER else "confirmed", "")
-        for trait_test in TRAIT_TESTS
-    }
-    assert verdicts == expected
+    assert verdicts == {each.trait: _expected(name, each.trait, networks) for each in TRAIT_TESTS}
 
 
 @pytest.mark.parametrize("sample", [s for s in SAMPLES.values() if s.shapes.segments[1:]], ids=lambda s: s.name)

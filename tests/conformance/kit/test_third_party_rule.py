@@ -9,7 +9,7 @@ import pytest
 
 pytestmark = pytest.mark.separate_environment
 
-RULE = "direct_random_target_projection"
+RULE = "sparse_direct_feedback"
 
 
 def test_command_lists_the_rule_from_its_own_installation(third_party_environment):
@@ -23,7 +23,7 @@ def test_command_lists_the_rule_from_its_own_installation(third_party_environmen
     done = third_party_environment.run("-c", listed_and_loaded)
     assert done.returncode == 0, done.stdout + done.stderr
     listed = {entry["name"]: entry for entry in json.loads(done.stdout)["rules"]}
-    assert listed[RULE]["from"] == "benchsuite-drtp 0.1.0"
+    assert listed[RULE]["from"] == "benchsuite-sparse-dfa 0.1.0"
     assert "backprop" in listed
     assert done.stderr.strip().startswith(str(third_party_environment.python.parents[1]))
 
@@ -38,7 +38,7 @@ def test_its_own_tests_pass_there(third_party_environment):
 
 def test_the_environment_of_the_tests_is_not_touched(third_party_environment):
     assert third_party_environment.python.exists()
-    assert "benchsuite-drtp" not in {d.name for d in distributions()}
+    assert "benchsuite-sparse-dfa" not in {d.name for d in distributions()}
     assert RULE not in {point.name for point in entry_points(group="benchsuite")}
 
 
@@ -63,7 +63,7 @@ def test_it_runs_on_the_quickstart_beside_ours(third_party_environment, tmp_path
     found = {(r["spec"]["rule"]["name"], r["spec"]["seed"]): r for r in records}
     assert set(found) == {(rule, seed) for rule in ("backprop", RULE) for seed in (0, 1)}
     assert {r["status"] for r in records} == {"completed"}
-    assert found[RULE, 0]["environment"]["rule_distribution"] == "benchsuite-drtp 0.1.0"
+    assert found[RULE, 0]["environment"]["rule_distribution"] == "benchsuite-sparse-dfa 0.1.0"
     assert found[RULE, 0]["data"]["fingerprint"] == found["backprop", 0]["data"]["fingerprint"]
     assert found[RULE, 0]["network"]["taken_over"] == ["dense1", "dense2"]
     assert (tmp_path / "benchsuite-store" / "records").is_dir()
