@@ -18,6 +18,13 @@ class Sabotage:
 
 SABOTAGES = (
     Sabotage(
+        "other settings of a rule are checked in one form of network alone",
+        "benchsuite/conformance/kit/cases.py",
+        "forms[suite] = _rotated(_forms(suite.cases(check)), place)[:1]",
+        "forms[suite] = _forms(suite.cases(check))[:1]",
+        "tests/conformance/kit/test_cases.py",
+    ),
+    Sabotage(
         "a part of the self-test may take for ever",
         "benchsuite/acceptance/supervision.py",
         "code = process.wait(max(0.0, deadline - time.time()))",

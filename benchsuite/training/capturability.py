@@ -6,9 +6,11 @@ new numbers from there, and reads what was in memory, whichever object a rule ha
 
 from __future__ import annotations
 
-import traceback
+import os
+import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -20,7 +22,7 @@ from benchsuite.credit.rule import Rule
 from benchsuite.credit.stream import RandomStream
 from benchsuite.training.kept_tensors import tensors_kept_by
 
-_TORCH = Path(torch.__file__).parent
+_TORCH = str(Path(torch.__file__).parent) + os.sep
 _OF_VALUES = "has a shape that depends on values"
 _READ = "reads a tensor's value on the host"
 _FROM_HOST = "makes a tensor from Python numbers; make it once, in attach, or use a Python number"
@@ -111,8 +113,10 @@ def _address(tensor: Tensor) -> int:
 
 def _place() -> str:
     """Return file and line of the innermost frame that is neither torch's nor this module's."""
-    for frame in reversed(traceback.extract_stack()):
-        path = Path(frame.filename)
-        if _TORCH not in path.parents and path != Path(__file__):
-            return f"{path.name}:{frame.lineno}"
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:  # traceback would read the source of every frame, for every operation
+        name = frame.f_code.co_filename
+        if not name.startswith(_TORCH) and name != __file__:
+            return f"{Path(name).name}:{frame.f_lineno}"
+        frame = frame.f_back
     return "torch"

@@ -57,8 +57,7 @@ def tensors_kept_by(rule: Rule) -> list[Tensor]:
 
 def _all_kept_by(rule: Rule) -> tuple[list[Tensor], int]:
     """Return the tensors that can be reached from a rule, and the number of all objects."""
-    # A mechanism's and torch's modules hold what is not the rule's.
-    own = [kind for kind in type(rule).__mro__ if kind.__module__.partition(".")[0] not in {"benchsuite", "torch"}]
+    own = [kind for kind in type(rule).__mro__ if kind.__module__.partition(".")[0] not in _NOT_THE_RULES]
     roots: list[Any] = [vars(rule), vars(rule.network)]
     for place in (*own, *(sys.modules.get(kind.__module__) for kind in own)):
         shared = vars(place) if place else {}
@@ -81,6 +80,8 @@ def _all_kept_by(rule: Rule) -> tuple[list[Tensor], int]:
     return tensors, objects
 
 
+_NOT_THE_RULES = {"benchsuite", "torch", "abc", "builtins", "typing"}
+"""Packages of base classes that keep nothing for a rule; typing's caches alone are thousands of objects."""
 _STORES = (list, dict, set, deque, Tensor)
 """Types of containers in which a class or a module keeps objects."""
 

@@ -8,6 +8,7 @@ import statistics
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ import pytest
 import yaml
 
 import benchsuite
+from benchsuite.api import audits
 from benchsuite.cli.main import run_command
+from benchsuite.conformance.audit.rule_audit import audit_rule
+from benchsuite.conformance.samples import SAMPLE_NETWORKS
 from benchsuite.registry.manager import installed_registry
 
 from ..warm import WarmPython
@@ -36,7 +40,10 @@ RUNNABLE = [page for page in PAGES if any(block.language != "text" for block in 
 
 @pytest.fixture
 def small_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Work in a folder of the test, with runs of the smoke tier and no mirror; forget what a page installs."""
+    """Work in a folder of the test and forget what a page installs.
+
+    Runs are of the smoke tier and have no mirror; audits have three networks.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BENCHSUITE_TRACKING_URI", "none")
     whole: Callable[..., Any] = benchsuite.run
@@ -47,6 +54,7 @@ def small_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None
 
     # Not by monkeypatch: the functions of the package are looked up by name when they are first asked for.
     monkeypatch.setitem(vars(benchsuite), "run", small)
+    monkeypatch.setattr(audits, "audit_rule", partial(audit_rule, networks=SAMPLE_NETWORKS[:3]))
     yield
     installed_registry.cache_clear()
     for name in [name for name in sys.modules if name.startswith(("docs_example", "benchsuite_my_"))]:
@@ -113,7 +121,15 @@ def _install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed_registry.cache_clear()
 
 
+ONE_CASE_PER_CHECK = """
+def pytest_collection_modifyitems(items):
+    items[:] = {(item.cls, item.originalname): item for item in reversed(items)}.values()
+"""
+"""The kit on all of its networks is the matter of other tests; here the rule and the command are looked at."""
+
+
 def _run_pytest(arguments: list[str], place: str, python: WarmPython) -> None:
+    Path("conftest.py").write_text(ONE_CASE_PER_CHECK, encoding="utf-8")
     done = python.run(
         *("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *arguments),
         environment={k: v for k, v in os.environ.items() if k not in {"PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST"}},

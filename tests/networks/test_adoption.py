@@ -189,7 +189,8 @@ def test_every_rule_of_the_first_mechanism_trains_an_adopted_module(name, dtype)
     network = adopt(_odd().float(), SHAPE)
     network.autocast_dtype = dtype
     rule_type = installed_registry().rule(name)
-    rule = rule_type(rule_type.Config.model_validate({"decay": 0.001} if name == "kolen_pollack" else {}))
+    brief = {"kolen_pollack": {"decay": 0.001}, "weight_mirror": {"initial_mirror_steps": 5}}
+    rule = rule_type(rule_type.Config.model_validate(brief.get(name, {})))
     rule.attach(network, Generator().manual_seed(0))
     rule.before_training()
     batch = _batch()

@@ -19,7 +19,23 @@ from benchsuite_rules.updated_random_feedback import UpdatedRandomFeedback
 DIMENSIONS = {2: (6, 9, 4), 3: (6, 9, 7, 4), 4: (6, 9, 7, 8, 4)}
 STEP, STEPS = 0.02, 120
 
+RATES = (0.0, 0.5, 1.0)
+
 every_depth = pytest.mark.parametrize("depth", DIMENSIONS)
+
+
+def depths_and_rates(first):
+    """Return all pairs of a depth and a feedback rate; beyond each depth and each rate once, they are marked ``full``.
+
+    Args:
+        first: index of the rate of the smallest depth, so that tests differ in what they pair.
+
+    """
+    return [
+        pytest.param(depth, rate, marks=[] if r == (first + d) % len(RATES) else [pytest.mark.full])
+        for d, depth in enumerate(DIMENSIONS)
+        for r, rate in enumerate(RATES)
+    ]
 
 
 def product(matrices, size):
@@ -77,9 +93,8 @@ def urfb(rate, sd=0.4):
 # --- the same trajectory ---------------------------------------------------------------------------------------------
 
 
-@every_depth
 @pytest.mark.parametrize("weight_sd", [None, 0.3], ids=["from-zero", "from-random"])
-@pytest.mark.parametrize("rate", [0.0, 0.25, 1.0])
+@pytest.mark.parametrize(("depth", "rate"), depths_and_rates(first=2))
 def test_urfb_follows_eulers_scheme_of_equation_9(depth, weight_sd, rate):
     system = system_of(urfb(rate), depth, weight_sd)
     target = system.batch.criterion.table.numpy().T
@@ -162,8 +177,7 @@ def after(depth, rate, step_size, time=3.0):
     return diagonals(read()), feedback_modes
 
 
-@every_depth
-@pytest.mark.parametrize("rate", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize(("depth", "rate"), depths_and_rates(first=0))
 def test_the_conserved_quantity_is_missed_by_less_the_smaller_the_step(depth, rate):
     """The error of Euler's scheme is of the order of the step: half the step, half the error, and no less."""
     sizes = (0.04, 0.02, 0.01)
@@ -177,8 +191,7 @@ def test_the_conserved_quantity_is_missed_by_less_the_smaller_the_step(depth, ra
         assert 1.8 < coarse / fine < 2.2
 
 
-@every_depth
-@pytest.mark.parametrize("rate", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize(("depth", "rate"), depths_and_rates(first=1))
 def test_a_step_changes_the_conserved_quantity_by_its_second_order_alone(depth, rate):
     """(λ_R + ελ_i) Δλ_i = λ_{i-1} Δλ_{i-1} holds exactly in Euler's scheme, which leaves (ε Δλ_i² - Δλ_{i-1}²)/2.
 

@@ -30,7 +30,7 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*.json"))}
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     config=SETTINGS,
     seed=st.integers(0, 2**31 - 1),
@@ -80,9 +80,11 @@ def test_export_import_export_is_the_identity(
 
 def test_studies_go_their_own_way_and_come_back(tmp_path: Path) -> None:
     committed = Path(__file__).resolve().parents[2] / "leaderboard" / "records"
-    count = len(list(committed.rglob("*.json")))
+    every = list(record_files(committed))
+    some = [*every[::10], *(path for path in every[1:] if "studies" in path.parts)]
+    count = len(set(some))
     store = RecordStore(tmp_path / "store")
-    assert transfer(record_files(committed), place_in_store(store)).complete
+    assert transfer(some, place_in_store(store)).complete
     done = transfer(record_files(store.records_folder, store.studies_folder), place_by_track(tmp_path / "out"))
     assert len(done.written) == count > 1
     assert [r for r in read_studies(tmp_path / "out") if not isinstance(r, BrokenRecord)]

@@ -238,6 +238,10 @@ VARIANTS: list[type[RuleConformance]] = [
 
 for suite in [*DEFAULTS, *VARIANTS]:
     if "learning_epochs" not in vars(suite):
-        suite.learning_epochs = 10  # half of the kit's own, and enough to pass the same floor
+        suite.learning_epochs = 8  # of the kit's 20, and enough to pass the same floor
 
-select_covering_set([*DEFAULTS, *VARIANTS])
+    if suite in VARIANTS:
+        # What a rule refuses is a matter of its traits, which its defaults are asked for.
+        suite.test_refuses_a_network_it_cannot_handle = None  # type: ignore[assignment, method-assign]
+
+select_covering_set(DEFAULTS, VARIANTS)

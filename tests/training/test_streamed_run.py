@@ -21,10 +21,10 @@ MakeSpec = Callable[..., RunSpec]
 MakeRun = Callable[..., Run]
 
 
-def streamed(**changes: Any) -> dict[str, Any]:
+def streamed(loader_processes: int = 1) -> dict[str, Any]:
     """Return what makes the small run of ``make_spec`` one on images from files."""
     dataset = {**copy.deepcopy(STREAMED["dataset"]), "augmentation": {"kind": "random_resized_crop"}}
-    return {"dataset": dataset, "hardware": {"name": "cpu", "device": "cpu", "loader_processes": 1}, **changes}
+    return {"dataset": dataset, "hardware": {"name": "cpu", "device": "cpu", "loader_processes": loader_processes}}
 
 
 def numbers(record: RunRecord) -> list[dict[str, Any]]:
@@ -37,14 +37,24 @@ class Stop(Exception):  # noqa: N818 - stands for a kill, not for an error
     """Stand-in for the death of a process."""
 
 
-@pytest.mark.parametrize("end", [Stop, KeyboardInterrupt])
+@pytest.fixture
+def never_stopped(make_spec: MakeSpec, make_run: MakeRun) -> RunRecord:
+    """Return the record of a run that decodes its images itself."""
+    return make_run(make_spec("direct_feedback_alignment", **streamed(loader_processes=0)), fresh=True).execute()
+
+
+@pytest.mark.parametrize(("end", "loader_processes"), [(Stop, 1), (KeyboardInterrupt, 0)])
 def test_a_run_stopped_amid_an_epoch_and_resumed_equals_one_never_stopped(
-    make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, end: type[BaseException]
+    make_spec: MakeSpec,
+    make_run: MakeRun,
+    monkeypatch: pytest.MonkeyPatch,
+    never_stopped: RunRecord,
+    end: type[BaseException],
+    loader_processes: int,
 ) -> None:
     """Catches views drawn anew for an epoch that begins again, and images that were decoded ahead for the old one."""
-    spec = make_spec("direct_feedback_alignment", **streamed())
-    whole = make_run(spec, fresh=True).execute()
-    assert whole.status == "completed", whole.reason
+    spec = make_spec("direct_feedback_alignment", **streamed(loader_processes))
+    assert never_stopped.status == "completed", never_stopped.reason
     monkeypatch.setattr(checkpointing, "CHECKPOINT_EVERY_S", 0.0)
     step, steps = Trainer._step, []
 
@@ -63,7 +73,7 @@ def test_a_run_stopped_amid_an_epoch_and_resumed_equals_one_never_stopped(
     monkeypatch.setattr(Trainer, "_step", step)
     resumed = make_run(spec).execute()
     assert (resumed.status, resumed.resumed) == ("completed", 1)
-    assert numbers(resumed) == numbers(whole)
+    assert numbers(resumed) == numbers(never_stopped)
     assert [e.epoch for e in resumed.epochs] == [1, 2, 3, 4]
 
 

@@ -68,32 +68,46 @@ def _checks_among(classes: tuple[type, ...]) -> Mapping[str, Any]:
     return MappingProxyType(found)
 
 
-def select_covering_set(suites: Sequence[Suite]) -> None:
+def select_covering_set(suites: Sequence[Suite], variants: Sequence[Suite] = ()) -> None:
     """Run a covering set of cases by default, and mark all others ``full``.
 
     For a package with many rules or settings, where every case of every suite would take minutes. Each check of each
     suite runs on one network of every form (ordinary, vectorized, invertible) that the rule works in; and over all
-    suites, each check runs on every network that any of their rules can work in. ``pytest -m full`` runs the rest.
+    suites, each check runs on every network that any of their rules can work in. Each check of each variant runs on one
+    network; forms take turns, so that every variant runs in every form. ``pytest -m full`` runs the rest.
 
     Args:
         suites: conformance classes; only their order decides the choice.
+        variants: conformance classes of other settings of rules that ``suites`` have.
 
     """
-    chosen: dict[Suite, dict[str, frozenset[str]]] = {suite: {} for suite in suites}
-    for turn, check in enumerate(sorted({name for suite in suites for name in checks_on_networks(suite)})):
-        for suite, names in _cover(check, suites, turn).items():
+    every = [*suites, *variants]
+    chosen: dict[Suite, dict[str, frozenset[str]]] = {suite: {} for suite in every}
+    for turn, check in enumerate(sorted({name for suite in every for name in checks_on_networks(suite)})):
+        forms = {suite: _forms(suite.cases(check)) for suite in suites}
+        for place, suite in enumerate(variants, start=turn):
+            forms[suite] = _rotated(_forms(suite.cases(check)), place)[:1]
+        for suite, names in _cover(check, forms, turn).items():
             chosen[suite][check] = names
     for suite, cases in chosen.items():
         suite.default_cases = cases
 
 
-def _cover(check: str, suites: Sequence[Suite], turn: int) -> dict[Suite, frozenset[str]]:
-    """Return the networks that each suite runs one check on; suites with the least choice come first."""
+def _forms(samples: Sequence[SampleNetwork]) -> list[str]:
+    return list(dict.fromkeys(sample.shapes.form for sample in samples))
+
+
+def _cover(check: str, forms: Mapping[Suite, Sequence[str]], turn: int) -> dict[Suite, frozenset[str]]:
+    """Return the networks that each suite runs one check on, one of each of its forms or more.
+
+    Suites with the least choice come first.
+    """
+    suites = list(forms)
     cases = {suite: suite.cases(check) for suite in suites}
     uses: Counter[str] = Counter()
     chosen: dict[Suite, set[str]] = {suite: set() for suite in suites}
     for suite in sorted(suites, key=lambda suite: len(cases[suite])):
-        for form in dict.fromkeys(sample.shapes.form for sample in cases[suite]):
+        for form in forms[suite]:
             names = [sample.name for sample in cases[suite] if sample.shapes.form == form]
             # Start at another network for each check: else a suite would see the same network in all of them.
             name = min(_rotated(names, turn), key=uses.__getitem__)
@@ -107,7 +121,7 @@ def _cover(check: str, suites: Sequence[Suite], turn: int) -> dict[Suite, frozen
 
 
 def _rotated(names: list[str], turn: int) -> list[str]:
-    first = turn % len(names)
+    first = turn % max(1, len(names))
     return names[first:] + names[:first]
 
 

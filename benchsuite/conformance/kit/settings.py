@@ -61,6 +61,9 @@ class ConformanceSettings:
     work_tolerance: ClassVar[float] = 1.5
     """Greatest factor between the work that ``credit_work`` says and the products that a step makes."""
 
+    _known_compatible: ClassVar[tuple[tuple[int, ...], list[SampleNetwork]] | None] = None
+    """Answer of ``compatible``, with what it was given to: the rule's traits and the networks."""
+
     def __init_subclass__(cls, **options: Any) -> None:
         """Remove the checks that have no case for the rule, so that pytest has nothing to skip."""
         super().__init_subclass__(**options)
@@ -141,7 +144,12 @@ class ConformanceSettings:
     def compatible(cls) -> list[SampleNetwork]:
         """Return the networks the rule says it can work in."""
         traits = cls.rule.traits
-        return [s.for_losses(traits.losses) for s in cls.networks if not incompatibilities(traits, s.shapes)]
+        asked = (id(traits), *map(id, cls.networks))
+        known = vars(cls).get("_known_compatible")
+        if known is None or known[0] != asked:  # asked for by every check of every suite while pytest collects
+            found = [s.for_losses(traits.losses) for s in cls.networks if not incompatibilities(traits, s.shapes)]
+            known = cls._known_compatible = (asked, found)
+        return list(known[1])
 
     @property
     def digits_network(self) -> SampleNetwork:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from benchsuite.conformance.audit.rule_audit import TRAIT_TESTS, audit_rule
 from benchsuite.conformance.audit.weight_transport import WEIGHT_TRANSPORT
+from benchsuite.conformance.samples.networks import SampleNetwork
 from benchsuite.credit.traits import RuleTraits
 from benchsuite.errors import IncompatibleError
 from benchsuite.execution.environment import environment_of
@@ -17,6 +20,7 @@ from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.difference_target_propagation import DifferenceTargetPropagation
 from benchsuite_rules.feedback_alignment import FeedbackAlignment
 
+from ...applicable import covering_pairs
 from .declared import SAMPLES, BriefWeightMirror
 
 REGISTRY = installed_registry()
@@ -44,25 +48,38 @@ def audited(name: str, networks=NETWORKS) -> RuleAudit:
 
 
 _BACKWARDS = (
-    "one-hidden: the rule's own inference uses the weight in another way than by the map's response (backwards, for "
-    "instance), so that activities cannot be held while it changes"
+    "the rule's own inference uses the weight in another way than by the map's response (backwards, for instance), so "
+    "that activities cannot be held while it changes"
 )
 NOT_TESTED = {("equilibrium_propagation", "weight_transport"): _BACKWARDS}
-"""Traits that the audit cannot see in a rule, with the reason that it gives."""
+"""Traits that the audit cannot see in a rule, with the reason that it gives, after the name of the first network."""
 
 
-def _expected(name: str, trait: str) -> tuple[str, str]:
+def _expected(name: str, trait: str, networks: Sequence[SampleNetwork]) -> tuple[str, str]:
     if trait == "unit_specific_feedback" and not REGISTRY.rule(name).traits.has_credit:
         return "not_applicable", "the rule feeds no error back: its units learn from losses or sums of their own"
     if (name, trait) in NOT_TESTED:
-        return "not_tested", NOT_TESTED[name, trait]
+        return "not_tested", f"{networks[0].name}: {NOT_TESTED[name, trait]}"
     return "could_be_stronger" if (name, trait) in COULD_BE_STRONGER else "confirmed", ""
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
-def test_every_built_in_rule_has_the_traits_that_it_declares(name):
-    verdicts = {each.trait: (each.verdict, each.reason) for each in audited(name).traits}
-    assert verdicts == {each.trait: _expected(name, each.trait) for each in TRAIT_TESTS}
+def _networks_of_rules() -> list[Any]:
+    """Return each rule with one network of each form that it works in; with all networks, marked ``full``."""
+    covering: dict[str, list[SampleNetwork]] = {name: [] for name in BUILT_IN}
+    for pair in covering_pairs({sample.name: sample.shapes for sample in NETWORKS}):
+        rule, network = pair.values
+        if rule in covering and not pair.marks:
+            covering[rule].append(SAMPLES[network])
+    return [
+        *(pytest.param(name, networks, id=name) for name, networks in covering.items()),
+        *(pytest.param(name, NETWORKS, id=f"{name}-everywhere", marks=pytest.mark.full) for name in BUILT_IN),
+    ]
+
+
+@pytest.mark.parametrize(("name", "networks"), _networks_of_rules())
+def test_every_built_in_rule_has_the_traits_that_it_declares(name, networks):
+    verdicts = {each.trait: (each.verdict, each.reason) for each in audited(name, networks).traits}
+    assert verdicts == {each.trait: _expected(name, each.trait, networks) for each in TRAIT_TESTS}
 
 
 @pytest.mark.parametrize("sample", [s for s in SAMPLES.values() if s.shapes.segments[1:]], ids=lambda s: s.name)

@@ -88,6 +88,17 @@ def test_a_covering_set_has_every_form_of_every_suite_and_every_network_of_every
     assert covered == {sample.name for suite in suites for sample in suite.cases(check)}
 
 
+def test_a_variant_has_one_network_per_check_and_every_form_in_some_check():
+    """Would catch variants that are all asked in the same form, so that a setting is never seen in another."""
+    suites, variants = ([_suite(rule) for rule in RULES] for _ in range(2))
+    select_covering_set(suites, variants)
+    for suite in variants:
+        assert all(len(names) == 1 for check, names in suite.default_cases.items() if suite.cases(check))
+        form = {sample.name: sample.shapes.form for sample in suite.compatible()}
+        seen = {form[name] for names in suite.default_cases.values() for name in names}
+        assert seen == set(form.values())
+
+
 def test_a_covering_set_is_the_same_whoever_asks():
     """Would catch a choice by hash or set order: workers of a parallel run would collect different tests."""
     first, second = [_suite(rule) for rule in RULES], [_suite(rule) for rule in RULES]
