@@ -26,6 +26,8 @@ the message and returns the exit code, without a traceback. Any other exception 
         ├── InterruptedRunError     the person or the system asked to stop
         ├── RunningElsewhereError   another process is making this run
         ├── NotCapturableError      a training step cannot be recorded and replayed
+        ├── PartSkippedError        a part of a self-test cannot be made here
+        ├── PartFailedError         a part of a self-test found problems
         └── InconclusiveError       a test of the audit cannot see how a rule works
 
 ``except BenchsuiteError`` catches all of them. Where control flow may pass through, catch ``ControlFlowError`` first.
@@ -191,6 +193,14 @@ class RunningElsewhereError(ControlFlowError):
 
 class NotCapturableError(ControlFlowError):
     """A training step cannot be recorded once and replayed; the message gives the reasons."""
+
+
+class PartSkippedError(ControlFlowError):
+    """A part of a self-test cannot be made here, and nothing is wrong with that; the message says why."""
+
+
+class PartFailedError(ControlFlowError):
+    """A part of a self-test found problems; the message names them."""
 
 
 class InconclusiveError(ControlFlowError):

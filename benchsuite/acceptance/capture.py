@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from benchsuite.acceptance.parts import PartFailedError, PartRequest, Report, described
+from benchsuite.acceptance.parts import PartRequest, Report, described
 from benchsuite.acceptance.sample_trainers import EPOCHS, pairs, sample_trainer
+from benchsuite.errors import PartFailedError
 from benchsuite.records.selftest import CapturedStep
 from benchsuite.registry.manager import Registry, installed_registry
 from benchsuite.specs.models.hardware import HardwareSpec

@@ -5,9 +5,10 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from benchsuite.acceptance.environment import compiler
-from benchsuite.acceptance.parts import PartFailedError, PartRequest, PartSkippedError, Report
+from benchsuite.acceptance.parts import PartRequest, Report
 from benchsuite.acceptance.rates import step_rate
 from benchsuite.acceptance.trainers import MEASURED
+from benchsuite.errors import PartFailedError, PartSkippedError
 
 LEAST_S = 60.0
 """Time that one compilation may take on a busy machine."""

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchsuite.acceptance.parts import PartFailedError, PartRequest, Report
+from benchsuite.acceptance.parts import PartRequest, Report
 from benchsuite.acceptance.trainers import BATCH_SIZE, DENSE
+from benchsuite.errors import PartFailedError
 from benchsuite.records.model import RunRecord
 from benchsuite.records.selftest import ConcurrentRuns
 from benchsuite.records.store import RecordStore

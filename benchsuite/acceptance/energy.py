@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
-from benchsuite.acceptance.parts import PartRequest, PartSkippedError, Report
+from benchsuite.acceptance.parts import PartRequest, Report
 from benchsuite.acceptance.trainers import BATCH_SIZE, MEASURED, PROTOCOL, make_trainer
+from benchsuite.errors import PartSkippedError
 from benchsuite.records.selftest import EnergyUse
 from benchsuite.registry.manager import installed_registry
 from benchsuite.specs.models.hardware import HardwareSpec

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, BinaryIO
 
-from benchsuite.acceptance.parts import PartFailedError, PartRequest, PartSkippedError, described
+from benchsuite.acceptance.parts import PartRequest, described
+from benchsuite.errors import PartFailedError, PartSkippedError
 from benchsuite.process import own_process
 
 if TYPE_CHECKING:

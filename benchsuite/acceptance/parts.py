@@ -13,14 +13,6 @@ Report = Callable[[Row], None]
 """Adds a row to the part's table; it is kept whatever happens afterwards."""
 
 
-class PartSkippedError(Exception):
-    """A part cannot be made here, and nothing is wrong with that; the message says why."""
-
-
-class PartFailedError(Exception):
-    """A part found problems; the message names them."""
-
-
 def described(error: Exception) -> str:
     """Return an error's type and message in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from benchsuite.acceptance.parts import PartFailedError, PartRequest, Report, described
+from benchsuite.acceptance.parts import PartRequest, Report, described
 from benchsuite.acceptance.roofline import roofline_ms
 from benchsuite.acceptance.trainers import BATCH_SIZE, CONV, MEASURED, PROTOCOL, MeasuredNetwork, make_trainer
+from benchsuite.errors import PartFailedError
 from benchsuite.execution.allocator import keep_freed_memory
 from benchsuite.records.selftest import StepRate
 from benchsuite.registry.manager import installed_registry

@@ -27,19 +27,25 @@ EXAMPLES, BATCH_SIZE, EPOCHS = 52, 12, 3
 def pairs(registry: Registry) -> Iterator[tuple[str, SampleNetwork, bool]]:
     """Yield each rule with each sample network that it works in, and if the pair must be tried.
 
-    These come first: a network of every form with convolutions, and one without. The others have half of the time.
+    These come first: for each rule a network of every form with convolutions, and one without, if it works in such. The
+    others have half of the time.
     """
     # A subclass builds its network in a way of its own, which specs cannot ask for.
     samples = [
         sample for sample in SAMPLE_NETWORKS if type(sample) is SampleNetwork and len(sample.shapes.segments) > 2
     ]
-    first = {_form(sample): sample for sample in reversed(samples)}
-    required = [sample for sample in samples if sample in first.values()]
-    for sample in (*required, *(sample for sample in samples if sample not in required)):
+    required: list[tuple[str, SampleNetwork, bool]] = []
+    others: list[tuple[str, SampleNetwork, bool]] = []
+    seen: set[tuple[str, str, bool]] = set()
+    for sample in samples:
         for name, rule in sorted(registry.rules.items()):
             fitting = sample.for_losses(rule.traits.losses)
-            if not incompatibilities(rule.traits, fitting.shapes, fitting.criterion):
-                yield name, fitting, sample in required
+            if incompatibilities(rule.traits, fitting.shapes, fitting.criterion):
+                continue
+            kind = (name, *_form(sample))
+            (others if kind in seen else required).append((name, fitting, kind not in seen))
+            seen.add(kind)
+    yield from (*required, *others)
 
 
 def _form(sample: SampleNetwork) -> tuple[str, bool]:

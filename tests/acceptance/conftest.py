@@ -23,7 +23,7 @@ STUBS = {
 
 HEAD = """
 import os, signal, time
-from benchsuite.acceptance.parts import PartFailedError, PartSkippedError
+from benchsuite.errors import PartFailedError, PartSkippedError
 from benchsuite.records.selftest import Fact
 
 row = Fact(name="written before", value="yes")

@@ -14,10 +14,11 @@ import torch
 import benchsuite as bs
 from benchsuite.acceptance import capture, concurrency, energy, input_pipeline, rates
 from benchsuite.acceptance.capture import largest_difference
-from benchsuite.acceptance.parts import PartFailedError, PartRequest, PartSkippedError
+from benchsuite.acceptance.parts import PartRequest
 from benchsuite.acceptance.roofline import roofline_ms
 from benchsuite.acceptance.sample_trainers import pairs
 from benchsuite.acceptance.trainers import DENSE, PROTOCOL
+from benchsuite.errors import PartFailedError, PartSkippedError
 from benchsuite.records.selftest import CapturedStep, EnergyUse, InputRate, Roof, Row, StepRate
 from benchsuite.registry.manager import installed_registry
 from benchsuite.specs.models.dataset import GeneratedImages
