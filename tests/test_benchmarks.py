@@ -10,6 +10,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+# Benchmarks take torch.utils.benchmark, which imports it. That fails in a process in which another test has imported
+# the standard library's distutils first, so it is imported before any test.
+import setuptools  # noqa: F401
 import torch
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
