@@ -6,26 +6,22 @@ from typing import Any
 
 import pytest
 
-WAITING = {
-    "waits for runs": (
-        "tests/execution/hostile/test_hostile_rules.py",
-        "tests/cli/test_run.py::test_a_killed_run_is_continued_by_the_next_command",
-        "tests/cli/test_run.py::test_commands_started_at_once_share_the_work",
-        "tests/cli/test_run.py::test_interrupting_saves_state_and_prints_the_command_that_continues",
-        "tests/execution/test_ray_executor.py",
-        "tests/execution/test_workers.py",
-        "tests/test_fill_board.py::test_ctrl_c_is_passed_on_and_waited_for",
-    ),
-    "waits for processes": (
-        "tests/training/test_ranks.py",
-        "tests/api/test_examples.py::test_the_example_gives_what_it_shows[tuning.tune]",
-        "tests/cli/test_imagenet.py::test_a_signal_to_the_processes_that_decode_too_is_an_interruption",
-        "tests/docs/test_pages.py::test_examples_of_a_page_run_in_order[tutorials/a-rule.md]",
-        "tests/records/mlflow/test_database.py::test_a_database_gets_its_name_when_it_is_complete",
-    ),
-}
-"""Beginnings of the ids of tests that wait for time limits and for processes of their own, in two groups that take about
-as long. A worker each waits for them, from the start, while the others compute."""
+WAITING = (
+    "tests/execution/hostile/test_hostile_rules.py",
+    "tests/training/test_ranks.py",
+    "tests/api/test_examples.py::test_the_example_gives_what_it_shows[tuning.tune]",
+    "tests/cli/test_imagenet.py::test_a_signal_to_the_processes_that_decode_too_is_an_interruption",
+    "tests/cli/test_run.py::test_a_killed_run_is_continued_by_the_next_command",
+    "tests/cli/test_run.py::test_commands_started_at_once_share_the_work",
+    "tests/cli/test_run.py::test_interrupting_saves_state_and_prints_the_command_that_continues",
+    "tests/docs/test_pages.py::test_examples_of_a_page_run_in_order[tutorials/a-rule.md]",
+    "tests/execution/test_ray_executor.py",
+    "tests/execution/test_workers.py",
+    "tests/records/mlflow/test_database.py::test_a_database_gets_its_name_when_it_is_complete",
+    "tests/test_fill_board.py::test_ctrl_c_is_passed_on_and_waited_for",
+)
+"""Beginnings of the ids of tests that wait for time limits and for processes of their own. One worker waits for them,
+from the start, while the others compute; if several waited, a core would have nothing to do."""
 TOGETHER = {
     "tests/conformance/kit/test_third_party_rule.py": "one virtual environment",
     "tests/leaderboard/test_browser.py": "one browser",
@@ -36,19 +32,19 @@ TOGETHER = {
 whichever worker is free. xdist's own marker for this does nothing under pytest 9.2, which keeps ids elsewhere."""
 SHORT = ("tests/properties/", "tests/rules/")
 """Folders of thousands of short tests, which come last: then no worker has a long one left when the others are done."""
+WAITS = "what waits"
 
 
 def group_of(nodeid: str) -> str:
     """Return the name of a test's group; a test without one is a group of its own."""
-    waits = next((name for name, beginnings in WAITING.items() if nodeid.startswith(beginnings)), None)
-    return waits or TOGETHER.get(nodeid.partition("::")[0], nodeid)
+    return WAITS if nodeid.startswith(WAITING) else TOGETHER.get(nodeid.partition("::")[0], nodeid)
 
 
 def turn_of(nodeid: str) -> int:
     """Return the place of a test's group among all: what waits, what shares, then the others."""
     group = group_of(nodeid)
     if group != nodeid:
-        return 0 if group in WAITING else 1
+        return 0 if group == WAITS else 1
     return 3 if nodeid.startswith(SHORT) else 2
 
 
