@@ -20,7 +20,7 @@ def described(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class PartRequest:
-    """What a part's process is given.
+    """Request to the process of a part.
 
     Attributes:
         name: of the part.

@@ -1,4 +1,4 @@
-"""How near the laptop's tier is to the paper's: the baseline's test error at both, with the same settings."""
+"""Distance of the quick tier from the paper tier: the baseline's test error at both, with the same settings."""
 
 from __future__ import annotations
 

@@ -60,12 +60,19 @@ def _why_eager(trainer: Trainer, wanted: StepMode) -> str:
         return "the hardware spec asks for it"
     if not isinstance(trainer.data, ResidentData):
         return "examples are read from files during training"
+    if reason := _why_not_static(trainer):
+        return reason
+    if wanted == "auto" and trainer.data.device.type != "cuda":
+        return "only CUDA has graphs, elsewhere a recorded step is not faster"
+    return ""
+
+
+def _why_not_static(trainer: Trainer) -> str:
+    """Return the reason why there is no step of one shape in one process; empty if there is."""
     if trainer.ranks.world_size > 1:
         return f"{trainer.ranks.world_size} processes share the run and exchange gradients within a step"
     if trainer.data.train_examples < trainer.protocol.batch_size:
         return "an epoch has no full batch"
-    if wanted == "auto" and trainer.data.device.type != "cuda":
-        return "only CUDA has graphs, elsewhere a recorded step is not faster"
     return ""
 
 
@@ -79,10 +86,8 @@ def compile_step(trainer: Trainer, mode: CompileMode) -> str:
     """
     if mode == "none":
         return ""
-    if trainer.ranks.world_size > 1:
-        return f"not compiled: {trainer.ranks.world_size} processes share the run and exchange gradients within a step"
-    if trainer.data.train_examples < trainer.protocol.batch_size:
-        return "not compiled: an epoch has no full batch"
+    if reason := _why_not_static(trainer):
+        return f"not compiled: {reason}"
     # Runs made earlier in this process would count towards torch's limit of compilations per function.
     torch.compiler.reset()
     # Inductor's own graphs would be captured within ours.

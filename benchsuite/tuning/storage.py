@@ -62,8 +62,7 @@ def default_address(folder: Path) -> str:
     try:
         with FileLock(folder / ".probe.lock", mode=0o666):
             pass
-    except (NotImplementedError, OSError):
-        # The file system cannot lock files, as some that are mounted over a network; SQLite could lose trials there.
+    except (NotImplementedError, OSError):  # no file locks, as on some network mounts: SQLite could lose trials there
         return f"{JOURNAL}{folder / 'optuna.journal'}"
     return f"{SQLITE}{folder / 'optuna.db'}"
 

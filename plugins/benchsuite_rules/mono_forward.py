@@ -26,7 +26,7 @@ BENCHSUITE_CONTRACT = 2
 
 
 class MonoForwardConfig(RuleConfig):
-    """What predicts."""
+    """Segments whose goodness predicts the class."""
 
     prediction: Literal["last", "sum"] = "last"
     """``last``: the goodness of the last hidden segment. ``sum``: that of all hidden segments, added."""
