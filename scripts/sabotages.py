@@ -214,6 +214,20 @@ SABOTAGES = (
         "tests/cli/test_verbs.py",
     ),
     Sabotage(
+        "the command ends without its exit handlers",
+        "benchsuite/process.py",
+        "        atexit._run_exitfuncs()\n",
+        "",
+        "tests/cli/test_verbs.py",
+    ),
+    Sabotage(
+        "the command ends with code 0 whatever came out",
+        "benchsuite/process.py",
+        "        os._exit(code)",
+        "        os._exit(0)",
+        "tests/cli/test_run.py",
+    ),
+    Sabotage(
         "the kit does not disturb global streams before it looks",
         "benchsuite/conformance/kit/guards.py",
         "        torch.rand(1)\n        random.random()",

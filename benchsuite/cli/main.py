@@ -11,7 +11,6 @@ Exit codes:
 
 from __future__ import annotations
 
-import gc
 import sys
 
 import typer
@@ -39,7 +38,7 @@ from benchsuite.cli import (
     verify,
 )
 from benchsuite.cli.exits import EXIT_BUG, exits
-from benchsuite.process import end_at_ctrl_c, own_process
+from benchsuite.process import end_at_ctrl_c, end_process, own_process
 from benchsuite.version import __version__
 
 EPILOG = (
@@ -97,10 +96,7 @@ def main() -> None:
     own_process()
     code = run_command()
     end_at_ctrl_c()
-    if "torch" not in sys.modules:  # with torch, extension modules would report all that is left as leaks
-        # Python looks for unreachable cycles once more at its end: a tenth of a second for what goes with the process.
-        gc.freeze()
-    sys.exit(code)
+    end_process(code)
 
 
 def run_command(arguments: list[str] | None = None) -> int:
