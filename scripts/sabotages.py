@@ -214,6 +214,20 @@ SABOTAGES = (
         "tests/cli/test_verbs.py",
     ),
     Sabotage(
+        "finalists decide nothing",
+        "benchsuite/records/tuning.py",
+        "        return next(iter(best_of(self.finalists, 1)), None) or self.best_sampled",
+        "        return self.best_sampled",
+        "tests/tuning/test_finalists.py",
+    ),
+    Sabotage(
+        "finalists run as short as trials",
+        "benchsuite/specs/models/tuning.py",
+        '            protocol = run.protocol.model_copy(update={"epochs": self.budget.final_epochs})\n',
+        "            protocol = run.protocol\n",
+        "tests/tuning/test_finalists.py",
+    ),
+    Sabotage(
         "the command ends without its exit handlers",
         "benchsuite/process.py",
         "        atexit._run_exitfuncs()\n",
@@ -2144,7 +2158,7 @@ SABOTAGES = (
     Sabotage(
         "records of tunings are written when all tunings are done",
         "benchsuite/tuning/search.py",
-        "        _keep(tunings[place], queues[place], storage, factory)",
+        "        _keep(tunings[place], all_rounds[place], storage, factory)",
         "        pass",
         "tests/tuning/test_trials.py::test_a_command_killed_in_its_second_tuning_leaves_the_first_ones_record",
     ),

@@ -146,7 +146,7 @@ def _command(selection: Selection, tuning: SelectedTuning) -> str:
 def _cells(record: TuningRecord) -> list[str | Text]:
     run, best = record.spec.run, record.best
     diverged = sum(trial.status == "diverged" for trial in record.trials)
-    head = [Text(run.track), run.tier, Text(run.rule.name), str(len(record.trials)), str(diverged)]
+    head = [Text(run.track), run.tier, Text(run.rule.name), str(record.spec.budget.trials), str(diverged)]
     if best is None or best.validation_error is None:
         return [*head, "none completed", f"{record.train_time_s:.0f}", ""]
     settings = ", ".join(f"{name.rpartition('.')[2]} {value:g}" for name, value in best.settings.items())
