@@ -1674,9 +1674,9 @@ SABOTAGES = (
     ),
     Sabotage(
         "a run that another command has made is made anew",
-        "benchsuite/execution/ray_executor.py",
-        "context.fresh and attempt.is_first",
-        "context.fresh and attempt.number == 0",
+        "benchsuite/execution/cluster_runs.py",
+        "context.fresh and self.is_first",
+        "context.fresh and self.number == 0",
         "tests/execution/test_ray_executor.py",
     ),
     Sabotage(

@@ -38,14 +38,9 @@ ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 
 from ray.cluster_utils import Cluster  # noqa: E402
 
-from benchsuite.execution.ray_executor import (  # noqa: E402
-    POLL_S,
-    Attempt,
-    RayExecutor,
-    Resources,
-    resolve_for_cluster,
-    resources_for,
-)
+from benchsuite.execution.cluster_runs import Attempt  # noqa: E402
+from benchsuite.execution.ray_executor import POLL_S, RayExecutor, resolve_for_cluster  # noqa: E402
+from benchsuite.execution.reservations import Resources, resources_for  # noqa: E402
 
 ENDLESS = {"epochs": 100_000}
 """Until a test has seen what it waits for: a run that the clock ends may end before, on a machine that is slow."""
