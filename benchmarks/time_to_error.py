@@ -58,7 +58,7 @@ class Task:
 
 
 TASKS = {
-    "mnist-dense": Task("mnist-fc", 0.03, 20),
+    "mnist-dense": Task("mnist-fc", 0.05, 20),
     "cifar10-jpeg75-conv": Task("core-cifar10-jpeg75-conv", 0.45, 20, (CONSTANT_RATE,)),
 }
 

@@ -125,3 +125,8 @@ def _wait_until_ended(run_ids: set[str], context: RunContext, poll_s: float) -> 
 def release_lock(attempt: Attempt, context: RunContext) -> None:
     """Release the lock of a lost process; another machine could not tell that the process is gone."""
     RecordStore(context.store).release_lock(run_id(attempt.selected.spec))
+
+
+def is_being_made(attempt: Attempt, context: RunContext) -> bool:
+    """Return True while a live process is making an attempt's run."""
+    return run_id(attempt.selected.spec) in alive_run_ids(RecordStore(context.store).running_folder)
