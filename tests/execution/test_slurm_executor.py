@@ -42,7 +42,6 @@ from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.specs.models.track import RunSpec
 
-ENDLESS = {"epochs": 100_000}
 PATIENCE_S = 240.0
 ONE = {"hardware": {"name": "one", "device": "cpu", "threads": 1}}
 MakeSpec = Callable[..., RunSpec]
@@ -82,58 +81,6 @@ def session_of(specs: list[RunSpec], store: RecordStore, watch: Watch, executor:
 
 def numbers(record: RunRecord) -> list[Any]:
     return [(e.epoch, e.running_loss, e.train, e.test) for e in record.epochs]
-
-
-class LocalQueue:
-    """Queue of submitit's local executor, whose jobs are processes of this machine."""
-
-    result_delay_s = 0.0
-
-    def submit(self, tasks: Sequence[SlurmTask], need: Resources, folder: Path) -> list[Any]:
-        executor = submitit.LocalExecutor(folder)
-        executor.update_parameters(timeout_min=PATIENCE_S / 60, stderr_to_stdout=True)
-        return executor.submit_array(tasks)
-
-    def cancel(self, jobs: Sequence[Any]) -> None:
-        for job in jobs:  # as scancel does; submitit's own way kills after a second
-            job._process.send_signal(signal.SIGTERM)
-
-
-def pid_of(store: RecordStore, spec: RunSpec) -> int:
-    marker = store.running_folder / f"{run_id(spec)}.json"
-    return RunningMarker.model_validate_json(marker.read_bytes()).pid
-
-
-def test_jobs_make_the_runs_of_this_process_and_go_on_after_a_preemption(
-    make_spec: MakeSpec, store: RecordStore, tmp_path: Path
-) -> None:
-    """Catches other seeds or settings in a job, a preempted job that is dropped or begins anew, and one that Ctrl-C
-    leaves at work."""
-    short, long = make_spec(**ONE), make_spec(protocol=ENDLESS, seed=1, **ONE)
-    (expected,) = session_of([short], RecordStore(tmp_path / "other"), Watch(), None).execute().records
-    signals: list[int] = []
-    deadline = time.monotonic() + PATIENCE_S
-
-    def preempt_then_interrupt(watch: Watch) -> None:
-        started = [epoch for name, epoch in watch.started if name == run_id(long)]
-        if not signals and list(store.checkpoints_folder.glob("*.pt")):
-            signals.append(signal.SIGUSR2)
-            os.kill(pid_of(store, long), signal.SIGUSR2)  # as SLURM does some time before it takes the machine away
-        elif len(signals) == 1 and (time.monotonic() > deadline or (len(started) == 2 and watch.finished)):
-            signals.append(signal.SIGTERM)
-            signal.raise_signal(signal.SIGTERM)
-
-    watch = Watch(preempt_then_interrupt)
-    result = session_of([short, long], store, watch, SlurmExecutor(LocalQueue(), poll_s=0.1)).execute()
-    assert result.interrupted
-    found = {record.run_id: record for record in result.records}
-    assert numbers(found[run_id(short)]) == numbers(expected)
-    assert found[run_id(long)].status == "interrupted"
-    assert found[run_id(long)].resumed == 1
-    assert [epoch for name, epoch in watch.epochs if name == run_id(short)] == [1, 2, 3, 4]
-    first, second = [epoch for name, epoch in watch.started if name == run_id(long)]
-    assert first == 0 < second
-    assert not list(store.running_folder.iterdir())
 
 
 # --- the task, in this process ---
@@ -407,3 +354,64 @@ def test_the_command_without_slurm_says_what_to_do(
     said = capfd.readouterr().err
     assert "needs sbatch" in said
     assert "Traceback" not in said
+
+
+# --- jobs in processes of their own; last, because they take seconds ---
+
+SAVES_EVERY_EPOCH = """
+import sys
+from benchsuite.execution import checkpointing
+from submitit.core.submission import process_job
+checkpointing.CHECKPOINT_EVERY_S = 0.0
+process_job(sys.argv[-1])
+"""
+
+
+class LocalQueue:
+    """Queue of submitit's local executor, whose jobs are processes of this machine; their runs save every epoch."""
+
+    result_delay_s = 0.0
+
+    def submit(self, tasks: Sequence[SlurmTask], need: Resources, folder: Path) -> list[Any]:
+        program = folder / "saves_every_epoch.py"
+        program.write_text(SAVES_EVERY_EPOCH)
+        executor = submitit.LocalExecutor(folder, python=f"{sys.executable} {program}")
+        executor.update_parameters(timeout_min=PATIENCE_S / 60, stderr_to_stdout=True)
+        return executor.submit_array(tasks)
+
+    def cancel(self, jobs: Sequence[Any]) -> None:
+        for job in jobs:  # as scancel does; submitit's own way kills after a second
+            job._process.send_signal(signal.SIGTERM)
+
+
+def test_a_job_makes_the_run_of_this_process_and_continues_after_a_preemption(
+    make_spec: MakeSpec, store: RecordStore, tmp_path: Path
+) -> None:
+    """Catches other seeds or settings in a job, a preempted job that is dropped or begins anew, and one that Ctrl-C
+    leaves at work."""
+    spec = make_spec(protocol={"epochs": 100_000}, seed=1, **ONE)
+    (expected,) = (
+        session_of([make_spec(seed=1, **ONE)], RecordStore(tmp_path / "other"), Watch(), None).execute().records
+    )
+    signals: list[int] = []
+    deadline = time.monotonic() + PATIENCE_S
+
+    def preempt_then_interrupt(watch: Watch) -> None:
+        if not signals and len(watch.epochs) >= 3:
+            signals.append(signal.SIGUSR2)
+            marker = store.running_folder / f"{run_id(spec)}.json"
+            # As SLURM does some time before it takes the machine away.
+            os.kill(RunningMarker.model_validate_json(marker.read_bytes()).pid, signal.SIGUSR2)
+        elif len(signals) == 1 and (time.monotonic() > deadline or len(watch.started) == 2):
+            signals.append(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+
+    watch = Watch(preempt_then_interrupt)
+    result = session_of([spec], store, watch, SlurmExecutor(LocalQueue(), poll_s=0.05)).execute()
+    assert result.interrupted
+    (found,) = result.records
+    assert (found.status, found.resumed) == ("interrupted", 1)
+    assert numbers(found)[:4] == numbers(expected)
+    first, second = [epoch for _, epoch in watch.started]
+    assert first == 0 < second
+    assert not list(store.running_folder.iterdir())
