@@ -1677,7 +1677,7 @@ SABOTAGES = (
         "benchsuite/execution/cluster_runs.py",
         "context.fresh and self.is_first",
         "context.fresh and self.number == 0",
-        "tests/execution/test_ray_executor.py",
+        "tests/execution/test_slurm_executor.py",
     ),
     Sabotage(
         "a preempted job is not requeued",

@@ -21,6 +21,7 @@ import submitit
 from benchsuite.api.executors import hardware_resolver, slurm_options
 from benchsuite.cli.main import run_command
 from benchsuite.errors import HardwareError, SpecError
+from benchsuite.execution.cluster_runs import Attempt
 from benchsuite.execution.executor import RunContext
 from benchsuite.execution.reservations import Resources
 from benchsuite.execution.run import Run
@@ -28,12 +29,13 @@ from benchsuite.execution.session import Session
 from benchsuite.execution.slurm import task as task_module
 from benchsuite.execution.slurm.event_file import EventFile, append_event
 from benchsuite.execution.slurm.executor import SlurmExecutor
+from benchsuite.execution.slurm.jobs import SessionJobs
 from benchsuite.execution.slurm.options import parse_slurm_options
 from benchsuite.execution.slurm.queue import COMMANDS, SlurmQueue
 from benchsuite.execution.slurm.task import SlurmTask
 from benchsuite.execution.workers.messages import Outcome
 from benchsuite.records.model import RunRecord
-from benchsuite.records.running import RunningMarker
+from benchsuite.records.running import RunningMarker, marked_running
 from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import build_registry
 from benchsuite.registry.markers import hookimpl
@@ -195,10 +197,12 @@ class EndedQueue:
         self.ends = list(ends)
         self.folder: Path | None = None
         self.sizes: list[int] = []
+        self.tasks: list[SlurmTask] = []
 
     def submit(self, tasks: Sequence[SlurmTask], need: Resources, folder: Path) -> list[Any]:
         self.folder = folder
         self.sizes.append(len(tasks))
+        self.tasks += tasks
         return [self.ends.pop(0)(folder) for _ in tasks]
 
     def cancel(self, jobs: Sequence[Any]) -> None:
@@ -245,6 +249,23 @@ def test_a_command_submits_one_array_and_leaves_nothing_of_jobs_that_went_well(
     assert queue.sizes == [2]
     assert queue.folder is not None
     assert not queue.folder.exists()
+
+
+def test_a_run_that_another_command_makes_is_left_to_it_and_not_made_anew(
+    make_spec: MakeSpec, store: RecordStore, tmp_path: Path
+) -> None:
+    """Catches a job that waits on a machine for another one, and a second attempt that begins afresh once more."""
+    queue = EndedQueue(ended("COMPLETED", Outcome("elsewhere")), ended("COMPLETED", Outcome("elsewhere")))
+    jobs = SessionJobs(queue, 0.0, RunContext(store.root, store.root, fresh=True), tmp_path / "jobs")
+    first = Attempt(SelectedRun(make_spec(), ""))
+    (job,) = jobs.submit([first])
+    following = jobs.outcome_of(job, first)
+    assert isinstance(following, Attempt)
+    with marked_running(store.running_folder, run_id(make_spec())):
+        assert jobs.is_held(following)
+    assert not jobs.is_held(following)
+    jobs.submit([following])
+    assert [task.context.fresh for task in queue.tasks] == [True, False]
 
 
 def test_what_a_job_met_before_its_run_is_the_commands_error(make_spec: MakeSpec, store: RecordStore) -> None:
