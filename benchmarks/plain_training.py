@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, RandomSampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision import transforms
 
 from benchsuite.data.tensors import DecodedDataset
@@ -114,6 +114,16 @@ class Images(Dataset[tuple[Tensor, int]]):
         return self.transform(Image.fromarray(self.images[index])), self.targets[index]
 
 
+class ShuffledOrder(Sampler[int]):
+    """A new order per epoch, as torch's ``RandomSampler``, which draws one more of them per epoch than it uses."""
+
+    def __init__(self, examples: int, generator: torch.Generator) -> None:
+        self.examples, self.generator = examples, generator
+
+    def __iter__(self) -> Iterator[int]:
+        yield from torch.randperm(self.examples, generator=self.generator).tolist()
+
+
 class PlainSide:
     """Training with a DataLoader per epoch and an eager loop that reads its metrics in every step."""
 
@@ -126,7 +136,7 @@ class PlainSide:
         train = Images(dataset.train_inputs, dataset.train_targets, norm.mean, norm.std)
         test = Images(dataset.test_inputs, dataset.test_targets, norm.mean, norm.std)
         size = spec.protocol.batch_size
-        self.loader = DataLoader(train, batch_size=size, sampler=RandomSampler(train, generator=order))
+        self.loader = DataLoader(train, batch_size=size, sampler=ShuffledOrder(len(train), order))
         self.test_loader = DataLoader(test, batch_size=size)
         self.sums = [0.0, 0.0, 0.0]
 
