@@ -193,8 +193,8 @@ class EndedQueue:
 
     result_delay_s = 0.0
 
-    def __init__(self, *ends: Callable[[Path], Ended]) -> None:
-        self.ends = list(ends)
+    def __init__(self, *ends: Callable[[Path], Ended], begin: bool = True) -> None:
+        self.ends, self.begin = list(ends), begin
         self.folder: Path | None = None
         self.sizes: list[int] = []
         self.tasks: list[SlurmTask] = []
@@ -203,6 +203,8 @@ class EndedQueue:
         self.folder = folder
         self.sizes.append(len(tasks))
         self.tasks += tasks
+        for task in tasks if self.begin else ():
+            task.events.touch()
         return [self.ends.pop(0)(folder) for _ in tasks]
 
     def cancel(self, jobs: Sequence[Any]) -> None:
@@ -235,6 +237,17 @@ def test_a_run_whose_job_left_no_record_gets_one_with_the_reason(
         assert queue.folder is not None
         assert str(queue.folder / "7_1.log") in caplog.text
         assert {path.name for path in queue.folder.iterdir()} == {"7_0.log", "7_1.log"}
+
+
+def test_jobs_that_never_come_to_their_run_end_the_command_and_leave_no_record(
+    make_spec: MakeSpec, store: RecordStore
+) -> None:
+    """Catches a store full of crashed runs, because the cluster's machines do not have this Python."""
+    ends = [ended("FAILED", log="srun: warning\nsrun: error: python: No such file") for _ in range(2)]
+    executor = SlurmExecutor(EndedQueue(*ends, begin=False), poll_s=0.0)
+    with pytest.raises(HardwareError, match=r"before its run began \(FAILED\): srun: error: .* its log is .*7_1\.log$"):
+        session_of([make_spec()], store, Watch(), executor).execute()
+    assert store.find(run_id(make_spec())) is None
 
 
 def test_a_command_submits_one_array_and_leaves_nothing_of_jobs_that_went_well(
@@ -423,7 +436,8 @@ def test_a_job_makes_the_run_of_this_process_and_continues_after_a_preemption(
             marker = store.running_folder / f"{run_id(spec)}.json"
             # As SLURM does some time before it takes the machine away.
             os.kill(RunningMarker.model_validate_json(marker.read_bytes()).pid, signal.SIGUSR2)
-        elif len(signals) == 1 and (time.monotonic() > deadline or len(watch.started) == 2):
+        has_gone_on = len(watch.started) == 2 and watch.epochs[-1][1] > 4
+        if len(signals) == 1 and (time.monotonic() > deadline or has_gone_on):
             signals.append(signal.SIGTERM)
             signal.raise_signal(signal.SIGTERM)
 

@@ -54,6 +54,7 @@ class SessionJobs:
         self._submitted: dict[Job, datetime] = {}
         self._gone_since: dict[Job, float] = {}
         self._event_files: list[EventFile] = []
+        self._events_of: dict[Job, EventFile] = {}
         self._kept_logs: set[Path] = set()
 
     def submit(self, attempts: Sequence[Attempt]) -> dict[Job, Attempt]:
@@ -63,20 +64,26 @@ class SessionJobs:
         for attempt in attempts:
             groups.setdefault(resources_for(attempt.selected.spec, "SLURM"), []).append(attempt)
         found: dict[Job, Attempt] = {}
+        began = datetime.now(UTC)
         try:
             for need, members in groups.items():
-                jobs = self._queue.submit([self._task_of(attempt) for attempt in members], need, self.folder)
+                events = [self._new_events() for _ in members]
+                tasks = [self._task_of(attempt, file) for attempt, file in zip(members, events, strict=True)]
+                jobs = self._queue.submit(tasks, need, self.folder)
                 found |= dict(zip(jobs, members, strict=True))
+                self._events_of |= dict(zip(jobs, events, strict=True))
         except HardwareError:
             self._queue.cancel(list(found))
             raise
-        self._submitted |= dict.fromkeys(found, datetime.now(UTC))
+        self._submitted |= dict.fromkeys(found, began)
         logger.info("submitted %d jobs; their logs are in %s", len(found), self.folder)
         return found
 
-    def _task_of(self, attempt: Attempt) -> SlurmTask:
-        events = EventFile(self.folder / f"{len(self._event_files)}.events")
-        self._event_files.append(events)
+    def _new_events(self) -> EventFile:
+        self._event_files.append(EventFile(self.folder / f"{len(self._event_files)}.events"))
+        return self._event_files[-1]
+
+    def _task_of(self, attempt: Attempt, events: EventFile) -> SlurmTask:
         return SlurmTask(attempt.selected, attempt.context_in(self._context), events.path)
 
     def is_held(self, attempt: Attempt) -> bool:
@@ -109,6 +116,7 @@ class SessionJobs:
 
         Raises:
             BenchsuiteError: what the job has met before its run could begin, such as missing data.
+            HardwareError: if jobs end before they come to their run, as without this Python on the cluster's machines.
 
         """
         answer = _answer_of(job)
@@ -121,9 +129,12 @@ class SessionJobs:
             self._name_log(job, answer.record)
             return answer.record
         release_lock(attempt, self._context)
-        state = job.state
-        self._kept_logs.add(job.paths.stdout)
-        output = answer or tail_of(job.paths.stdout)
+        return self._outcome_of_lost(job, attempt, answer or tail_of(job.paths.stdout))
+
+    def _outcome_of_lost(self, job: Job, attempt: Attempt, output: str) -> RunRecord | Attempt | LostRun:
+        """Return what becomes of a run whose job has ended without a result."""
+        state, log = job.state, job.paths.stdout
+        self._kept_logs.add(log)
         if state.startswith("OUT_OF_ME"):
             return LostRun(f"SLURM ended job {job.job_id} because memory ran out", "out_of_memory", output=output)
         left = self._store.find(run_id(attempt.selected.spec))
@@ -131,15 +142,14 @@ class SessionJobs:
             return left  # written when the job was stopped
         if state.startswith(STOPPED_STATES):
             return LostRun(f"SLURM ended job {job.job_id} ({state})", "interrupted", output=output)
+        if attempt.number >= RETRIES and not self._events_of[job].path.exists():
+            # No record: what is wrong is the cluster's, and would be the same for all other runs.
+            last = output.rpartition("\n")[2] or "nothing was written"
+            raise HardwareError(f"job {job.job_id} ended before its run began ({state}): {last}; its log is {log}")
         if attempt.number >= RETRIES:
-            logger.warning("job %s was lost (%s); its log is %s", job.job_id, state, job.paths.stdout)
+            logger.warning("job %s was lost (%s); its log is %s", job.job_id, state, log)
             return LostRun(f"its job was lost {attempt.number + 1} times ({state})", output=output)
-        logger.warning(
-            "job %s was lost (%s); its run continues in another job; its log is %s",
-            job.job_id,
-            state,
-            job.paths.stdout,
-        )
+        logger.warning("job %s was lost (%s); its run continues in another; its log is %s", job.job_id, state, log)
         return replace(attempt, number=attempt.number + 1)
 
     def _name_log(self, job: Job, record: RunRecord) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
@@ -122,7 +122,8 @@ class SlurmTask:
         context = replace(self.context, fresh=self.context.fresh and not was_restarted())
 
         def emit(event: str, **arguments: object) -> None:
-            append_event(self.events, event, arguments)
+            with suppress(OSError):  # events are for the display; the run must not end for them
+                append_event(self.events, event, arguments)
             if stop.came:
                 # A KeyboardInterrupt that arrives during a callback of the interpreter is lost, so raise it here.
                 raise KeyboardInterrupt
