@@ -32,6 +32,8 @@ from benchsuite.specs.models.track import RunSpec
 
 # A loaded machine takes longer to start a node than the half minute Ray waits; read when Ray is imported.
 os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
+# Ray's workers otherwise yield to everything else: on a loaded machine a task took eight minutes to begin.
+os.environ.setdefault("RAY_worker_niceness", "0")
 # As the executor sets it: `uv run pytest` would have Ray make an environment for each of its workers.
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
