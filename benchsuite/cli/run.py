@@ -20,6 +20,7 @@ from benchsuite.cli.options import (
     SeedsOption,
     SetOption,
     SettingsOption,
+    SlurmOption,
     SpecsOption,
     StoreOption,
     TargetArgument,
@@ -59,6 +60,7 @@ def run(
             "--jobs", "-j", min=1, max=1024, help="Runs at the same time on this machine; as many as pay if not given."
         ),
     ] = None,
+    slurm: SlurmOption = None,
     as_json: JsonOption = False,
 ) -> int:
     """Run a suite or a track (every rule with every seed), or a study.
@@ -66,6 +68,7 @@ def run(
     With `torchrun --nproc-per-node N -m benchsuite run …` each run is made by N processes together.
     With `--jobs N` N runs are made at the same time, each with its share of the cores.
     With `--executor ray` many runs are made at once, on the cluster of RAY_ADDRESS or on this machine.
+    With `--executor slurm` each run is a job of the SLURM cluster; `--slurm partition=gpu` chooses where.
 
     Runs that are finished already are not run again, and interrupted ones continue where they were. Ctrl-C saves the
     state. Try `benchsuite plan` first to see what would be run.
@@ -92,6 +95,7 @@ def run(
             fresh=fresh,
             executor=executor,
             jobs=jobs,
+            slurm=slurm,
             progress=True,
         )
         if results.is_rank0:
