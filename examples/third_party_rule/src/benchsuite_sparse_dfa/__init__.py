@@ -1,4 +1,4 @@
-"""Direct feedback alignment with sparse connections, a rule for benchsuite, with data, a track and a claim to try it on."""
+"""Direct feedback alignment with sparse connections for benchsuite, with data, a track and a claim to try it on."""
 
 from benchsuite_sparse_dfa.gratings import read_gratings
 from benchsuite_sparse_dfa.sparse_direct_feedback import SparseDirectFeedback

@@ -1,4 +1,4 @@
-"""Noisy gratings of four orientations, drawn anew from a seed: images that a linear readout of the pixels cannot tell."""
+"""Noisy gratings of four orientations, drawn from a seed: images that a linear readout of the pixels cannot tell."""
 
 from __future__ import annotations
 
