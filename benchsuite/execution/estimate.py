@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from numbers import Real
@@ -14,6 +13,7 @@ from benchsuite.errors import PluginError
 from benchsuite.networks.shapes.frozen import learning_segments
 from benchsuite.networks.shapes.network_shapes import NetworkShapes, SegmentShapes
 from benchsuite.specs.models.protocol import ProtocolSpec, Sgd
+from benchsuite.training.stages import single_stages
 
 BYTES_PER_NUMBER = 4
 """Bytes of a number under fp32, and under tf32 and bf16, whose weights stay fp32; fp64 takes twice as many."""
@@ -96,9 +96,8 @@ def estimate(
 
 def _stages(shapes: NetworkShapes, protocol: ProtocolSpec) -> list[tuple[tuple[str, ...] | None, float]]:
     """Return, for each stage, the segments that learn (None for all) and its share of the epochs."""
-    epochs = Counter(protocol.stage_at(epoch).number for epoch in range(protocol.epochs)) if protocol.stages else {0: 1}
     learning = learning_segments(protocol, shapes) or (None,)
-    return [(names, epochs[number] / sum(epochs.values())) for number, names in enumerate(learning)]
+    return [(names, share) for names, (_, share, _) in zip(learning, single_stages(protocol), strict=True)]
 
 
 def _credit_work(rule: type[Rule], config: RuleConfig, shapes: NetworkShapes) -> CreditWork:

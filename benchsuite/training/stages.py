@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from benchsuite.networks.shapes.frozen import learning_segments
@@ -47,3 +48,18 @@ class Stages:
         self.number = number
         self._network.train_segments(self._learning[number])
         return True
+
+
+def single_stages(protocol: ProtocolSpec) -> list[tuple[str, float, ProtocolSpec]]:
+    """Return each stage with its name, its share of the epochs, and the protocol that has this stage in all epochs."""
+    if not protocol.stages:
+        return [("", 1.0, protocol)]
+    epochs = Counter(protocol.stage_at(epoch).number for epoch in range(protocol.epochs))
+    return [
+        (
+            f"stage {number + 1}: {', '.join(stage.learns)}",
+            epochs[number] / protocol.epochs,
+            protocol.model_copy(update={"stages": (stage,)}),
+        )
+        for number, stage in enumerate(protocol.stages)
+    ]

@@ -108,4 +108,4 @@ def test_what_new_writes_runs_together(third_party_environment, tmp_path):
         assert done.returncode == 0, done.stderr
         (record,) = json.loads(done.stdout)["records"]
         assert record["status"] == "completed"
-        assert {each["name"] for each in record["diagnostics"]} == {"my_diagnostic"}
+        assert {each["diagnostic"] for each in record["diagnostics"]} == {"my_diagnostic"}
