@@ -26,7 +26,13 @@ from benchsuite.networks.segments import (
     Sum,
 )
 from benchsuite.networks.shapes.geometry import Shape
-from benchsuite.networks.shapes.network_shapes import FixedLayerShapes, NetworkShapes, SegmentShapes, TakeFirst
+from benchsuite.networks.shapes.network_shapes import (
+    CustomLayer,
+    FixedLayerShapes,
+    NetworkShapes,
+    SegmentShapes,
+    TakeFirst,
+)
 from benchsuite.networks.vector_segment import OverComponents, VectorSegment, draw_gating_vectors
 from benchsuite.specs.models.fixed_layers import (
     ActivationLayer,
@@ -74,11 +80,15 @@ def _may_overwrite(plan: NetworkShapes, position: int) -> bool:
 
 
 def _build_segment(node: SegmentShapes, generator: Generator) -> Segment:
-    linear_map = MAP_KINDS[node.map_kind](**node.map_options, bias=node.bias)
+    if node.make_map is not None:
+        linear_map = node.make_map()
+    else:
+        linear_map = MAP_KINDS[node.map_kind](**node.map_options, bias=node.bias)
     initialize(linear_map, node.initialization, generator, node.reads_input, node.input_channels)
     norm: nn.Module | None = None
     if node.norm == "batch":
-        norm = nn.BatchNorm1d(node.units) if len(node.output_shape) == 1 else nn.BatchNorm2d(node.output_shape[0])
+        of_images = len(node.output_shape) == 3
+        norm = nn.BatchNorm2d(node.output_shape[0]) if of_images else nn.BatchNorm1d(node.output_shape[0])
     return Segment(linear_map, node.activation, norm, node.norm_order)
 
 
@@ -110,6 +120,8 @@ def _build_fixed_layer(node: FixedLayerShapes, may_overwrite: bool) -> nn.Module
         return Sum()
     if isinstance(layer, TakeFirst):
         return Leading(layer.outputs)
+    if isinstance(layer, CustomLayer):
+        return layer.make()
     return _build_pool(layer, node.input_shape)
 
 

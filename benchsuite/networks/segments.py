@@ -12,6 +12,7 @@ from torch import Generator, Tensor, nn
 from benchsuite.networks.maps import Factorization, LinearMap
 from benchsuite.networks.memory_order import flattened
 from benchsuite.networks.nonlinearity import nonlinearity_of
+from benchsuite.networks.shapes.custom import CustomActivation
 from benchsuite.specs.models.activation import Activation
 from benchsuite.specs.models.architecture import NormOrder
 
@@ -33,7 +34,11 @@ class Segment(nn.Module):
     """
 
     def __init__(
-        self, linear_map: LinearMap, activation: Activation, norm: nn.Module | None, norm_order: NormOrder
+        self,
+        linear_map: LinearMap,
+        activation: Activation | CustomActivation,
+        norm: nn.Module | None,
+        norm_order: NormOrder,
     ) -> None:
         super().__init__()
         self.map = linear_map

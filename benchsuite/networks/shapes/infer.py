@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from benchsuite.errors import ShapeError
+from benchsuite.networks.shapes.custom import CustomChain, CustomLayer, CustomSegment
 from benchsuite.networks.shapes.geometry import (
     Shape,
     conv_shape,
@@ -49,7 +51,7 @@ from benchsuite.specs.models.fixed_layers import (
 SegmentLayer = DenseLayer | Conv2dLayer | LocallyConnected2dLayer
 
 
-def infer_shapes(architecture: ChainArchitecture, input_shape: Shape, classes: int) -> NetworkShapes:
+def infer_shapes(architecture: ChainArchitecture | CustomChain, input_shape: Shape, classes: int) -> NetworkShapes:
     """Return the shapes of a chain for examples of ``input_shape``, with the readout added.
 
     Raises:
@@ -58,7 +60,7 @@ def infer_shapes(architecture: ChainArchitecture, input_shape: Shape, classes: i
 
     """
     vectorized = architecture.form == "vectorized"
-    if architecture.form == "invertible":
+    if isinstance(architecture, ChainArchitecture) and architecture.form == "invertible":
         require_mixed_weights(architecture)
     components = _components(architecture, classes) if vectorized else 1
     draft = _ShapeInference(architecture, input_shape, components)
@@ -88,7 +90,7 @@ def infer_shapes(architecture: ChainArchitecture, input_shape: Shape, classes: i
     )
 
 
-def _components(architecture: ChainArchitecture, classes: int) -> int:
+def _components(architecture: ChainArchitecture | CustomChain, classes: int) -> int:
     code = architecture.output_code
     if not isinstance(code, BinaryCode):
         return classes
@@ -114,7 +116,7 @@ class _LayerOutput:
 class _ShapeInference:
     """Unfinished shapes of a network, built node by node."""
 
-    def __init__(self, architecture: ChainArchitecture, input_shape: Shape, components: int) -> None:
+    def __init__(self, architecture: ChainArchitecture | CustomChain, input_shape: Shape, components: int) -> None:
         self.architecture = architecture
         self.vectorized = architecture.form == "vectorized"
         self.invertible = architecture.form == "invertible"
@@ -125,9 +127,12 @@ class _ShapeInference:
         """The network's input, then the output of each layer of the spec; without the nodes added in between."""
         self.segments = 0
 
-    def add(self, layer: LayerSpec, position: int, name: str | None = None) -> None:
+    def add(self, layer: LayerSpec | CustomSegment | CustomLayer, position: int, name: str | None = None) -> None:
         """Add a layer, with a flatten before it if it needs one."""
         before = self.written[-1] if isinstance(layer, SumLayer) else self._read(layer, position)
+        if isinstance(layer, CustomSegment | CustomLayer):
+            self.written.append(self._custom(layer, before, position))
+            return
         if self.invertible:
             require_invertible_layer(layer, position)
         if isinstance(layer, DenseLayer | Conv2dLayer | LocallyConnected2dLayer):
@@ -155,6 +160,37 @@ class _ShapeInference:
             after = self._fixed_layer(layer, before, fixed_layer_shape(layer, before.shape, position), (before.node,))
         self.written.append(after)
 
+    def _custom(self, layer: CustomSegment | CustomLayer, before: _LayerOutput, position: int) -> _LayerOutput:
+        """Add a layer of a plugin's own."""
+        if isinstance(layer, CustomLayer):
+            return self._fixed_layer(layer, before, layer.measure(before.shape, position), (before.node,))
+        self.segments += 1
+        chosen = self._chosen(layer)
+        sizes = layer.measure(before.shape, bool(chosen["bias"]), position)
+        segment = SegmentShapes(
+            name=f"{layer.kind}{self.segments}",
+            map_kind=layer.kind,
+            input_shape=before.shape,
+            output_shape=sizes.output_shape,
+            map_options={},
+            parameters=sizes.weights + sizes.biases + 2 * sizes.output_shape[0] * (chosen["norm"] == "batch"),
+            macs=sizes.macs,
+            input_channels=before.channels,
+            reads_input=not before.learned,
+            make_map=partial(layer.make, before.shape, bool(chosen["bias"])),
+            **chosen,
+        )
+        self._append(segment, (before.node,))
+        return _LayerOutput(len(self.nodes) - 1, segment.output_shape, segment.output_shape[0], learned=True)
+
+    def _chosen(self, layer: SegmentLayer | CustomSegment) -> dict[str, Any]:
+        """Return the settings of a segment: its own, else the chain's."""
+        defaults = {name: getattr(self.architecture.defaults, name) for name in SegmentDefaults.model_fields}
+        if isinstance(self.architecture, CustomChain) and self.architecture.activation is not None:
+            defaults["activation"] = self.architecture.activation
+        own = {name: getattr(layer, name) for name in defaults}
+        return {name: defaults[name] if value is None else value for name, value in own.items()}
+
     def require_all_read(self) -> None:
         """Raise ShapeError for a layer whose output is never read: the layers before it would get no credit from it."""
         read = {source for sources in self.sources for source in sources}
@@ -165,7 +201,7 @@ class _ShapeInference:
                     f"layer {position}, {kind}: nothing reads it; make it a term of a sum, or read it with 'reads'"
                 )
 
-    def _read(self, layer: Reader, position: int) -> _LayerOutput:
+    def _read(self, layer: Reader | CustomSegment | CustomLayer, position: int) -> _LayerOutput:
         if layer.reads > len(self.written):
             raise ShapeError(
                 f"layer {position}: reads {layer.reads} layers back, which is before the network's input; that is "
@@ -208,8 +244,7 @@ class _ShapeInference:
         return terms
 
     def _segment(self, name: str, layer: SegmentLayer, before: _LayerOutput, position: int) -> SegmentShapes:
-        own = {k: getattr(layer, k) for k in SegmentDefaults.model_fields}
-        chosen = {k: getattr(self.architecture.defaults, k) if v is None else v for k, v in own.items()}
+        chosen = self._chosen(layer)
         options, output_shape, weights, biases, macs = _sizes(layer, before.shape, position)
         if self.vectorized:
             _require_a_vector_segment(layer, name, chosen, before, position)
@@ -309,7 +344,7 @@ def _require_pairs(
     chosen: dict[str, object],
     before: _LayerOutput,
     position: int,
-    architecture: ChainArchitecture,
+    architecture: ChainArchitecture | CustomChain,
 ) -> None:
     how = chosen["initialization"]
     on_off = getattr(how, "on_off", "none")
