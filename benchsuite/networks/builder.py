@@ -85,11 +85,19 @@ def _build_segment(node: SegmentShapes, generator: Generator) -> Segment:
     else:
         linear_map = MAP_KINDS[node.map_kind](**node.map_options, bias=node.bias)
     initialize(linear_map, node.initialization, generator, node.reads_input, node.input_channels)
-    norm: nn.Module | None = None
-    if node.norm == "batch":
+    return Segment(linear_map, node.activation, _build_norm(node), node.norm_order)
+
+
+def _build_norm(node: SegmentShapes) -> nn.Module | None:
+    channels, norm = node.output_shape[0], node.norm
+    if not isinstance(norm, str):
+        return nn.GroupNorm(norm.groups, channels)
+    if norm == "layer":
+        return nn.GroupNorm(1, channels)
+    if norm == "batch":
         of_images = len(node.output_shape) == 3
-        norm = nn.BatchNorm2d(node.output_shape[0]) if of_images else nn.BatchNorm1d(node.output_shape[0])
-    return Segment(linear_map, node.activation, norm, node.norm_order)
+        return nn.BatchNorm2d(channels) if of_images else nn.BatchNorm1d(channels)
+    return None
 
 
 def _build_vector_segment(node: SegmentShapes, components: int, generator: Generator) -> VectorSegment:

@@ -27,7 +27,7 @@ class Segment(nn.Module):
 
     Attributes:
         map: the linear map.
-        norm: batch normalisation or None. Credit passes through it exactly, whatever the rule.
+        norm: normalisation or None. Credit passes through it exactly, whatever the rule.
         nonlinearity: the function and its backward pass.
         norm_order: order of norm and nonlinearity.
         frozen: True if parameters and running averages no longer change; see ``freeze``.
@@ -85,7 +85,10 @@ class Segment(nn.Module):
         return self._normalise_apart(self.nonlinearity.apply_in_place(values))
 
     def _normalise_apart(self, values: Tensor) -> Tensor:
-        assert isinstance(self.norm, nn.modules.batchnorm._BatchNorm)  # noqa: S101 - the builder makes no other
+        if not isinstance(self.norm, nn.modules.batchnorm._BatchNorm):
+            assert self.norm is not None  # noqa: S101 - the caller has asked
+            alone: Tensor = self.norm(values)  # of each example alone, without running averages
+            return alone
         return F.batch_norm(values, None, None, self.norm.weight, self.norm.bias, training=True, eps=self.norm.eps)
 
     @property

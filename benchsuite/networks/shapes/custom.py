@@ -16,6 +16,7 @@ from benchsuite.errors import BenchsuiteError, ShapeError
 from benchsuite.networks.shapes.geometry import Shape
 from benchsuite.specs.models.activation import Activation
 from benchsuite.specs.models.architecture import Initialization, LayerSpec, NormOrder, ReadoutSpec, SegmentDefaults
+from benchsuite.specs.models.norm import Norm
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -57,7 +58,7 @@ class CustomSegment:
     make: MakeMap
     activation: Activation | CustomActivation | None = None
     bias: bool | None = None
-    norm: Literal["none", "batch"] | None = None
+    norm: Norm | None = None
     norm_order: NormOrder | None = None
     initialization: Initialization | None = None
     reads: int = 1

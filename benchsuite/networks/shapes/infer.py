@@ -14,6 +14,7 @@ from benchsuite.networks.shapes.geometry import (
     conv_shape,
     fixed_layer_shape,
     locally_connected_shape,
+    norm_parameters,
     padding_of,
 )
 from benchsuite.networks.shapes.network_shapes import (
@@ -173,7 +174,7 @@ class _ShapeInference:
             input_shape=before.shape,
             output_shape=sizes.output_shape,
             map_options={},
-            parameters=sizes.weights + sizes.biases + 2 * sizes.output_shape[0] * (chosen["norm"] == "batch"),
+            parameters=sizes.weights + sizes.biases + norm_parameters(chosen["norm"], sizes.output_shape[0], position),
             macs=sizes.macs,
             input_channels=before.channels,
             reads_input=not before.learned,
@@ -257,7 +258,8 @@ class _ShapeInference:
         elif self.invertible:
             require_invertible_segment(f"layer {position}, {layer.kind}", chosen)
         _require_pairs(layer, name, chosen, before, position, self.architecture)
-        parameters = weights + biases * bool(chosen["bias"]) + 2 * output_shape[0] * (chosen["norm"] == "batch")
+        parameters = weights + biases * bool(chosen["bias"])
+        parameters += norm_parameters(chosen["norm"], output_shape[0], position)
         return SegmentShapes(
             name=name,
             map_kind=layer.kind,

@@ -18,6 +18,7 @@ from benchsuite.networks.shapes.geometry import Shape
 from benchsuite.specs.models.activation import Activation
 from benchsuite.specs.models.architecture import Initialization, NormOrder, OutputCode, Unconverted
 from benchsuite.specs.models.fixed_layers import FixedLayer
+from benchsuite.specs.models.norm import Norm
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,7 +52,7 @@ class SegmentShapes:
     map_options: dict[str, Any]
     """Constructor arguments of the map, except its bias."""
     bias: bool
-    norm: str
+    norm: Norm
     norm_order: NormOrder
     activation: Activation | CustomActivation
     initialization: Initialization
