@@ -259,7 +259,7 @@ class Trainer:
         self.epoch = count
         if self._stages.enter(count):
             self.optimizer = make_optimizer(self._stages.optimizer, self.network, self.rule)
-            self._average = None  # its hooks are on the weights that learned until now
+            self._average = None  # of the weights that learned so far
             self._forget_recording()
 
     def _is_late(self, deadline: float, step: int) -> bool:
