@@ -77,6 +77,18 @@ def test_recorded_stages_are_eager_ones_to_the_bit(make_spec: MakeSpec, make_run
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
 
 
+def test_the_step_is_recorded_anew_for_each_stage(make_spec: MakeSpec, make_run: MakeRun) -> None:
+    """Catches a graph of one stage that a GPU replays in the next: it trains what must not learn any more."""
+    trainer = set_up(make_run(staged(make_spec)).state)
+    choose_step(trainer, "recorded")
+    assert trainer.recorded is not None
+    stale = []
+    for _ in range(4):
+        trainer.train_epoch()
+        stale.append(trainer.recorded.is_stale)
+    assert stale == [True, True, False, False]
+
+
 def test_each_stage_has_its_optimizer_and_the_schedule_anew(make_spec: MakeSpec, make_run: MakeRun) -> None:
     spec = staged(make_spec, schedule={"kind": "cosine"})
     record = make_run(spec).execute()
