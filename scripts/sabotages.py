@@ -32,13 +32,6 @@ SABOTAGES = (
         "tests/training/test_stages.py",
     ),
     Sabotage(
-        "ranks average the gradients of a stage that is over",
-        "benchsuite/training/trainer.py",
-        "            self._average = None  # of the weights that learned so far",
-        "            pass",
-        "tests/training/test_ranks.py",
-    ),
-    Sabotage(
         "all stages have the protocol's optimizer",
         "benchsuite/training/stages.py",
         "return (stage.optimizer if stage else None) or self._protocol.optimizer",
