@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from benchsuite.api.plans import Plan, RefusedPair, plan
     from benchsuite.api.preparations import prepare_dataset
     from benchsuite.api.progress import Progress
-    from benchsuite.api.projects import new_rule
+    from benchsuite.api.projects import new, new_rule
     from benchsuite.api.records import Records, load_records
     from benchsuite.api.results import Results
     from benchsuite.api.runs import run
@@ -138,6 +138,7 @@ __all__ = [
     "list_suites",
     "list_tracks",
     "load_records",
+    "new",
     "new_rule",
     "plan",
     "prepare_dataset",
@@ -192,7 +193,7 @@ _MODULES = {
     "api.plans": ("Plan", "RefusedPair", "plan"),
     "api.preparations": ("prepare_dataset",),
     "api.progress": ("Progress",),
-    "api.projects": ("new_rule",),
+    "api.projects": ("new", "new_rule"),
     "api.records": ("Records", "load_records"),
     "api.results": ("Results",),
     "api.runs": ("run",),

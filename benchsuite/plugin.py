@@ -38,8 +38,9 @@ hyperparameter that `benchsuite tune` searches beside the learning rate.
 
 Data sets: ``DecodedDataset`` is what a ``DatasetReader`` returns, ``DataError`` what it raises.
 
-Architectures: an ``ArchitectureBuilder`` returns a spec (``ChainArchitecture`` of ``DenseLayer``, ``Conv2dLayer``, …)
-or an ``nn.Module``, which is taken over as ``adopt`` does.
+Architectures: an ``ArchitectureBuilder`` returns a spec (``ChainArchitecture`` of ``DenseLayer``, ``Conv2dLayer``, …);
+a ``CustomChain``, whose layers may have a ``LinearMap``, a ``Nonlinearity`` or a module of your own (``CustomSegment``,
+``CustomActivation``, ``CustomLayer``); or an ``nn.Module``, which is taken over as ``adopt`` does.
 
 Diagnostics: ``Diagnostic`` and what it returns, a ``Measurement``.
 
@@ -94,6 +95,7 @@ from benchsuite.networks import (
     SegmentShapes,
     adopt,
 )
+from benchsuite.networks.shapes.custom import CustomActivation, CustomChain, CustomLayer, CustomSegment
 from benchsuite.records.model import EpochMetrics, RecordModel, RunRecord
 from benchsuite.records.study import StudyResult
 from benchsuite.registry import hookimpl
@@ -143,6 +145,10 @@ __all__ = [
     "CreditWork",
     "Criterion",
     "CurvePoint",
+    "CustomActivation",
+    "CustomChain",
+    "CustomLayer",
+    "CustomSegment",
     "DataError",
     "DatasetReader",
     "DecodedDataset",

@@ -9,13 +9,15 @@ In the tests of a rule's author::
         rule = MyRule
 
 That is all; ``pytest`` then runs every check on every sample network that the rule can work in. ``RuleConformance``
-lists the settings; ``select_covering_set`` keeps the tests of a package with many rules short. This package imports
+lists the settings; linear maps have ``LinearMapConformance``, nonlinearities ``NonlinearityConformance``;
+``select_covering_set`` keeps the tests of a package with many rules short. This package imports
 pytest; ``benchsuite`` itself does not.
 """
 
 from benchsuite.conformance.kit.cases import only_where, select_covering_set
 from benchsuite.conformance.kit.conformance import RuleConformance
 from benchsuite.conformance.kit.guards import GlobalState, HostReadError, no_host_reads
+from benchsuite.conformance.kit.map_checks import LinearMapConformance, NonlinearityConformance
 from benchsuite.conformance.samples.networks import SAMPLE_NETWORKS, CustomMap, SampleNetwork
 from benchsuite.conformance.samples.trial import Trial
 
@@ -24,6 +26,8 @@ __all__ = [
     "CustomMap",
     "GlobalState",
     "HostReadError",
+    "LinearMapConformance",
+    "NonlinearityConformance",
     "RuleConformance",
     "SampleNetwork",
     "Trial",

@@ -12,6 +12,7 @@ from benchsuite.api.workspace import find_specs
 from benchsuite.errors import BenchsuiteError
 from benchsuite.process import is_own_process
 from benchsuite.registry.catalogue import Catalogue, keep_catalogue, stored_catalogue
+from benchsuite.specs.loading.inherited_tiers import warnings_of_rows
 from benchsuite.specs.loading.target_rows import TargetRows, rows_of_target
 from benchsuite.specs.loading.targets import find_target
 
@@ -23,6 +24,8 @@ def announce(
     target: PathLike, rules: Rules, seeds: Seeds, tier: Tier | None, specs: Paths, settings: SettingsName = "published"
 ) -> None:
     """Print one line on stderr: the number of runs, or only the target as long as the installed rules are not known.
+
+    A line follows for each field of a track that an inherited tier overrides.
 
     Prints nothing if torch is there already, since the first run then starts at once; nor for a wrong request, which
     has messages of its own; nor from any process of torchrun but the first.
@@ -53,7 +56,9 @@ def _line(
         return f"study {found.name}"
     if catalogue is None:
         return f"{found.name}: loading rules"
-    return _counts(found.name, rows_of_target(selection, library, catalogue, found), len(selection.seeds))
+    chosen = rows_of_target(selection, library, catalogue, found)
+    warned = (f"warning: {warning}" for warning in warnings_of_rows(chosen))
+    return "\n".join([_counts(found.name, chosen, len(selection.seeds)), *warned])
 
 
 def _counts(name: str, chosen: TargetRows, seeds_asked: int) -> str:

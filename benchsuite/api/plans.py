@@ -18,7 +18,7 @@ from benchsuite.errors import HardwareError
 from benchsuite.execution.compatibility import RefusedPair as RefusedPair
 from benchsuite.execution.estimate import hours
 from benchsuite.execution.plan import MissingData, PlannedRun, make_plan, missing_data
-from benchsuite.specs.loading.resolve import resolve
+from benchsuite.specs.loading.resolve import resolve, warnings_of
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.training.device import resolve_hardware
 
@@ -32,12 +32,14 @@ class Plan(Displayed):
             estimate is None if the run is refused, or if its work is ``unknown``, which has the reason.
         left_out: plugins and names that were left out, with the reasons.
         missing_data: data sets that are not at hand, each with the number of runs that need it.
+        warnings: what is allowed in the specs and may surprise.
 
     """
 
     entries: tuple[PlannedRun, ...]
     left_out: tuple[str, ...] = ()
     missing_data: tuple[MissingData, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[PlannedRun]:
         """Iterate over all runs, refused ones too."""
@@ -96,7 +98,8 @@ class Plan(Displayed):
         unknown = [f"unknown work: {reason}" for reason in self.unknown]
         left_out = [f"left out: {problem}" for problem in self.left_out]
         missing = [str(each) for each in self.missing_data]
-        return [table, *(str(pair) for pair in self.refused), *unknown, *left_out, *missing, *self._totals()]
+        warned = [f"warning: {warning}" for warning in self.warnings]
+        return [table, *(str(pair) for pair in self.refused), *unknown, *left_out, *missing, *warned, *self._totals()]
 
     def _totals(self) -> list[str]:
         hardware, count = self.hardware, len(self.runs)
@@ -175,7 +178,8 @@ def plan(
     root = find_data_root(data_root)
     planned = make_plan(runs, workspace.registry, root)
     missing = missing_data(planned, workspace.registry, root)
-    return Plan(tuple(planned), tuple(workspace.registry.problems()), tuple(missing))
+    warned = warnings_of(selection, workspace.library, workspace.registry)
+    return Plan(tuple(planned), tuple(workspace.registry.problems()), tuple(missing), tuple(map(str, warned)))
 
 
 def hours_of(entry: PlannedRun) -> float | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchsuite.api.options import PathLike
-from benchsuite.registry.scaffold import STARTS, create_rule_project
+from benchsuite.registry.scaffold import Made as Made
+from benchsuite.registry.scaffold import create_contribution, create_rule_project, trial_of_rule
+from benchsuite.registry.scaffold import in_this_environment as in_this_environment
 from benchsuite.registry.scaffold import install_command as install_command
 
 
@@ -35,6 +37,36 @@ def new_rule(name: str, folder: PathLike = ".", mechanism: str = "feedback") -> 
     return create_rule_project(name, Path(folder), mechanism)
 
 
-def trial_track(mechanism: str) -> str:
-    """Return a small track, with its tier, on which the rule of a new project works."""
-    return next(start.track for name, start in STARTS.items() if name == mechanism)
+def new(kind: str, name: str, folder: PathLike = ".") -> list[Path]:
+    """Write a distribution with a working data set, architecture or diagnostic; or the file of a track or claim.
+
+    Args:
+        kind: ``"dataset"``, ``"architecture"``, ``"diagnostic"``, ``"track"`` or ``"claim"``; rules have ``new_rule``.
+        name: name of what is made, such as ``my_data``, or ``my-track`` for a track or claim.
+        folder: parent folder of the project; for a track or claim, the folder of specs. Created if missing.
+
+    Returns:
+        The files written.
+
+    Raises:
+        SpecError: if the kind is unknown, the name is invalid or taken, or a file exists already; nothing is written
+            then.
+
+    Example:
+        >>> import benchsuite as bs
+        >>> [file.as_posix() for file in bs.new("track", "my-track", "my-specs")]
+        ['my-specs/tracks/my-track.yaml']
+
+    """
+    return make_contribution(kind, name, folder).files
+
+
+def make_contribution(kind: str, name: str, folder: PathLike) -> Made:
+    """Do what ``new`` does; return the files with the project to install and commands that use it."""
+    return create_contribution(kind, name, Path(folder))
+
+
+def make_rule(name: str, folder: PathLike, mechanism: str) -> Made:
+    """Do what ``new_rule`` does; return the files with the project to install and a command that uses it."""
+    files = new_rule(name, folder, mechanism)
+    return Made(files, Path(folder) / name, (trial_of_rule(name, mechanism),))

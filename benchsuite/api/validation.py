@@ -7,6 +7,9 @@ from benchsuite.api.workspace import find_specs
 from benchsuite.errors import Problem
 from benchsuite.registry import manager
 from benchsuite.specs.loading.check_file import check_file
+from benchsuite.specs.loading.inherited_tiers import inherited_tier_warnings
+from benchsuite.specs.loading.kinds import guess_kind
+from benchsuite.specs.loading.tree import read
 
 
 def validate(files: Paths, *, specs: Paths = None) -> dict[str, list[Problem]]:
@@ -35,3 +38,23 @@ def validate(files: Paths, *, specs: Paths = None) -> dict[str, list[Problem]]:
     registry = manager.installed_registry()
     # One library per file: a file in a folder of specs may refer to its neighbours.
     return {str(file): check_file(file, find_specs(specs, file, registry), registry) for file in as_paths(files)}
+
+
+def warnings(files: Paths, *, specs: Paths = None) -> dict[str, list[Problem]]:
+    """Return what is allowed in valid spec files and may surprise: fields of a track that an inherited tier overrides.
+
+    Args:
+        files: one or several YAML files that ``validate`` finds no problem in.
+        specs: folders of your own specs that the files refer to.
+
+    Raises:
+        SpecError: if a file is not valid, or a folder of specs does not exist.
+
+    """
+    registry = manager.installed_registry()
+    found = {}
+    for file in as_paths(files):
+        library = find_specs(specs, file, registry)
+        is_track = guess_kind(file, read(file), library.studies) == "tracks"
+        found[str(file)] = inherited_tier_warnings(file, library) if is_track else []
+    return found

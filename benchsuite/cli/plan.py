@@ -56,7 +56,7 @@ def plan(
     )
     if as_json:
         print_json(found.as_data())
-        for problem in (*found.unknown, *found.left_out, *map(str, found.missing_data)):
+        for problem in (*found.unknown, *found.left_out, *map(str, found.missing_data), *found.warnings):
             print_message(problem)
     else:
         show(found.parts())

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchsuite.cli.options import JsonOption, SpecsOption, print_json, show
+from benchsuite.cli.options import JsonOption, SpecsOption, print_json, print_message, show
 
 
 def validate(
@@ -16,9 +16,12 @@ def validate(
     as_json: JsonOption = False,
 ) -> int:
     """Check spec files: fields, values, references, tiers and rule settings. Exit code 1 if there is any problem."""
-    from benchsuite.api.validation import validate
+    from benchsuite.api.validation import validate, warnings
 
     found = validate(files, specs=specs)
+    for of_file in warnings([Path(file) for file, problems in found.items() if not problems], specs=specs).values():
+        for warning in of_file:
+            print_message(f"warning: {warning}")
     if as_json:
         print_json(
             {

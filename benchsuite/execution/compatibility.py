@@ -142,10 +142,14 @@ def _too_coarse(traits: RuleTraits, precision: Precision) -> list[str]:
 def _require_segments_of_rates(spec: RunSpec, shapes: NetworkShapes) -> None:
     """Raise ShapeError if a learning rate is for segments that the network does not have."""
     names = [segment.name for segment in shapes.segments]
-    if unused := spec.protocol.optimizer.unused_rates(names):
-        raise ShapeError(
-            f"protocol.optimizer.rates: no segment fits {' or '.join(map(repr, unused))}; there are {', '.join(names)}"
-        )
+    optimizers = {"protocol.optimizer": spec.protocol.optimizer}
+    for number, stage in enumerate(spec.protocol.stages):
+        if stage.optimizer:
+            optimizers[f"protocol.stages.{number}.optimizer"] = stage.optimizer
+    for field, optimizer in optimizers.items():
+        if unused := optimizer.unused_rates(names):
+            fits = " or ".join(map(repr, unused))
+            raise ShapeError(f"{field}.rates: no segment fits {fits}; there are {', '.join(names)}")
 
 
 def _network_key(spec: RunSpec) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from benchsuite.errors import NotCapturableError
 from benchsuite.execution.state import RunState
 from benchsuite.records.model import EpochMetrics
 from benchsuite.training.trainer import Trainer
@@ -24,6 +25,8 @@ def trained_epochs(run: RunState, trainer: Trainer, epochs: int) -> Iterator[Epo
 
     """
     while trainer.epoch < epochs:
+        if trainer.recorded is not None and trainer.recorded.is_stale:
+            _record_anew(run, trainer)
         learning_rate = trainer.learning_rate
         with run.clock.measure("train"):
             sums = trainer.train_epoch(_deadline(run))
@@ -38,6 +41,17 @@ def trained_epochs(run: RunState, trainer: Trainer, epochs: int) -> Iterator[Epo
             train_time_s=train_time,
             images_per_s=sums.examples / max(train_time, 1e-9),
         )
+
+
+def _record_anew(run: RunState, trainer: Trainer) -> None:
+    """Record the step of a new stage, in which other segments learn; it is eager from here on if that fails."""
+    assert trainer.recorded is not None  # noqa: S101 - the caller has looked
+    with run.clock.measure("setup"):
+        try:
+            trainer.recorded.prepare()
+        except NotCapturableError as error:
+            trainer.recorded = None
+            run.progress.remarks.append(f"steps are eager after epoch {trainer.epoch}: {error}")
 
 
 def _deadline(run: RunState) -> float | None:

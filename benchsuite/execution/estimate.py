@@ -10,8 +10,10 @@ from numbers import Real
 from benchsuite.credit.rule import Rule, RuleConfig
 from benchsuite.credit.work import CreditWork
 from benchsuite.errors import PluginError
+from benchsuite.networks.shapes.frozen import learning_segments
 from benchsuite.networks.shapes.network_shapes import NetworkShapes, SegmentShapes
 from benchsuite.specs.models.protocol import ProtocolSpec, Sgd
+from benchsuite.training.stages import single_stages
 
 BYTES_PER_NUMBER = 4
 """Bytes of a number under fp32, and under tf32 and bf16, whose weights stay fp32; fp64 takes twice as many."""
@@ -25,7 +27,8 @@ class Estimate:
     own_parameters: int
     """Number of the rule's own parameters that learn, beside the network's."""
     flops_per_step: float
-    """Forward pass, credit and weight gradients; a multiply and an add count as two operations."""
+    """Forward pass, credit and weight gradients; a multiply and an add count as two operations. The mean over all steps
+    of a protocol with stages."""
     flops_total: float
     """Over all epochs, those of pretraining too; evaluation left out."""
     memory_mib: float
@@ -69,10 +72,12 @@ def estimate(
     forward = sum(s.macs for s in shapes.segments)
     credit = _credit_work(rule, config, shapes)
     trained = shapes.segments if rule.traits.trains_hidden else shapes.segments[-1:]
-    gradients = sum(s.macs for s in trained)
     batch = min(protocol.batch_size, train_examples)
-    of_batch = batch * (forward + gradients + credit.per_example + batch * credit.per_pair)
-    per_step = 2.0 * (of_batch + credit.per_step + _penalty(shapes, trained, protocol))
+    per_step = 0.0
+    for learning, share in _stages(shapes, protocol):
+        changed = [s for s in trained if learning is None or s.name in learning]
+        of_batch = batch * (forward + sum(s.macs for s in changed) + credit.per_example + batch * credit.per_pair)
+        per_step += share * 2.0 * (of_batch + credit.per_step + _penalty(shapes, changed, protocol))
     steps = protocol.epochs * protocol.steps_per_epoch(train_examples)
     copies = _optimizer_copies(protocol)
     activations = math.prod(shapes.input_shape) + 2 * sum(s.units for s in shapes.segments)
@@ -87,6 +92,12 @@ def estimate(
         flops_total=per_step * steps,
         memory_mib=(numbers * bytes_per_number + data_bytes) / 2**20,
     )
+
+
+def _stages(shapes: NetworkShapes, protocol: ProtocolSpec) -> list[tuple[tuple[str, ...] | None, float]]:
+    """Return, for each stage, the segments that learn (None for all) and its share of the epochs."""
+    learning = learning_segments(protocol, shapes) or (None,)
+    return [(names, share) for names, (_, share, _) in zip(learning, single_stages(protocol), strict=True)]
 
 
 def _credit_work(rule: type[Rule], config: RuleConfig, shapes: NetworkShapes) -> CreditWork:
@@ -122,7 +133,5 @@ def hours(flops: float, tflops: float, processes: int = 1) -> float:
 
 
 def _optimizer_copies(protocol: ProtocolSpec) -> int:
-    optimizer = protocol.optimizer
-    if isinstance(optimizer, Sgd):
-        return 1 if optimizer.momentum else 0
-    return 2
+    optimizers = [protocol.optimizer, *(stage.optimizer for stage in protocol.stages if stage.optimizer)]
+    return max((1 if each.momentum else 0) if isinstance(each, Sgd) else 2 for each in optimizers)

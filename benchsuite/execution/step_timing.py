@@ -18,11 +18,13 @@ from benchsuite.training.device import Device, open_device
 from benchsuite.training.memory_format import choose_memory_format
 from benchsuite.training.pretraining import pretrained_segments
 from benchsuite.training.seeds import derive_seeds
+from benchsuite.training.stages import single_stages
 from benchsuite.training.step_choice import StepChoice, choose_step, compile_step
 
 if TYPE_CHECKING:
     from benchsuite.execution.compatibility import RunWithShapes
     from benchsuite.registry.manager import Registry
+    from benchsuite.specs.models.protocol import ProtocolSpec
     from benchsuite.specs.models.track import RunSpec
     from benchsuite.training.trainer import Trainer
 
@@ -33,17 +35,36 @@ CALIBRATION_STEPS = 3
 
 
 @dataclass
+class TimedStage:
+    """One stage of a protocol in training, for as long as it is timed.
+
+    Attributes:
+        name: for people: its number and the segments that learn.
+        share: its share of the protocol's epochs, 0 to 1.
+        trainer: the training that never leaves the stage.
+        steps: takes one training step per item, epoch after epoch.
+        spent_s: time of its steps so far, in proportion to its share.
+
+    """
+
+    name: str
+    share: float
+    trainer: Trainer
+    steps: Iterator[None]
+    spent_s: float = 0.0
+
+
+@dataclass
 class Stretches:
     """One rule in training, and its step time in each round.
 
     Attributes:
         spec: the run that it is the training of.
         steps_per_epoch: number of batches per epoch.
-        steps: takes one training step per item, epoch after epoch; None if the rule could not be set up.
-        steps_per_round: training steps per round.
+        stages: of the protocol, one if it has none; empty if the rule could not be set up, or failed.
+        steps_per_round: training steps per round, of all stages.
         times_ms: mean time per step in each round.
-        trainer: the training that the steps are of; None if the rule could not be set up.
-        phase_shares: share of a step's time by phase of the rule.
+        phase_shares: share of a step's time by phase of the rule; by stage, if the protocol has stages.
         prediction_us: time of a prediction in microseconds per example.
         reason: of its failure; empty if there is none.
         step: the step that is timed.
@@ -52,10 +73,9 @@ class Stretches:
 
     spec: RunSpec
     steps_per_epoch: int = 1
-    steps: Iterator[None] | None = None
+    stages: list[TimedStage] = field(default_factory=list)
     steps_per_round: int = 0
     times_ms: list[float] = field(default_factory=list)
-    trainer: Trainer | None = None
     phase_shares: dict[str, float] = field(default_factory=dict)
     prediction_us: float | None = None
     reason: str = ""
@@ -64,7 +84,7 @@ class Stretches:
     def fail(self, error: Exception) -> None:
         """Give up this rule and note why; the others go on."""
         self.reason = f"{type(error).__name__}: {str(error).strip()}"[:400]
-        self.steps, self.steps_per_round, self.times_ms, self.trainer = None, 0, [], None
+        self.stages, self.steps_per_round, self.times_ms = [], 0, []
 
 
 @dataclass(frozen=True)
@@ -111,7 +131,7 @@ def measure_steps(
         for row in order.sample(rows, len(rows)):
             elapsed = _stretch(row, device, row.steps_per_round)
             if elapsed is not None:
-                row.times_ms.append(1000 * elapsed / row.steps_per_round)
+                row.times_ms.append(1000 * elapsed)
         on_round(number)
     for row in rows:
         _look_within(row, device)
@@ -121,55 +141,75 @@ def measure_steps(
 def _set_up(run: RunWithShapes, data: TrainingData, device: Device, registry: Registry) -> Stretches:
     spec = run.selected.spec
     row = Stretches(spec)
-    parts = TrainingSpecs(spec.architecture, spec.protocol, spec.rule, derive_seeds(spec.seed))
     try:
-        trainer = assemble(parts, data, device, registry, shapes=run.shapes)
-        if spec.pretraining.epochs:
-            # Frozen segments cost the same, whatever is in them.
-            trainer = assemble(parts, data, device, registry, pretrained_segments(spec, trainer), shapes=run.shapes)
-        trainer.warm_up()
-        choose_memory_format(trainer, spec.hardware.memory_format, device.synchronize)
-        trainer.begin()
-        compile_step(trainer, spec.hardware.compile)
-        row.step = choose_step(trainer, spec.hardware.step)
+        for name, share, protocol in single_stages(spec.protocol):
+            trainer, row.step = _trainer_of(run, protocol, data, device, registry)
+            row.steps_per_epoch = trainer.steps_per_epoch
+            row.stages.append(TimedStage(name, share, trainer, trainer.endless_steps()))
     except Exception as error:
         row.fail(error)
-        return row
-    row.steps_per_epoch = trainer.steps_per_epoch
-    row.steps = trainer.endless_steps()
-    row.trainer = trainer
     return row
+
+
+def _trainer_of(
+    run: RunWithShapes, protocol: ProtocolSpec, data: TrainingData, device: Device, registry: Registry
+) -> tuple[Trainer, StepChoice]:
+    """Return a trainer that is ready for its first step, and the step that it takes."""
+    spec = run.selected.spec
+    parts = TrainingSpecs(spec.architecture, protocol, spec.rule, derive_seeds(spec.seed))
+    trainer = assemble(parts, data, device, registry, shapes=run.shapes)
+    if spec.pretraining.epochs:
+        # Frozen segments cost the same, whatever is in them.
+        trainer = assemble(parts, data, device, registry, pretrained_segments(spec, trainer), shapes=run.shapes)
+    trainer.warm_up()
+    choose_memory_format(trainer, spec.hardware.memory_format, device.synchronize)
+    trainer.begin()
+    compile_step(trainer, spec.hardware.compile)
+    return trainer, choose_step(trainer, spec.hardware.step)
 
 
 def _calibrate(row: Stretches, device: Device, stretch_s: float) -> None:
     """Choose how many steps fill a stretch."""
     elapsed = _stretch(row, device, CALIBRATION_STEPS)
     if elapsed is not None:
-        row.steps_per_round = max(1, round(stretch_s * CALIBRATION_STEPS / max(elapsed, 1e-6)))
+        row.steps_per_round = max(1, round(stretch_s / max(elapsed, 1e-6)))
+    for stage in row.stages:
+        stage.spent_s = 0.0
 
 
 def _look_within(row: Stretches, device: Device) -> None:
     """Measure a rule's phases, in a few more steps, and its predictions."""
-    if row.trainer is None or row.steps is None:
+    if not row.stages:
         return
+    first = row.stages[0]
     try:
-        row.phase_shares = shares_of_phases(row.trainer, CALIBRATION_STEPS, device)
-        row.prediction_us = prediction_time_us(row.trainer, device)
+        if len(row.stages) == 1:
+            row.phase_shares = shares_of_phases(first.trainer, CALIBRATION_STEPS, device)
+        else:
+            whole = sum(stage.spent_s for stage in row.stages)
+            row.phase_shares = {stage.name: stage.spent_s / whole for stage in row.stages}
+        row.prediction_us = prediction_time_us(first.trainer, device)
     except Exception as error:
         row.fail(error)
 
 
 def _stretch(row: Stretches, device: Device, steps: int) -> float | None:
-    """Take some steps and return the seconds they took; None if the rule has failed."""
-    if row.steps is None:
+    """Take some steps and return the seconds of one, the mean over the protocol's stages; None if the rule failed."""
+    if not row.stages:
         return None
     try:
-        device.synchronize()
-        start = time.perf_counter()
-        for _ in range(steps):
-            next(row.steps)
-        device.synchronize()
-        return time.perf_counter() - start
+        mean = 0.0
+        for stage in row.stages:
+            count = max(1, round(steps * stage.share))
+            device.synchronize()
+            start = time.perf_counter()
+            for _ in range(count):
+                next(stage.steps)
+            device.synchronize()
+            of_step = stage.share * (time.perf_counter() - start) / count
+            stage.spent_s += of_step
+            mean += of_step
+        return mean
     except Exception as error:
         row.fail(error)
         return None

@@ -14,6 +14,7 @@ from benchsuite.networks.adoption import shapes_of_module, shapes_with
 from benchsuite.networks.plugin_builder import ArchitectureBuilder as ArchitectureBuilder
 from benchsuite.networks.plugin_builder import call_builder
 from benchsuite.networks.resnet import expand_resnet
+from benchsuite.networks.shapes.custom import CustomChain
 from benchsuite.networks.shapes.geometry import Shape
 from benchsuite.networks.shapes.infer import infer_shapes
 from benchsuite.networks.shapes.network_shapes import NetworkShapes
@@ -53,6 +54,8 @@ def shapes_of(
         if isinstance(built, nn.Module):
             found = shapes_of_module(built, input_shape, classes=classes, unconverted=architecture.unconverted)
             return shapes_with(make, found, architecture.unconverted)
+        if isinstance(built, CustomChain):
+            return infer_shapes(built, input_shape, classes)
         return shapes_of(built, input_shape, classes)
     if isinstance(architecture, TorchvisionArchitecture):
         return torchvision_shapes(architecture, input_shape, classes)

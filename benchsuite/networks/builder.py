@@ -26,7 +26,13 @@ from benchsuite.networks.segments import (
     Sum,
 )
 from benchsuite.networks.shapes.geometry import Shape
-from benchsuite.networks.shapes.network_shapes import FixedLayerShapes, NetworkShapes, SegmentShapes, TakeFirst
+from benchsuite.networks.shapes.network_shapes import (
+    CustomLayer,
+    FixedLayerShapes,
+    NetworkShapes,
+    SegmentShapes,
+    TakeFirst,
+)
 from benchsuite.networks.vector_segment import OverComponents, VectorSegment, draw_gating_vectors
 from benchsuite.specs.models.fixed_layers import (
     ActivationLayer,
@@ -74,12 +80,24 @@ def _may_overwrite(plan: NetworkShapes, position: int) -> bool:
 
 
 def _build_segment(node: SegmentShapes, generator: Generator) -> Segment:
-    linear_map = MAP_KINDS[node.map_kind](**node.map_options, bias=node.bias)
+    if node.make_map is not None:
+        linear_map = node.make_map()
+    else:
+        linear_map = MAP_KINDS[node.map_kind](**node.map_options, bias=node.bias)
     initialize(linear_map, node.initialization, generator, node.reads_input, node.input_channels)
-    norm: nn.Module | None = None
-    if node.norm == "batch":
-        norm = nn.BatchNorm1d(node.units) if len(node.output_shape) == 1 else nn.BatchNorm2d(node.output_shape[0])
-    return Segment(linear_map, node.activation, norm, node.norm_order)
+    return Segment(linear_map, node.activation, _build_norm(node), node.norm_order)
+
+
+def _build_norm(node: SegmentShapes) -> nn.Module | None:
+    channels, norm = node.output_shape[0], node.norm
+    if not isinstance(norm, str):
+        return nn.GroupNorm(norm.groups, channels)
+    if norm == "layer":
+        return nn.GroupNorm(1, channels)
+    if norm == "batch":
+        of_images = len(node.output_shape) == 3
+        return nn.BatchNorm2d(channels) if of_images else nn.BatchNorm1d(channels)
+    return None
 
 
 def _build_vector_segment(node: SegmentShapes, components: int, generator: Generator) -> VectorSegment:
@@ -110,6 +128,8 @@ def _build_fixed_layer(node: FixedLayerShapes, may_overwrite: bool) -> nn.Module
         return Sum()
     if isinstance(layer, TakeFirst):
         return Leading(layer.outputs)
+    if isinstance(layer, CustomLayer):
+        return layer.make()
     return _build_pool(layer, node.input_shape)
 
 

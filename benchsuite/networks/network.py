@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
@@ -165,6 +165,12 @@ class Network(nn.Module):
         """Take these segments' parameters from training; unlike ``freeze``, their norms still follow each batch."""
         for name in names:
             self.segments[name].requires_grad_(False)
+
+    def train_segments(self, names: Collection[str]) -> None:
+        """Train these segments and keep the weights of all others, as ``keep_weights`` does; frozen ones stay so."""
+        for name, segment in self.segments.items():
+            if not segment.frozen:
+                segment.requires_grad_(name in names)
 
     def parameter_names(self, segments: Iterable[str]) -> frozenset[str]:
         """Return the names of these segments' parameters."""

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchsuite.networks.shapes.custom import CustomActivation
 from benchsuite.specs.models.activation import Activation, ActivationName
 
 
@@ -167,6 +168,8 @@ SLOPED: dict[str, Callable[[float], Nonlinearity]] = {"leaky_relu": leaky_relu, 
 """Nonlinearities whose slope a spec may set."""
 
 
-def nonlinearity_of(activation: Activation) -> Nonlinearity:
-    """Return the nonlinearity that a spec names or gives with its slope."""
+def nonlinearity_of(activation: Activation | CustomActivation) -> Nonlinearity:
+    """Return the nonlinearity that a spec names or gives with its slope, or that a plugin has made."""
+    if isinstance(activation, CustomActivation):
+        return activation.nonlinearity
     return NONLINEARITIES[activation] if isinstance(activation, str) else SLOPED[activation.kind](activation.slope)

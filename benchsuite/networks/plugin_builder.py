@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from benchsuite.errors import BenchsuiteError, PluginError
+from benchsuite.networks.shapes.custom import CustomChain
 from benchsuite.networks.shapes.geometry import Shape
 from benchsuite.specs.models.architecture import (
     ArchitectureSpec,
@@ -19,11 +20,13 @@ from benchsuite.specs.models.architecture import (
     TorchvisionArchitecture,
 )
 
-ArchitectureBuilder = Callable[[dict[str, Any], Shape, int], ArchitectureSpec | Mapping[str, Any] | nn.Module]
+ArchitectureBuilder = Callable[
+    [dict[str, Any], Shape, int], ArchitectureSpec | CustomChain | Mapping[str, Any] | nn.Module
+]
 """A plugin's builder: maps (options, input shape, classes) to an architecture of a built-in kind, as a model or as
-plain data; or to a new torch module, which is adopted."""
+plain data; to a chain with maps, layers or nonlinearities of its own; or to a new torch module, which is adopted."""
 
-BuiltArchitecture = ChainArchitecture | ResNetArchitecture | TorchvisionArchitecture
+BuiltArchitecture = ChainArchitecture | CustomChain | ResNetArchitecture | TorchvisionArchitecture
 
 _ADAPTER: TypeAdapter[ArchitectureSpec] = TypeAdapter(ArchitectureSpec)
 
@@ -49,7 +52,7 @@ def call_builder(
     if not isinstance(built, BuiltArchitecture | nn.Module):
         raise PluginError(
             f"{_name(spec)} returned {type(built).__name__}, expected an architecture of a built-in kind (a mapping of "
-            "its fields, or a model) or an nn.Module; tell its author"
+            "its fields, or a model), a CustomChain or an nn.Module; tell its author"
         )
     return built
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from benchsuite.networks.architecture_shapes import ArchitectureBuilder, require_pretrainable, shapes_of
-from benchsuite.networks.shapes.frozen import frozen_segments
+from benchsuite.networks.shapes.frozen import frozen_segments, learning_segments
 from benchsuite.networks.shapes.geometry import Shape
 from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.networks.shapes.square import require_square_maps
@@ -19,7 +19,8 @@ def shapes_of_run(
 
     Raises:
         ShapeError: if layers do not fit together, a regulariser finds no square matrices in one of the networks, there
-            is no lower half to keep frozen, or a segment to keep from pretraining is missing in the run's network.
+            is no lower half to keep frozen, a stage names a segment that is not there, or a segment to keep from
+            pretraining is missing in the run's network.
         PluginError: if no plugin provides a network's builder.
 
     """
@@ -27,6 +28,7 @@ def shapes_of_run(
     shapes = shapes_of(spec.architecture, *where)
     require_square_maps(spec.protocol, shapes)
     frozen_segments(spec.protocol, shapes)
+    learning_segments(spec.protocol, shapes)
     first = spec.pretraining
     if first.epochs and first.architecture is not None:
         require_square_maps(spec.protocol, shapes_of(first.architecture, *where), "the pretraining's network")

@@ -12,6 +12,7 @@ from torch import Generator, Tensor, nn
 from benchsuite.networks.maps import Factorization, LinearMap
 from benchsuite.networks.memory_order import flattened
 from benchsuite.networks.nonlinearity import nonlinearity_of
+from benchsuite.networks.shapes.custom import CustomActivation
 from benchsuite.specs.models.activation import Activation
 from benchsuite.specs.models.architecture import NormOrder
 
@@ -26,14 +27,18 @@ class Segment(nn.Module):
 
     Attributes:
         map: the linear map.
-        norm: batch normalisation or None. Credit passes through it exactly, whatever the rule.
+        norm: normalisation or None. Credit passes through it exactly, whatever the rule.
         nonlinearity: the function and its backward pass.
         norm_order: order of norm and nonlinearity.
         frozen: True if parameters and running averages no longer change; see ``freeze``.
     """
 
     def __init__(
-        self, linear_map: LinearMap, activation: Activation, norm: nn.Module | None, norm_order: NormOrder
+        self,
+        linear_map: LinearMap,
+        activation: Activation | CustomActivation,
+        norm: nn.Module | None,
+        norm_order: NormOrder,
     ) -> None:
         super().__init__()
         self.map = linear_map
@@ -80,7 +85,10 @@ class Segment(nn.Module):
         return self._normalise_apart(self.nonlinearity.apply_in_place(values))
 
     def _normalise_apart(self, values: Tensor) -> Tensor:
-        assert isinstance(self.norm, nn.modules.batchnorm._BatchNorm)  # noqa: S101 - the builder makes no other
+        if not isinstance(self.norm, nn.modules.batchnorm._BatchNorm):
+            assert self.norm is not None  # noqa: S101 - the caller has asked
+            alone: Tensor = self.norm(values)  # of each example alone, without running averages
+            return alone
         return F.batch_norm(values, None, None, self.norm.weight, self.norm.bias, training=True, eps=self.norm.eps)
 
     @property

@@ -30,6 +30,7 @@ def epochs_and_times(record: RunRecord) -> list[str]:
             "epochs": spec.pretraining.epochs,
             "batch_size": spec.pretraining.batch_size or spec.protocol.batch_size,
             "optimizer": spec.pretraining.optimizer or spec.protocol.optimizer,
+            "stages": (),
         }
     )
     found = [

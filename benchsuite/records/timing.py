@@ -30,7 +30,8 @@ class TimedRow(GrownRecordModel):
     step_times_ms: tuple[float, ...] = ()
     """Mean time per step in each round, in the order of the rounds; empty if the rule could not be timed."""
     phase_shares: dict[str, float] = Field(default_factory=dict)
-    """Share of a step's time that each declared phase of the rule takes, 0 to 1; empty if it declares none."""
+    """Share of a step's time that each declared phase of the rule takes, 0 to 1; empty if it declares none. Where the
+    protocol has stages, share of the training's time that each stage takes."""
     prediction_us: float | None = Field(default=None, gt=0)
     """Time of a prediction in microseconds per example; None in records from before this field, or if it failed."""
     reason: str = ""

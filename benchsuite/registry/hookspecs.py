@@ -92,7 +92,8 @@ def benchsuite_architectures() -> Mapping[str, ArchitectureBuilder]:
 
     A builder is called as ``builder(options, input_shape, classes)``. It returns either an architecture of a built-in
     kind, from which the suite estimates costs, checks compatibility and builds the network: as plain data with the
-    fields of a spec file (``{"kind": "chain", "layers": [...]}``) or as a model (``ChainArchitecture(...)``); or a new
+    fields of a spec file (``{"kind": "chain", "layers": [...]}``) or as a model (``ChainArchitecture(...)``); or a
+    ``CustomChain``, whose layers may have linear maps, modules and nonlinearities of the plugin's own; or a new
     ``nn.Module``, initialized from torch's global random stream, whose linear layers are adopted
     (``benchsuite.plugin.adopt``). With a module the builder is called twice, once only to read the network's shapes. An
     exception in it is reported as this builder's failure, and nothing is run.

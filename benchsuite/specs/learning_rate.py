@@ -8,14 +8,15 @@ from benchsuite.specs.models.protocol import ConstantSchedule, CosineSchedule, P
 
 
 def learning_rate_at(protocol: ProtocolSpec, epoch: int) -> float:
-    """Return the learning rate of an epoch; epochs count from 0."""
-    base, schedule = protocol.optimizer.learning_rate, protocol.schedule
+    """Return the learning rate of an epoch; epochs count from 0. The schedule runs over each stage anew."""
+    stage, schedule = protocol.stage_at(epoch), protocol.schedule
+    base = stage.optimizer.learning_rate
     match schedule:
         case ConstantSchedule():
             return base
         case StepSchedule():
-            return base * schedule.factor ** sum(epoch >= at for at in schedule.epochs)
+            return base * schedule.factor ** sum(epoch - stage.first >= at for at in schedule.epochs)
         case CosineSchedule():
-            progress = epoch / protocol.epochs
+            progress = (epoch - stage.first) / stage.epochs
             floor = schedule.final_fraction
             return base * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))

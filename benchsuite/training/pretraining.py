@@ -17,6 +17,7 @@ def pretraining_specs(spec: RunSpec) -> TrainingSpecs:
         "optimizer": wanted.optimizer or spec.protocol.optimizer,
         # What pretraining passes on must have learned; only the main training keeps weights.
         "frozen": "none",
+        "stages": (),
     }
     return TrainingSpecs(
         architecture=wanted.architecture or spec.architecture,

@@ -28,6 +28,7 @@ from benchsuite.training.optimization import (
 )
 from benchsuite.training.ranks import SINGLE_PROCESS, Ranks
 from benchsuite.training.seeds import generator, global_streams, set_global_streams
+from benchsuite.training.stages import Stages
 from benchsuite.training.step import training_step
 from benchsuite.training.step_sums import StepSums, widest_float
 from benchsuite.training.step_sums import count_wrong as count_wrong
@@ -74,7 +75,8 @@ class Trainer:
         self.data = data
         self.protocol = protocol
         self.criterion = criterion_of(protocol.loss)
-        self.optimizer = make_optimizer(protocol.optimizer, network, rule)
+        self._stages = Stages(protocol, network)
+        self.optimizer = make_optimizer(self._stages.optimizer, network, rule)
         self._average: GradientAverage | None = None
         self.order = generator(seeds, "order")
         self.augmentation = generator(seeds, "augmentation")
@@ -245,12 +247,20 @@ class Trainer:
                 self.between_steps(step + 1)
                 deadline = None if deadline is None else deadline + time.perf_counter() - began
         self.optimizer.zero_grad(set_to_none=True)
-        self.epoch += 1
+        self._finish_epochs(self.epoch + 1)
         loss, errors, whole = self.totals(self.sums.loss, self.sums.wrong, examples)
         # Batch norms' running averages differ between ranks, because each sees its own examples; so does rounding in
         # what a rule computes. From here all ranks continue with rank 0's tensors, which are evaluated and saved.
         self.ranks.broadcast_from_rank0(self._tensors())
         return EpochSums(loss / whole, errors / whole, int(whole))
+
+    def _finish_epochs(self, count: int) -> None:
+        """Note that ``count`` epochs are done, and enter the next one's stage with a new optimizer if it is another."""
+        self.epoch = count
+        if self._stages.enter(count):
+            self.optimizer = make_optimizer(self._stages.optimizer, self.network, self.rule)
+            self._average = None  # of the weights that learned so far
+            self._forget_recording()
 
     def _is_late(self, deadline: float, step: int) -> bool:
         """Return True if the deadline has passed; several ranks ask rank 0's clock, every few steps."""
@@ -293,6 +303,7 @@ class Trainer:
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Load a state that ``state`` returned, in a trainer built from the same spec."""
+        self._finish_epochs(int(state["epoch"]))
         self.network.load_state_dict(state["network"])
         self.rule.load_state_dict(state["rule"])
         load_optimizer_state(self.optimizer, state["optimizer"])
@@ -301,5 +312,4 @@ class Trainer:
         self.dropout.set_state(state["dropout"][self.ranks.rank])
         if "global_streams" in state:  # since a later version of the same layout
             set_global_streams({name: ranks[self.ranks.rank] for name, ranks in state["global_streams"].items()})
-        self.epoch = int(state["epoch"])
         self._forget_recording()

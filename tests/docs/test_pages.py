@@ -22,6 +22,7 @@ from benchsuite.conformance.audit.rule_audit import audit_rule
 from benchsuite.conformance.samples import SAMPLE_NETWORKS
 from benchsuite.registry.manager import installed_registry
 
+from ..installing import install_in_place
 from ..warm import WarmPython
 from .blocks import FENCED_LANGUAGES, Block, blocks_of, paragraphs_of
 
@@ -105,15 +106,7 @@ def _small(arguments: list[str]) -> list[str]:
 
 
 def _install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Install a distribution as ``pip install -e`` does, without a build: its sources and entry points on the path."""
-    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    source = (folder / "src").resolve()
-    info = source / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
-    points = project.get("entry-points", {}).get("benchsuite", {})
-    lines = "".join(f"{name} = {value}\n" for name, value in points.items())
-    (info / "entry_points.txt").write_text(f"[benchsuite]\n{lines}")
+    source = install_in_place(folder)
     monkeypatch.syspath_prepend(str(source))
     monkeypatch.setenv(
         "PYTHONPATH", os.pathsep.join([str(source), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)

@@ -137,3 +137,21 @@ def test_a_timing_that_contradicts_itself_is_broken(tmp_path: Path) -> None:
     found = read_timing(path)
     assert isinstance(found, BrokenRecord)
     assert "fa: 1 times in 2 rounds" in found.reason
+
+
+def test_a_protocol_with_stages_is_timed_stage_by_stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Catches a cost that is the first stage's alone: the readout's stage here makes a third of the products."""
+    monkeypatch.setattr(timings, "find_other_work", lambda device: "")
+    monkeypatch.setattr(timings, "allowed_cores", lambda: 1e9)
+    record = bs.time_track(
+        *("digits-fc-layerwise",),
+        rules=["backprop"],
+        minutes=0.002,
+        tier="smoke",
+        set={"hardware.threads": 1},
+        out=tmp_path,
+    ).record
+    (row,) = record.rows
+    assert list(row.phase_shares) == ["stage 1: dense1", "stage 2: dense2", "stage 3: readout"]
+    assert sum(row.phase_shares.values()) == pytest.approx(1)
+    assert len(row.step_times_ms) == record.rounds

@@ -50,6 +50,7 @@ INVERTIBLE = {
     "layers": [{"kind": "dense", "units": 14}, {"kind": "dense", "units": 12}],
     "defaults": {"activation": "leaky_relu", "initialization": {"scheme": "orthogonal"}},
 }
+IN_STAGES = [{"learns": ["conv*", "dense*"], "share": 2}, {"learns": ["readout"]}]
 ADAM = {"kind": "adam", "learning_rate": 0.003}
 # Rule, its settings, network, and what else differs from the defaults of ``spec_of``.
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
@@ -72,6 +73,8 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "forward-forward": ("forward_forward", {}, CONV, {}),
     "mono-forward": ("mono_forward", {}, CONV, {}),
     "soft hebb": ("soft_hebb", {}, CONV, {}),
+    "in stages, backprop": ("backprop", {}, CONV, {"stages": IN_STAGES}),
+    "in stages, soft hebb": ("soft_hebb", {}, CONV, {"stages": IN_STAGES}),
     "backprop, synchronized norm": ("backprop", {}, NORMED, {"synchronized": True}),
     "feedback alignment, lower half frozen": ("feedback_alignment", {}, CONV, {"frozen": "lower_half"}),
     "direct feedback alignment, synchronized norm": ("direct_feedback_alignment", {}, NORMED, {"synchronized": True}),
@@ -107,6 +110,7 @@ def spec_of(case: str) -> RunSpec:
                 "evaluation": {"batch_size": 20},
                 "orthogonality": others.get("orthogonality"),
                 "frozen": others.get("frozen", "none"),
+                "stages": others.get("stages", ()),
             },
             "rule": {"name": rule, "config": config},
             "diagnostics": {},

@@ -43,6 +43,27 @@ class UpdateChecks(ConformanceSettings):
             )
             trial.rule.after_update()
 
+    @only_where(lambda suite, sample: len(sample.shapes.segments) > 1)
+    def test_segments_that_a_stage_leaves_out_keep_their_weights(self, sample: SampleNetwork) -> None:
+        """Catches a rule that writes weights which do not learn at the time, or that fails where some do not."""
+        trial = self.start(sample)
+        trained = {n for n, gradient in trial.gradients(sample.batch(0)).items() if gradient is not None}
+        names = tuple(trial.network.segments)
+        for learning in (names[:1], names[1:]):
+            trial.network.train_segments(learning)
+            due = trial.network.parameter_names(learning)
+            before = {name: weight.detach().clone() for name, weight in trial.network.named_parameters()}
+            trial.train([sample.batch(1)])
+            after = dict(trial.network.named_parameters())
+            wrote = [n for n, weight in after.items() if n not in due and not torch.equal(weight, before[n])]
+            forgot = [n for n, weight in after.items() if n in due & trained and torch.equal(weight, before[n])]
+            require(
+                not wrote and not forgot,
+                asks="in a protocol with stages, weights whose requires_grad is False stay, and all others learn",
+                seen=[f"{n} changed" for n in wrote] + [f"{n} did not change" for n in forgot],
+                remedy="leave weights whose requires_grad is False alone, and ask for it in each step, not in attach",
+            )
+
     @only_where(lambda suite, sample: suite.rule.traits.changes_forward_weights)
     def test_forward_weights_do_not_follow_the_gradient_twice(self, sample: SampleNetwork) -> None:
         """Catches ``after_update`` that trains the readout a second time in the name of a decay."""

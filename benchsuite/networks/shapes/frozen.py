@@ -1,4 +1,4 @@
-"""The segments that a protocol keeps at their initial weights."""
+"""The segments that a protocol keeps at their initial weights, in all epochs or in a stage."""
 
 from __future__ import annotations
 
@@ -25,3 +25,24 @@ def frozen_segments(protocol: ProtocolSpec, shapes: NetworkShapes) -> tuple[str,
             f"protocol.frozen: lower_half needs at least 2 hidden segments, this network has {count}; leave it out"
         )
     return hidden[: count // 2]
+
+
+def learning_segments(protocol: ProtocolSpec, shapes: NetworkShapes) -> tuple[tuple[str, ...], ...]:
+    """Return the names of the segments that learn, for each stage of a protocol; empty if it has no stages.
+
+    Raises:
+        ShapeError: if a stage names segments that the network does not have, or all that it names are kept frozen.
+
+    """
+    names = [segment.name for segment in shapes.segments]
+    kept = frozen_segments(protocol, shapes)
+    found = []
+    for number, stage in enumerate(protocol.stages):
+        if unused := stage.unused(names):
+            fits = " or ".join(map(repr, unused))
+            raise ShapeError(f"protocol.stages.{number}.learns: no segment fits {fits}; there are {', '.join(names)}")
+        learning = tuple(name for name in names if stage.trains(name) and name not in kept)
+        if not learning:
+            raise ShapeError(f"protocol.stages.{number}.learns: all of it is kept by protocol.frozen; leave one out")
+        found.append(learning)
+    return tuple(found)

@@ -14,6 +14,7 @@ from benchsuite.specs.models.fixed_layers import (
     PoolLayer,
     SubsampleLayer,
 )
+from benchsuite.specs.models.norm import GroupNormSpec, Norm
 
 Shape = tuple[int, ...]
 
@@ -125,3 +126,15 @@ def _require_something(described: str, sizes: Shape, shape: Shape, position: int
             f"layer {position}, {described} leaves {sizes[0]}x{sizes[1]} of {shape[1]}x{shape[2]}; "
             "use a smaller kernel or stride, padding, or fewer such layers"
         )
+
+
+def norm_parameters(norm: Norm, channels: int, position: int) -> int:
+    """Return the number of a norm's parameters: a scale and a shift per channel.
+
+    Raises:
+        ShapeError: if the channels cannot be divided into its groups. The message names the layer.
+
+    """
+    if isinstance(norm, GroupNormSpec) and channels % norm.groups:
+        raise ShapeError(f"layer {position}, norm of {norm.groups} groups: they do not divide {channels} channels")
+    return 0 if norm == "none" else 2 * channels

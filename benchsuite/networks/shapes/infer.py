@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from benchsuite.errors import ShapeError
+from benchsuite.networks.shapes.custom import CustomChain, CustomLayer, CustomSegment
 from benchsuite.networks.shapes.geometry import (
     Shape,
     conv_shape,
     fixed_layer_shape,
     locally_connected_shape,
+    norm_parameters,
     padding_of,
 )
 from benchsuite.networks.shapes.network_shapes import (
@@ -21,6 +24,13 @@ from benchsuite.networks.shapes.network_shapes import (
     NetworkShapes,
     SegmentShapes,
     TakeFirst,
+)
+from benchsuite.networks.shapes.requirements import (
+    LayerOutput,
+    SegmentLayer,
+    require_a_vector_form,
+    require_a_vector_segment,
+    require_pairs,
 )
 from benchsuite.networks.shapes.square import (
     require_invertible_layer,
@@ -39,17 +49,12 @@ from benchsuite.specs.models.architecture import (
 )
 from benchsuite.specs.models.fixed_layers import (
     FlattenLayer,
-    GlobalPoolLayer,
-    PoolLayer,
     Reader,
-    SubsampleLayer,
     SumLayer,
 )
 
-SegmentLayer = DenseLayer | Conv2dLayer | LocallyConnected2dLayer
 
-
-def infer_shapes(architecture: ChainArchitecture, input_shape: Shape, classes: int) -> NetworkShapes:
+def infer_shapes(architecture: ChainArchitecture | CustomChain, input_shape: Shape, classes: int) -> NetworkShapes:
     """Return the shapes of a chain for examples of ``input_shape``, with the readout added.
 
     Raises:
@@ -58,7 +63,7 @@ def infer_shapes(architecture: ChainArchitecture, input_shape: Shape, classes: i
 
     """
     vectorized = architecture.form == "vectorized"
-    if architecture.form == "invertible":
+    if isinstance(architecture, ChainArchitecture) and architecture.form == "invertible":
         require_mixed_weights(architecture)
     components = _components(architecture, classes) if vectorized else 1
     draft = _ShapeInference(architecture, input_shape, components)
@@ -88,7 +93,7 @@ def infer_shapes(architecture: ChainArchitecture, input_shape: Shape, classes: i
     )
 
 
-def _components(architecture: ChainArchitecture, classes: int) -> int:
+def _components(architecture: ChainArchitecture | CustomChain, classes: int) -> int:
     code = architecture.output_code
     if not isinstance(code, BinaryCode):
         return classes
@@ -100,34 +105,26 @@ def _components(architecture: ChainArchitecture, classes: int) -> int:
     return code.bits
 
 
-@dataclass(frozen=True)
-class _LayerOutput:
-    """The output of a layer of the spec: its node, its shape and its channels."""
-
-    node: int
-    shape: Shape
-    channels: int
-    learned: bool
-    """True if it depends on a segment, not only on the network's input."""
-
-
 class _ShapeInference:
     """Unfinished shapes of a network, built node by node."""
 
-    def __init__(self, architecture: ChainArchitecture, input_shape: Shape, components: int) -> None:
+    def __init__(self, architecture: ChainArchitecture | CustomChain, input_shape: Shape, components: int) -> None:
         self.architecture = architecture
         self.vectorized = architecture.form == "vectorized"
         self.invertible = architecture.form == "invertible"
         self.components = components
         self.nodes: list[SegmentShapes | FixedLayerShapes] = []
         self.sources: list[tuple[int, ...]] = []
-        self.written = [_LayerOutput(DATA, input_shape, input_shape[0], learned=False)]
+        self.written = [LayerOutput(DATA, input_shape, input_shape[0], learned=False)]
         """The network's input, then the output of each layer of the spec; without the nodes added in between."""
         self.segments = 0
 
-    def add(self, layer: LayerSpec, position: int, name: str | None = None) -> None:
+    def add(self, layer: LayerSpec | CustomSegment | CustomLayer, position: int, name: str | None = None) -> None:
         """Add a layer, with a flatten before it if it needs one."""
         before = self.written[-1] if isinstance(layer, SumLayer) else self._read(layer, position)
+        if isinstance(layer, CustomSegment | CustomLayer):
+            self.written.append(self._custom(layer, before, position))
+            return
         if self.invertible:
             require_invertible_layer(layer, position)
         if isinstance(layer, DenseLayer | Conv2dLayer | LocallyConnected2dLayer):
@@ -141,7 +138,7 @@ class _ShapeInference:
                 layer, passed_on = require_square_layer(layer, before.shape, position, is_readout=name == "readout")
             segment = self._segment(name or f"{_SHORT[layer.kind]}{self.segments}", layer, before, position)
             self._append(segment, (before.node,))
-            after = _LayerOutput(len(self.nodes) - 1, segment.output_shape, segment.output_shape[0], learned=True)
+            after = LayerOutput(len(self.nodes) - 1, segment.output_shape, segment.output_shape[0], learned=True)
             if passed_on is not None and passed_on < after.channels and name != "readout":
                 after = self._fixed_layer(TakeFirst(passed_on), after, (passed_on, *after.shape[1:]), (after.node,))
         elif isinstance(layer, SumLayer):
@@ -151,9 +148,40 @@ class _ShapeInference:
             after = self._fixed_layer(layer, before, before.shape, tuple(term.node for term in terms))
         else:
             if self._is_vector(before):
-                _require_a_vector_form(layer, position)
+                require_a_vector_form(layer, position)
             after = self._fixed_layer(layer, before, fixed_layer_shape(layer, before.shape, position), (before.node,))
         self.written.append(after)
+
+    def _custom(self, layer: CustomSegment | CustomLayer, before: LayerOutput, position: int) -> LayerOutput:
+        """Add a layer of a plugin's own."""
+        if isinstance(layer, CustomLayer):
+            return self._fixed_layer(layer, before, layer.measure(before.shape, position), (before.node,))
+        self.segments += 1
+        chosen = self._chosen(layer)
+        sizes = layer.measure(before.shape, bool(chosen["bias"]), position)
+        segment = SegmentShapes(
+            name=f"{layer.kind}{self.segments}",
+            map_kind=layer.kind,
+            input_shape=before.shape,
+            output_shape=sizes.output_shape,
+            map_options={},
+            parameters=sizes.weights + sizes.biases + norm_parameters(chosen["norm"], sizes.output_shape[0], position),
+            macs=sizes.macs,
+            input_channels=before.channels,
+            reads_input=not before.learned,
+            make_map=partial(layer.make, before.shape, bool(chosen["bias"])),
+            **chosen,
+        )
+        self._append(segment, (before.node,))
+        return LayerOutput(len(self.nodes) - 1, segment.output_shape, segment.output_shape[0], learned=True)
+
+    def _chosen(self, layer: SegmentLayer | CustomSegment) -> dict[str, Any]:
+        """Return the settings of a segment: its own, else the chain's."""
+        defaults = {name: getattr(self.architecture.defaults, name) for name in SegmentDefaults.model_fields}
+        if isinstance(self.architecture, CustomChain) and self.architecture.activation is not None:
+            defaults["activation"] = self.architecture.activation
+        own = {name: getattr(layer, name) for name in defaults}
+        return {name: defaults[name] if value is None else value for name, value in own.items()}
 
     def require_all_read(self) -> None:
         """Raise ShapeError for a layer whose output is never read: the layers before it would get no credit from it."""
@@ -165,7 +193,7 @@ class _ShapeInference:
                     f"layer {position}, {kind}: nothing reads it; make it a term of a sum, or read it with 'reads'"
                 )
 
-    def _read(self, layer: Reader, position: int) -> _LayerOutput:
+    def _read(self, layer: Reader | CustomSegment | CustomLayer, position: int) -> LayerOutput:
         if layer.reads > len(self.written):
             raise ShapeError(
                 f"layer {position}: reads {layer.reads} layers back, which is before the network's input; that is "
@@ -173,7 +201,7 @@ class _ShapeInference:
             )
         return self.written[-layer.reads]
 
-    def _is_vector(self, output: _LayerOutput) -> bool:
+    def _is_vector(self, output: LayerOutput) -> bool:
         return self.vectorized and output.learned
 
     def _append(self, node: SegmentShapes | FixedLayerShapes, sources: tuple[int, ...]) -> None:
@@ -181,13 +209,13 @@ class _ShapeInference:
         self.sources.append(sources)
 
     def _fixed_layer(
-        self, layer: AnyFixedLayer, before: _LayerOutput, shape: Shape, sources: tuple[int, ...]
-    ) -> _LayerOutput:
+        self, layer: AnyFixedLayer, before: LayerOutput, shape: Shape, sources: tuple[int, ...]
+    ) -> LayerOutput:
         self._append(FixedLayerShapes(layer, before.shape, shape, self._is_vector(before)), sources)
         channels = before.channels if isinstance(layer, FlattenLayer) else shape[0]
         return replace(before, node=len(self.nodes) - 1, shape=shape, channels=channels)
 
-    def _terms(self, layer: SumLayer, position: int) -> list[_LayerOutput]:
+    def _terms(self, layer: SumLayer, position: int) -> list[LayerOutput]:
         back = f"the layers {', '.join(map(str, layer.of))} back"
         if max(layer.of) > len(self.written):
             raise ShapeError(
@@ -207,12 +235,11 @@ class _ShapeInference:
             )
         return terms
 
-    def _segment(self, name: str, layer: SegmentLayer, before: _LayerOutput, position: int) -> SegmentShapes:
-        own = {k: getattr(layer, k) for k in SegmentDefaults.model_fields}
-        chosen = {k: getattr(self.architecture.defaults, k) if v is None else v for k, v in own.items()}
+    def _segment(self, name: str, layer: SegmentLayer, before: LayerOutput, position: int) -> SegmentShapes:
+        chosen = self._chosen(layer)
         options, output_shape, weights, biases, macs = _sizes(layer, before.shape, position)
         if self.vectorized:
-            _require_a_vector_segment(layer, name, chosen, before, position)
+            require_a_vector_segment(layer, name, chosen, before, position)
             options["components"] = self.components
             weights *= 1 if before.learned else self.components
             biases *= self.components
@@ -221,8 +248,9 @@ class _ShapeInference:
             raise ShapeError(f"layer {position}: activation vector_gate is for form: vectorized")
         elif self.invertible:
             require_invertible_segment(f"layer {position}, {layer.kind}", chosen)
-        _require_pairs(layer, name, chosen, before, position, self.architecture)
-        parameters = weights + biases * bool(chosen["bias"]) + 2 * output_shape[0] * (chosen["norm"] == "batch")
+        require_pairs(layer, name, chosen, before, position, self.architecture)
+        parameters = weights + biases * bool(chosen["bias"])
+        parameters += norm_parameters(chosen["norm"], output_shape[0], position)
         return SegmentShapes(
             name=name,
             map_kind=layer.kind,
@@ -272,59 +300,3 @@ def _sizes(layer: SegmentLayer, shape: Shape, position: int) -> tuple[dict[str, 
     }
     weights = layer.channels * (shape[0] // layer.groups) * layer.kernel**2
     return options, output_shape, weights, layer.channels, weights * output_shape[1] * output_shape[2]
-
-
-def _require_a_vector_form(layer: LayerSpec, position: int) -> None:
-    linear = isinstance(layer, FlattenLayer | GlobalPoolLayer | SubsampleLayer)
-    if linear or (isinstance(layer, PoolLayer) and layer.kind == "average_pool"):
-        return
-    raise ShapeError(
-        f"layer {position}, {layer.kind}: treats components of a vector unit differently, so that credit would not be "
-        "one number per unit; a vectorized network has average_pool, flatten and sum between its segments"
-    )
-
-
-def _require_a_vector_segment(
-    layer: SegmentLayer, name: str, chosen: dict[str, object], before: _LayerOutput, position: int
-) -> None:
-    described = f"layer {position}, {layer.kind}"
-    if chosen["norm"] != "none":
-        raise ShapeError(f"{described}: norm {chosen['norm']} has no form for vector units; use norm: none")
-    if name == "readout":
-        return
-    if chosen["activation"] not in {"vector_gate", "identity"}:
-        raise ShapeError(
-            f"{described}: activation {chosen['activation']} is not for vector units; use vector_gate (or identity)"
-        )
-    channels = layer.units if isinstance(layer, DenseLayer) else layer.channels
-    if chosen["activation"] == "vector_gate" and channels % 2:
-        raise ShapeError(f"{described}: {channels} channels; gating vectors come in pairs, so use an even number")
-    if not before.learned and isinstance(layer, Conv2dLayer) and layer.groups > 1:
-        raise ShapeError(f"{described}: groups in a segment that reads the data have no vectorized form; use groups: 1")
-
-
-def _require_pairs(
-    layer: SegmentLayer,
-    name: str,
-    chosen: dict[str, object],
-    before: _LayerOutput,
-    position: int,
-    architecture: ChainArchitecture,
-) -> None:
-    how = chosen["initialization"]
-    on_off = getattr(how, "on_off", "none")
-    if on_off == "none":
-        if architecture.weight_sign == "nonnegative" and before.learned and getattr(how, "scheme", "") != "zeros":
-            raise ShapeError(
-                f"layer {position}, {layer.kind}: weight_sign: nonnegative needs nonnegative weights to start from; "
-                "set initialization.on_off to channels (or scheme: zeros)"
-            )
-        return
-    outputs = layer.units if isinstance(layer, DenseLayer) else layer.channels
-    inputs = before.shape[0] if on_off == "adjacent" else before.channels
-    for side, number in (("outputs", outputs), ("inputs", inputs if before.learned else 2)):
-        alone = name == "readout" and side == "outputs" and number == 1 and before.learned  # an ON cell
-        if number % 2 and not alone:
-            raise ShapeError(f"layer {position}, {layer.kind}: {number} {side}; ON/OFF pairs need an even number")
-    if isinstance(layer, Conv2dLayer) and layer.groups > 1:
-        raise ShapeError(f"layer {position}, {layer.kind}: ON/OFF pairs have no form for groups; use groups: 1")

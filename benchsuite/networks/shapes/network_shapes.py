@@ -12,13 +12,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from benchsuite.networks.shapes.custom import CustomActivation
+from benchsuite.networks.shapes.custom import CustomLayer as CustomLayer
 from benchsuite.networks.shapes.geometry import Shape
 from benchsuite.specs.models.activation import Activation
 from benchsuite.specs.models.architecture import Initialization, NormOrder, OutputCode, Unconverted
 from benchsuite.specs.models.fixed_layers import FixedLayer
+from benchsuite.specs.models.norm import Norm
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from benchsuite.networks.maps import LinearMap
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class TakeFirst:
     kind: ClassVar[str] = "pass_on"
 
 
-AnyFixedLayer = FixedLayer | TakeFirst
+AnyFixedLayer = FixedLayer | TakeFirst | CustomLayer
 """A layer between segments."""
 DATA = -1
 """In a node's sources: the network's input instead of a node."""
@@ -47,9 +52,9 @@ class SegmentShapes:
     map_options: dict[str, Any]
     """Constructor arguments of the map, except its bias."""
     bias: bool
-    norm: str
+    norm: Norm
     norm_order: NormOrder
-    activation: Activation
+    activation: Activation | CustomActivation
     initialization: Initialization
     parameters: int
     macs: int
@@ -58,6 +63,8 @@ class SegmentShapes:
     """Channels of the input before flattening; for a vector, its length."""
     reads_input: bool = False
     """True if it reads the network's input and no segment."""
+    make_map: Callable[[], LinearMap] | None = field(default=None, compare=False, repr=False)
+    """Makes the map, if it is a plugin's own; None for the suite's kinds of maps."""
 
     @property
     def units(self) -> int:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import keyword
-import re
 from dataclasses import dataclass
-from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
-from string import Template
 from typing import Literal, cast
 
 from benchsuite.errors import Problem, SpecError, nearest
-from benchsuite.files import write_text_atomically
-from benchsuite.registry.manager import installed_registry
+from benchsuite.registry.scaffold.names import plugin_name_problems, values_of
+from benchsuite.registry.scaffold.writing import write_templates
 from benchsuite.version import CONTRACT_VERSION
 
 Mechanism = Literal["feedback", "direct", "targets", "phases", "energy"]
@@ -42,15 +37,18 @@ STARTS: dict[Mechanism, _Start] = {
 }
 """By the mechanism asked for."""
 
-_TEMPLATES = {
+PACKAGE_TEMPLATES: dict[str, str | None] = {
     "pyproject.toml": "pyproject.toml.template",
     "README.md": "README.md.template",
     "src/${package}/__init__.py": "package.py.template",
     "src/${package}/py.typed": None,
+}
+"""By path in the new project, for every kind of contribution; None for an empty file."""
+
+_TEMPLATES = PACKAGE_TEMPLATES | {
     "src/${package}/rule.py": "rule_${mechanism}.py.template",
     "tests/test_${name}.py": "test_rule.py.template",
 }
-"""By path in the new project; None for an empty file."""
 
 
 def create_rule_project(name: str, folder: Path, mechanism: str = "feedback") -> list[Path]:
@@ -71,66 +69,27 @@ def create_rule_project(name: str, folder: Path, mechanism: str = "feedback") ->
 
     """
     subject = f"new rule '{name}'"
-    problems = [Problem(message, field="name") for message in _name_problems(name)]
+    problems = [Problem(message, field="name") for message in plugin_name_problems("rule", name)]
     if mechanism not in STARTS:
         hint = nearest(mechanism, STARTS)
         problems.append(Problem(f"'{mechanism}' is none of {', '.join(STARTS)}{hint}", field="mechanism"))
     if problems:
         raise SpecError(problems, subject)
     start = STARTS[cast("Mechanism", mechanism)]
-    values = {
-        "name": name,
-        "package": f"benchsuite_{name}",
-        "distribution": f"benchsuite-{name.replace('_', '-')}",
-        "class_name": "".join(part.capitalize() for part in name.split("_")),
-        "title": name.replace("_", " ").strip().capitalize(),
+    values = values_of(name) | {
         "contract": str(CONTRACT_VERSION),
+        "module": "rule",
         "mechanism": mechanism,
+        "short": "a rule",
+        "what": "A credit-assignment rule",
         "idea": start.idea,
-        "track": start.track,
-        "install": install_command(),
+        "asks": "does it keep the contract?",
+        "trial": trial_of_rule(name, mechanism),
+        "closing": "Change the rule, run `pytest`; a failure says what the contract asks, was seen, and what to do.",
     }
-    contents = {
-        folder / name / _filled(path, values): _content(template and _filled(template, values), values)
-        for path, template in _TEMPLATES.items()
-    }
-    there = [path for path in contents if path.exists()]
-    if there:
-        message = "exists already; move it away, or give another name or --folder"
-        raise SpecError([Problem(message, file=str(path)) for path in there], subject)
-    for path, content in contents.items():
-        write_text_atomically(path, content)
-    return list(contents)
+    return write_templates(folder / name, _TEMPLATES, values, subject)
 
 
-def install_command() -> str:
-    """Return the command that installs a folder into this environment, by what it has."""
-    return "pip install -e" if find_spec("pip") is not None else "uv pip install -e"
-
-
-def _name_problems(name: str) -> list[str]:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
-        return [
-            f"'{name}' is not lower-case letters, digits and _, beginning with a letter, at most 64, such as my_rule"
-        ]
-    if keyword.iskeyword(name):
-        return [f"'{name}' is a word of the Python language; call it {name}_rule"]
-    registry = installed_registry()
-    claimed = [*registry.conflicts.get(("rule", name), ()), registry.origins.get(("rule", name))]
-    origins = [*registry.plugins.values(), *(failure.origin for failure in registry.failures)]
-    for origin in [*filter(None, claimed), *(each for each in origins if each.plugin == name)]:
-        return [f"'{name}' is taken by {origin.distribution} ({origin.value}); two rules cannot share a name"]
-    if find_spec(f"benchsuite_{name}") is not None:
-        return [f"the package benchsuite_{name} is installed already; give the rule another name"]
-    return []
-
-
-def _filled(text: str, values: dict[str, str]) -> str:
-    return Template(text).substitute(values)
-
-
-def _content(template: str | None, values: dict[str, str]) -> str:
-    if template is None:
-        return ""
-    text = files("benchsuite.registry.scaffold").joinpath("templates", template).read_text(encoding="utf-8")
-    return _filled(text, values)
+def trial_of_rule(name: str, mechanism: str) -> str:
+    """Return a command that tries a new rule on a small track on which it works."""
+    return f"benchsuite run {STARTS[cast('Mechanism', mechanism)].track} --rules backprop,{name}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchsuite.errors import Problem, SpecError
 from benchsuite.specs.loading.checking import check
+from benchsuite.specs.loading.inherited_tiers import warnings_of_rows
 from benchsuite.specs.loading.kinds import NO_STUDIES, Studies, adapter_of, kind_of_folder
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.resolve_row import (
@@ -100,6 +101,11 @@ def resolve(
     if find_tuned is not None and not runs:
         raise SpecError([Problem("no rule has a tuning in the store; `benchsuite tune` makes them", field="settings")])
     return runs
+
+
+def warnings_of(selection: Selection, library: SpecLibrary, directory: RuleDirectory) -> list[Problem]:
+    """Return what is allowed in the tracks of a selection that can be resolved, and may surprise at its tier."""
+    return warnings_of_rows(rows_of_target(selection, library, directory))
 
 
 def load_library_for(target: str, folders: Iterable[Path], studies: Studies = NO_STUDIES) -> SpecLibrary:

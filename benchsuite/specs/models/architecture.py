@@ -13,6 +13,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from benchsuite.specs.models.activation import Activation
 from benchsuite.specs.models.base import DocumentedSpec, Name, SpecModel, named_or_spelt_out
 from benchsuite.specs.models.fixed_layers import FixedLayer, Padding, Reader, require_stride_one_for_same
+from benchsuite.specs.models.norm import Norm
 
 NormOrder = Literal["norm_first", "activation_first"]
 
@@ -58,7 +59,7 @@ class SegmentDefaults(SpecModel):
 
     activation: Activation = "relu"
     bias: bool = True
-    norm: Literal["none", "batch"] = "none"
+    norm: Norm = "none"
     norm_order: NormOrder = "norm_first"
     """Norm before or after the nonlinearity (Akrout et al. 2019 put it after)."""
     initialization: Initialization = Initialization()
@@ -69,7 +70,7 @@ class SegmentOptions(Reader):
 
     activation: Activation | None = None
     bias: bool | None = None
-    norm: Literal["none", "batch"] | None = None
+    norm: Norm | None = None
     norm_order: NormOrder | None = None
     initialization: Initialization | None = None
 

@@ -2,61 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from fnmatch import fnmatchcase
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from benchsuite.specs.models.base import PositiveFloat, Probability, SpecModel, named_or_spelt_out
-
-
-class _WithRates(SpecModel):
-    """Multiples of the learning rate, by segment."""
-
-    omit_default_from_hash = frozenset({"rates"})
-
-    rates: dict[str, PositiveFloat] = Field(default_factory=dict)
-    """Multiples of the learning rate by segment, each for a name or a pattern such as ``conv*``. The first pattern that
-    fits a segment counts; where none does, the multiple is 1."""
-
-    def rate_of(self, segment: str) -> float:
-        """Return the multiple for a segment."""
-        return next((rate for pattern, rate in self.rates.items() if fnmatchcase(segment, pattern)), 1.0)
-
-    def unused_rates(self, segments: Collection[str]) -> list[str]:
-        """Return the patterns that fit no segment."""
-        return [pattern for pattern in self.rates if not any(fnmatchcase(name, pattern) for name in segments)]
-
-
-class Sgd(_WithRates):
-    """Stochastic gradient descent as in ``torch.optim.SGD``: weight decay is added to the gradient."""
-
-    kind: Literal["sgd"]
-    learning_rate: PositiveFloat
-    momentum: Probability = 0.0
-    nesterov: bool = False
-    weight_decay: float = Field(default=0.0, ge=0)
-
-    @model_validator(mode="after")
-    def _nesterov_has_momentum(self) -> Sgd:
-        if self.nesterov and self.momentum == 0:
-            raise ValueError("nesterov needs a momentum above 0")
-        return self
-
-
-class Adam(_WithRates):
-    """Adam (weight decay added to the gradient) or AdamW (decoupled decay), as in ``torch.optim``."""
-
-    kind: Literal["adam", "adamw"]
-    learning_rate: PositiveFloat
-    beta1: Probability = 0.9
-    beta2: Probability = 0.999
-    epsilon: PositiveFloat = 1e-8
-    weight_decay: float = Field(default=0.0, ge=0)
-
-
-OptimizerSpec = Annotated[Sgd | Adam, Field(discriminator="kind")]
+from benchsuite.specs.models.base import PositiveFloat, SpecModel, named_or_spelt_out
+from benchsuite.specs.models.optimizer import Adam as Adam
+from benchsuite.specs.models.optimizer import OptimizerSpec as OptimizerSpec
+from benchsuite.specs.models.optimizer import Sgd as Sgd
+from benchsuite.specs.models.stages import StageSpec, first_epochs
 
 
 class ConstantSchedule(SpecModel):
@@ -132,10 +87,27 @@ class OrthogonalitySpec(SpecModel):
     wide inputs their matrices cost more than all others (two products of the number of inputs cubed per step)."""
 
 
+class StageOfEpoch(NamedTuple):
+    """The stage that an epoch belongs to.
+
+    Attributes:
+        number: from 0.
+        first: the stage's first epoch, counted from 0.
+        epochs: number of its epochs.
+        optimizer: of the stage.
+
+    """
+
+    number: int
+    first: int
+    epochs: int
+    optimizer: OptimizerSpec
+
+
 class ProtocolSpec(SpecModel):
     """Training protocol of a track; the same for every rule unless a paper differs."""
 
-    omit_default_from_hash = frozenset({"order", "orthogonality", "frozen"})
+    omit_default_from_hash = frozenset({"order", "orthogonality", "frozen", "stages"})
 
     epochs: int = Field(gt=0, le=100_000)
     batch_size: int = Field(gt=0)
@@ -150,6 +122,10 @@ class ProtocolSpec(SpecModel):
     binary_code``: of K = ⌈log₂ classes⌉ logits and the bits of the class's index; the likeliest class is predicted."""
     optimizer: OptimizerSpec
     schedule: ScheduleSpec = ConstantSchedule()
+    """Learning rate over the epochs; with stages, over the epochs of each stage."""
+    stages: tuple[StageSpec, ...] = ()
+    """Which segments learn in which part of the epochs; all in all epochs if empty. What belongs to no segment, such as
+    a rule's own parameters, learns in every stage."""
     orthogonality: OrthogonalitySpec | None = None
     """Regulariser that keeps the weight matrices of an invertible network near orthogonal, under any rule. It is added
     before the optimizer, so that it enters its moments, as in GAIT-prop's published code. Counts as training time."""
@@ -176,6 +152,21 @@ class ProtocolSpec(SpecModel):
         """Return the number of batches per epoch for this number of examples."""
         full, rest = divmod(train_examples, self.batch_size)
         return full + (1 if rest and (self.last_batch == "keep" or not full) else 0)
+
+    def stage_at(self, epoch: int) -> StageOfEpoch:
+        """Return the stage of an epoch, counted from 0; without stages, all epochs are one."""
+        if not self.stages:
+            return StageOfEpoch(0, 0, self.epochs, self.optimizer)
+        begins = (*first_epochs(self.stages, self.epochs), self.epochs)
+        number = sum(begin <= epoch for begin in begins[1:-1])
+        first = begins[number]
+        return StageOfEpoch(number, first, begins[number + 1] - first, self.stages[number].optimizer or self.optimizer)
+
+    @model_validator(mode="after")
+    def _has_an_epoch_for_each_stage(self) -> ProtocolSpec:
+        if len(self.stages) > self.epochs:
+            raise ValueError(f"{len(self.stages)} stages need at least as many epochs, there are {self.epochs}")
+        return self
 
     @model_validator(mode="after")
     def _can_see_zero_train_error(self) -> ProtocolSpec:

@@ -539,6 +539,36 @@ class TrainsTheReadoutAgainAfterwards(KolenPollack):
         weight.data -= 0.05 * weight.grad
 
 
+STAGES = RuleConformance.test_segments_that_a_stage_leaves_out_keep_their_weights
+
+
+@caught_by(STAGES, "nodes.readout.map.weight changed")
+class ForgetsThatSegmentsMayNotLearn(Backprop):
+    """Autograd leaves no gradient on a weight that does not learn; this rule makes one itself."""
+
+    def assign_credit(self, batch):
+        result = super().assign_credit(batch)
+        for weight in self.network.parameters():
+            weight.grad = torch.ones_like(weight) if weight.grad is None else weight.grad
+        return result
+
+
+@caught_by(STAGES, "nodes.readout.map.weight did not change")
+class LearnsTheFirstSegmentsForEver(Backprop):
+    """What learns is asked for when first not everything does, and never again."""
+
+    learning = None
+
+    def assign_credit(self, batch):
+        result = super().assign_credit(batch)
+        weights = dict(self.network.named_parameters())
+        now = {name for name, weight in weights.items() if weight.requires_grad}
+        self.learning = self.learning or (now if len(now) < len(weights) else None)
+        for name, weight in weights.items():
+            weight.grad = weight.grad if self.learning is None or name in self.learning else None
+        return result
+
+
 # --- what it takes ---------------------------------------------------------------------------------------------------
 
 WORK = RuleConformance.test_takes_the_work_that_it_says

@@ -1,4 +1,4 @@
-"""A rule of another distribution is found, runs and is tested like ours. The oracle is an environment of its own."""
+"""A distribution from outside is found, runs and is tested like ours. The oracle is an environment of its own."""
 
 from __future__ import annotations
 
@@ -67,3 +67,45 @@ def test_it_runs_on_the_quickstart_beside_ours(third_party_environment, tmp_path
     assert found[RULE, 0]["data"]["fingerprint"] == found["backprop", 0]["data"]["fingerprint"]
     assert found[RULE, 0]["network"]["taken_over"] == ["dense1", "dense2"]
     assert (tmp_path / "benchsuite-store" / "records").is_dir()
+
+
+def test_its_data_track_claim_and_reference_come_end_to_end_to_a_page(third_party_environment, tmp_path):
+    """Catches spec files that a built wheel leaves out, and a part of the path that only built-in names take."""
+    words = ("--rules", f"backprop,direct_feedback_alignment,{RULE}", "--seeds", "3", "--tracking-uri", "none")
+    done = third_party_environment.benchsuite("run", "gratings-fc", *words, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    records = json.loads(done.stdout)["records"]
+    assert {r["status"] for r in records} == {"completed"}
+    judged = third_party_environment.benchsuite("claims", "--json", cwd=tmp_path)
+    verdicts = {each["claim"]: each for each in json.loads(judged.stdout)}
+    assert verdicts["sparse-feedback-costs-little"]["verdict"] == "reproduced", verdicts
+    page = tmp_path / "site" / "tracks" / "gratings-fc.html"
+    built = third_party_environment.benchsuite("leaderboard", "build", "--out", str(tmp_path / "site"), cwd=tmp_path)
+    assert built.returncode == 0, built.stderr
+    text = page.read_text(encoding="utf-8")
+    assert RULE in text
+    assert "4.90" in text, "the reference value"
+    claims = (tmp_path / "site" / "claims.html").read_text(encoding="utf-8")
+    assert "Sparse direct feedback costs little accuracy" in claims
+
+
+def test_what_new_writes_is_installed_and_passes_its_own_tests(third_party_environment):
+    """Catches a project whose wheel lacks its specs, or that works only where its sources happen to be on the path."""
+    kinds = ("dataset", "architecture", "diagnostic")
+    tests = [str(third_party_environment.made / f"my_{kind}" / "tests") for kind in kinds]
+    done = third_party_environment.run(
+        "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", *tests
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_new_writes_runs_together(third_party_environment, tmp_path):
+    """Catches contributions of four distributions that do not meet: rule, data, network and diagnostic in one run."""
+    settings = ("--set", "diagnostics.names=[my_diagnostic]", "--tier", "smoke", "--seeds", "1")
+    for track in ("my_dataset", "my_architecture"):
+        words = ("run", track, "--rules", "my_rule", *settings, "--tracking-uri", "none", "--json")
+        done = third_party_environment.benchsuite(*words, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        (record,) = json.loads(done.stdout)["records"]
+        assert record["status"] == "completed"
+        assert {each["diagnostic"] for each in record["diagnostics"]} == {"my_diagnostic"}
