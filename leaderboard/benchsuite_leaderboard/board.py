@@ -19,6 +19,7 @@ MOST_TASKS = 8
 """Most tasks of a board that no suite plans: more are easier to find in the list of all tracks."""
 
 State = Literal["measured", "failed", "not run", "impossible"]
+Settings = Literal["tuned", "published"]
 Versus = Literal["baseline", "better", "tie", "behind", ""]
 """Comparison with the baseline by the paired 95 % interval; empty if there is no interval."""
 
@@ -138,7 +139,7 @@ def versus_baseline(row: RuleRow) -> Versus:
     return "behind" if gap.low > 0 else "better" if gap.high < 0 else "tie"
 
 
-def settings_of(row: RuleRow) -> str:
+def settings_of(row: RuleRow) -> Settings:
     """Return ``tuned`` or ``published``."""
     return "tuned" if row.tuned else "published"
 
