@@ -206,3 +206,33 @@ def test_the_site_says_how_to_cite_it_and_what_its_words_mean() -> None:
     pages = pages_of(make_seeds("backprop", LOW))
     assert "@software{benchsuite," in pages["index.html"]
     assert "Only autograd knows" in pages["glossary.html"]
+
+
+def test_a_rules_file_for_every_eval_ever_has_what_the_format_asks_for() -> None:
+    """Catches a number as text, text as a number, and a mean over the seeds that happened to complete.
+
+    The keys and kinds are those of eval.schema.json 0.2.1.
+    """
+    failed = [*make_seeds("dfa", LOW), make_record("dfa", 3, status="diverged", reason="x")]
+    pages = pages_of([*make_seeds("backprop", LOW), *make_seeds("fa", HIGH), *failed])
+    folder = "downloads/every-eval-ever/"
+    assert {name for name in pages if name.startswith(folder)} == {f"{folder}backprop.json", f"{folder}fa.json"}
+    found = json.loads(pages[f"{folder}fa.json"])
+    assert found.keys() == {
+        "schema_version",
+        "evaluation_id",
+        "retrieved_timestamp",
+        "source_metadata",
+        "model_info",
+        "eval_library",
+        "evaluation_results",
+    }
+    assert found["retrieved_timestamp"] == "1793491200", "the last record's day, 1 November 2026"
+    (result,) = found["evaluation_results"]
+    assert result.keys() == {"evaluation_name", "source_data", "metric_config", "score_details"}
+    score = result["score_details"]
+    assert score["score"] == pytest.approx(0.31)
+    assert score["uncertainty"]["num_samples"] == 3
+    assert score["uncertainty"]["confidence_interval"]["lower"] < 0.31
+    assert all(isinstance(value, str) for value in score["details"].values())
+    assert float(score["details"]["gap_to_backprop"]) == pytest.approx(0.2)
