@@ -52,6 +52,7 @@ def template_environment() -> Environment:
         environment.filters[function.__name__] = function
     environment.filters["validity_words"] = summary_of
     environment.filters["breakable"] = _breakable
+    environment.filters["capitalized"] = _capitalized
     environment.filters["verdict_words"] = VERDICT_WORDS.__getitem__
     environment.globals.update(baseline=BASELINE_RULE, best_row=_best_row, ties=_ties, baseline_row=_baseline_row)
     return environment
@@ -60,6 +61,11 @@ def template_environment() -> Environment:
 def _breakable(name: str) -> Markup:
     """Let a long name wrap after its underscores."""
     return Markup("_<wbr>").join(name.split("_"))
+
+
+def _capitalized(words: str) -> str:
+    """Begin words with a capital letter and leave the others as they are."""
+    return words[:1].upper() + words[1:]
 
 
 def _best_row(table: TrackTable) -> RuleRow | None:

@@ -14,12 +14,15 @@ from benchsuite.results.tuning_summary import TuningTable
 from benchsuite_leaderboard.charts.diagnostics import alignment_charts
 from benchsuite_leaderboard.charts.learning import learning_curves
 from benchsuite_leaderboard.charts.pareto import pareto_chart
-from benchsuite_leaderboard.charts.rows import assign_series
+from benchsuite_leaderboard.charts.rows import Series, assign_series
 from benchsuite_leaderboard.downloads.formats import as_files
 from benchsuite_leaderboard.downloads.results import track_data
 from benchsuite_leaderboard.pages.frame import POINTS_A_PAGE, Frame, page_name
 from benchsuite_leaderboard.pages.runs import render_runs
 from benchsuite_leaderboard.pages.tuning import budgets_of_rows, tuning_address, tuning_times
+
+OPEN_TABLES = 2
+"""Number of tables of a track whose charts are shown without a click."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,21 @@ def render_track(
 
 def _drawings(track: TrackPage, tunings: Sequence[TuningTable]) -> Mapping[str, Any]:
     budget = POINTS_A_PAGE // len(track.tables)
+    series = {t.table_id: assign_series(t) for t in track.tables}
     return {
+        "open_tables": OPEN_TABLES,
+        "drawn_rows": {t.table_id: _drawn_rows(t, series[t.table_id]) for t in track.tables},
         "tuning": "../" + tuning_address(track.name) if tunings else "",
         "closeness": tier_closeness(track.tables),
         "budgets": {t.table_id: budgets_of_rows(t, tunings) for t in track.tables},
-        "series": {t.table_id: assign_series(t) for t in track.tables},
+        "series": series,
         "learning": {t.table_id: learning_curves(t, budget // 2) for t in track.tables},
         "pareto": {t.table_id: pareto_chart(t, tuning_times(t, tunings)) for t in track.tables},
         "alignment": {t.table_id: alignment_charts(t, budget // 2) for t in track.tables},
     }
+
+
+def _drawn_rows(table: TrackTable, series: Mapping[str, Series]) -> list[Series]:
+    """Return the rows with a line in some chart, for the legend."""
+    drawn = (row for row in table.rows if row.curve or row.diagnostics or any(run.test_curve for run in row.runs))
+    return sorted((series[row.row_id] for row in drawn), key=lambda each: each.index)
