@@ -124,6 +124,7 @@ def page(driver, site):
     def show(kind: str, address: str = ""):
         driver.get("about:blank")
         driver.get((site / KINDS[kind]).as_uri() + address)
+        driver.execute_script("document.querySelectorAll('details.charts').forEach(fold => { fold.open = true })")
         height = driver.execute_script("return document.documentElement.scrollHeight")
         for place in range(0, height, 800):
             driver.execute_script(f"scrollTo(0, {place})")

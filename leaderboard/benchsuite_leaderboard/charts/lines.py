@@ -40,7 +40,7 @@ def table_frame(
         named: True if lines have names at their ends.
 
     """
-    rows = [{"r": s.index, "label": s.label, "n": _cut(s.short)} for s in series.values()]
+    rows: list[dict[str, Any]] = [{"r": s.index, "label": s.label, "n": _cut(s.short)} for s in series.values()]
     labels = [s.label for s in series.values()]
     widest = max((len(row["n"]) for row in rows), default=0)
     room = round(LEADER + 12 + NAME_WIDTH * widest) if named else 5

@@ -48,7 +48,9 @@ def pareto_chart(table: TrackTable, tuning_time_s: Mapping[str, float | None] | 
         return None
     series = assign_series(table)
     scale = error_scale(100 * point.error for point in points)
-    values = [{"r": series[point.row_id].index, "m": short(100 * point.error)} for point in points]
+    values: list[dict[str, Any]] = [
+        {"r": series[point.row_id].index, "m": short(100 * point.error)} for point in points
+    ]
     axes = []
     for number, axis in enumerate(AXES):
         priced = [i for i, point in enumerate(points) if point.cost(axis) is not None]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 
-from benchsuite.results.model import TrackTable
+from benchsuite.results.model import BASELINE_RULE, TrackTable
 from benchsuite.results.rule_style import DASHES, MARKERS, PALETTE, RuleStyle, rule_style
+
+# Five dashes and six markers: both change from one to the next, and all thirty pairs occur.
+EVERY_LOOK = tuple((DASHES[i % len(DASHES)], MARKERS[i % len(MARKERS)]) for i in range(len(DASHES) * len(MARKERS)))
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,15 @@ def end_names(rules: Mapping[str, str]) -> dict[str, str]:
 
     """
     rest = {label: _rest(rule, label) for label, rule in rules.items()}
-    is_shared = len(set(rest.values())) == 1 and len(rest) > 1
+    compared = {rule for rule in rules.values() if rule != BASELINE_RULE}
+    says_nothing = len(set(rest.values())) == 1 and len(set(rules.values())) == len(rules) > 1
     names = {}
     for label, rule in rules.items():
         short = rule_style(rule).short_name
-        if not rest[label] or (is_shared and len(set(rules.values())) == len(rules)):
+        if not rest[label] or says_nothing:
             names[label] = short
+        elif len(compared) == 1 and rule in compared and len(rules) > 1:
+            names[label] = rest[label]
         else:
             names[label] = f"{short} {rest[label]}" if label.startswith(rule) else label
     return names
@@ -88,7 +93,7 @@ def _looks(rules: Sequence[str]) -> list[RuleStyle]:
         if rule in seen:
             free = (
                 (dash, marker)
-                for dash, marker in product(DASHES, MARKERS)
+                for dash, marker in EVERY_LOOK
                 if dash != style.dash and marker != style.marker and (style.color, dash, marker) not in taken
             )
             dash, marker = next(free, (style.dash, style.marker))
