@@ -24,6 +24,7 @@ from benchsuite_leaderboard.inputs import Inputs
 from benchsuite_leaderboard.memory import remembered_track, track_memory
 from benchsuite_leaderboard.package_files import generator_hash
 from benchsuite_leaderboard.pages.frame import Frame
+from benchsuite_leaderboard.texts import citation
 from benchsuite_leaderboard.track_job import RESULT, TrackJob, TrackResult, build_track
 
 
@@ -53,8 +54,10 @@ def track_jobs(
     metrics = frozenset(comparison.metric for comparison in comparisons)
     epochs = frozenset[int]().union(*(comparison.epochs for comparison in comparisons))
     deciding = [(spec.track, conditions(spec)) for spec in _deciding_specs(papers)]
-    around = [frame.title, frame.has_claims, frame.has_studies, frame.has_tunings]
-    everywhere = _hash([__version__, generator_hash(), papers.fingerprint, around, sorted(mlflow.items())])
+    around = [frame.title, frame.has_claims, frame.has_studies, frame.has_tunings, frame.has_papers]
+    everywhere = _hash(
+        [__version__, generator_hash(), repr(citation()), papers.fingerprint, around, sorted(mlflow.items())]
+    )
     for track in inputs.tracks:
         timings = tuple(timing for timing in inputs.timings if timing.track == track)
         tunings = tuple(tuning for tuning in inputs.tunings if tuning.spec.run.track == track)

@@ -14,11 +14,13 @@ from benchsuite.papers.measured_values import MeasuredValue, compare_with_publis
 from benchsuite.papers.published_lookup import published_beside
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_record
+from benchsuite.results.curves import thin
 from benchsuite.results.grouping import conditions
 from benchsuite.results.model import TrackTable
 from benchsuite.results.row_names import NamedSettings, by_settings
 from benchsuite.results.tables import summarize
 from benchsuite.results.tuning_summary import TuningTable, tuning_tables
+from benchsuite_leaderboard.arrivals import Arrival, arrivals_of
 from benchsuite_leaderboard.pages.tracks import render_track, track_pages
 from benchsuite_leaderboard.pages.tuning import render_tunings
 from benchsuite_leaderboard.rendering import template_environment
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from benchsuite.results.planned import PlansByTrack
     from benchsuite.results.validity import Validity
     from benchsuite_leaderboard.pages.frame import Frame
+
+FEW_POINTS = 16
+"""Points of a learning curve that pages of several tracks draw in a cell."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,8 @@ class TrackResult:
     """Published values about this track beside ours, those that were measured or tried."""
     broken: tuple[tuple[str, str], ...]
     """Broken files: path and reason."""
+    arrivals: tuple[Arrival, ...]
+    """The runs by the day they ended."""
     written: tuple[str, ...]
     """The files made, by path within the site."""
 
@@ -124,6 +131,7 @@ def build_track(job: TrackJob) -> bytes:
         evidence=evidence,
         values=tuple(value for value in compare_with_published(job.published, good) if value.run_ids),
         broken=tuple((str(b.path), b.reason) for b in broken),
+        arrivals=arrivals_of(tables),
         written=tuple(written),
     )
     return RESULT.dump_json(result)
@@ -142,9 +150,14 @@ def _slim(record: RunRecord, metrics: Iterable[str], epochs: Set[int]) -> RunRec
 
 
 def _without_curves(table: TrackTable) -> TrackTable:
-    """Return a table as the shared pages need it: no curves and no records."""
+    """Return a table as the shared pages need it: curves of a few points, and no records."""
     rows = (
-        replace(row, curve=(), diagnostics=(), runs=tuple(replace(run, record=None, test_curve={}) for run in row.runs))
+        replace(
+            row,
+            curve=tuple(thin(row.curve, FEW_POINTS)),
+            diagnostics=(),
+            runs=tuple(replace(run, record=None, test_curve={}) for run in row.runs),
+        )
         for row in table.rows
     )
     return replace(table, rows=tuple(rows))

@@ -107,6 +107,72 @@
   applyAddress();
   addEventListener("hashchange", applyAddress);
 
+  // --- Search: every word of the query in a thing's name or words. The index is in the page as data.
+  function offerSearch(field) {
+    const index = JSON.parse(document.getElementById("find-index").textContent);
+    for (const entry of index) entry.text = `${entry.kind} ${entry.title} ${entry.words}`.toLowerCase();
+    const list = document.getElementById("found");
+    const most = 40;
+    field.closest("search").hidden = false;
+    field.addEventListener("input", () => {
+      const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const found = words.length ? index.filter((entry) => words.every((word) => entry.text.includes(word))) : [];
+      // What has the words in its name comes before what only has them in its description.
+      const named = (entry) => words.every((word) => entry.title.toLowerCase().includes(word));
+      found.sort((a, b) => named(b) - named(a));
+      list.replaceChildren(...found.slice(0, most).map((entry) => {
+        const [item, link, kind] = ["li", "a", "span"].map((name) => document.createElement(name));
+        link.href = entry.address;
+        kind.textContent = entry.kind;
+        link.append(kind, entry.title);
+        item.append(link);
+        return item;
+      }));
+      const more = found.length > most ? `, the first ${most} shown` : "";
+      document.getElementById("found-count").textContent = words.length ? `${found.length} found${more}` : "";
+    });
+  }
+  const find = document.getElementById("find");
+  if (find) offerSearch(find);
+
+  // --- Chips: a line stays if it has one of the pressed values of every facet that has any pressed.
+  const chips = [...document.querySelectorAll("#chips button")];
+  function applyChips() {
+    const pressed = {};
+    for (const chip of chips.filter((c) => c.getAttribute("aria-pressed") === "true")) {
+      (pressed[chip.dataset.facet] ||= []).push(chip.dataset.is);
+    }
+    const lines = [...document.querySelectorAll(".group .matrix > tbody")];
+    for (const line of lines) {
+      line.hidden = !Object.entries(pressed).every(([facet, values]) => values.includes(line.dataset[facet]));
+    }
+    for (const group of document.querySelectorAll(".group[data-data]")) {
+      const shown = [...group.querySelectorAll("tbody")].filter((line) => !line.hidden).length;
+      group.hidden = !shown;
+      if (Object.keys(pressed).length) group.open = true;
+    }
+    const count = lines.filter((line) => !line.hidden).length;
+    const output = document.getElementById("chips-count");
+    output.textContent = Object.keys(pressed).length ? `${count} of ${lines.length} tables` : "";
+  }
+  if (chips.length) document.getElementById("chips").hidden = false;
+  for (const chip of chips) {
+    chip.addEventListener("click", () => {
+      chip.setAttribute("aria-pressed", String(chip.getAttribute("aria-pressed") !== "true"));
+      applyChips();
+    });
+  }
+
+  // --- A link to something that is folded opens it.
+  function unfold() {
+    const place = document.getElementById(readAddress().place);
+    for (let fold = place?.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    const inside = place?.querySelector(":scope > details");
+    if (inside) inside.open = true;
+  }
+  unfold();
+  addEventListener("hashchange", unfold);
+
   // --- Copy a command; where the browser does not allow it, select it so that a key press does.
   for (const button of document.querySelectorAll("button.copy")) {
     button.hidden = false;
