@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchsuite.api.board_plan import board_plan_of, rule_words_of
+from benchsuite.api.board_plan import board_plan_of, rule_words_of, track_words_of
 from benchsuite.api.row_names import plans_of_library
 from benchsuite.api.validity import claims_of, thresholds_of
 from benchsuite.papers.claim_cases import expand_claims
@@ -34,4 +34,5 @@ def papers_of(
     claims = expand_claims(library, registry, is_wanted, warn)
     board = board_plan_of(library, {track for track, _ in cells})
     rules = rule_words_of(registry)
-    return Papers(published, claims, names, plans, validity, board, rules)
+    tracks = track_words_of(library, {track for track, _ in cells})
+    return Papers(published, claims, names, plans, validity, board, rules, tracks)

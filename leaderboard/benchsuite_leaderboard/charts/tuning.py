@@ -34,13 +34,14 @@ def rate_charts(table: TuningTable) -> list[Chart]:
     A ring marks the chosen trial, a cross at the upper edge one that diverged or failed, a dashed line the rate of
     the published settings, and a band the rates that stay near the best.
     """
-    series = tuning_series(table)
-    errors = [e for rule in table.rules for p in error_by_rate(rule.record) if (e := p.error) is not None]
-    scale = error_scale(100 * error for error in errors)
-    return [
-        Chart(f"rate-{table.table_id}-{place}", rule.label, _rate_spec(rule, series[rule.label], scale))
-        for place, rule in enumerate(table.rules, start=1)
-    ]
+    return [rate_chart(table, rule) for rule in table.rules]
+
+
+def rate_chart(table: TuningTable, rule: TunedRule) -> Chart:
+    """Draw one rule's validation error against the learning rate, on the axes of all rules of the table."""
+    errors = [e for each in table.rules for p in error_by_rate(each.record) if (e := p.error) is not None]
+    spec = _rate_spec(rule, tuning_series(table)[rule.label], error_scale(100 * error for error in errors))
+    return Chart(f"rate-{table.table_id}-{table.rules.index(rule) + 1}", rule.label, spec)
 
 
 def _rate_spec(rule: TunedRule, series: Series, scale: ValueScale) -> dict[str, Any]:
