@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from benchsuite.papers.verdict_model import VERDICT_WORDS
 from benchsuite.results import formatting
@@ -53,6 +55,9 @@ def template_environment() -> Environment:
     environment.filters["validity_words"] = summary_of
     environment.filters["breakable"] = _breakable
     environment.filters["capitalized"] = _capitalized
+    environment.filters["with_arxiv_links"] = _with_arxiv_links
+    environment.filters["field_words"] = field_words
+    environment.filters["difference_places"] = difference_places
     environment.filters["verdict_words"] = VERDICT_WORDS.__getitem__
     environment.globals.update(baseline=BASELINE_RULE, best_row=_best_row, ties=_ties, baseline_row=_baseline_row)
     return environment
@@ -61,6 +66,33 @@ def template_environment() -> Environment:
 def _breakable(name: str) -> Markup:
     """Let a long name wrap after its underscores."""
     return Markup("_<wbr>").join(name.split("_"))
+
+
+PLACES = {"dataset": "data set", "architecture": "network", "data": "data"}
+"""First words of a spec's fields, as a reader calls them."""
+
+
+def field_words(path: str) -> str:
+    """Return a spec's field in words: ``dataset.normalization.mean[0]`` becomes ``data set, normalization, mean 1``."""
+    first, *rest = path.split(".")
+    parts = [PLACES.get(first, first), *rest]
+    numbered = (re.sub(r"\[(\d+)\]", lambda match: f" {int(match[1]) + 1}", part) for part in parts)
+    return ", ".join(numbered).replace("_", " ")
+
+
+def difference_places(paths: Iterable[str]) -> str:
+    """Return the parts of a spec in which tables differ: ``data set and network``."""
+    return " and ".join(dict.fromkeys(field_words(path.partition(".")[0]) for path in paths))
+
+
+ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
+
+
+def _with_arxiv_links(citation: str) -> Markup:
+    """Make a link of every arXiv number in a citation."""
+    return Markup(
+        ARXIV.sub(r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>', str(escape(formatting.shown(citation))))
+    )
 
 
 def _capitalized(words: str) -> str:

@@ -14,6 +14,7 @@ from benchsuite.papers.measured_values import MeasuredValue, compare_with_publis
 from benchsuite.papers.published_lookup import published_beside
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_record
+from benchsuite.results.board_plan import TrackWords
 from benchsuite.results.curves import thin
 from benchsuite.results.grouping import conditions
 from benchsuite.results.model import TrackTable
@@ -69,6 +70,8 @@ class TrackJob:
     mlflow: Mapping[str, str]
     folder: Path
     """Folder that the pages are written to."""
+    words: TrackWords | None = None
+    """What the track's spec says of it."""
 
     @property
     def size(self) -> int:
@@ -117,7 +120,9 @@ def build_track(job: TrackJob) -> bytes:
     environment = template_environment()
     tunings = tuning_tables(job.tunings, tables)
     pages = [render_tunings(environment, job.frame, tunings, has_runs=bool(tables))]
-    pages += [render_track(environment, job.frame, page, job.mlflow, tunings) for page in track_pages(tables)]
+    pages += [
+        render_track(environment, job.frame, page, job.mlflow, tunings) for page in track_pages(tables, job.words)
+    ]
     written = []
     for name, text in chain(*pages):
         path = job.folder / name

@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment
 
+from benchsuite.results.board_plan import TrackWords
 from benchsuite.results.model import TrackTable
 from benchsuite.results.tier_closeness import tier_closeness
 from benchsuite.results.tuning_summary import TuningTable
@@ -31,6 +32,8 @@ class TrackPage:
 
     name: str
     tables: tuple[TrackTable, ...]
+    words: TrackWords | None = None
+    """What the track's spec says of it."""
 
     @property
     def address(self) -> str:
@@ -38,8 +41,12 @@ class TrackPage:
         return f"tracks/{self.name}.html"
 
 
-def track_pages(tables: Iterable[TrackTable]) -> list[TrackPage]:
+def track_pages(tables: Iterable[TrackTable], words: TrackWords | None = None) -> list[TrackPage]:
     """Group the tables by track.
+
+    Args:
+        tables: tables from ``summarize``.
+        words: what the spec says of the track, if all tables are of one.
 
     Raises:
         ValueError: if a track's name could not safely be a file's name.
@@ -48,7 +55,7 @@ def track_pages(tables: Iterable[TrackTable]) -> list[TrackPage]:
     by_track: dict[str, list[TrackTable]] = {}
     for table in tables:
         by_track.setdefault(page_name("track", table.track), []).append(table)
-    return [TrackPage(name, tuple(members)) for name, members in sorted(by_track.items())]
+    return [TrackPage(name, tuple(members), words) for name, members in sorted(by_track.items())]
 
 
 def render_track(
