@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 TITLES: Mapping[str, str] = {
-    "backprop": "backpropagation",
     "direct_kolen_pollack": "direct Kolen-Pollack",
     "forward_forward": "Forward-Forward",
     "gait_prop": "GAIT-prop",

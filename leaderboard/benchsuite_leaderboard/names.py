@@ -33,3 +33,8 @@ class RuleNames:
         """Return one sentence on the rule; empty if it is not known."""
         words = self.stated.get(rule)
         return words.summary if words else ""
+
+
+def row_name(label: str, rule: str) -> str:
+    """Return a row's label with its rule's name in words."""
+    return RuleNames().full(rule) + label.removeprefix(rule) if label.startswith(rule) else label

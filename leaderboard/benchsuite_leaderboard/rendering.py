@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from benchsuite.papers.verdict_model import VERDICT_WORDS
 from benchsuite.results import formatting
 from benchsuite.results.model import BASELINE_RULE, RuleRow, TrackTable
 from benchsuite.results.validity import summary_of
+from benchsuite_leaderboard.names import row_name
 
 
 @cache
@@ -56,6 +57,7 @@ def template_environment() -> Environment:
     environment.filters["breakable"] = _breakable
     environment.filters["capitalized"] = _capitalized
     environment.filters["with_arxiv_links"] = _with_arxiv_links
+    environment.filters["label_words"] = row_name
     environment.filters["field_words"] = field_words
     environment.filters["difference_places"] = difference_places
     environment.filters["verdict_words"] = VERDICT_WORDS.__getitem__
@@ -90,9 +92,10 @@ ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
 
 def _with_arxiv_links(citation: str) -> Markup:
     """Make a link of every arXiv number in a citation."""
-    return Markup(
-        ARXIV.sub(r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>', str(escape(formatting.shown(citation))))
-    )
+    link = Markup('<a href="https://arxiv.org/abs/{0}">arXiv:{0}</a>')
+    # Text and numbers take turns; joining escapes the text.
+    parts = enumerate(ARXIV.split(formatting.shown(citation)))
+    return Markup("").join(link.format(part) if place % 2 else part for place, part in parts)
 
 
 def _capitalized(words: str) -> str:

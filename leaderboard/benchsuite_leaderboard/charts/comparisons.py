@@ -9,12 +9,13 @@ from benchsuite.results.rule_style import PALETTE, RuleStyle, rule_style
 from benchsuite_leaderboard.charts.vega import Chart, frame_size, short
 from benchsuite_leaderboard.compare import Pair
 from benchsuite_leaderboard.critical_difference import Ranking
+from benchsuite_leaderboard.names import RuleNames
 
 LINE_HEIGHT = 22
 SHOWN_LABEL = 60
 
 
-def pair_chart(pair: Pair) -> Chart | None:
+def pair_chart(pair: Pair, names: RuleNames) -> Chart | None:
     """Draw the difference between the two rules, with its interval, for each table."""
     values: list[dict[str, Any]] = []
     for line in pair.lines:
@@ -53,20 +54,20 @@ def pair_chart(pair: Pair) -> Chart | None:
             },
         ],
     }
-    return Chart("pair", f"{pair.left} less {pair.right}", spec)
+    return Chart("pair", f"{names.full(pair.left)} minus {names.full(pair.right)}", spec)
 
 
 RANK_AXIS = {"type": "quantitative", "title": "Mean rank; 1 is best", "scale": {"zero": False}}
 
 
-def ranking_chart(ranking: Ranking) -> Chart:
+def ranking_chart(ranking: Ranking, names: RuleNames) -> Chart:
     """Draw mean ranks with their 95 % intervals over tracks and seeds."""
     values = []
-    styles = {rule: rule_style(rule) for rule, _ in ranking.ranks}
+    styles = {names.full(rule): rule_style(rule) for rule, _ in ranking.ranks}
     for found in ranking.across.rules:
         rank = found.mean_rank
         ends = {} if rank.low is None or rank.high is None else {"l": short(rank.low), "h": short(rank.high)}
-        values.append({"r": found.rule, "m": short(rank.mean), **ends})
+        values.append({"r": names.full(found.rule), "m": short(rank.mean), **ends})
     spec: dict[str, Any] = {
         **frame_size(LINE_HEIGHT * len(values)),
         "data": {"values": values},
@@ -74,7 +75,7 @@ def ranking_chart(ranking: Ranking) -> Chart:
             "y": {
                 "field": "r",
                 "type": "nominal",
-                "sort": [rule for rule, _ in ranking.ranks],
+                "sort": list(styles),
                 "title": None,
                 "axis": {"labelLimit": 220},
             },

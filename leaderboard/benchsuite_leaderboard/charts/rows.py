@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchsuite.results.model import BASELINE_RULE, TrackTable
 from benchsuite.results.rule_style import DASHES, MARKERS, PALETTE, RuleStyle, rule_style
+from benchsuite_leaderboard.names import row_name
 
 # Five dashes and six markers: both change from one to the next, and all thirty pairs occur.
 EVERY_LOOK = tuple((DASHES[i % len(DASHES)], MARKERS[i % len(MARKERS)]) for i in range(len(DASHES) * len(MARKERS)))
@@ -20,6 +21,8 @@ class Series:
     label: str
     short: str
     """Name at the line's end."""
+    name: str
+    """The label with the rule's name in words."""
     color: str
     dash: list[int]
     marker: str
@@ -43,7 +46,9 @@ def rule_series(rules: Mapping[str, str]) -> dict[str, Series]:
     looks = _looks([rules[label] for label in labels])
     names = end_names(rules)
     return {
-        label: Series(number, label, names[label], look.color, list(look.dash), look.marker)
+        label: Series(
+            number, label, names[label], row_name(label, rules[label]), look.color, list(look.dash), look.marker
+        )
         for number, (label, look) in enumerate(zip(labels, looks, strict=True))
     }
 
@@ -53,7 +58,7 @@ def plain_series(labels: Iterable[str]) -> dict[str, Series]:
     found = {}
     for number, label in enumerate(labels):
         dash, marker = DASHES[number % len(DASHES)], MARKERS[number % len(MARKERS)]
-        found[label] = Series(number, label, label, PALETTE[number % len(PALETTE)], list(dash), marker)
+        found[label] = Series(number, label, label, label, PALETTE[number % len(PALETTE)], list(dash), marker)
     return found
 
 
