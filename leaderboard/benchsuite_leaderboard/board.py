@@ -19,6 +19,7 @@ MOST_TASKS = 8
 """Most tasks of a board that no suite plans: more are easier to find in the list of all tracks."""
 
 State = Literal["measured", "failed", "not run", "impossible"]
+Settings = Literal["tuned", "published"]
 Versus = Literal["baseline", "better", "tie", "behind", ""]
 """Comparison with the baseline by the paired 95 % interval; empty if there is no interval."""
 
@@ -44,7 +45,7 @@ class BoardCell:
         """Return the row that the gap is to."""
         if self.row is None or self.table is None or self.is_baseline:
             return None
-        return next((row for row in self.table.rows if row.row_id == self.row.gap.baseline_row), None)
+        return baseline_of(self.row, self.table)
 
     @property
     def gap(self) -> Estimate | None:
@@ -56,7 +57,7 @@ class BoardCell:
         """Compare with the baseline."""
         if self.row is None or self.row.test_error is None:
             return ""
-        return "baseline" if self.is_baseline else versus_baseline(self.row)
+        return "baseline" if self.is_baseline else versus_baseline(self.row, self.baseline)
 
     @property
     def shade(self) -> int | None:
@@ -130,15 +131,26 @@ class Board:
         return kinds.pop() if len(kinds) == 1 else ""
 
 
-def versus_baseline(row: RuleRow) -> Versus:
-    """Compare a row with the baseline by the paired 95 % interval of its gap; empty if there is none."""
+def versus_baseline(row: RuleRow, baseline: RuleRow | None) -> Versus:
+    """Compare a row with the baseline by the paired 95 % interval of its gap.
+
+    Returns:
+        Nothing without an interval, or if a seed of either failed: the others would be the lucky ones.
+    """
     gap = row.gap.difference
-    if gap is None or gap.low is None or gap.high is None or not row.complete:
+    if gap is None or gap.low is None or gap.high is None:
+        return ""
+    if baseline is None or not (row.complete and baseline.complete):
         return ""
     return "behind" if gap.low > 0 else "better" if gap.high < 0 else "tie"
 
 
-def settings_of(row: RuleRow) -> str:
+def baseline_of(row: RuleRow, table: TrackTable) -> RuleRow | None:
+    """Return the row that a row's gap is to."""
+    return next((other for other in table.rows if other.row_id == row.gap.baseline_row), None)
+
+
+def settings_of(row: RuleRow) -> Settings:
     """Return ``tuned`` or ``published``."""
     return "tuned" if row.tuned else "published"
 
@@ -190,14 +202,15 @@ def _tier_of(tables: Iterable[TrackTable], usual: str) -> str:
 
 
 def _unplanned(tables: Iterable[TrackTable]) -> list[BoardTask]:
-    """Return a task for each track, with all rules that it has rows of."""
+    """Return a task for each track; whether a rule without a row fits its network is not known here."""
+    tables = list(tables)
     by_track: dict[str, list[TrackTable]] = {}
     for table in tables:
         by_track.setdefault(table.track, []).append(table)
     found = []
     for track, members in sorted(by_track.items()):
         form = form_of(members[0])
-        rules = dict.fromkeys(rules_of(members), form)
+        rules = dict.fromkeys(rules_of(tables), form)
         found.append(BoardTask(track, track, {form: track}, rules, frozenset(TIERS)))
     return found
 

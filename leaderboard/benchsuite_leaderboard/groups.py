@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from benchsuite.results.chance import is_near_chance
 from benchsuite.results.model import TrackTable
 from benchsuite.specs.models.base import TIERS
-from benchsuite_leaderboard.board import form_of, versus_baseline
+from benchsuite_leaderboard.board import baseline_of, form_of, versus_baseline
 from benchsuite_leaderboard.matrix import NOT_RUN, Cell, MatrixLine, build_matrix
 from benchsuite_leaderboard.names import RuleNames
 
@@ -78,14 +78,15 @@ def group_tables(tables: Sequence[TrackTable], names: RuleNames) -> list[TrackGr
         names: what rules say of themselves: a rule without records is impossible where its network forms do not fit.
 
     """
-    by_data: dict[tuple[str, str], list[TrackTable]] = {}
+    by_data: dict[str, list[TrackTable]] = {}
     for table in tables:
-        by_data.setdefault((table.dataset_title, str(table.dataset.get("name", ""))), []).append(table)
-    # Two data sets may have one title; what is shown as one is one group.
-    by_title: dict[str, list[TrackTable]] = {}
-    for (title, _), members in sorted(by_data.items()):
-        by_title.setdefault(title, []).extend(members)
-    return [_group(number, title, members, names) for number, (title, members) in enumerate(by_title.items())]
+        by_data.setdefault(data_of(table), []).append(table)
+    return [_group(number, title, by_data[title], names) for number, title in enumerate(sorted(by_data))]
+
+
+def data_of(table: TrackTable) -> str:
+    """Return the data set in a few words: its title as far as the first comma, after which its preparation follows."""
+    return table.dataset_title.partition(",")[0]
 
 
 def facets_of(groups: Iterable[TrackGroup]) -> list[Facet]:
@@ -137,5 +138,5 @@ def _cell(table: TrackTable, cell: Cell, form: str, names: RuleNames) -> GroupCe
         cell = replace(cell, empty=IMPOSSIBLE, reason=f"needs a network of form {needed}, this one is {form}")
     impossible = unfit or (cell.row is None and INCOMPATIBLE in cell.empty)
     near = cell.row is not None and is_near_chance(cell.row, table)
-    tied = cell.row is not None and cell.gap is not None and versus_baseline(cell.row) == "tie"
+    tied = cell.row is not None and versus_baseline(cell.row, baseline_of(cell.row, table)) == "tie"
     return GroupCell(cell, impossible, near, tied)

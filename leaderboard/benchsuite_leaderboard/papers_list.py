@@ -103,12 +103,13 @@ def papers_of_site(
 
 
 def _citations(source: str) -> Iterator[_Citation]:
-    """Yield the papers that a citation names; an arXiv number belongs to the authors before it."""
+    """Yield the papers that a citation names; an arXiv number belongs to the authors right before it."""
     waiting: _Citation | None = None
+    end = 0
     for match in CITED.finditer(source):
         arxiv = match["arxiv"] or ""
         if arxiv:
-            if waiting:
+            if waiting and ";" not in source[end : match.start()]:
                 yield _Citation(waiting.key, waiting.authors, waiting.subject, arxiv)
                 waiting = None
             else:
@@ -117,6 +118,7 @@ def _citations(source: str) -> Iterator[_Citation]:
         if waiting:
             yield waiting
         key = f"{match['first']} {match['year']}"
+        end = match.end()
         waiting = _Citation(key, f"{match['authors']} {match['year']}", match["nickname"] or "", "")
     if waiting:
         yield waiting
