@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable
 from pydantic import ValidationError
 
 from benchsuite.errors import BenchsuiteError
-from benchsuite.registry.catalogue import Catalogue, RuleEntry, describe
+from benchsuite.registry.catalogue import Catalogue, RuleEntry, describe_rule
 from benchsuite.registry.manager import Registry
 from benchsuite.results.board_plan import FORMS, BoardPlan, BoardTask, RuleSetting, RuleWords, TrackWords
 from benchsuite.results.rule_texts import EQUATIONS
@@ -65,8 +65,10 @@ def board_plan_of(library: SpecLibrary, measured: Container[str], suite: str = B
 
 def rule_words_of(registry: Registry | Catalogue) -> dict[str, RuleWords]:
     """Return what each rule says of itself, by its name."""
-    rules = registry.rules if isinstance(registry, Catalogue) else describe(registry).rules
-    return {name: _words(name, rule) for name, rule in sorted(rules.items())}
+    return {
+        name: _words(name, rule if isinstance(rule, RuleEntry) else describe_rule(rule))
+        for name, rule in sorted(registry.rules.items())
+    }
 
 
 def track_words_of(library: SpecLibrary, tracks: Iterable[str]) -> dict[str, TrackWords]:

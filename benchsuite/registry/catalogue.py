@@ -149,7 +149,7 @@ def describe(registry: Registry) -> Catalogue:
     """Return the catalogue of a registry's contributions."""
     return Catalogue(
         plugins=registry.plugins,
-        rules={name: _describe_rule(rule) for name, rule in registry.rules.items()},
+        rules={name: describe_rule(rule) for name, rule in registry.rules.items()},
         diagnostics={name: diagnostic.summary for name, diagnostic in registry.diagnostics.items()},
         origins=registry.origins,
         spec_folders=registry.spec_folders,
@@ -158,7 +158,8 @@ def describe(registry: Registry) -> Catalogue:
     )
 
 
-def _describe_rule(rule: Any) -> RuleEntry:
+def describe_rule(rule: Any) -> RuleEntry:
+    """Return a rule's class as plain data."""
     hyperparameters = {
         name: {
             "default": info.get_default(call_default_factory=True) if not info.is_required() else "required",

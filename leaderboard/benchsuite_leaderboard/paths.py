@@ -3,27 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 from benchsuite.results.rule_texts import PATHS
 
-Paths = Literal[
-    "backprop",
-    "feedback",
-    "transported",
-    "targets",
-    "direct",
-    "label",
-    "vector",
-    "scalar",
-    "phases",
-    "two_passes",
-    "local",
-    "readout",
-]
-
 CAPTIONS: Mapping[str, str] = {
-    "backprop": "The error travels back layer by layer, through the transposed forward weights.",
+    "exact": "The error travels back layer by layer, through the transposed forward weights.",
     "feedback": "The error travels back layer by layer, through feedback weights of its own.",
     "transported": "The error travels back layer by layer, through weights made from the forward ones.",
     "targets": "Targets travel back layer by layer; each layer moves towards its own.",
@@ -60,7 +44,7 @@ def paths_of(rule: str, traits: Mapping[str, object]) -> str:
 
 def _feedback(traits: Mapping[str, object]) -> str:
     if traits.get("hidden_update_is_backprop"):
-        return "backprop"
+        return "exact"
     return "transported" if traits.get("weight_transport") else "feedback"
 
 

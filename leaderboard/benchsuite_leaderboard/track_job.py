@@ -14,7 +14,6 @@ from benchsuite.papers.measured_values import MeasuredValue, compare_with_publis
 from benchsuite.papers.published_lookup import published_beside
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_record
-from benchsuite.results.board_plan import TrackWords
 from benchsuite.results.curves import thin
 from benchsuite.results.grouping import conditions
 from benchsuite.results.model import TrackTable
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from benchsuite.papers.published import PublishedNumber
     from benchsuite.records.timing import TimingRecord
     from benchsuite.records.tuning import TuningRecord
+    from benchsuite.results.board_plan import TrackWords
     from benchsuite.results.planned import PlansByTrack
     from benchsuite.results.validity import Validity
     from benchsuite_leaderboard.pages.frame import Frame

@@ -185,7 +185,7 @@ def test_a_rules_page_says_what_the_rule_does(make_seeds):
 @pytest.mark.parametrize(
     ("rule", "traits", "drawing"),
     [
-        ("mine", {"mechanism": "replaced_feedback", "hidden_update_is_backprop": True}, "backprop"),
+        ("mine", {"mechanism": "replaced_feedback", "hidden_update_is_backprop": True}, "exact"),
         ("mine", {"mechanism": "replaced_feedback", "weight_transport": True}, "transported"),
         ("mine", {"mechanism": "replaced_feedback"}, "feedback"),
         ("mine", {"mechanism": "direct_local_credit"}, "direct"),

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment
 
-from benchsuite.results.board_plan import TrackWords
 from benchsuite.results.model import TrackTable
 from benchsuite.results.tier_closeness import tier_closeness
 from benchsuite.results.tuning_summary import TuningTable
@@ -21,6 +20,9 @@ from benchsuite_leaderboard.downloads.results import track_data
 from benchsuite_leaderboard.pages.frame import POINTS_A_PAGE, Frame, page_name
 from benchsuite_leaderboard.pages.runs import render_runs
 from benchsuite_leaderboard.pages.tuning import budgets_of_rows, tuning_address, tuning_times
+
+if TYPE_CHECKING:
+    from benchsuite.results.board_plan import TrackWords
 
 OPEN_TABLES = 2
 """Number of tables of a track whose charts are shown without a click."""
