@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
-from typing import Any
+from collections.abc import Container, Iterable
 
 from pydantic import ValidationError
 
 from benchsuite.errors import BenchsuiteError
-from benchsuite.registry.catalogue import Catalogue
+from benchsuite.registry.catalogue import Catalogue, RuleEntry, describe_rule
 from benchsuite.registry.manager import Registry
-from benchsuite.results.board_plan import FORMS, BoardPlan, BoardTask, RuleWords
+from benchsuite.results.board_plan import FORMS, BoardPlan, BoardTask, RuleSetting, RuleWords, TrackWords
+from benchsuite.results.rule_texts import EQUATIONS
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.models.base import Tier
 from benchsuite.specs.models.track import SuiteSpec
+
+EQUATION = "Equation:"
+"""Begin of the paragraph of a rule's docstring that is its equation."""
+
+PLAIN_VALUES = {"None": "none", "True": "yes", "False": "no"}
 
 BOARD_SUITE = "core"
 """The suite that the front page is about."""
@@ -60,17 +65,59 @@ def board_plan_of(library: SpecLibrary, measured: Container[str], suite: str = B
 
 def rule_words_of(registry: Registry | Catalogue) -> dict[str, RuleWords]:
     """Return what each rule says of itself, by its name."""
-    if isinstance(registry, Catalogue):
-        return {name: _words(rule.doc, rule.traits) for name, rule in sorted(registry.rules.items())}
     return {
-        name: _words(rule.__doc__ or "", rule.traits.model_dump(mode="json"))
+        name: _words(name, rule if isinstance(rule, RuleEntry) else describe_rule(rule))
         for name, rule in sorted(registry.rules.items())
     }
 
 
-def _words(doc: str, traits: Mapping[str, Any]) -> RuleWords:
-    summary = " ".join(doc.strip().partition("\n\n")[0].split())
-    return RuleWords(traits.get("short_name", ""), summary, traits["source"], frozenset(traits["forms"]))
+def track_words_of(library: SpecLibrary, tracks: Iterable[str]) -> dict[str, TrackWords]:
+    """Return what the specs of tracks say of them; a track without a spec here is left out."""
+    found = {}
+    for track in sorted(set(tracks)):
+        try:
+            plain = library.load("tracks", track).plain()
+        except BenchsuiteError:
+            continue
+        found[track] = TrackWords(*(str(plain.get(each) or "") for each in ("title", "description", "source")))
+    return found
+
+
+def _words(name: str, rule: RuleEntry) -> RuleWords:
+    paragraphs = [" ".join(part.split()) for part in rule.doc.strip().split("\n\n")]
+    stated = [part.removeprefix(EQUATION).strip() for part in paragraphs if part.startswith(EQUATION)]
+    return RuleWords(
+        short_name=str(rule.traits.get("short_name", "")),
+        summary=paragraphs[0],
+        source=str(rule.traits["source"]),
+        forms=frozenset(rule.traits["forms"]),
+        description="\n\n".join(part for part in paragraphs[1:] if not part.startswith(EQUATION)),
+        equation=stated[0] if stated else EQUATIONS.get(name, ""),
+        traits=rule.traits,
+        settings=tuple(
+            RuleSetting(
+                field,
+                PLAIN_VALUES.get(str(about["default"]), str(about["default"])),
+                _kind_words(str(about["type"])),
+                " ".join(str(about["meaning"]).replace("``", "").replace("*", "").split()),
+                str(about.get("searched", "")),
+            )
+            for field, about in rule.hyperparameters.items()
+        ),
+    )
+
+
+def _kind_words(kind: str) -> str:
+    """Turn a Python annotation into words: ``Optional[Literal['a', 'b']]`` becomes ``a, b or none``."""
+    plain = kind.removeprefix("<class '").removesuffix("'>")
+    optional = plain.startswith("Optional[") or plain.endswith("| None")
+    plain = plain.removeprefix("Optional[").removesuffix(" | None") if optional else plain
+    plain = plain[:-1] if kind.startswith("Optional[") else plain
+    names = {"float": "number", "int": "whole number", "bool": "yes or no", "str": "text"}
+    if plain.startswith("Literal["):
+        plain = plain.removeprefix("Literal[").removesuffix("]").replace("'", "")
+    plain = names.get(plain, "table" if "[" in plain else plain.rpartition(".")[2])
+    return f"{plain} or none" if optional else plain
 
 
 def _form_and_title(library: SpecLibrary, track: str) -> tuple[str, str]:

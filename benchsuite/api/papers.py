@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from benchsuite.api.board_plan import board_plan_of, rule_words_of
+from benchsuite.api.board_plan import board_plan_of, rule_words_of, track_words_of
 from benchsuite.api.row_names import plans_of_library
 from benchsuite.api.validity import claims_of, thresholds_of
 from benchsuite.papers.claim_cases import expand_claims
@@ -37,4 +37,5 @@ def papers_of(
     claims = expand_claims(library, registry, is_wanted, warn)
     board = board_plan_of(library, {track for track, _ in cells})
     rules = rule_words_of(registry)
-    return Papers(published, claims, names, plans, validity, board, rules)
+    tracks = track_words_of(library, {track for track, _ in cells})
+    return Papers(published, claims, names, plans, validity, board, rules, tracks)

@@ -48,6 +48,28 @@ class BoardPlan:
 
 
 @dataclass(frozen=True)
+class RuleSetting:
+    """One hyperparameter of a rule."""
+
+    name: str
+    default: str
+    kind: str
+    """Type, in words."""
+    meaning: str
+    searched: str = ""
+    """Range that tuning searches; empty if it does not."""
+
+
+@dataclass(frozen=True)
+class TrackWords:
+    """Description of a track, as its spec states it."""
+
+    title: str = ""
+    description: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
 class RuleWords:
     """Description of a rule, as the rule itself states it."""
 
@@ -58,3 +80,11 @@ class RuleWords:
     """Publication of the rule."""
     forms: frozenset[str] = field(default_factory=frozenset)
     """Network forms that it works with."""
+    description: str = ""
+    """What the rule says after its summary, in paragraphs."""
+    equation: str = ""
+    """One line; empty if the rule states none."""
+    traits: Mapping[str, object] = field(default_factory=dict)
+    """Declared traits as plain data."""
+    settings: tuple[RuleSetting, ...] = ()
+    """Hyperparameters, in the order of the rule's ``Config``."""

@@ -47,9 +47,9 @@ class SiteContent:
 
     @cached_property
     def rules(self) -> list[str]:
-        """Return the rules that have a page: those that were run or audited, the baseline first."""
+        """Return the rules that have a page: those that were run, audited or are installed, the baseline first."""
         run = rules_of(self.tables)
-        return [*run, *sorted({audit.rule for audit in self.audits} - set(run))]
+        return [*run, *sorted(({audit.rule for audit in self.audits} | set(self.stated)) - set(run))]
 
     @cached_property
     def papers(self) -> list[Paper]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from benchsuite.results.board_plan import RuleWords
 from benchsuite.results.rule_style import short_name
+from benchsuite.results.rule_texts import TITLES
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class RuleNames:
 
     def full(self, rule: str) -> str:
         """Return the name in words; an abbreviation that is the whole name keeps its capitals."""
+        if rule in TITLES:
+            return TITLES[rule]
         short = self.short(rule)
         return short if short.lower() == rule.lower() else rule.replace("_", " ")
 
@@ -30,3 +33,8 @@ class RuleNames:
         """Return one sentence on the rule; empty if it is not known."""
         words = self.stated.get(rule)
         return words.summary if words else ""
+
+
+def row_name(label: str, rule: str) -> str:
+    """Return a row's label with its rule's name in words."""
+    return RuleNames().full(rule) + label.removeprefix(rule) if label.startswith(rule) else label

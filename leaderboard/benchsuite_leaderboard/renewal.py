@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -67,9 +67,10 @@ def track_jobs(
         )
         records = [*map(record_text, given), *map(record_text, timings), *map(record_text, tunings)]
         in_memory = sorted(map(_hash, records))
+        words = papers.tracks.get(track)
         yield TrackJob(
             track=track,
-            key=_hash([everywhere, track, states, in_memory]),
+            key=_hash([everywhere, track, states, in_memory, asdict(words) if words else None]),
             files=files,
             read={path: inputs.files.read[path] for path in files if path in inputs.files.read},
             given=given,
@@ -85,6 +86,7 @@ def track_jobs(
             epochs=epochs,
             mlflow=mlflow,
             folder=staging,
+            words=words,
         )
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from benchsuite.papers.published import PublishedNumber
     from benchsuite.records.timing import TimingRecord
     from benchsuite.records.tuning import TuningRecord
+    from benchsuite.results.board_plan import TrackWords
     from benchsuite.results.planned import PlansByTrack
     from benchsuite.results.validity import Validity
     from benchsuite_leaderboard.pages.frame import Frame
@@ -66,6 +67,8 @@ class TrackJob:
     mlflow: Mapping[str, str]
     folder: Path
     """Folder that the pages are written to."""
+    words: TrackWords | None = None
+    """What the track's spec says of it."""
 
     @property
     def size(self) -> int:
@@ -113,7 +116,7 @@ def build_track(job: TrackJob) -> bytes:
     tables = summarize(good, published, names, job.plans, job.timings, job.validity, job.tunings)
     tunings = tuning_tables(job.tunings, tables)
     written = []
-    for name, text in render_of_track(job.frame, tables, tunings, job.mlflow):
+    for name, text in render_of_track(job.frame, tables, tunings, job.mlflow, job.words):
         path = job.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text.encode("utf-8", "backslashreplace"))

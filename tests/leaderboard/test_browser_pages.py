@@ -142,6 +142,7 @@ def page(driver, site):
     def show(kind: str, address: str = ""):
         driver.get("about:blank")
         driver.get((site / KINDS[kind]).as_uri() + address)
+        driver.execute_script("document.querySelectorAll('details.charts').forEach(fold => { fold.open = true })")
         height = driver.execute_script("return document.documentElement.scrollHeight")
         for place in range(0, height, 800):
             driver.execute_script(f"scrollTo(0, {place})")
@@ -294,7 +295,7 @@ def test_two_rules_are_chosen_and_compared(page):
 
     shown = page("compare")
     for number, name in enumerate(("readout-only", "fa")):
-        Select(shown.find_elements("css selector", ".chooser select")[number]).select_by_visible_text(name)
+        Select(shown.find_elements("css selector", ".chooser select")[number]).select_by_value(name)
     press(shown, ".chooser button", "\ue007")
     wait_until(shown, "location.pathname.endsWith('compare/fa/readout-only.html')")
     assert texts(shown, "#pair-table tbody th a") == ["t1", "t2"]
@@ -306,7 +307,7 @@ def test_rules_that_share_no_track_are_told_so(page):
 
     shown = page("compare")
     for select in shown.find_elements("css selector", ".chooser select"):
-        Select(select).select_by_visible_text("dfa")
+        Select(select).select_by_value("dfa")
     press(shown, ".chooser button", "\ue007")
     assert texts(shown, ".chooser output") == ["These two share no track."]
 

@@ -34,7 +34,7 @@ def test_a_third_partys_short_name_is_on_the_page_and_else_one_is_made() -> None
     names = RuleNames({"spike_prop_variant": RuleWords(short_name="SPV!", summary="Spikes.")})
     assert (names.short("spike_prop_variant"), names.full("spike_prop_variant")) == ("SPV!", "spike prop variant")
     assert names.short("some_other_new_rule") == "SONR"
-    assert (names.short("direct_feedback_alignment"), names.full("gevb")) == ("DFA", "GEVB")
+    assert (names.short("direct_feedback_alignment"), names.full("gevb")) == ("DFA", "global error-vector broadcasting")
     papers = Papers(rules=dict(names.stated))
     page = pages_of([*make_seeds("backprop", LOW), *make_seeds("spike_prop_variant", HIGH)], papers=papers)[
         "index.html"

@@ -10,13 +10,18 @@ from benchsuite_leaderboard.pages.tuning import render_tunings
 from benchsuite_leaderboard.rendering import template_environment
 
 if TYPE_CHECKING:
+    from benchsuite.results.board_plan import TrackWords
     from benchsuite.results.model import TrackTable
     from benchsuite.results.tuning_summary import TuningTable
     from benchsuite_leaderboard.pages.frame import Frame
 
 
 def render_of_track(
-    frame: Frame, tables: Sequence[TrackTable], tunings: Sequence[TuningTable], mlflow: Mapping[str, str]
+    frame: Frame,
+    tables: Sequence[TrackTable],
+    tunings: Sequence[TuningTable],
+    mlflow: Mapping[str, str],
+    words: TrackWords | None,
 ) -> Iterator[tuple[str, str]]:
     """Yield (path, text) of the pages of a track, its runs and its tunings, and of their downloads.
 
@@ -25,9 +30,10 @@ def render_of_track(
         tables: the track's tables, with its runs' records.
         tunings: the track's tunings, from ``tuning_tables``.
         mlflow: address of a run's page in MLflow, by run id.
+        words: what the spec says of the track; None if there is none.
 
     """
     environment = template_environment()
     yield from render_tunings(environment, frame, tunings, has_runs=bool(tables))
-    for page in track_pages(tables):
+    for page in track_pages(tables, words):
         yield from render_track(environment, frame, page, mlflow, tunings)

@@ -1,4 +1,4 @@
-// Sorting, filtering, copying and drawing. The tables are complete without this file.
+// Sorting, filtering and copying. The tables are complete without this file.
 "use strict";
 
 (function () {
@@ -199,67 +199,4 @@
       if (page) location.href = page;
     });
   }
-
-  // --- Draw a chart once it comes near the window. Colours are the text's own, so light and dark need no second drawing.
-  const config = {
-    background: "transparent",
-    font: "system-ui, -apple-system, 'Segoe UI', sans-serif",
-    view: { stroke: null },
-    axis: {
-      labelColor: "currentColor", titleColor: "currentColor", domainColor: "currentColor", tickColor: "currentColor",
-      gridColor: "currentColor", gridOpacity: 0.12, domainOpacity: 0.4, tickOpacity: 0.4, labelOpacity: 0.75,
-      titleFontWeight: 500, titleFontSize: 12, labelFontSize: 11, labelFlush: false, labelOverlap: true,
-    },
-    axisX: { grid: false, tickCount: 6 },
-    axisY: { tickCount: 5 },
-    legend: { labelColor: "currentColor", titleColor: "currentColor" },
-  };
-
-  async function draw(place, axis) {
-    const scheme = getComputedStyle(document.documentElement).colorScheme;
-    const dark = scheme === "dark" || (scheme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
-    try {
-      const spec = JSON.parse(document.getElementById(place.dataset.chart).textContent);
-      if (axis) {
-        spec.encoding.x = axis.x;
-        for (const layer of spec.layer) layer.transform = [...(layer.transform || []), ...axis.transform];
-      }
-      delete place.dataset.drawn;
-      await vegaEmbed(place, spec, {
-        mode: "vega-lite", renderer: "svg", actions: false, config, tooltip: { theme: dark ? "dark" : "light" },
-      });
-      if (!axis && spec.usermeta) offerAxes(place, spec.usermeta.axes);
-      place.dataset.drawn = "yes";
-    } catch (error) {
-      place.className = "chart-problem";
-      place.textContent = `This chart could not be drawn: ${error.message}`;
-      console.error(error);
-    }
-  }
-
-  // --- What a curve is drawn against: the choices are in its spec, this only makes buttons of them.
-  function offerAxes(place, axes) {
-    const bar = place.parentElement.querySelector(".axes");
-    if (!bar || bar.children.length || axes.length < 2) return;
-    for (const [number, axis] of axes.entries()) {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = axis.label;
-      button.setAttribute("aria-pressed", String(number === 0));
-      button.addEventListener("click", async () => {
-        for (const other of bar.children) other.setAttribute("aria-pressed", String(other === button));
-        await draw(place, axis);
-      });
-      bar.append(button);
-    }
-    bar.hidden = false;
-  }
-
-  const watcher = new IntersectionObserver((entries) => {
-    for (const entry of entries.filter((e) => e.isIntersecting)) {
-      watcher.unobserve(entry.target);
-      draw(entry.target);
-    }
-  }, { rootMargin: "600px" });
-  document.querySelectorAll(".chart").forEach((place) => watcher.observe(place));
 })();
