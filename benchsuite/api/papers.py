@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from benchsuite.api.board_plan import board_plan_of, rule_words_of, track_words_of
 from benchsuite.api.row_names import plans_of_library
@@ -10,13 +11,15 @@ from benchsuite.api.validity import claims_of, thresholds_of
 from benchsuite.papers.claim_cases import expand_claims
 from benchsuite.papers.published import published_numbers
 from benchsuite.papers.statements import Papers
-from benchsuite.registry.catalogue import Catalogue
-from benchsuite.registry.manager import Registry
 from benchsuite.results.row_names import named_settings
 from benchsuite.results.validity import Validity
-from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.named_rows import named_runs
-from benchsuite.specs.models.base import Tier
+
+if TYPE_CHECKING:
+    from benchsuite.registry.catalogue import Catalogue
+    from benchsuite.registry.manager import Registry
+    from benchsuite.specs.loading.library import SpecLibrary
+    from benchsuite.specs.models.base import Tier
 
 
 def papers_of(

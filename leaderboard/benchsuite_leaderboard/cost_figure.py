@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchsuite.results.chance import chance_error
 from benchsuite.results.model import TrackTable
@@ -108,9 +108,10 @@ def cost_figures(columns: Iterable[tuple[str, Iterable[TrackTable]]], names: Rul
 
 
 def _timed(table: TrackTable, hardware_class: str) -> list[tuple[str, ParetoPoint]]:
-    """Return rule and point of the rows that stand for their rules and whose steps were timed."""
-    rules = {row.row_id: rule for rule in rules_of([table]) if (row := main_row(table, rule))}
-    points = pareto_points(table, hardware_class)
+    """Return rule and point of the rows that stand for their rules on a hardware class and whose steps were timed."""
+    here = replace(table, rows=tuple(row for row in table.rows if row.hardware_class == hardware_class))
+    rules = {row.row_id: rule for rule in rules_of([here]) if (row := main_row(here, rule))}
+    points = pareto_points(here, hardware_class)
     return [(rules[p.row_id], p) for p in points if p.row_id in rules and p.step_time_ms and p.error > 0]
 
 

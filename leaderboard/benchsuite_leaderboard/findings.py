@@ -84,19 +84,26 @@ def _over_tasks(board: Board, names: RuleNames) -> Iterator[Finding]:
         f"Of {_count(everywhere, 'rule')} with results on all {tasks} tasks, {len(always)} "
         f"{_is(always)} significantly behind {BASELINE_RULE} on every one"
     )
-    text += f", and {len(never)} on none: {_list(never, names)}." if never else "; every rule is on at least one."
+    text += (
+        f", and {len(never)} on none: {_list(never, names)}." if never else "; every rule is behind on at least one."
+    )
     yield Finding(text, "the board", "#board")
 
 
 def _told_apart(task: BoardColumn, cells: dict[str, BoardCell], names: RuleNames) -> Iterator[Finding]:
     ties = [rule for rule, cell in cells.items() if cell.versus == "tie"]
     better = [rule for rule, cell in cells.items() if cell.versus == "better"]
-    shown = [f"{names.full(rule)} ({_points(cells[rule])})" for rule in _by_gap(ties, cells)]
-    text = f"On {task.title}, {len(ties)} of {_count(cells, 'rule')} {_is(ties)} not told apart from {BASELINE_RULE}"
-    text += f": {_join(shown)} points of test error." if shown else "."
+    sentences = []
+    if ties:
+        shown = [f"{names.full(rule)} ({_points(cells[rule])})" for rule in _by_gap(ties, cells)]
+        told = f"{len(ties)} of {_count(cells, 'rule')} {_is(ties)} not told apart from {BASELINE_RULE}"
+        sentences.append(f"On {task.title}, {told}: {_join(shown)} points of test error.")
     if better:
-        text += f" {_list(_by_gap(better, cells), names)} {_is(better)} significantly better."
-    yield Finding(text, "the table", _table_address(cells))
+        shown = [f"{names.full(rule)} ({_points(cells[rule])})" for rule in _by_gap(better, cells)]
+        told = f"{_is(better)} significantly better than {BASELINE_RULE}"
+        sentences.append(f"On {task.title}, {_join(shown)} {told}.")
+    if sentences:
+        yield Finding(" ".join(sentences), "the table", _table_address(cells))
 
 
 def _behind(task: BoardColumn, cells: dict[str, BoardCell], names: RuleNames) -> Iterator[Finding]:

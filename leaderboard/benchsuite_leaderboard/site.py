@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchsuite.papers.statements import FindPapers, Papers
 from benchsuite.papers.verdicts import judge
-from benchsuite.records.model import RunStatus
 from benchsuite.records.reading import BrokenRecord
 from benchsuite_leaderboard.content import SiteContent
 from benchsuite_leaderboard.inputs import AuditSource, RecordSource, TimingSource, TuningSource, gather
@@ -20,6 +20,9 @@ from benchsuite_leaderboard.pages.frame import Frame
 from benchsuite_leaderboard.pages.shared import render_shared
 from benchsuite_leaderboard.renewal import EarlierSite, make_tracks, track_jobs
 from benchsuite_leaderboard.study_tables import Summarize, summarize_studies, without_plugins
+
+if TYPE_CHECKING:
+    from benchsuite.records.model import RunStatus
 
 DEFAULT_TITLE = "Credit assignment leaderboard"
 

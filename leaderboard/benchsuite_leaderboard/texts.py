@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 PLACES = {"glossary.md": "docs/glossary.md", "CITATION.cff": "CITATION.cff"}
-"""Path in the repository of each text that an installed wheel has in the package's folder ``texts``."""
+"""Path in the repository of each text that an installed wheel has in the package's folder ``builtin_texts``."""
 
 LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 SAFE_ADDRESS = re.compile(r"https://[A-Za-z0-9.-]+(/[A-Za-z0-9._~/-]*)?")
@@ -23,6 +23,7 @@ class Citation:
     """How to cite the suite, from ``CITATION.cff``."""
 
     bibtex: str
+    authors: str
     licence: str
     repository: str
     """Address of the repository; empty if the file names none."""
@@ -32,7 +33,7 @@ class Citation:
 
 def read_text(name: str) -> str:
     """Return a text of the repository; empty if this installation does not have it."""
-    installed = resources.files("benchsuite_leaderboard") / "texts" / name
+    installed = resources.files("benchsuite_leaderboard") / "builtin_texts" / name
     if installed.is_file():
         return installed.read_text(encoding="utf-8")
     beside = Path(__file__).resolve().parents[2] / PLACES[name]
@@ -69,6 +70,7 @@ def citation() -> Citation:
     lines = [f"  {field} = {{{value}}}," for field, value in fields.items() if value]
     return Citation(
         bibtex="\n".join(["@software{benchsuite,", *lines, "}"]),
+        authors=authors.replace("{", "").replace("}", ""),
         licence=str(stated.get("license", "")),
         repository=_address(stated.get("repository-code")),
         docs=_address(stated.get("url")),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +20,7 @@ from benchsuite.results.row_names import NamedSettings, by_settings
 from benchsuite.results.tables import summarize
 from benchsuite.results.tuning_summary import TuningTable, tuning_tables
 from benchsuite_leaderboard.arrivals import Arrival, arrivals_of
-from benchsuite_leaderboard.pages.tracks import render_track, track_pages
-from benchsuite_leaderboard.pages.tuning import render_tunings
-from benchsuite_leaderboard.rendering import template_environment
+from benchsuite_leaderboard.pages.of_track import render_of_track
 
 if TYPE_CHECKING:
     from benchsuite.papers.published import PublishedNumber
@@ -117,14 +114,9 @@ def build_track(job: TrackJob) -> bytes:
     evidence = tuple(_slim(record, job.metrics, job.epochs) for record in good if _is_wanted(record, job.wanted))
     published, names = published_beside(job.published), by_settings(job.names)
     tables = summarize(good, published, names, job.plans, job.timings, job.validity, job.tunings)
-    environment = template_environment()
     tunings = tuning_tables(job.tunings, tables)
-    pages = [render_tunings(environment, job.frame, tunings, has_runs=bool(tables))]
-    pages += [
-        render_track(environment, job.frame, page, job.mlflow, tunings) for page in track_pages(tables, job.words)
-    ]
     written = []
-    for name, text in chain(*pages):
+    for name, text in render_of_track(job.frame, tables, tunings, job.mlflow, job.words):
         path = job.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text.encode("utf-8", "backslashreplace"))

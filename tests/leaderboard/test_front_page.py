@@ -110,14 +110,18 @@ def test_the_figure_has_timed_rows_alone_and_marks_those_that_no_other_beats() -
 
 
 def test_each_hardware_class_has_a_figure_of_its_own() -> None:
+    """Catches a figure of the usual machine alone, whose rows stand for their rules everywhere else."""
     records, timings = [], []
     for name in ("cpu", "gpu"):
         records += [r for rule in ("backprop", "fa") for r in make_seeds(rule, LOW, hardware_class=name)]
         timings.append(make_timing({"backprop": (4.0, 4.0), "fa": (2.0, 2.0)}, hardware_class=name))
     tables = summarize(records, timings=timings)
     figures = cost_figures([("Digits", tables)], NO_NAMES)
-    assert all(len({mark.address for mark in figure.marks}) == 2 for figure in figures)
-    assert len({figure.hardware_class for figure in figures}) == len(figures) > 0
+    assert {figure.hardware_class: [mark.rule for mark in figure.marks] for figure in figures} == {
+        "cpu": ["backprop", "fa"],
+        "gpu": ["backprop", "fa"],
+    }
+    assert len({mark.address for figure in figures for mark in figure.marks}) == 4
 
 
 def test_one_paper_is_listed_once_however_it_is_cited() -> None:
@@ -206,3 +210,33 @@ def test_the_site_says_how_to_cite_it_and_what_its_words_mean() -> None:
     pages = pages_of(make_seeds("backprop", LOW))
     assert "@software{benchsuite," in pages["index.html"]
     assert "Only autograd knows" in pages["glossary.html"]
+
+
+def test_a_rules_file_for_every_eval_ever_has_what_the_format_asks_for() -> None:
+    """Catches a number as text, text as a number, and a mean over the seeds that happened to complete.
+
+    The keys and kinds are those of eval.schema.json 0.2.1.
+    """
+    failed = [*make_seeds("dfa", LOW), make_record("dfa", 3, status="diverged", reason="x")]
+    pages = pages_of([*make_seeds("backprop", LOW), *make_seeds("fa", HIGH), *failed])
+    folder = "downloads/every-eval-ever/"
+    assert {name for name in pages if name.startswith(folder)} == {f"{folder}backprop.json", f"{folder}fa.json"}
+    found = json.loads(pages[f"{folder}fa.json"])
+    assert found.keys() == {
+        "schema_version",
+        "evaluation_id",
+        "retrieved_timestamp",
+        "source_metadata",
+        "model_info",
+        "eval_library",
+        "evaluation_results",
+    }
+    assert found["retrieved_timestamp"] == "1793491200", "the last record's day, 1 November 2026"
+    (result,) = found["evaluation_results"]
+    assert result.keys() == {"evaluation_name", "source_data", "metric_config", "score_details"}
+    score = result["score_details"]
+    assert score["score"] == pytest.approx(0.31)
+    assert score["uncertainty"]["num_samples"] == 3
+    assert score["uncertainty"]["confidence_interval"]["lower"] < 0.31
+    assert all(isinstance(value, str) for value in score["details"].values())
+    assert float(score["details"]["gap_to_backprop"]) == pytest.approx(0.2)

@@ -9,8 +9,7 @@ from jinja2 import Environment
 from benchsuite_leaderboard.board import build_board
 from benchsuite_leaderboard.content import SiteContent
 from benchsuite_leaderboard.cost_figure import cost_figures
-from benchsuite_leaderboard.downloads.formats import as_files
-from benchsuite_leaderboard.downloads.results import matrix_data, tracks_data
+from benchsuite_leaderboard.downloads.front import front_files
 from benchsuite_leaderboard.findings import find_findings
 from benchsuite_leaderboard.groups import OPEN_UP_TO, facets_of, group_tables
 from benchsuite_leaderboard.matrix import GAP_WORDS, build_matrix
@@ -60,5 +59,4 @@ def render_front(environment: Environment, frame: Frame, content: SiteContent) -
         open_broken=OPEN_BROKEN,
     )
     yield "index.html", text
-    yield from as_files(matrix_data(matrix), "downloads/matrix")
-    yield from as_files(tracks_data(tables), "downloads/tracks")
+    yield from front_files(board, matrix, tables, names)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from benchsuite_leaderboard.compare import pairs_of
 from benchsuite_leaderboard.content import SiteContent
 from benchsuite_leaderboard.downloads.board import board_files
+from benchsuite_leaderboard.downloads.every_eval_ever import every_eval_ever_files
 from benchsuite_leaderboard.pages.about import render_about
 from benchsuite_leaderboard.pages.claims import render_claims
 from benchsuite_leaderboard.pages.comparisons import render_comparisons
@@ -36,6 +37,7 @@ def render_shared(frame: Frame, content: SiteContent) -> Iterator[tuple[str, str
     tables = content.tables
     yield from render_front(environment, frame, content)
     yield from board_files(content)
+    yield from every_eval_ever_files(content)
     yield from render_about(environment, frame, content)
     pairs = list(pairs_of(tables))
     yield from render_rules(environment, frame, content, pairs)

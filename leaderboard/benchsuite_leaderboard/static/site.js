@@ -113,7 +113,6 @@
     for (const entry of index) entry.text = `${entry.kind} ${entry.title} ${entry.words}`.toLowerCase();
     const list = document.getElementById("found");
     const most = 40;
-    field.closest("search").hidden = false;
     field.addEventListener("input", () => {
       const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
       const found = words.length ? index.filter((entry) => words.every((word) => entry.text.includes(word))) : [];
@@ -155,7 +154,6 @@
     const output = document.getElementById("chips-count");
     output.textContent = Object.keys(pressed).length ? `${count} of ${lines.length} tables` : "";
   }
-  if (chips.length) document.getElementById("chips").hidden = false;
   for (const chip of chips) {
     chip.addEventListener("click", () => {
       chip.setAttribute("aria-pressed", String(chip.getAttribute("aria-pressed") !== "true"));
@@ -172,6 +170,8 @@
   }
   unfold();
   addEventListener("hashchange", unfold);
+  // Paper has nothing to click.
+  addEventListener("beforeprint", () => { for (const group of document.querySelectorAll("details.group")) group.open = true; });
 
   // --- Copy a command; where the browser does not allow it, select it so that a key press does.
   for (const button of document.querySelectorAll("button.copy")) {
