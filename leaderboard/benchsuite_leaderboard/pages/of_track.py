@@ -11,7 +11,7 @@ from benchsuite_leaderboard.rendering import template_environment
 
 if TYPE_CHECKING:
     from benchsuite.results.board_plan import TrackWords
-from benchsuite.results.model import TrackTable
+    from benchsuite.results.model import TrackTable
     from benchsuite.results.tuning_summary import TuningTable
     from benchsuite_leaderboard.pages.frame import Frame
 
