@@ -21,7 +21,7 @@ def render_of_track(
     tables: Sequence[TrackTable],
     tunings: Sequence[TuningTable],
     mlflow: Mapping[str, str],
-    words: TrackWords | None,
+    words: TrackWords | None = None,
 ) -> Iterator[tuple[str, str]]:
     """Yield (path, text) of the pages of a track, its runs and its tunings, and of their downloads.
 
@@ -30,7 +30,7 @@ def render_of_track(
         tables: the track's tables, with its runs' records.
         tunings: the track's tunings, from ``tuning_tables``.
         mlflow: address of a run's page in MLflow, by run id.
-        words: what the spec says of the track; None if there is none.
+        words: what the track's spec says of it.
 
     """
     environment = template_environment()
