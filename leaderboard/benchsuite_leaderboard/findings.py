@@ -95,9 +95,10 @@ def _told_apart(task: BoardColumn, cells: dict[str, BoardCell], names: RuleNames
     better = [rule for rule, cell in cells.items() if cell.versus == "better"]
     sentences = []
     if ties:
-        shown = [f"{names.full(rule)} ({_points(cells[rule])})" for rule in _by_gap(ties, cells)]
+        # With the interval: a rule whose seeds scatter is not told apart either, however far its mean is.
+        shown = [f"{names.full(rule)} ({interval(cells[rule].gap, signed=True)})" for rule in _by_gap(ties, cells)]
         told = f"{len(ties)} of {_count(cells, 'rule')} {_is(ties)} not told apart from {BASELINE_RULE}"
-        sentences.append(f"On {task.title}, {told}: {_join(shown)} points of test error.")
+        sentences.append(f"On {task.title}, {told} (95 % interval of the gap, points): {_join(shown)}.")
     if better:
         shown = [f"{names.full(rule)} ({_points(cells[rule])})" for rule in _by_gap(better, cells)]
         told = f"{_is(better)} significantly better than {BASELINE_RULE}"

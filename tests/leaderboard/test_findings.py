@@ -47,7 +47,10 @@ def test_ties_and_losers_are_named_with_their_gaps() -> None:
         *make_seeds("readout_only", HIGH),
     ]
     told, behind, *_ = texts_of(records)
-    assert told == "On digits-fc, 1 of 3 rules is not told apart from backprop: near one (+0.17) points of test error."
+    start = "On digits-fc, 1 of 3 rules is not told apart from backprop (95 % interval of the gap, points): near one ("
+    assert told.startswith(start)
+    low, high = told.removeprefix(start).removesuffix(").").split(" to ")
+    assert (low[0], high[0]) == ("−", "+")
     assert "2 rules are significantly behind backprop: middle one by 5.00 points" in behind
     assert "far one by 20.00 points" in behind
     assert "readout" not in told + behind
