@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from benchsuite.results.chance import is_near_chance
 from benchsuite.results.model import TrackTable
 from benchsuite.specs.models.base import TIERS
-from benchsuite_leaderboard.board import baseline_of, form_of, versus_baseline
-from benchsuite_leaderboard.matrix import NOT_RUN, Cell, MatrixLine, build_matrix
+from benchsuite_leaderboard.board import baseline_of, form_of, settings_of, versus_baseline
+from benchsuite_leaderboard.matrix import NOT_RUN, Cell, MatrixLine, build_matrix, compares_tuned
 from benchsuite_leaderboard.names import RuleNames
 
 FAMILIES = ("dense", "convolutional", "locally connected", "residual", "other")
@@ -33,6 +33,8 @@ class GroupCell:
     near_chance: bool
     tied: bool
     """True if the rule is not told apart from the baseline."""
+    settings: str
+    """``tuned`` or ``published``, if the table compares the other kind; else empty."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class GroupLine:
     table: TrackTable
     family: str
     form: str
+    settings: str
+    """Kind of settings that the table compares: ``tuned`` or ``published``."""
     cells: tuple[GroupCell, ...]
 
 
@@ -126,11 +130,12 @@ def _group(number: int, title: str, tables: Sequence[TrackTable], names: RuleNam
 
 def _line(line: MatrixLine, names: RuleNames) -> GroupLine:
     form = form_of(line.table)
-    cells = tuple(_cell(line.table, cell, form, names) for cell in line.cells)
-    return GroupLine(line.table, family_of(line.table), form, cells)
+    settings = "tuned" if compares_tuned(line.table) else "published"
+    cells = tuple(_cell(line.table, cell, form, settings, names) for cell in line.cells)
+    return GroupLine(line.table, family_of(line.table), form, settings, cells)
 
 
-def _cell(table: TrackTable, cell: Cell, form: str, names: RuleNames) -> GroupCell:
+def _cell(table: TrackTable, cell: Cell, form: str, settings: str, names: RuleNames) -> GroupCell:
     stated = names.stated.get(cell.rule)
     unfit = cell.empty == NOT_RUN and not cell.row_id and stated is not None and form not in (stated.forms or {form})
     if unfit and stated:
@@ -139,4 +144,5 @@ def _cell(table: TrackTable, cell: Cell, form: str, names: RuleNames) -> GroupCe
     impossible = unfit or (cell.row is None and INCOMPATIBLE in cell.empty)
     near = cell.row is not None and is_near_chance(cell.row, table)
     tied = cell.row is not None and versus_baseline(cell.row, baseline_of(cell.row, table)) == "tie"
-    return GroupCell(cell, impossible, near, tied)
+    own = settings_of(cell.row) if cell.row is not None else settings
+    return GroupCell(cell, impossible, near, tied, "" if own == settings else own)
