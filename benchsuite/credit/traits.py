@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from benchsuite.specs.models.hardware import Precision as HardwarePrecision
 
@@ -24,6 +24,8 @@ class RuleTraits(BaseModel):
     forms itself, from local losses, energies or several passes."""
     source: str
     """Publication of the rule."""
+    short_name: str = Field(default="", max_length=12)
+    """Abbreviation for narrow tables and charts, such as ``DFA``; made from the rule's name if empty."""
 
     # --- needs ---
     forms: frozenset[str] = frozenset({"ordinary"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from benchsuite.papers.claim_cases import ClaimCases
 from benchsuite.papers.published import PublishedNumber
+from benchsuite.results.board_plan import BoardPlan, RuleWords, TrackWords
 from benchsuite.results.planned import PlansByTrack
 from benchsuite.results.row_names import NamedSettings
 from benchsuite.results.validity import Validity
@@ -32,6 +33,12 @@ class Papers:
     """The planned comparisons of tracks that state them."""
     validity: Validity = field(default_factory=Validity)
     """Thresholds of validity checks, and what rules claim."""
+    board: BoardPlan | None = None
+    """The tasks of the front page's board; None if no suite states them. Only pages of several tracks use it."""
+    rules: Mapping[str, RuleWords] = field(default_factory=dict)
+    """What rules say of themselves, by name; only pages of several tracks use it."""
+    tracks: Mapping[str, TrackWords] = field(default_factory=dict)
+    """What specs say of tracks, by name; each track's pages use its own."""
     key: str = ""
     """Identifies the content if a cheaper key than ``fingerprint``'s hash is known; different content needs a different
     key."""

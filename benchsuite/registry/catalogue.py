@@ -24,6 +24,7 @@ from benchsuite.files import discard, write_text_atomically
 from benchsuite.process import stdout_to_stderr
 from benchsuite.registry import manager
 from benchsuite.registry.origins import Origin, PluginFailure
+from benchsuite.specs.models.tuning_budget import Tunable
 from benchsuite.version import __version__
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from benchsuite.registry.manager import Registry
     from benchsuite.specs.models.study import StudySpec
 
-LAYOUT = 1
+LAYOUT = 2
 """Increased when the stored form changes."""
 
 MOST_FILES = 8
@@ -49,7 +50,7 @@ class RuleEntry:
     doc: str
     """Its docstring."""
     hyperparameters: Mapping[str, Mapping[str, Any]]
-    """Default, type and meaning by name."""
+    """Default, type, meaning and, if tuning searches it, the range, by name."""
     traits: Mapping[str, Any]
 
 
@@ -148,7 +149,7 @@ def describe(registry: Registry) -> Catalogue:
     """Return the catalogue of a registry's contributions."""
     return Catalogue(
         plugins=registry.plugins,
-        rules={name: _describe_rule(rule) for name, rule in registry.rules.items()},
+        rules={name: describe_rule(rule) for name, rule in registry.rules.items()},
         diagnostics={name: diagnostic.summary for name, diagnostic in registry.diagnostics.items()},
         origins=registry.origins,
         spec_folders=registry.spec_folders,
@@ -157,16 +158,30 @@ def describe(registry: Registry) -> Catalogue:
     )
 
 
-def _describe_rule(rule: Any) -> RuleEntry:
+def describe_rule(rule: Any) -> RuleEntry:
+    """Return a rule's class as plain data."""
     hyperparameters = {
         name: {
             "default": info.get_default(call_default_factory=True) if not info.is_required() else "required",
             "type": str(info.annotation).replace("typing.", ""),
             "meaning": info.description or "",
+            **_searched(info),
         }
         for name, info in rule.Config.model_fields.items()
     }
     return RuleEntry(rule.__doc__ or "", hyperparameters, rule.traits.model_dump(mode="json"))
+
+
+def _searched(info: FieldInfo) -> dict[str, str]:
+    """Return the range that tuning searches, in words; nothing for a field that it does not search."""
+    for mark in info.metadata:
+        if isinstance(mark, Tunable):
+            try:
+                low, high = mark.range_around(info.get_default(call_default_factory=True))
+            except ValueError:
+                return {}
+            return {"searched": f"{low:g} to {high:g}, {'logarithmic' if mark.log else 'linear'}"}
+    return {}
 
 
 def _load() -> Registry:

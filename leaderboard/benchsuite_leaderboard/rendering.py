@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -12,6 +14,7 @@ from benchsuite.papers.verdict_model import VERDICT_WORDS
 from benchsuite.results import formatting
 from benchsuite.results.model import BASELINE_RULE, RuleRow, TrackTable
 from benchsuite.results.validity import summary_of
+from benchsuite_leaderboard.names import row_name
 
 
 @cache
@@ -52,6 +55,11 @@ def template_environment() -> Environment:
         environment.filters[function.__name__] = function
     environment.filters["validity_words"] = summary_of
     environment.filters["breakable"] = _breakable
+    environment.filters["capitalized"] = _capitalized
+    environment.filters["with_arxiv_links"] = _with_arxiv_links
+    environment.filters["label_words"] = row_name
+    environment.filters["field_words"] = field_words
+    environment.filters["difference_places"] = difference_places
     environment.filters["verdict_words"] = VERDICT_WORDS.__getitem__
     environment.globals.update(baseline=BASELINE_RULE, best_row=_best_row, ties=_ties, baseline_row=_baseline_row)
     return environment
@@ -60,6 +68,39 @@ def template_environment() -> Environment:
 def _breakable(name: str) -> Markup:
     """Let a long name wrap after its underscores."""
     return Markup("_<wbr>").join(name.split("_"))
+
+
+PLACES = {"dataset": "data set", "architecture": "network", "data": "data"}
+"""First words of a spec's fields, as a reader calls them."""
+
+
+def field_words(path: str) -> str:
+    """Return a spec's field in words: ``dataset.normalization.mean[0]`` becomes ``data set, normalization, mean 1``."""
+    first, *rest = path.split(".")
+    parts = [PLACES.get(first, first), *rest]
+    numbered = (re.sub(r"\[(\d+)\]", lambda match: f" {int(match[1]) + 1}", part) for part in parts)
+    return ", ".join(numbered).replace("_", " ")
+
+
+def difference_places(paths: Iterable[str]) -> str:
+    """Return the parts of a spec in which tables differ: ``data set and network``."""
+    return " and ".join(dict.fromkeys(field_words(path.partition(".")[0]) for path in paths))
+
+
+ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
+
+
+def _with_arxiv_links(citation: str) -> Markup:
+    """Make a link of every arXiv number in a citation."""
+    link = Markup('<a href="https://arxiv.org/abs/{0}">arXiv:{0}</a>')
+    # Text and numbers take turns; joining escapes the text.
+    parts = enumerate(ARXIV.split(formatting.shown(citation)))
+    return Markup("").join(link.format(part) if place % 2 else part for place, part in parts)
+
+
+def _capitalized(words: str) -> str:
+    """Begin words with a capital letter and leave the others as they are."""
+    return words[:1].upper() + words[1:]
 
 
 def _best_row(table: TrackTable) -> RuleRow | None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from benchsuite_leaderboard.inputs import Inputs
 from benchsuite_leaderboard.memory import remembered_track, track_memory
 from benchsuite_leaderboard.package_files import generator_hash
 from benchsuite_leaderboard.pages.frame import Frame
+from benchsuite_leaderboard.texts import citation
 from benchsuite_leaderboard.track_job import RESULT, TrackJob, TrackResult, build_track
 
 
@@ -53,8 +54,10 @@ def track_jobs(
     metrics = frozenset(comparison.metric for comparison in comparisons)
     epochs = frozenset[int]().union(*(comparison.epochs for comparison in comparisons))
     deciding = [(spec.track, conditions(spec)) for spec in _deciding_specs(papers)]
-    around = [frame.title, frame.has_claims, frame.has_studies, frame.has_tunings]
-    everywhere = _hash([__version__, generator_hash(), papers.fingerprint, around, sorted(mlflow.items())])
+    around = [frame.title, frame.has_claims, frame.has_studies, frame.has_tunings, frame.has_papers]
+    everywhere = _hash(
+        [__version__, generator_hash(), repr(citation()), papers.fingerprint, around, sorted(mlflow.items())]
+    )
     for track in inputs.tracks:
         timings = tuple(timing for timing in inputs.timings if timing.track == track)
         tunings = tuple(tuning for tuning in inputs.tunings if tuning.spec.run.track == track)
@@ -64,9 +67,10 @@ def track_jobs(
         )
         records = [*map(record_text, given), *map(record_text, timings), *map(record_text, tunings)]
         in_memory = sorted(map(_hash, records))
+        words = papers.tracks.get(track)
         yield TrackJob(
             track=track,
-            key=_hash([everywhere, track, states, in_memory]),
+            key=_hash([everywhere, track, states, in_memory, asdict(words) if words else None]),
             files=files,
             read={path: inputs.files.read[path] for path in files if path in inputs.files.read},
             given=given,
@@ -82,6 +86,7 @@ def track_jobs(
             epochs=epochs,
             mlflow=mlflow,
             folder=staging,
+            words=words,
         )
 
 

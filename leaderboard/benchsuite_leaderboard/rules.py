@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from benchsuite.papers.verdict_model import ClaimVerdict
 from benchsuite.records.audit import RuleAudit, TraitAudit
+from benchsuite.results.board_plan import BoardPlan, RuleWords
 from benchsuite.results.model import BASELINE_RULE, RuleRow, TrackTable
-from benchsuite_leaderboard.matrix import rules_of
+from benchsuite.results.tuning_summary import TunedRule, TuningTable
+from benchsuite_leaderboard.content import SiteContent
+from benchsuite_leaderboard.paths import paths_of
 
 TRAIT_WORDS = {
     "weight_transport": ("Weight transport", "credit depends on forward weights downstream"),
@@ -49,6 +52,32 @@ class RulePage:
     """Results sorted by track and tier, then in the table's order."""
     is_other_source: bool
     """True if runs were made with other source code than the audited code."""
+    words: RuleWords | None = None
+    """What the rule says of itself; None if it is not installed here."""
+    claims: tuple[ClaimVerdict, ...] = ()
+    """Claims that compare it."""
+    tunings: tuple[tuple[TuningTable, TunedRule], ...] = ()
+
+    @property
+    def paths(self) -> str:
+        """Return the name of the drawing of its paths; empty if nothing is known of them."""
+        traits: dict[str, object] = dict(self.words.traits) if self.words else {}
+        if not traits and self.audit and self.audit.needs:
+            traits = {name: found.declared for name, found in self.traits.items()}
+            traits["mechanism"] = self.audit.needs.mechanism
+        return paths_of(self.name, traits)
+
+    @property
+    def summary(self) -> str:
+        """Return one sentence on the rule."""
+        return self.words.summary if self.words else self.audit.summary if self.audit else ""
+
+    @property
+    def source(self) -> str:
+        """Return the publication of the rule."""
+        if self.words:
+            return self.words.source
+        return self.audit.needs.source if self.audit and self.audit.needs else ""
 
     @property
     def address(self) -> str:
@@ -77,18 +106,33 @@ class RulePage:
         return len({table.track for table, row in self.results if row.test_error})
 
 
-def rule_pages(tables: Sequence[TrackTable], audits: Iterable[RuleAudit]) -> list[RulePage]:
-    """Return a page for every rule that was run or audited, the baseline first, then by name."""
-    by_rule = {audit.rule: audit for audit in audits}
-    names = sorted({*rules_of(tables), *by_rule}, key=lambda name: (name != BASELINE_RULE, name))
+def rule_pages(content: SiteContent) -> list[RulePage]:
+    """Return a page for every rule that was run or audited or is installed, the baseline first, then by name."""
+    by_rule = {audit.rule: audit for audit in content.audits}
+    names = sorted(content.rules, key=lambda name: (name != BASELINE_RULE, name))
     pages = []
     for name in names:
-        results = tuple((table, row) for table in tables for row in table.rows if row.rule == name)
+        results = tuple((table, row) for table in content.tables for row in table.rows if row.rule == name)
         audit = by_rule.get(name)
         sources = {source for _, row in results for source in row.rule_sources}
         is_other = bool(audit) and bool(sources - {audit.environment.rule_source_hash} if audit else set())
-        pages.append(RulePage(name, audit, results, is_other))
+        claims = tuple(verdict for verdict in content.claims if name in _compared(verdict))
+        tunings = tuple(
+            (table, rule) for table in content.tunings for rule in table.rules if rule.record.spec.run.rule.name == name
+        )
+        pages.append(RulePage(name, audit, results, is_other, content.stated.get(name), claims, tunings))
     return pages
+
+
+def _compared(verdict: ClaimVerdict) -> set[str]:
+    """Return the rules that a claim compares, those that others are compared with left out."""
+    return {side.rule for comparison in verdict.claim.comparisons for side in comparison.sides}
+
+
+def first_command(name: str, board: BoardPlan | None) -> str:
+    """Return the command that makes a rule's first results: on the board's first task that it works on."""
+    tracks = [track for task in (board.tasks if board else ()) if (track := task.track_of(name))]
+    return f"benchsuite run {tracks[0] if tracks else 'quickstart'} --rules {name}"
 
 
 def _trait_order(name: str) -> tuple[int, str]:

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchsuite.papers.statements import FindPapers, Papers
 from benchsuite.papers.verdicts import judge
-from benchsuite.records.model import RunStatus
 from benchsuite.records.reading import BrokenRecord
+from benchsuite_leaderboard.content import SiteContent
 from benchsuite_leaderboard.inputs import AuditSource, RecordSource, TimingSource, TuningSource, gather
 from benchsuite_leaderboard.memory import FILES, files_to_remember, remembered_files
 from benchsuite_leaderboard.output import Content, owned_files, publish, staged_files, staging_folder, standing_files
@@ -19,6 +20,9 @@ from benchsuite_leaderboard.pages.frame import Frame
 from benchsuite_leaderboard.pages.shared import render_shared
 from benchsuite_leaderboard.renewal import EarlierSite, make_tracks, track_jobs
 from benchsuite_leaderboard.study_tables import Summarize, summarize_studies, without_plugins
+
+if TYPE_CHECKING:
+    from benchsuite.records.model import RunStatus
 
 DEFAULT_TITLE = "Credit assignment leaderboard"
 
@@ -92,7 +96,8 @@ def build_site(
     owned = owned_files(out)
     inputs = gather(records, audits, timings, tunings, {} if fresh else remembered_files(out))
     papers = papers if isinstance(papers, Papers) else papers(inputs.cells)
-    frame = Frame(title, bool(papers.claims), bool(inputs.studies), bool(inputs.tunings))
+    has_papers = bool(papers.rules or papers.claims)
+    frame = Frame(title, bool(papers.claims), bool(inputs.studies), bool(inputs.tunings), has_papers)
     with staging_folder(out) as staging:
         jobs = list(track_jobs(inputs, papers, frame, mlflow or {}, staging))
         results, unchanged = make_tracks(
@@ -105,9 +110,19 @@ def build_site(
         studies = summarize_studies(inputs.studies, summarize)
         # Show only the file's own folder and name: the site must not reveal where somebody keeps their records.
         listed = [("/".join(b.path.parts[-2:]), b.reason) for b in broken]
-        tuned = [table for result in results for table in result.tunings]
-        values = [value for result in results for value in result.values]
-        pages = render_shared(frame, tables, listed, studies, verdicts, values, inputs.audits, tuned)
+        content = SiteContent(
+            tables=tables,
+            broken=listed,
+            studies=studies,
+            claims=verdicts,
+            values=[value for result in results for value in result.values],
+            audits=inputs.audits,
+            tunings=[table for result in results for table in result.tunings],
+            arrivals=[arrival for result in results for arrival in result.arrivals],
+            board=papers.board,
+            stated=papers.rules,
+        )
+        pages = render_shared(frame, content)
         files: dict[str, Content] = dict(staged_files(staging))
         files |= {name: text.encode("utf-8", "backslashreplace") for name, text in pages} | static_files()
         files[FILES] = files_to_remember(inputs.files.states)

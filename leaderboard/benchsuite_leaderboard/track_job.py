@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,22 +13,26 @@ from benchsuite.papers.measured_values import MeasuredValue, compare_with_publis
 from benchsuite.papers.published_lookup import published_beside
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_record
+from benchsuite.results.curves import thin
 from benchsuite.results.grouping import conditions
 from benchsuite.results.model import TrackTable
 from benchsuite.results.row_names import NamedSettings, by_settings
 from benchsuite.results.tables import summarize
 from benchsuite.results.tuning_summary import TuningTable, tuning_tables
-from benchsuite_leaderboard.pages.tracks import render_track, track_pages
-from benchsuite_leaderboard.pages.tuning import render_tunings
-from benchsuite_leaderboard.rendering import template_environment
+from benchsuite_leaderboard.arrivals import Arrival, arrivals_of
+from benchsuite_leaderboard.pages.of_track import render_of_track
 
 if TYPE_CHECKING:
     from benchsuite.papers.published import PublishedNumber
     from benchsuite.records.timing import TimingRecord
     from benchsuite.records.tuning import TuningRecord
+    from benchsuite.results.board_plan import TrackWords
     from benchsuite.results.planned import PlansByTrack
     from benchsuite.results.validity import Validity
     from benchsuite_leaderboard.pages.frame import Frame
+
+FEW_POINTS = 16
+"""Points of a learning curve that pages of several tracks draw in a cell."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class TrackJob:
     mlflow: Mapping[str, str]
     folder: Path
     """Folder that the pages are written to."""
+    words: TrackWords | None = None
+    """What the track's spec says of it."""
 
     @property
     def size(self) -> int:
@@ -85,6 +90,8 @@ class TrackResult:
     """Published values about this track beside ours, those that were measured or tried."""
     broken: tuple[tuple[str, str], ...]
     """Broken files: path and reason."""
+    arrivals: tuple[Arrival, ...]
+    """The runs by the day they ended."""
     written: tuple[str, ...]
     """The files made, by path within the site."""
 
@@ -107,12 +114,9 @@ def build_track(job: TrackJob) -> bytes:
     evidence = tuple(_slim(record, job.metrics, job.epochs) for record in good if _is_wanted(record, job.wanted))
     published, names = published_beside(job.published), by_settings(job.names)
     tables = summarize(good, published, names, job.plans, job.timings, job.validity, job.tunings)
-    environment = template_environment()
     tunings = tuning_tables(job.tunings, tables)
-    pages = [render_tunings(environment, job.frame, tunings, has_runs=bool(tables))]
-    pages += [render_track(environment, job.frame, page, job.mlflow, tunings) for page in track_pages(tables)]
     written = []
-    for name, text in chain(*pages):
+    for name, text in render_of_track(job.frame, tables, tunings, job.mlflow, job.words):
         path = job.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text.encode("utf-8", "backslashreplace"))
@@ -124,6 +128,7 @@ def build_track(job: TrackJob) -> bytes:
         evidence=evidence,
         values=tuple(value for value in compare_with_published(job.published, good) if value.run_ids),
         broken=tuple((str(b.path), b.reason) for b in broken),
+        arrivals=arrivals_of(tables),
         written=tuple(written),
     )
     return RESULT.dump_json(result)
@@ -142,9 +147,14 @@ def _slim(record: RunRecord, metrics: Iterable[str], epochs: Set[int]) -> RunRec
 
 
 def _without_curves(table: TrackTable) -> TrackTable:
-    """Return a table as the shared pages need it: no curves and no records."""
+    """Return a table as the shared pages need it: curves of a few points, and no records."""
     rows = (
-        replace(row, curve=(), diagnostics=(), runs=tuple(replace(run, record=None, test_curve={}) for run in row.runs))
+        replace(
+            row,
+            curve=tuple(thin(row.curve, FEW_POINTS)),
+            diagnostics=(),
+            runs=tuple(replace(run, record=None, test_curve={}) for run in row.runs),
+        )
         for row in table.rows
     )
     return replace(table, rows=tuple(rows))

@@ -80,7 +80,8 @@ def click_heading(driver, name: str) -> str:
 
 
 def test_every_chart_is_drawn(page):
-    page.execute_script("document.querySelector('figure:last-of-type').scrollIntoView()")
+    page.execute_script("document.querySelectorAll('details').forEach(fold => { fold.open = true })")
+    page.execute_script("document.querySelector('.chart:not([data-drawn])')?.scrollIntoView()")
     wait_until(page, "document.querySelectorAll('.chart[data-drawn] svg').length === 3")
     assert page.execute_script("return document.querySelectorAll('.chart').length") == 3
     drawn = page.execute_script(
@@ -88,6 +89,44 @@ def test_every_chart_is_drawn(page):
         ".length"
     )
     assert drawn >= 6
+
+
+def test_drawing_moves_nothing_and_no_library_is_loaded_before_a_chart_is_near(page):
+    """Catches a chart that is taller than its place, and 800 kB of script for a reader of the table alone."""
+    address = page.current_url
+    size = {"width": 1400, "height": 300, "deviceScaleFactor": 1, "mobile": False}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        page.get("about:blank")
+        page.get(address)
+        libraries = "[...document.scripts].filter(s => s.src.includes('vendor')).length"
+        assert page.execute_script(f"return {libraries}") == 0
+        page.execute_script(
+            "window.moved = 0; new PerformanceObserver(list => list.getEntries().forEach(e => window.moved += e.value))"
+            ".observe({type: 'layout-shift', buffered: true})"
+        )
+        page.execute_script("document.querySelector('.chart').scrollIntoView()")
+        wait_until(page, "document.querySelectorAll('.chart[data-drawn]').length > 0")
+        assert page.execute_script(f"return {libraries}") == 3
+        assert page.execute_script("return window.moved") < 0.1
+        places = "[...document.querySelectorAll('.chart[data-drawn]')]"
+        assert page.execute_script(f"return {places}.every(p => p.offsetHeight === parseInt(p.style.minHeight))")
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_print_shows_every_chart(page):
+    """Catches a printed page with empty places where the reader did not scroll or unfold."""
+    page.get(page.current_url)
+    page.execute_script("document.querySelector('.chart').scrollIntoView()")
+    wait_until(page, "document.querySelectorAll('.chart[data-drawn]').length > 0")
+    page.execute_script("dispatchEvent(new Event('beforeprint'))")
+    assert page.execute_script("return document.querySelectorAll('.chart:not([data-drawn])').length") == 0
+    assert page.execute_script(
+        "return [...document.querySelectorAll('.chart')].every(c => c.querySelector('svg').clientHeight > 50)"
+    )
+    page.execute_script("dispatchEvent(new Event('afterprint'))")
+    assert page.execute_script("return document.querySelectorAll('details.charts[open]').length") == 0
 
 
 def test_the_page_says_nothing_on_the_console_and_asks_for_nothing_but_its_files(page):

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from benchsuite.api.study_records import summarize_study
+from benchsuite.papers.statements import Papers
 from benchsuite.records.audit import Observation, RuleAudit, RuleNeeds, TraitAudit
+from benchsuite.results.board_plan import RuleWords
 from benchsuite_leaderboard.site import build_site
-from tests.factories import make_tuning
+from tests.factories import make_timing, make_tuning
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -41,6 +43,11 @@ KINDS = {
     "study": "studies/a-study.html",
     "tuning": "tuning/t1.html",
     "tunings": "tuning.html",
+    "method": "method.html",
+    "glossary": "glossary.html",
+    "submit": "submit.html",
+    "changes": "changes.html",
+    "papers": "papers.html",
 }
 """One page of each kind; the run's has its id in its name."""
 
@@ -95,7 +102,18 @@ def site(make_record, make_seeds, make_angles, make_study, tmp_path_factory) -> 
     studies = [make_study(title=HOSTILE, command=HOSTILE)]
     tunings = [make_tuning("backprop", track="t1", command=HOSTILE, reason=HOSTILE)]
     tunings.append(make_tuning("fa", (None, 0.3, 0.02, None), track="t1", searched={"scale": (0.1, 10)}))
-    build_site([*records, *studies], out, audits=audits, tunings=tunings, summarize=summarize_study, title="A board")
+    papers = Papers(rules={"fa": RuleWords(HOSTILE[:12], HOSTILE, f"Somebody 2016, arXiv:1609.01596; {HOSTILE}")})
+    timings = [make_timing({"backprop": (2.0, 2.1), "fa": (3.0, 3.1)}, track="t2")]
+    build_site(
+        [*records, *studies],
+        out,
+        audits=audits,
+        timings=timings,
+        tunings=tunings,
+        papers=papers,
+        summarize=summarize_study,
+        title="A board",
+    )
     KINDS["run"] = f"runs/t1/{records[4].run_id}.html"
     return out
 
@@ -124,6 +142,7 @@ def page(driver, site):
     def show(kind: str, address: str = ""):
         driver.get("about:blank")
         driver.get((site / KINDS[kind]).as_uri() + address)
+        driver.execute_script("document.querySelectorAll('details.charts').forEach(fold => { fold.open = true })")
         height = driver.execute_script("return document.documentElement.scrollHeight")
         for place in range(0, height, 800):
             driver.execute_script(f"scrollTo(0, {place})")
@@ -194,32 +213,61 @@ def test_a_phone_scrolls_tables_and_not_the_page(page, driver, kind):
 
 
 def test_filtering_by_keyboard_leaves_the_rows_that_have_every_word(page):
-    shown = page("front")
+    shown = page("front", "#tracks")
     press(shown, "[data-filters=tracks-table]", "t2 QUICK")
     assert texts(shown, "#tracks-table tbody th a") == ["t2"]
     assert texts(shown, "[data-counts=tracks-table]") == ["1 of 3"]
-    assert len(texts(shown, "#matrix-table tbody th a")) == 3, "the other table stays"
+    assert len(texts(shown, ".matrix tbody th a")) == 3, "the other tables stay"
     press(shown, "[data-filters=tracks-table]", *["\ue003"] * 8)
     assert len(texts(shown, "#tracks-table tbody th a")) == 3
 
 
 def test_a_view_has_an_address_of_its_own(page):
-    shown = page("front")
-    press(shown, "#matrix-table thead th:nth-child(4) button", "\ue007")
-    press(shown, "#matrix-table thead th:nth-child(4) button", "\ue007")
-    order = texts(shown, "#matrix-table tbody th a")
-    assert order == ["t2", "t9", "t1"]
-    press(shown, "[data-filters=matrix-table]", "t1")
+    shown = page("front", "#tracks")
+    press(shown, "#matrix-data-1 thead th:nth-child(4) button", "\ue007")
+    press(shown, "#matrix-data-1 thead th:nth-child(4) button", "\ue007")
+    assert texts(shown, "#matrix-data-1 tbody th a") == ["t2", "t1"]
+    press(shown, "[data-filters=tracks-table]", "t1")
     address = shown.execute_script("return location.hash")
     again = page("front", address)
-    assert texts(again, "#matrix-table tbody th a") == ["t1"]
-    assert again.execute_script("return document.querySelector('#matrix-table [aria-sort=descending]').cellIndex") == 3
+    assert texts(again, "#tracks-table tbody th a") == ["t1"]
+    assert texts(again, "#matrix-data-1 tbody th a") == ["t2", "t1"]
+    assert again.execute_script("return document.querySelector('#matrix-data-1 [aria-sort=descending]').cellIndex") == 3
 
 
 def test_a_hostile_address_sets_nothing_but_a_filter(page):
-    shown = page("front", "#matrix&filter@matrix-table=%3Cimg src=x onerror=window.broken=1%3E&sort@nothing=1:up&x@y")
+    shown = page("front", "#tracks&filter@tracks-table=%3Cimg src=x onerror=window.broken=1%3E&sort@nothing=1:up&x@y")
     assert shown.execute_script("return window.broken") is None
-    assert texts(shown, "[data-counts=matrix-table]") == ["0 of 3"]
+    assert texts(shown, "[data-counts=tracks-table]") == ["0 of 3"]
+
+
+def test_search_finds_rules_and_tracks_by_any_of_their_words(page):
+    """Catches a search that looks at cells alone: a rule whose short name stands in a heading is then found nowhere."""
+    shown = page("front")
+    press(shown, "#find", "readout-only")
+    found = shown.execute_script("return [...document.querySelectorAll('#found a')].map(a => a.getAttribute('href'))")
+    assert found == ["rules/readout-only.html", "tracks/t1.html", "tracks/t2.html"]
+    press(shown, "#find", " nothing")
+    assert (texts(shown, "#found a"), texts(shown, "#found-count")) == ([], ["0 found"])
+
+
+def test_chips_leave_the_tables_of_their_data_and_open_them(page):
+    """Catches chips that hide lines of a folded group and leave its empty heading, or two facets joined by "or"."""
+    shown = page("front")
+    press(shown, "#chips [data-is='Digits 8 × 8']", "\ue007")
+    assert texts(shown, ".matrix tbody th a") == ["t1", "t2"]
+    assert texts(shown, "#chips-count") == ["2 of 3 tables"]
+    press(shown, "#chips [data-is='Digits 8 × 8']", "\ue007")
+    assert len(texts(shown, ".matrix tbody th a")) == 3
+
+
+def test_the_full_name_behind_a_heading_shows_on_focus(page):
+    """Catches names that only a mouse can reach: a tap gives the heading's button the focus."""
+    shown = page("front")
+    button = "#matrix-data-1 thead th:nth-child(2) button"
+    assert texts(shown, f"{button} .full") == []
+    press(shown, button, "\ue007")
+    assert texts(shown, f"{button} .full") == ["backprop"]
 
 
 def test_the_theme_is_the_readers_and_stays(page):
@@ -247,7 +295,7 @@ def test_two_rules_are_chosen_and_compared(page):
 
     shown = page("compare")
     for number, name in enumerate(("readout-only", "fa")):
-        Select(shown.find_elements("css selector", ".chooser select")[number]).select_by_visible_text(name)
+        Select(shown.find_elements("css selector", ".chooser select")[number]).select_by_value(name)
     press(shown, ".chooser button", "\ue007")
     wait_until(shown, "location.pathname.endsWith('compare/fa/readout-only.html')")
     assert texts(shown, "#pair-table tbody th a") == ["t1", "t2"]
@@ -259,7 +307,7 @@ def test_rules_that_share_no_track_are_told_so(page):
 
     shown = page("compare")
     for select in shown.find_elements("css selector", ".chooser select"):
-        Select(select).select_by_visible_text("dfa")
+        Select(select).select_by_value("dfa")
     press(shown, ".chooser button", "\ue007")
     assert texts(shown, ".chooser output") == ["These two share no track."]
 

@@ -16,7 +16,7 @@ from benchsuite.results.tables import summarize
 from benchsuite_leaderboard.compare import pairs_of
 from benchsuite_leaderboard.downloads.comparisons import pair_data
 from benchsuite_leaderboard.downloads.formats import DataTable, as_files, to_csv, to_json, to_latex, to_markdown
-from benchsuite_leaderboard.downloads.results import matrix_data, rule_data, track_data
+from benchsuite_leaderboard.downloads.results import matrix_data, rule_data, track_data, tracks_data
 from benchsuite_leaderboard.matrix import build_matrix
 
 from ..built_site import pages_of
@@ -62,10 +62,56 @@ def test_latex_and_markdown_print_the_pages_numbers(make_seeds):
     data = track_data(table)
     for cells in (cells_of_latex(to_latex(data)), cells_of_markdown(to_markdown(data))):
         assert [row[0] for row in cells] == ["backprop", "fa"]
-        plain = [row[1].replace(r"$\pm$", "±") for row in cells]
+        plain = [re.sub(r"\\boldmath\\bfseries |\*\*", "", row[1]).replace(r"$\pm$", "±") for row in cells]
         assert plain == [mean_sd(row.test_error) for row in table.rows]
         assert plain[0] == "11.00 ± 1.41"
         assert cells[1][4].replace("$-$", "−") == "+5.05"
+
+
+def test_the_best_and_its_ties_are_bold_in_print(make_seeds):
+    """Catches a printed table without marks, or with one on a row that the interval tells apart."""
+    rows = {"backprop": [0.100, 0.101, 0.102], "fa": [0.101, 0.100, 0.103], "readout_only": [0.4, 0.41, 0.42]}
+    tables = summarize(record for rule, errors in rows.items() for record in make_seeds(rule, errors))
+    marked = {"tex": r"\boldmath\bfseries ", "md": "**"}
+    for data in (track_data(tables[0]), matrix_data(build_matrix(tables))):
+        written = {"tex": cells_of_latex(to_latex(data)), "md": cells_of_markdown(to_markdown(data))}
+        for kind, cells in written.items():
+            bold = [cell for row in cells for cell in row if cell.startswith(marked[kind])]
+            assert len(bold) == 2, bold
+            assert not [cell for cell in bold if "41.00" in cell]
+            assert all("±" in cell or r"\pm" in cell for cell in bold), "no spread"
+    (pair,) = (pair for pair in pairs_of(tables) if {pair.left, pair.right} == {"backprop", "readout_only"})
+    assert to_latex(pair_data(pair)).count(r"\boldmath") == 1
+
+
+NAMING = ("track", "tier", "table", "rule", "settings")
+
+
+def test_no_file_has_two_rows_of_one_name(make_seeds):
+    """Catches tables of one track, and rows of one rule on two machines, that a reader cannot tell apart."""
+    records = [
+        *make_seeds("backprop", [0.1, 0.2]),
+        *make_seeds("backprop", [0.1, 0.2], hardware_class="another machine"),
+        *make_seeds("backprop", [0.3, 0.2], fingerprint="cd" * 32),
+        *make_seeds("fa", [0.1, 0.2], config={"scale": 1}),
+        *make_seeds("fa", [0.1, 0.2], config={"scale": 2}),
+        *make_seeds("fa", [0.1, 0.2], fingerprint="cd" * 32),
+    ]
+    tables = summarize(records)
+    assert len(tables) == 2
+    results = [(table, row) for table in tables for row in table.rows if row.rule == "fa"]
+    files = [*map(track_data, tables), rule_data("fa", results), tracks_data(tables), matrix_data(build_matrix(tables))]
+    for data in [*files, *map(pair_data, pairs_of(tables))]:
+        words = 3 if data.printed_columns[0] == "Track" else 1
+        named = [row[:words] for row in data.printed_rows]
+        assert len(set(named)) == len(named), data.title
+        by_name = [
+            tuple(
+                row[data.columns.index(c)] for c in ("track", "tier", "table", "rule", "settings") if c in data.columns
+            )
+            for row in data.rows
+        ]
+        assert len(set(by_name)) == len(by_name), data.title
 
 
 @given(st.text(max_size=30))
@@ -125,7 +171,9 @@ def test_the_top5_error_is_printed_where_it_is_known_and_its_data_columns_are_al
 
 def test_every_table_of_a_site_has_its_four_files(make_seeds):
     pages = pages_of([*make_seeds("backprop", [0.1, 0.2]), *make_seeds("fa", [0.3, 0.5])])
-    offered = {name.rpartition(".")[0] for name in pages if name.startswith("downloads/")}
+    whole = {"downloads/board.json", "downloads/board.schema.json"}
+    whole |= {name for name in pages if name.startswith("downloads/every-eval-ever/")}
+    offered = {name.rpartition(".")[0] for name in pages.keys() - whole if name.startswith("downloads/")}
     assert {
         "downloads/matrix",
         "downloads/tracks",

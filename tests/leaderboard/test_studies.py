@@ -12,6 +12,7 @@ from benchsuite.api.study_records import summarize_study
 from benchsuite.records.store import BrokenRecord
 from benchsuite.results.formatting import plain_mean_sd
 from benchsuite.results.model import Estimate
+from benchsuite.results.rule_style import rule_color
 from benchsuite_leaderboard.charts.studies import study_figures, study_series
 from benchsuite_leaderboard.site import build_site
 from benchsuite_leaderboard.study_tables import summarize_studies
@@ -130,18 +131,20 @@ def test_an_unsafe_name_becomes_no_file(make_study):
         pages_of([record.model_copy(update={"spec": spec})])
 
 
-def test_backprop_is_drawn_in_the_texts_colour_and_rates_in_their_own(make_study):
+def test_settings_of_a_rule_have_its_colour_and_looks_of_their_own(make_study):
+    """Catches a rule that is one colour in a study and another on a track."""
     (table,) = summarize_studies([make_study()], summarize_study)
     series = study_series(table.summary)
-    assert series["backprop"].color == "currentColor"
-    assert len({s.color for s in series.values()}) == 3
+    assert series["backprop"].color == rule_color("backprop")
+    assert {series[label].color for label in LABELS if label != "backprop"} == {rule_color("updated_random_feedback")}
+    assert len({(s.color, s.marker) for s in series.values()}) == 3
     of_errors, of_correlations = study_figures(table, 1000)
     ((chart, _),) = of_errors.charts
     assert chart.spec["encoding"]["color"]["scale"]["domain"] == LABELS
-    assert {v["label"] for v in chart.spec["data"]["values"]} == set(LABELS)
+    assert {v["r"] for v in chart.spec["data"]["values"]} == {series[label].index for label in LABELS}
     charts = [chart for chart, _ in of_correlations.charts]
     assert [c.title for c in charts] == ["W1 and R1ᵀ", "W2 and R2ᵀ", "W3 and R3ᵀ"]
-    assert {v["label"] for v in charts[0].spec["data"]["values"]} == set(LABELS[:2])
+    assert {v["r"] for v in charts[0].spec["data"]["values"]} == {series[label].index for label in LABELS[:2]}
 
 
 @pytest.mark.parametrize(

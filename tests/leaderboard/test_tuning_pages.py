@@ -43,7 +43,7 @@ def test_every_trial_is_in_its_rules_chart_and_failed_ones_are_marked(pages, tun
     drawn = charts(pages["tuning/digits-fc.html"])
     for place, tuning in ((1, tunings[0]), (2, tunings[1])):
         layers = {
-            layer["mark"].get("shape", layer["mark"]["type"]): layer["data"]["values"]
+            "cross" if layer["mark"].get("shape") == "cross" else layer["mark"]["type"]: layer["data"]["values"]
             for layer in drawn[f"rate-{place}"]["layer"]
             if layer["mark"].get("filled", True)
         }
@@ -69,7 +69,8 @@ def test_the_chart_of_budgets_has_the_expectation_of_every_rule(pages, tunings):
     values = charts(pages["tuning/digits-fc.html"])[
         next(k for k in charts(pages["tuning/digits-fc.html"]) if "bu" in k)
     ]
-    found = {(v["label"], v["x"]): v["m"] for v in values["data"]["values"]}
+    labels = {row["r"]: row["label"] for row in values["datasets"]["rows"]}
+    found = {(labels[v["r"]], v["e"]): v["m"] for v in values["data"]["values"]}
     for tuning in tunings:
         for point in expected_best([trial.validation_error for trial in tuning.trials]):
             assert found[tuning.spec.run.rule.name, point.trials] == pytest.approx(100 * point.error, rel=1e-4)

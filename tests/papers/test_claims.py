@@ -314,7 +314,7 @@ def test_the_page_has_verdicts_numbers_and_links_that_lead_to_rows(
     rows = [link for link in page.links if link.startswith("tracks/digits-fc.html#")]
     assert len(rows) >= 8
     assert {link.partition("#")[2] for link in rows} <= set(track.ids)
-    assert [link for link in page.links if link.startswith("#claim-")] == ["#claim-a-claim"] * 2
+    assert {link for link in page.links if link.startswith("#claim-")} == {"#claim-a-claim"}
     assert "claims.html" in Page((tmp_path / "site" / "index.html").read_text()).links
     assert "../claims.html" in track.links
     assert page.tags.count("script") == 2  # the theme; sorting and copying: nothing of the claims needs one
@@ -341,7 +341,9 @@ def test_a_hostile_claim_and_record_are_text(claims: Claims, make_record: Any, t
     build_site(records, tmp_path / "site", papers=Papers(claims=expanded))
     for name in ("claims.html", "index.html"):
         page = Page((tmp_path / "site" / name).read_text())
-        assert page.tags.count("script") == 2
+        assert page.tags.count("script") == (
+            3 if name == "index.html" else 2
+        )  # the index that the search looks through
         assert "img" not in page.tags
         assert "49" not in page.text.replace("{{ 7 * 7 }}", "")
     assert (

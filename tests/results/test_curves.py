@@ -35,8 +35,8 @@ def test_what_tells_classes_apart_is_not_the_bands_upper_end(make_seeds):
     (table,) = summarize(make_seeds("backprop", [0.1, 0.3]))
     spec = learning_curves(table, 1000).spec
     (looked_up,) = spec["layer"][0]["transform"]
-    assert not set(looked_up["from"]["fields"]) & set(spec["layer"][0]["data"]["values"][0])
-    assert spec["layer"][0]["data"]["values"][-1]["h"] == pytest.approx(30)
+    assert not set(looked_up["from"]["fields"]) & set(spec["data"]["values"][0])
+    assert spec["data"]["values"][-1]["h"] == pytest.approx(30)
 
 
 def test_what_was_measured_between_steps_lies_between_epochs(make_record, make_angles):

@@ -209,7 +209,7 @@ def test_the_site_and_the_rows_of_records_show_the_verdict(tmp_path):
     for page in ("tracks/digits-fc.html", "rules/dfa.html"):
         text = (tmp_path / "site" / page).read_text()
         assert "Did it learn?" in text
-        assert '<span class="failed">unstable weights</span>' in text
+        assert '<summary class="failed">unstable weights</summary>' in text
     run = next(path for path in (tmp_path / "site" / "runs").rglob("*.html") if "dfa" in path.read_text())
     assert "weight_norm changed by a factor of 15 in dense1 after epoch 2, seed 0" in run.read_text()
     rows = {row["check"]: row for row in rows_of(runs("dfa", ERRORS[:1], diagnostics=bad), "validity")}

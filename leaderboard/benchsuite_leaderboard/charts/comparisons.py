@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from benchsuite_leaderboard.charts.vega import PALETTE, Chart, frame_size, short
+from benchsuite.results.rule_style import PALETTE, RuleStyle, rule_style
+from benchsuite_leaderboard.charts.vega import Chart, frame_size, short
 from benchsuite_leaderboard.compare import Pair
 from benchsuite_leaderboard.critical_difference import Ranking
+from benchsuite_leaderboard.names import RuleNames
 
 LINE_HEIGHT = 22
 SHOWN_LABEL = 60
 
 
-def pair_chart(pair: Pair) -> Chart | None:
+def pair_chart(pair: Pair, names: RuleNames) -> Chart | None:
     """Draw the difference between the two rules, with its interval, for each table."""
     values: list[dict[str, Any]] = []
     for line in pair.lines:
@@ -51,19 +54,20 @@ def pair_chart(pair: Pair) -> Chart | None:
             },
         ],
     }
-    return Chart("pair", f"{pair.left} less {pair.right}", spec)
+    return Chart("pair", f"{names.full(pair.left)} minus {names.full(pair.right)}", spec)
 
 
 RANK_AXIS = {"type": "quantitative", "title": "Mean rank; 1 is best", "scale": {"zero": False}}
 
 
-def ranking_chart(ranking: Ranking) -> Chart:
+def ranking_chart(ranking: Ranking, names: RuleNames) -> Chart:
     """Draw mean ranks with their 95 % intervals over tracks and seeds."""
     values = []
+    styles = {names.full(rule): rule_style(rule) for rule, _ in ranking.ranks}
     for found in ranking.across.rules:
         rank = found.mean_rank
         ends = {} if rank.low is None or rank.high is None else {"l": short(rank.low), "h": short(rank.high)}
-        values.append({"r": found.rule, "m": short(rank.mean), **ends})
+        values.append({"r": names.full(found.rule), "m": short(rank.mean), **ends})
     spec: dict[str, Any] = {
         **frame_size(LINE_HEIGHT * len(values)),
         "data": {"values": values},
@@ -71,12 +75,13 @@ def ranking_chart(ranking: Ranking) -> Chart:
             "y": {
                 "field": "r",
                 "type": "nominal",
-                "sort": [rule for rule, _ in ranking.ranks],
+                "sort": list(styles),
                 "title": None,
                 "axis": {"labelLimit": 220},
-            }
+            },
+            "color": {"field": "r", "type": "nominal", "legend": None, "scale": _scale(styles, "color")},
         },
-        "layer": [*([_rank_intervals()] if any("l" in value for value in values) else []), _mean_ranks()],
+        "layer": [*([_rank_intervals()] if any("l" in value for value in values) else []), _mean_ranks(styles)],
     }
     return Chart(f"ranking-{ranking.tier}", f"Mean ranks, {ranking.tier} tier", spec)
 
@@ -84,19 +89,24 @@ def ranking_chart(ranking: Ranking) -> Chart:
 def _rank_intervals() -> dict[str, Any]:
     # Left out where no rule has an interval: a layer without marks has no extent, and no name for screen readers.
     return {
-        "mark": {"type": "rule", "strokeWidth": 2, "color": PALETTE[0]},
+        "mark": {"type": "rule", "strokeWidth": 2},
         "encoding": {"x": {"field": "l", **RANK_AXIS}, "x2": {"field": "h"}},
     }
 
 
-def _mean_ranks() -> dict[str, Any]:
+def _mean_ranks(styles: Mapping[str, RuleStyle]) -> dict[str, Any]:
     return {
-        "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1, "color": "currentColor"},
+        "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
         "encoding": {
             "x": {"field": "m", **RANK_AXIS},
+            "shape": {"field": "r", "type": "nominal", "legend": None, "scale": _scale(styles, "marker")},
             "tooltip": _tooltip(("r", "rule"), ("m", "mean rank"), ("l", "from"), ("h", "to")),
         },
     }
+
+
+def _scale(styles: Mapping[str, RuleStyle], look: str) -> dict[str, Any]:
+    return {"domain": list(styles), "range": [getattr(style, look) for style in styles.values()]}
 
 
 def _by_name(keys: list[str], named: dict[str, str]) -> dict[str, Any]:

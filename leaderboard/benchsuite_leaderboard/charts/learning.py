@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from benchsuite.results.curves import with_times
 from benchsuite.results.model import CurvePoint, TrackTable
-from benchsuite_leaderboard.charts.rows import (
-    LINEAR,
-    assign_series,
+from benchsuite_leaderboard.charts.lines import (
+    curve_layers,
     curve_tooltip,
     curve_values,
-    dash_channel,
-    dots,
+    name_layers,
     points_per_line,
     row_lookup,
     table_frame,
-    y_channel,
 )
+from benchsuite_leaderboard.charts.rows import assign_series
+from benchsuite_leaderboard.charts.scales import error_scale
 from benchsuite_leaderboard.charts.vega import Chart, x_axis
 
-LOGARITHMIC: Mapping[str, Any] = {"type": "log"}
+HEIGHT = 320
 
 SHOWN_FAILURES = 40
 """Failed runs drawn per table; the table lists all."""
@@ -58,35 +57,31 @@ def learning_curves(table: TrackTable, budget: int) -> Chart | None:
         points = [CurvePoint(e, v, v, v) for e, v in run.test_curve.items()]
         points = list(with_times(points, [run.record])) if run.record else points
         drawn = curve_values(points, series[row.row_id], most, 100, band=False)
-        traces += [{**p, "k": number, "s": run.seed, "why": run.status} for p in drawn]
+        traces += [{**p, "run": number, "s": run.seed, "why": run.status} for p in drawn]
         traces[-1]["end"] = True
-    spec = table_frame(series, height=320)
+    spec = table_frame(series, HEIGHT)
     classes = _hardware_classes(table)
     for row in table.rows:
         spec["datasets"]["rows"][series[row.row_id].index]["c"] = classes.index(row.hardware_class)
-    scale = _scale(means + traces)
-    title = "Test error (%), logarithmic" if scale is LOGARITHMIC else "Test error (%)"
-    band = {"mark": {"type": "area", "opacity": 0.16}, "encoding": y_channel("l", y2="h", scale=scale)}
-    line = {
-        "mark": {"type": "line", "strokeWidth": 2, "point": dots(means)},
-        "encoding": {
-            **y_channel("m", title, scale=scale),
-            **dash_channel(series),
-            "tooltip": curve_tooltip("test error (%)", band=True),
-        },
-    }
-    spec["layer"] = [{**layer, "data": {"values": means}, "transform": [row_lookup()]} for layer in (band, line)]
+    scale = error_scale(v[k] for v in means + traces for k in ("l", "m", "h") if k in v)
+    title = "Test error (%), logarithmic" if scale.log else "Test error (%)"
+    spec["data"] = {"values": means}
+    spec["layer"] = curve_layers(series, means, scale, title, curve_tooltip("test error (%)", band=True))
     if traces:
-        trace = {"mark": {"type": "line", "strokeWidth": 1.2, "opacity": 0.75}, "encoding": y_channel("m", scale=scale)}
-        trace["encoding"]["detail"] = {"field": "k", "type": "nominal"}
+        trace = {"mark": {"type": "line", "strokeWidth": 1.2, "opacity": 0.75}, "encoding": scale.channel("m")}
+        trace["encoding"]["detail"] = {"field": "run", "type": "nominal"}
         end = {
             "mark": {"type": "point", "shape": "cross", "angle": 45, "size": 70, "filled": True, "opacity": 1},
-            "encoding": {**y_channel("m", scale=scale), "tooltip": _failure_tooltip()},
+            "encoding": {**scale.channel("m"), "tooltip": _failure_tooltip()},
         }
         spec["layer"] += [
             {**trace, "data": {"values": traces}, "transform": [row_lookup()]},
             {**end, "data": {"values": [t for t in traces if "end" in t]}, "transform": [row_lookup()]},
         ]
+    # A row whose runs all failed is named where its last trace ends.
+    completed = {v["r"] for v in means}
+    named = means + [t for t in traces if t["r"] not in completed]
+    spec["layer"] += name_layers(series, named, scale, spec["height"])
     spec["usermeta"] = {"axes": _axes(table, spec, means + traces)}
     return Chart(f"learning-{table.table_id}", "Test error over training", spec)
 
@@ -113,12 +108,6 @@ def _axes(table: TrackTable, spec: dict[str, Any], values: Sequence[dict[str, An
             label = "training time" if len(classes) == 1 else f"training time, {name[:80]}"
             axes.append({"label": label, "x": x_axis("time", title, "~g"), "transform": [known, scaled]})
     return axes
-
-
-def _scale(values: Sequence[dict[str, Any]]) -> Mapping[str, Any]:
-    """Return a logarithmic axis if errors span about a decade; else the start hides differences at the end."""
-    errors = [v.get(k, v["m"]) for v in values for k in ("l", "m", "h")]
-    return LOGARITHMIC if min(errors) > 0 and max(errors) / min(errors) > 8 else LINEAR
 
 
 def _failure_tooltip() -> list[dict[str, Any]]:

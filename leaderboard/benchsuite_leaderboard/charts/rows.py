@@ -1,96 +1,109 @@
-"""Shared parts of the charts of a track's table: a colour per row, and points that name their row by number."""
+"""The look of each row of a table in all of its charts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from benchsuite.results.curves import thin
-from benchsuite.results.model import CurvePoint, TrackTable
-from benchsuite_leaderboard.charts.vega import BASELINE_COLOR, DASHES, PALETTE, Series, frame_size, short, x_axis
+from benchsuite.results.model import BASELINE_RULE, TrackTable
+from benchsuite.results.rule_style import DASHES, MARKERS, PALETTE, RuleStyle, rule_style
+from benchsuite_leaderboard.names import row_name
 
-LINEAR: Mapping[str, Any] = {"zero": False, "type": "linear"}
+# Five dashes and six markers: both change from one to the next, and all thirty pairs occur.
+EVERY_LOOK = tuple((DASHES[i % len(DASHES)], MARKERS[i % len(MARKERS)]) for i in range(len(DASHES) * len(MARKERS)))
+
+
+@dataclass(frozen=True)
+class Series:
+    """Name, colour, dash and marker of one line, the same in every chart of its table."""
+
+    index: int
+    label: str
+    short: str
+    """Name at the line's end."""
+    name: str
+    """The label with the rule's name in words."""
+    color: str
+    dash: list[int]
+    marker: str
 
 
 def assign_series(table: TrackTable) -> dict[str, Series]:
-    """Assign each row, by its id, a colour and a dash that do not depend on the rows' results."""
-    series: dict[str, Series] = {}
-    others = 0
-    for row in sorted(table.rows, key=lambda r: r.label):
-        first_baseline = row.is_baseline and not any(s.color == BASELINE_COLOR for s in series.values())
-        color = BASELINE_COLOR if first_baseline else PALETTE[others % len(PALETTE)]
-        dash = DASHES[0] if first_baseline else DASHES[others // len(PALETTE) % len(DASHES)]
-        others += not first_baseline
-        series[row.row_id] = Series(len(series), row.label, color, dash)
-    return series
+    """Assign each row, by its id, its rule's look; further rows of the rule keep its colour."""
+    rules = {row.label: row.rule for row in table.rows}
+    by_label = rule_series(rules)
+    return {row.row_id: by_label[row.label] for row in sorted(table.rows, key=lambda row: row.label)}
 
 
-def table_frame(series: dict[str, Series], height: int) -> dict[str, Any]:
-    """Return the base of every chart of a table: numbered rows and their colours. Add layers to it."""
-    rows = [{"r": s.index, "label": s.label} for s in series.values()]
-    labels = [s.label for s in series.values()]
+def rule_series(rules: Mapping[str, str]) -> dict[str, Series]:
+    """Assign each label, sorted, the look of its rule.
+
+    Args:
+        rules: rule by label.
+
+    """
+    labels = sorted(rules)
+    looks = _looks([rules[label] for label in labels])
+    names = end_names(rules)
     return {
-        **frame_size(height),
-        "datasets": {"rows": rows},
-        "encoding": {
-            "x": x_axis("e", "Epoch", "d"),
-            "color": {
-                "field": "label",
-                "type": "nominal",
-                "legend": None,
-                "scale": {"domain": labels, "range": [s.color for s in series.values()]},
-            },
-        },
+        label: Series(
+            number, label, names[label], row_name(label, rules[label]), look.color, list(look.dash), look.marker
+        )
+        for number, (label, look) in enumerate(zip(labels, looks, strict=True))
     }
 
 
-def dash_channel(series: dict[str, Series]) -> dict[str, Any]:
-    """Return the channel that distinguishes rows of the same colour."""
-    scale = {"domain": [s.label for s in series.values()], "range": [s.dash for s in series.values()]}
-    return {"strokeDash": {"field": "label", "type": "nominal", "legend": None, "scale": scale}}
+def plain_series(labels: Iterable[str]) -> dict[str, Series]:
+    """Assign each label a look by its place: for lines that are not rules, such as segments."""
+    found = {}
+    for number, label in enumerate(labels):
+        dash, marker = DASHES[number % len(DASHES)], MARKERS[number % len(MARKERS)]
+        found[label] = Series(number, label, label, label, PALETTE[number % len(PALETTE)], list(dash), marker)
+    return found
 
 
-def y_channel(
-    y: str, title: str | None = None, *, y2: str | None = None, scale: Mapping[str, Any] = LINEAR, limit: int = 300
-) -> dict[str, Any]:
-    """Return the channels of a value, or of a band from ``y`` to ``y2``."""
-    encoding: dict[str, Any] = {"y": {"field": y, "type": "quantitative", "scale": dict(scale)}}
-    if title is not None:
-        encoding["y"] |= {"title": title, "axis": {"titleLimit": limit}}
-    if y2 is not None:
-        encoding["y2"] = {"field": y2}
-    return encoding
+def end_names(rules: Mapping[str, str]) -> dict[str, str]:
+    """Return each row's name for a line's end: its rule's short name, and what tells it from other rows.
+
+    Args:
+        rules: rule by label.
+
+    """
+    rest = {label: _rest(rule, label) for label, rule in rules.items()}
+    compared = {rule for rule in rules.values() if rule != BASELINE_RULE}
+    says_nothing = len(set(rest.values())) == 1 and len(set(rules.values())) == len(rules) > 1
+    names = {}
+    for label, rule in rules.items():
+        short = rule_style(rule).short_name
+        if not rest[label] or says_nothing:
+            names[label] = short
+        elif len(compared) == 1 and rule in compared and len(rules) > 1:
+            names[label] = rest[label]
+        else:
+            names[label] = f"{short} {rest[label]}" if label.startswith(rule) else label
+    return names
 
 
-def curve_tooltip(title: str, *, band: bool) -> list[dict[str, Any]]:
-    """Return the tooltip of a point."""
-    fields = [("label", "rule", "nominal"), ("e", "epoch", "quantitative"), ("m", f"mean {title}", "quantitative")]
-    fields += [("l", "smallest", "quantitative"), ("h", "largest", "quantitative")] if band else []
-    return [{"field": f, "title": t, "type": k} for f, t, k in fields]
+def _rest(rule: str, label: str) -> str:
+    """Return the part of a label after its rule, in short: ``, tuned (16 trials)`` becomes ``tuned``."""
+    return label.removeprefix(rule).strip(" ,").split(" (")[0].strip("()") if label.startswith(rule) else label
 
 
-def row_lookup() -> dict[str, Any]:
-    """Return the transform that looks up a point's row name: the page stores it once, not in every point."""
-    return {"lookup": "r", "from": {"data": {"name": "rows"}, "key": "r", "fields": ["label", "c"]}}
-
-
-def curve_values(
-    points: Sequence[CurvePoint], series: Series, most: int, scale: float, *, band: bool
-) -> list[dict[str, float]]:
-    """Return a row's points, at most ``most`` of them, each multiplied by ``scale``."""
-    values = []
-    for point in thin(points, most):
-        value = {"r": series.index, "e": point.epoch, "m": short(point.mean * scale)}
-        value |= {} if point.time_s is None else {"t": short(point.time_s)}
-        values.append({**value, "l": short(point.low * scale), "h": short(point.high * scale)} if band else value)
-    return values
-
-
-def dots(values: Sequence[dict[str, Any]]) -> dict[str, Any] | bool:
-    """Return the dots of a short curve: a line through a single epoch would be invisible."""
-    return {"size": 26, "filled": True} if len({v["e"] for v in values}) <= 15 else False
-
-
-def points_per_line(budget: int, lines: int) -> int:
-    """Return the number of points that each of several lines may have."""
-    return max(4, min(200, budget // max(1, lines)))
+def _looks(rules: Sequence[str]) -> list[RuleStyle]:
+    """Return a look per row; the first row of a rule gets the rule's, others a free dash and marker in its colour."""
+    taken = {(style.color, style.dash, style.marker) for style in map(rule_style, rules)}
+    looks, seen = [], set()
+    for rule in rules:
+        style = rule_style(rule)
+        if rule in seen:
+            free = (
+                (dash, marker)
+                for dash, marker in EVERY_LOOK
+                if dash != style.dash and marker != style.marker and (style.color, dash, marker) not in taken
+            )
+            dash, marker = next(free, (style.dash, style.marker))
+            style = RuleStyle(style.short_name, style.color, dash, marker)
+            taken.add((style.color, dash, marker))
+        seen.add(rule)
+        looks.append(style)
+    return looks

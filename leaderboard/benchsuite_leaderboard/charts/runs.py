@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from benchsuite.records.model import RunRecord
-from benchsuite.results.curves import Epoch, measured_values, segment_order, thin
+from benchsuite.results.curves import Epoch, measured_values, segment_order
 from benchsuite.results.formatting import axis_title, quantity
-from benchsuite_leaderboard.charts.vega import DASHES, PALETTE, Chart, evenly, frame_size, short, x_axis
+from benchsuite.results.model import CurvePoint
+from benchsuite_leaderboard.charts.diagnostics import diagnostic_scale
+from benchsuite_leaderboard.charts.lines import curve_layers, curve_tooltip, curve_values, name_layers, table_frame
+from benchsuite_leaderboard.charts.rows import plain_series
+from benchsuite_leaderboard.charts.scales import ValueScale, error_scale, value_scale
+from benchsuite_leaderboard.charts.vega import Chart, evenly
 
 WHOLE = "whole network"
+HEIGHT = 180
 
 
 def error_and_loss(record: RunRecord, budget: int) -> list[Chart]:
@@ -35,8 +40,8 @@ def error_and_loss(record: RunRecord, budget: int) -> list[Chart]:
         "while training": {e.epoch: e.running_loss for e in epochs if e.running_loss is not None},
     }
     charts = [
-        _chart("run-error", "Error (%)", "error (%)", errors, budget // 2),
-        _chart("run-loss", "Loss", "loss", losses, budget // 2),
+        _chart("run-error", "Error (%)", "Error (%)", errors, budget // 2, "error"),
+        _chart("run-loss", "Loss", "Loss", losses, budget // 2, "loss"),
     ]
     return [chart for chart in charts if chart]
 
@@ -51,43 +56,38 @@ def diagnostics(record: RunRecord, budget: int) -> list[Chart]:
     for number, (name, segments) in enumerate(sorted(found.items())):
         chosen = evenly(sorted(segments, key=lambda s: (s is None, order.get(s or "", len(order)), s or "")))
         lines = {WHOLE if s is None else s: segments[s] for s in chosen}
-        drawn = _chart(f"run-diagnostic-{number}", quantity(name), axis_title(name), lines, budget // len(found))
+        drawn = _chart(f"run-diagnostic-{number}", quantity(name), axis_title(name), lines, budget // len(found), name)
         charts += [drawn] if drawn else []
     return charts
 
 
 def _chart(
-    chart_id: str, title: str, axis: str, lines: Mapping[str, Mapping[Epoch, float]], budget: int
+    chart_id: str, title: str, axis: str, lines: Mapping[str, Mapping[Epoch, float]], budget: int, kind: str
 ) -> Chart | None:
     measured = {label: points for label, points in lines.items() if points}
     if not measured:
         return None
     most = max(4, min(200, budget // len(measured)))
-    values = [v for label, points in measured.items() for v in _values(label, points, most)]
-    labels = list(measured)
-    return Chart(chart_id, title, {**frame_size(180), "data": {"values": values}, **_line(labels, axis, values)})
+    series = plain_series(measured)
+    values = [
+        value
+        for label, points in measured.items()
+        for value in curve_values(
+            [CurvePoint(e, v, v, v) for e, v in sorted(points.items())], series[label], most, 1, band=False
+        )
+    ]
+    scale = _scale(kind, values)
+    spec = table_frame(series, HEIGHT, named=len(series) > 1)
+    spec["data"] = {"values": values}
+    spec["layer"] = curve_layers(series, values, scale, axis, curve_tooltip(axis, band=False, what="of"))
+    if len(series) > 1:
+        spec["layer"] += name_layers(series, values, scale, spec["height"])
+    return Chart(chart_id, title, spec)
 
 
-def _values(label: str, points: Mapping[Epoch, float], most: int) -> Iterable[dict[str, Any]]:
-    return ({"s": label, "e": epoch, "m": short(value)} for epoch, value in thin(sorted(points.items()), most))
-
-
-def _line(labels: Sequence[str], axis: str, values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    colors = {"domain": labels, "range": [PALETTE[i % len(PALETTE)] for i in range(len(labels))]}
-    dashes = {"domain": labels, "range": [DASHES[i // len(PALETTE) % len(DASHES)] for i in range(len(labels))]}
-    # No title: the page has text above the chart. One line needs no legend.
-    legend = {"title": None, "orient": "bottom", "columns": 4, "labelLimit": 160} if len(labels) > 1 else None
-    return {
-        "mark": {"type": "line", "strokeWidth": 1.8, "point": len({v["e"] for v in values}) <= 15},
-        "encoding": {
-            "x": x_axis("e", "Epoch", "d"),
-            "y": {"field": "m", "type": "quantitative", "title": axis, "scale": {"zero": False}},
-            "color": {"field": "s", "type": "nominal", "scale": colors, "legend": legend, "sort": None},
-            "strokeDash": {"field": "s", "type": "nominal", "scale": dashes, "legend": legend, "sort": None},
-            "tooltip": [
-                {"field": "s", "title": "of", "type": "nominal"},
-                {"field": "e", "title": "epoch", "type": "quantitative"},
-                {"field": "m", "title": axis, "type": "quantitative"},
-            ],
-        },
-    }
+def _scale(kind: str, values: list[dict[str, float]]) -> ValueScale:
+    if kind == "error":
+        return error_scale(value["m"] for value in values)
+    if kind == "loss":
+        return value_scale((value["m"] for value in values), may_be_log=True)
+    return diagnostic_scale(kind, values)

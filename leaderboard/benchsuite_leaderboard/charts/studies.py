@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from benchsuite.results.curves import thin
-from benchsuite.results.model import CurvePoint
+from benchsuite.results.rule_style import STYLES
 from benchsuite.results.studies import StudyChart, StudyFigure, StudySummary
-from benchsuite_leaderboard.charts.vega import BASELINE_COLOR, DASHES, PALETTE, Chart, Series, frame_size
+from benchsuite_leaderboard.charts.lines import (
+    curve_layers,
+    curve_tooltip,
+    curve_values,
+    name_layers,
+    points_per_line,
+    table_frame,
+)
+from benchsuite_leaderboard.charts.rows import Series, plain_series, rule_series
+from benchsuite_leaderboard.charts.scales import ValueScale, value_scale
+from benchsuite_leaderboard.charts.vega import Chart, x_axis
 from benchsuite_leaderboard.study_tables import StudyTable
 
 LARGE, SMALL = 320, 170
@@ -26,15 +35,17 @@ class DrawnFigure:
 
 
 def study_series(summary: StudySummary) -> dict[str, Series]:
-    """Assign each row, by its label, a colour from its place in the study; the baseline has the text's colour."""
-    series: dict[str, Series] = {}
-    others = 0
-    for row in summary.rows:
-        color = BASELINE_COLOR if row.is_baseline else PALETTE[others % len(PALETTE)]
-        dash = DASHES[1] if row.is_baseline else DASHES[others // len(PALETTE) % len(DASHES)]
-        others += not row.is_baseline
-        series[row.label] = Series(len(series), row.label, color, dash)
-    return series
+    """Assign each row, by its label, its rule's look if its name starts with one; else a look by its place."""
+    plain = plain_series(row.label for row in summary.rows)
+    rules = {row.label: label_rule(row.label) for row in summary.rows}
+    looks = rule_series({label: rule for label, rule in rules.items() if rule})
+    return {label: replace(looks[label], index=each.index) if label in looks else each for label, each in plain.items()}
+
+
+def label_rule(label: str) -> str | None:
+    """Return the listed rule whose name a label starts with; None if there is none."""
+    rules = [rule for rule in STYLES if label == rule or label.startswith((rule + " ", rule + ","))]
+    return max(rules, key=len, default=None)
 
 
 def study_figures(table: StudyTable, budget: int) -> list[DrawnFigure]:
@@ -73,54 +84,19 @@ def _spec(
     figure: StudyFigure, chart: StudyChart, series: Mapping[str, Series], budget: int, height: int
 ) -> dict[str, Any]:
     curves = {label: curve for label, curve in chart.curves.items() if curve and label in series}
-    most = max(4, min(200, budget // max(1, len(curves))))
-    values = [v for label, curve in curves.items() for v in _values(label, thin(curve, most))]
-    scale: dict[str, Any] = {"zero": False} if chart.y_range is None else {"domain": list(chart.y_range)}
-    along = {"domain": [0, figure.x_end], "nice": False}
-    labels = list(series)
-    color_scale = {"domain": labels, "range": [series[label].color for label in labels]}
-    dash_scale = {"domain": labels, "range": [series[label].dash for label in labels]}
+    here = {label: series[label] for label in series if label in curves}
+    most = points_per_line(budget, len(curves))
+    values = [v for label in here for v in curve_values(curves[label], series[label], most, 1, band=True)]
+    scale = (
+        value_scale(v[k] for v in values for k in ("l", "m", "h"))
+        if chart.y_range is None
+        else ValueScale(*chart.y_range)
+    )
     x_title = figure.x_title[:1].upper() + figure.x_title[1:]
-    return {
-        **frame_size(height),
-        "data": {"values": values},
-        "encoding": {
-            "x": {"field": "i", "type": "quantitative", "title": x_title, "scale": along},
-            "color": {"field": "label", "type": "nominal", "legend": None, "scale": color_scale},
-        },
-        "layer": [
-            {
-                "mark": {"type": "area", "opacity": 0.16},
-                "encoding": {
-                    "y": {"field": "l", "type": "quantitative", "scale": scale},
-                    "y2": {"field": "h"},
-                },
-            },
-            {
-                "mark": {"type": "line", "strokeWidth": 2},
-                "encoding": {
-                    "y": {"field": "m", "type": "quantitative", "scale": scale, "title": chart.y_title},
-                    "strokeDash": {"field": "label", "type": "nominal", "legend": None, "scale": dash_scale},
-                    "tooltip": [
-                        {"field": "label", "title": "row", "type": "nominal"},
-                        {"field": "i", "title": figure.x_title, "type": "quantitative"},
-                        {"field": "m", "title": f"mean {chart.y_title}", "type": "quantitative"},
-                        {"field": "l", "title": "smallest", "type": "quantitative"},
-                        {"field": "h", "title": "largest", "type": "quantitative"},
-                    ],
-                },
-            },
-        ],
-    }
-
-
-def _values(label: str, points: Sequence[CurvePoint]) -> list[dict[str, Any]]:
-    # Four digits: more than a line on a screen can show.
-    return [
-        {
-            "label": label,
-            "i": p.epoch,
-            **{k: float(f"{v:.4g}") for k, v in (("m", p.mean), ("l", p.low), ("h", p.high))},
-        }
-        for p in points
-    ]
+    along = x_axis("e", x_title, ",") | {"scale": {"domain": [0, figure.x_end], "nice": False}}
+    spec = table_frame(here, height, along)
+    spec["data"] = {"values": values}
+    tooltip = curve_tooltip(chart.y_title, band=True, x=figure.x_title, what="row")
+    spec["layer"] = curve_layers(here, values, scale, chart.y_title, tooltip)
+    spec["layer"] += name_layers(here, values, scale, spec["height"])
+    return spec

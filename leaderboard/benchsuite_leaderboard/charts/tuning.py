@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from benchsuite.results.model import BASELINE_RULE
-from benchsuite.results.tuning_curves import UNKNOWN_ERROR, error_by_rate, expected_best
+from benchsuite.results.model import CurvePoint
+from benchsuite.results.tuning_curves import error_by_rate, expected_best
 from benchsuite.results.tuning_summary import TunedRule, TuningTable
 from benchsuite.specs.models.tuning import RATE
-from benchsuite_leaderboard.charts.rows import dash_channel
-from benchsuite_leaderboard.charts.vega import BASELINE_COLOR, DASHES, PALETTE, Chart, Series, frame_size, short
-
-LOG_SPAN = 8
-"""Ratio of the largest to the smallest error from which the axis is logarithmic, as for learning curves."""
+from benchsuite_leaderboard.charts.lines import curve_layers, curve_tooltip, curve_values, name_layers, table_frame
+from benchsuite_leaderboard.charts.rows import Series, rule_series
+from benchsuite_leaderboard.charts.scales import ValueScale, error_scale
+from benchsuite_leaderboard.charts.vega import Chart, frame_size, short, x_axis
 
 FAILED_AT = 8
 """Distance of the marks of failed trials from the chart's upper edge, in pixels: they have no error."""
 
+# Written with an exponent and all shown: powers of ten are few on a range of rates.
 RATE_AXIS: dict[str, Any] = {"format": "~e", "values": [10.0**power for power in range(-8, 4)], "labelOverlap": True}
+
+BUDGET_HEIGHT = 320
+TRIALS = x_axis("e", "Trials", "d")
 
 
 def tuning_series(table: TuningTable) -> dict[str, Series]:
-    """Assign each rule, by its label, a colour and a dash that do not depend on results."""
-    series: dict[str, Series] = {}
-    others = 0
-    for rule in sorted(table.rules, key=lambda rule: rule.label):
-        is_baseline = rule.label == BASELINE_RULE
-        color = BASELINE_COLOR if is_baseline else PALETTE[others % len(PALETTE)]
-        dash = DASHES[0] if is_baseline else DASHES[others // len(PALETTE) % len(DASHES)]
-        others += not is_baseline
-        series[rule.label] = Series(len(series), rule.label, color, dash)
-    return series
+    """Assign each rule, by its label, its look."""
+    return rule_series({rule.label: rule.record.spec.run.rule.name for rule in table.rules})
 
 
 def rate_charts(table: TuningTable) -> list[Chart]:
@@ -40,17 +34,19 @@ def rate_charts(table: TuningTable) -> list[Chart]:
     A ring marks the chosen trial, a cross at the upper edge one that diverged or failed, a dashed line the rate of
     the published settings, and a band the rates that stay near the best.
     """
-    series = tuning_series(table)
-    errors = [e for rule in table.rules for p in error_by_rate(rule.record) if (e := p.error) is not None]
-    scale = _error_scale(errors)
-    return [
-        Chart(f"rate-{table.table_id}-{place}", rule.label, _rate_spec(rule, series[rule.label], scale))
-        for place, rule in enumerate(table.rules, start=1)
-    ]
+    return [rate_chart(table, rule) for rule in table.rules]
 
 
-def _rate_spec(rule: TunedRule, series: Series, scale: dict[str, Any]) -> dict[str, Any]:
+def rate_chart(table: TuningTable, rule: TunedRule) -> Chart:
+    """Draw one rule's validation error against the learning rate, on the axes of all rules of the table."""
+    errors = [e for each in table.rules for p in error_by_rate(each.record) if (e := p.error) is not None]
+    spec = _rate_spec(rule, tuning_series(table)[rule.label], error_scale(100 * error for error in errors))
+    return Chart(f"rate-{table.table_id}-{table.rules.index(rule) + 1}", rule.label, spec)
+
+
+def _rate_spec(rule: TunedRule, series: Series, scale: ValueScale) -> dict[str, Any]:
     searched = rule.record.spec.space[0]
+    chosen = rule.record.best
     values, failed = [], []
     for trial in sorted(rule.record.sampled, key=lambda trial: float(trial.settings[RATE])):
         others = ", ".join(
@@ -61,7 +57,7 @@ def _rate_spec(rule: TunedRule, series: Series, scale: dict[str, Any]) -> dict[s
         if trial.validation_error is None:
             failed.append(value)
         else:
-            best = {"b": True} if trial == rule.record.best else {}
+            best = {"b": True} if chosen and trial.settings == chosen.settings else {}
             values.append({**value, "m": short(100 * trial.validation_error), **best})
     # A rate outside of what was searched widens the axis, or its line would be drawn elsewhere.
     rates = [searched.low, searched.high, *([rule.published_rate] if rule.published_rate else [])]
@@ -72,7 +68,7 @@ def _rate_spec(rule: TunedRule, series: Series, scale: dict[str, Any]) -> dict[s
         "axis": RATE_AXIS,
         "scale": {"type": "log", "domain": [min(rates), max(rates)], "nice": False},
     }
-    y = {"field": "m", "type": "quantitative", "title": "Validation error (%)", **scale}
+    y = scale.channel("m", "Validation error (%)")["y"]
     tooltip = [
         {"field": field, "title": title, "type": "nominal"}
         for field, title in (
@@ -110,7 +106,14 @@ def _rate_spec(rule: TunedRule, series: Series, scale: dict[str, Any]) -> dict[s
         if joined:
             line = {"type": "line", "strokeWidth": 1.2, "opacity": 0.6, "color": series.color}
             layers.append({"data": {"values": values}, "mark": line, "encoding": {"x": x, "y": y}})
-        dots = {"type": "point", "filled": True, "size": 40, "opacity": 1, "color": series.color}
+        dots = {
+            "type": "point",
+            "filled": True,
+            "size": 40,
+            "opacity": 1,
+            "color": series.color,
+            "shape": series.marker,
+        }
         ring = {"type": "point", "filled": False, "size": 170, "strokeWidth": 1.8, "opacity": 1, "color": series.color}
         layers += [
             {"data": {"values": values}, "mark": dots, "encoding": {"x": x, "y": y, "tooltip": tooltip}},
@@ -136,50 +139,15 @@ def _rate_spec(rule: TunedRule, series: Series, scale: dict[str, Any]) -> dict[s
 def budget_chart(table: TuningTable) -> Chart:
     """Draw each rule's expected best validation error against the number of trials."""
     series = tuning_series(table)
-    values: list[dict[str, Any]] = [
-        {"label": rule.label, "x": point.trials, "m": short(100 * point.error)}
-        for rule in table.rules
-        for point in expected_best([trial.validation_error for trial in rule.record.sampled])
-    ]
-    colors = {"domain": list(series), "range": [each.color for each in series.values()]}
-    spec: dict[str, Any] = {
-        **frame_size(320),
-        "data": {"values": values},
-        "mark": {"type": "line", "strokeWidth": 2, "point": {"size": 26, "filled": True}},
-        "encoding": {
-            "x": {
-                "field": "x",
-                "type": "quantitative",
-                "title": "Trials",
-                "axis": {"format": "d", "tickMinStep": 1},
-                "scale": {"zero": False, "nice": False},
-            },
-            "y": {
-                "field": "m",
-                "type": "quantitative",
-                "title": "Expected best validation error (%)",
-                **_error_scale([value["m"] / 100 for value in values]),
-            },
-            "color": {"field": "label", "type": "nominal", "legend": None, "scale": colors},
-            **dash_channel(series),
-            "tooltip": [
-                {"field": "label", "title": "rule", "type": "nominal"},
-                {"field": "x", "title": "trials", "type": "quantitative"},
-                {"field": "m", "title": "expected best error (%)", "type": "quantitative"},
-            ],
-        },
-    }
+    values: list[dict[str, Any]] = []
+    for rule in table.rules:
+        expected = expected_best([trial.validation_error for trial in rule.record.sampled])
+        points = [CurvePoint(point.trials, point.error, point.error, point.error) for point in expected]
+        values += curve_values(points, series[rule.label], max(2, len(points)), 100, band=False)
+    scale = error_scale(value["m"] for value in values)
+    spec = table_frame(series, BUDGET_HEIGHT, TRIALS)
+    spec["data"] = {"values": values}
+    tooltip = curve_tooltip("expected best error (%)", band=False, x="trials")
+    spec["layer"] = curve_layers(series, values, scale, "Expected best validation error (%)", tooltip)
+    spec["layer"] += name_layers(series, values, scale, spec["height"])
     return Chart(f"budget-{table.table_id}", "Expected best validation error", spec)
-
-
-def _error_scale(errors: Sequence[float]) -> dict[str, Any]:
-    """Return scale and ticks of an axis of errors in per cent, the same for all charts of these errors."""
-    low, high = 100 * min(errors, default=0.0), 100 * max(errors, default=UNKNOWN_ERROR)
-    if low > 0 and high / low > LOG_SPAN:
-        ticks = [digit * 10.0**power for power in range(-4, 3) for digit in (1, 2, 5)]
-        domain = [short(low / 1.15), short(high * 1.15)]
-        shown = [tick for tick in ticks if domain[0] <= tick <= domain[1]]
-        return {"scale": {"type": "log", "domain": domain, "nice": False}, "axis": {"values": shown, "format": "~g"}}
-    margin = 0.06 * (high - low) or 1.0
-    domain = [short(max(0.0, low - margin)), short(high + margin)]
-    return {"scale": {"type": "linear", "domain": domain, "nice": False}}

@@ -1,4 +1,4 @@
-"""Shared parts of all charts: colours, sizes, axes, and numbers rounded to what a screen can show."""
+"""Shared parts of all charts: sizes, axes, and numbers rounded to what a screen can show."""
 
 from __future__ import annotations
 
@@ -6,24 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# Mid tones with a contrast of about 3:1 on white and on near-black; neighbours also differ for colour-blind readers.
-PALETTE = ("#3f7fd0", "#d5791f", "#2a9d76", "#c7527d", "#8b6fd6", "#a5794f", "#2d9fb3", "#9a9212", "#d05a4e", "#7c8896")
-DASHES: tuple[list[int], ...] = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2])
-# The baseline takes the colour of the text, whatever the theme.
-BASELINE_COLOR = "currentColor"
-
 MAX_SEGMENTS = 12
 """Most small charts per diagnostic; deeper networks show evenly spaced segments."""
 
-
-@dataclass(frozen=True)
-class Series:
-    """Colour and dash of one row, the same in every chart of its table."""
-
-    index: int
-    label: str
-    color: str
-    dash: list[int]
+AXIS_ROOM = 50
+"""Height of an axis below a chart with its title, and of the chart's padding, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +20,17 @@ class Chart:
     chart_id: str
     title: str
     spec: dict[str, Any]
+
+    @property
+    def room(self) -> int:
+        """Return the height in pixels that the page keeps for the chart, so that nothing moves when it is drawn."""
+        return int(self.spec["height"]) + AXIS_ROOM
+
+    @property
+    def axes(self) -> list[str]:
+        """Return the names of the horizontal axes to choose from; empty if there is no choice."""
+        axes = self.spec.get("usermeta", {}).get("axes", [])
+        return [axis["label"] for axis in axes] if len(axes) > 1 else []
 
 
 def x_axis(field: str, title: str, form: str) -> dict[str, Any]:
@@ -52,9 +50,9 @@ def short(value: float) -> float:
     return float(f"{value:.5g}")
 
 
-def evenly(segments: Sequence[str | None]) -> list[str | None]:
-    """Return at most ``MAX_SEGMENTS`` segments, evenly spaced, including the first and the last."""
-    if len(segments) <= MAX_SEGMENTS:
+def evenly(segments: Sequence[str | None], most: int = MAX_SEGMENTS) -> list[str | None]:
+    """Return at most ``most`` segments, evenly spaced, including the first and the last."""
+    if len(segments) <= most:
         return list(segments)
-    step = (len(segments) - 1) / (MAX_SEGMENTS - 1)
-    return [segments[round(i * step)] for i in range(MAX_SEGMENTS)]
+    step = (len(segments) - 1) / (most - 1)
+    return [segments[round(i * step)] for i in range(most)]

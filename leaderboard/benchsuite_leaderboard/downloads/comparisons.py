@@ -7,6 +7,7 @@ from benchsuite.results.formatting import interval, mean_sd, p_value, percent, p
 from benchsuite_leaderboard.compare import Pair
 from benchsuite_leaderboard.critical_difference import Ranking, indistinguishable_from
 from benchsuite_leaderboard.downloads.formats import DataTable
+from benchsuite_leaderboard.downloads.results import table_name
 
 
 def pair_data(pair: Pair) -> DataTable:
@@ -14,6 +15,7 @@ def pair_data(pair: Pair) -> DataTable:
     columns = (
         "track",
         "tier",
+        "table",
         "left_rule",
         "right_rule",
         "left_test_error",
@@ -31,12 +33,28 @@ def pair_data(pair: Pair) -> DataTable:
         left, right, found = line.left, line.right, line.difference
         means = [row.test_error.mean if row.test_error else None for row in (left, right)]
         gap = (found.mean, found.low, found.high, found.n) if found else (None, None, None, None)
-        where = (line.table.track, line.table.tier)
-        rows.append((*where, pair.left, pair.right, *means, *gap, line.p_value, left.cost.ratio, right.cost.ratio))
+        rows.append(
+            (
+                line.table.track,
+                line.table.tier,
+                line.table.table_id,
+                pair.left,
+                pair.right,
+                *means,
+                *gap,
+                line.p_value,
+                left.cost.ratio,
+                right.cost.ratio,
+            )
+        )
         difference = points(found.mean) if found else "–"
+        where = (table_name(line.table), line.table.tier)
         printed.append((*where, mean_sd(left.test_error), mean_sd(right.test_error), difference, p_value(line.p_value)))
     heads = ("Track", "Tier", f"{pair.left}, %", f"{pair.right}, %", "Difference, points", "p (Holm)")
-    return DataTable(f"{pair.left} and {pair.right}: test errors", columns, tuple(rows), heads, tuple(printed))
+    places = {"left": (2,), "right": (3,), "": (2, 3)}
+    best = frozenset((number, place) for number, line in enumerate(pair.lines) for place in places[line.better])
+    title = f"{pair.left} and {pair.right}: test errors"
+    return DataTable(title, columns, tuple(rows), heads, tuple(printed), best)
 
 
 def ranking_data(ranking: Ranking) -> DataTable:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from benchsuite.results.formatting import shown
@@ -15,6 +15,12 @@ Value = str | float | int | bool | None
 
 KINDS = ("csv", "json", "tex", "md")
 """File extensions of the four formats."""
+
+BEST_NOTE = (
+    "Bold: the lowest error, and those that the paired 95 % interval does not tell apart from it. "
+    "± is the standard deviation over seeds."
+)
+"""Below a printed table with marks."""
 
 LATEX = {
     "\\": r"\textbackslash{}",
@@ -60,6 +66,8 @@ class DataTable:
     printed_columns: tuple[str, ...]
     printed_rows: tuple[tuple[str, ...], ...]
     """The first cell names the row, the others are numbers or short words; errors in per cent."""
+    best: frozenset[tuple[int, int]] = frozenset()
+    """Row and column of printed cells to mark as the best, or not told apart from it."""
 
 
 def as_files(table: DataTable, path: str) -> Iterator[tuple[str, str]]:
@@ -97,7 +105,8 @@ def to_json(table: DataTable) -> str:
 
 def to_latex(table: DataTable) -> str:
     """Return a LaTeX ``table`` with the line commands of booktabs, the only package it needs."""
-    lines = [_latex_row(row) for row in table.printed_rows]
+    lines = [_latex_row(row, _best_of(table, number)) for number, row in enumerate(table.printed_rows)]
+    note = [r"\par\smallskip{\footnotesize " + _latex(BEST_NOTE) + "}"] if table.best else []
     return "\n".join(
         [
             r"\begin{table}",
@@ -110,14 +119,21 @@ def to_latex(table: DataTable) -> str:
             *lines,
             r"\bottomrule",
             r"\end{tabular}",
+            *note,
             r"\end{table}",
             "",
         ]
     )
 
 
-def _latex_row(cells: tuple[str, ...]) -> str:
-    return " & ".join(map(_latex, cells)) + r" \\"
+def _best_of(table: DataTable, row: int) -> set[int]:
+    return {column for number, column in table.best if number == row}
+
+
+def _latex_row(cells: tuple[str, ...], best: Set[int] = frozenset()) -> str:
+    # Not \textbf: the sign of a spread is in math mode, which it does not reach.
+    marked = (rf"\boldmath\bfseries {_latex(c)}" if i in best else _latex(c) for i, c in enumerate(cells))
+    return " & ".join(marked) + r" \\"
 
 
 def _latex(text: str) -> str:
@@ -130,11 +146,14 @@ def to_markdown(table: DataTable) -> str:
         _markdown_row(table.printed_columns),
         "|".join(["", "---", *["---:"] * (len(table.printed_columns) - 1), ""]),
     ]
-    return "\n".join([_markdown(table.title), "", *heads, *map(_markdown_row, table.printed_rows), ""])
+    rows = [_markdown_row(row, _best_of(table, number)) for number, row in enumerate(table.printed_rows)]
+    note = [_markdown(BEST_NOTE), ""] if table.best else []
+    return "\n".join([_markdown(table.title), "", *heads, *rows, "", *note])
 
 
-def _markdown_row(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(map(_markdown, cells)) + " |"
+def _markdown_row(cells: tuple[str, ...], best: Set[int] = frozenset()) -> str:
+    marked = (f"**{_markdown(c)}**" if i in best else _markdown(c) for i, c in enumerate(cells))
+    return "| " + " | ".join(marked) + " |"
 
 
 def _markdown(text: str) -> str:

@@ -70,17 +70,24 @@ def track_data(table: TrackTable) -> DataTable:
     )
     title = f"{table.track}, {table.tier} tier: {table.dataset_title}, {table.architecture_title}"
     shown = tuple(_printed_result(row, with_top5=table.has_top5_error) for row in table.rows)
-    return DataTable(title, RESULT_COLUMNS, rows, printed, shown)
+    best = frozenset((number, 1) for number, row in enumerate(table.rows) if row.versus_best in {"best", "tie"})
+    return DataTable(title, RESULT_COLUMNS, rows, printed, shown, best)
+
+
+def table_name(table: TrackTable) -> str:
+    """Return a track's name; with the beginning of the table's id if the track has several of a tier."""
+    return f"{table.track} #{table.table_id[:4]}" if table.differences else table.track
 
 
 def rule_data(rule: str, results: Iterable[tuple[TrackTable, RuleRow]]) -> DataTable:
     """Return one rule's results on all tracks."""
     results = list(results)
-    rows = tuple((table.track, table.tier, *_result(row)) for table, row in results)
+    rows = tuple((table.track, table.tier, table.table_id, *_result(row)) for table, row in results)
     with_top5 = any(row.top5_error for _, row in results)
     printed = (
         "Track",
         "Tier",
+        "Settings",
         "Rank",
         "Test error, %",
         *(("Top-5 error, %",) if with_top5 else ()),
@@ -91,8 +98,9 @@ def rule_data(rule: str, results: Iterable[tuple[TrackTable, RuleRow]]) -> DataT
     )
     shown = tuple(
         (
-            t.track,
+            table_name(t),
             t.tier,
+            _settings(row) or "–",
             "–" if row.rank is None else str(row.rank),
             mean_sd(row.test_error),
             *((mean_sd(row.top5_error),) if with_top5 else ()),
@@ -102,7 +110,7 @@ def rule_data(rule: str, results: Iterable[tuple[TrackTable, RuleRow]]) -> DataT
         )
         for t, row in results
     )
-    return DataTable(f"Results of {rule}", ("track", "tier", *RESULT_COLUMNS), rows, printed, shown)
+    return DataTable(f"Results of {rule}", ("track", "tier", "table", *RESULT_COLUMNS), rows, printed, shown)
 
 
 def matrix_data(matrix: Matrix) -> DataTable:
@@ -110,6 +118,7 @@ def matrix_data(matrix: Matrix) -> DataTable:
     columns = (
         "track",
         "tier",
+        "table",
         "rule",
         "test_error_mean",
         f"gap_to_{BASELINE_RULE}",
@@ -121,6 +130,7 @@ def matrix_data(matrix: Matrix) -> DataTable:
         (
             line.table.track,
             line.table.tier,
+            line.table.table_id,
             cell.rule,
             cell.row.test_error.mean if cell.row and cell.row.test_error else None,
             cell.gap,
@@ -131,10 +141,15 @@ def matrix_data(matrix: Matrix) -> DataTable:
         for line in matrix.lines
         for cell in line.cells
     )
-    printed = tuple((line.table.track, line.table.tier, *map(_printed_cell, line.cells)) for line in matrix.lines)
-    return DataTable(
-        "Test error in per cent, by track and rule", columns, rows, ("Track", "Tier", *matrix.rules), printed
+    printed = tuple((table_name(line.table), line.table.tier, *map(_printed_cell, line.cells)) for line in matrix.lines)
+    best = frozenset(
+        (number, place + 2)
+        for number, line in enumerate(matrix.lines)
+        for place, cell in enumerate(line.cells)
+        if cell.row and cell.row.versus_best in {"best", "tie"}
     )
+    heads = ("Track", "Tier", *matrix.rules)
+    return DataTable("Test error in per cent, by track and rule", columns, rows, heads, printed, best)
 
 
 def tracks_data(tables: Iterable[TrackTable]) -> DataTable:
@@ -143,6 +158,7 @@ def tracks_data(tables: Iterable[TrackTable]) -> DataTable:
     columns = (
         "track",
         "tier",
+        "table",
         "dataset",
         "architecture",
         "data_fingerprint",
@@ -156,6 +172,7 @@ def tracks_data(tables: Iterable[TrackTable]) -> DataTable:
         (
             t.track,
             t.tier,
+            t.table_id,
             t.dataset_title,
             t.architecture_title,
             t.fingerprint,
@@ -170,15 +187,16 @@ def tracks_data(tables: Iterable[TrackTable]) -> DataTable:
     )
     printed = tuple(
         (
-            str(r[0]),
-            str(r[1]),
-            str(r[2]),
-            str(r[3]),
-            str(r[7]),
-            str(r[8] or "–"),
-            percent(r[9] if isinstance(r[9], float) else None),
+            table_name(t),
+            t.tier,
+            t.dataset_title,
+            t.architecture_title,
+            str(t.runs),
+            best.label if best else "–",
+            mean_sd(best.test_error if best else None),
         )
-        for r in rows
+        for t in tables
+        for best in [next((row for row in t.rows if row.versus_best == "best"), None)]
     )
     return DataTable(
         "What is measured",
@@ -192,7 +210,7 @@ def tracks_data(tables: Iterable[TrackTable]) -> DataTable:
 def _result(row: RuleRow) -> tuple[Value, ...]:
     gap, published = row.gap.difference, row.published
     status = "completed" if row.complete else "; ".join(f"{n} {status_words(s)}" for s, n in row.failures)
-    settings = row.variant or row.label.removeprefix(row.rule).strip()
+    settings = _settings(row)
     return (
         row.rank,
         row.rule,
@@ -224,6 +242,11 @@ def _result(row: RuleRow) -> tuple[Value, ...]:
         *_validity(row),
         " ".join(run.run_id for run in row.runs),
     )
+
+
+def _settings(row: RuleRow) -> str:
+    """Return what tells a row from others of its rule in the same table; empty if it is the only one."""
+    return row.label.removeprefix(row.rule).strip(" ,")
 
 
 def _validity(row: RuleRow) -> Iterator[Value]:
@@ -270,4 +293,4 @@ def _cost(row: RuleRow) -> str:
 def _printed_cell(cell: Cell) -> str:
     if cell.row is None:
         return cell.empty
-    return percent(cell.row.test_error.mean if cell.row.test_error else None)
+    return mean_sd(cell.row.test_error)

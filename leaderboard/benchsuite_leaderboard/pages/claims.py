@@ -43,8 +43,8 @@ def render_claims(
         text = environment.get_template("claims.html.j2").render(
             frame.variables("claims", ""),
             counts=verdict_counts(verdicts),
-            decided=[v for _, members in _by_paper(verdicts) for v in members if v.tier],
-            groups=_by_paper(verdicts),
+            decided=_by_paper(verdict for verdict in verdicts if verdict.tier),
+            undecided=_by_paper(verdict for verdict in verdicts if not verdict.tier),
             places=_places(tables),
             published=_by_source(values),
             undecided_reasons=undecided_reasons,
@@ -68,7 +68,7 @@ def verdict_counts(verdicts: Iterable[ClaimVerdict]) -> list[tuple[str, int]]:
 
 
 def _by_paper(verdicts: Iterable[ClaimVerdict]) -> list[tuple[str, list[ClaimVerdict]]]:
-    """Group claims by the text before the first comma of their source; decided claims first."""
+    """Group claims by the text before the first comma of their source, by verdict and name."""
     groups: dict[str, list[ClaimVerdict]] = {}
     for verdict in verdicts:
         groups.setdefault(verdict.claim.source.partition(",")[0].strip(), []).append(verdict)

@@ -13,11 +13,12 @@ from benchsuite_leaderboard.critical_difference import indistinguishable_from, r
 from benchsuite_leaderboard.downloads.comparisons import pair_data, rank_interval, ranking_data
 from benchsuite_leaderboard.downloads.formats import as_files
 from benchsuite_leaderboard.matrix import rules_of
+from benchsuite_leaderboard.names import RuleNames
 from benchsuite_leaderboard.pages.frame import Frame, page_name
 
 
 def render_comparisons(
-    environment: Environment, frame: Frame, tables: Sequence[TrackTable], pairs: Sequence[Pair]
+    environment: Environment, frame: Frame, tables: Sequence[TrackTable], pairs: Sequence[Pair], names: RuleNames
 ) -> Iterator[tuple[str, str]]:
     """Yield the page of rankings, the page of every pair, and their files for download.
 
@@ -26,6 +27,7 @@ def render_comparisons(
         frame: frame around every page (title and navigation).
         tables: tables from ``summarize``.
         pairs: pairs from ``pairs_of``.
+        names: names of rules.
 
     Raises:
         ValueError: if a rule's name could not safely be a file's name.
@@ -39,13 +41,14 @@ def render_comparisons(
     text = environment.get_template("compare.html.j2").render(
         frame.variables("compare", ""),
         rules=rules_of(tables),
+        names=names,
         pairs=pairs,
         pages=pages,
         rankings=rankings,
         by_name={(pair.left, pair.right): pair for pair in pairs},
         like=indistinguishable_from,
         rank_interval=rank_interval,
-        drawings=[ranking_chart(ranking) for ranking in rankings],
+        drawings=[ranking_chart(ranking, names) for ranking in rankings],
     )
     yield "compare.html", text
     for ranking in rankings:
@@ -54,5 +57,10 @@ def render_comparisons(
     around = frame.variables("compare", "../../")
     for pair in pairs:
         download = f"downloads/compare/{pair.left}/{pair.right}"
-        yield pair.address, template.render(around, pair=pair, drawing=pair_chart(pair), download=f"../../{download}")
+        yield (
+            pair.address,
+            template.render(
+                around, pair=pair, names=names, drawing=pair_chart(pair, names), download=f"../../{download}"
+            ),
+        )
         yield from as_files(pair_data(pair), download)

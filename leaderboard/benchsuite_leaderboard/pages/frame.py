@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchsuite.version import __version__
+from benchsuite_leaderboard.texts import citation
 
 # Same as ``benchsuite.specs.models.base.Name``; checked again because the name becomes a path.
 PAGE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}")
@@ -16,6 +17,11 @@ POINTS_A_PAGE = 12_000
 
 CLAIMS_ADDRESS = "claims.html"
 TUNINGS_ADDRESS = "tuning.html"
+PAPERS_ADDRESS = "papers.html"
+METHOD_ADDRESS = "method.html"
+GLOSSARY_ADDRESS = "glossary.html"
+SUBMIT_ADDRESS = "submit.html"
+CHANGES_ADDRESS = "changes.html"
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,7 @@ class Frame:
     has_claims: bool
     has_studies: bool
     has_tunings: bool = False
+    has_papers: bool = False
 
     def variables(self, here: str, root: str) -> dict[str, Any]:
         """Return the variables of ``base.html.j2``.
@@ -38,8 +45,24 @@ class Frame:
         nav = [("tracks", "index.html#matrix"), ("rules", "rules.html"), ("compare", "compare.html")]
         nav += [("tuning", TUNINGS_ADDRESS)] if self.has_tunings else []
         nav += [("claims", CLAIMS_ADDRESS)] if self.has_claims else []
+        nav += [("papers", PAPERS_ADDRESS)] if self.has_papers else []
         nav += [("studies", "index.html#studies")] if self.has_studies else []
-        return {"site_title": self.title, "version": __version__, "nav": nav, "here": here, "root": root}
+        nav += [("method", METHOD_ADDRESS)]
+        more = [
+            ("Cite", "index.html#cite"),
+            ("Glossary", GLOSSARY_ADDRESS),
+            ("Submit a rule or records", SUBMIT_ADDRESS),
+            ("Changes", CHANGES_ADDRESS),
+        ]
+        return {
+            "site_title": self.title,
+            "version": __version__,
+            "nav": nav,
+            "more": more,
+            "cite": citation(),
+            "here": here,
+            "root": root,
+        }
 
 
 def page_name(kind: str, name: str) -> str:

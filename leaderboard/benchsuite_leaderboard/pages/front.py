@@ -1,55 +1,62 @@
-"""The front page: every rule on every track, the list of tables, the claims' verdicts and the studies."""
+"""The front page: the headline board, error against cost, findings, and every rule on every track."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
 from jinja2 import Environment
 
-from benchsuite.papers.verdict_model import ClaimVerdict
-from benchsuite.results.model import TrackTable
-from benchsuite_leaderboard.downloads.formats import as_files
-from benchsuite_leaderboard.downloads.results import matrix_data, tracks_data
+from benchsuite_leaderboard.board import build_board
+from benchsuite_leaderboard.content import SiteContent
+from benchsuite_leaderboard.cost_figure import cost_figures
+from benchsuite_leaderboard.downloads.front import front_files
+from benchsuite_leaderboard.findings import find_findings
+from benchsuite_leaderboard.groups import OPEN_UP_TO, facets_of, group_tables
 from benchsuite_leaderboard.matrix import GAP_WORDS, build_matrix
-from benchsuite_leaderboard.pages.claims import verdict_counts
-from benchsuite_leaderboard.pages.frame import Frame
+from benchsuite_leaderboard.pages.frame import PAPERS_ADDRESS, Frame
 from benchsuite_leaderboard.pages.studies import study_pages
-from benchsuite_leaderboard.pages.tracks import track_pages
-from benchsuite_leaderboard.study_tables import StudyTable
+from benchsuite_leaderboard.search_index import index_of
+from benchsuite_leaderboard.sparkline import HEIGHT, WIDTH, curve_words, scale_of
+
+OPEN_BROKEN = 5
+"""Broken files that are listed without a click."""
 
 
-def render_front(
-    environment: Environment,
-    frame: Frame,
-    tables: Sequence[TrackTable],
-    broken: Sequence[tuple[str, str]],
-    studies: Iterable[StudyTable],
-    claims: Iterable[ClaimVerdict],
-) -> Iterator[tuple[str, str]]:
+def render_front(environment: Environment, frame: Frame, content: SiteContent) -> Iterator[tuple[str, str]]:
     """Yield the front page and the files for download of its tables.
 
     Args:
         environment: Jinja environment of the site's templates.
         frame: frame around every page (title and navigation).
-        tables: tables from ``summarize``.
-        broken: unusable files to list, as (name to show, reason).
-        studies: tables from ``summarize_studies``.
-        claims: verdicts from ``judge``.
+        content: everything that the site has.
 
     """
-    statuses = Counter(run.status for table in tables for row in table.rows for run in row.runs)
+    names, tables = content.names, content.tables
     matrix = build_matrix(tables)
+    board = build_board(tables, content.board)
+    columns = [(column.title, list(column.tables.values())) for column in board.columns] if board else []
+    if not columns:
+        columns = [(table.track, [table]) for table in tables]
+    groups = group_tables(tables, names)
+    papers = [(paper.title, f"{PAPERS_ADDRESS}#{paper.anchor}") for paper in content.papers]
     text = environment.get_template("index.html.j2").render(
         frame.variables("", ""),
-        broken=broken,
-        statuses=sorted(statuses.items()),
-        tracks=track_pages(tables),
-        studies=study_pages(studies),
-        claims=verdict_counts(claims),
+        content=content,
+        names=names,
+        board=board,
+        scales=[scale_of(column.tables.values()) for column in board.columns] if board else [],
+        spark=(WIDTH, HEIGHT),
+        curve_words=curve_words,
+        figures=cost_figures(columns, names),
+        findings=find_findings(board, content.claims, names),
+        groups=groups,
+        facets=facets_of(groups),
+        is_open=len(tables) <= OPEN_UP_TO,
+        index=index_of(content.rules, tables, content.claims, papers, names),
+        studies=study_pages(content.studies),
         matrix=matrix,
         gap_words=GAP_WORDS,
+        open_broken=OPEN_BROKEN,
     )
     yield "index.html", text
-    yield from as_files(matrix_data(matrix), "downloads/matrix")
-    yield from as_files(tracks_data(tables), "downloads/tracks")
+    yield from front_files(board, matrix, tables, names)

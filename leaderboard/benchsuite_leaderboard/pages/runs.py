@@ -1,4 +1,4 @@
-"""A run's page: its spec, machine, curves, and the command that repeats it."""
+"""A run's page: its spec, machine, curves, neighbours, its record, and the command that repeats it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment
 
+from benchsuite.records.absolute_paths import without_paths
 from benchsuite.records.model import RunRecord
 from benchsuite.results.model import RuleRow, SeedRun, TrackTable
 from benchsuite_leaderboard.charts import runs as run_charts
@@ -32,6 +33,27 @@ class RunPage:
     def address(self) -> str:
         """Return the page's path within the site."""
         return run_address(self.table.track, self.record.run_id)
+
+    @property
+    def download(self) -> str:
+        """Return the path of the record itself within the site."""
+        return self.address.removesuffix(".html") + ".json"
+
+    @property
+    def other_seeds(self) -> list[SeedRun]:
+        """Return the counted and failed runs of the same row with other seeds."""
+        return [run for run in self.row.runs if not run.superseded and run.seed != self.record.spec.seed]
+
+    @property
+    def other_rules(self) -> list[tuple[RuleRow, SeedRun]]:
+        """Return the runs of the table's other rows with the same seed: they began from the same weights and order."""
+        seed = self.record.spec.seed
+        return [
+            (row, run)
+            for row in self.table.rows
+            for run in row.runs
+            if row.row_id != self.row.row_id and run.seed == seed and not run.superseded
+        ]
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -98,7 +120,7 @@ def run_pages(tables: Iterable[TrackTable]) -> Iterator[RunPage]:
 def render_runs(
     environment: Environment, frame: Frame, tables: Iterable[TrackTable], mlflow: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
-    """Yield the page of every run that has a record.
+    """Yield the page of every run that has a record, and the record itself.
 
     Args:
         environment: Jinja environment of the site's templates.
@@ -111,3 +133,5 @@ def render_runs(
     around = frame.variables("tracks", "../../")
     for page in run_pages(tables):
         yield page.address, template.render(around, page=page, mlflow=mlflow.get(page.record.run_id))
+        # Without folders of the machine it was made on, as records are published.
+        yield page.download, without_paths(page.record).model_dump_json() + "\n"

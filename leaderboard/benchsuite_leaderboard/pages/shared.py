@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from benchsuite.papers.verdict_model import ClaimVerdict
-from benchsuite.records.audit import RuleAudit
-from benchsuite.results.model import TrackTable
 from benchsuite_leaderboard.compare import pairs_of
+from benchsuite_leaderboard.content import SiteContent
+from benchsuite_leaderboard.downloads.board import board_files
+from benchsuite_leaderboard.downloads.every_eval_ever import every_eval_ever_files
+from benchsuite_leaderboard.pages.about import render_about
 from benchsuite_leaderboard.pages.claims import render_claims
 from benchsuite_leaderboard.pages.comparisons import render_comparisons
 from benchsuite_leaderboard.pages.front import render_front
@@ -16,45 +17,31 @@ from benchsuite_leaderboard.pages.rules import render_rules
 from benchsuite_leaderboard.pages.studies import render_studies
 from benchsuite_leaderboard.pages.tuning import render_tuning_list
 from benchsuite_leaderboard.rendering import template_environment
-from benchsuite_leaderboard.study_tables import StudyTable
 
 if TYPE_CHECKING:
-    from benchsuite.papers.measured_values import MeasuredValue
-    from benchsuite.results.tuning_summary import TuningTable
     from benchsuite_leaderboard.pages.frame import Frame
 
 
-def render_shared(
-    frame: Frame,
-    tables: Sequence[TrackTable],
-    broken: Sequence[tuple[str, str]],
-    studies: Sequence[StudyTable],
-    claims: Sequence[ClaimVerdict],
-    values: Sequence[MeasuredValue],
-    audits: Iterable[RuleAudit],
-    tunings: Iterable[TuningTable],
-) -> Iterator[tuple[str, str]]:
-    """Yield (path, text) of every page and download; curves and records of the tables are not used.
+def render_shared(frame: Frame, content: SiteContent) -> Iterator[tuple[str, str]]:
+    """Yield (path, text) of every page and download.
 
     Args:
         frame: frame around every page (title and navigation).
-        tables: tables of all tracks, from ``summarize``.
-        broken: unusable files to list, as (name to show, reason).
-        studies: tables from ``summarize_studies``.
-        claims: verdicts from ``judge``.
-        values: published values beside ours, from ``compare_with_published``.
-        audits: audits of rules from ``benchsuite audit --out``.
-        tunings: the tunings of all tracks, from ``tuning_tables``.
+        content: everything that the site has.
 
     Raises:
         ValueError: if a track's, a rule's or a study's name could not safely be a file's name.
 
     """
     environment = template_environment()
-    yield from render_front(environment, frame, tables, broken, studies, claims)
+    tables = content.tables
+    yield from render_front(environment, frame, content)
+    yield from board_files(content)
+    yield from every_eval_ever_files(content)
+    yield from render_about(environment, frame, content)
     pairs = list(pairs_of(tables))
-    yield from render_rules(environment, frame, tables, audits, pairs)
-    yield from render_comparisons(environment, frame, tables, pairs)
-    yield from render_claims(environment, frame, claims, values, tables)
-    yield from render_studies(environment, frame, studies)
-    yield from render_tuning_list(environment, frame, tunings)
+    yield from render_rules(environment, frame, content, pairs)
+    yield from render_comparisons(environment, frame, tables, pairs, content.names)
+    yield from render_claims(environment, frame, content.claims, content.values, tables)
+    yield from render_studies(environment, frame, content.studies)
+    yield from render_tuning_list(environment, frame, content.tunings)

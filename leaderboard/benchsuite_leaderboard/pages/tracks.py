@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment
 
@@ -14,12 +14,18 @@ from benchsuite.results.tuning_summary import TuningTable
 from benchsuite_leaderboard.charts.diagnostics import alignment_charts
 from benchsuite_leaderboard.charts.learning import learning_curves
 from benchsuite_leaderboard.charts.pareto import pareto_chart
-from benchsuite_leaderboard.charts.rows import assign_series
+from benchsuite_leaderboard.charts.rows import Series, assign_series
 from benchsuite_leaderboard.downloads.formats import as_files
 from benchsuite_leaderboard.downloads.results import track_data
 from benchsuite_leaderboard.pages.frame import POINTS_A_PAGE, Frame, page_name
 from benchsuite_leaderboard.pages.runs import render_runs
 from benchsuite_leaderboard.pages.tuning import budgets_of_rows, tuning_address, tuning_times
+
+if TYPE_CHECKING:
+    from benchsuite.results.board_plan import TrackWords
+
+OPEN_TABLES = 2
+"""Number of tables of a track whose charts are shown without a click."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,8 @@ class TrackPage:
 
     name: str
     tables: tuple[TrackTable, ...]
+    words: TrackWords | None = None
+    """What the track's spec says of it."""
 
     @property
     def address(self) -> str:
@@ -35,8 +43,12 @@ class TrackPage:
         return f"tracks/{self.name}.html"
 
 
-def track_pages(tables: Iterable[TrackTable]) -> list[TrackPage]:
+def track_pages(tables: Iterable[TrackTable], words: TrackWords | None = None) -> list[TrackPage]:
     """Group the tables by track.
+
+    Args:
+        tables: tables from ``summarize``.
+        words: what the spec says of the track, if all tables are of one.
 
     Raises:
         ValueError: if a track's name could not safely be a file's name.
@@ -45,7 +57,7 @@ def track_pages(tables: Iterable[TrackTable]) -> list[TrackPage]:
     by_track: dict[str, list[TrackTable]] = {}
     for table in tables:
         by_track.setdefault(page_name("track", table.track), []).append(table)
-    return [TrackPage(name, tuple(members)) for name, members in sorted(by_track.items())]
+    return [TrackPage(name, tuple(members), words) for name, members in sorted(by_track.items())]
 
 
 def render_track(
@@ -74,12 +86,21 @@ def render_track(
 
 def _drawings(track: TrackPage, tunings: Sequence[TuningTable]) -> Mapping[str, Any]:
     budget = POINTS_A_PAGE // len(track.tables)
+    series = {t.table_id: assign_series(t) for t in track.tables}
     return {
+        "open_tables": OPEN_TABLES,
+        "drawn_rows": {t.table_id: _drawn_rows(t, series[t.table_id]) for t in track.tables},
         "tuning": "../" + tuning_address(track.name) if tunings else "",
         "closeness": tier_closeness(track.tables),
         "budgets": {t.table_id: budgets_of_rows(t, tunings) for t in track.tables},
-        "series": {t.table_id: assign_series(t) for t in track.tables},
+        "series": series,
         "learning": {t.table_id: learning_curves(t, budget // 2) for t in track.tables},
         "pareto": {t.table_id: pareto_chart(t, tuning_times(t, tunings)) for t in track.tables},
         "alignment": {t.table_id: alignment_charts(t, budget // 2) for t in track.tables},
     }
+
+
+def _drawn_rows(table: TrackTable, series: Mapping[str, Series]) -> list[Series]:
+    """Return the rows with a line in some chart, for the legend."""
+    drawn = (row for row in table.rows if row.curve or row.diagnostics or any(run.test_curve for run in row.runs))
+    return sorted((series[row.row_id] for row in drawn), key=lambda each: each.index)

@@ -1,4 +1,4 @@
-// Sorting, filtering, copying and drawing. The tables are complete without this file.
+// Sorting, filtering and copying. The tables are complete without this file.
 "use strict";
 
 (function () {
@@ -107,6 +107,72 @@
   applyAddress();
   addEventListener("hashchange", applyAddress);
 
+  // --- Search: every word of the query in a thing's name or words. The index is in the page as data.
+  function offerSearch(field) {
+    const index = JSON.parse(document.getElementById("find-index").textContent);
+    for (const entry of index) entry.text = `${entry.kind} ${entry.title} ${entry.words}`.toLowerCase();
+    const list = document.getElementById("found");
+    const most = 40;
+    field.addEventListener("input", () => {
+      const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const found = words.length ? index.filter((entry) => words.every((word) => entry.text.includes(word))) : [];
+      // What has the words in its name comes before what only has them in its description.
+      const named = (entry) => words.every((word) => entry.title.toLowerCase().includes(word));
+      found.sort((a, b) => named(b) - named(a));
+      list.replaceChildren(...found.slice(0, most).map((entry) => {
+        const [item, link, kind] = ["li", "a", "span"].map((name) => document.createElement(name));
+        link.href = entry.address;
+        kind.textContent = entry.kind;
+        link.append(kind, entry.title);
+        item.append(link);
+        return item;
+      }));
+      const more = found.length > most ? `, the first ${most} shown` : "";
+      document.getElementById("found-count").textContent = words.length ? `${found.length} found${more}` : "";
+    });
+  }
+  const find = document.getElementById("find");
+  if (find) offerSearch(find);
+
+  // --- Chips: a line stays if it has one of the pressed values of every facet that has any pressed.
+  const chips = [...document.querySelectorAll("#chips button")];
+  function applyChips() {
+    const pressed = {};
+    for (const chip of chips.filter((c) => c.getAttribute("aria-pressed") === "true")) {
+      (pressed[chip.dataset.facet] ||= []).push(chip.dataset.is);
+    }
+    const lines = [...document.querySelectorAll(".group .matrix > tbody")];
+    for (const line of lines) {
+      line.hidden = !Object.entries(pressed).every(([facet, values]) => values.includes(line.dataset[facet]));
+    }
+    for (const group of document.querySelectorAll(".group[data-data]")) {
+      const shown = [...group.querySelectorAll("tbody")].filter((line) => !line.hidden).length;
+      group.hidden = !shown;
+      if (Object.keys(pressed).length) group.open = true;
+    }
+    const count = lines.filter((line) => !line.hidden).length;
+    const output = document.getElementById("chips-count");
+    output.textContent = Object.keys(pressed).length ? `${count} of ${lines.length} tables` : "";
+  }
+  for (const chip of chips) {
+    chip.addEventListener("click", () => {
+      chip.setAttribute("aria-pressed", String(chip.getAttribute("aria-pressed") !== "true"));
+      applyChips();
+    });
+  }
+
+  // --- A link to something that is folded opens it.
+  function unfold() {
+    const place = document.getElementById(readAddress().place);
+    for (let fold = place?.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    const inside = place?.querySelector(":scope > details");
+    if (inside) inside.open = true;
+  }
+  unfold();
+  addEventListener("hashchange", unfold);
+  // Paper has nothing to click.
+  addEventListener("beforeprint", () => { for (const group of document.querySelectorAll("details.group")) group.open = true; });
+
   // --- Copy a command; where the browser does not allow it, select it so that a key press does.
   for (const button of document.querySelectorAll("button.copy")) {
     button.hidden = false;
@@ -133,67 +199,4 @@
       if (page) location.href = page;
     });
   }
-
-  // --- Draw a chart once it comes near the window. Colours are the text's own, so light and dark need no second drawing.
-  const config = {
-    background: "transparent",
-    font: "system-ui, -apple-system, 'Segoe UI', sans-serif",
-    view: { stroke: null },
-    axis: {
-      labelColor: "currentColor", titleColor: "currentColor", domainColor: "currentColor", tickColor: "currentColor",
-      gridColor: "currentColor", gridOpacity: 0.12, domainOpacity: 0.4, tickOpacity: 0.4, labelOpacity: 0.75,
-      titleFontWeight: 500, titleFontSize: 12, labelFontSize: 11, labelFlush: false, labelOverlap: true,
-    },
-    axisX: { grid: false, tickCount: 6 },
-    axisY: { tickCount: 5 },
-    legend: { labelColor: "currentColor", titleColor: "currentColor" },
-  };
-
-  async function draw(place, axis) {
-    const scheme = getComputedStyle(document.documentElement).colorScheme;
-    const dark = scheme === "dark" || (scheme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
-    try {
-      const spec = JSON.parse(document.getElementById(place.dataset.chart).textContent);
-      if (axis) {
-        spec.encoding.x = axis.x;
-        for (const layer of spec.layer) layer.transform = [...(layer.transform || []), ...axis.transform];
-      }
-      delete place.dataset.drawn;
-      await vegaEmbed(place, spec, {
-        mode: "vega-lite", renderer: "svg", actions: false, config, tooltip: { theme: dark ? "dark" : "light" },
-      });
-      if (!axis && spec.usermeta) offerAxes(place, spec.usermeta.axes);
-      place.dataset.drawn = "yes";
-    } catch (error) {
-      place.className = "chart-problem";
-      place.textContent = `This chart could not be drawn: ${error.message}`;
-      console.error(error);
-    }
-  }
-
-  // --- What a curve is drawn against: the choices are in its spec, this only makes buttons of them.
-  function offerAxes(place, axes) {
-    const bar = place.parentElement.querySelector(".axes");
-    if (!bar || bar.children.length || axes.length < 2) return;
-    for (const [number, axis] of axes.entries()) {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = axis.label;
-      button.setAttribute("aria-pressed", String(number === 0));
-      button.addEventListener("click", async () => {
-        for (const other of bar.children) other.setAttribute("aria-pressed", String(other === button));
-        await draw(place, axis);
-      });
-      bar.append(button);
-    }
-    bar.hidden = false;
-  }
-
-  const watcher = new IntersectionObserver((entries) => {
-    for (const entry of entries.filter((e) => e.isIntersecting)) {
-      watcher.unobserve(entry.target);
-      draw(entry.target);
-    }
-  }, { rootMargin: "600px" });
-  document.querySelectorAll(".chart").forEach((place) => watcher.observe(place));
 })();

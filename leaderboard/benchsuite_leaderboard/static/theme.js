@@ -3,6 +3,8 @@
 
 (function () {
   const root = document.documentElement;
+  // Before the first paint, too: what needs a script has its place from the beginning.
+  root.classList.add("scripted");
   let chosen = null;
   // A browser may refuse storage to pages that are files.
   try { chosen = localStorage.getItem("theme"); } catch { chosen = null; }
@@ -14,7 +16,7 @@
     const show = () => {
       const theme = root.dataset.theme || "auto";
       button.textContent = theme;
-      button.setAttribute("aria-label", theme === "auto" ? "Colours: as the system has them" : `Colours: ${theme}`);
+      button.setAttribute("aria-label", theme === "auto" ? "Colours: auto, as the system has them" : `Colours: ${theme}`);
     };
     button.addEventListener("click", () => {
       const next = themes[(themes.indexOf(root.dataset.theme || "auto") + 1) % themes.length];

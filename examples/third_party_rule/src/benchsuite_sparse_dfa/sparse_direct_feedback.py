@@ -29,6 +29,7 @@ class SparseDirectFeedback(Rule[SparseDirectFeedbackConfig]):
     traits = RuleTraits(
         mechanism="direct_local_credit",
         source="Crafton, Parihar, Gebhardt & Raychowdhury 2019, Frontiers in Neuroscience 13:525",
+        short_name="SDFA",
         min_hidden_segments=1,
     )
     chosen: Tensor

@@ -1,0 +1,87 @@
+"""Texts of the repository that the site shows: the glossary, and how to cite the suite."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PLACES = {"glossary.md": "docs/glossary.md", "CITATION.cff": "CITATION.cff"}
+"""Path in the repository of each text that an installed wheel has in the package's folder ``builtin_texts``."""
+
+LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+SAFE_ADDRESS = re.compile(r"https://[A-Za-z0-9.-]+(/[A-Za-z0-9._~/-]*)?")
+
+
+@dataclass(frozen=True)
+class Citation:
+    """How to cite the suite, from ``CITATION.cff``."""
+
+    bibtex: str
+    authors: str
+    licence: str
+    repository: str
+    """Address of the repository; empty if the file names none."""
+    docs: str
+    """Address of the docs; empty if the file names none."""
+
+
+def read_text(name: str) -> str:
+    """Return a text of the repository; empty if this installation does not have it."""
+    installed = resources.files("benchsuite_leaderboard") / "builtin_texts" / name
+    if installed.is_file():
+        return installed.read_text(encoding="utf-8")
+    beside = Path(__file__).resolve().parents[2] / PLACES[name]
+    return beside.read_text(encoding="utf-8") if beside.is_file() else ""
+
+
+def glossary() -> list[tuple[str, str]]:
+    """Return terms and their meanings in plain text; links keep their words alone."""
+    found: list[tuple[str, str]] = []
+    term = ""
+    for line in read_text("glossary.md").splitlines():
+        if line.startswith(":   "):
+            found.append((term, line[4:]))
+        elif line.startswith("    ") and found:
+            found[-1] = (found[-1][0], f"{found[-1][1]} {line.strip()}")
+        elif line and not line.startswith("#"):
+            term = line.strip()
+    return [(term, LINK.sub(r"\1", meaning)) for term, meaning in found]
+
+
+@cache
+def citation() -> Citation:
+    """Return how to cite the suite."""
+    stated: dict[str, Any] = yaml.safe_load(read_text("CITATION.cff")) or {}
+    name = str(stated.get("title", "benchsuite"))
+    authors = " and ".join(map(_author, stated.get("authors", [])))
+    fields = {
+        "title": f"{{{name}}}",
+        "author": authors,
+        "version": str(stated.get("version", "")),
+        "year": str(stated.get("date-released", ""))[:4],
+        "url": _address(stated.get("repository-code")) or _address(stated.get("url")),
+    }
+    lines = [f"  {field} = {{{value}}}," for field, value in fields.items() if value]
+    return Citation(
+        bibtex="\n".join(["@software{benchsuite,", *lines, "}"]),
+        authors=authors.replace("{", "").replace("}", ""),
+        licence=str(stated.get("license", "")),
+        repository=_address(stated.get("repository-code")),
+        docs=_address(stated.get("url")),
+    )
+
+
+def _author(author: dict[str, str]) -> str:
+    if "family-names" in author:
+        return f"{author['family-names']}, {author.get('given-names', '')}".rstrip(", ")
+    return f"{{{author.get('name', '')}}}"
+
+
+def _address(value: object) -> str:
+    return value if isinstance(value, str) and SAFE_ADDRESS.fullmatch(value) else ""
