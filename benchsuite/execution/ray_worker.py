@@ -22,7 +22,7 @@ from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.training.device import resolve_hardware
 from benchsuite.version import __version__
 
-FORWARDED_EVENTS = frozenset({"benchsuite_run_started", "benchsuite_epoch_finished"})
+FORWARDED_EVENTS = frozenset({"benchsuite_run_started", "benchsuite_epoch_finished", "benchsuite_diagnostics_measured"})
 """Events that the worker sends; the command's process makes the others from the record, which is returned whole."""
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from benchsuite.errors import MirrorError
 from benchsuite.records.mlflow.connection import out_of_date
+from benchsuite.records.mlflow.labels import NO_LABELS, KnownLabels
 from benchsuite.records.mlflow.process import Gone, Handled, Logged, MirrorProcess, Warned, forget_process
 from benchsuite.records.mlflow.uris import TrackingUri
-from benchsuite.records.model import EpochMetrics, RunRecord
+from benchsuite.records.model import DiagnosticValue, EpochMetrics, RunRecord, StepDiagnosticValue
 from benchsuite.registry.markers import hookimpl
 from benchsuite.specs.models.track import RunSpec
 
@@ -38,10 +39,12 @@ class RecorderBeside:
     Args:
         process: the mirror's.
         warn: called with the one warning of a session.
+        labels: names of tracks and colours of rules.
 
     """
 
-    def __init__(self, process: MirrorProcess, warn: Callable[[str], None]) -> None:
+    def __init__(self, process: MirrorProcess, warn: Callable[[str], None], labels: KnownLabels = NO_LABELS) -> None:
+        self._labels = labels
         self._process = process
         self._warn = warn
         self._uri: str | None = None
@@ -60,6 +63,7 @@ class RecorderBeside:
             tracking_uri=self._uri,
             folder=Path.cwd(),
             environment=dict(os.environ),
+            labels=self._labels,
         )
 
     @hookimpl
@@ -71,6 +75,13 @@ class RecorderBeside:
     def benchsuite_epoch_finished(self, run_id: str, metrics: EpochMetrics) -> None:
         """Pass on the epoch's numbers."""
         self._send("epoch_finished", run_id=run_id, metrics=metrics)
+
+    @hookimpl
+    def benchsuite_diagnostics_measured(
+        self, run_id: str, values: Sequence[DiagnosticValue | StepDiagnosticValue]
+    ) -> None:
+        """Pass on the diagnostics' values."""
+        self._send("diagnostics_measured", run_id=run_id, values=values)
 
     @hookimpl
     def benchsuite_run_finished(self, record: RunRecord, path: Path) -> None:

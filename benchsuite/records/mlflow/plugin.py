@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +17,11 @@ from typing import Any
 
 from benchsuite.errors import MirrorBusyError, MirrorError
 from benchsuite.records.mlflow.connection import out_of_date
-from benchsuite.records.mlflow.mapping import MetricPoint, epoch_points, milliseconds
+from benchsuite.records.mlflow.labels import NO_LABELS, Labels
 from benchsuite.records.mlflow.mirror import LiveRun, Mirror
+from benchsuite.records.mlflow.points import MetricPoint, diagnostic_points, epoch_points, milliseconds
 from benchsuite.records.mlflow.sync import reconcile
-from benchsuite.records.model import EpochMetrics, RunRecord
+from benchsuite.records.model import DiagnosticValue, EpochMetrics, RunRecord, StepDiagnosticValue
 from benchsuite.records.store import RecordStore
 from benchsuite.registry.markers import hookimpl
 from benchsuite.specs.models.track import RunSpec
@@ -50,9 +51,11 @@ class MlflowRecorder:
         warn: called with the one warning of a session; the logger ``benchsuite.records.mlflow`` if not given.
         clock: a monotonic clock in seconds.
         wall_clock: returns the time of the present event in seconds since 1970.
+        labels: names of tracks and colours of rules.
 
     Attributes:
         mirrored: number of the session's records that MLflow has.
+        labels: as given; may be replaced before a session.
 
     """
 
@@ -62,8 +65,10 @@ class MlflowRecorder:
         warn: Callable[[str], None] = logger.warning,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
+        labels: Labels = NO_LABELS,
     ) -> None:
         self.mirrored = 0
+        self.labels = labels
         self._flush_interval_s = flush_interval_s
         self._warn = warn
         self._clock = clock
@@ -99,10 +104,20 @@ class MlflowRecorder:
     @hookimpl
     def benchsuite_epoch_finished(self, run_id: str, metrics: EpochMetrics) -> None:
         """Buffer the epoch's numbers, and write the buffer if the last write was long enough ago."""
+        self._add(run_id, epoch_points(metrics, milliseconds(self._moment())))
+
+    @hookimpl
+    def benchsuite_diagnostics_measured(
+        self, run_id: str, values: Sequence[DiagnosticValue | StepDiagnosticValue]
+    ) -> None:
+        """Buffer values of diagnostics, as those of an epoch."""
+        self._add(run_id, diagnostic_points(values, milliseconds(self._moment())))
+
+    def _add(self, run_id: str, points: Iterable[MetricPoint]) -> None:
         buffer = self._buffers.get(run_id)
         if buffer is None or self._mirror is None:
             return
-        buffer.points.extend(epoch_points(metrics, milliseconds(self._moment())))
+        buffer.points.extend(points)
         if self._clock() - buffer.flushed_at < self._flush_interval_s:
             return
         with self._at_no_risk(run_id):
@@ -156,7 +171,7 @@ class MlflowRecorder:
             if self._tried_at is not None and self._clock() - self._tried_at < REOPEN_AFTER_S:
                 return None
             self._tried_at = self._clock()
-            self._mirror = Mirror.open(self._uri, self._store.root)
+            self._mirror = Mirror.open(self._uri, self._store.root, self.labels)
         return self._mirror
 
     @contextlib.contextmanager

@@ -11,9 +11,10 @@ from itertools import chain
 from benchsuite.errors import MirrorError
 from benchsuite.records.mlflow.connection import exclusive
 from benchsuite.records.mlflow.database import set_aside_if_damaged
-from benchsuite.records.mlflow.mapping import DIGEST_TAG, RUN_ID_TAG, mirror_digest
+from benchsuite.records.mlflow.labels import NO_LABELS, Labels
+from benchsuite.records.mlflow.mapping import DIGEST_TAG, RUN_ID_TAG, TUNING_TAG, mirror_digest
 from benchsuite.records.mlflow.mirror import Mirror
-from benchsuite.records.mlflow.tunings import TRIAL_TAG, TUNING_DIGEST_TAG, TUNING_TAG, tuning_digest, upsert_tuning
+from benchsuite.records.mlflow.tunings import TRIAL_TAG, TUNING_DIGEST_TAG, tuning_digest, upsert_tuning
 from benchsuite.records.mlflow.uris import TrackingUri
 from benchsuite.records.model import RunRecord
 from benchsuite.records.running import alive_run_ids
@@ -52,23 +53,33 @@ class SyncReport:
         return not self.failed and not self.not_tried
 
 
-def sync(store: RecordStore, tracking_uri: str, progress: Progress | None = None) -> SyncReport:
+def sync(
+    store: RecordStore, tracking_uri: str, progress: Progress | None = None, labels: Labels = NO_LABELS
+) -> SyncReport:
     """Mirror every record that MLflow lacks or has in an old version, and close stale runs. Idempotent.
 
     A damaged database of the store's own is set aside with a warning, and made anew from the records.
+
+    Args:
+        store: the records.
+        tracking_uri: address of the tracking store.
+        progress: called after each record.
+        labels: names of tracks and colours of rules.
 
     Raises:
         MirrorError: if the tracking store cannot be opened or read; nothing is changed then.
 
     """
     try:
-        report = _sync(store, tracking_uri, progress)
+        report = _sync(store, tracking_uri, progress, labels)
         reason = report.failed[0][1] if report.failed else ""
     except MirrorError as error:
         if not _made_anew(store, tracking_uri, str(error)):
             raise
-        return _sync(store, tracking_uri, progress)
-    return _sync(store, tracking_uri, progress) if reason and _made_anew(store, tracking_uri, reason) else report
+        return _sync(store, tracking_uri, progress, labels)
+    if reason and _made_anew(store, tracking_uri, reason):
+        return _sync(store, tracking_uri, progress, labels)
+    return report
 
 
 def _made_anew(store: RecordStore, tracking_uri: str, reason: str) -> bool:
@@ -78,8 +89,8 @@ def _made_anew(store: RecordStore, tracking_uri: str, reason: str) -> bool:
         return set_aside_if_damaged(uri, store.root, reason)
 
 
-def _sync(store: RecordStore, tracking_uri: str, progress: Progress | None) -> SyncReport:
-    mirror = Mirror.open(tracking_uri, store.root)
+def _sync(store: RecordStore, tracking_uri: str, progress: Progress | None, labels: Labels) -> SyncReport:
+    mirror = Mirror.open(tracking_uri, store.root, labels)
     digests: dict[str, list[str | None]] = {}
     for run in mirror.runs():
         tags = run.data.tags
