@@ -32,6 +32,10 @@ NOTE_DIGEST_TAG = f"{PREFIX}note_digest"
 """Hash of the description that we wrote: one that a person has changed is left alone."""
 
 
+DEFAULT_ID = "0"
+"""Id of the experiment that MLflow makes in every database."""
+
+
 class Experiments:
     """The experiments of one tracking store that a folder of records is mirrored to."""
 
@@ -56,6 +60,14 @@ class Experiments:
     def of_tuning(self, spec: RunSpec, searched: Sequence[str]) -> str:
         """Return the same for a tuning: the run of its trials, and the names of the params that they differ in."""
         return self._id_of(spec, tuning_view(searched), renew_views=False)
+
+    def hide_default(self) -> None:
+        """Delete MLflow's own experiment from this store's own database if nobody has used it."""
+        if not self._is_own_database:
+            return
+        found = retried(lambda: self.client.get_experiment(DEFAULT_ID))
+        if found.lifecycle_stage == "active" and not self.client.search_runs([DEFAULT_ID], max_results=1):
+            retried(lambda: self.client.delete_experiment(DEFAULT_ID))
 
     def _id_of(self, spec: RunSpec, views: Mapping[str, str], renew_views: bool) -> str:
         client = self.client

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from benchsuite.records.mlflow.addresses import run_on_board, track_on_board
+from benchsuite.records.mlflow.addresses import HOME, run_on_board, track_on_board
 from benchsuite.records.mlflow.labels import RuleLabel, TrackLabel
 from benchsuite.records.mlflow.points import FINAL_ERROR
 from benchsuite.records.model import RunRecord
@@ -23,9 +23,12 @@ def experiment_note(spec: RunSpec, label: TrackLabel | None, with_board: bool) -
         with_board: True if the pages are served beside the board's.
 
     """
-    parts = []
+    first = f"**{plain(label.title if label is not None else spec.track)}**"
+    if with_board:  # on the first line, which is all that MLflow shows of a folded description
+        first += f" · [on the board]({track_on_board(spec.track)}) · [all tracks]({HOME})"
+    parts = [first]
     if label is not None:
-        parts += [f"**{plain(label.title)}**", plain(label.description)]
+        parts.append(plain(label.description))
     parts.append(f"Data set {plain(spec.dataset.name)}, network {plain(spec.architecture.name)}.")
     if label is not None and label.source:
         parts.append(f"Source: {linked(label.source)}")
@@ -34,8 +37,6 @@ def experiment_note(spec: RunSpec, label: TrackLabel | None, with_board: bool) -
         "`running/`, diagnostics of the credit under `alignment/`. Errors are per cent. The view *Results* groups the "
         "seeds of a rule."
     )
-    if with_board:
-        parts.append(f"[This track on the board]({track_on_board(spec.track)})")
     return "\n\n".join(part for part in parts if part)
 
 
@@ -43,6 +44,8 @@ def run_note(record: RunRecord, label: RuleLabel | None, with_board: bool) -> st
     """Return the description of a finished run."""
     spec, test = record.spec, record.final_test
     what = f"**{plain(spec.rule.shown_as)}** on {plain(spec.track)}, tier {spec.tier}, seed {spec.seed}"
+    if with_board:
+        what += f" · [on the board]({run_on_board(spec.track, record.run_id)}) · [all tracks]({HOME})"
     if test is not None:
         result = f"Test error **{100 * test.error:.2f} %** on {test.examples} examples"
         result += f", after {record.timing.train_time_s:.4g} s of training." if record.timing.train_time_s else "."
@@ -51,8 +54,6 @@ def run_note(record: RunRecord, label: RuleLabel | None, with_board: bool) -> st
     parts = [what, result]
     if label is not None and label.source:
         parts.append(f"Rule from: {linked(label.source)}")
-    if with_board:
-        parts.append(f"[This run on the board]({run_on_board(spec.track, record.run_id)})")
     return "\n\n".join([*parts, f"    {record.command}"])
 
 

@@ -91,6 +91,8 @@ def _made_anew(store: RecordStore, tracking_uri: str, reason: str) -> bool:
 
 def _sync(store: RecordStore, tracking_uri: str, progress: Progress | None, labels: Labels) -> SyncReport:
     mirror = Mirror.open(tracking_uri, store.root, labels)
+    with mirror.writing("hide MLflow's empty experiment"):
+        mirror.experiments.hide_default()
     digests: dict[str, list[str | None]] = {}
     for run in mirror.runs():
         tags = run.data.tags

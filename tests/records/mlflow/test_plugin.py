@@ -72,7 +72,7 @@ def test_run_shows_as_running_and_grows_with_each_due_flush(hook, store, mirror,
         hook.benchsuite_epoch_finished(run_id=record.run_id, spec=record.spec, metrics=make_epoch(epoch))
         (run,) = mirror.runs()
         assert run.info.status == "RUNNING"
-        return [m.step for m in mirror.client.get_metric_history(run.info.run_id, "test/error")]
+        return [m.step for m in mirror.client.get_metric_history(run.info.run_id, "test/error_percent")]
 
     clock.now = 10
     assert finish_epoch(1) == []
@@ -80,9 +80,12 @@ def test_run_shows_as_running_and_grows_with_each_due_flush(hook, store, mirror,
     assert finish_epoch(2) == [1, 2]
     clock.now = 40
     assert finish_epoch(3) == [1, 2]
+    clock.now = 62
+    hook.benchsuite_diagnostics_measured(run_id=record.run_id, spec=record.spec, values=record.diagnostics[:1])
+    assert [run.data.metrics["alignment/credit_angle_deg/dense1"] for run in mirror.runs()] == [90.0]
     hook.benchsuite_run_finished(record=record, path=store.write(record))
     (run,) = mirror.runs()
-    assert [m.step for m in mirror.client.get_metric_history(run.info.run_id, "test/error")] == [1, 2, 3]
+    assert [m.step for m in mirror.client.get_metric_history(run.info.run_id, "test/error_percent")] == [1, 2, 3]
 
 
 def test_resumed_run_takes_the_place_of_the_one_that_was_killed(hook, store, mirror, make_record):
@@ -96,7 +99,11 @@ def test_resumed_run_takes_the_place_of_the_one_that_was_killed(hook, store, mir
     hook.benchsuite_run_finished(record=record, path=store.write(record))
     complete = [r for r in mirror.runs() if r.info.status == "FINISHED"]
     assert len(complete) == 1
-    assert [m.step for m in mirror.client.get_metric_history(complete[0].info.run_id, "test/error")] == [1, 2, 3]
+    assert [m.step for m in mirror.client.get_metric_history(complete[0].info.run_id, "test/error_percent")] == [
+        1,
+        2,
+        3,
+    ]
     assert len(mirror.runs()) == 1
 
 
@@ -107,7 +114,7 @@ def test_session_that_is_cut_short_leaves_its_last_epochs(hook, store, mirror, m
     hook.benchsuite_epoch_finished(run_id=record.run_id, spec=record.spec, metrics=record.epochs[0])
     hook.benchsuite_session_finished(records=[])
     (run,) = mirror.runs()
-    assert run.data.metrics["test/error"] == record.epochs[0].test.error
+    assert run.data.metrics["test/error_percent"] == 100 * record.epochs[0].test.error
 
 
 def test_server_that_is_down_is_told_once_and_stops_nothing(hook, store, make_record, warnings, closed_port_uri):
@@ -136,7 +143,7 @@ def test_failure_in_the_middle_of_a_run_is_mended_when_it_ends(
     hook.benchsuite_run_finished(record=record, path=store.write(record))
     assert len(warnings) == 1
     (run,) = mirror.runs()
-    assert [m.step for m in mirror.client.get_metric_history(run.info.run_id, "test/error")] == [1, 2, 3]
+    assert [m.step for m in mirror.client.get_metric_history(run.info.run_id, "test/error_percent")] == [1, 2, 3]
 
 
 def test_no_tracking_uri_means_no_mirror(hook, store, make_record, warnings):

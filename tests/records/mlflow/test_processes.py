@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from benchsuite.records.mlflow.connection import import_mlflow
-from benchsuite.records.mlflow.mapping import record_points
 from benchsuite.records.mlflow.mirror import Mirror
+from benchsuite.records.mlflow.points import record_points
 from benchsuite.records.mlflow.uris import default_tracking_uri
 from benchsuite.records.model import RunRecord
 from benchsuite.records.store import RecordStore
