@@ -56,7 +56,7 @@ SETUP = """
 """
 """Names of MLflow 3.17; a version that has others ignores them."""
 
-GO_ON = 'window.location.replace("/" + window.location.hash);'
+GO_ON = Markup('window.location.replace("/" + window.location.hash);')
 
 _ON_BOARD = re.compile(r"(?P<kind>runs|tracks)/(?P<rest>[^?#]+)\.html")
 
