@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from benchsuite.api.workspace import Workspace
     from benchsuite.records.mlflow.beside import RecorderBeside
     from benchsuite.records.mlflow.plugin import MlflowRecorder
+    from benchsuite.records.study import StudyRecord
     from benchsuite.records.tuning import TuningRecord
     from benchsuite.registry.manager import Registry
     from benchsuite.specs.models.track import RunSpec
@@ -73,6 +74,20 @@ def session_recorder(
     labels = labels_of_runs(specs, workspace.registry, workspace.library)
     process = kept_process()
     return MlflowRecorder(warn=warn, labels=labels) if process is None else RecorderBeside(process, warn, labels)
+
+
+def mirror_study(
+    record: StudyRecord, options: SessionOptions, workspace: Workspace, warn: Callable[[str], None]
+) -> None:
+    """Mirror the record of a study that was just made; warn if that fails."""
+    if options.tracking_uri is None:
+        return
+    recorder = session_recorder(options.tracking_uri, warn, (), workspace)
+    context = {"store": options.store.root, "tracking_uri": options.tracking_uri}
+    recorder.benchsuite_session_started([record], context)
+    recorder.study_finished(options.store.studies_folder / f"{record.study_id}.json")
+    recorder.benchsuite_session_finished()
+    finish_mirror(recorder)
 
 
 def mirror_tunings(records: Sequence[TuningRecord], options: SessionOptions, registry: Registry) -> None:

@@ -52,7 +52,7 @@ class RecorderBeside:
         self._warned = False
 
     @hookimpl
-    def benchsuite_session_started(self, runs: Sequence[RunSpec], context: Mapping[str, Any]) -> None:
+    def benchsuite_session_started(self, runs: Sequence[object], context: Mapping[str, Any]) -> None:
         """Have the store opened and created if needed."""
         if not runs or not context.get("tracking_uri"):
             return
@@ -87,6 +87,10 @@ class RecorderBeside:
     def benchsuite_run_finished(self, record: RunRecord, path: Path) -> None:
         """Have the record mirrored from its file."""
         self._send("run_finished", path=path)
+
+    def study_finished(self, path: Path) -> None:
+        """Have a study's record mirrored from its file."""
+        self._send("study_finished", path=path)
 
     @hookimpl
     def benchsuite_session_finished(self) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -32,6 +33,9 @@ NOTE_DIGEST_TAG = f"{PREFIX}note_digest"
 """Hash of the description that we wrote: one that a person has changed is left alone."""
 
 
+Describe = Callable[[Mapping[str, str]], dict[str, str]]
+"""Returns the tags that describe an experiment, given those that it has."""
+
 DEFAULT_ID = "0"
 """Id of the experiment that MLflow makes in every database."""
 
@@ -55,11 +59,15 @@ class Experiments:
 
         """
         views = results_view(spec.tier, spec.diagnostics.names, segments or ())
-        return self._id_of(spec, views, renew_views=segments is not None)
+        return self._id_of(spec.track, partial(self._of_track, spec), views, renew_views=segments is not None)
 
     def of_tuning(self, spec: RunSpec, searched: Sequence[str]) -> str:
         """Return the same for a tuning: the run of its trials, and the names of the params that they differ in."""
-        return self._id_of(spec, tuning_view(searched), renew_views=False)
+        return self._id_of(spec.track, partial(self._of_track, spec), tuning_view(searched), renew_views=False)
+
+    def of_studies(self, name: str) -> str:
+        """Return the same for all studies together."""
+        return self._id_of(name, lambda present: {TRACK_TAG: name, TITLE_TAG: "Studies"}, {}, renew_views=False)
 
     def hide_default(self) -> None:
         """Delete MLflow's own experiment from this store's own database if nobody has used it."""
@@ -69,34 +77,34 @@ class Experiments:
         if found.lifecycle_stage == "active" and not self.client.search_runs([DEFAULT_ID], max_results=1):
             retried(lambda: self.client.delete_experiment(DEFAULT_ID))
 
-    def _id_of(self, spec: RunSpec, views: Mapping[str, str], renew_views: bool) -> str:
+    def _id_of(self, name: str, describe: Describe, views: Mapping[str, str], *, renew_views: bool) -> str:
         client = self.client
-        found = retried(lambda: client.get_experiment_by_name(spec.track))
+        found = retried(lambda: client.get_experiment_by_name(name))
         if found is None:
-            return self._create(spec, views)
+            return self._create(name, {**describe({}), **views})
         experiment_id = str(found.experiment_id)
         if found.lifecycle_stage == "deleted":
             retried(lambda: client.restore_experiment(experiment_id))
         if self._lies_elsewhere(found):
             # Its artifacts would go to the old location of the folder of records, and MLflow cannot change that.
-            retried(lambda: client.rename_experiment(experiment_id, f"{spec.track} (moved {uuid.uuid4().hex[:8]})"))
+            retried(lambda: client.rename_experiment(experiment_id, f"{name} (moved {uuid.uuid4().hex[:8]})"))
             retried(lambda: client.delete_experiment(experiment_id))
-            return self._create(spec, views)
+            return self._create(name, {**describe({}), **views})
         tags = found.tags
-        wanted = {**self._description(spec, tags), **{k: v for k, v in views.items() if renew_views or k not in tags}}
+        wanted = {**describe(tags), **{k: v for k, v in views.items() if renew_views or k not in tags}}
         for key, value in wanted.items():
             if tags.get(key) != value:
                 client.set_experiment_tag(experiment_id, key, value)
         return experiment_id
 
-    def _create(self, spec: RunSpec, views: Mapping[str, str]) -> str:
+    def _create(self, name: str, tags: Mapping[str, str]) -> str:
         # Selects the page that MLflow 3 shows first; without it, MLflow guesses and asks.
-        tags = {"mlflow.experimentKind": "custom_model_development", **self._description(spec, {}), **views}
+        tags = {"mlflow.experimentKind": "custom_model_development", **tags}
         # A database has no artifact location of its own: MLflow would use ./mlruns in the current folder.
-        root = None if self.uri.is_server else (default_artifact_root(self.store) / spec.track).as_uri()
-        return str(retried(lambda: self.client.create_experiment(spec.track, artifact_location=root, tags=tags)))
+        root = None if self.uri.is_server else (default_artifact_root(self.store) / name).as_uri()
+        return str(retried(lambda: self.client.create_experiment(name, artifact_location=root, tags=tags)))
 
-    def _description(self, spec: RunSpec, present: Mapping[str, str]) -> dict[str, str]:
+    def _of_track(self, spec: RunSpec, present: Mapping[str, str]) -> dict[str, str]:
         """Return the tags that say what the track is, as far as is known and nobody else has said it."""
         label, note = self.labels.track(spec.track), present.get(NOTE_TAG)
         tags = {TRACK_TAG: spec.track}

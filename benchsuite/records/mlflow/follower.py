@@ -91,6 +91,10 @@ class Follower:
         else:
             self._recorder.benchsuite_run_finished(record)
 
+    def study_finished(self, path: Path) -> None:
+        """Mirror the record of a study."""
+        self._recorder.study_finished(path)
+
     def session_finished(self) -> None:
         """Write the buffers of runs that did not finish."""
         self._in_session = False

@@ -20,9 +20,11 @@ from benchsuite.records.mlflow.connection import out_of_date
 from benchsuite.records.mlflow.labels import NO_LABELS, Labels
 from benchsuite.records.mlflow.mirror import LiveRun, Mirror
 from benchsuite.records.mlflow.points import MetricPoint, diagnostic_points, epoch_points, milliseconds
+from benchsuite.records.mlflow.studies import upsert_study
 from benchsuite.records.mlflow.sync import reconcile
+from benchsuite.records.mlflow.system_metrics import Monitor, started_monitor
 from benchsuite.records.model import DiagnosticValue, EpochMetrics, RunRecord, StepDiagnosticValue
-from benchsuite.records.store import RecordStore
+from benchsuite.records.store import BrokenRecord, RecordStore, read_study
 from benchsuite.registry.markers import hookimpl
 from benchsuite.specs.models.track import RunSpec
 
@@ -40,6 +42,7 @@ REOPEN_AFTER_S = 60.0
 class _Buffer:
     live: LiveRun
     flushed_at: float
+    monitor: Monitor | None = None
     points: list[MetricPoint] = field(default_factory=list)
 
 
@@ -81,7 +84,7 @@ class MlflowRecorder:
         self._buffers: dict[str, _Buffer] = {}
 
     @hookimpl
-    def benchsuite_session_started(self, runs: Sequence[RunSpec] | bool, context: Mapping[str, Any]) -> None:
+    def benchsuite_session_started(self, runs: Sequence[object] | bool, context: Mapping[str, Any]) -> None:
         """Open the store, create it if needed, and close the runs that killed processes left running in it."""
         self._uri, self._store = context.get("tracking_uri"), RecordStore(Path(context["store"]))
         self._mirror, self._tried_at, self._warned = None, None, False
@@ -99,7 +102,9 @@ class MlflowRecorder:
         with self._at_no_risk():
             mirror = self._open()
             if mirror:
-                self._buffers[run_id] = _Buffer(mirror.start_live(run_id, spec, self._moment()), self._clock())
+                live = mirror.start_live(run_id, spec, self._moment())
+                monitor = started_monitor(live.mlflow_run_id, mirror.uri.raw)
+                self._buffers[run_id] = _Buffer(live, self._clock(), monitor)
 
     @hookimpl
     def benchsuite_epoch_finished(self, run_id: str, metrics: EpochMetrics) -> None:
@@ -135,6 +140,8 @@ class MlflowRecorder:
             mirror = self._open()
             if mirror:
                 buffer = self._buffers.get(record.run_id)
+                if buffer and buffer.monitor:
+                    buffer.monitor.finish()
                 if buffer and buffer.live.written:
                     # Written with their original times, so that a curve over time does not go back at a flush.
                     with contextlib.suppress(MirrorError):
@@ -142,6 +149,16 @@ class MlflowRecorder:
                 mirror.upsert(record, buffer.live if buffer else None)
                 self.mirrored += 1
             self._buffers.pop(record.run_id, None)
+
+    def study_finished(self, path: Path) -> None:
+        """Mirror the record of a study."""
+        with self._at_no_risk():
+            mirror, record = self._open(), read_study(path)
+            if isinstance(record, BrokenRecord):
+                raise MirrorError(f"cannot read {path}: {record.reason}")
+            if mirror:
+                upsert_study(mirror, record)
+                self.mirrored += 1
 
     @hookimpl
     def benchsuite_session_finished(self) -> None:

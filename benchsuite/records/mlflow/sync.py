@@ -5,26 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from itertools import chain
 
 from benchsuite.errors import MirrorError
 from benchsuite.records.mlflow.connection import exclusive
+from benchsuite.records.mlflow.contained import AnyRecord, digests_by_name, wanted_records
 from benchsuite.records.mlflow.database import set_aside_if_damaged
 from benchsuite.records.mlflow.labels import NO_LABELS, Labels
-from benchsuite.records.mlflow.mapping import DIGEST_TAG, RUN_ID_TAG, TUNING_TAG, mirror_digest
+from benchsuite.records.mlflow.mapping import RUN_ID_TAG
 from benchsuite.records.mlflow.mirror import Mirror
-from benchsuite.records.mlflow.tunings import TRIAL_TAG, TUNING_DIGEST_TAG, tuning_digest, upsert_tuning
 from benchsuite.records.mlflow.uris import TrackingUri
-from benchsuite.records.model import RunRecord
 from benchsuite.records.running import alive_run_ids
-from benchsuite.records.store import BrokenRecord, RecordStore, read_tunings, record_files
-from benchsuite.records.tuning import TuningRecord
+from benchsuite.records.store import BrokenRecord, RecordStore, record_files
 
 GIVE_UP_AFTER = 3
 """Number of consecutive failures after which the store counts as down."""
 
-Progress = Callable[[int, int, RunRecord | TuningRecord], None]
+Progress = Callable[[int, int, AnyRecord], None]
 """Called as ``progress(done, total, record)`` after each record has been checked and, if needed, written."""
 
 
@@ -93,42 +89,32 @@ def _sync(store: RecordStore, tracking_uri: str, progress: Progress | None, labe
     mirror = Mirror.open(tracking_uri, store.root, labels)
     with mirror.writing("hide MLflow's empty experiment"):
         mirror.experiments.hide_default()
-    digests: dict[str, list[str | None]] = {}
-    for run in mirror.runs():
-        tags = run.data.tags
-        if RUN_ID_TAG in tags:
-            digests.setdefault(tags[RUN_ID_TAG], []).append(tags.get(DIGEST_TAG))
-        elif TRIAL_TAG not in tags:
-            digests.setdefault(tags.get(TUNING_TAG, ""), []).append(tags.get(TUNING_DIGEST_TAG))
+    digests = digests_by_name(mirror)
     count: Counter[str] = Counter()
     broken: list[BrokenRecord] = []
     failed: list[tuple[str, str]] = []
     in_a_row = 0
-    total = len(record_files(store.records_folder, store.tunings_folder))
-    for done, found in enumerate(chain(store.read_all(), read_tunings(store.tunings_folder)), start=1):
+    total = len(record_files(store.records_folder, store.tunings_folder, store.studies_folder))
+    for done, found in enumerate(wanted_records(mirror, store), start=1):
         if isinstance(found, BrokenRecord):
             broken.append(found)
             continue
-        if isinstance(found, TuningRecord):
-            name, digest, upsert = found.tuning_id, tuning_digest(found), partial(upsert_tuning, mirror, found)
-        else:
-            name, digest, upsert = found.run_id, mirror_digest(found), partial(mirror.upsert, found)
-        if digests.get(name) == [digest]:
+        if digests.get(found.name) == [found.digest]:
             count["unchanged"] += 1
         elif in_a_row >= GIVE_UP_AFTER:
             count["not_tried"] += 1
-        elif name in alive_run_ids(store.running_folder):
+        elif found.name in alive_run_ids(store.running_folder):
             count["running"] += 1
         else:
             try:
-                upsert()
+                found.upsert()
                 count["mirrored"] += 1
                 in_a_row = 0
             except MirrorError as error:
-                failed.append((name, str(error)))
+                failed.append((found.name, str(error)))
                 in_a_row += 1
         if progress:
-            progress(done, total, found)
+            progress(done, total, found.record)
     reconciled = 0 if in_a_row else reconcile(mirror, store)
     return SyncReport(
         mirrored=count["mirrored"],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
 
 import pluggy
 import pytest
@@ -86,6 +88,23 @@ def test_run_shows_as_running_and_grows_with_each_due_flush(hook, store, mirror,
     hook.benchsuite_run_finished(record=record, path=store.write(record))
     (run,) = mirror.runs()
     assert [m.step for m in mirror.client.get_metric_history(run.info.run_id, "test/error_percent")] == [1, 2, 3]
+
+
+def test_the_machines_load_is_logged_if_asked_for(hook, store, mirror, make_record, monkeypatch):
+    """Catches MLflow's own variable for system metrics that is ignored, and a thread that outlives its run."""
+    monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true")
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.01")
+    record = make_record()
+    start_session(hook, store, record.spec)
+    hook.benchsuite_run_started(run_id=record.run_id, spec=record.spec, resumed_from_epoch=0)
+    deadline = time.monotonic() + 60
+    while "system/cpu_utilization_percentage" not in mirror.runs()[0].data.metrics and time.monotonic() < deadline:
+        time.sleep(0.05)
+    hook.benchsuite_run_finished(record=record, path=store.write(record))
+    (run,) = mirror.runs()
+    assert run.info.status == "FINISHED"
+    assert {"system/cpu_utilization_percentage", "final/test_error_percent"} <= set(run.data.metrics)
+    assert not [thread for thread in threading.enumerate() if thread.name == "SystemMetricsMonitor"]
 
 
 def test_resumed_run_takes_the_place_of_the_one_that_was_killed(hook, store, mirror, make_record):
