@@ -23,7 +23,7 @@ def experiment_note(spec: RunSpec, label: TrackLabel | None, with_board: bool) -
         with_board: True if the pages are served beside the board's.
 
     """
-    first = f"**{plain(label.title if label is not None else spec.track)}**"
+    first = plain(label.title if label is not None else spec.track)  # no markup: MLflow's list of tracks shows it raw
     if with_board:  # on the first line, which is all that MLflow shows of a folded description
         first += f" · [on the board]({track_on_board(spec.track)}) · [all tracks]({HOME})"
     parts = [first]

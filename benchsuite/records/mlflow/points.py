@@ -61,7 +61,7 @@ def epoch_points(metrics: EpochMetrics, timestamp_ms: int, classes: int | None =
     few = classes is None or classes <= FEW_CLASSES
     values: dict[str, float | None] = {
         "running/loss": metrics.running_loss,
-        "running/error_percent": 100 * metrics.running_error,
+        "running/error_percent": _percent(metrics.running_error),
         "running/learning_rate": metrics.learning_rate,
         "time/train_time_s": metrics.train_time_s,
         "time/images_per_s": metrics.images_per_s,
@@ -85,7 +85,8 @@ def _set_values(prefix: str, measured: SetMetrics | None, few: bool) -> dict[str
 
 
 def _percent(fraction: float | None) -> float | None:
-    return None if fraction is None else 100 * fraction
+    # Four decimals: MLflow's tables show all that there are, and one example of a million is a ten-thousandth.
+    return None if fraction is None else round(100 * fraction, 4)
 
 
 def diagnostic_points(

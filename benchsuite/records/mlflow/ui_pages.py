@@ -31,7 +31,7 @@ from benchsuite.records.mlflow.addresses import (
     track_on_board,
 )
 from benchsuite.records.mlflow.overview import Board, boards, outdated_runs, place_of_run
-from benchsuite.records.mlflow.views import view_of_tier
+from benchsuite.records.mlflow.views import COLUMNS, view_of_tier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -52,6 +52,10 @@ SETUP = """
   let colors = {};
   try { colors = JSON.parse(store.getItem("experimentRunColors")) || {}; } catch (error) { colors = {}; }
   set("experimentRunColors", { ...COLORS, ...colors });
+  for (const id of EXPERIMENTS) {
+    const key = `MLflowLocalStorage-1.1-ExperimentPage-["${id}"]-ReactComponentState`;
+    if (!store.getItem(key)) set(key, { selectedColumns: COLUMNS, columnOrder: COLUMNS });
+  }
 })();
 """
 """Names of MLflow 3.17; a version that has others ignores them."""
@@ -171,11 +175,15 @@ def _with_link(page: str, path: str) -> str:
 
 
 def setup_script(found: list[Board]) -> Markup:
-    """Return the script that sets MLflow's choices in the browser, with the colours of groups of runs by rule."""
+    """Return the script that sets MLflow's choices in the browser, with the colours of groups of runs by rule.
+
+    It also gives the pages of runs that are opened in another way than with a view the columns of our views.
+    """
     colors = {f"param.rule.{rule}": color for board in found for rule, color in board.colors.items()}
+    values = {"COLORS": colors, "EXPERIMENTS": sorted({board.experiment_id for board in found}), "COLUMNS": COLUMNS}
     # In a script, a text must not end the element: names of rules come from records.
-    plain = json.dumps(colors).replace("<", "\\u003c")
-    return Markup(SETUP.replace("COLORS", plain))  # noqa: S704 - escaped above
+    plain = {name: json.dumps(value).replace("<", "\\u003c") for name, value in values.items()}
+    return Markup("".join(f"const {name} = {text};" for name, text in plain.items()) + SETUP)  # noqa: S704 - escaped
 
 
 def _charts(board: Board) -> str:

@@ -27,6 +27,12 @@ MOST_SEGMENTS = 6
 COST = "final/train_time_s"
 RATE = "final/images_per_s"
 BARS = {FINAL_ERROR: "Test error, %", COST: "Training time, s", RATE: "Images per second"}
+COLUMNS = [
+    "params.`rule`",
+    "params.`seed`",
+    *(f"metrics.`{key}`" for key in BARS),
+    f"tags.`{STATUS_TAG}`",
+]
 CURVES = {
     "test/error_percent": "Test error by epoch, %",
     "train/error_percent": "Training error by epoch, %",
@@ -56,13 +62,7 @@ def results_view(tier: str, diagnostics: Sequence[str], segments: Sequence[str])
         "Alignment": [_line(diagnostic_key(d, s), _title(d, s)) for d in first for s in shown],
         "Other diagnostics": [_line(diagnostic_key(d, s), _title(d, s)) for d in others for s in shown],
     }
-    columns = [
-        "params.`rule`",
-        "params.`seed`",
-        *(f"metrics.`{key}`" for key in (FINAL_ERROR, COST, RATE)),
-        f"tags.`{STATUS_TAG}`",
-    ]
-    state = _state(f"tags.`{RUN_ID_TAG}` != '' and params.`tier` = '{tier}'", f"metrics.`{FINAL_ERROR}`", columns)
+    state = _state(f"tags.`{RUN_ID_TAG}` != '' and params.`tier` = '{tier}'", f"metrics.`{FINAL_ERROR}`", COLUMNS)
     state |= _charts(sections, folded={"Other diagnostics"})
     state["groupBy"] = {"aggregateFunction": "average", "groupByKeys": [{"mode": "param", "groupByData": "rule"}]}
     return {VIEW_PREFIX + view_of_tier(tier): _envelope(f"Results, {tier}", state)}
@@ -116,7 +116,7 @@ def _state(search: str, order: str, columns: list[str]) -> dict[str, Any]:
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
         "selectedColumns": columns,
-        "columnOrder": [],
+        "columnOrder": columns,
         "columnWidths": {},
         "runsExpanded": {},
         "runsPinned": [],

@@ -133,7 +133,7 @@ def test_session_that_is_cut_short_leaves_its_last_epochs(hook, store, mirror, m
     hook.benchsuite_epoch_finished(run_id=record.run_id, spec=record.spec, metrics=record.epochs[0])
     hook.benchsuite_session_finished(records=[])
     (run,) = mirror.runs()
-    assert run.data.metrics["test/error_percent"] == 100 * record.epochs[0].test.error
+    assert run.data.metrics["test/error_percent"] == pytest.approx(100 * record.epochs[0].test.error)
 
 
 def test_server_that_is_down_is_told_once_and_stops_nothing(hook, store, make_record, warnings, closed_port_uri):
