@@ -16,14 +16,20 @@ from benchsuite.records.mlflow.follower import Follower
 from benchsuite.records.mlflow.labels import NO_LABELS
 from benchsuite.records.mlflow.process import Event, MirrorProcess, forget_process, kept_process
 from benchsuite.records.mlflow.uris import default_tracking_uri
+from tests.factories import make_study
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC).timestamp()
 
 
 @pytest.fixture
-def follower(tmp_path, monkeypatch) -> Follower:
+def replies() -> io.BytesIO:
+    return io.BytesIO()
+
+
+@pytest.fixture
+def follower(tmp_path, monkeypatch, replies) -> Follower:
     monkeypatch.chdir(tmp_path)
-    return Follower(io.BytesIO())
+    return Follower(replies)
 
 
 @pytest.fixture
@@ -105,6 +111,16 @@ def test_runs_that_ended_before_mlflow_was_there_are_mirrored_once_and_whole(fol
         ("backprop-seed0", "FINISHED"),
         ("backprop-seed1", "RUNNING"),
     ]
+
+
+def test_a_study_is_mirrored_from_its_file_and_one_that_is_gone_is_told_of(follower, store, mirror, replies):
+    """Catches a study's event that nobody handles, and a lost one without a word."""
+    record = make_study()
+    path = store.write_study(record)
+    finished = [Event(LONG_AGO, "study_finished", {"path": p}) for p in (path, path.with_name("gone.json"))]
+    follower.handle([session_started(store), *finished, Event(LONG_AGO, "session_finished", {})])
+    assert [run.info.run_name for run in mirror.runs("studies")] == [record.spec.name]
+    assert b"gone.json" in replies.getvalue()  # the session's warning
 
 
 def test_session_of_a_killed_command_leaves_no_run_running(follower, store, mirror, make_record):
