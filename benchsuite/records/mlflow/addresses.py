@@ -21,9 +21,10 @@ MENU = {"workflowType": "machine_learning"}
 """Query of a page that chooses MLflow's menu for training; versions before 3.17 ignore it."""
 
 
-def chart_page(experiment_id: str, view: str) -> str:
-    """Return MLflow's page of charts of an experiment, laid out as a saved view says."""
-    query = urlencode({"viewStateShareKey": view, "compareRunsMode": "CHART", **MENU})
+def chart_page(experiment_id: str, view: str | None) -> str:
+    """Return MLflow's page of charts of an experiment, laid out as a saved view says if it has one."""
+    # MLflow shows an error for a view that is not there.
+    query = urlencode({**({"viewStateShareKey": view} if view else {}), "compareRunsMode": "CHART", **MENU})
     return f"/#/experiments/{quote(experiment_id, safe='')}/runs?{query}"
 
 

@@ -1,6 +1,6 @@
 """Look up in MLflow's database what our own pages beside MLflow's show: tracks, their best errors, and runs.
 
-One query for all tracks: MLflow's search would read every run with all of its metrics. Runs in the server's process.
+Queries for all tracks at once: MLflow's search would read every run with all of its metrics.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from benchsuite.records.mlflow.mapping import (
     TITLE_TAG,
 )
 from benchsuite.records.mlflow.points import FINAL_ERROR
+from benchsuite.records.mlflow.views import VIEW_PREFIX, view_of_tier
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -42,6 +43,8 @@ class Board:
     best_error_percent: float | None
     best_runs: int
     """Number of runs of that mean."""
+    view: str | None
+    """Saved view of this tier; None in a mirror of an earlier version."""
 
 
 def boards(engine: Engine) -> list[Board]:
@@ -79,12 +82,15 @@ def boards(engine: Engine) -> list[Board]:
     found: dict[tuple[str, str], list[Any]] = {}
     for row in _rows(engine, query):
         found.setdefault((row[1], row[3]), []).append(row)
-    made = [_board(rows) for rows in found.values()]
+    tags: Any = SqlExperimentTag  # MLflow's type hints of it are not right
+    views = set(_rows(engine, select(tags.experiment_id, tags.key).where(tags.key.like(f"{VIEW_PREFIX}%"))))
+    made = [_board(rows, views) for rows in found.values()]
     return sorted(made, key=lambda b: (b.track, TIERS.index(b.tier) if b.tier in TIERS else len(TIERS)))
 
 
-def _board(rows: list[Any]) -> Board:
+def _board(rows: list[Any], views: set[tuple[int, str]]) -> Board:
     experiment_id, track, title, tier = rows[0][:4]
+    view = view_of_tier(tier)
     best = min((row for row in rows if row[6] and not row[8]), key=lambda row: row[7], default=None)
     return Board(
         track=track,
@@ -96,6 +102,7 @@ def _board(rows: list[Any]) -> Board:
         best_rule=best[4] if best else None,
         best_error_percent=float(best[7]) if best else None,
         best_runs=best[6] if best else 0,
+        view=view if (experiment_id, VIEW_PREFIX + view) in views else None,
     )
 
 

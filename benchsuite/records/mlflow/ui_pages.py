@@ -31,7 +31,7 @@ from benchsuite.records.mlflow.addresses import (
     track_on_board,
 )
 from benchsuite.records.mlflow.overview import Board, boards, outdated_runs, place_of_run
-from benchsuite.records.mlflow.views import COLUMNS, view_of_tier
+from benchsuite.records.mlflow.views import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -187,4 +187,4 @@ def setup_script(found: list[Board]) -> Markup:
 
 
 def _charts(board: Board) -> str:
-    return chart_page(board.experiment_id, view_of_tier(board.tier))
+    return chart_page(board.experiment_id, board.view)

@@ -14,6 +14,7 @@ import pytest
 
 from benchsuite.records.mlflow.connection import MirrorError
 from benchsuite.records.mlflow.mirror import Mirror
+from benchsuite.records.mlflow.overview import boards, outdated_runs
 from benchsuite.records.mlflow.ui import page_of, running_ui, serve_ui, ui_command
 from benchsuite.records.mlflow.uris import default_artifact_root, default_tracking_uri
 from benchsuite.records.model import RunRecord
@@ -106,3 +107,34 @@ def test_server_that_is_there_is_opened_and_not_started_again(tmp_path):
     told: list[str] = []
     serve_ui("https://ann:hunter2@mlflow.lab:5000/x/", tmp_path, tmp_path, open_browser=False, on_ready=told.append)
     assert told == ["MLflow's own server shows the runs at https://mlflow.lab:5000/x/#/experiments"]
+
+
+def test_a_mirror_of_an_earlier_version_leads_to_no_view_that_is_missing(store, mirror, make_record):
+    """Catches a list that counts another tier's view, and MLflow's error in place of charts."""
+    mirror.upsert(make_record())
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    engine = SqlAlchemyStore._engine_map[default_tracking_uri(store.root)]
+    assert [(board.view, board.runs) for board in boards(engine)] == [("benchsuite-smoke", 1)]
+    assert outdated_runs(engine) == 0
+    experiment = mirror.client.get_experiment_by_name("digits-fc")
+    mirror.client.delete_experiment_tag(experiment.experiment_id, "mlflow.sharedViewState.benchsuite-smoke")
+    mirror.client.set_tag(mirror.runs()[0].info.run_id, "benchsuite.mirror_digest", "1:0")
+    assert [board.view for board in boards(engine)] == [None]
+    assert outdated_runs(engine) == 1
+
+
+def test_a_rule_with_a_failed_run_has_no_best_error(store, mirror, make_record):
+    """Catches a mean over what is left of a rule's runs, and runs of two tiers in one row."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    mirror.upsert(make_record("fa", 0, epochs=9))
+    mirror.upsert(make_record("fa", 1, epochs=9, status="diverged"))
+    mirror.upsert(make_record("backprop", 0, epochs=3))
+    quick = make_record("backprop", 1, epochs=6)
+    mirror.upsert(quick.model_copy(update={"spec": quick.spec.model_copy(update={"tier": "quick"})}))
+    found = boards(SqlAlchemyStore._engine_map[default_tracking_uri(store.root)])
+    assert [(board.tier, board.runs, board.best_rule, board.best_error_percent) for board in found] == [
+        ("quick", 1, "backprop", 5.0),
+        ("smoke", 3, "backprop", 10.0),
+    ]
