@@ -2306,8 +2306,8 @@ SABOTAGES = (
     Sabotage(
         "half a mirror of a tuning counts as whole",
         "benchsuite/records/mlflow/sync.py",
-        '            digests.setdefault(tags.get(TUNING_TAG, ""), []).append(tags.get(TUNING_DIGEST_TAG))',
-        '            digests[tags.get(TUNING_TAG, "")] = [*map(tuning_digest, read_tunings(store.tunings_folder))]',
+        "if digests.get(found.name) == [found.digest]:",
+        "if len(digests.get(found.name, [])) == 1:",
         "tests/records/mlflow/test_tunings.py",
     ),
     Sabotage(
@@ -2365,6 +2365,41 @@ SABOTAGES = (
         "if row.rule == rule and not row.variant]",
         "if row.rule == rule]",
         "tests/results/test_row_names.py",
+    ),
+    Sabotage(
+        "MLflow's charts average runs of several tiers",
+        "benchsuite/records/mlflow/views.py",
+        " and params.`tier` = '{tier}'\"",
+        '"',
+        "tests/records/mlflow/test_experiments.py",
+    ),
+    Sabotage(
+        "MLflow shows results as single dots",
+        "benchsuite/records/mlflow/points.py",
+        "yield MetricPoint(key, number, 0, end_ms)",
+        "yield MetricPoint(key, number, len(record.epochs), end_ms)",
+        "tests/records/mlflow/test_mapping.py",
+    ),
+    Sabotage(
+        "a description that a person wrote in MLflow is replaced",
+        "benchsuite/records/mlflow/experiments.py",
+        "present.get(NOTE_DIGEST_TAG) == _digest(note)",
+        "True",
+        "tests/records/mlflow/test_experiments.py",
+    ),
+    Sabotage(
+        "the way into MLflow's pages ends on the way",
+        "benchsuite/records/mlflow/ui_pages.py",
+        "setup_script(boards(self.engine)) + GO_ON",
+        "setup_script(boards(self.engine))",
+        "tests/records/mlflow/test_ui.py",
+    ),
+    Sabotage(
+        "values of diagnostics are sent again with every epoch",
+        "benchsuite/execution/diagnostics_schedule.py",
+        "self._taken = (len(self.progress.diagnostics), len(self.progress.step_diagnostics))",
+        "self._taken = (0, 0)",
+        "tests/execution/test_run.py",
     ),
     Sabotage(
         "MLflow groups the runs of variants by their rule",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from benchsuite.api.mirror_labels import labels_on_paper
 from benchsuite.api.options import PathLike, named_tracking_uri, store_folder
+from benchsuite.api.workspace import open_on_paper
 from benchsuite.errors import EmptySelectionError
 from benchsuite.records.mlflow.sync import SyncReport
 from benchsuite.records.mlflow.sync import sync as _sync
@@ -30,7 +32,10 @@ def sync(*, store: PathLike | None = None, tracking_uri: str | None = None) -> S
     records = RecordStore(store_folder(store).resolve())
     if not (records.records_folder.is_dir() or records.tunings_folder.is_dir()):
         raise EmptySelectionError(f"no records in {records.root}; `benchsuite run quickstart` makes some")
-    return _sync(records, named_tracking_uri(tracking_uri) or default_tracking_uri(records.root))
+    catalogue, library = open_on_paper()
+    catalogue.store()
+    uri = named_tracking_uri(tracking_uri) or default_tracking_uri(records.root)
+    return _sync(records, uri, labels=labels_on_paper(catalogue, library))
 
 
 def serve_mlflow(
@@ -65,4 +70,7 @@ def serve_mlflow(
     if given is None and not (root / "mlflow.db").exists():
         raise EmptySelectionError(f"no MLflow mirror in {root}; `benchsuite sync` makes one from the records")
     uri = default_tracking_uri(root) if given in {None, "none"} else str(given)
-    serve_ui(uri, default_artifact_root(root), host, port, track=track, open_browser=open_browser, on_ready=ready)
+    board = root / "site"
+    serve_ui(
+        uri, default_artifact_root(root), board, host, port, track=track, open_browser=open_browser, on_ready=ready
+    )

@@ -100,7 +100,7 @@ def run(
     find_tuned = tuned_settings(store) if settings == "tuned" else None
     runs = resolve(selection, workspace.library, workspace.registry, resolver, found, find_tuned)
     with process_group() as ranks:
-        made = make_runs(runs, workspace.registry, options, ranks, as_progress(progress))
+        made = make_runs(runs, workspace, options, ranks, as_progress(progress))
         if made.interrupted:
             ranks.abort()
     return results_of_session(made, runs, options.store, workspace, ranks.is_rank0)

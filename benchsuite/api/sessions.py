@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
 from benchsuite.api.executors import make_executor
 from benchsuite.api.mirroring import finish_mirror, session_recorder
@@ -18,11 +19,15 @@ from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.training.ranks import Ranks
 
+if TYPE_CHECKING:
+    from benchsuite.api.workspace import Workspace
+
 
 def make_runs(
-    runs: list[SelectedRun], registry: Registry, options: SessionOptions, ranks: Ranks, progress: Progress
+    runs: list[SelectedRun], workspace: Workspace, options: SessionOptions, ranks: Ranks, progress: Progress
 ) -> SessionResult:
     """Make all runs that have no final record yet; rank 0 alone shows progress and writes to MLflow."""
+    registry = workspace.registry
     session = Session(
         runs,
         options.store,
@@ -51,7 +56,7 @@ def make_runs(
     if options.jobs and jobs > 1 and not in_workers:
         progress.warn("one run at a time: this system cannot make runs in processes of their own")
     workers = supervised(session.factory, session.runs, options.torch_state, jobs) if in_workers else nullcontext()
-    recorder = session_recorder(options.tracking_uri, progress.warn)
+    recorder = session_recorder(options.tracking_uri, progress.warn, (run.spec for run in session.runs), workspace)
     with workers, _registered(registry, progress, recorder), progress:
         progress.start(len(session.runs))
         result = session.execute(options.tracking_uri)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from benchsuite.api.mirroring import mirror_study
 from benchsuite.api.progress import Progress
 from benchsuite.api.records import Records
 from benchsuite.api.results import Results
 from benchsuite.api.session_options import SessionOptions
 from benchsuite.api.workspace import Workspace
 from benchsuite.errors import HardwareError
-from benchsuite.records.mlflow.process import forget_process
 from benchsuite.specs.loading.resolve import Selection
 from benchsuite.specs.loading.resolve_study import resolve_study
 from benchsuite.specs.loading.targets import Target
@@ -20,7 +20,6 @@ def run_study(
     selection: Selection, target: Target, workspace: Workspace, options: SessionOptions, progress: Progress
 ) -> Results:
     """Run a study unless the store has its record; an interrupted one leaves no record."""
-    forget_process()  # a study has no mirror
     registry = workspace.registry
     selected = resolve_study(selection, target, registry.study_specs)
     if launched_world_size() > 1:
@@ -35,6 +34,7 @@ def run_study(
         try:
             with progress:
                 record = execute(selected, options.store, registry, progress.study_step_finished)
+            mirror_study(record, options, workspace, progress.warn)
         except KeyboardInterrupt:
             pass  # the result says so: nothing was recorded
     return Results(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchsuite.api.mirroring import mirror_tunings
 from benchsuite.api.session_options import SessionOptions
 from benchsuite.api.tuning import Tunings
 from benchsuite.execution.preflight import check_runs, runs_with_data
 from benchsuite.process import stdout_to_stderr
-from benchsuite.records.mlflow.tunings import mirror_tunings
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.specs.loading.resolve_tuning import SelectedTuning
@@ -64,7 +64,5 @@ def make_tunings(
     except KeyboardInterrupt:
         records = records_in_store(possible, factory)
         return Tunings(tuple(records), found.refused, interrupted=True, unfinished=len(possible) - len(records))
-    if records and options.tracking_uri:
-        with stdout_to_stderr():
-            mirror_tunings(records, options.tracking_uri, options.store.root)
+    mirror_tunings(records, options, registry)
     return Tunings(tuple(records), found.refused, unfinished=len(possible) - len(records))

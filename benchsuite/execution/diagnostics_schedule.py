@@ -41,6 +41,8 @@ class DiagnosticsSchedule:
         self.clock = clock
         self.progress = progress
         self._failed: set[str] = set()
+        # Values that a continued run has from its checkpoint were sent before it was interrupted.
+        self._taken = (len(progress.diagnostics), len(progress.step_diagnostics))
 
     def _due(self, at_an_end: bool) -> dict[str, type[Diagnostic]]:
         kinds = {name: self.registry.diagnostic(name) for name in self.wanted.names}
@@ -74,6 +76,15 @@ class DiagnosticsSchedule:
                 trainer.rule.train()
 
         return measure
+
+    def take_new(self) -> list[DiagnosticValue | StepDiagnosticValue]:
+        """Return the values measured since the last call."""
+        between, within = self._taken
+        values: list[DiagnosticValue | StepDiagnosticValue] = []
+        values += self.progress.diagnostics[between:]
+        values += self.progress.step_diagnostics[within:]
+        self._taken = (len(self.progress.diagnostics), len(self.progress.step_diagnostics))
+        return values
 
     def _measure(self, trainer: Trainer, due: Mapping[str, type[Diagnostic]]) -> Values:
         if not due:

@@ -17,7 +17,7 @@ from benchsuite.registry.manager import installed_registry
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.training.device import resolve_hardware
 
-FORWARDED_EVENTS = frozenset({"benchsuite_run_started", "benchsuite_epoch_finished"})
+FORWARDED_EVENTS = frozenset({"benchsuite_run_started", "benchsuite_epoch_finished", "benchsuite_diagnostics_measured"})
 """Events that a worker sends; the command's process makes the others from the record, which is returned whole."""
 
 

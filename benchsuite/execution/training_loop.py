@@ -50,6 +50,7 @@ def _train(run: RunState, trainer: Trainer, pretrained: SegmentStates) -> None:
     if trainer.epoch == 0:
         begin_training(run, trainer)
         diagnosis.between_epochs(trainer, at_an_end=True)
+        _send_diagnostics(run, diagnosis)
     trainer.between_steps = diagnosis.between_steps(trainer)
     checkpoint = PeriodicCheckpoint(run, trainer, "run", pretrained)
     if has_learned_all(run):
@@ -76,3 +77,9 @@ def _end_epoch(run: RunState, trainer: Trainer, diagnosis: DiagnosticsSchedule, 
     at_the_end = metrics.epoch == run.spec.protocol.epochs or has_learned_all(run)
     if wanted or at_the_end:
         diagnosis.between_epochs(trainer, at_the_end)
+    _send_diagnostics(run, diagnosis)
+
+
+def _send_diagnostics(run: RunState, diagnosis: DiagnosticsSchedule) -> None:
+    if values := diagnosis.take_new():
+        run.send_event("benchsuite_diagnostics_measured", run_id=run.identity.run_id, spec=run.spec, values=values)

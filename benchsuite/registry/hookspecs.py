@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from benchsuite.data.tensors import DatasetReader
     from benchsuite.diagnostics.contract import Diagnostic
     from benchsuite.networks.architecture_shapes import ArchitectureBuilder
-    from benchsuite.records.model import EpochMetrics, RunRecord
+    from benchsuite.records.model import DiagnosticValue, EpochMetrics, RunRecord, StepDiagnosticValue
     from benchsuite.specs.models.dataset import PluginDataset
     from benchsuite.specs.models.track import RunSpec
     from benchsuite.studies.contract import Study
@@ -139,6 +139,16 @@ def benchsuite_run_started(run_id: str, spec: RunSpec, resumed_from_epoch: int) 
 @hookspec
 def benchsuite_epoch_finished(run_id: str, spec: RunSpec, metrics: EpochMetrics) -> None:
     """Called after an epoch has been trained and, if due, evaluated."""
+
+
+@hookspec
+def benchsuite_diagnostics_measured(
+    run_id: str, spec: RunSpec, values: Sequence[DiagnosticValue | StepDiagnosticValue]
+) -> None:
+    """Called before training and after an epoch, with the values of diagnostics measured since the last call, if any.
+
+    They were measured after the epoch of the last ``benchsuite_epoch_finished``, or between its steps.
+    """
 
 
 @hookspec

@@ -32,7 +32,8 @@ from combinations import COMBINATIONS, Combination
 from commands import Commands, Progress, is_a_bug, outcome_of, records_of, tree_of
 
 from benchsuite.records.mlflow.connection import import_mlflow
-from benchsuite.records.mlflow.mapping import RUN_ID_TAG, record_points
+from benchsuite.records.mlflow.mapping import RUN_ID_TAG
+from benchsuite.records.mlflow.points import record_points
 from benchsuite.records.model import RunRecord
 
 SEEDS = 2

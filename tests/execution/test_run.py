@@ -18,10 +18,11 @@ from benchsuite.execution import checkpointing
 from benchsuite.execution.endings import InterruptedRunError
 from benchsuite.execution.run import Run
 from benchsuite.execution.setting_up import set_up
-from benchsuite.records.model import EpochMetrics, RunRecord
+from benchsuite.records.model import DiagnosticValue, EpochMetrics, RunRecord, StepDiagnosticValue
 from benchsuite.records.store import RecordStore, read_record
 from benchsuite.registry import hookimpl
 from benchsuite.registry.manager import Registry
+from benchsuite.specs.models.protocol import DiagnosticsSpec
 from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.checkpoint import LAYOUT, save_checkpoint
 from benchsuite.training.trainer import Trainer
@@ -372,6 +373,32 @@ def test_a_broken_event_plugin_neither_stops_a_run_nor_silences_others(
     assert record.status == "completed"
     assert seen == ["epoch 1", "epoch 2", "epoch 3", "epoch 4", "completed"]
     assert "broken failed in benchsuite_epoch_finished: RuntimeError: full disk" in caplog.text
+
+
+def test_each_value_of_a_diagnostic_is_sent_once_while_the_run_trains(
+    make_spec: MakeSpec, make_run: MakeRun, own_registry: Registry
+) -> None:
+    """Catches angles that MLflow shows only when the run has ended, twice, or not those before training."""
+    sent: list[DiagnosticValue | StepDiagnosticValue] = []
+    epochs: list[int] = []
+
+    class Listener:
+        @hookimpl
+        def benchsuite_epoch_finished(self, metrics: EpochMetrics) -> None:
+            epochs.append(metrics.epoch)
+
+        @hookimpl
+        def benchsuite_diagnostics_measured(self, values: list[DiagnosticValue | StepDiagnosticValue]) -> None:
+            assert {value.epoch for value in values if isinstance(value, DiagnosticValue)} <= {len(epochs)}
+            sent.extend(values)
+
+    own_registry.manager.register(Listener(), "listener")
+    spec = make_spec()
+    spec = spec.model_copy(update={"diagnostics": DiagnosticsSpec(names=("credit_angle_deg",), every_steps=3)})
+    record = make_run(spec).execute()
+    assert record.status == "completed"
+    assert [v for v in sent if isinstance(v, DiagnosticValue)] == list(record.diagnostics) != []
+    assert [v for v in sent if isinstance(v, StepDiagnosticValue)] == list(record.step_diagnostics) != []
 
 
 def test_a_run_says_nothing_on_its_own(

@@ -16,6 +16,13 @@ from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.targets import find_target
 from benchsuite.specs.loading.tree import read
 
+
+@pytest.fixture(autouse=True)
+def no_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making MLflow's database takes longer than these tests."""
+    monkeypatch.setenv("BENCHSUITE_TRACKING_URI", "none")
+
+
 STUDY = """
 from pathlib import Path
 from typing import Literal

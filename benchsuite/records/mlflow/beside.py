@@ -12,9 +12,10 @@ from typing import Any
 
 from benchsuite.errors import MirrorError
 from benchsuite.records.mlflow.connection import out_of_date
+from benchsuite.records.mlflow.labels import NO_LABELS, KnownLabels
 from benchsuite.records.mlflow.process import Gone, Handled, Logged, MirrorProcess, Warned, forget_process
 from benchsuite.records.mlflow.uris import TrackingUri
-from benchsuite.records.model import EpochMetrics, RunRecord
+from benchsuite.records.model import DiagnosticValue, EpochMetrics, RunRecord, StepDiagnosticValue
 from benchsuite.registry.markers import hookimpl
 from benchsuite.specs.models.track import RunSpec
 
@@ -38,10 +39,12 @@ class RecorderBeside:
     Args:
         process: the mirror's.
         warn: called with the one warning of a session.
+        labels: names of tracks and colours of rules.
 
     """
 
-    def __init__(self, process: MirrorProcess, warn: Callable[[str], None]) -> None:
+    def __init__(self, process: MirrorProcess, warn: Callable[[str], None], labels: KnownLabels = NO_LABELS) -> None:
+        self._labels = labels
         self._process = process
         self._warn = warn
         self._uri: str | None = None
@@ -49,7 +52,7 @@ class RecorderBeside:
         self._warned = False
 
     @hookimpl
-    def benchsuite_session_started(self, runs: Sequence[RunSpec], context: Mapping[str, Any]) -> None:
+    def benchsuite_session_started(self, runs: Sequence[object], context: Mapping[str, Any]) -> None:
         """Have the store opened and created if needed."""
         if not runs or not context.get("tracking_uri"):
             return
@@ -60,6 +63,7 @@ class RecorderBeside:
             tracking_uri=self._uri,
             folder=Path.cwd(),
             environment=dict(os.environ),
+            labels=self._labels,
         )
 
     @hookimpl
@@ -73,9 +77,20 @@ class RecorderBeside:
         self._send("epoch_finished", run_id=run_id, metrics=metrics)
 
     @hookimpl
+    def benchsuite_diagnostics_measured(
+        self, run_id: str, values: Sequence[DiagnosticValue | StepDiagnosticValue]
+    ) -> None:
+        """Pass on the diagnostics' values."""
+        self._send("diagnostics_measured", run_id=run_id, values=values)
+
+    @hookimpl
     def benchsuite_run_finished(self, record: RunRecord, path: Path) -> None:
         """Have the record mirrored from its file."""
         self._send("run_finished", path=path)
+
+    def study_finished(self, path: Path) -> None:
+        """Have a study's record mirrored from its file."""
+        self._send("study_finished", path=path)
 
     @hookimpl
     def benchsuite_session_finished(self) -> None:

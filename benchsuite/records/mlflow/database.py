@@ -121,6 +121,7 @@ def _create(path: Path, uri: TrackingUri, connect: Callable[[TrackingUri], Clien
         new = TrackingUri(uri.raw.replace(path.as_posix(), unfinished.as_posix(), 1))
         connect(new)
         _forget(new)
+        _hide_default_experiment(unfinished)
         for ending in JOURNALS:
             discard(path.with_name(path.name + ending))
         unfinished.replace(path)
@@ -128,6 +129,13 @@ def _create(path: Path, uri: TrackingUri, connect: Callable[[TrackingUri], Clien
         raise MirrorError(f"cannot create {path}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _hide_default_experiment(path: Path) -> None:
+    """Mark MLflow's own empty experiment as deleted: no run of ours is in it, and its files would go to ./mlruns."""
+    # Not removed: MLflow makes it anew whenever it opens a database that has none.
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE experiments SET lifecycle_stage = 'deleted' WHERE experiment_id = 0")
 
 
 def _forget(uri: TrackingUri) -> None:

@@ -17,6 +17,7 @@ from typing import IO, Any
 from benchsuite.errors import MirrorError
 from benchsuite.process import stdout_to_stderr
 from benchsuite.records.mlflow.connection import import_mlflow, reported
+from benchsuite.records.mlflow.labels import KnownLabels
 from benchsuite.records.mlflow.plugin import MlflowRecorder
 from benchsuite.records.mlflow.process import Event, Handled, Logged, Warned
 from benchsuite.records.reading import BrokenRecord, read_record
@@ -59,12 +60,15 @@ class Follower:
             self._recorder.benchsuite_session_finished()
             self._recorder.close_stale()
 
-    def session_started(self, store: Path, tracking_uri: str, folder: Path, environment: Mapping[str, str]) -> None:
+    def session_started(
+        self, store: Path, tracking_uri: str, folder: Path, environment: Mapping[str, str], labels: KnownLabels
+    ) -> None:
         """Begin a session with the command's environment, which may name users and servers of MLflow."""
         os.environ.update(environment)
         with suppress(OSError):  # an address may be relative to it
             os.chdir(folder)
         self._in_session = True
+        self._recorder.labels = labels
         self._recorder.benchsuite_session_started(True, {"store": store, "tracking_uri": tracking_uri})
 
     def run_started(self, run_id: str, spec: RunSpec) -> None:
@@ -75,6 +79,10 @@ class Follower:
         """Buffer the epoch's numbers or write them."""
         self._recorder.benchsuite_epoch_finished(run_id, metrics)
 
+    def diagnostics_measured(self, run_id: str, values: Any) -> None:
+        """Buffer the diagnostics' values or write them."""
+        self._recorder.benchsuite_diagnostics_measured(run_id, values)
+
     def run_finished(self, path: Path) -> None:
         """Mirror the record of a run that has ended."""
         record = read_record(path)
@@ -82,6 +90,10 @@ class Follower:
             self._recorder.warn_of_lost(f"cannot read {path}: {record.reason}")
         else:
             self._recorder.benchsuite_run_finished(record)
+
+    def study_finished(self, path: Path) -> None:
+        """Mirror the record of a study."""
+        self._recorder.study_finished(path)
 
     def session_finished(self) -> None:
         """Write the buffers of runs that did not finish."""
@@ -97,7 +109,7 @@ class Follower:
 def without_finished(events: list[Event]) -> list[Event]:
     """Leave out the beginnings and epochs of runs that have ended meanwhile: their records hold all of it."""
     ended = {event.arguments["path"].stem for event in events if event.name == "run_finished"}
-    live = ("run_started", "epoch_finished")
+    live = ("run_started", "epoch_finished", "diagnostics_measured")
     return [event for event in events if not (event.name in live and event.arguments["run_id"] in ended)]
 
 

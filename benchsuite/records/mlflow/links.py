@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from benchsuite.errors import MirrorError
+from benchsuite.records.mlflow.addresses import run_page, through_gate
 from benchsuite.records.mlflow.mapping import RUN_ID_TAG
 from benchsuite.records.mlflow.mirror import Mirror
 from benchsuite.records.mlflow.uris import redact
@@ -30,7 +31,7 @@ def mlflow_pages(tracking_uri: str, store: Path, address: str) -> dict[str, str]
         )
     base = address.rstrip("/")
     return {
-        run.data.tags[RUN_ID_TAG]: f"{base}/#/experiments/{quote(run.info.experiment_id)}/runs/{quote(run.info.run_id)}"
+        run.data.tags[RUN_ID_TAG]: base + through_gate(run_page(run.info.experiment_id, run.info.run_id))
         for run in Mirror.open(tracking_uri, store).runs()
         if RUN_ID_TAG in run.data.tags
     }

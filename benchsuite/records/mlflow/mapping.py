@@ -4,66 +4,41 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterator
-from datetime import datetime
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
+from pydantic import BaseModel
+
+from benchsuite.records.mlflow.points import clean_key
 from benchsuite.records.mlflow.uris import redact
-from benchsuite.records.model import (
-    DiagnosticValue,
-    EpochMetrics,
-    RunRecord,
-    RunStatus,
-    SetMetrics,
-    StepDiagnosticValue,
-)
+from benchsuite.records.model import RunRecord, RunStatus
 from benchsuite.specs.models.track import RunSpec
 
-MAPPING_VERSION = 1
-"""Increase it when this module changes what it writes, so that ``benchsuite sync`` rewrites older mirrors."""
+MAPPING_VERSION = 2
+"""Increase it when what is written of a record changes, so that ``benchsuite sync`` rewrites older mirrors."""
 
 PREFIX = "benchsuite."
 RUN_ID_TAG = f"{PREFIX}run_id"
 STORE_TAG = f"{PREFIX}store"
 TRACK_TAG = f"{PREFIX}track"
+TITLE_TAG = f"{PREFIX}title"
+"""On experiments: the track's title."""
+TIER_TAG = f"{PREFIX}tier"
+RULE_TAG = f"{PREFIX}rule"
 STATUS_TAG = f"{PREFIX}status"
 DIGEST_TAG = f"{PREFIX}mirror_digest"
 """Tag that is written last: a run that has it is mirrored completely."""
+TUNING_TAG = f"{PREFIX}tuning_id"
+"""On the run of a tuning and on those of its trials."""
+NOTE_TAG = "mlflow.note.content"
+"""Shown as the description of an experiment or a run."""
+RUN_COLOR_TAG = "mlflow.runColor"
 
 # Cut at 500: MLflow 3.17 silently cuts a param at 6,000 characters, and its table shows no more than 500 anyway.
 MAX_PARAM_CHARACTERS = 500
 MAX_TAG_CHARACTERS = 1000
-MAX_RULE_PARAMS = 60
-MAX_KEY_CHARACTERS = 250
-
-_NOT_IN_A_KEY = re.compile(r"[^\w\-. :]", re.ASCII)
-
-
-class MetricPoint(NamedTuple):
-    """One number of a curve."""
-
-    key: str
-    value: float
-    step: int
-    """Number of finished epochs."""
-    timestamp_ms: int
-
-    @property
-    def key_and_step(self) -> tuple[str, int]:
-        """Return (key, step), which is unique within a run."""
-        return self.key, self.step
-
-
-def milliseconds(moment: datetime) -> int:
-    """Return a moment in MLflow's format, milliseconds since 1970."""
-    return round(moment.timestamp() * 1000)
-
-
-def clean_key(*parts: str) -> str:
-    """Join parts with ``/`` to a key that MLflow accepts; other characters become ``_``."""
-    cleaned = (_NOT_IN_A_KEY.sub("_", part).strip(" .") or "_" for part in parts)
-    return "/".join(cleaned)[:MAX_KEY_CHARACTERS]
+MAX_NOTE_CHARACTERS = 4000
+MAX_RULE_PARAMS = 50
 
 
 def run_name(spec: RunSpec) -> str:
@@ -87,79 +62,6 @@ def mirror_digest(record: RunRecord) -> str:
     return f"{MAPPING_VERSION}:{digest[:32]}"
 
 
-def epoch_points(metrics: EpochMetrics, timestamp_ms: int) -> Iterator[MetricPoint]:
-    """Yield the numbers of one epoch."""
-    values: dict[str, float | None] = {
-        "running/loss": metrics.running_loss,
-        "running/error": metrics.running_error,
-        "running/learning_rate": metrics.learning_rate,
-        "time/train_time_s": metrics.train_time_s,
-        "time/images_per_s": metrics.images_per_s,
-        **_set_values("train", metrics.train),
-        **_set_values("test", metrics.test),
-        **_set_values("validation", metrics.validation),
-    }
-    for key, value in values.items():
-        if value is not None:
-            yield MetricPoint(key, value, metrics.epoch, timestamp_ms)
-
-
-def _set_values(name: str, measured: SetMetrics | None) -> dict[str, float | None]:
-    if measured is None:
-        return {}
-    return {f"{name}/loss": measured.loss, f"{name}/error": measured.error, f"{name}/top5_error": measured.top5_error}
-
-
-def record_points(record: RunRecord) -> Iterator[MetricPoint]:
-    """Yield every number of a record, each key and step once; undefined values are omitted.
-
-    A record has durations but no time of day per epoch, so an epoch's timestamp is the start plus the training time.
-    """
-    start_ms, end_ms = milliseconds(record.started_at), milliseconds(record.ended_at)
-    timestamps = {0: start_ms}
-    trained_s = 0.0
-    for metrics in record.epochs:
-        trained_s += metrics.train_time_s
-        timestamps[metrics.epoch] = min(round(start_ms + trained_s * 1000), max(start_ms, end_ms))
-    seen: set[tuple[str, int]] = set()
-    for point in _all_points(record, timestamps, end_ms):
-        if point.key_and_step not in seen:
-            seen.add(point.key_and_step)
-            yield point
-
-
-def _all_points(record: RunRecord, timestamps: dict[int, int], end_ms: int) -> Iterator[MetricPoint]:
-    for metrics in record.epochs:
-        yield from epoch_points(metrics, timestamps[metrics.epoch])
-    for value in record.diagnostics:
-        if value.value is not None:
-            yield MetricPoint(_diagnostic_key(value), value.value, value.epoch, timestamps.get(value.epoch, end_ms))
-    for found in record.step_diagnostics:
-        if found.value is not None:
-            yield MetricPoint(_diagnostic_key(found, "alignment_by_step"), found.value, found.step, end_ms)
-    last = record.epochs[-1].epoch if record.epochs else 0
-    timing = record.timing
-    totals = {
-        "time/total_train_time_s": timing.train_time_s,
-        "time/train_processor_s": timing.train_processor_s,
-        "time/evaluation_time_s": timing.evaluation_time_s,
-        "time/diagnostics_time_s": timing.diagnostics_time_s,
-        "time/setup_time_s": timing.setup_time_s,
-        "time/compile_time_s": timing.compile_time_s,
-        "time/median_images_per_s": timing.images_per_s,
-        "time/step_time_ms": timing.step_time_ms,
-        "memory/peak_memory_mib": timing.peak_memory_mib,
-        "energy/train_energy_j": timing.train_energy_j,
-    }
-    for key, number in totals.items():
-        if number is not None:
-            yield MetricPoint(key, number, last, end_ms)
-
-
-def _diagnostic_key(value: DiagnosticValue | StepDiagnosticValue, prefix: str = "alignment") -> str:
-    return clean_key(prefix, value.diagnostic, "network" if value.segment is None else value.segment)
-
-
 def spec_params(spec: RunSpec) -> dict[str, str]:
     """Return the short, flat settings of a run; the complete spec is the artifact ``spec.json``."""
     protocol, optimizer = spec.protocol, spec.protocol.optimizer
@@ -177,11 +79,41 @@ def spec_params(spec: RunSpec) -> dict[str, str]:
         "optimizer": optimizer.kind,
         **{key: value for key, value in optimizer.model_dump(mode="json").items() if key != "kind"},
         "schedule": protocol.schedule.kind,
+        **{f"schedule.{key}": value for key, value in _options(protocol.schedule)},
+        "regulariser": protocol.orthogonality.kind if protocol.orthogonality else "none",
+        **{f"regulariser.{key}": value for key, value in _options(protocol.orthogonality)},
         "device": spec.hardware.device,
+        "world_size": spec.hardware.world_size,
         "precision": spec.hardware.precision,
     }
     for key, value in sorted(spec.rule.config.items())[:MAX_RULE_PARAMS]:
         settings[clean_key(f"rule.{key}")] = value
+    return _texts(settings)
+
+
+def _options(model: BaseModel | None) -> Iterable[tuple[str, Any]]:
+    return [] if model is None else [(k, v) for k, v in model.model_dump(mode="json").items() if k != "kind"]
+
+
+def record_params(record: RunRecord) -> dict[str, str]:
+    """Return the spec's settings, and the sizes that are known once a run has been set up."""
+    settings: dict[str, Any] = {"threads": record.hardware.threads}
+    if record.network is not None:
+        settings |= {
+            "parameters": record.network.parameters,
+            "feedback_parameters": record.network.feedback_parameters,
+            "own_parameters": record.network.own_parameters,
+        }
+    if record.data is not None:
+        settings |= {
+            "train_examples": record.data.train_examples,
+            "test_examples": record.data.test_examples,
+            "classes": record.data.classes,
+        }
+    return spec_params(record.spec) | _texts(settings)
+
+
+def _texts(settings: dict[str, Any]) -> dict[str, str]:
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()}
     return {key: cut(redact(text), MAX_PARAM_CHARACTERS) for key, text in texts.items()}
 
@@ -191,8 +123,8 @@ def spec_tags(run_id: str, spec: RunSpec) -> dict[str, str]:
     return {
         RUN_ID_TAG: run_id,
         TRACK_TAG: spec.track,
-        f"{PREFIX}tier": spec.tier,
-        f"{PREFIX}rule": spec.rule.shown_as,
+        TIER_TAG: spec.tier,
+        RULE_TAG: spec.rule.shown_as,
         **({f"{PREFIX}variant_of": spec.rule.name} if spec.rule.title else {}),
         f"{PREFIX}seed": str(spec.seed),
         "mlflow.source.name": "benchsuite",
@@ -232,8 +164,7 @@ def record_tags(record: RunRecord) -> dict[str, str]:
         for key, value in facts.items()
         if value is not None
     }
-    # Shown on MLflow's run page as description and as version of the source.
-    texts["mlflow.note.content"] = f"Status: {record.status}. {record.reason}\n\n    {record.command}".strip()
+    # Shown on MLflow's run page as version of the source.
     if environment.git_commit:
         texts["mlflow.source.git.commit"] = environment.git_commit
     return {key: cut(redact(text), MAX_TAG_CHARACTERS) for key, text in texts.items()} | spec_tags(

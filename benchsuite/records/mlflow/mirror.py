@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
-from urllib.parse import unquote, urlsplit
 
 import filelock
 
@@ -25,24 +24,25 @@ from benchsuite.records.mlflow.connection import (
     reported,
     retried,
 )
+from benchsuite.records.mlflow.contents import attach_files, describe_run
 from benchsuite.records.mlflow.database import open_database
+from benchsuite.records.mlflow.experiments import Experiments
+from benchsuite.records.mlflow.labels import NO_LABELS, Labels
 from benchsuite.records.mlflow.mapping import (
     DIGEST_TAG,
+    RUN_COLOR_TAG,
     RUN_ID_TAG,
     STATUS_TAG,
     STORE_TAG,
     TRACK_TAG,
-    MetricPoint,
-    milliseconds,
     mirror_digest,
     mlflow_status,
-    record_points,
-    record_tags,
     run_name,
     spec_params,
     spec_tags,
 )
-from benchsuite.records.mlflow.uris import TrackingUri, default_artifact_root, default_tracking_uri
+from benchsuite.records.mlflow.points import MetricPoint, milliseconds, record_points
+from benchsuite.records.mlflow.uris import TrackingUri
 from benchsuite.records.model import RunRecord
 from benchsuite.specs.models.track import RunSpec
 
@@ -56,7 +56,6 @@ Outcome = Literal["unchanged", "created", "replaced"]
 
 METRICS_PER_BATCH = 1000  # MLflow rejects larger batches.
 PAGE_SIZE = 1000
-DATASET_DIGEST_CHARACTERS = 36  # MLflow 3.17 rejects longer ones.
 
 
 @dataclass
@@ -94,16 +93,21 @@ class Mirror:
     Every method may raise ``MirrorError``, and ``MirrorBusyError`` if other processes hold the store's lock.
     """
 
-    def __init__(self, client: MlflowClient, uri: TrackingUri, store: Path) -> None:
+    def __init__(self, client: MlflowClient, uri: TrackingUri, store: Path, labels: Labels = NO_LABELS) -> None:
         self.client = client
         self.uri = uri
-        self.store = store
         self.store_id = store_id(store)
-        self._is_own_database = uri.raw == default_tracking_uri(store)
+        self.labels = labels
+        self.experiments = Experiments(client, uri, store, labels)
 
     @classmethod
-    def open(cls, tracking_uri: str, store: Path) -> Mirror:
+    def open(cls, tracking_uri: str, store: Path, labels: Labels = NO_LABELS) -> Mirror:
         """Open a tracking store; create its database if it is local and does not exist yet, or is damaged.
+
+        Args:
+            tracking_uri: its address.
+            store: folder of the records.
+            labels: names of tracks and colours of rules.
 
         Raises:
             MirrorError: within seconds, if this fails; the message contains no password.
@@ -116,7 +120,7 @@ class Mirror:
             import_mlflow()  # takes 3.5 s, so it is done before other processes have to wait for the lock
             with exclusive(uri):
                 client = retried(lambda: open_database(uri, store, connect))
-            return cls(client, uri, store)
+            return cls(client, uri, store, labels)
 
     @contextlib.contextmanager
     def writing(self, doing: str, lock_timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
@@ -133,7 +137,8 @@ class Mirror:
         is complete, so that a crash in between leaves a duplicate and never a gap.
         """
         with self.writing(f"mirror run {record.run_id}"):
-            experiment_id = self.experiment_id(record.spec.track)
+            segments = record.network.segments if record.network else None
+            experiment_id = self.experiments.of_run(record.spec, segments)
             existing = self.runs(record.spec.track, f"tags.`{RUN_ID_TAG}` = '{record.run_id}'")
             digest = mirror_digest(record)
             current = next((run.info.run_id for run in existing if run.data.tags.get(DIGEST_TAG) == digest), None)
@@ -150,28 +155,14 @@ class Mirror:
             return outcome
 
     def _write(self, record: RunRecord, live: LiveRun, digest: str) -> None:
-        from mlflow.entities import Param, RunTag
-
         run_id = live.mlflow_run_id
-        tags = [RunTag(key, value) for key, value in record_tags(record).items()]
-        params = [Param(key, value) for key, value in spec_params(record.spec).items()]
-        retried(lambda: self.client.log_batch(run_id, params=params, tags=tags))
+        label = self.labels.rule(record.spec.rule)
+        describe_run(self.client, run_id, record, label, with_board=not self.uri.is_server)
         self.log_live(live, record_points(record), locked=True)
-        self._log_dataset(record, run_id)
-        retried(lambda: self.client.log_text(run_id, record.spec.model_dump_json(indent=1) + "\n", "spec.json"))
-        retried(lambda: self.client.log_text(run_id, record.model_dump_json(indent=1) + "\n", "record.json"))
+        attach_files(self.client, run_id, record)
         status, end_ms = mlflow_status(record), milliseconds(record.ended_at)
         retried(lambda: self.client.set_terminated(run_id, status=status, end_time=end_ms))
         retried(lambda: self.client.set_tag(run_id, DIGEST_TAG, digest))
-
-    def _log_dataset(self, record: RunRecord, run_id: str) -> None:
-        from mlflow.entities import Dataset, DatasetInput
-
-        if record.data is not None:
-            spec = record.spec.dataset
-            digest = record.data.fingerprint[:DATASET_DIGEST_CHARACTERS]
-            used = Dataset(name=spec.name, digest=digest, source_type="benchsuite", source=spec.kind)
-            retried(lambda: self.client.log_inputs(run_id, [DatasetInput(used)]))
 
     # --- runs that are training --------------------------------------------------------------------------------------
 
@@ -180,7 +171,7 @@ class Mirror:
         from mlflow.entities import Param
 
         with self.writing(f"start run {run_id}"):
-            experiment_id = self.experiment_id(spec.track)
+            experiment_id = self.experiments.of_run(spec, None)
             for stale in self.runs(spec.track, f"tags.`{RUN_ID_TAG}` = '{run_id}' and attributes.status = 'RUNNING'"):
                 self.delete(stale.info.run_id)
             live = LiveRun(self._create_run(experiment_id, run_id, spec, started_at or datetime.now(UTC)))
@@ -240,39 +231,10 @@ class Mirror:
             )
         )
 
-    def experiment_id(self, track: str) -> str:
-        """Return the id of a track's experiment, created or restored if needed; the caller holds the lock."""
-        client = self.client
-        found = retried(lambda: client.get_experiment_by_name(track))
-        if found is None:
-            return self._create_experiment(track)
-        experiment_id = str(found.experiment_id)
-        if found.lifecycle_stage == "deleted":
-            retried(lambda: client.restore_experiment(experiment_id))
-        if self._lies_elsewhere(found):
-            # Its artifacts would go to the old location of the folder of records, and MLflow cannot change that.
-            retried(lambda: client.rename_experiment(experiment_id, f"{track} (moved {uuid.uuid4().hex[:8]})"))
-            retried(lambda: client.delete_experiment(experiment_id))
-            return self._create_experiment(track)
-        if TRACK_TAG not in found.tags:
-            retried(lambda: client.set_experiment_tag(experiment_id, TRACK_TAG, track))
-        return experiment_id
-
-    def _create_experiment(self, track: str) -> str:
-        # Selects the page that MLflow 3 shows first; without it, MLflow guesses and asks.
-        tags = {TRACK_TAG: track, "mlflow.experimentKind": "custom_model_development"}
-        # A database has no artifact location of its own: MLflow would use ./mlruns in the current folder.
-        root = None if self.uri.is_server else (default_artifact_root(self.store) / track).as_uri()
-        return str(retried(lambda: self.client.create_experiment(track, artifact_location=root, tags=tags)))
-
-    def _lies_elsewhere(self, experiment: Experiment) -> bool:
-        location = urlsplit(experiment.artifact_location)
-        if not self._is_own_database or location.scheme != "file":
-            return False
-        return Path(unquote(location.path)).parent.resolve() != default_artifact_root(self.store)
-
     def _create_run(self, experiment_id: str, run_id: str, spec: RunSpec, started_at: datetime) -> str:
         tags = {**spec_tags(run_id, spec), STORE_TAG: self.store_id}
+        if label := self.labels.rule(spec.rule):
+            tags[RUN_COLOR_TAG] = label.color
         run = retried(
             lambda: self.client.create_run(
                 experiment_id, start_time=milliseconds(started_at), tags=tags, run_name=run_name(spec)

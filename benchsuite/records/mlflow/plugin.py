@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +17,14 @@ from typing import Any
 
 from benchsuite.errors import MirrorBusyError, MirrorError
 from benchsuite.records.mlflow.connection import out_of_date
-from benchsuite.records.mlflow.mapping import MetricPoint, epoch_points, milliseconds
+from benchsuite.records.mlflow.labels import NO_LABELS, Labels
 from benchsuite.records.mlflow.mirror import LiveRun, Mirror
+from benchsuite.records.mlflow.points import MetricPoint, diagnostic_points, epoch_points, milliseconds
+from benchsuite.records.mlflow.studies import upsert_study
 from benchsuite.records.mlflow.sync import reconcile
-from benchsuite.records.model import EpochMetrics, RunRecord
-from benchsuite.records.store import RecordStore
+from benchsuite.records.mlflow.system_metrics import Monitor, started_monitor
+from benchsuite.records.model import DiagnosticValue, EpochMetrics, RunRecord, StepDiagnosticValue
+from benchsuite.records.store import BrokenRecord, RecordStore, read_study
 from benchsuite.registry.markers import hookimpl
 from benchsuite.specs.models.track import RunSpec
 
@@ -39,6 +42,7 @@ REOPEN_AFTER_S = 60.0
 class _Buffer:
     live: LiveRun
     flushed_at: float
+    monitor: Monitor | None = None
     points: list[MetricPoint] = field(default_factory=list)
 
 
@@ -50,9 +54,11 @@ class MlflowRecorder:
         warn: called with the one warning of a session; the logger ``benchsuite.records.mlflow`` if not given.
         clock: a monotonic clock in seconds.
         wall_clock: returns the time of the present event in seconds since 1970.
+        labels: names of tracks and colours of rules.
 
     Attributes:
         mirrored: number of the session's records that MLflow has.
+        labels: as given; may be replaced before a session.
 
     """
 
@@ -62,8 +68,10 @@ class MlflowRecorder:
         warn: Callable[[str], None] = logger.warning,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
+        labels: Labels = NO_LABELS,
     ) -> None:
         self.mirrored = 0
+        self.labels = labels
         self._flush_interval_s = flush_interval_s
         self._warn = warn
         self._clock = clock
@@ -76,7 +84,7 @@ class MlflowRecorder:
         self._buffers: dict[str, _Buffer] = {}
 
     @hookimpl
-    def benchsuite_session_started(self, runs: Sequence[RunSpec] | bool, context: Mapping[str, Any]) -> None:
+    def benchsuite_session_started(self, runs: Sequence[object] | bool, context: Mapping[str, Any]) -> None:
         """Open the store, create it if needed, and close the runs that killed processes left running in it."""
         self._uri, self._store = context.get("tracking_uri"), RecordStore(Path(context["store"]))
         self._mirror, self._tried_at, self._warned = None, None, False
@@ -94,15 +102,27 @@ class MlflowRecorder:
         with self._at_no_risk():
             mirror = self._open()
             if mirror:
-                self._buffers[run_id] = _Buffer(mirror.start_live(run_id, spec, self._moment()), self._clock())
+                live = mirror.start_live(run_id, spec, self._moment())
+                monitor = started_monitor(live.mlflow_run_id, mirror.uri.raw)
+                self._buffers[run_id] = _Buffer(live, self._clock(), monitor)
 
     @hookimpl
     def benchsuite_epoch_finished(self, run_id: str, metrics: EpochMetrics) -> None:
         """Buffer the epoch's numbers, and write the buffer if the last write was long enough ago."""
+        self._add(run_id, epoch_points(metrics, milliseconds(self._moment())))
+
+    @hookimpl
+    def benchsuite_diagnostics_measured(
+        self, run_id: str, values: Sequence[DiagnosticValue | StepDiagnosticValue]
+    ) -> None:
+        """Buffer values of diagnostics, as those of an epoch."""
+        self._add(run_id, diagnostic_points(values, milliseconds(self._moment())))
+
+    def _add(self, run_id: str, points: Iterable[MetricPoint]) -> None:
         buffer = self._buffers.get(run_id)
         if buffer is None or self._mirror is None:
             return
-        buffer.points.extend(epoch_points(metrics, milliseconds(self._moment())))
+        buffer.points.extend(points)
         if self._clock() - buffer.flushed_at < self._flush_interval_s:
             return
         with self._at_no_risk(run_id):
@@ -120,6 +140,8 @@ class MlflowRecorder:
             mirror = self._open()
             if mirror:
                 buffer = self._buffers.get(record.run_id)
+                if buffer and buffer.monitor:
+                    buffer.monitor.finish()
                 if buffer and buffer.live.written:
                     # Written with their original times, so that a curve over time does not go back at a flush.
                     with contextlib.suppress(MirrorError):
@@ -127,6 +149,16 @@ class MlflowRecorder:
                 mirror.upsert(record, buffer.live if buffer else None)
                 self.mirrored += 1
             self._buffers.pop(record.run_id, None)
+
+    def study_finished(self, path: Path) -> None:
+        """Mirror the record of a study."""
+        with self._at_no_risk():
+            mirror, record = self._open(), read_study(path)
+            if isinstance(record, BrokenRecord):
+                raise MirrorError(f"cannot read {path}: {record.reason}")
+            if mirror:
+                upsert_study(mirror, record)
+                self.mirrored += 1
 
     @hookimpl
     def benchsuite_session_finished(self) -> None:
@@ -156,7 +188,7 @@ class MlflowRecorder:
             if self._tried_at is not None and self._clock() - self._tried_at < REOPEN_AFTER_S:
                 return None
             self._tried_at = self._clock()
-            self._mirror = Mirror.open(self._uri, self._store.root)
+            self._mirror = Mirror.open(self._uri, self._store.root, self.labels)
         return self._mirror
 
     @contextlib.contextmanager

@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from itertools import chain
 
 from benchsuite.errors import MirrorError
 from benchsuite.records.mlflow.connection import exclusive
+from benchsuite.records.mlflow.contained import AnyRecord, digests_by_name, wanted_records
 from benchsuite.records.mlflow.database import set_aside_if_damaged
-from benchsuite.records.mlflow.mapping import DIGEST_TAG, RUN_ID_TAG, mirror_digest
+from benchsuite.records.mlflow.labels import NO_LABELS, Labels
+from benchsuite.records.mlflow.mapping import RUN_ID_TAG
 from benchsuite.records.mlflow.mirror import Mirror
-from benchsuite.records.mlflow.tunings import TRIAL_TAG, TUNING_DIGEST_TAG, TUNING_TAG, tuning_digest, upsert_tuning
 from benchsuite.records.mlflow.uris import TrackingUri
-from benchsuite.records.model import RunRecord
 from benchsuite.records.running import alive_run_ids
-from benchsuite.records.store import BrokenRecord, RecordStore, read_tunings, record_files
-from benchsuite.records.tuning import TuningRecord
+from benchsuite.records.store import BrokenRecord, RecordStore, record_files
 
 GIVE_UP_AFTER = 3
 """Number of consecutive failures after which the store counts as down."""
 
-Progress = Callable[[int, int, RunRecord | TuningRecord], None]
+Progress = Callable[[int, int, AnyRecord], None]
 """Called as ``progress(done, total, record)`` after each record has been checked and, if needed, written."""
 
 
@@ -52,23 +49,33 @@ class SyncReport:
         return not self.failed and not self.not_tried
 
 
-def sync(store: RecordStore, tracking_uri: str, progress: Progress | None = None) -> SyncReport:
+def sync(
+    store: RecordStore, tracking_uri: str, progress: Progress | None = None, labels: Labels = NO_LABELS
+) -> SyncReport:
     """Mirror every record that MLflow lacks or has in an old version, and close stale runs. Idempotent.
 
     A damaged database of the store's own is set aside with a warning, and made anew from the records.
+
+    Args:
+        store: the records.
+        tracking_uri: address of the tracking store.
+        progress: called after each record.
+        labels: names of tracks and colours of rules.
 
     Raises:
         MirrorError: if the tracking store cannot be opened or read; nothing is changed then.
 
     """
     try:
-        report = _sync(store, tracking_uri, progress)
+        report = _sync(store, tracking_uri, progress, labels)
         reason = report.failed[0][1] if report.failed else ""
     except MirrorError as error:
         if not _made_anew(store, tracking_uri, str(error)):
             raise
-        return _sync(store, tracking_uri, progress)
-    return _sync(store, tracking_uri, progress) if reason and _made_anew(store, tracking_uri, reason) else report
+        return _sync(store, tracking_uri, progress, labels)
+    if reason and _made_anew(store, tracking_uri, reason):
+        return _sync(store, tracking_uri, progress, labels)
+    return report
 
 
 def _made_anew(store: RecordStore, tracking_uri: str, reason: str) -> bool:
@@ -78,44 +85,36 @@ def _made_anew(store: RecordStore, tracking_uri: str, reason: str) -> bool:
         return set_aside_if_damaged(uri, store.root, reason)
 
 
-def _sync(store: RecordStore, tracking_uri: str, progress: Progress | None) -> SyncReport:
-    mirror = Mirror.open(tracking_uri, store.root)
-    digests: dict[str, list[str | None]] = {}
-    for run in mirror.runs():
-        tags = run.data.tags
-        if RUN_ID_TAG in tags:
-            digests.setdefault(tags[RUN_ID_TAG], []).append(tags.get(DIGEST_TAG))
-        elif TRIAL_TAG not in tags:
-            digests.setdefault(tags.get(TUNING_TAG, ""), []).append(tags.get(TUNING_DIGEST_TAG))
+def _sync(store: RecordStore, tracking_uri: str, progress: Progress | None, labels: Labels) -> SyncReport:
+    mirror = Mirror.open(tracking_uri, store.root, labels)
+    with mirror.writing("hide MLflow's empty experiment"):
+        mirror.experiments.hide_default()
+    digests = digests_by_name(mirror)
     count: Counter[str] = Counter()
     broken: list[BrokenRecord] = []
     failed: list[tuple[str, str]] = []
     in_a_row = 0
-    total = len(record_files(store.records_folder, store.tunings_folder))
-    for done, found in enumerate(chain(store.read_all(), read_tunings(store.tunings_folder)), start=1):
+    total = len(record_files(store.records_folder, store.tunings_folder, store.studies_folder))
+    for done, found in enumerate(wanted_records(mirror, store), start=1):
         if isinstance(found, BrokenRecord):
             broken.append(found)
             continue
-        if isinstance(found, TuningRecord):
-            name, digest, upsert = found.tuning_id, tuning_digest(found), partial(upsert_tuning, mirror, found)
-        else:
-            name, digest, upsert = found.run_id, mirror_digest(found), partial(mirror.upsert, found)
-        if digests.get(name) == [digest]:
+        if digests.get(found.name) == [found.digest]:
             count["unchanged"] += 1
         elif in_a_row >= GIVE_UP_AFTER:
             count["not_tried"] += 1
-        elif name in alive_run_ids(store.running_folder):
+        elif found.name in alive_run_ids(store.running_folder):
             count["running"] += 1
         else:
             try:
-                upsert()
+                found.upsert()
                 count["mirrored"] += 1
                 in_a_row = 0
             except MirrorError as error:
-                failed.append((name, str(error)))
+                failed.append((found.name, str(error)))
                 in_a_row += 1
         if progress:
-            progress(done, total, found)
+            progress(done, total, found.record)
     reconciled = 0 if in_a_row else reconcile(mirror, store)
     return SyncReport(
         mirrored=count["mirrored"],

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchsuite.records.mlflow.connection import out_of_date, retried
+from benchsuite.records.mlflow.labels import NO_LABELS, Labels
 from benchsuite.records.mlflow.mapping import (
     MAX_PARAM_CHARACTERS,
     MAX_TAG_CHARACTERS,
@@ -17,22 +18,19 @@ from benchsuite.records.mlflow.mapping import (
     STATUS_TAG,
     STORE_TAG,
     TRACK_TAG,
-    clean_key,
+    TUNING_TAG,
     cut,
-    milliseconds,
     status_of,
 )
 from benchsuite.records.mlflow.mirror import Mirror, Outcome
+from benchsuite.records.mlflow.points import clean_key, milliseconds
 from benchsuite.records.mlflow.uris import redact
 from benchsuite.records.tuning import TrialResult, TuningRecord
 
 logger = logging.getLogger("benchsuite.records.mlflow")
 
-TUNING_VERSION = 1
+TUNING_VERSION = 2
 """Increase it when this module changes what it writes, so that ``benchsuite sync`` rewrites older mirrors."""
-
-TUNING_TAG = f"{PREFIX}tuning_id"
-"""On the run of a tuning and on those of its trials."""
 
 TRIAL_TAG = f"{PREFIX}trial"
 """On the runs of trials: number of the trial."""
@@ -43,10 +41,10 @@ TUNING_DIGEST_TAG = f"{PREFIX}tuning_digest"
 PARENT_TAG = "mlflow.parentRunId"
 
 
-def mirror_tunings(records: Iterable[TuningRecord], tracking_uri: str, store: Path) -> None:
-    """Mirror tunings; warn once if that fails, as the records on disk are what counts."""
+def mirror_tunings(records: Iterable[TuningRecord], tracking_uri: str, store: Path, labels: Labels = NO_LABELS) -> None:
+    """Mirror tunings; warn once if that fails, as the records on disk are the authoritative copies."""
     try:
-        mirror = Mirror.open(tracking_uri, store)
+        mirror = Mirror.open(tracking_uri, store, labels)
         for record in records:
             upsert_tuning(mirror, record)
     except Exception as error:
@@ -71,7 +69,8 @@ def upsert_tuning(mirror: Mirror, record: TuningRecord) -> Outcome:
     """
     with mirror.writing(f"mirror tuning {record.tuning_id}"):
         track, digest = record.spec.run.track, tuning_digest(record)
-        experiment_id = mirror.experiment_id(track)
+        searched = [_short(d.field) for d in record.spec.space if d.field.startswith("protocol.")]
+        experiment_id = mirror.experiments.of_tuning(record.spec.run, searched)
         existing = mirror.runs(track, f"tags.`{TUNING_TAG}` = '{record.tuning_id}'")
         current = next((r.info.run_id for r in existing if r.data.tags.get(TUNING_DIGEST_TAG) == digest), None)
         outcome: Outcome = "unchanged"
@@ -105,14 +104,14 @@ def _write(mirror: Mirror, experiment_id: str, record: TuningRecord) -> str:
         "tier": spec.run.tier,
         "rule": rule,
         **{f"budget.{name}": value for name, value in spec.budget.model_dump(mode="json").items()},
-        **{f"range.{d.field.rpartition('.')[2]}": f"{d.low:g} to {d.high:g}" for d in spec.space},
+        **{f"range.{_short(d.field)}": f"{d.low:g} to {d.high:g}" for d in spec.space},
         **({f"best.{name}": value for name, value in _params(best).items()} if best else {}),
     }
     metrics: dict[str, float | None] = {
-        "validation/best_error": best.validation_error if best else None,
+        "validation/best_error_percent": _percent(best.validation_error) if best else None,
         "tuning/trials": float(len(record.trials)),
         "tuning/not_completed": float(sum(trial.validation_error is None for trial in record.trials)),
-        "time/total_train_time_s": record.train_time_s,
+        "final/train_time_s": record.train_time_s,
     }
     start, end = milliseconds(record.started_at), milliseconds(record.ended_at)
     name = f"{rule}-tuning ({spec.budget.words})"
@@ -133,9 +132,9 @@ def _write(mirror: Mirror, experiment_id: str, record: TuningRecord) -> str:
             of_trial,
             {"rule": rule, "seed": trial.seed, **_params(trial)},
             {
-                "validation/error": trial.validation_error,
+                "validation/error_percent": _percent(trial.validation_error),
                 "validation/loss": trial.validation_loss,
-                "time/total_train_time_s": trial.train_time_s,
+                "final/train_time_s": trial.train_time_s,
             },
         )
         ended = milliseconds(record.started_at + timedelta(seconds=trial.wall_time_s))
@@ -146,7 +145,16 @@ def _write(mirror: Mirror, experiment_id: str, record: TuningRecord) -> str:
 
 
 def _params(trial: TrialResult) -> dict[str, Any]:
-    return {field.rpartition(".")[2]: value for field, value in trial.settings.items()}
+    return {_short(field): value for field, value in trial.settings.items()}
+
+
+def _short(field: str) -> str:
+    """Return the last part of a field's path."""
+    return field.rpartition(".")[2]
+
+
+def _percent(fraction: float | None) -> float | None:
+    return None if fraction is None else 100 * fraction
 
 
 def _run(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import os
 import signal
 import socket
@@ -17,11 +16,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 from benchsuite.errors import MirrorError
+from benchsuite.records.mlflow.addresses import HOME, MENU, track_in_mlflow
 from benchsuite.records.mlflow.connection import ENVIRONMENT
-from benchsuite.records.mlflow.mapping import TRACK_TAG
 from benchsuite.records.mlflow.ui_server import URI_VARIABLE
 from benchsuite.records.mlflow.uris import TrackingUri, redact
 
@@ -41,17 +40,20 @@ class UiCommand:
     environment: dict[str, str]
 
 
-def ui_command(tracking_uri: str, artifact_root: Path, host: str, port: int) -> UiCommand:
+def ui_command(tracking_uri: str, artifact_root: Path, board: Path, host: str, port: int) -> UiCommand:
     """Return the command that serves MLflow's pages for a database or a folder.
 
     The address is passed in the environment, because every user of the machine can read arguments.
     """
-    arguments = (sys.executable, "-m", "benchsuite.records.mlflow.ui_server", host, str(port), artifact_root.as_uri())
+    module = "benchsuite.records.mlflow.ui_server"
+    arguments = (sys.executable, "-m", module, host, str(port), artifact_root.as_uri(), str(board))
     return UiCommand(arguments, {**ENVIRONMENT, **SERVER_ENVIRONMENT, URI_VARIABLE: tracking_uri})
 
 
 @contextlib.contextmanager
-def running_ui(tracking_uri: str, artifact_root: Path, host: str = "127.0.0.1", port: int = 5000) -> Iterator[str]:
+def running_ui(
+    tracking_uri: str, artifact_root: Path, board: Path, host: str = "127.0.0.1", port: int = 5000
+) -> Iterator[str]:
     """Serve the pages while the block runs; yield the address once they answer. ``port`` 0 takes a free one.
 
     Raises:
@@ -59,7 +61,7 @@ def running_ui(tracking_uri: str, artifact_root: Path, host: str = "127.0.0.1", 
 
     """
     port = _free_port(host, port)
-    command = ui_command(tracking_uri, artifact_root, host, port)
+    command = ui_command(tracking_uri, artifact_root, board, host, port)
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         process = subprocess.Popen(
             command.arguments,
@@ -81,6 +83,7 @@ def running_ui(tracking_uri: str, artifact_root: Path, host: str = "127.0.0.1", 
 def serve_ui(
     tracking_uri: str,
     artifact_root: Path,
+    board: Path,
     host: str = "127.0.0.1",
     port: int = 5000,
     *,
@@ -93,9 +96,10 @@ def serve_ui(
     Args:
         tracking_uri: the store to show.
         artifact_root: folder of the mirror's artifacts.
+        board: folder of the store's leaderboard site, which is served beside.
         host: the address to listen on.
         port: the port to listen on; 0 takes a free one.
-        track: open this track's page; if not given, the page of the only track, or the list of all tracks.
+        track: open this track's charts; if not given, the list of all tracks.
         open_browser: also open the page in the browser.
         on_ready: called with the page's address.
 
@@ -109,8 +113,8 @@ def serve_ui(
         if open_browser and uri.scheme in {"http", "https"}:
             webbrowser.open(uri.page)
         return
-    with contextlib.suppress(KeyboardInterrupt), running_ui(tracking_uri, artifact_root, host, port) as address:
-        page = f"{address}/{page_of(tracks_served(address), track)}"
+    with contextlib.suppress(KeyboardInterrupt), running_ui(tracking_uri, artifact_root, board, host, port) as address:
+        page = page_of(address, track)
         on_ready(f"MLflow shows the runs at {page} (Ctrl-C ends it)")
         if open_browser:
             webbrowser.open(page)
@@ -118,25 +122,14 @@ def serve_ui(
             time.sleep(3600)
 
 
-def page_of(tracks: dict[str, str], track: str | None) -> str:
-    """Return the path of a track's page; without a name, of the only track's page or of the list of all tracks."""
-    chosen = tracks.get(track) if track else next(iter(tracks.values())) if len(tracks) == 1 else None
-    # Without it MLflow 3.17 shows its menu for language models; a version that does not know it ignores it.
-    menu = "?workflowType=machine_learning"
-    return f"#/experiments/{quote(chosen)}/runs{menu}" if chosen else f"#/experiments{menu}"
-
-
-def tracks_served(address: str) -> dict[str, str]:
-    """Return the experiment id of every track in a served store; empty if the server does not report them."""
+def page_of(address: str, track: str | None) -> str:
+    """Return the page to open: a track's charts, or the list of all tracks; MLflow's own list if ours is not served."""
     host, _, port = address.removeprefix("http://").rpartition(":")
-    query = (
-        f"/ajax-api/2.0/mlflow/experiments/search?max_results=1000&filter={quote(f'tags.`{TRACK_TAG}` != ' + repr(''))}"
-    )
     try:
-        experiments = json.loads(_get(host.strip("[]"), int(port), query, timeout_s=10))["experiments"]
-        return {str(e["name"]): str(e["experiment_id"]) for e in experiments}
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
-        return {}
+        _get(host.strip("[]"), int(port), HOME, timeout_s=10)
+    except (OSError, http.client.HTTPException):
+        return f"{address}/#/experiments?{urlencode(MENU)}"
+    return address + (track_in_mlflow(track) if track else HOME)
 
 
 def _get(host: str, port: int, path: str, timeout_s: float) -> bytes:

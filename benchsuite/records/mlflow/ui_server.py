@@ -13,15 +13,28 @@ import signal
 import stat
 import sys
 import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from benchsuite.records.mlflow.connection import exclusive, prepare_environment
 from benchsuite.records.mlflow.uris import TrackingUri
 
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
 URI_VARIABLE = "MLFLOW_BACKEND_STORE_URI"
 
 
-def main(host: str, port: str, artifact_root: str) -> None:
-    """Serve until terminated; the store's address is in the environment, which other users cannot see."""
+def main(host: str, port: str, artifact_root: str, board: str) -> None:
+    """Serve until terminated; the store's address is in the environment, which other users cannot see.
+
+    Args:
+        host: address to listen on.
+        port: port to listen on.
+        artifact_root: address of the folder of artifacts.
+        board: folder of the store's leaderboard site.
+
+    """
     _end_with_parent()
     prepare_environment()
     uri = os.environ[URI_VARIABLE]
@@ -45,7 +58,22 @@ def main(host: str, port: str, artifact_root: str) -> None:
         os.execv(sys.executable, [*command, "--default-artifact-root", artifact_root])  # noqa: S606 - no shell wanted
     with exclusive(TrackingUri(uri)):
         initialize_backend_stores(uri, uri, artifact_root)
+    add_our_pages(app, Path(board))
     uvicorn.run(app, host=host, port=int(port), log_level="warning")
+
+
+def add_our_pages(app: Starlette, board: Path) -> None:
+    """Add our pages to MLflow's server; a store that is no database, or a version with other names, gets none."""
+    try:
+        from mlflow.server.handlers import _get_tracking_store
+
+        from benchsuite.records.mlflow.ui_pages import OurPages
+
+        store: Any = _get_tracking_store()
+        pages = OurPages(store.engine, board)
+    except (ImportError, AttributeError):
+        return
+    app.router.routes[:0] = pages.routes()  # first: MLflow's last route takes every address
 
 
 def _end_with_parent() -> None:

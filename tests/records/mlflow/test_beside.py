@@ -13,16 +13,23 @@ import pytest
 from benchsuite.records.mlflow import beside, process
 from benchsuite.records.mlflow.beside import RecorderBeside
 from benchsuite.records.mlflow.follower import Follower
+from benchsuite.records.mlflow.labels import NO_LABELS
 from benchsuite.records.mlflow.process import Event, MirrorProcess, forget_process, kept_process
 from benchsuite.records.mlflow.uris import default_tracking_uri
+from tests.factories import make_study
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC).timestamp()
 
 
 @pytest.fixture
-def follower(tmp_path, monkeypatch) -> Follower:
+def replies() -> io.BytesIO:
+    return io.BytesIO()
+
+
+@pytest.fixture
+def follower(tmp_path, monkeypatch, replies) -> Follower:
     monkeypatch.chdir(tmp_path)
-    return Follower(io.BytesIO())
+    return Follower(replies)
 
 
 @pytest.fixture
@@ -47,7 +54,9 @@ def started(monkeypatch) -> Iterator[object]:
 
 def session_started(store) -> Event:
     arguments = {"store": store.root, "tracking_uri": default_tracking_uri(store.root)}
-    return Event(LONG_AGO, "session_started", {**arguments, "folder": store.root, "environment": {}})
+    return Event(
+        LONG_AGO, "session_started", {**arguments, "folder": store.root, "environment": {}, "labels": NO_LABELS}
+    )
 
 
 def run_started(record) -> Event:
@@ -56,6 +65,10 @@ def run_started(record) -> Event:
 
 def epoch_finished(record, metrics) -> Event:
     return Event(LONG_AGO + 60, "epoch_finished", {"run_id": record.run_id, "metrics": metrics})
+
+
+def diagnostics_measured(record, values) -> Event:
+    return Event(LONG_AGO + 70, "diagnostics_measured", {"run_id": record.run_id, "values": values})
 
 
 def begin(recorder, store, record) -> None:
@@ -70,12 +83,20 @@ def children() -> list[psutil.Process]:
 def test_events_handled_late_keep_the_times_at_which_they_happened(follower, store, mirror, make_record):
     """Catches a run that seems to begin, and its curves to end, when MLflow had been imported."""
     record = make_record()
-    events = [session_started(store), run_started(record), epoch_finished(record, record.epochs[0])]
+    events = [
+        session_started(store),
+        run_started(record),
+        epoch_finished(record, record.epochs[0]),
+        diagnostics_measured(record, record.diagnostics),
+    ]
     follower.handle([*events, Event(LONG_AGO + 90, "session_finished", {})])
     (run,) = mirror.runs()
-    (point,) = mirror.client.get_metric_history(run.info.run_id, "test/error")
+    (point,) = mirror.client.get_metric_history(run.info.run_id, "test/error_percent")
     assert run.info.start_time == LONG_AGO * 1000
     assert point.timestamp == (LONG_AGO + 60) * 1000
+    angles = mirror.client.get_metric_history(run.info.run_id, "alignment/credit_angle_deg/dense1")
+    assert [angle.step for angle in angles] == [0, 1, 2, 3]
+    assert {angle.timestamp for angle in angles} == {(LONG_AGO + 70) * 1000}
 
 
 def test_runs_that_ended_before_mlflow_was_there_are_mirrored_once_and_whole(follower, store, mirror, make_record):
@@ -84,11 +105,22 @@ def test_runs_that_ended_before_mlflow_was_there_are_mirrored_once_and_whole(fol
     path = store.write(ended)
     beginnings = [session_started(store), run_started(ended), run_started(goes_on)]
     epochs = [epoch_finished(ended, metrics) for metrics in ended.epochs]
+    epochs.append(diagnostics_measured(ended, ended.diagnostics))
     follower.handle([*beginnings, *epochs, Event(LONG_AGO, "run_finished", {"path": path})])
     assert sorted((r.info.run_name, r.info.status) for r in mirror.runs()) == [
         ("backprop-seed0", "FINISHED"),
         ("backprop-seed1", "RUNNING"),
     ]
+
+
+def test_a_study_is_mirrored_from_its_file_and_one_that_is_gone_is_told_of(follower, store, mirror, replies):
+    """Catches a study's event that nobody handles, and a lost one without a word."""
+    record = make_study()
+    path = store.write_study(record)
+    finished = [Event(LONG_AGO, "study_finished", {"path": p}) for p in (path, path.with_name("gone.json"))]
+    follower.handle([session_started(store), *finished, Event(LONG_AGO, "session_finished", {})])
+    assert [run.info.run_name for run in mirror.runs("studies")] == [record.spec.name]
+    assert b"gone.json" in replies.getvalue()  # the session's warning
 
 
 def test_session_of_a_killed_command_leaves_no_run_running(follower, store, mirror, make_record):

@@ -18,6 +18,7 @@ def test_each_mirrored_run_leads_to_its_page(store, mirror, make_record, tmp_pat
     runs = {run.data.tags["benchsuite.run_id"]: run.info for run in mirror.runs()}
     assert set(runs) == {record.run_id for record in records}
     assert pages == {
-        name: f"http://127.0.0.1:5000/#/experiments/{info.experiment_id}/runs/{info.run_id}"
+        name: f"http://127.0.0.1:5000/?from=benchsuite#/experiments/{info.experiment_id}/runs/{info.run_id}"
+        "?workflowType=machine_learning"
         for name, info in runs.items()
     }

@@ -10,11 +10,12 @@ import pytest
 from benchsuite.records.mlflow.mapping import (
     mirror_digest,
     mlflow_status,
-    record_points,
+    record_params,
     record_tags,
     run_name,
     spec_params,
 )
+from benchsuite.records.mlflow.points import epoch_points, record_points
 from benchsuite.records.mlflow.uris import TrackingUri, redact
 from benchsuite.records.model import RunStatus, StepDiagnosticValue
 
@@ -22,11 +23,31 @@ from benchsuite.records.model import RunStatus, StepDiagnosticValue
 def test_every_defined_number_becomes_one_metric_at_its_epoch(make_record):
     points = list(record_points(make_record(epochs=3)))
     curves = {key: sorted(p.step for p in points if p.key == key) for key in {p.key for p in points}}
-    assert curves["test/error"] == curves["train/loss"] == curves["running/loss"] == [1, 2, 3]
+    assert curves["test/error_percent"] == curves["train/loss"] == curves["running/loss"] == [1, 2, 3]
     assert curves["alignment/credit_angle_deg/dense1"] == curves["alignment/credit_angle_deg/network"] == [0, 1, 2, 3]
-    assert curves["time/total_train_time_s"] == [3]
-    assert next(p.value for p in points if p.key == "test/error" and p.step == 3) == pytest.approx(0.1)
+    assert next(p.value for p in points if p.key == "test/error_percent" and p.step == 3) == pytest.approx(10)
     assert len({p.key_and_step for p in points}) == len(points)
+
+
+def test_results_and_costs_are_metrics_at_step_zero_alone(make_record):
+    """Catches single dots in place of bars, and a result of a run that has none."""
+    finals = {p.key: (p.step, p.value) for p in record_points(make_record(epochs=3)) if p.key.startswith("final/")}
+    assert {step for step, _ in finals.values()} == {0}
+    assert finals["final/test_error_percent"][1] == pytest.approx(10)
+    assert finals["final/train_time_s"] == (0, 6.0)
+    stopped = {p.key for p in record_points(make_record(epochs=3, status="diverged"))}
+    assert "final/train_time_s" in stopped
+    assert "final/test_error_percent" not in stopped
+
+
+@pytest.mark.parametrize(("classes", "is_there"), [(10, False), (1000, True)])
+def test_top5_errors_are_there_for_many_classes_alone(make_record, classes, is_there):
+    """Catches a metric that is next to zero for ten classes, and one that is missing on ImageNet."""
+    record = make_record(epochs=1)
+    record = record.model_copy(update={"data": record.data.model_copy(update={"classes": classes})})
+    keys = {p.key for p in record_points(record)}
+    assert ("test/top5_error_percent" in keys, "final/test_top5_error_percent" in keys) == (is_there, is_there)
+    assert not any("top5" in p.key for p in epoch_points(record.epochs[0], 0))
 
 
 def test_numbers_between_steps_become_metrics_of_their_own_at_the_step(make_record):
@@ -41,20 +62,19 @@ def test_numbers_between_steps_become_metrics_of_their_own_at_the_step(make_reco
 def test_undefined_numbers_are_left_out_and_not_made_up(make_record):
     keys = {p.key for p in record_points(make_record())}
     assert "alignment/credit_angle_deg/readout" not in keys
-    assert "train/top5_error" not in keys
-    assert "memory/peak_memory_mib" not in keys
+    assert "final/peak_memory_mib" not in keys
 
 
 def test_timestamps_lie_within_the_run_and_never_go_back(make_record):
     record = make_record(epochs=5)
-    stamps = [p.timestamp_ms for p in record_points(record) if p.key == "test/error"]
+    stamps = [p.timestamp_ms for p in record_points(record) if p.key == "test/error_percent"]
     assert stamps == sorted(stamps)
     assert record.started_at.timestamp() * 1000 <= stamps[0] <= stamps[-1] <= record.ended_at.timestamp() * 1000
 
 
 def test_run_without_epochs_still_has_its_costs(make_record):
     points = list(record_points(_crashed(make_record)))
-    assert {p.key for p in points} >= {"time/total_train_time_s", "time/setup_time_s"}
+    assert {p.key for p in points} >= {"final/train_time_s", "final/setup_time_s"}
     assert {p.step for p in points} == {0}
 
 
@@ -84,7 +104,19 @@ def test_params_are_short_and_flat(make_spec):
     assert params["rule.scale"] == "0.5"
     assert len(params["rule.note"]) == 500
     assert max(map(len, params.values())) <= 500
-    assert len(params) <= 100  # MLflow's limit for one call
+    assert (params["schedule"], params["regulariser"], params["world_size"]) == ("constant", "none", "1")
+
+
+def test_sizes_of_network_and_data_are_params_of_a_finished_run(make_record):
+    """Catches sizes that are missing, and more params than MLflow takes in one call."""
+    config = {f"field{number:03}": number for number in range(90)}
+    record = make_record()
+    rule = record.spec.rule.model_copy(update={"config": config})
+    params = record_params(record.model_copy(update={"spec": record.spec.model_copy(update={"rule": rule})}))
+    assert (params["threads"], params["train_examples"], params["classes"]) == ("2", "1437", "10")
+    assert len(params) <= 100
+    crashed = record_params(_crashed(make_record))
+    assert "train_examples" not in crashed
 
 
 def test_tags_say_where_the_numbers_come_from(make_record):

@@ -14,8 +14,8 @@ from mlflow.entities import ViewType
 from mlflow.tracking import MlflowClient
 
 from benchsuite.records.mlflow.connection import MirrorBusyError, MirrorError, exclusive
-from benchsuite.records.mlflow.mapping import record_points
 from benchsuite.records.mlflow.mirror import Mirror, store_id
+from benchsuite.records.mlflow.points import record_points
 from benchsuite.records.mlflow.uris import TrackingUri, default_tracking_uri
 from benchsuite.records.model import RunRecord
 
@@ -101,7 +101,7 @@ def test_runs_of_one_track_are_flat_in_one_experiment(store, mirror, make_record
     for rule, seed in (("backprop", 0), ("backprop", 1), ("dfa", 0)):
         mirror.upsert(make_record(rule=rule, seed=seed))
     mirror.upsert(make_record(track="mnist-fc"))
-    assert [e.name for e in client_of(store).search_experiments()] == ["mnist-fc", "digits-fc", "Default"]
+    assert [e.name for e in client_of(store).search_experiments()] == ["mnist-fc", "digits-fc"]
     runs = mirror.runs("digits-fc")
     assert {r.info.run_name for r in runs} == {"backprop-seed0", "backprop-seed1", "dfa-seed0"}
     assert not any("mlflow.parentRunId" in r.data.tags for r in runs)

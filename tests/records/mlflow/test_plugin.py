@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
 
 import pluggy
 import pytest
@@ -72,7 +74,7 @@ def test_run_shows_as_running_and_grows_with_each_due_flush(hook, store, mirror,
         hook.benchsuite_epoch_finished(run_id=record.run_id, spec=record.spec, metrics=make_epoch(epoch))
         (run,) = mirror.runs()
         assert run.info.status == "RUNNING"
-        return [m.step for m in mirror.client.get_metric_history(run.info.run_id, "test/error")]
+        return [m.step for m in mirror.client.get_metric_history(run.info.run_id, "test/error_percent")]
 
     clock.now = 10
     assert finish_epoch(1) == []
@@ -80,9 +82,29 @@ def test_run_shows_as_running_and_grows_with_each_due_flush(hook, store, mirror,
     assert finish_epoch(2) == [1, 2]
     clock.now = 40
     assert finish_epoch(3) == [1, 2]
+    clock.now = 62
+    hook.benchsuite_diagnostics_measured(run_id=record.run_id, spec=record.spec, values=record.diagnostics[:1])
+    assert [run.data.metrics["alignment/credit_angle_deg/dense1"] for run in mirror.runs()] == [90.0]
     hook.benchsuite_run_finished(record=record, path=store.write(record))
     (run,) = mirror.runs()
-    assert [m.step for m in mirror.client.get_metric_history(run.info.run_id, "test/error")] == [1, 2, 3]
+    assert [m.step for m in mirror.client.get_metric_history(run.info.run_id, "test/error_percent")] == [1, 2, 3]
+
+
+def test_the_machines_load_is_logged_if_asked_for(hook, store, mirror, make_record, monkeypatch):
+    """Catches MLflow's own variable for system metrics that is ignored, and a thread that outlives its run."""
+    monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true")
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.01")
+    record = make_record()
+    start_session(hook, store, record.spec)
+    hook.benchsuite_run_started(run_id=record.run_id, spec=record.spec, resumed_from_epoch=0)
+    deadline = time.monotonic() + 60
+    while "system/cpu_utilization_percentage" not in mirror.runs()[0].data.metrics and time.monotonic() < deadline:
+        time.sleep(0.05)
+    hook.benchsuite_run_finished(record=record, path=store.write(record))
+    (run,) = mirror.runs()
+    assert run.info.status == "FINISHED"
+    assert {"system/cpu_utilization_percentage", "final/test_error_percent"} <= set(run.data.metrics)
+    assert not [thread for thread in threading.enumerate() if thread.name == "SystemMetricsMonitor"]
 
 
 def test_resumed_run_takes_the_place_of_the_one_that_was_killed(hook, store, mirror, make_record):
@@ -96,7 +118,11 @@ def test_resumed_run_takes_the_place_of_the_one_that_was_killed(hook, store, mir
     hook.benchsuite_run_finished(record=record, path=store.write(record))
     complete = [r for r in mirror.runs() if r.info.status == "FINISHED"]
     assert len(complete) == 1
-    assert [m.step for m in mirror.client.get_metric_history(complete[0].info.run_id, "test/error")] == [1, 2, 3]
+    assert [m.step for m in mirror.client.get_metric_history(complete[0].info.run_id, "test/error_percent")] == [
+        1,
+        2,
+        3,
+    ]
     assert len(mirror.runs()) == 1
 
 
@@ -107,7 +133,7 @@ def test_session_that_is_cut_short_leaves_its_last_epochs(hook, store, mirror, m
     hook.benchsuite_epoch_finished(run_id=record.run_id, spec=record.spec, metrics=record.epochs[0])
     hook.benchsuite_session_finished(records=[])
     (run,) = mirror.runs()
-    assert run.data.metrics["test/error"] == record.epochs[0].test.error
+    assert run.data.metrics["test/error_percent"] == pytest.approx(100 * record.epochs[0].test.error)
 
 
 def test_server_that_is_down_is_told_once_and_stops_nothing(hook, store, make_record, warnings, closed_port_uri):
@@ -136,7 +162,7 @@ def test_failure_in_the_middle_of_a_run_is_mended_when_it_ends(
     hook.benchsuite_run_finished(record=record, path=store.write(record))
     assert len(warnings) == 1
     (run,) = mirror.runs()
-    assert [m.step for m in mirror.client.get_metric_history(run.info.run_id, "test/error")] == [1, 2, 3]
+    assert [m.step for m in mirror.client.get_metric_history(run.info.run_id, "test/error_percent")] == [1, 2, 3]
 
 
 def test_no_tracking_uri_means_no_mirror(hook, store, make_record, warnings):

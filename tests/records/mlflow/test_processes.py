@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from benchsuite.records.mlflow.connection import import_mlflow
-from benchsuite.records.mlflow.mapping import record_points
 from benchsuite.records.mlflow.mirror import Mirror
+from benchsuite.records.mlflow.points import record_points
 from benchsuite.records.mlflow.uris import default_tracking_uri
 from benchsuite.records.model import RunRecord
 from benchsuite.records.store import RecordStore
@@ -99,7 +99,7 @@ def test_four_processes_on_a_store_that_does_not_exist_lose_nothing(four):
     uri = default_tracking_uri(four.store.root)
     client = MlflowClient(uri)
     experiments = client.search_experiments()
-    assert sorted(e.name for e in experiments) == ["Default", "track-0", "track-1", "track-2"]
+    assert sorted(e.name for e in experiments) == ["track-0", "track-1", "track-2"]
     assert len(client.search_runs([e.experiment_id for e in experiments])) == 12
     runs = {r.data.tags["benchsuite.run_id"]: r for r in Mirror.open(uri, four.store.root).runs()}
     assert set(runs) == set(four.records)

@@ -12,8 +12,8 @@ import time
 import pytest
 
 from benchsuite.records.mlflow.connection import MirrorError
-from benchsuite.records.mlflow.mapping import epoch_points
 from benchsuite.records.mlflow.mirror import Mirror
+from benchsuite.records.mlflow.points import epoch_points
 from benchsuite.records.mlflow.sync import reconcile, sync
 from benchsuite.records.mlflow.uris import default_tracking_uri
 from benchsuite.records.running import alive_run_ids, process_started_at
@@ -139,5 +139,5 @@ def test_live_run_completed_from_its_record_has_each_number_once(store, mirror, 
     mirror.upsert(record, live)
     (run,) = mirror.runs()
     assert run.info.run_id == live.mlflow_run_id
-    curve = mirror.client.get_metric_history(run.info.run_id, "test/error")
+    curve = mirror.client.get_metric_history(run.info.run_id, "test/error_percent")
     assert [m.step for m in curve] == [1, 2, 3, 4]

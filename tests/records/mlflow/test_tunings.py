@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+import pytest
+
 from benchsuite.errors import MirrorError
 from benchsuite.records.mlflow.gathering import gather_records
 from benchsuite.records.mlflow.sync import reconcile, sync
@@ -26,10 +28,14 @@ def test_a_tuning_is_a_run_with_a_run_per_trial(mirror):
     record = make_tuning("fa", (0.3, 0.1, None), searched={"scale": (0.1, 10)})
     assert upsert_tuning(mirror, record) == "created"
     (parent,), trials = parts(mirror)
-    assert parent.data.metrics["validation/best_error"] == 0.1
+    assert parent.data.metrics["validation/best_error_percent"] == pytest.approx(10)
     assert parent.data.params["best.scale"] == str(record.best.settings["rule.config.scale"])
     assert (parent.info.status, parent.data.params["budget.trials"]) == ("FINISHED", "3")
-    assert [run.data.metrics.get("validation/error") for run in trials] == [0.3, 0.1, None]
+    assert [run.data.metrics.get("validation/error_percent") for run in trials] == [
+        pytest.approx(30),
+        pytest.approx(10),
+        None,
+    ]
     assert [run.info.status for run in trials] == ["FINISHED", "FINISHED", "FAILED"]
     assert {run.data.tags[PARENT_TAG] for run in trials} == {parent.info.run_id}
     wanted = [str(trial.settings["protocol.optimizer.learning_rate"]) for trial in record.trials]
@@ -42,7 +48,7 @@ def test_a_changed_tuning_replaces_the_earlier_one_and_its_trials(mirror):
     upsert_tuning(mirror, make_tuning(errors=(0.3, 0.1)))
     assert upsert_tuning(mirror, make_tuning(errors=(0.2, 0.1))) == "replaced"
     parents, trials = parts(mirror)
-    assert (len(parents), [run.data.metrics["validation/error"] for run in trials]) == (1, [0.2, 0.1])
+    assert (len(parents), [run.data.metrics["validation/error_percent"] for run in trials]) == (1, [20, 10])
 
 
 def test_sync_makes_the_mirror_of_tunings_and_mends_half_a_mirror(store, mirror):
