@@ -9,14 +9,19 @@ from io import StringIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
-from rich.table import Table
 from rich.text import Text
 
-Part = Table | Text | str
-"""A table, a line with colours, or a plain line."""
+from benchsuite.api.command_lines import CommandLine
+from benchsuite.api.fitting import FittedTable
+
+Part = FittedTable | CommandLine | Text | str
+"""A table, a command to type, a line with colours, or a plain line."""
 
 WIDTH = 200
-"""Most characters per line of a table as text; a pipe has no width of its own."""
+"""Most characters per line of a table as text in Python and in notebooks."""
+
+UNLIMITED = 10_000
+"""Width of a pipe, which has none of its own, and of a terminal with ``--wide``: nothing is left out or wrapped."""
 
 HTML = '<pre style="white-space:pre;overflow-x:auto;line-height:normal;font-family:monospace">{code}</pre>'
 
@@ -61,12 +66,34 @@ class Displayed(ABC):
 
 
 def print_parts(console: Console, parts: Iterable[Part]) -> None:
-    """Print parts on a console; long lines are left to the terminal to wrap."""
+    """Print parts on a console: on a terminal, long lines break between words; elsewhere they stay whole."""
     for part in parts:
-        if isinstance(part, Table):
+        if isinstance(part, FittedTable):
             console.print(part)
+        elif isinstance(part, CommandLine):
+            console.print(part.broken(console.width) if console.is_terminal else part.text, soft_wrap=True)
         else:
-            console.print(part, markup=False, soft_wrap=True)
+            text = Text(part) if isinstance(part, str) else part
+            # rich wraps without the indent of the line, and soft wrapping leaves a word longer than the line whole.
+            console.print(broken_between_words(text, console) if console.is_terminal else text, soft_wrap=True)
+
+
+def broken_between_words(text: Text, console: Console) -> Text:
+    """Return a text with line breaks between words, further lines two columns deeper than the first."""
+    width = console.width
+    broken = []
+    for line in text.split("\n", allow_blank=True):
+        if line.cell_len <= width:
+            broken.append(line)
+            continue
+        indent = len(line.plain) - len(line.plain.lstrip())
+        hanging = min(indent + 2, width // 2)
+        first, *more = line[indent:].wrap(console, max(width - hanging, 1), overflow="ignore")
+        for number, piece in enumerate((first, *more)):
+            piece.rstrip()
+            piece.pad_left(hanging if number else indent)
+            broken.append(piece)
+    return Text("\n").join(broken)
 
 
 def as_text(parts: Iterable[Part]) -> str:

@@ -37,6 +37,9 @@ RecordsOption = Annotated[
     typer.Option("--records", help="A folder of records to use instead of the store's; may be given several times."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
+WideOption = Annotated[
+    bool, typer.Option("--wide", help="Show every column with full names, however wide the table gets.")
+]
 TrackingOption = Annotated[
     str | None,
     typer.Option(
@@ -129,12 +132,13 @@ def print_json(value: Any) -> None:
     sys.stdout.write(UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
-def output() -> Console:
-    """Return the console for results, on stdout."""
-    from benchsuite.api.display import SafeConsole
+def output(*, wide: bool = False) -> Console:
+    """Return the console for results, on stdout; with ``wide``, as wide as they need."""
+    from benchsuite.api.display import UNLIMITED, SafeConsole
 
     # A pipe has no width; tables in it must not be cut to 80 columns.
-    return SafeConsole(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty(), highlight=False)
+    width = UNLIMITED if wide or not sys.stdout.isatty() else None
+    return SafeConsole(width=width, soft_wrap=width is not None, highlight=False)
 
 
 def messages() -> Console:
@@ -144,11 +148,11 @@ def messages() -> Console:
     return SafeConsole(stderr=True, highlight=False)
 
 
-def show(parts: Iterable[Part]) -> None:
-    """Print results on stdout."""
+def show(parts: Iterable[Part], *, wide: bool = False) -> None:
+    """Print results on stdout; with ``wide``, tables with all their columns."""
     from benchsuite.api.display import print_parts
 
-    print_parts(output(), parts)
+    print_parts(output(wide=wide), parts)
 
 
 def print_message(text: str) -> None:
