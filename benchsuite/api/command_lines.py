@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from rich.text import Text
@@ -33,10 +34,18 @@ class CommandLine:
         commands = self.command.split(JOINED)
         for number, command in enumerate(commands):
             line = " " * self.indent
-            for word in [*command.split(" "), *(["&&"] if number < len(commands) - 1 else [])]:
+            for word in [*_words(command), *(["&&"] if number < len(commands) - 1 else [])]:
                 if line.strip() and len(line) + len(word) + len("  \\") > width:
                     lines.append(f"{line} \\")
                     line = " " * (self.indent + 4)
                 line += word if not line.strip() else f" {word}"
             lines.append(line)
         return Text("\n".join(lines))
+
+
+def _words(command: str) -> list[str]:
+    """Return the words as they are written, quotes included; what is no command stays whole."""
+    try:
+        return shlex.split(command, posix=False)
+    except ValueError:
+        return [command]

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
@@ -26,6 +27,7 @@ UNLIMITED = 10_000
 HTML = '<pre style="white-space:pre;overflow-x:auto;line-height:normal;font-family:monospace">{code}</pre>'
 
 
+WORD = re.compile(r"\S+\s*")
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters that a terminal obeys instead of showing them: control characters, and those that reverse the order."""
 
@@ -74,24 +76,25 @@ def print_parts(console: Console, parts: Iterable[Part]) -> None:
             console.print(part.broken(console.width) if console.is_terminal else part.text, soft_wrap=True)
         else:
             text = Text(part) if isinstance(part, str) else part
-            # rich wraps without the indent of the line, and soft wrapping leaves a word longer than the line whole.
-            console.print(broken_between_words(text, console) if console.is_terminal else text, soft_wrap=True)
+            # rich wraps without the indent of the line, and would break a path that is longer than the line.
+            console.print(broken_between_words(text, console.width) if console.is_terminal else text, soft_wrap=True)
 
 
-def broken_between_words(text: Text, console: Console) -> Text:
+def broken_between_words(text: Text, width: int) -> Text:
     """Return a text with line breaks between words, further lines two columns deeper than the first."""
-    width = console.width
     broken = []
     for line in text.split("\n", allow_blank=True):
-        if line.cell_len <= width:
-            broken.append(line)
-            continue
         indent = len(line.plain) - len(line.plain.lstrip())
         hanging = min(indent + 2, width // 2)
-        first, *more = line[indent:].wrap(console, max(width - hanging, 1), overflow="ignore")
-        for number, piece in enumerate((first, *more)):
+        breaks, column = [], indent
+        for word in WORD.finditer(line.plain, indent):
+            if column + cell_len(word[0].rstrip()) > width and column > indent:
+                breaks.append(word.start())
+                column = hanging
+            column += cell_len(word[0])
+        for number, piece in enumerate(line.divide(breaks)):
             piece.rstrip()
-            piece.pad_left(hanging if number else indent)
+            piece.pad_left(hanging if number else 0)
             broken.append(piece)
     return Text("\n").join(broken)
 

@@ -6,18 +6,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from benchsuite.api.display import Displayed, Part, counted
+from benchsuite.api.fitting import Cell, Column, FittedTable
 from benchsuite.api.options import PathLike, Paths, Rules, Seeds, Settings, Tier, make_selection
+from benchsuite.api.tables import rule_name
 from benchsuite.api.tuned_settings import SettingsName, tuned_settings
 from benchsuite.api.workspace import open_workspace
 from benchsuite.data.roots import find_data_root
 from benchsuite.errors import HardwareError
-from benchsuite.execution.compatibility import RefusedPair as RefusedPair
-from benchsuite.execution.estimate import hours
-from benchsuite.execution.plan import MissingData, PlannedRun, make_plan, missing_data
+from benchsuite.execution.machine_speed import MachineSpeed, machine_speed
+from benchsuite.execution.plan import make_plan
+from benchsuite.execution.planned_run import Estimate, MissingData, PlannedRun, hours, missing_data
+from benchsuite.execution.planned_run import RefusedPair as RefusedPair
+from benchsuite.results.formatting import duration, memory_words, scaled, seeds_in_words
 from benchsuite.specs.loading.resolve import resolve
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.training.device import resolve_hardware
@@ -32,12 +35,14 @@ class Plan(Displayed):
             estimate is None if the run is refused, or if its work is ``unknown``, which has the reason.
         left_out: plugins and names that were left out, with the reasons.
         missing_data: data sets that are not at hand, each with the number of runs that need it.
+        speed: speed of this machine, for hours; None if it was not asked for, or the hardware spec gives a speed.
 
     """
 
     entries: tuple[PlannedRun, ...]
     left_out: tuple[str, ...] = ()
     missing_data: tuple[MissingData, ...] = ()
+    speed: MachineSpeed | None = None
 
     def __iter__(self) -> Iterator[PlannedRun]:
         """Iterate over all runs, refused ones too."""
@@ -75,28 +80,64 @@ class Plan(Displayed):
 
     @property
     def hours(self) -> float | None:
-        """Hours of all runs one after the other; None unless the hardware spec has ``sustained_tflops``."""
-        known = [found for entry in self.entries if (found := hours_of(entry)) is not None]
-        return None if self.hardware.sustained_tflops is None else sum(known)
+        """Hours of all runs one after the other; None if neither the spec's speed nor the machine's is known."""
+        known = [found for entry in self.entries if (found := self.hours_of(entry)) is not None]
+        return None if self.hardware.sustained_tflops is None and self.speed is None else sum(known)
+
+    def hours_of(self, entry: PlannedRun) -> float | None:
+        """Return the hours of one run, by the hardware spec's speed, else by this machine's; None if not known."""
+        hardware, found = entry.selected.spec.hardware, entry.estimate
+        if found is None:
+            return None
+        if hardware.sustained_tflops is not None:
+            return hours(found.flops_total, hardware.sustained_tflops, hardware.world_size)
+        return None if self.speed is None else self.speed.hours(found, hardware.world_size)
 
     def __repr__(self) -> str:
         """Return the counts and the work in one line."""
         runs, refused = counted(len(self.runs), "run"), counted(len(self.refused), "pair")
-        return f"<Plan: {runs}, {refused} refused, {self.flops / 1e15:.3g} PFLOP>"
+        return f"<Plan: {runs}, {refused} refused, {scaled(self.flops, 'FLOP')}>"
 
     def parts(self) -> Sequence[Part]:
-        """Return the table of runs, a line for each refused pair, and the total work."""
-        table = Table(header_style="dim")
-        for name in ("track", "tier", "rule", "seed", "run"):
-            table.add_column(name)
-        for name in ("parameters", "GFLOP/step", "PFLOP in all", "memory MiB", "hours"):
-            table.add_column(name, justify="right")
-        for entry in self.entries:
-            table.add_row(*_cells(entry))
+        """Return a table with a row per track and rule, a line for each refused pair, and the total work."""
         unknown = [f"unknown work: {reason}" for reason in self.unknown]
         left_out = [f"left out: {problem}" for problem in self.left_out]
         missing = [str(each) for each in self.missing_data]
-        return [table, *(str(pair) for pair in self.refused), *unknown, *left_out, *missing, *self._totals()]
+        table = [self._table()] if self.runs else []
+        return [*table, *(str(pair) for pair in self.refused), *unknown, *left_out, *missing, *self._totals()]
+
+    def _table(self) -> FittedTable:
+        columns = [
+            Column("track"),
+            Column("tier", importance=2),
+            Column("rule"),
+            Column("seeds"),
+            Column("parameters", importance=1, right=True),
+            Column("per step", importance=0, right=True),
+            Column("work", right=True),
+            Column("memory", importance=3, right=True),
+            Column("time", right=True),
+        ]
+        table = FittedTable(columns)
+        rows: dict[tuple[str, str, str, Estimate | None], list[PlannedRun]] = {}
+        for entry in self.runs:
+            spec = entry.selected.spec
+            rows.setdefault((spec.track, spec.tier, spec.rule.shown_as, entry.estimate), []).append(entry)
+        for (track, tier, rule, found), entries in rows.items():
+            head: list[Cell] = [track, tier, rule_name(rule), seeds_in_words(e.selected.spec.seed for e in entries)]
+            if found is None:
+                table.add_row(*head, "", "", Text("unknown", style="yellow"), "", "")
+                continue
+            time = [hours for entry in entries if (hours := self.hours_of(entry)) is not None]
+            table.add_row(
+                *head,
+                f"{found.parameters:,}",
+                scaled(found.flops_per_step, "FLOP"),
+                scaled(found.flops_total * len(entries), "FLOP"),
+                memory_words(found.memory_mib),
+                duration(3600 * sum(time)) if time else "",
+            )
+        return table
 
     def _totals(self) -> list[str]:
         hardware, count = self.hardware, len(self.runs)
@@ -105,20 +146,20 @@ class Plan(Displayed):
         without = f" without {counted(unknown, 'run')} of unknown work" if unknown else ""
         waiting = sum(each.runs for each in self.missing_data)
         data = f", {waiting} without data at hand" if waiting else ""
-        totals = [
-            f"{count} runs{data}, {refused} refused, about {self.flops / 1e15:.3g} PFLOP{without}, on {hardware.device}"
-        ]
+        start = f"{counted(count, 'run')}{data}, {refused} refused: about {scaled(self.flops, 'FLOP')}"
+        if self.hours is None:
+            known = "for hours, give the speed of the hardware (`--set hardware.sustained_tflops=0.05`)"
+            return [f"{start}{without}, on {hardware.device}", known]
+        devices = f"{hardware.world_size} x {hardware.shown_as}" if hardware.world_size > 1 else hardware.shown_as
         if hardware.sustained_tflops is None:
-            totals.append("for hours, give the speed of the hardware (`--set hardware.sustained_tflops=0.05`)")
+            on = f"of training steps one after the other on this machine ({hardware.device}), by its measured speed"
         else:
-            devices = f"{hardware.world_size} x {hardware.shown_as}" if hardware.world_size > 1 else hardware.shown_as
-            speed = f"{hardware.sustained_tflops:g} TFLOP/s per device"
-            totals.append(f"about {self.hours:,.3g} hours{without} on {devices}, at {speed}")
-        return totals
+            on = f"on {devices}, at {hardware.sustained_tflops:g} TFLOP/s per device"
+        return [f"{start} and {duration(3600 * self.hours)}{without} {on}"]
 
     def as_data(self) -> list[dict[str, Any]]:
         """Return the plan as plain data, as ``benchsuite plan --json`` prints it."""
-        return [_as_data(entry) for entry in self.entries]
+        return [_as_data(entry, self.hours_of(entry)) for entry in self.entries]
 
 
 def plan(
@@ -133,6 +174,7 @@ def plan(
     store: PathLike | None = None,
     data_root: PathLike | None = None,
     specs: Paths = None,
+    measure_speed: bool = False,
 ) -> Plan:
     """Plan the runs of a suite or a track without running any.
 
@@ -150,6 +192,8 @@ def plan(
             given.
         data_root: folder of data sets; ``$BENCHSUITE_DATA`` or the user's cache folder if not given.
         specs: folders of your own specs.
+        measure_speed: if the hardware spec has no ``sustained_tflops``, estimate hours by this machine's speed, which
+            takes a second to measure and is then kept in the user's cache folder.
 
     Returns:
         The plan: ``.runs``, ``.refused`` (with reasons), ``.flops``, ``.hours``, ``.table()``.
@@ -174,16 +218,10 @@ def plan(
     runs = resolve(selection, workspace.library, workspace.registry, _resolve_hardware, find_tuned=find_tuned)
     root = find_data_root(data_root)
     planned = make_plan(runs, workspace.registry, root)
-    missing = missing_data(planned, workspace.registry, root)
-    return Plan(tuple(planned), tuple(workspace.registry.problems()), tuple(missing))
-
-
-def hours_of(entry: PlannedRun) -> float | None:
-    """Return the hours of one run; None if its work is not known, or the hardware spec has no ``sustained_tflops``."""
-    hardware = entry.selected.spec.hardware
-    if hardware.sustained_tflops is None or entry.estimate is None:
-        return None
-    return hours(entry.estimate.flops_total, hardware.sustained_tflops, hardware.world_size)
+    missing = missing_data(planned, workspace.registry.datasets, root)
+    used = planned[0].selected.spec.hardware
+    speed = machine_speed(used) if measure_speed and used.sustained_tflops is None else None
+    return Plan(tuple(planned), tuple(workspace.registry.problems()), tuple(missing), speed)
 
 
 def _resolve_hardware(hardware: HardwareSpec) -> HardwareSpec:
@@ -196,24 +234,7 @@ def _resolve_hardware(hardware: HardwareSpec) -> HardwareSpec:
         return hardware
 
 
-def _cells(entry: PlannedRun) -> list[str | Text]:
-    spec, found = entry.selected.spec, entry.estimate
-    head: list[str | Text] = [Text(spec.track), spec.tier, Text(spec.rule.shown_as), str(spec.seed)]
-    if found is None:
-        return [*head, "[yellow]refused[/]" if entry.refused else "[yellow]unknown[/]", "", "", "", "", ""]
-    time = hours_of(entry)
-    return [
-        *head,
-        entry.run_id,
-        f"{found.parameters:,}",
-        f"{found.flops_per_step / 1e9:.3f}",
-        f"{found.flops_total / 1e15:.4f}",
-        f"{found.memory_mib:,.0f}",
-        "" if time is None else f"{time:,.3g}",
-    ]
-
-
-def _as_data(entry: PlannedRun) -> dict[str, Any]:
+def _as_data(entry: PlannedRun, hours: float | None) -> dict[str, Any]:
     found = entry.estimate
     return {
         "run_id": entry.run_id,
@@ -226,7 +247,7 @@ def _as_data(entry: PlannedRun) -> dict[str, Any]:
             "flops_per_step": found.flops_per_step,
             "flops_total": found.flops_total,
             "memory_mib": round(found.memory_mib, 1),
-            "hours": hours_of(entry),
+            "hours": hours,
         },
         "spec": entry.selected.spec.model_dump(mode="json"),
     }

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 
 from benchsuite.api.display import SafeConsole
-from benchsuite.execution.compatibility import RefusedPair
+from benchsuite.execution.planned_run import RefusedPair
 from benchsuite.records.model import EpochMetrics, RunRecord
 from benchsuite.records.study import StudyRecord
 from benchsuite.registry import hookimpl

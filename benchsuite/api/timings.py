@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-from rich.text import Text
-
 from benchsuite.api.display import Displayed, Part
+from benchsuite.api.fitting import Column, FittedTable
 from benchsuite.api.options import PathLike, Paths, Rules, Settings, Tier, make_selection, store_folder
+from benchsuite.api.tables import rule_name
 from benchsuite.api.workspace import open_workspace
 from benchsuite.data.roots import find_data_root
 from benchsuite.errors import HardwareError
@@ -54,21 +53,26 @@ class TrackTiming(Displayed):
         """Return the table of times, and a line for each remark."""
         record = self.record
         title = f"{record.track} · {record.tier} · {record.hardware.hardware_class}"
-        shown = Table(title=Text(title), title_justify="left", title_style="bold", header_style="dim")
-        shown.add_column("rule")
-        for name in ("ms per step", "range", "x backprop", "range", "steps"):
-            shown.add_column(name, justify="right")
-        shown.add_column("remarks")
+        columns = [
+            Column("rule"),
+            Column("ms per step", right=True),
+            Column("range", importance=2, right=True),
+            Column("x backprop", right=True),
+            Column("range", importance=3, right=True),
+            Column("steps", importance=1, right=True),
+            Column("remarks", importance=4, wraps=True),
+        ]
+        shown = FittedTable(columns, title)
         for row in sorted(record.rows, key=lambda row: row.median_ms or float("inf")):
             times, ratios = row.step_times_ms, relative_times(record, row)
             shown.add_row(
-                Text(row.spec.rule.shown_as),
+                rule_name(row.spec.rule.shown_as),
                 number(row.median_ms),
                 f"{number(min(times))} to {number(max(times))}" if times else "",
                 f"{ratios.median:.2f}" if ratios else "",
                 f"{ratios.low:.2f} to {ratios.high:.2f}" if ratios else "",
                 str(row.steps_per_round * len(times)) if times else "",
-                Text(row.reason),
+                row.reason,
             )
         remarks = [f"{record.rounds} rounds in turns; written to {self.path}", *self.refused]
         if record.busy:

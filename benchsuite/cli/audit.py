@@ -14,6 +14,7 @@ from benchsuite.cli.options import (
     SetOption,
     SpecsOption,
     TierOption,
+    WideOption,
     complete_rule,
     print_json,
     show,
@@ -45,6 +46,7 @@ def audit(
     data_root: DataRootOption = None,
     specs: SpecsOption = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=1024, help="Rules at the same time.")] = 1,
+    wide: WideOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """Test what rules declare of themselves. Exit code 1 if a trait is contradicted or a rule crashes."""
@@ -57,7 +59,7 @@ def audit(
     for done in audit_rules(rules, out=out, precision=options, jobs=jobs):
         audits.append(done)
         if not as_json:
-            show([audit_table(done), *([precision_table(done)] if done.precision else [])])
+            show([audit_table(done), *([precision_table(done)] if done.precision else []), ""], wide=wide)
     if as_json:
         print_json([done.model_dump(mode="json") for done in audits])
     else:

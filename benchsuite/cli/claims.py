@@ -12,6 +12,7 @@ from benchsuite.cli.options import (
     RecordsOption,
     SpecsOption,
     StoreOption,
+    WideOption,
     print_json,
     print_message,
     report_broken,
@@ -29,6 +30,7 @@ def claims(
     records: RecordsOption = None,
     specs: SpecsOption = None,
     published: PublishedOption = False,
+    wide: WideOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """Judge each claim of the papers by records: reproduced, contradicted, inconclusive, or not enough records.
@@ -50,5 +52,5 @@ def claims(
         for message in verdicts.left_out:
             print_message(message)
     else:
-        show([*verdicts.published_parts(), *verdicts.left_out] if published else verdicts.parts())
+        show([*verdicts.published_parts(), *verdicts.left_out] if published else verdicts.parts(), wide=wide)
     return 1 if verdicts.left_out else 0

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 
 from benchsuite.cli.exits import exits
-from benchsuite.cli.options import DataRootOption, JsonOption, SpecsOption, messages, print_json, print_message, show
+from benchsuite.cli.options import (
+    DataRootOption,
+    JsonOption,
+    SpecsOption,
+    WideOption,
+    messages,
+    print_json,
+    print_message,
+    show,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -19,7 +28,9 @@ app = typer.Typer(help="List, fetch, prepare or verify data sets.", no_args_is_h
 
 @app.command("list")
 @exits
-def list_(data: DataRootOption = None, specs: SpecsOption = None, as_json: JsonOption = False) -> int:
+def list_(
+    data: DataRootOption = None, specs: SpecsOption = None, wide: WideOption = False, as_json: JsonOption = False
+) -> int:
     """Show every data set, whether it is here, and how to get it. Their content is not read."""
     from benchsuite.api.datasets import dataset_states
 
@@ -27,7 +38,7 @@ def list_(data: DataRootOption = None, specs: SpecsOption = None, as_json: JsonO
     if as_json:
         print_json(states.as_data())
     else:
-        show(states.parts())
+        show(states.parts(), wide=wide)
     return 0
 
 

@@ -16,6 +16,7 @@ from benchsuite.errors import BenchsuiteError, ControlFlowError
 
 EXIT_FAILED = 1
 EXIT_BUG = 3
+EXIT_NOTHING = 5
 EXIT_INTERRUPTED = 130
 
 DISK_ERRORS = frozenset(

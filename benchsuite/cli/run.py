@@ -25,6 +25,7 @@ from benchsuite.cli.options import (
     TargetArgument,
     TierOption,
     TrackingOption,
+    WideOption,
     chosen_seeds,
     messages,
     output,
@@ -59,6 +60,7 @@ def run(
             "--jobs", "-j", min=1, max=1024, help="Runs at the same time on this machine; as many as pay if not given."
         ),
     ] = None,
+    wide: WideOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """Run a suite or a track (every rule with every seed), or a study.
@@ -95,7 +97,7 @@ def run(
             progress=True,
         )
         if results.is_rank0:
-            _print(results, store, as_json)
+            _print(results, store, as_json, wide)
             remember_rules()
     if results.refused and not results.records:
         return 2  # The request was wrong: nothing was left to run.
@@ -106,7 +108,7 @@ def _say(line: str) -> None:
     messages().print(line, markup=False, soft_wrap=True)
 
 
-def _print(results: Results, store: Path, as_json: bool) -> None:
+def _print(results: Results, store: Path, as_json: bool, wide: bool) -> None:
     if results.is_study and results.interrupted:
         again = shlex.join(["benchsuite", *sys.argv[1:]])
         sys.stderr.write(f"benchsuite: interrupted; nothing was recorded, start again with: {again}\n")
@@ -114,7 +116,7 @@ def _print(results: Results, store: Path, as_json: bool) -> None:
     if as_json:
         print_json(results.as_data())
     elif results.records or results.study is not None:
-        show(results.tables())
+        show(results.tables(), wide=wide)
         _show_site(results, store)
     if results.interrupted:
         again = shlex.join(["benchsuite", *(a for a in sys.argv[1:] if a != "--fresh")])

@@ -10,6 +10,7 @@ from benchsuite.credit.rule import Rule
 from benchsuite.credit.traits import RuleTraits, incompatibilities
 from benchsuite.errors import PluginError, Problem, ShapeError, SpecError
 from benchsuite.execution.batch_sizes import require_batches_for_norms
+from benchsuite.execution.planned_run import RefusedPair
 from benchsuite.networks.run_shapes import shapes_of_run
 from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.registry.manager import Origin, Registry
@@ -42,29 +43,6 @@ class RunWithShapes:
     rule: type[Rule]
     shapes: NetworkShapes
     refused: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class RefusedPair:
-    """A rule that cannot work on a track.
-
-    Attributes:
-        track: name of the track.
-        rule: name of the rule.
-        reasons: what the rule needs and the network lacks, one sentence per reason.
-        fitting: names of a few built-in tracks on which the rule works.
-
-    """
-
-    track: str
-    rule: str
-    reasons: tuple[str, ...]
-    fitting: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """Return one line: ``refused: gevb on digits-fc: needs …; it works on mnist-fc-vectorized-mixed``."""
-        hint = f"; it works on {', '.join(self.fitting)}" if self.fitting else ""
-        return f"refused: {self.rule} on {self.track}: {'; '.join(self.reasons)}{hint}"
 
 
 def infer_run_shapes(

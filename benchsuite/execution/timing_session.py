@@ -10,9 +10,10 @@ from pathlib import Path
 import torch
 
 from benchsuite.errors import EmptySelectionError, Problem, SpecError
-from benchsuite.execution.compatibility import RefusedPair, RunWithShapes
+from benchsuite.execution.compatibility import RunWithShapes
 from benchsuite.execution.environment import environment_of, versions
 from benchsuite.execution.loading import DataLoader
+from benchsuite.execution.planned_run import RefusedPair
 from benchsuite.execution.preflight import check_runs
 from benchsuite.execution.step_timing import Measurement, Stretches, measure_steps
 from benchsuite.execution.threads import threads_of_run
