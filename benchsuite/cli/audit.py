@@ -16,6 +16,7 @@ from benchsuite.cli.options import (
     TierOption,
     WideOption,
     complete_rule,
+    complete_track,
     print_json,
     show,
 )
@@ -37,6 +38,7 @@ def audit(
         typer.Option(
             "--precision",
             metavar="TRACK",
+            autocompletion=complete_track,
             help="Also compare updates on this track's initial state with float64; may be repeated.",
         ),
     ] = None,

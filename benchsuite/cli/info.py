@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from benchsuite.cli.options import JsonOption, SpecsOption, output, print_json
+from benchsuite.cli.options import JsonOption, SpecsOption, complete_anything, output, print_json
 
 
 def info(
-    name: Annotated[str, typer.Argument(help="What `benchsuite list` shows.")],
+    name: Annotated[str, typer.Argument(help="A name that `benchsuite list` shows.", autocompletion=complete_anything)],
     specs: SpecsOption = None,
     as_json: JsonOption = False,
 ) -> int:

@@ -9,8 +9,9 @@ import typer
 
 from benchsuite.cli.exits import exits
 from benchsuite.cli.options import JsonOption, output, print_json
+from benchsuite.cli.verbs import Verb, Verbs, examples
 
-app = typer.Typer(help="Create something of your own from a template.", no_args_is_help=True)
+app = typer.Typer(cls=Verbs, help="Create something of your own from a template.", no_args_is_help=True)
 
 
 @app.callback()
@@ -18,7 +19,9 @@ def _new() -> None:
     pass
 
 
-@app.command("rule")
+@app.command(
+    "rule", cls=Verb, epilog=examples("benchsuite new rule my_rule", "benchsuite new rule my_rule --mechanism direct")
+)
 @exits
 def rule(
     name: Annotated[str, typer.Argument(help="Name of the rule, such as my_rule.")],

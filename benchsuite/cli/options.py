@@ -50,7 +50,11 @@ TrackingOption = Annotated[
 ]
 TierOption = Annotated[
     Literal["smoke", "quick", "paper"] | None,
-    typer.Option("--tier", help="How much to run; if not given, the suite's tier, or 'quick' for a track."),
+    typer.Option(
+        "--tier",
+        help="How much to run: smoke (seconds), quick (a laptop) or paper (as published). If not given, the suite's "
+        "own, or quick for a track.",
+    ),
 ]
 RulesOption = Annotated[
     str | None,
@@ -72,7 +76,14 @@ SettingsOption = Annotated[
     Literal["published", "tuned"],
     typer.Option("--settings", help="Settings of each rule: the specs' own, or what `benchsuite tune` found."),
 ]
-HardwareOption = Annotated[str, typer.Option("--hardware", help="Name or file of a hardware spec.")]
+HardwareOption = Annotated[
+    str,
+    typer.Option(
+        "--hardware",
+        help="Name or file of a hardware spec.",
+        autocompletion=lambda incomplete: _complete_hardware(incomplete),
+    ),
+]
 ExecutorName = Literal["local", "inline", "ray"]
 ExecutorOption = Annotated[
     ExecutorName,
@@ -96,6 +107,33 @@ def _complete_target(incomplete: str) -> list[str]:
     from benchsuite.api.completion import complete_target
 
     return complete_target(incomplete)
+
+
+def complete_track(incomplete: str) -> list[str]:
+    """Return the tracks that complete a name, for the shell's completion."""
+    from benchsuite.api.completion import complete_spec
+
+    return complete_spec("tracks", incomplete)
+
+
+def complete_dataset(incomplete: str) -> list[str]:
+    """Return the data sets that complete a name, for the shell's completion."""
+    from benchsuite.api.completion import complete_spec
+
+    return complete_spec("datasets", incomplete)
+
+
+def complete_anything(incomplete: str) -> list[str]:
+    """Return everything that has a name that ``info`` knows, for the shell's completion."""
+    from benchsuite.api.completion import complete_anything
+
+    return complete_anything(incomplete)
+
+
+def _complete_hardware(incomplete: str) -> list[str]:
+    from benchsuite.api.completion import complete_spec
+
+    return complete_spec("hardware", incomplete)
 
 
 def complete_rule(incomplete: str) -> list[str]:

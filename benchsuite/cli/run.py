@@ -65,12 +65,12 @@ def run(
 ) -> int:
     """Run a suite or a track (every rule with every seed), or a study.
 
-    With `torchrun --nproc-per-node N -m benchsuite run …` each run is made by N processes together.
-    With `--jobs N` N runs are made at the same time, each with its share of the cores.
-    With `--executor ray` many runs are made at once, on the cluster of RAY_ADDRESS or on this machine.
+    Finished runs are not run again, and interrupted ones continue where they were.
+    Ctrl-C saves the state. `benchsuite plan` shows before what would be run.
 
-    Runs that are finished already are not run again, and interrupted ones continue where they were. Ctrl-C saves the
-    state. Try `benchsuite plan` first to see what would be run.
+    `--jobs N`: N runs at the same time, each with its share of the cores.
+    `--executor ray`: many runs, on the cluster of RAY_ADDRESS or on this machine.
+    `torchrun --nproc-per-node N -m benchsuite run …`: N processes per run.
     """
     from benchsuite.api.announcing import announce, remember_rules
     from benchsuite.api.mirroring import mirrored_beside

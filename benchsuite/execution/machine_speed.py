@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING
 
 from benchsuite.errors import StoreError
@@ -31,9 +32,11 @@ LAYOUT = 1
 SMALL, LARGE = (64, 64, 10, 32), (784, 1024, 10, 128)
 """Inputs, hidden units, classes and batch size of the two networks."""
 
-STRETCHES = 5
-STRETCH_S = 0.08
-"""Each network is trained this long so many times; the fastest stretch counts, which other programs disturbed least."""
+MEASURE_S = 0.4
+"""Time of training each network; the fastest tenth of its steps count, which other programs disturbed least."""
+
+LEAST_CORES = 0.8
+"""A process that got less of a core than this was disturbed: its measurement is used once and not kept."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,19 @@ class MachineSpeed:
 
 
 def machine_speed(hardware: HardwareSpec) -> MachineSpeed:
-    """Return the speed of resolved hardware on this machine: the kept one, or a new measurement."""
+    """Return the speed of resolved hardware on this machine: the kept one, or a new measurement.
+
+    A measurement on a busy machine is not kept.
+    """
     path = _path(hardware)
     found = _read(path)
     if found is None:
+        start, start_cpu = time.perf_counter(), time.process_time()
         found = _measure(hardware)
-        with suppress(StoreError):  # a folder that cannot be written costs a second next time
-            write_text_atomically(path, json.dumps(asdict(found)))
+        is_undisturbed = time.process_time() - start_cpu >= LEAST_CORES * (time.perf_counter() - start)
+        if is_undisturbed or hardware.device != "cpu":
+            with suppress(StoreError):  # a folder that cannot be written costs a second next time
+                write_text_atomically(path, json.dumps(asdict(found)))
     return found
 
 
@@ -131,18 +140,17 @@ def _measure(hardware: HardwareSpec) -> MachineSpeed:
 
 
 def _fastest(step: Callable[[], None], synchronize: Callable[[], None]) -> float:
-    """Return the seconds per step in the fastest stretch."""
+    """Return the mean seconds per step of the fastest tenth."""
     step()
     synchronize()
-    found = []
-    for _ in range(STRETCHES):
-        steps, start = 0, time.perf_counter()
-        while (spent := time.perf_counter() - start) < STRETCH_S or not steps:
-            step()
-            synchronize()
-            steps += 1
-        found.append(spent / steps)
-    return min(found)
+    found: list[float] = []
+    end = time.perf_counter() + MEASURE_S
+    while not found or time.perf_counter() < end:
+        start = time.perf_counter()
+        step()
+        synchronize()
+        found.append(time.perf_counter() - start)
+    return mean(sorted(found)[: 1 + len(found) // 10])
 
 
 def _solve(small_s: float, large_s: float) -> MachineSpeed:
