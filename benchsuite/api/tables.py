@@ -56,6 +56,25 @@ def results_table(table: TrackTable) -> FittedTable:
     return shown
 
 
+def rule_results_table(rows: Iterable[tuple[TrackTable, RuleRow]]) -> FittedTable:
+    """Return one rule's results on all tracks that it has records of."""
+    shown = FittedTable(
+        [
+            Column("track"),
+            Column("tier", importance=1),
+            Column("row", importance=0),
+            Column("test error %", right=True),
+            Column("seeds", right=True),
+            Column("gap to backprop", importance=2, right=True),
+        ],
+        "measured",
+    )
+    for table, row in rows:
+        seeds = str(row.completed) if row.complete else f"{row.completed} of {row.total}"
+        shown.add_row(table.track, table.tier, rule_name(row.label), mean_sd(row.test_error), seeds, _gap(row))
+    return shown
+
+
 def _result_notes(table: TrackTable) -> Iterator[str]:
     yield "mean ± sd over seeds; gap in points, paired by seed, with its 95 % interval"
     if any(row.completed and row.images_per_s is None for row in table.rows):
