@@ -34,7 +34,7 @@ TRAITS = {
 }
 """Declared traits in words, for True and for False; no words where it goes without saying."""
 
-DROPPED = frozenset({"file", "name", "kind", "title", "description", "source", "statement"})
+DROPPED = frozenset({"file", "name", "kind", "title", "description", "source", "statement", "summary", "from"})
 """Fields of a spec that its card shows elsewhere."""
 
 
@@ -46,6 +46,7 @@ class Context:
         references: published values.
         tracks: form and kind of the network of every track, by name.
         suites: plain content of every suite, by name.
+        doc: the rule's docstring, if it is a rule.
         measured: tables of the store's records, as ``run`` shows them.
 
     """
@@ -53,6 +54,7 @@ class Context:
     references: Sequence[ReferenceSpec]
     tracks: Mapping[str, tuple[str, str]]
     suites: Mapping[str, Mapping[str, Any]]
+    doc: str = ""
     measured: Sequence[Part] = ()
 
 
@@ -61,9 +63,10 @@ def card(kind: str, name: str, content: Mapping[str, Any], context: Context) -> 
     short = f" ({STYLES[name].short_name})" if kind == "rule" and name in STYLES else ""
     title = content.get("title")
     yield Text(f"{kind} {name}{short}{f' · {title}' if title else ''}", style="bold")
-    summary = content.get("summary") or content.get("statement") or content.get("description")
-    if summary:
-        yield f"  {' '.join(str(summary).split())}"
+    summary = context.doc if kind == "rule" else content.get("summary")
+    summary = summary or content.get("statement") or content.get("description") or ""
+    for paragraph in str(summary).split("\n\n"):
+        yield f"  {' '.join(paragraph.split())}"
     yield ""
     rows = FittedTable([Column("field"), Column("value", wraps=True)], header=False)
     for label, value in _rule_rows(name, content, context) if kind == "rule" else _rows(kind, name, content, context):
@@ -71,13 +74,17 @@ def card(kind: str, name: str, content: Mapping[str, Any], context: Context) -> 
             rows.add_row(Text(f"  {label}", style="dim"), value)
     yield rows
     if kind == "rule" and isinstance(content.get("hyperparameters"), Mapping):
-        yield from ["", _hyperparameters(content["hyperparameters"])]
+        yield ""
+        yield _hyperparameters(content["hyperparameters"])
     yield from _published(kind, name, context)
     if kind in {"rule", "track"}:
-        yield from (["", *context.measured] if context.measured else [])
-    commands = _commands(kind, name)
-    if commands:
-        yield from ["", *(CommandLine(command, indent=2) for command in commands)]
+        for part in context.measured:
+            yield ""
+            yield part
+    for number, command in enumerate(_commands(kind, name)):
+        if not number:
+            yield ""
+        yield CommandLine(command, indent=2)
 
 
 def _rule_rows(name: str, content: Mapping[str, Any], context: Context) -> Iterator[tuple[str, str]]:
@@ -91,17 +98,22 @@ def _rule_rows(name: str, content: Mapping[str, Any], context: Context) -> Itera
         core = [track for track in fitting if track.startswith("core-")] or fitting
         some = ", ".join(core[:4])
         yield "tracks", f"{len(fitting)} of {len(context.tracks)} have its form of network: {some}, …"
-    yield "suites", ", ".join(suite for suite, plain in context.suites.items() if name in _rules_of(plain))
+    yield "suites", ", ".join(suite for suite, plain in context.suites.items() if name in _texts(plain))
     yield "from", content["from"]
 
 
-def _rules_of(suite: Mapping[str, Any]) -> list[str]:
-    rules = suite.get("rules") or []
-    return [rule if isinstance(rule, str) else str(rule.get("name", "")) for rule in rules]
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text in plain data, such as the tracks and rules of a suite, however it groups them."""
+    if isinstance(value, Mapping):
+        yield from (text for item in value.items() for text in _texts(item))
+    elif isinstance(value, list | tuple):
+        yield from (text for item in value for text in _texts(item))
+    elif isinstance(value, str):
+        yield value
 
 
 def _needs(traits: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{' and '.join(sorted(traits['forms']))} networks"
+    yield f"{%, %.join(sorted(traits[%forms%]))} networks"
     yield ", ".join(TOPOLOGIES.get(topology, topology) for topology in sorted(traits["topologies"]))
     for field, words in (("map_kinds", "maps"), ("activations", "nonlinearities"), ("losses", "losses")):
         if traits[field] is not None:
@@ -132,7 +144,7 @@ def _rows(kind: str, name: str, content: Mapping[str, Any], context: Context) ->
         else:
             yield field.replace("_", " "), in_words(value)
     if kind == "track":
-        yield "suites", ", ".join(suite for suite, plain in context.suites.items() if name in plain.get("tracks", []))
+        yield "suites", ", ".join(suite for suite, plain in context.suites.items() if name in _texts(plain))
     yield "from", str(content.get("file") or content.get("from", ""))
 
 
@@ -163,18 +175,14 @@ def in_words(value: Any) -> str:
 
 def _pair(name: str, value: Any) -> str:
     words = in_words(value)
-    return f"{name} ({words})" if isinstance(value, Mapping | list) and words else f"{name} {words}"
+    return f"{name} ({words})" if isinstance(value, Mapping | list) and words else f"{name} {words}".rstrip()
 
 
 def _hyperparameters(found: Mapping[str, Mapping[str, Any]]) -> FittedTable:
     table = FittedTable([Column("setting"), Column("default"), Column("meaning", wraps=True)])
     for name, field in found.items():
-        default = field["default"]
-        table.add_row(
-            f"  {name}",
-            "–" if default is None or default == {} else in_words(default),
-            " ".join(field["meaning"].split()),
-        )
+        default = "–" if field["default"] in (None, {}) else in_words(field["default"])
+        table.add_row(f"  {name}", default, " ".join(field["meaning"].split()))
     return table
 
 
@@ -190,7 +198,7 @@ def _published(kind: str, name: str, context: Context) -> Iterator[Part]:
     ]
     if not found:
         return
-    errors = [each for each in found if each[1].is_error] or found
+    errors = [each for each in found if each[1].is_error and each[1].epoch == "last"] or found
     yield ""
     where = [Column("rule")] if kind != "rule" else []
     where += [Column("track")] if kind != "track" else []
@@ -205,7 +213,11 @@ def _published(kind: str, name: str, context: Context) -> Iterator[Part]:
             str(reference.runs_of(entry) or ""),
         )
     others = len(found) - len(errors)
-    more = [f"and {others} of angles and others, see `benchsuite claims --published`"] if others else []
+    more = (
+        [f"and {others} more values: `benchsuite claims --published`"]
+        if others
+        else []
+    )
     table.notes = [*_sources(reference for reference, _ in found), *more]
     yield table
 

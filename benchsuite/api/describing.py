@@ -70,11 +70,9 @@ class Description(Displayed):
 
     def parts(self) -> Sequence[Part]:
         """Return a card per kind of thing."""
-        cards = [
-            [*card(kind, self.name, content, self.context)]
-            for kind, content in self.entries.items()
-            if kind != PUBLISHED
-        ]
+        # A track and its network often share a name; the track comes first.
+        kinds = sorted((kind for kind in self.entries if kind != PUBLISHED), key=lambda kind: kind == "architecture")
+        cards = [[*card(kind, self.name, self.entries[kind], self.context)] for kind in kinds]
         return [part for number, parts in enumerate(cards) for part in ([""] * bool(number) + parts)]
 
 
@@ -93,11 +91,12 @@ def describe(name: str, *, specs: Paths = None, records: Paths = None, store: Pa
 
     """
     entries = info(name, specs=specs)
-    _, library = open_on_paper(specs)
+    catalogue, library = open_on_paper(specs)
     context = Context(
         references=load_references(library, warn=lambda _: None),
         tracks=dict(_networks(library)) if "rule" in entries else {},
         suites=dict(_suites(library)),
+        doc=catalogue.rules[name].doc if name in catalogue.rules else "",
         measured=[*_measured(name, entries, records, store)],
     )
     return Description(name, entries, context)

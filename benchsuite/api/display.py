@@ -81,11 +81,11 @@ def print_parts(console: Console, parts: Iterable[Part]) -> None:
 
 
 def broken_between_words(text: Text, width: int) -> Text:
-    """Return a text with line breaks between words, further lines two columns deeper than the first."""
+    """Return a text with line breaks between words, further lines indented as the first or by two."""
     broken = []
     for line in text.split("\n", allow_blank=True):
         indent = len(line.plain) - len(line.plain.lstrip())
-        hanging = min(indent + 2, width // 2)
+        hanging = min(indent or 2, width // 2)
         breaks, column = [], indent
         for word in WORD.finditer(line.plain, indent):
             if column + cell_len(word[0].rstrip()) > width and column > indent:
