@@ -113,7 +113,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _needs(traits: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{%, %.join(sorted(traits[%forms%]))} networks"
+    yield f"{', '.join(sorted(traits['forms']))} networks"
     yield ", ".join(TOPOLOGIES.get(topology, topology) for topology in sorted(traits["topologies"]))
     for field, words in (("map_kinds", "maps"), ("activations", "nonlinearities"), ("losses", "losses")):
         if traits[field] is not None:
@@ -213,11 +213,7 @@ def _published(kind: str, name: str, context: Context) -> Iterator[Part]:
             str(reference.runs_of(entry) or ""),
         )
     others = len(found) - len(errors)
-    more = (
-        [f"and {others} more values: `benchsuite claims --published`"]
-        if others
-        else []
-    )
+    more = [f"and {others} more values: `benchsuite claims --published`"] if others else []
     table.notes = [*_sources(reference for reference, _ in found), *more]
     yield table
 

@@ -76,8 +76,11 @@ def _print_summary(audits: list[RuleAudit]) -> None:
         if untested:
             show([f"{done.rule}: not tested: {', '.join(untested)}"])
         show(f"{done.rule} on {found.track}: {found.verdict}" for found in done.precision)
-    if not any(done.failed for done in audits):
-        show([f"{len(audits)} {'rule' if len(audits) == 1 else 'rules'} audited, no trait contradicted"])
+    failed = sum(bool(done.failed) for done in audits)
+    audited = f"{len(audits)} {'rule' if len(audits) == 1 else 'rules'} audited"
+    show(
+        [f"{audited}, {failed} with a contradicted trait or a crash" if failed else f"{audited}, no trait contradicted"]
+    )
 
 
 def _in_words(audited: TraitAudit) -> str:
