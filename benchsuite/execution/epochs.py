@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 from benchsuite.execution.state import RunState
+from benchsuite.execution.step_reports import StepReports
 from benchsuite.records.model import EpochMetrics
 from benchsuite.training.trainer import Trainer
 
@@ -23,6 +24,7 @@ def trained_epochs(run: RunState, trainer: Trainer, epochs: int) -> Iterator[Epo
         TimeBudgetSpentError: when the protocol's time budget is over; the epoch then does not count.
 
     """
+    trainer.on_step = StepReports(run, trainer)
     while trainer.epoch < epochs:
         learning_rate = trainer.learning_rate
         with run.clock.measure("train"):
