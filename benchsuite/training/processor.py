@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from pathlib import Path
+
+
+def has_no_gpu() -> bool:
+    """Return True if this machine certainly has no CUDA device for torch; False if it takes torch to know."""
+    if sys.platform == "darwin":
+        return True
+    drivers = ("nvidiactl", "nvidia0", "kfd", "dxg", "nvhost-gpu", "nvmap")
+    return sys.platform == "linux" and not any(Path("/dev", name).exists() for name in drivers)
 
 
 def processor_name() -> str:
