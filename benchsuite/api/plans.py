@@ -95,7 +95,7 @@ def _work_out(
     runs = resolve(selection, workspace.library, registry, _resolve_hardware, find_tuned=find_tuned)
     planned = make_plan(runs, registry, root)
     if is_own_process():
-        keep_plan(planned, root)
+        keep_plan(planned, selection, specs, target, root, find_tuned)
     return planned, missing_data(planned, registry.datasets, root), registry.problems()
 
 

@@ -19,7 +19,7 @@ from benchsuite.api.workspace import find_specs
 from benchsuite.data.availability import size_on_paper
 from benchsuite.errors import BenchsuiteError, HardwareError
 from benchsuite.execution.planned_run import Estimate, PlannedRun
-from benchsuite.registry.catalogue import keep_facts, stored_catalogue
+from benchsuite.registry.catalogue import Catalogue, keep_facts, stored_catalogue
 from benchsuite.specs.hashing import run_id, sha256_of, spec_hash
 from benchsuite.specs.loading.resolve import SelectedRun, Selection, resolve
 from benchsuite.specs.loading.tuned_rows import FindTuned
@@ -43,12 +43,9 @@ def plan_on_paper(
     catalogue = stored_catalogue()
     if catalogue is None:
         return None
-    try:
-        library = find_specs(specs, target, catalogue)
-        runs = resolve(selection, library, catalogue, _resolve_hardware, find_tuned=find_tuned)
-    except BenchsuiteError:
+    runs = _resolve(selection, specs, target, catalogue, find_tuned)
+    if runs is None:
         return None
-    catalogue.store()
     planned = []
     for run, key in zip(runs, _keys(runs, data_root), strict=True):
         kept = None if key is None else catalogue.facts.get(key)
@@ -59,7 +56,14 @@ def plan_on_paper(
     return planned
 
 
-def keep_plan(planned: Sequence[PlannedRun], data_root: Path) -> None:
+def keep_plan(
+    planned: Sequence[PlannedRun],
+    selection: Selection,
+    specs: Paths,
+    target: PathLike,
+    data_root: Path,
+    find_tuned: FindTuned | None,
+) -> None:
     """Keep what was worked out, for plans to come; unknown work is left out, since its reason may pass."""
     keys = _keys([each.selected for each in planned], data_root)
     facts: dict[str, Any] = {
@@ -68,6 +72,21 @@ def keep_plan(planned: Sequence[PlannedRun], data_root: Path) -> None:
         if key is not None and not each.unknown
     }
     keep_facts(facts)
+    if catalogue := stored_catalogue():
+        # Resolving on paper needs the rules' settings with their defaults, which the catalogue keeps as they are asked.
+        _resolve(selection, specs, target, catalogue, find_tuned)
+
+
+def _resolve(
+    selection: Selection, specs: Paths, target: PathLike, catalogue: Catalogue, find_tuned: FindTuned | None
+) -> list[SelectedRun] | None:
+    try:
+        library = find_specs(specs, target, catalogue)
+        runs = resolve(selection, library, catalogue, _resolve_hardware, find_tuned=find_tuned)
+    except BenchsuiteError:
+        return None
+    catalogue.store()
+    return runs
 
 
 def _keys(runs: Sequence[SelectedRun], data_root: Path) -> Iterator[str | None]:
