@@ -40,6 +40,7 @@ from benchsuite.cli import (
     verify,
 )
 from benchsuite.cli.exits import EXIT_BUG, exits
+from benchsuite.cli.safe_stderr import log_safely
 from benchsuite.cli.verbs import Verb, Verbs, examples
 from benchsuite.process import end_at_ctrl_c, own_process
 from benchsuite.version import __version__
@@ -149,6 +150,7 @@ def _top(
 def main() -> None:
     """Run the command and exit with its code; this process is the command's own."""
     own_process()
+    log_safely()
     code = run_command()
     end_at_ctrl_c()
     if "torch" not in sys.modules:  # with torch, extension modules would report all that is left as leaks

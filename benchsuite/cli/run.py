@@ -33,6 +33,7 @@ from benchsuite.cli.options import (
     print_message,
     show,
 )
+from benchsuite.cli.safe_stderr import write_safely
 from benchsuite.errors import BenchsuiteError
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _say(line: str) -> None:
 def _print(results: Results, store: Path, as_json: bool, wide: bool) -> None:
     if results.is_study and results.interrupted:
         again = shlex.join(["benchsuite", *sys.argv[1:]])
-        sys.stderr.write(f"benchsuite: interrupted; nothing was recorded, start again with: {again}\n")
+        write_safely(f"benchsuite: interrupted; nothing was recorded, start again with: {again}\n")
         return
     if as_json:
         print_json(results.as_data())
@@ -120,7 +121,7 @@ def _print(results: Results, store: Path, as_json: bool, wide: bool) -> None:
         _show_site(results, store)
     if results.interrupted:
         again = shlex.join(["benchsuite", *(a for a in sys.argv[1:] if a != "--fresh")])
-        sys.stderr.write(f"benchsuite: interrupted; state is saved, continue with: {again}\n")
+        write_safely(f"benchsuite: interrupted; state is saved, continue with: {again}\n")
 
 
 def _show_site(results: Results, store: Path) -> None:
