@@ -132,6 +132,8 @@ def test_running_lines_fit_and_say_how_long_it_takes() -> None:
     assert "error 2.78 %" in lines[0]
     assert lines[1].startswith("mnist-fc DFA seed 12  epoch 1/10  step 117/469")
     assert lines[1].endswith("6.5 min left")  # a fortieth took ten seconds
+    # The two that wait are taken to need the mean of these two, and two run at once.
+    assert re.search(r"0 of 4 runs  6\.[89] min left$", lines[2])
     board.close("a")
     assert "1 of 4 runs" in list(board.texts(80))[-1]
 
