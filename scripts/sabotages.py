@@ -1870,7 +1870,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "refused runs are among those of a plan",
-        "benchsuite/api/plans.py",
+        "benchsuite/api/planned.py",
         "return tuple(entry for entry in self.entries if not entry.refused)",
         "return self.entries",
         "tests/api/test_plans.py",
@@ -2178,7 +2178,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "a plan does not say that data are missing",
-        "benchsuite/execution/plan.py",
+        "benchsuite/execution/planned_run.py",
         "        if looked.found or run.refused:",
         "        if not looked.found or run.refused:",
         "tests/api/test_plans.py",

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from benchsuite.api.options import PathLike, Paths, Rules, Seeds, Settings, Tier, make_selection
 from benchsuite.api.planned import Plan as Plan
-from benchsuite.api.plans_on_paper import keep_plan, plan_on_paper
+from benchsuite.api.plans_on_paper import plan_on_paper
 from benchsuite.api.tuned_settings import SettingsName, tuned_settings
-from benchsuite.api.workspace import open_workspace
+from benchsuite.api.working_out import work_out
 from benchsuite.data.roots import find_data_root
-from benchsuite.errors import HardwareError
 from benchsuite.execution.machine_speed import machine_speed
-from benchsuite.execution.planned_run import MissingData, PlannedRun, missing_data
 from benchsuite.execution.planned_run import RefusedPair as RefusedPair
-from benchsuite.process import is_own_process
-from benchsuite.specs.loading.resolve import Selection, resolve
-from benchsuite.specs.loading.tuned_rows import FindTuned
-from benchsuite.specs.models.hardware import HardwareSpec
+from benchsuite.execution.planned_run import missing_data
 
 
 def plan(
@@ -78,34 +71,7 @@ def plan(
         # There is no stored catalogue as long as anything was left out; data of plugins are not on paper.
         missing, left_out = missing_data(planned, {}, root), list[str]()
     else:
-        planned, missing, left_out = _work_out(selection, specs, target, root, find_tuned)
+        planned, missing, left_out = work_out(selection, specs, target, root, find_tuned)
     used = planned[0].selected.spec.hardware
     speed = machine_speed(used) if measure_speed and used.sustained_tflops is None else None
     return Plan(tuple(planned), tuple(left_out), tuple(missing), speed)
-
-
-def _work_out(
-    selection: Selection, specs: Paths, target: PathLike, root: Path, find_tuned: FindTuned | None
-) -> tuple[list[PlannedRun], list[MissingData], list[str]]:
-    """Return the planned runs, the missing data and what was left out, by the code of the plugins."""
-    from benchsuite.execution.plan import make_plan  # late, since it imports torch
-
-    workspace = open_workspace(specs, target)
-    registry = workspace.registry
-    runs = resolve(selection, workspace.library, registry, _resolve_hardware, find_tuned=find_tuned)
-    planned = make_plan(runs, registry, root)
-    if is_own_process():
-        keep_plan(planned, selection, specs, target, root, find_tuned)
-    return planned, missing_data(planned, registry.datasets, root), registry.problems()
-
-
-def _resolve_hardware(hardware: HardwareSpec) -> HardwareSpec:
-    """Return this machine's hardware, or the spec unchanged if it gives the speed of hardware that is not here."""
-    from benchsuite.training.device import resolve_hardware
-
-    try:
-        return resolve_hardware(hardware)
-    except HardwareError:
-        if hardware.sustained_tflops is None:
-            raise
-        return hardware

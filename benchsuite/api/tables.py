@@ -9,8 +9,9 @@ from rich.text import Text
 
 from benchsuite.api.fitting import Cell, Column, FittedTable, Name
 from benchsuite.papers.value_words import difference_words, measured_words, published_words, value_metric_words
+from benchsuite.results.costs import relative_times
 from benchsuite.results.final import WAITED
-from benchsuite.results.formatting import interval, mean_sd, number, plain_mean_sd, points, status_words
+from benchsuite.results.formatting import duration, interval, mean_sd, number, plain_mean_sd, points, status_words
 from benchsuite.results.ranking import OWN_PROTOCOL
 from benchsuite.results.rule_style import STYLES
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from benchsuite.papers.measured_values import MeasuredValue
     from benchsuite.records.audit import RuleAudit, TraitAudit
+    from benchsuite.records.timing import TimingRecord
+    from benchsuite.records.tuning import TuningRecord
     from benchsuite.results.model import RuleRow, TrackTable
     from benchsuite_leaderboard.study_tables import StudyTable
 
@@ -105,6 +108,57 @@ def _gap(row: RuleRow) -> str:
         return "–"
     within = "" if gap.low is None else f" ({interval(gap, signed=True)})"
     return points(gap.mean) + within
+
+
+def timing_table(record: TimingRecord) -> FittedTable:
+    """Return the table of a track's step times, the fastest rule first."""
+    columns = [
+        Column("rule"),
+        Column("ms per step", right=True),
+        Column("range", importance=2, right=True),
+        Column("x backprop", right=True),
+        Column("range", importance=3, right=True),
+        Column("steps", importance=1, right=True),
+        Column("remarks", importance=4, wraps=True),
+    ]
+    shown = FittedTable(columns, f"{record.track} · {record.tier} · {record.hardware.hardware_class}")
+    for row in sorted(record.rows, key=lambda row: row.median_ms or float("inf")):
+        times, ratios = row.step_times_ms, relative_times(record, row)
+        shown.add_row(
+            rule_name(row.spec.rule.shown_as),
+            number(row.median_ms),
+            f"{number(min(times))} to {number(max(times))}" if times else "",
+            f"{ratios.median:.2f}" if ratios else "",
+            f"{ratios.low:.2f} to {ratios.high:.2f}" if ratios else "",
+            str(row.steps_per_round * len(times)) if times else "",
+            row.reason,
+        )
+    return shown
+
+
+def tuning_table(records: Iterable[TuningRecord]) -> FittedTable:
+    """Return the table of the best trial of each tuning."""
+    columns = [
+        Column("track"),
+        Column("tier", importance=1),
+        Column("rule"),
+        Column("trials", importance=4, right=True),
+        Column("diverged", importance=3, right=True),
+        Column("validation error %", right=True),
+        Column("training time", importance=2, right=True),
+        Column("settings", wraps=True),
+    ]
+    shown = FittedTable(columns)
+    for record in records:
+        run, best = record.spec.run, record.best
+        diverged = sum(trial.status == "diverged" for trial in record.trials)
+        time, name = duration(record.train_time_s), rule_name(run.rule.name)
+        error, settings = "none completed", ""
+        if best is not None and best.validation_error is not None:
+            error = f"{100 * best.validation_error:.2f}"
+            settings = ", ".join(f"{name.rpartition('.')[2]} {value:g}" for name, value in best.settings.items())
+        shown.add_row(run.track, run.tier, name, str(len(record.trials)), str(diverged), error, time, settings)
+    return shown
 
 
 def published_table(values: Iterable[MeasuredValue]) -> FittedTable:

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from benchsuite.api.display import Displayed, Part, counted
-from benchsuite.api.fitting import Cell, Column, FittedTable
 from benchsuite.api.options import PathLike, Paths, Rules, Settings, Tier, make_selection, require_a_job
 from benchsuite.api.session_options import session_options
-from benchsuite.api.tables import rule_name
+from benchsuite.api.tables import tuning_table
 from benchsuite.api.workspace import open_workspace
 from benchsuite.execution.planned_run import RefusedPair
 from benchsuite.records.tuning import TuningRecord
-from benchsuite.results.formatting import duration
 from benchsuite.specs.loading.resolve import Selection
 from benchsuite.specs.loading.resolve_tuning import SelectedTuning, resolve_tunings
 from benchsuite.training.device import resolve_hardware
@@ -50,19 +48,7 @@ class Tunings(Displayed):
 
     def parts(self) -> Sequence[Part]:
         """Return a table with the best trial of each tuning, and a line for each refused pair."""
-        columns = [
-            Column("track"),
-            Column("tier", importance=1),
-            Column("rule"),
-            Column("trials", importance=4, right=True),
-            Column("diverged", importance=3, right=True),
-            Column("validation error %", right=True),
-            Column("training time", importance=2, right=True),
-            Column("settings", wraps=True),
-        ]
-        table = FittedTable(columns)
-        for record in self.records:
-            table.add_row(*_cells(record))
+        table = tuning_table(self.records)
         return [*([table] if self.records else []), *map(str, self.refused)]
 
     def as_data(self) -> list[dict[str, Any]]:
@@ -146,14 +132,3 @@ def _command(selection: Selection, tuning: SelectedTuning) -> str:
     for override in selection.overrides:
         words += ["--set", override]
     return shlex.join(words)
-
-
-def _cells(record: TuningRecord) -> list[Cell]:
-    run, best = record.spec.run, record.best
-    diverged = sum(trial.status == "diverged" for trial in record.trials)
-    time = duration(record.train_time_s)
-    head: list[Cell] = [run.track, run.tier, rule_name(run.rule.name), str(len(record.trials)), str(diverged)]
-    if best is None or best.validation_error is None:
-        return [*head, "none completed", time, ""]
-    settings = ", ".join(f"{name.rpartition('.')[2]} {value:g}" for name, value in best.settings.items())
-    return [*head, f"{100 * best.validation_error:.2f}", time, settings]

@@ -10,7 +10,6 @@ from benchsuite.credit.rule import Rule
 from benchsuite.credit.traits import RuleTraits, incompatibilities
 from benchsuite.errors import PluginError, Problem, ShapeError, SpecError
 from benchsuite.execution.batch_sizes import require_batches_for_norms
-from benchsuite.execution.planned_run import RefusedPair
 from benchsuite.networks.run_shapes import shapes_of_run
 from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.registry.manager import Origin, Registry
@@ -128,21 +127,3 @@ def _require_segments_of_rates(spec: RunSpec, shapes: NetworkShapes) -> None:
 
 def _network_key(spec: RunSpec) -> str:
     return spec.model_dump_json(include={"dataset", "architecture", "pretraining", "protocol"})
-
-
-def refused_pairs(
-    with_shapes: Sequence[RunWithShapes], fitting: Callable[[RunWithShapes], Sequence[str]]
-) -> list[RefusedPair]:
-    """Return each refused pair of track and rule once, for all its seeds together.
-
-    Args:
-        with_shapes: all runs of a request.
-        fitting: finds tracks on which a refused run's rule works.
-
-    """
-    first = {
-        (run.selected.spec.track, run.selected.spec.rule.name): run for run in reversed(with_shapes) if run.refused
-    }
-    return [
-        RefusedPair(track, rule, run.refused, tuple(fitting(run))) for (track, rule), run in reversed(first.items())
-    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from benchsuite.specs.loading.resolve import SelectedRun
 if TYPE_CHECKING:
     from benchsuite.data.kind import DatasetKind
     from benchsuite.data.tensors import DatasetReader
+    from benchsuite.execution.compatibility import RunWithShapes
 
 
 @dataclass(frozen=True)
@@ -117,3 +118,21 @@ def missing_data(
         key = spec.name, looked.detail + fetch
         found[key] = found.get(key, 0) + 1
     return [MissingData(name, runs, detail) for (name, detail), runs in found.items()]
+
+
+def refused_pairs(
+    with_shapes: Sequence[RunWithShapes], fitting: Callable[[RunWithShapes], Sequence[str]]
+) -> list[RefusedPair]:
+    """Return each refused pair of track and rule once, for all its seeds together.
+
+    Args:
+        with_shapes: all runs of a request.
+        fitting: finds tracks on which a refused run's rule works.
+
+    """
+    first = {
+        (run.selected.spec.track, run.selected.spec.rule.name): run for run in reversed(with_shapes) if run.refused
+    }
+    return [
+        RefusedPair(track, rule, run.refused, tuple(fitting(run))) for (track, rule), run in reversed(first.items())
+    ]
