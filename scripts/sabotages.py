@@ -2249,8 +2249,8 @@ SABOTAGES = (
     Sabotage(
         "a narrow table cuts its numbers",
         "benchsuite/api/fitting.py",
-        "widths = self._least_widths(shown, short)",
-        "widths = [min(width, 5) for width in self._least_widths(shown, short)]",
+        'overflow="fold", width=column_width)',
+        'overflow="ellipsis", width=min(column_width, 8))',
         "tests/cli/test_width.py",
     ),
     Sabotage(
