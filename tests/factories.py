@@ -22,7 +22,7 @@ from benchsuite.records.model import (
 )
 from benchsuite.records.study import CodeUsed, StudyRecord
 from benchsuite.records.timing import TimedRow, TimingRecord, timing_id_of
-from benchsuite.records.tuning import TrialResult, TuningRecord
+from benchsuite.records.tuning import TrialResult, TuningRecord, best_of
 from benchsuite.specs.hashing import run_id, spec_hash, study_hash, study_id
 from benchsuite.specs.models.study import AnyStudySpec
 from benchsuite.specs.models.track import RunSpec
@@ -186,12 +186,13 @@ def make_tuning(
     rule: str = "backprop",
     errors: Sequence[float | None] = (0.3, 0.1, None, 0.2),
     *,
+    finalists: Sequence[float | None] = (),
     searched: Mapping[str, tuple[float, float]] = MappingProxyType({}),
     reason: str = "the loss stopped being finite",
     command: str = "benchsuite tune digits-fc",
     **spec_fields: Any,
 ) -> TuningRecord:
-    """Return the record of a tuning: a validation error per trial; None, of a trial that diverged.
+    """Return the record of a tuning: a validation error per trial and finalist; None, of one that diverged.
 
     ``searched`` has the ranges of the hyperparameters that are searched beside the learning rate.
     """
@@ -199,24 +200,30 @@ def make_tuning(
     run = make_spec(rule, **{**spec_fields, "dataset": validation | spec_fields.get("dataset", {})})
     space = [SearchDimension(field=RATE, low=1e-3, high=10)]
     space += [SearchDimension(field=CONFIG + name, low=low, high=high) for name, (low, high) in searched.items()]
-    spec = tuning_of(run, tuple(space), TuningBudget(trials=len(errors)))
-    trials = [
-        TrialResult(
+    budget = TuningBudget(trials=len(errors), epochs=1 if finalists else None, finalists=len(finalists))
+    spec = tuning_of(run, tuple(space), budget)
+
+    def result(number: int, settings: dict[str, float | int], error: float | None) -> TrialResult:
+        trial = spec.run_of_trial(number, settings)
+        return TrialResult(
             number=number,
             settings=settings,
-            run_id=run_id(spec.run_with(settings)),
+            run_id=run_id(trial),
             seed=spec.budget.seed,
             status="diverged" if error is None else "completed",
             reason=reason if error is None else "",
             validation_error=error,
             validation_loss=error,
-            epochs=spec.run.protocol.epochs,
+            epochs=trial.protocol.epochs,
             train_time_s=2.0,
             wall_time_s=3.0,
             hardware_class="cpu-8-core",
         )
-        for number, (settings, error) in enumerate(zip(trial_settings(spec), errors, strict=True))
-    ]
+
+    sampled = list(zip(trial_settings(spec), errors, strict=True))
+    trials = [result(number, settings, error) for number, (settings, error) in enumerate(sampled)]
+    best = best_of(trials, len(finalists))
+    trials += [result(len(errors) + i, best[i].settings, error) for i, error in enumerate(finalists)]
     made = make_record(rule)
     assert made.data
     return TuningRecord(

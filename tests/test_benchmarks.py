@@ -50,6 +50,18 @@ def test_every_benchmark_runs_to_its_end(load, name: str, capsys: pytest.Capture
     assert capsys.readouterr().out
 
 
+def test_both_sides_of_the_time_to_an_error_learn_the_same(load, tmp_path: Path) -> None:
+    """Catches another order of examples or other feedback on one side, whose time would be that of another training."""
+    module = load("time_to_error")
+    spec = module.specs_of(module.TASKS["cifar10-jpeg75-conv"], "feedback_alignment")
+    spec = spec.model_copy(update={"dataset": module.alike(spec)})
+    suite, plain = module.sides_of(spec, module.load_dataset(spec.dataset, tmp_path), seed=0)
+    ours, theirs = suite.steps(), plain.steps()
+    for _ in range(spec.protocol.steps_per_epoch(300) + 1):  # into the second epoch, which has an order of its own
+        next(ours), next(theirs)
+    assert module.largest_difference(suite, plain) < 1e-5
+
+
 def test_a_benchmark_without_a_smoke_run_says_why() -> None:
     others = [path for path in SCRIPTS if path.stem not in WITH_SMOKE]
     assert [path.name for path in others if "No ``--smoke``: " not in path.read_text()] == []

@@ -7,21 +7,22 @@ lines. Nobody has to end the server: it ends once nobody is connected any more.
 
 from __future__ import annotations
 
-import atexit
 import gc
 import importlib
 import json
 import os
+import pkgutil
 import runpy
 import select
 import signal
 import socket
 import sys
 import time
+import traceback
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 IMPORTED = (
     "benchsuite.api.runs",
@@ -32,6 +33,8 @@ IMPORTED = (
     "torch.distributed.run",
     "torchvision",
 )
+OURS = ("benchsuite", "benchsuite_rules", "benchsuite_leaderboard")
+"""Packages that are imported with all their modules, which a command imports one by one."""
 POLL_S = 0.05
 GRACE_S = 5.0
 """Seconds that the server waits for the next connection once none is left."""
@@ -91,7 +94,7 @@ def serve(requests: BinaryIO, reports: BinaryIO) -> dict[str, Any] | None:
                 reports.write(f"ended {pid} {os.waitstatus_to_exitcode(status)}\n".encode())
 
 
-def become(request: dict[str, Any]) -> None:
+def become(request: dict[str, Any]) -> NoReturn:
     """Run a program as a new interpreter would: in a session, a folder and an environment of its own."""
     os.setsid()
     for path, flags, descriptor in (
@@ -107,7 +110,28 @@ def become(request: dict[str, Any]) -> None:
     sys.path[:0] = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
     # A shell lets what it starts in the background ignore Ctrl-C, and CI may be started so.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    run_program(request["arguments"])
+    from benchsuite.process import end_process
+
+    end_process(code_of(request["arguments"]))
+
+
+def code_of(arguments: list[str]) -> int:
+    """Run a program and return its exit code; what ends it is told to stderr as an interpreter does."""
+    try:
+        run_program(arguments)
+    except SystemExit as ended:
+        if ended.code is None or isinstance(ended.code, int):
+            return ended.code or 0
+        print(ended.code, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        traceback.print_exc()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
 
 
 def run_program(arguments: list[str]) -> None:
@@ -128,11 +152,23 @@ def run_program(arguments: list[str]) -> None:
             runpy.run_path(script, run_name="__main__")
 
 
-def main() -> None:
-    """Import and serve; a child goes on from here as if it had just been started."""
+def warm_up() -> None:
+    """Import what programs import, and compile the site's templates."""
     for name in IMPORTED:
         importlib.import_module(name)
-    atexit.register(gc.unfreeze)  # extension modules complain at the end of what they see as leaks
+    for package in map(importlib.import_module, OURS):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__"):
+                with suppress(ImportError):  # of an extra that is not installed
+                    importlib.import_module(module.name)
+    templates = importlib.import_module("benchsuite_leaderboard.rendering").template_environment()
+    for name in templates.list_templates():
+        templates.get_template(name)
+
+
+def main() -> None:
+    """Import and serve; a child goes on from here as if it had just been started."""
+    warm_up()
     gc.collect()
     gc.freeze()  # so that children share the pages of what is imported
     os.dup2(2, 1)

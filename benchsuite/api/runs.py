@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchsuite.api.executors import ExecutorName, hardware_resolver
+from benchsuite.api.executors import ExecutorName, SlurmSettings, hardware_resolver
 from benchsuite.api.options import PathLike, Paths, Rules, Seeds, Settings, Tier, make_selection
 from benchsuite.api.progress import Progress, as_progress
 from benchsuite.api.results import Results, results_of_session
@@ -32,6 +32,7 @@ def run(
     fresh: bool = False,
     executor: ExecutorName | None = None,
     jobs: int | None = None,
+    slurm: SlurmSettings = None,
     progress: bool | Progress = False,
 ) -> Results:
     """Run a suite or a track (every rule with every seed), or a study.
@@ -57,12 +58,15 @@ def run(
         tracking_uri: MLflow's store, ``"none"`` for no mirror; ``$BENCHSUITE_TRACKING_URI`` or SQLite in ``store`` if
             not given.
         fresh: start over, ignoring finished runs and checkpoints.
-        executor: ``"local"``, here, each run in a process of its own; ``"inline"``, in this process, for debuggers; or
-            ``"ray"``, on a Ray cluster. ``$BENCHSUITE_EXECUTOR`` or local if not given.
+        executor: ``"local"``, here, each run in a process of its own; ``"inline"``, in this process, for debuggers;
+            ``"ray"``, on a Ray cluster; or ``"slurm"``, as jobs of a SLURM cluster. ``$BENCHSUITE_EXECUTOR`` or local
+            if not given.
         jobs: number of runs that executor ``"local"`` makes at the same time. If not given, as many as fit when each
             has its threads: one on a CPU for small steps, such as those of digits-fc, else torch's own number, or
             ``hardware.threads``. If given, runs with larger steps share torch's threads. With equal threads, the
             numbers are those of runs one after the other.
+        slurm: options of sbatch for executor ``"slurm"``, such as ``{"partition": "gpu", "time": "4:00:00"}``, and
+            ``parallel``, the number of jobs at the same time.
         progress: True for bars on stderr; or a ``Progress`` of your own.
 
     Returns:
@@ -86,13 +90,13 @@ def run(
         <Results: 1 run, 1 found from earlier>
 
     """
-    options = session_options(store, data_root, tracking_uri, fresh, executor, jobs)
+    options = session_options(store, data_root, tracking_uri, fresh, executor, jobs, slurm)
     workspace = open_workspace(specs, target)
     selection = make_selection(target, rules, seeds, tier, set, hardware)
     found = find_target(selection.target, workspace.library)
     if found.kind == "studies":
         return run_study(selection, found, workspace, options, as_progress(progress))
-    resolver = hardware_resolver(options.executor)
+    resolver = hardware_resolver(options.executor, options.slurm)
     find_tuned = tuned_settings(store) if settings == "tuned" else None
     runs = resolve(selection, workspace.library, workspace.registry, resolver, found, find_tuned)
     with process_group() as ranks:

@@ -31,7 +31,7 @@ def make_runs(
         options.fresh,
         progress.found,
         ranks,
-        make_executor(options.executor, ranks, options.jobs or 1),
+        make_executor(options.executor, ranks, options.jobs or 1, options.slurm),
     )
     options.preparing.apply()  # whatever plugins have set when they were imported
     with stdout_to_stderr():

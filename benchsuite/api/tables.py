@@ -157,7 +157,7 @@ def tuning_table(records: Iterable[TuningRecord]) -> FittedTable:
         if best is not None and best.validation_error is not None:
             error = f"{100 * best.validation_error:.2f}"
             settings = ", ".join(f"{name.rpartition('.')[2]} {value:g}" for name, value in best.settings.items())
-        shown.add_row(run.track, run.tier, name, str(len(record.trials)), str(diverged), error, time, settings)
+        shown.add_row(run.track, run.tier, name, str(record.spec.budget.trials), str(diverged), error, time, settings)
     return shown
 
 

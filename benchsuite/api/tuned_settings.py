@@ -17,7 +17,10 @@ SettingsName = Literal["published", "tuned"]
 
 
 def tuned_settings(store: PathLike | None) -> FindTuned:
-    """Return the function that finds tuned settings in a store: of the tuning with most trials, then the latest."""
+    """Return the function that finds tuned settings in a store.
+
+    Of several tunings the one with most trials counts, finalists included, then the latest.
+    """
     records = [
         r
         for r in read_tunings(RecordStore(store_folder(store)).tunings_folder)
@@ -29,6 +32,6 @@ def tuned_settings(store: PathLike | None) -> FindTuned:
         chosen: TuningRecord | None = max(same, key=lambda r: (len(r.trials), r.ended_at), default=None)
         if chosen is None or chosen.best is None:
             return None
-        return TunedSettings(chosen.tuning_id, len(chosen.trials), chosen.best.settings)
+        return TunedSettings(chosen.tuning_id, chosen.spec.budget.words, chosen.best.settings)
 
     return find

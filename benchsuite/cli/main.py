@@ -11,7 +11,6 @@ Exit codes:
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Callable
 
@@ -42,7 +41,7 @@ from benchsuite.cli import (
 from benchsuite.cli.exits import EXIT_BUG, exits
 from benchsuite.cli.safe_stderr import log_safely
 from benchsuite.cli.verbs import Verb, Verbs, examples
-from benchsuite.process import end_at_ctrl_c, own_process
+from benchsuite.process import end_at_ctrl_c, end_process, own_process
 from benchsuite.version import __version__
 
 RUN, LOOK, SHARE, EXTEND = "Run", "Look", "Share", "Extend"
@@ -153,10 +152,7 @@ def main() -> None:
     log_safely()
     code = run_command()
     end_at_ctrl_c()
-    if "torch" not in sys.modules:  # with torch, extension modules would report all that is left as leaks
-        # Python looks for unreachable cycles once more at its end: a tenth of a second for what goes with the process.
-        gc.freeze()
-    sys.exit(code)
+    end_process(code)
 
 
 def run_command(arguments: list[str] | None = None) -> int:

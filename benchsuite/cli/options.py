@@ -84,13 +84,23 @@ HardwareOption = Annotated[
         autocompletion=lambda incomplete: _complete_hardware(incomplete),
     ),
 ]
-ExecutorName = Literal["local", "inline", "ray"]
+ExecutorName = Literal["local", "inline", "ray", "slurm"]
 ExecutorOption = Annotated[
     ExecutorName,
     typer.Option(
         "--executor",
         envvar="BENCHSUITE_EXECUTOR",
-        help="Where runs are made: each in a process of its own, in this process (for debuggers), or on a Ray cluster.",
+        help="Where runs are made: each in a process of its own, in this process (for debuggers), on a Ray cluster, or "
+        "as jobs of a SLURM cluster.",
+    ),
+]
+SlurmOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slurm",
+        metavar="KEY=VALUE",
+        help="An option of sbatch for the jobs of --executor slurm, such as partition=gpu or time=4:00:00; may be "
+        "repeated.",
     ),
 ]
 TargetArgument = Annotated[

@@ -20,6 +20,7 @@ from benchsuite.cli.options import (
     SeedsOption,
     SetOption,
     SettingsOption,
+    SlurmOption,
     SpecsOption,
     StoreOption,
     TargetArgument,
@@ -61,6 +62,7 @@ def run(
             "--jobs", "-j", min=1, max=1024, help="Runs at the same time on this machine; as many as pay if not given."
         ),
     ] = None,
+    slurm: SlurmOption = None,
     wide: WideOption = False,
     as_json: JsonOption = False,
 ) -> int:
@@ -71,6 +73,7 @@ def run(
 
     `--jobs N`: N runs at the same time, each with its share of the cores.
     `--executor ray`: many runs, on the cluster of RAY_ADDRESS or on this machine.
+    `--executor slurm`: each run a job of the SLURM cluster; `--slurm partition=gpu` chooses where.
     `torchrun --nproc-per-node N -m benchsuite run …`: N processes per run.
     """
     from benchsuite.api.announcing import announce, remember_rules
@@ -95,6 +98,7 @@ def run(
             fresh=fresh,
             executor=executor,
             jobs=jobs,
+            slurm=slurm,
             progress=True,
         )
         if results.is_rank0:

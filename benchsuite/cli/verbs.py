@@ -48,7 +48,6 @@ ALSO_CALLED = {
     "networks": "architectures",
     "papers": "reference",
     "experiments": "studies",
-    "slurm": "ray",
     "process": "inline",
 }
 """Words that people try where there is a fixed choice."""

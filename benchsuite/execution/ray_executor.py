@@ -11,22 +11,19 @@ import os
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from queue import Empty
 from typing import TYPE_CHECKING, Any
 
 from benchsuite.errors import BenchsuiteError, HardwareError
+from benchsuite.execution.cluster_runs import Attempt, Cluster, make_on_cluster, release_lock
 from benchsuite.execution.endings import LostRun, first_line
-from benchsuite.execution.executor import LostRunHandler, RunContext, SendEvent, threads_of
+from benchsuite.execution.executor import LostRunHandler, RunContext, SendEvent
 from benchsuite.execution.ray_worker import make_run, probe_machine
+from benchsuite.execution.reservations import GIB, resources_for
 from benchsuite.records.model import RunRecord
-from benchsuite.records.running import alive_run_ids
-from benchsuite.records.store import RecordStore
-from benchsuite.specs.hashing import run_id
 from benchsuite.specs.loading.resolve import SelectedRun
-from benchsuite.specs.models.dataset import ResidentBase
 from benchsuite.specs.models.hardware import HardwareSpec
-from benchsuite.specs.models.track import RunSpec
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -36,70 +33,7 @@ logger = logging.getLogger("benchsuite.execution")
 RETRIES = 3
 """Number of times that a run continues elsewhere after its worker or machine was lost."""
 POLL_S = 0.2
-GRACE_S = 120.0
-"""Time for runs to write their records after Ctrl-C: an evaluation is not interrupted."""
 PROBE_TIMEOUT_S = 120.0
-GIB = 2**30
-
-
-@dataclass(frozen=True)
-class Resources:
-    """Resources that a run reserves on a machine.
-
-    Attributes:
-        cores: whole CPU cores.
-        gpus: number of GPUs, or the fraction of one that ``hardware.device_share`` gives.
-        memory: bytes of the machine's memory; 0 if the hardware spec gives none or means a GPU's memory.
-
-    """
-
-    cores: int
-    gpus: float
-    memory: int
-
-    def fits(self, resources: dict[str, float]) -> bool:
-        """Return True if an otherwise empty machine with these resources has room for the run."""
-        has = (resources.get("CPU", 0), resources.get("GPU", 0), resources.get("memory", 0))
-        return all(wanted <= there for wanted, there in zip((self.cores, self.gpus, self.memory), has, strict=True))
-
-    def __str__(self) -> str:
-        """Return the text that messages show."""
-        parts = [f"{self.cores} CPU cores"]
-        if self.gpus:
-            parts.append(f"{self.gpus:g} GPUs")
-        if self.memory:
-            parts.append(f"{self.memory / GIB:g} GiB of memory")
-        return ", ".join(parts)
-
-
-def resources_for(spec: RunSpec) -> Resources:
-    """Return what a run reserves: cores for its threads and its decoding processes, and its device or a share of one.
-
-    Raises:
-        HardwareError: if the hardware spec names a device by number, asks for several processes, or does not say how
-            many processes decode images.
-
-    """
-    hardware = spec.hardware
-    streams = not isinstance(spec.dataset, ResidentBase)
-    if streams and hardware.loader_processes is None:
-        raise HardwareError(
-            f"hardware '{hardware.name}' lets each run decode images on all cores of a machine, where others may "
-            "run too; say how many processes, as in `--set hardware.loader_processes=8`"
-        )
-    if hardware.world_size > 1:
-        raise HardwareError(
-            f"hardware '{hardware.name}' shares one run among {hardware.world_size} processes, which torchrun starts; "
-            "leave out --executor ray, or use hardware with world_size 1"
-        )
-    if ":" in hardware.device:
-        raise HardwareError(
-            f"hardware '{hardware.name}' names device {hardware.device}; Ray chooses devices: say cuda without a number"
-        )
-    on_gpu = hardware.device == "cuda"
-    memory = 0 if on_gpu or hardware.memory_gib is None else int(hardware.memory_gib * GIB)
-    loaders = hardware.loader_processes or 0 if streams else 0
-    return Resources(threads_of(hardware) + loaders, hardware.device_share if on_gpu else 0, memory)
 
 
 def resolve_for_cluster(hardware: HardwareSpec) -> HardwareSpec:
@@ -137,22 +71,6 @@ def connected() -> Any:
             where = os.environ.get("RAY_ADDRESS", "this machine")
             raise HardwareError(f"no Ray cluster at {where}: {first_line(error)}") from error
     return ray
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One try at a run."""
-
-    selected: SelectedRun
-    number: int = 0
-    """Number of workers that were lost with this run before."""
-    not_before: float = 0.0
-    """Time of ``time.monotonic`` before which not to try: another command is making the run."""
-
-    @property
-    def is_first(self) -> bool:
-        """True if this session has not started the run before, and no other command was seen making it."""
-        return not self.number and not self.not_before
 
 
 class RayExecutor:
@@ -234,48 +152,30 @@ class RayExecutor:
         # The queue is on this machine: if another machine held it and was lost, all events would be lost.
         here = NodeAffinitySchedulingStrategy(self.ray.get_runtime_context().get_node_id(), soft=False)
         events = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
-        waiting = [Attempt(run) for run in runs]
-        pending: dict[ObjectRef[RunRecord | None], Attempt] = {}
+        cluster: Cluster[ObjectRef[RunRecord | None]] = Cluster(
+            submit=lambda attempts: {self._submit(attempt, context, events): attempt for attempt in attempts},
+            wait=self._wait_for_one,
+            outcome_of=lambda answer, attempt: self._outcome_of(answer, attempt, context),
+            forward_events=lambda: _forward_events(events, emit),
+            cancel=self._cancel,
+            poll_s=POLL_S,
+        )
         try:
-            while waiting or pending:
-                now = time.monotonic()
-                due = [attempt for attempt in waiting if attempt.not_before <= now]
-                waiting = [attempt for attempt in waiting if attempt.not_before > now]
-                pending |= {self._submit(attempt, context, events): attempt for attempt in due}
-                ended = self._wait_for_one(list(pending))
-                _forward_events(events, emit)
-                for answer in ended:
-                    attempt = pending.pop(answer)
-                    outcome = self._outcome_of(answer, attempt, context)
-                    if isinstance(outcome, Attempt):
-                        waiting.append(outcome)
-                    elif isinstance(outcome, LostRun):
-                        yield lost(attempt.selected, outcome)
-                    else:
-                        yield outcome
-        except BaseException:
-            self._stop(pending, context)
-            _forward_events(events, emit)
-            raise
+            yield from make_on_cluster(cluster, runs, context, lost)
         finally:
             events.shutdown(force=True)
 
     def _wait_for_one(self, answers: list[ObjectRef[RunRecord | None]]) -> list[ObjectRef[RunRecord | None]]:
         """Return the task that ends next in a list, or an empty list after ``POLL_S`` seconds."""
-        if not answers:
-            time.sleep(POLL_S)
-            return []
         ended: list[ObjectRef[RunRecord | None]] = self.ray.wait(answers, num_returns=1, timeout=POLL_S)[0]
         return ended
 
     def _submit(self, attempt: Attempt, context: RunContext, events: Any) -> ObjectRef[RunRecord | None]:
         need = resources_for(attempt.selected.spec)
-        # A later attempt uses what an earlier one saved or finished, also if the command said to start afresh.
-        context = replace(context, fresh=context.fresh and attempt.is_first)
         # No retries by Ray: it does not know that a lost run's lock in the store must be released first.
         options = {"num_cpus": need.cores, "num_gpus": need.gpus, "memory": need.memory, "max_retries": 0}
         task = self.ray.remote(**{key: value for key, value in options.items() if key != "memory" or value})(make_run)
-        reference: ObjectRef[RunRecord | None] = task.remote(attempt.selected, context, events)
+        reference: ObjectRef[RunRecord | None] = task.remote(attempt.selected, attempt.context_in(context), events)
         return reference
 
     def _outcome_of(
@@ -289,10 +189,10 @@ class RayExecutor:
         except errors.RayTaskError as error:
             raise (error.cause if isinstance(error.cause, BenchsuiteError) else error) from None
         except errors.OutOfMemoryError as error:
-            self._release_lock(attempt, context)
+            release_lock(attempt, context)
             return LostRun(f"Ray stopped it because memory ran out: {first_line(error)}", "out_of_memory")
         except losses as error:
-            self._release_lock(attempt, context)
+            release_lock(attempt, context)
             if attempt.number >= self.retries:
                 return LostRun(f"its worker was lost {attempt.number + 1} times: {first_line(error)}")
             logger.warning("a worker was lost (%s); its run continues on another worker", first_line(error))
@@ -300,21 +200,10 @@ class RayExecutor:
         # Without a record, another command is making the run: the next attempt finds its record or makes the run.
         return record or replace(attempt, not_before=time.monotonic() + POLL_S)
 
-    @staticmethod
-    def _release_lock(attempt: Attempt, context: RunContext) -> None:
-        """Release the lock of a lost process; another machine could not tell that the process is gone."""
-        RecordStore(context.store).release_lock(run_id(attempt.selected.spec))
-
-    def _stop(self, pending: dict[ObjectRef[RunRecord | None], Attempt], context: RunContext) -> None:
-        """Interrupt pending runs and wait until each has its record; a later command resumes it from its checkpoint."""
-        for answer in pending:
+    def _cancel(self, answers: list[ObjectRef[RunRecord | None]]) -> None:
+        """Have each task's worker end its run as interrupted; a later command resumes it from its checkpoint."""
+        for answer in answers:
             self.ray.cancel(answer, force=False)
-        # Ray may call a task cancelled before its worker has written; the lock goes only after the record is written.
-        ids = {run_id(attempt.selected.spec) for attempt in pending.values()}
-        folder = RecordStore(context.store).running_folder
-        deadline = time.monotonic() + GRACE_S
-        while ids & alive_run_ids(folder) and time.monotonic() < deadline:
-            time.sleep(POLL_S)
 
 
 def _forward_events(events: Any, emit: SendEvent) -> None:

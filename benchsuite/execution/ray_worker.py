@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchsuite.execution.allocator import keep_freed_memory
 from benchsuite.execution.endings import InterruptedRunError
-from benchsuite.execution.executor import RunContext, threads_of
-from benchsuite.execution.loading import DataLoader
-from benchsuite.execution.run import Run
+from benchsuite.execution.executor import RunContext
+from benchsuite.execution.remote_worker import make_run_here
 from benchsuite.records.model import RunRecord
 from benchsuite.records.running import RunningElsewhereError
-from benchsuite.records.store import RecordStore
-from benchsuite.registry.manager import installed_registry
 from benchsuite.specs.loading.resolve import SelectedRun
-from benchsuite.training.device import resolve_hardware
 from benchsuite.version import __version__
-
-FORWARDED_EVENTS = frozenset({"benchsuite_run_started", "benchsuite_epoch_finished"})
-"""Events that the worker sends; the command's process makes the others from the record, which is returned whole."""
 
 
 def make_run(selected: SelectedRun, context: RunContext, events: Any) -> RunRecord | None:
@@ -39,29 +30,18 @@ def make_run(selected: SelectedRun, context: RunContext, events: Any) -> RunReco
         DataError: if the data set is missing or damaged on this machine.
 
     """
-    keep_freed_memory()
-    torch.set_num_threads(threads_of(selected.spec.hardware))
-    resolve_hardware(selected.spec.hardware)
-    registry = installed_registry()
-    data = _loader(context.data_root).load(selected.spec.dataset)
-
     passed_on: list[Any] = []
 
     def pass_on(event: str, **arguments: object) -> None:
-        if event in FORWARDED_EVENTS:
-            # Not `put`, which waits for an answer: an interruption during the wait raises another exception than
-            # KeyboardInterrupt, and the run would end as crashed.
-            passed_on[:] = [events.actor.put_nowait.remote((event, arguments))]
-            if was_cancelled():
-                # A KeyboardInterrupt that arrives during a callback of the interpreter is lost, so raise it here.
-                raise KeyboardInterrupt
+        # Not `put`, which waits for an answer: an interruption during the wait raises another exception than
+        # KeyboardInterrupt, and the run would end as crashed.
+        passed_on[:] = [events.actor.put_nowait.remote((event, arguments))]
+        if was_cancelled():
+            # A KeyboardInterrupt that arrives during a callback of the interpreter is lost, so raise it here.
+            raise KeyboardInterrupt
 
-    run = Run(selected, data, RecordStore(context.store), registry, context.fresh, emit=pass_on)
-    earlier = run.earlier_record()
-    if earlier is not None:
-        return earlier
     try:
-        record = run.execute(unless_finished=True)
+        record = make_run_here(selected, context, pass_on)
     except InterruptedRunError as stop:
         return stop.record
     except RunningElsewhereError:
@@ -93,9 +73,3 @@ def probe_machine(token: Path, data_root: Path) -> dict[str, str]:
         "torch": str(torch.__version__),
         "benchsuite": __version__,
     }
-
-
-@lru_cache(maxsize=1)
-def _loader(data_root: Path) -> DataLoader:
-    # Cached: a worker makes many runs, mostly of the same track.
-    return DataLoader(data_root, installed_registry(), keep=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchsuite.records.tuning import TrialResult, TuningRecord
+from benchsuite.records.tuning import TrialResult, TuningRecord, best_of
 from benchsuite.specs.hashing import run_id
 from benchsuite.specs.search_space import is_close, trial_settings
 
@@ -19,25 +19,28 @@ def tuning_problems(record: TuningRecord) -> Iterator[str]:
     limit = record.spec.run.dataset.train_limit
     if limit is not None and record.data.train_examples > limit:
         yield f"data.train_examples: {record.data.train_examples}, but the spec's train_limit is {limit}"
-    numbers = [trial.number for trial in record.trials]
-    if numbers != list(range(record.spec.budget.trials)):
-        yield f"trials: expected numbers 0 to {record.spec.budget.trials - 1}, each once and in order"
+    budget = record.spec.budget
+    settings = trial_settings(record.spec) + [trial.settings for trial in best_of(record.sampled, budget.finalists)]
+    if [trial.number for trial in record.trials] != list(range(len(settings))):
+        yield f"trials: expected numbers 0 to {len(settings) - 1}, each once and in order"
         return
-    for trial, settings in zip(record.trials, trial_settings(record.spec), strict=True):
-        yield from (f"trials.{trial.number}.{problem}" for problem in _trial(record, trial, settings))
+    for trial, expected in zip(record.trials, settings, strict=True):
+        yield from (f"trials.{trial.number}.{problem}" for problem in _trial(record, trial, expected))
 
 
 def _trial(record: TuningRecord, trial: TrialResult, expected: dict[str, float | int]) -> Iterator[str]:
     spec = record.spec
     if trial.settings.keys() != expected.keys() or not all(is_close(trial.settings[k], expected[k]) for k in expected):
-        yield f"settings: {trial.settings}, but the sequence has {expected}"
+        origin = "the sequence has" if trial.number < spec.budget.trials else "the trial of that rank has"
+        yield f"settings: {trial.settings}, but {origin} {expected}"
         return
-    if trial.run_id != (found := run_id(spec.run_with(trial.settings))):
+    run = spec.run_of_trial(trial.number, trial.settings)
+    if trial.run_id != (found := run_id(run)):
         yield f"run_id: {trial.run_id}, but the spec and the settings give {found}"
     if trial.seed != spec.budget.seed:
         yield f"seed: {trial.seed}, but the budget's is {spec.budget.seed}"
-    if trial.epochs > spec.run.protocol.epochs:
-        yield f"epochs: {trial.epochs}, but a trial has {spec.run.protocol.epochs}"
+    if trial.epochs > run.protocol.epochs:
+        yield f"epochs: {trial.epochs}, but this trial has {run.protocol.epochs}"
     if trial.status != "completed":
         if trial.validation_error is not None:
             yield f"validation_error: there, but the status is {trial.status}"

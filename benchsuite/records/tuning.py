@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
@@ -17,7 +18,7 @@ class TrialResult(RecordModel):
     """One trial: its settings, and how its run ended."""
 
     number: int = Field(ge=0)
-    """Number in the sequence of settings, from 0."""
+    """Number in the sequence of settings, from 0; finalists have the numbers after it, from best to worst."""
     settings: dict[str, float | int]
     """Value of each searched field."""
     run_id: Hexadecimal
@@ -48,6 +49,12 @@ class TrialResult(RecordModel):
         )
 
 
+def best_of(trials: Iterable[TrialResult], count: int) -> list[TrialResult]:
+    """Return the completed trials with the lowest validation errors, from best to worst."""
+    completed = (trial for trial in trials if trial.validation_error is not None)
+    return sorted(completed, key=lambda trial: trial.rank)[:count]
+
+
 class TuningRecord(RecordModel):
     """The complete record of one tuning."""
 
@@ -58,7 +65,7 @@ class TuningRecord(RecordModel):
     """Hash of everything that can change the numbers: spec, code of plugins, data, versions."""
     spec: TuningSpec
     trials: tuple[TrialResult, ...]
-    """All trials of the budget, by number."""
+    """All trials of the budget, by number; then the finalists."""
     data: DataUsed
     """Without test examples, which no trial has read."""
     environment: Environment
@@ -68,10 +75,24 @@ class TuningRecord(RecordModel):
     """The command that repeats this tuning."""
 
     @property
+    def sampled(self) -> tuple[TrialResult, ...]:
+        """The trials of the sequence of settings, without the finalists."""
+        return self.trials[: self.spec.budget.trials]
+
+    @property
+    def finalists(self) -> tuple[TrialResult, ...]:
+        """The best trials' settings in runs of full length."""
+        return self.trials[self.spec.budget.trials :]
+
+    @property
+    def best_sampled(self) -> TrialResult | None:
+        """The completed trial of the sequence with the lowest validation error; None if none completed."""
+        return next(iter(best_of(self.sampled, 1)), None)
+
+    @property
     def best(self) -> TrialResult | None:
-        """The completed trial with the lowest validation error; None if none completed."""
-        found = min(self.trials, key=lambda trial: trial.rank, default=None)
-        return found if found and found.validation_error is not None else None
+        """The trial whose settings are chosen: the best finalist, or the best trial if no finalist completed."""
+        return next(iter(best_of(self.finalists, 1)), None) or self.best_sampled
 
     @property
     def train_time_s(self) -> float:

@@ -106,8 +106,7 @@ def budget_words(record: TuningRecord | None) -> str:
     """Return a tuned row's budget in words; without the tuning's record the number of trials is not known here."""
     if record is None:
         return "tuned; its tuning is not here"
-    trials = len(record.trials)
-    return f"tuned ({trials} trial{'' if trials == 1 else 's'}), {duration(record.train_time_s)} of tuning"
+    return f"tuned ({record.spec.budget.words}), {duration(record.train_time_s)} of tuning"
 
 
 def rate_width(rates: RateRange | None) -> str:

@@ -52,7 +52,7 @@ class RateRange:
 
 def error_by_rate(record: TuningRecord) -> list[RatePoint]:
     """Return all trials in the order of their learning rates; those that diverged are marked by their status."""
-    points = (RatePoint(float(t.settings[RATE]), t.validation_error, t.status) for t in record.trials)
+    points = (RatePoint(float(t.settings[RATE]), t.validation_error, t.status) for t in record.sampled)
     return sorted(points, key=lambda point: point.learning_rate)
 
 
@@ -87,7 +87,7 @@ def good_rates(record: TuningRecord, within: float = WITHIN) -> RateRange | None
         within: distance in fractions of the examples; 0.01 is a point.
 
     """
-    best = record.best
+    best = record.best_sampled
     if best is None or best.validation_error is None:
         return None
     points = error_by_rate(record)

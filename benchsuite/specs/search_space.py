@@ -102,7 +102,8 @@ def tuning_of(run: RunSpec, space: tuple[SearchDimension, ...], budget: TuningBu
         hide = {"train_set": False}
     evaluation = protocol.evaluation.model_copy(update=hide)
     epochs = budget.epochs or protocol.epochs
-    budget = budget.model_copy(update={"epochs": epochs})
+    final_epochs = (budget.final_epochs or protocol.epochs) if budget.finalists else None
+    budget = budget.model_copy(update={"epochs": epochs, "final_epochs": final_epochs})
     dataset: Any = run.dataset
     if not hasattr(dataset, "for_tuning"):
         raise ValueError(f"data set '{dataset.name}' is streamed from files, of which no validation examples are drawn")

@@ -22,7 +22,6 @@ from benchsuite.records.model import FINAL_STATUSES
 from benchsuite.records.running import HEARTBEAT_S, LEASE_S, process_is_alive, process_started_at
 from benchsuite.records.tuning import TrialResult
 from benchsuite.specs.models.tuning import TuningSpec
-from benchsuite.specs.search_space import trial_settings
 from benchsuite.tuning.storage import TrialStorage
 
 if TYPE_CHECKING:
@@ -61,13 +60,16 @@ class TrialQueue:
         storage: shared by all processes.
         name: of the study in the storage; the same for all processes.
         spec: the tuning.
+        settings: of the trials, by point.
+        first_number: of point 0 in the tuning.
 
     """
 
     storage: TrialStorage
     name: str
     spec: TuningSpec
-    settings: list[dict[str, float | int]] = field(init=False)
+    settings: list[dict[str, float | int]]
+    first_number: int = 0
     _study_id: int = field(init=False)
     _heard: dict[int, tuple[Any, float]] = field(init=False, default_factory=dict)
     """By trial of another machine: its last sign of life, and when it was seen first."""
@@ -76,7 +78,6 @@ class TrialQueue:
         """Open the study, or create it."""
         import optuna
 
-        self.settings = trial_settings(self.spec)
         with self.storage.locked():
             optuna.create_study(storage=self.storage.trials, study_name=self.name, load_if_exists=True)
             self._study_id = self.storage.trials.get_study_id_from_name(self.name)
@@ -85,7 +86,7 @@ class TrialQueue:
         """Enter every point that has no trial yet, or whose trial crashed or was given back."""
         with self.storage.locked():
             there = {point for point, trials in self._by_point().items() if any(map(_counts, trials))}
-            for point in range(self.spec.budget.trials):
+            for point in range(len(self.settings)):
                 if point not in there:
                     self._enter(point)
 
@@ -148,27 +149,26 @@ class TrialQueue:
 
         return any(trial.state == TrialState.WAITING for trials in self._by_point().values() for trial in trials)
 
-    def results(self) -> dict[int, TrialResult]:
-        """Return the result of every point that has one: of its completed trial, or of the last that crashed."""
+    def results(self) -> list[TrialResult]:
+        """Return the results of all points that have one: of its completed trial, or of the last that crashed."""
         found: dict[int, TrialResult] = {}
         for point, trials in self._by_point().items():
             with_result = [trial for trial in trials if RESULT in trial.user_attrs]
             done = [trial for trial in with_result if _counts(trial)] or with_result[-1:]
             if done:
                 found[point] = TrialResult.model_validate_json(done[0].user_attrs[RESULT])
-        return found
+        return [found[point] for point in sorted(found)]
 
     def is_complete(self) -> bool:
         """Return True if every point has a result, and none whose trial crashed is being tried again."""
         by_point = self._by_point()
         return len(by_point) == len(self.settings) and all(map(_has_settled, by_point.values()))
 
-    def span(self) -> tuple[datetime, datetime]:
-        """Return the start of the first trial that was made and the end of the last."""
+    def times(self) -> list[datetime]:
+        """Return the starts and ends of all trials that were made."""
         trials = [trial for trials in self._by_point().values() for trial in trials if RESULT in trial.user_attrs]
-        starts = [trial.datetime_start for trial in trials if trial.datetime_start]
-        ends = [trial.datetime_complete for trial in trials if trial.datetime_complete]
-        return min(starts).astimezone(UTC), max(ends).astimezone(UTC)  # Optuna's are of the local time zone
+        found = [time for trial in trials for time in (trial.datetime_start, trial.datetime_complete) if time]
+        return [time.astimezone(UTC) for time in found]  # Optuna's are of the local time zone
 
     @contextmanager
     def kept_alive(self, claim: Claim) -> Iterator[None]:

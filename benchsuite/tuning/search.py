@@ -12,7 +12,7 @@ from benchsuite.records.model import DataUsed
 from benchsuite.records.tuning import TuningRecord
 from benchsuite.specs.models.tuning import TuningSpec
 from benchsuite.specs.search_space import tuning_hash, tuning_id
-from benchsuite.tuning.queue import TrialQueue
+from benchsuite.tuning.rounds import Rounds
 from benchsuite.tuning.storage import TrialStorage
 from benchsuite.tuning.trials import ReportTrial, make_trials, store_of_tunings
 
@@ -69,12 +69,12 @@ def search(
         StoreError: if records cannot be written.
 
     """
-    queues = [TrialQueue(storage, each.study_name, each.spec) for each in tunings]
-    for queue in queues if fill else ():
-        queue.fill()
-    for place in make_trials(queues, factory, [each.command for each in tunings], report, is_wanted):
-        _keep(tunings[place], queues[place], storage, factory)
-    kept = [_keep(tuning, queue, storage, factory) for tuning, queue in zip(tunings, queues, strict=True)]
+    all_rounds = [Rounds(storage, each.study_name, each.spec) for each in tunings]
+    for rounds in all_rounds if fill else ():
+        rounds.fill()
+    for place in make_trials(all_rounds, factory, [each.command for each in tunings], report, is_wanted):
+        _keep(tunings[place], all_rounds[place], storage, factory)
+    kept = [_keep(tuning, rounds, storage, factory) for tuning, rounds in zip(tunings, all_rounds, strict=True)]
     return [record for record in kept if record is not None]
 
 
@@ -88,11 +88,11 @@ def _is_of(record: TuningRecord, tuning: Searched) -> bool:
     return record.result_key == tuning.result_key
 
 
-def _keep(tuning: Searched, queue: TrialQueue, storage: TrialStorage, factory: RunFactory) -> TuningRecord | None:
+def _keep(tuning: Searched, rounds: Rounds, storage: TrialStorage, factory: RunFactory) -> TuningRecord | None:
     """Return a complete tuning's record as it is in the store, written now if it was not there; None if incomplete."""
-    if not queue.is_complete():
+    if not rounds.is_complete():
         return None
-    store, record = store_of_tunings(factory), _record(tuning, queue, factory)
+    store, record = store_of_tunings(factory), _record(tuning, rounds, factory)
     with storage.locked():  # two processes may end the last two trials at once
         written = store.find_tuning(record.tuning_id)
         if written and _is_of(written, tuning) and written.trials == record.trials:
@@ -101,16 +101,15 @@ def _keep(tuning: Searched, queue: TrialQueue, storage: TrialStorage, factory: R
     return record
 
 
-def _record(tuning: Searched, queue: TrialQueue, factory: RunFactory) -> TuningRecord:
-    results = queue.results()
-    started_at, ended_at = queue.span()
+def _record(tuning: Searched, rounds: Rounds, factory: RunFactory) -> TuningRecord:
+    started_at, ended_at = rounds.span()
     loaded = factory.loader.load(tuning.spec.run.dataset)
     return TuningRecord(
         tuning_id=tuning_id(tuning.spec),
         spec_hash=tuning_hash(tuning.spec),
         result_key=tuning.result_key,
         spec=tuning.spec,
-        trials=tuple(results[number] for number in sorted(results)),
+        trials=tuple(rounds.results()),
         data=DataUsed(
             fingerprint=loaded.fingerprint,
             canonical=loaded.dataset.canonical,

@@ -17,6 +17,7 @@ from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.specs.models.tuning import TuningSpec
 from benchsuite.training.ranks import SINGLE_PROCESS
 from benchsuite.tuning.queue import Claim, TrialQueue
+from benchsuite.tuning.rounds import Rounds
 
 POLL_S = 0.5
 
@@ -39,7 +40,7 @@ def _ignore(record: RunRecord) -> None:
 
 
 def make_trials(
-    queues: Sequence[TrialQueue],
+    tunings: Sequence[Rounds],
     factory: RunFactory,
     commands: Sequence[str],
     report: ReportTrial,
@@ -47,10 +48,10 @@ def make_trials(
 ) -> Iterator[int]:
     """Make trials until none is left: neither waiting, nor at a process that may be lost.
 
-    Yields the place of a queue after each trial of it that this process has made.
+    Yields the place of a tuning after each trial of it that this process has made.
 
     Args:
-        queues: of all tunings.
+        tunings: the trials of each tuning.
         factory: makes the runs; its store is for runs of trials.
         commands: the command that repeats each tuning, for the records of runs.
         report: called after each trial of this process.
@@ -61,23 +62,26 @@ def make_trials(
         StoreError: if records cannot be written.
 
     """
-    open_queues = list(zip(range(len(queues)), queues, commands, strict=True))
-    while open_queues and is_wanted():
-        for place, queue, command in open_queues:
+    unfinished = list(zip(range(len(tunings)), tunings, commands, strict=True))
+    while unfinished and is_wanted():
+        for place, rounds, command in unfinished:
+            queue = rounds.queue()
             claim = queue.claim()
             if claim is not None:
                 report(queue.spec, _make(queue, claim, factory, command))
                 yield place
                 break
         else:
-            busy = [entry for entry in open_queues if entry[1].release_lost() or entry[1].has_waiting()]
-            if busy and not any(queue.has_waiting() for _, queue, _ in busy):
+            queues = [rounds.queue() for _, rounds, _ in unfinished]
+            is_busy = [queue.release_lost() > 0 or queue.has_waiting() for queue in queues]
+            if any(is_busy) and not any(queue.has_waiting() for queue in queues):
                 time.sleep(POLL_S)
-            open_queues = busy
+            unfinished = [entry for entry, busy in zip(unfinished, is_busy, strict=True) if busy]
 
 
 def _make(queue: TrialQueue, claim: Claim, factory: RunFactory, command: str) -> TrialResult:
-    spec = queue.spec.run_with(claim.settings)
+    number = queue.first_number + claim.point
+    spec = queue.spec.run_of_trial(number, claim.settings)
     try:
         with queue.kept_alive(claim):
             record = _record_of(SelectedRun(spec, command), factory)
@@ -87,7 +91,7 @@ def _make(queue: TrialQueue, claim: Claim, factory: RunFactory, command: str) ->
     except BaseException:
         queue.give_back(claim)
         raise
-    result = result_of(claim, record)
+    result = result_of(number, claim.settings, record)
     queue.enter_result(claim, result)
     return result
 
@@ -111,13 +115,13 @@ def _tell_nobody(event: str, **arguments: object) -> None:
     """Take no notice of an event: plugins that show or mirror runs would take trials for results."""
 
 
-def result_of(claim: Claim, record: RunRecord) -> TrialResult:
+def result_of(number: int, settings: dict[str, float | int], record: RunRecord) -> TrialResult:
     """Return a trial's result from the record of its run."""
     last = record.epochs[-1] if record.epochs else None
     measured = last.validation if last and record.status == "completed" else None
     return TrialResult(
-        number=claim.point,
-        settings=claim.settings,
+        number=number,
+        settings=settings,
         run_id=record.run_id,
         seed=record.spec.seed,
         status=record.status,
@@ -135,8 +139,9 @@ def print_trial(spec: TuningSpec, result: TrialResult) -> None:
     """Print a line about a trial on stderr."""
     settings = ", ".join(f"{name.rpartition('.')[2]} {value:g}" for name, value in result.settings.items())
     ended = result.status if result.validation_error is None else f"{100 * result.validation_error:.2f} % wrong"
-    place = f"{spec.run.track} {spec.run.rule.name} trial {result.number + 1} of {spec.budget.trials}"
-    sys.stderr.write(f"{place}: {ended} at {settings}\n")
+    number, trials = result.number + 1, spec.budget.trials
+    place = f"trial {number} of {trials}" if number <= trials else f"finalist {number - trials}"
+    sys.stderr.write(f"{spec.run.track} {spec.run.rule.name} {place}: {ended} at {settings}\n")
 
 
 def show_nothing(spec: TuningSpec, result: TrialResult) -> None:

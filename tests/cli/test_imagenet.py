@@ -207,12 +207,27 @@ def test_the_smoke_tier_of_imagenet_runs_from_files_to_records(command: Command,
     assert list((tmp_path / "root").glob("imagenet-sample-*")), "made where it was asked to be"
 
 
+TINY = """
+title: Files
+description: Images from files, decoded by processes of their own.
+source: ours
+dataset:
+  {extends: imagenet, name: files, image_size: 16, resize: 20, sample: {classes: 2, train_images: 4, test_images: 2}}
+architecture: {name: tiny, kind: chain, layers: [{kind: max_pool, size: 4}, {kind: dense, units: 4}]}
+protocol: {epochs: 100000, batch_size: 4, optimizer: {kind: sgd, learning_rate: 0.01}}
+tiers: {smoke: {}, quick: {}, paper: {}}
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_processes_that_decode_too_is_an_interruption(
     start: Callable[..., Process], tmp_path: Path, number: signal.Signals
 ) -> None:
     """A terminal or torchrun sends it to all; catches their end being taken for a crash, and any that stays behind."""
-    process = start(*SMOKE, "--rules", "backprop", "--seeds", "1", "--set", "protocol.epochs=100000")
+    (tmp_path / "files.yaml").write_text(TINY)
+    process = start(
+        "run", "files.yaml", *SMOKE[2:], "--rules", "backprop", "--seeds", "1", "--set", "hardware.loader_processes=2"
+    )
     store = RecordStore(tmp_path / "benchsuite-store")
     end = time.monotonic() + 300
     while not any(store.checkpoints_folder.glob("*.pt")):
@@ -222,7 +237,7 @@ def test_a_signal_to_the_processes_that_decode_too_is_an_interruption(
     os.killpg(process.pid, number)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
-    assert "continue with: benchsuite run imagenet-resnet18" in err
+    assert "continue with: benchsuite run files.yaml" in err
     assert "Traceback" not in err
     (record,) = store.read_all()
     assert record.status == "interrupted"

@@ -32,20 +32,17 @@ from benchsuite.specs.models.track import RunSpec
 
 # A loaded machine takes longer to start a node than the half minute Ray waits; read when Ray is imported.
 os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
+# Ray's workers otherwise yield to everything else: on a loaded machine a task took eight minutes to begin.
+os.environ.setdefault("RAY_worker_niceness", "0")
 # As the executor sets it: `uv run pytest` would have Ray make an environment for each of its workers.
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 
 from ray.cluster_utils import Cluster  # noqa: E402
 
-from benchsuite.execution.ray_executor import (  # noqa: E402
-    POLL_S,
-    Attempt,
-    RayExecutor,
-    Resources,
-    resolve_for_cluster,
-    resources_for,
-)
+from benchsuite.execution.cluster_runs import Attempt  # noqa: E402
+from benchsuite.execution.ray_executor import POLL_S, RayExecutor, resolve_for_cluster  # noqa: E402
+from benchsuite.execution.reservations import Resources, resources_for  # noqa: E402
 
 ENDLESS = {"epochs": 100_000}
 """Until a test has seen what it waits for: a run that the clock ends may end before, on a machine that is slow."""

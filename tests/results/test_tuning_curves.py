@@ -31,7 +31,7 @@ def tuning(errors_by_rate, best_rate, searched=1):
     trials = [trial(rate, error, "diverged" if error is None else "completed") for rate, error in errors_by_rate]
     best = next((t for t in trials if t.settings[RATE] == best_rate), None)
     space = [SimpleNamespace(low=1e-5, high=0.1)] * searched
-    return SimpleNamespace(trials=trials, best=best, spec=SimpleNamespace(space=space))
+    return SimpleNamespace(sampled=trials, best_sampled=best, spec=SimpleNamespace(space=space))
 
 
 def test_rates_near_the_best_and_diverged_ones_are_told_apart():

@@ -59,7 +59,7 @@ def test_a_control_with_a_frozen_lower_half_has_its_rules_tuned_settings(library
         resolve_tunings(alone, library, registry, lambda hardware: hardware)
 
     def find(spec):
-        return TunedSettings("ab", 16, {RATE: 0.003}) if spec.run.protocol.frozen == "none" else None
+        return TunedSettings("ab", "16 trials", {RATE: 0.003}) if spec.run.protocol.frozen == "none" else None
 
     deep = [r.spec for r in resolve(chosen, library, registry, find_tuned=find) if r.spec.track == "core-mnist-deep"]
     whole, control = sorted(deep, key=lambda spec: spec.protocol.frozen != "none")
@@ -73,7 +73,7 @@ def test_a_suite_runs_the_tracks_that_were_tuned(library, registry, caplog):
     core = Selection("core", tier="quick", seeds=(0,))
 
     def find(spec):
-        return TunedSettings("ab", 16, {RATE: 0.003}) if spec.run.track == "core-mnist-deep" else None
+        return TunedSettings("ab", "16 trials", {RATE: 0.003}) if spec.run.track == "core-mnist-deep" else None
 
     runs = [run.spec for run in resolve(core, library, registry, find_tuned=find)]
     assert {run.track for run in runs} == {"core-mnist-deep"}

@@ -139,16 +139,22 @@ RUN = ("-m", "benchsuite", "run", "digits-conv", "--tier", "smoke", "--seed", "0
 
 @pytest.fixture(scope="module")
 def made_by_two(
-    tmp_path_factory: pytest.TempPathFactory, warm_python: WarmPython
+    tmp_path_factory: pytest.TempPathFactory, torchrun: Torchrun
 ) -> tuple[subprocess.CompletedProcess[str], Path]:
-    """Return how two processes ended that ran the command, started as users start it, and their store.
-
-    Only torchrun itself finds torch imported.
-    """
+    """Return how two processes ended that ran the command, and their store."""
     store = tmp_path_factory.mktemp("two") / "store"
     rules = ("--rules", "backprop,kolen_pollack")
-    command = (*COLD_TORCHRUN, *RUN, *rules, "--store", str(store), "--tracking-uri", "none")
-    return wait_for(warm_python.start(*command)), store
+    return torchrun(*RUN, *rules, "--store", str(store), "--tracking-uri", "none"), store
+
+
+@pytest.mark.cluster
+def test_torchrun_starts_the_command_as_users_start_it(tmp_path: Path, warm_python: WarmPython) -> None:
+    """Catches a command that ends before torchrun's processes have, or that only a forked process can run."""
+    store = tmp_path / "store"
+    command = (*COLD_TORCHRUN, *RUN, "--rules", "backprop", "--store", str(store), "--tracking-uri", "none")
+    done = wait_for(warm_python.start(*command))
+    assert done.returncode == 0, done.stderr
+    assert only_record(store)["command"].startswith("torchrun --nproc-per-node=2 -m benchsuite run digits-conv")
 
 
 def test_the_command_makes_one_record_a_run_however_many_made_it(

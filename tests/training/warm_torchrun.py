@@ -19,9 +19,13 @@ def run_as_main(arguments: list[str]) -> None:
     """Run a script or module as one of the processes, and tell stderr of an error as an interpreter does."""
     from warm_server import run_program  # what has forked: a script, its folder is on the path
 
+    from benchsuite.cli import main as main_module
+
     # Not the agent's handlers: a rank that torchrun starts as a program has none.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # The agent waits for what this function returns; a rank that is a program ends by itself.
+    main_module.end_process = sys.exit
 
     try:
         run_program(arguments)

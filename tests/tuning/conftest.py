@@ -25,10 +25,12 @@ VALIDATION = {"examples": 30}
 def make_tuning(registry: Registry, make_spec: Callable[..., RunSpec]) -> Callable[..., TuningSpec]:  # noqa: F811
     """Return a function from changes to a tuning of 4 trials of 2 epochs."""
 
-    def make(rule: str = "backprop", trials: int = 4, sampler_seed: int = 0, **changes: Any) -> TuningSpec:
+    def make(
+        rule: str = "backprop", trials: int = 4, sampler_seed: int = 0, finalists: int = 0, **changes: Any
+    ) -> TuningSpec:
         dataset = {"validation": VALIDATION, **changes.pop("dataset", {})}
         run = make_spec(rule, dataset=dataset, **changes)
-        budget = TuningBudget(trials=trials, epochs=2, sampler_seed=sampler_seed)
+        budget = TuningBudget(trials=trials, epochs=2, sampler_seed=sampler_seed, finalists=finalists)
         return tuning_of(run, search_space(run, registry.rule_fields(rule)), budget)
 
     return make

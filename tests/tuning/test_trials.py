@@ -15,8 +15,10 @@ from benchsuite.errors import StoreError
 from benchsuite.records.checks import inconsistencies
 from benchsuite.records.store import RecordStore
 from benchsuite.records.tuning import TrialResult
+from benchsuite.specs.search_space import trial_settings
 from benchsuite.tuning import queue as queue_module
 from benchsuite.tuning.queue import TrialQueue
+from benchsuite.tuning.rounds import Rounds
 from benchsuite.tuning.search import records_in_store, search, searched
 from benchsuite.tuning.storage import open_storage
 
@@ -72,7 +74,7 @@ def test_four_processes_make_each_trial_once(make_tuning, tmp_path, kind):
     address, spec = kind.format(tmp_path), make_tuning(trials=8)
 
     def work():
-        mine = TrialQueue(open_storage(address), "study", spec)
+        mine = TrialQueue(open_storage(address), "study", spec, trial_settings(spec))
         mine.fill()
         while (claim := mine.claim()) is not None:
             with (tmp_path / "made.txt").open("a") as log:
@@ -80,8 +82,8 @@ def test_four_processes_make_each_trial_once(make_tuning, tmp_path, kind):
             mine.enter_result(claim, made_up(claim, spec))
 
     assert in_children(4, work) == [0] * 4
-    queue = TrialQueue(open_storage(address), "study", spec)
-    assert sorted(queue.results()) == list(range(8))
+    queue = TrialQueue(open_storage(address), "study", spec, trial_settings(spec))
+    assert [result.number for result in queue.results()] == list(range(8))
     assert Counter((tmp_path / "made.txt").read_text().split()) == {str(point): 1 for point in range(8)}
     complete = [t for trials in queue._by_point().values() for t in trials if t.state.name == "COMPLETE"]
     assert len(complete) == 8
@@ -151,7 +153,7 @@ def test_two_processes_on_one_study_write_its_record_once(make_tuning, factory, 
     monkeypatch.setattr(RecordStore, "write_tuning", logged)
     storage = open_storage(address)
     for each in tunings:
-        TrialQueue(storage, each.study_name, each.spec).fill()
+        Rounds(storage, each.study_name, each.spec).fill()
     assert in_children(2, lambda: search(tunings, open_storage(address), factory, nothing, fill=False)) == [0, 0]
     search(tunings, open_storage(address), factory, nothing)
     assert sorted(log.read_text().splitlines()) == ["tune backprop", "tune readout_only"]
@@ -160,7 +162,7 @@ def test_two_processes_on_one_study_write_its_record_once(make_tuning, factory, 
 def test_a_silent_process_of_another_machine_is_given_up(make_tuning, tmp_path, monkeypatch):
     """Catches trials of a lost machine that nobody makes, and those of a living one that are taken from it."""
     spec = make_tuning(trials=2)
-    queue = TrialQueue(open_storage(f"sqlite:///{tmp_path}/trials.db"), "study", spec)
+    queue = TrialQueue(open_storage(f"sqlite:///{tmp_path}/trials.db"), "study", spec, trial_settings(spec))
     queue.fill()
     monkeypatch.setattr(queue_module, "_this_process", lambda: {"host": "elsewhere", "pid": 1, "started_at": 0.0})
     claim = queue.claim()
@@ -170,14 +172,14 @@ def test_a_silent_process_of_another_machine_is_given_up(make_tuning, tmp_path, 
     assert queue.release_lost() == 1
     assert queue.release_lost() == 0
     queue.enter_result(claim, made_up(claim, spec))  # it was only slow, and comes too late
-    assert queue.results() == {}
+    assert queue.results() == []
     assert {queue.claim().point for _ in range(2)} == {0, 1}
 
 
 def test_crashed_trials_are_tried_again_by_the_next_command_only(make_tuning, tmp_path):
     """Catches a crash that is made again without end, and one that stays for good."""
     spec = make_tuning(trials=1)
-    queue = TrialQueue(open_storage(f"sqlite:///{tmp_path}/trials.db"), "study", spec)
+    queue = TrialQueue(open_storage(f"sqlite:///{tmp_path}/trials.db"), "study", spec, trial_settings(spec))
     queue.fill()
     claim = queue.claim()
     queue.enter_result(claim, made_up(claim, spec).model_copy(update={"status": "crashed"}))

@@ -115,7 +115,7 @@ def _write(mirror: Mirror, experiment_id: str, record: TuningRecord) -> str:
         "time/total_train_time_s": record.train_time_s,
     }
     start, end = milliseconds(record.started_at), milliseconds(record.ended_at)
-    name = f"{rule}-tuning ({len(record.trials)} trials)"
+    name = f"{rule}-tuning ({spec.budget.words})"
     parent = _run(mirror, experiment_id, name, start, tags, params, metrics)
     for trial in record.trials:
         of_trial = {

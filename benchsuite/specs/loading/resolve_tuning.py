@@ -18,7 +18,7 @@ from benchsuite.specs.loading.selection import Selection, selected_hardware
 from benchsuite.specs.loading.target_rows import rows_of_target
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.specs.models.track import RunSpec, TrackSpec
-from benchsuite.specs.models.tuning import TuningSpec
+from benchsuite.specs.models.tuning import TuningSpec, with_settings
 from benchsuite.specs.models.tuning_budget import TuningBudget
 from benchsuite.specs.search_space import search_space, trial_settings, tuning_id, tuning_of
 
@@ -125,5 +125,5 @@ def tuning_for(run: RunSpec, budget: TuningBudget, directory: RuleDirectory) -> 
     rule = run.rule.name
     spec = tuning_of(run, search_space(run, directory.rule_fields(rule)), budget)
     for settings in trial_settings(spec):
-        directory.rule_config(rule, spec.run_with(settings).rule.config)
+        directory.rule_config(rule, with_settings(spec.run, settings).rule.config)
     return spec

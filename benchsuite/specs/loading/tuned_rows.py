@@ -28,7 +28,8 @@ class TunedSettings:
     """The best settings of a tuning."""
 
     tuning_id: str
-    trials: int
+    budget: str
+    """In words, as in the title of a row."""
     settings: dict[str, float | int]
     """Value of each searched field."""
 
@@ -119,10 +120,9 @@ def _tuned(row: Row, tuned: TunedSettings) -> Row:
         "config": config_of(tuned.settings),
     }
     node = from_plain(changes, row.mark)
-    trials = f"{tuned.trials} trial{'' if tuned.trials == 1 else 's'}"
     return replace(
         row,
-        title=f"{row.name}, tuned ({trials})",
+        title=f"{row.name}, tuned ({tuned.budget})",
         settings=row.settings.merged(node) if row.settings else node,
         tuned_by=tuned.tuning_id,
     )

@@ -36,9 +36,13 @@ class TuningSpec(SpecModel):
             raise ValueError(f"the first field of space must be {RATE}")
         return self
 
-    def run_with(self, settings: dict[str, float | int]) -> RunSpec:
-        """Return the run of a trial."""
-        return with_settings(self.run, settings)
+    def run_of_trial(self, number: int, settings: dict[str, float | int]) -> RunSpec:
+        """Return the run of a trial; finalists, whose numbers come after those of the others, run longer."""
+        run = self.run
+        if number >= self.budget.trials:
+            protocol = run.protocol.model_copy(update={"epochs": self.budget.final_epochs})
+            run = run.model_copy(update={"protocol": protocol})
+        return with_settings(run, settings)
 
 
 def config_of(settings: Mapping[str, float | int]) -> dict[str, Any]:

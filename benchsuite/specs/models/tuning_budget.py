@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pydantic import Field, model_validator
 
@@ -19,15 +20,36 @@ DECADES = 2
 class TuningBudget(SpecModel):
     """Amount of tuning per rule, the same for all rules of a track."""
 
+    omit_default_from_hash: ClassVar[frozenset[str]] = frozenset({"finalists", "final_epochs"})
+
     trials: int = Field(default=16, gt=0, le=1024)
     """Settings tried per rule. Powers of two cover a range most evenly."""
     epochs: int | None = Field(default=None, gt=0)
     """Epochs per trial; those of the track at its tier if not given."""
+    finalists: int = Field(default=0, ge=0, le=64)
+    """Number of trials whose settings are tried again in a run of full length, those with the lowest errors; the best
+    of these is chosen. With 0 the best trial is. A rate that is best after a few epochs can fail in a longer run."""
+    final_epochs: int | None = Field(default=None, gt=0)
+    """Epochs of a finalist's run; those of the track at its tier if not given."""
     sampler_seed: int = Field(default=0, ge=0)
     """Seed of the sequence of settings."""
     seed: int = Field(default=TUNING_SEED, ge=0, lt=2**31)
     """Seed index of every trial: all trials of all rules share network, order of examples and dropout. No final run
     should use it."""
+
+    @property
+    def words(self) -> str:
+        """The amount of tuning in words: ``16 trials``, ``16 trials, 4 finalists``."""
+        parts = [(self.trials, "trial"), (self.finalists, "finalist")]
+        return ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in parts if count)
+
+    @model_validator(mode="after")
+    def _has_finalists_among_its_trials(self) -> TuningBudget:
+        if self.finalists > self.trials:
+            raise ValueError(f"finalists: {self.finalists}, but there are {self.trials} trials to choose them from")
+        if self.final_epochs is not None and not self.finalists:
+            raise ValueError("final_epochs: there are no finalists; expected finalists: a number above 0")
+        return self
 
 
 class SearchDimension(SpecModel):

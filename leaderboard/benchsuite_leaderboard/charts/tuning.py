@@ -52,7 +52,7 @@ def rate_charts(table: TuningTable) -> list[Chart]:
 def _rate_spec(rule: TunedRule, series: Series, scale: dict[str, Any]) -> dict[str, Any]:
     searched = rule.record.spec.space[0]
     values, failed = [], []
-    for trial in sorted(rule.record.trials, key=lambda trial: float(trial.settings[RATE])):
+    for trial in sorted(rule.record.sampled, key=lambda trial: float(trial.settings[RATE])):
         others = ", ".join(
             f"{field.rpartition('.')[2]} {value:g}" for field, value in trial.settings.items() if field != RATE
         )
@@ -139,7 +139,7 @@ def budget_chart(table: TuningTable) -> Chart:
     values: list[dict[str, Any]] = [
         {"label": rule.label, "x": point.trials, "m": short(100 * point.error)}
         for rule in table.rules
-        for point in expected_best([trial.validation_error for trial in rule.record.trials])
+        for point in expected_best([trial.validation_error for trial in rule.record.sampled])
     ]
     colors = {"domain": list(series), "range": [each.color for each in series.values()]}
     spec: dict[str, Any] = {

@@ -48,7 +48,7 @@ PRINTED = (
 
 def tuning_data(table: TuningTable) -> DataTable:
     """Return one table of tunings; errors are fractions in its data and per cent where printed."""
-    title = f"Tuning of {table.track}, {table.tier} tier: {len(table.first.trials)} trials per rule"
+    title = f"Tuning of {table.track}, {table.tier} tier: {table.first.spec.budget.words} per rule"
     rows = tuple(_data(rule) for rule in table.rules)
     return DataTable(title, COLUMNS, rows, PRINTED, tuple(_printed(rule) for rule in table.rules))
 
