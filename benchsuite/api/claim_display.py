@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from rich.text import Text
 
+from benchsuite.api.command_lines import CommandLine
 from benchsuite.api.display import Part, counted
 from benchsuite.api.tables import published_table
 from benchsuite.papers.measured_values import MeasuredValue
@@ -24,29 +25,49 @@ from benchsuite.papers.verdict_words import (
 COLOURS = {"reproduced": "green", "contradicted": "red", "inconclusive": "yellow", "not_enough_records": "dim"}
 
 
+ORDER = ("contradicted", "reproduced", "inconclusive", "not_enough_records")
+"""What is decided comes first."""
+
+
+def by_verdict(verdicts: Iterable[ClaimVerdict]) -> list[ClaimVerdict]:
+    """Return verdicts with those that say most first; a claim that only a lossy copy decides follows those decided."""
+
+    def place(verdict: ClaimVerdict) -> tuple[int, int]:
+        on_copy = ORDER.index(verdict.on_copy.verdict) if verdict.on_copy else len(ORDER)
+        return ORDER.index(verdict.verdict), on_copy
+
+    return sorted(verdicts, key=place)
+
+
 def claim_parts(verdict: ClaimVerdict) -> Iterator[Part]:
     """Yield the lines of one claim: verdict, comparisons, what is missing, and the same on a lossy copy."""
     yield _headline(verdict, f"{verdict.claim.name}: {verdict.claim.title}")
     yield from _details(verdict)
     if verdict.on_copy:
-        yield _headline(verdict.on_copy, f"{ON_A_COPY}: {copy_words(verdict.on_copy)}")
+        yield _headline(verdict.on_copy, f"  {ON_A_COPY}: {copy_words(verdict.on_copy)}")
         yield from _details(verdict.on_copy)
 
 
 def _headline(verdict: ClaimVerdict, text: str) -> Text:
     line = Text()
-    line.append(f"{verdict.words:>18}", style=COLOURS[verdict.verdict])
-    line.append(f"  {text}")
+    line.append(" " * (len(text) - len(text.lstrip())))
+    line.append(verdict.words, style=COLOURS[verdict.verdict])
+    line.append(f"  {text.lstrip()}")
     if verdict.tier:
         line.append(f" ({verdict.tier} tier)", style="dim")
     return line
 
 
 def _details(verdict: ClaimVerdict) -> Iterator[Part]:
-    lines = [_line(case) for case in verdict.deciding] if verdict.tier else undecided_reasons(verdict)
+    indent = 4
+    lines = [_line(case) for case in verdict.deciding] if verdict.tier else []
     if verdict.missing:
-        lines += [f"missing {missing_words(verdict.missing)}", verdict.missing.command]
-    yield from (f"{'':20}{line}" for line in lines)
+        lines.append(f"missing {missing_words(verdict.missing)}")
+    elif not verdict.tier:
+        lines += undecided_reasons(verdict)
+    yield from (f"{'':{indent}}{line}" for line in lines)
+    if verdict.missing:
+        yield CommandLine(verdict.missing.command, indent)
 
 
 def _line(case: CaseVerdict) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from typing import Any, overload
 
-from benchsuite.api.claim_display import claim_as_data, claim_parts, published_parts, value_as_data
+from benchsuite.api.claim_display import by_verdict, claim_as_data, claim_parts, published_parts, value_as_data
 from benchsuite.api.display import Displayed, Part
 from benchsuite.api.options import PathLike, Paths
 from benchsuite.api.records import as_records
@@ -60,9 +61,19 @@ class ClaimVerdicts(Displayed, Sequence[ClaimVerdict]):
         return f"<ClaimVerdicts: {self._counts()}>"
 
     def parts(self) -> Sequence[Part]:
-        """Return the lines of each claim, the counts, published values and ours, and what was left out."""
-        claims = [part for verdict in self for part in claim_parts(verdict)]
-        return [*claims, self._counts(), *self.published_parts(), *self.left_out]
+        """Return the lines of each claim, decided ones first, published values and ours, and last the counts."""
+        claims = [part for verdict in by_verdict(self) for part in claim_parts(verdict)]
+        return [*claims, *self.published_parts(), *self.left_out, self._counts()]
+
+    def matching(self, text: str) -> ClaimVerdicts:
+        """Return the verdicts on claims whose name fits a pattern, or whose name or title contains a text."""
+        wanted = text.casefold()
+
+        def fits(verdict: ClaimVerdict) -> bool:
+            name = verdict.claim.name
+            return fnmatchcase(name, wanted) or wanted in name or wanted in verdict.claim.title.casefold()
+
+        return ClaimVerdicts(filter(fits, self), self.left_out, self.published)
 
     def published_parts(self) -> Sequence[Part]:
         """Return the table of published values that were measured or tried, and their number."""

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal
 
-from rich.table import Table
-from rich.text import Text
-
 from benchsuite.api.display import Displayed, Part
+from benchsuite.api.fitting import Cell, Column, FittedTable
 from benchsuite.api.options import PathLike
 from benchsuite.api.records import as_records
 from benchsuite.errors import EmptySelectionError, nearest
@@ -117,13 +115,19 @@ class RuleComparison(Displayed):
     def parts(self) -> Sequence[Part]:
         """Return the table of differences and a line for each pair that was not compared."""
         title = f"test error of {self.left} less {self.right}, in points"
-        table = Table(title=Text(title), title_justify="left", title_style="bold", header_style="dim")
-        for name in ("track", "tier"):
-            table.add_column(name)
-        for name in (f"{self.left} %", f"{self.right} %", "difference", "95 % interval", "p (Holm)", "pairs"):
-            table.add_column(Text(name), justify="right")
-        for name in ("better", "remarks"):
-            table.add_column(name)
+        columns = [
+            Column("track"),
+            Column("tier", importance=3),
+            Column(f"{self.left} %", importance=4, right=True),
+            Column(f"{self.right} %", importance=4, right=True),
+            Column("difference", right=True),
+            Column("95 % interval", right=True),
+            Column("p (Holm)", importance=2, right=True),
+            Column("pairs", importance=1, right=True),
+            Column("better"),
+            Column("remarks", importance=0, wraps=True),
+        ]
+        table = FittedTable(columns, title)
         for row in self.rows:
             table.add_row(*_cells(row, self.left, self.right))
         return [table, *map(str, self.not_compared)]
@@ -233,13 +237,13 @@ def _compared(table: TrackTable, row: RuleRow, other: RuleRow) -> ComparedRows |
     return ComparedRows(table, row, other, difference, planned.p_value if planned else None)
 
 
-def _cells(row: ComparedRows, left: str, right: str) -> list[str | Text]:
+def _cells(row: ComparedRows, left: str, right: str) -> list[Cell]:
     words = {"left": left, "right": right, "undecided": "–"}
     remarks = [*row.remarks]
     if row.left.label != left or row.right.label != right:
         remarks.insert(0, f"{row.left.label} with {row.right.label}")
     return [
-        Text(row.table.track),
+        row.table.track,
         row.table.tier,
         mean_sd(row.left.test_error),
         mean_sd(row.right.test_error),
@@ -247,8 +251,8 @@ def _cells(row: ComparedRows, left: str, right: str) -> list[str | Text]:
         interval(row.difference, signed=True),
         p_value(row.p_value),
         str(row.difference.n),
-        Text(words[row.better]),
-        Text("; ".join(remarks)),
+        words[row.better],
+        "; ".join(remarks),
     ]
 
 

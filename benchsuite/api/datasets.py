@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
-from benchsuite.api.display import Displayed, Part
+from benchsuite.api.display import Displayed, Part, counted
+from benchsuite.api.fitting import Column, FittedTable
 from benchsuite.api.options import PathLike, Paths
 from benchsuite.api.workspace import Workspace, open_workspace
 from benchsuite.data.availability import availability
@@ -63,10 +64,16 @@ class DatasetStates(Displayed, Mapping[str, DatasetState]):
 
     def parts(self) -> Sequence[Part]:
         """Return a line with the folder of data sets, and a table of states."""
-        table = Table(show_header=False, box=None, pad_edge=False)
-        for name, state in self.items():
-            table.add_row(Text(name), "found" if state.found else "missing", Text(state.detail))
-        return [f"data sets in {self.data_root}", table]
+        table = FittedTable([Column("name"), Column("state"), Column("detail", wraps=True)], header=False)
+        for name, state in sorted(self.items(), key=lambda item: not item[1].found):
+            mark = Text("found", style="green") if state.found else Text("missing", style="yellow")
+            table.add_row(name, mark, self._inside(state.detail))
+        found = sum(state.found for state in self.values())
+        return [table, f"{found} of {counted(len(self), 'data set')} found in {self.data_root}"]
+
+    def _inside(self, detail: str) -> str:
+        """Return a detail with paths inside the data root relative to it, which the last line names."""
+        return detail.replace(f"{self.data_root}{os.sep}", "")
 
     def as_data(self) -> dict[str, Any]:
         """Return all as plain data, as ``benchsuite data list --json`` prints it."""

@@ -7,20 +7,27 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
-from rich.table import Table
 from rich.text import Text
 
-Part = Table | Text | str
-"""A table, a line with colours, or a plain line."""
+from benchsuite.api.command_lines import CommandLine
+from benchsuite.api.fitting import FittedTable
+
+Part = FittedTable | CommandLine | Text | str
+"""A table, a command to type, a line with colours, or a plain line."""
 
 WIDTH = 200
-"""Most characters per line of a table as text; a pipe has no width of its own."""
+"""Most characters per line of a table as text in Python and in notebooks."""
+
+UNLIMITED = 10_000
+"""Width of a pipe, which has none of its own, and of a terminal with ``--wide``: nothing is left out or wrapped."""
 
 HTML = '<pre style="white-space:pre;overflow-x:auto;line-height:normal;font-family:monospace">{code}</pre>'
 
 
+WORD = re.compile(r"\S+\s*")
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters that a terminal obeys instead of showing them: control characters, and those that reverse the order."""
 
@@ -61,12 +68,35 @@ class Displayed(ABC):
 
 
 def print_parts(console: Console, parts: Iterable[Part]) -> None:
-    """Print parts on a console; long lines are left to the terminal to wrap."""
+    """Print parts on a console: on a terminal, long lines break between words; elsewhere they stay whole."""
     for part in parts:
-        if isinstance(part, Table):
+        if isinstance(part, FittedTable):
             console.print(part)
+        elif isinstance(part, CommandLine):
+            console.print(part.broken(console.width) if console.is_terminal else part.text, soft_wrap=True)
         else:
-            console.print(part, markup=False, soft_wrap=True)
+            text = Text(part) if isinstance(part, str) else part
+            # rich wraps without the indent of the line, and would break a path that is longer than the line.
+            console.print(broken_between_words(text, console.width) if console.is_terminal else text, soft_wrap=True)
+
+
+def broken_between_words(text: Text, width: int) -> Text:
+    """Return a text with line breaks between words, further lines indented as the first or by two."""
+    broken = []
+    for line in text.split("\n", allow_blank=True):
+        indent = len(line.plain) - len(line.plain.lstrip())
+        hanging = min(indent or 2, width // 2)
+        breaks, column = [], indent
+        for word in WORD.finditer(line.plain, indent):
+            if column + cell_len(word[0].rstrip()) > width and column > indent:
+                breaks.append(word.start())
+                column = hanging
+            column += cell_len(word[0])
+        for number, piece in enumerate(line.divide(breaks)):
+            piece.rstrip()
+            piece.pad_left(hanging if number else 0)
+            broken.append(piece)
+    return Text("\n").join(broken)
 
 
 def as_text(parts: Iterable[Part]) -> str:

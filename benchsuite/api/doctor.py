@@ -12,7 +12,7 @@ import torch
 from rich.text import Text
 
 from benchsuite.api.datasets import DatasetStates, dataset_states
-from benchsuite.api.display import Displayed, Part
+from benchsuite.api.display import Displayed, Part, counted
 from benchsuite.api.options import PathLike, Paths
 from benchsuite.api.workspace import Workspace, open_workspace
 from benchsuite.errors import Problem, SpecError
@@ -46,21 +46,30 @@ class Installation(Displayed):
     problems: Sequence[str]
 
     def parts(self) -> Sequence[Part]:
-        """Return every section with its title."""
-        states = self.datasets.items()
+        """Return what is wrong, then devices, versions, data sets and plugins, and last a line that sums up."""
+        found = [name for name, state in self.datasets.items() if state.found]
+        missing = [name for name, state in self.datasets.items() if not state.found]
+        origins: dict[str, list[str]] = {}
+        for name, origin in self.plugins.items():
+            origins.setdefault(origin.partition(", ")[0], []).append(name)
         sections = {
-            "versions": [f"{name} {found}" for name, found in self.versions.items()],
+            "problems": self.problems,
             "devices": self.devices,
+            "versions": ["  ".join(f"{name} {found}" for name, found in self.versions.items())],
             f"data sets in {self.datasets.data_root}": [
-                f"{'found  ' if state.found else 'missing'} {name}: {state.detail}" for name, state in states
+                f"found: {', '.join(found) or 'none'}",
+                *([f"missing: {', '.join(missing)} (`benchsuite data list` says how to get them)"] if missing else []),
             ],
-            "plugins": [f"{name}: {origin}" for name, origin in self.plugins.items()],
-            "problems": self.problems or ["none"],
+            "plugins": [f"{origin}: {', '.join(names)}" for origin, names in origins.items()],
         }
         parts: list[Part] = []
         for title, lines in sections.items():
-            parts += [Text(title, style="bold"), *(f"  {line}" for line in lines)]
-        return parts
+            if lines:
+                style = "bold red" if title == "problems" else "bold"
+                parts += [Text(title, style=style), *(f"  {line}" for line in lines), ""]
+        problems = counted(len(self.problems), "problem") if self.problems else "no problems"
+        plugins = counted(len(self.plugins), "plugin")
+        return [*parts, f"{problems}, {plugins}, {len(found)} of {counted(len(self.datasets), 'data set')} found"]
 
     def as_data(self) -> dict[str, Any]:
         """Return all as plain data, as ``benchsuite doctor --json`` prints it."""

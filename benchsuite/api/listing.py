@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, get_args, overload
 
-from rich.table import Table
 from rich.text import Text
 
 from benchsuite.api.display import Displayed, Part
+from benchsuite.api.fitting import Column, FittedTable
 from benchsuite.api.names import Section
 from benchsuite.api.options import Paths
 from benchsuite.api.workspace import open_on_paper
@@ -74,17 +75,25 @@ class Listing(Displayed, Sequence[Entry]):
         return f"<Listing of {self.title}: {', '.join(self.names)}>"
 
     def parts(self) -> Sequence[Part]:
-        """Return a table of names and summaries."""
-        table = Table(
-            title=self.title, title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False
-        )
-        table.add_column(no_wrap=True)
-        table.add_column()
+        """Return a table of names and summaries, and their number."""
+        table = FittedTable([Column("name"), Column("summary", wraps=True)], header=False)
         for entry in self:
-            table.add_row(Text("  " + entry.name), Text(entry.summary))
-        if not len(self):
-            table.add_row("  (none)", "")
-        return [table, ""]
+            table.add_row(entry.name, entry.summary)
+        return [*([table] if self else []), f"{len(self)} {self.title}"]
+
+    def matching(self, text: str) -> Listing:
+        """Return the entries whose name fits a pattern, or whose name or summary contains a text."""
+        wanted = text.casefold()
+        return Listing(
+            self.title,
+            (
+                e
+                for e in self
+                if fnmatchcase(e.name.casefold(), wanted)
+                or wanted in e.name.casefold()
+                or wanted in e.summary.casefold()
+            ),
+        )
 
     def as_data(self) -> list[dict[str, str]]:
         """Return the entries as plain data."""
@@ -107,13 +116,25 @@ class Overview(Displayed):
     conflicts: Mapping[str, tuple[Origin, ...]] = field(default_factory=dict)
 
     def parts(self) -> Sequence[Part]:
-        """Return every section, and a line for everything that was left out."""
-        shown = [part for listing in self.sections.values() for part in listing.parts()]
+        """Return one section with summaries or several with names alone, and a line for what was left out."""
+        shown: list[Part] = []
+        for section, listing in self.sections.items():
+            if len(self.sections) == 1:
+                shown += listing.parts()
+            elif listing:
+                names = "  ".join(listing.names)
+                shown += [Text(f"{section} ({len(listing)})", style="bold"), f"  {names}", ""]
         shown += [f"left out: plugin {f.origin.plugin} ({f.origin.distribution}): {f.reason}" for f in self.failures]
         for name, owners in self.conflicts.items():
             both = " and ".join(map(str, owners))
             shown.append(f"refused: '{name}' is provided by {both}; uninstall one or rename it")
+        if len(self.sections) > 1:
+            shown.append("`benchsuite list tracks` says what each is, `benchsuite info NAME` all about one")
         return shown
+
+    def matching(self, text: str) -> Overview:
+        """Return only the entries that fit a text; see ``Listing.matching``."""
+        return replace(self, sections={name: listing.matching(text) for name, listing in self.sections.items()})
 
     def as_data(self) -> dict[str, Any]:
         """Return all as plain data, as ``benchsuite list --json`` prints it."""

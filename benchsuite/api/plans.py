@@ -2,126 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
-
-from rich.table import Table
-from rich.text import Text
-
-from benchsuite.api.display import Displayed, Part, counted
 from benchsuite.api.options import PathLike, Paths, Rules, Seeds, Settings, Tier, make_selection
+from benchsuite.api.planned import Plan as Plan
+from benchsuite.api.plans_on_paper import plan_on_paper
 from benchsuite.api.tuned_settings import SettingsName, tuned_settings
-from benchsuite.api.workspace import open_workspace
+from benchsuite.api.working_out import work_out
 from benchsuite.data.roots import find_data_root
-from benchsuite.errors import HardwareError
-from benchsuite.execution.compatibility import RefusedPair as RefusedPair
-from benchsuite.execution.estimate import hours
-from benchsuite.execution.plan import MissingData, PlannedRun, make_plan, missing_data
-from benchsuite.specs.loading.resolve import resolve, warnings_of
-from benchsuite.specs.models.hardware import HardwareSpec
-from benchsuite.training.device import resolve_hardware
-
-
-@dataclass(frozen=True, repr=False)
-class Plan(Displayed):
-    """Every run of a selection with its estimate. Iterate over all, refused ones too, in order of execution.
-
-    Attributes:
-        entries: every run; its ``refused`` has the reasons why it cannot be made, its ``estimate`` the work. The
-            estimate is None if the run is refused, or if its work is ``unknown``, which has the reason.
-        left_out: plugins and names that were left out, with the reasons.
-        missing_data: data sets that are not at hand, each with the number of runs that need it.
-        warnings: what is allowed in the specs and may surprise.
-
-    """
-
-    entries: tuple[PlannedRun, ...]
-    left_out: tuple[str, ...] = ()
-    missing_data: tuple[MissingData, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    def __iter__(self) -> Iterator[PlannedRun]:
-        """Iterate over all runs, refused ones too."""
-        return iter(self.entries)
-
-    def __len__(self) -> int:
-        """Return the number of runs, refused ones included."""
-        return len(self.entries)
-
-    @property
-    def runs(self) -> tuple[PlannedRun, ...]:
-        """The runs that can be made."""
-        return tuple(entry for entry in self.entries if not entry.refused)
-
-    @property
-    def refused(self) -> tuple[RefusedPair, ...]:
-        """Pairs of rule and network that cannot work, each once, with the reasons."""
-        pairs = ((e.selected.spec.track, e.selected.spec.rule.name, e.refused) for e in self.entries if e.refused)
-        return tuple(RefusedPair(*pair) for pair in dict.fromkeys(pairs))
-
-    @property
-    def unknown(self) -> tuple[str, ...]:
-        """Reasons why the work of some runs is unknown, each once."""
-        return tuple(dict.fromkeys(entry.unknown for entry in self.entries if entry.unknown))
-
-    @property
-    def hardware(self) -> HardwareSpec:
-        """The hardware that the runs are planned for."""
-        return self.entries[0].selected.spec.hardware
-
-    @property
-    def flops(self) -> float:
-        """Floating-point operations of all runs whose work is known, without evaluation."""
-        return sum(entry.estimate.flops_total for entry in self.entries if entry.estimate)
-
-    @property
-    def hours(self) -> float | None:
-        """Hours of all runs one after the other; None unless the hardware spec has ``sustained_tflops``."""
-        known = [found for entry in self.entries if (found := hours_of(entry)) is not None]
-        return None if self.hardware.sustained_tflops is None else sum(known)
-
-    def __repr__(self) -> str:
-        """Return the counts and the work in one line."""
-        runs, refused = counted(len(self.runs), "run"), counted(len(self.refused), "pair")
-        return f"<Plan: {runs}, {refused} refused, {self.flops / 1e15:.3g} PFLOP>"
-
-    def parts(self) -> Sequence[Part]:
-        """Return the table of runs, a line for each refused pair, and the total work."""
-        table = Table(header_style="dim")
-        for name in ("track", "tier", "rule", "seed", "run"):
-            table.add_column(name)
-        for name in ("parameters", "GFLOP/step", "PFLOP in all", "memory MiB", "hours"):
-            table.add_column(name, justify="right")
-        for entry in self.entries:
-            table.add_row(*_cells(entry))
-        unknown = [f"unknown work: {reason}" for reason in self.unknown]
-        left_out = [f"left out: {problem}" for problem in self.left_out]
-        missing = [str(each) for each in self.missing_data]
-        warned = [f"warning: {warning}" for warning in self.warnings]
-        return [table, *(str(pair) for pair in self.refused), *unknown, *left_out, *missing, *warned, *self._totals()]
-
-    def _totals(self) -> list[str]:
-        hardware, count = self.hardware, len(self.runs)
-        refused = len(self.entries) - count
-        unknown = sum(bool(entry.unknown) for entry in self.entries)
-        without = f" without {counted(unknown, 'run')} of unknown work" if unknown else ""
-        waiting = sum(each.runs for each in self.missing_data)
-        data = f", {waiting} without data at hand" if waiting else ""
-        totals = [
-            f"{count} runs{data}, {refused} refused, about {self.flops / 1e15:.3g} PFLOP{without}, on {hardware.device}"
-        ]
-        if hardware.sustained_tflops is None:
-            totals.append("for hours, give the speed of the hardware (`--set hardware.sustained_tflops=0.05`)")
-        else:
-            devices = f"{hardware.world_size} x {hardware.shown_as}" if hardware.world_size > 1 else hardware.shown_as
-            speed = f"{hardware.sustained_tflops:g} TFLOP/s per device"
-            totals.append(f"about {self.hours:,.3g} hours{without} on {devices}, at {speed}")
-        return totals
-
-    def as_data(self) -> list[dict[str, Any]]:
-        """Return the plan as plain data, as ``benchsuite plan --json`` prints it."""
-        return [_as_data(entry) for entry in self.entries]
+from benchsuite.execution.machine_speed import machine_speed
+from benchsuite.execution.planned_run import RefusedPair as RefusedPair
+from benchsuite.execution.planned_run import missing_data
 
 
 def plan(
@@ -136,6 +25,7 @@ def plan(
     store: PathLike | None = None,
     data_root: PathLike | None = None,
     specs: Paths = None,
+    measure_speed: bool = False,
 ) -> Plan:
     """Plan the runs of a suite or a track without running any.
 
@@ -153,6 +43,8 @@ def plan(
             given.
         data_root: folder of data sets; ``$BENCHSUITE_DATA`` or the user's cache folder if not given.
         specs: folders of your own specs.
+        measure_speed: if the hardware spec has no ``sustained_tflops``, estimate hours by this machine's speed, which
+            takes a second to measure and is then kept in the user's cache folder.
 
     Returns:
         The plan: ``.runs``, ``.refused`` (with reasons), ``.flops``, ``.hours``, ``.table()``.
@@ -171,66 +63,16 @@ def plan(
         refused: gevb on digits-fc: needs a network of form vectorized, this one is ordinary
 
     """
-    workspace = open_workspace(specs, target)
     selection = make_selection(target, rules, seeds, tier, set, hardware)
     find_tuned = tuned_settings(store) if settings == "tuned" else None
-    runs = resolve(selection, workspace.library, workspace.registry, _resolve_hardware, find_tuned=find_tuned)
     root = find_data_root(data_root)
-    planned = make_plan(runs, workspace.registry, root)
-    missing = missing_data(planned, workspace.registry, root)
-    warned = warnings_of(selection, workspace.library, workspace.registry)
-    return Plan(tuple(planned), tuple(workspace.registry.problems()), tuple(missing), tuple(map(str, warned)))
-
-
-def hours_of(entry: PlannedRun) -> float | None:
-    """Return the hours of one run; None if its work is not known, or the hardware spec has no ``sustained_tflops``."""
-    hardware = entry.selected.spec.hardware
-    if hardware.sustained_tflops is None or entry.estimate is None:
-        return None
-    return hours(entry.estimate.flops_total, hardware.sustained_tflops, hardware.world_size)
-
-
-def _resolve_hardware(hardware: HardwareSpec) -> HardwareSpec:
-    """Return this machine's hardware, or the spec unchanged if it gives the speed of hardware that is not here."""
-    try:
-        return resolve_hardware(hardware)
-    except HardwareError:
-        if hardware.sustained_tflops is None:
-            raise
-        return hardware
-
-
-def _cells(entry: PlannedRun) -> list[str | Text]:
-    spec, found = entry.selected.spec, entry.estimate
-    head: list[str | Text] = [Text(spec.track), spec.tier, Text(spec.rule.shown_as), str(spec.seed)]
-    if found is None:
-        return [*head, "[yellow]refused[/]" if entry.refused else "[yellow]unknown[/]", "", "", "", "", ""]
-    time = hours_of(entry)
-    return [
-        *head,
-        entry.run_id,
-        f"{found.parameters:,}",
-        f"{found.flops_per_step / 1e9:.3f}",
-        f"{found.flops_total / 1e15:.4f}",
-        f"{found.memory_mib:,.0f}",
-        "" if time is None else f"{time:,.3g}",
-    ]
-
-
-def _as_data(entry: PlannedRun) -> dict[str, Any]:
-    found = entry.estimate
-    return {
-        "run_id": entry.run_id,
-        "command": entry.selected.command,
-        "refused": list(entry.refused),
-        **({"unknown": entry.unknown} if entry.unknown else {}),
-        "estimate": found
-        and {
-            "parameters": found.parameters,
-            "flops_per_step": found.flops_per_step,
-            "flops_total": found.flops_total,
-            "memory_mib": round(found.memory_mib, 1),
-            "hours": hours_of(entry),
-        },
-        "spec": entry.selected.spec.model_dump(mode="json"),
-    }
+    on_paper = plan_on_paper(selection, specs, target, root, find_tuned)
+    if on_paper is not None:
+        planned, warned = on_paper
+        # There is no stored catalogue as long as anything was left out; data of plugins are not on paper.
+        missing, left_out = missing_data(planned, {}, root), list[str]()
+    else:
+        planned, warned, missing, left_out = work_out(selection, specs, target, root, find_tuned)
+    used = planned[0].selected.spec.hardware
+    speed = machine_speed(used) if measure_speed and used.sustained_tflops is None else None
+    return Plan(tuple(planned), tuple(left_out), tuple(missing), tuple(map(str, warned)), speed)

@@ -1,24 +1,29 @@
-"""Show progress of runs on stderr: bars in a terminal, one line per run elsewhere."""
+"""Show progress of runs on stderr: lines that move in a terminal, one line per run elsewhere."""
 
 from __future__ import annotations
 
+import time
 import warnings
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.live import Live
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
+from rich.text import Text
 
-from benchsuite.api.display import SafeConsole
-from benchsuite.execution.compatibility import RefusedPair
+from benchsuite.api.display import UNLIMITED, SafeConsole, print_parts
+from benchsuite.api.live_board import LiveBoard, RunLine, fitted, name_of
+from benchsuite.execution.planned_run import RefusedPair
 from benchsuite.records.model import EpochMetrics, RunRecord
 from benchsuite.records.study import StudyRecord
 from benchsuite.registry import hookimpl
 from benchsuite.specs.models.study import StudySpec
 from benchsuite.specs.models.track import RunSpec
 from benchsuite.studies.contract import StudyStep
+
+PLAIN_LINE_EVERY_S = 60.0
+"""Seconds without a line after which a pipe gets one about the run whose epoch has ended."""
 
 
 class Progress:
@@ -59,7 +64,7 @@ class Progress:
 
 
 class ProgressDisplay(Progress):
-    """Progress on a console: bars in a terminal, one line per run elsewhere."""
+    """Progress on a console: a line per run and one for all in a terminal, plain lines elsewhere."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or SafeConsole(stderr=True, highlight=False)
@@ -68,81 +73,88 @@ class ProgressDisplay(Progress):
         self.steps = 0
         self.finished = 0
         self.live = self.console.is_terminal
-        self.bars = Bars(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=self.console,
-            disable=not self.live,
-            transient=True,
-        )
-        self.all_runs: TaskID = self.bars.add_task("runs", total=None, note="")
-        self.tasks: dict[str, TaskID] = {}
-        """Bars of the runs in progress; an executor makes several at once."""
+        self.board = LiveBoard()
+        self.drawing = Live(self.board, console=self.console, refresh_per_second=4, transient=True)
+        self.last_line = time.monotonic()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Stop drawing and leave the terminal as it was."""
-        if self.total:
-            self.bars.stop()
+        self.drawing.stop()
 
     def refused(self, pair: RefusedPair) -> None:
         """Print one line."""
         self._line(f"benchsuite: {pair}")
 
     def start(self, total: int) -> None:
-        """Start drawing the bar of all runs."""
-        self.total = total
-        self.bars.update(self.all_runs, total=total)
-        self.bars.start()
+        """Start drawing."""
+        self.total = self.board.total = total
+        if self.live:
+            self.drawing.start()
 
     def found(self, record: RunRecord) -> None:
         """Print the line of a run that was finished before."""
         self._finish(record, "found")
 
     def warn(self, message: str) -> None:
-        """Show a warning above the bars."""
+        """Show a warning above the lines."""
         self.console.print(f"[yellow]warning:[/] {escape(message)}")
 
     @hookimpl
     def benchsuite_run_started(self, run_id: str, spec: RunSpec, resumed_from_epoch: int) -> None:
-        """Open the run's own bar."""
-        name = f"{spec.track} {spec.rule.shown_as} seed {spec.seed}"
-        note = f"continued after epoch {resumed_from_epoch}" if resumed_from_epoch else ""
-        if run_id in self.tasks:  # retried after its worker was lost
-            self.bars.remove_task(self.tasks.pop(run_id))
-        self.tasks[run_id] = self.bars.add_task(
-            escape(name), total=spec.protocol.epochs, completed=resumed_from_epoch, note=note
-        )
+        """Open the run's own line; the one of a run that is retried after its worker was lost starts anew."""
+        line = RunLine(spec.track, spec.rule.shown_as, spec.seed, spec.protocol.epochs, resumed_from_epoch)
+        line.epoch = resumed_from_epoch
+        self.board.open(run_id, line)
+
+    @hookimpl
+    def benchsuite_steps_taken(self, run_id: str, epoch: int, step: int, steps: int) -> None:
+        """Move the run's line within an epoch."""
+        line = self.board.lines.get(run_id)
+        if line is not None and epoch == line.epoch + 1:
+            line.step, line.steps = step, steps
 
     @hookimpl
     def benchsuite_epoch_finished(self, run_id: str, metrics: EpochMetrics) -> None:
-        """Move the run's bar."""
-        if run_id in self.tasks:
-            error = f"test error {100 * metrics.test.error:.2f} %" if metrics.test else ""
-            self.bars.update(self.tasks[run_id], completed=metrics.epoch, note=error)
+        """Move the run's line; elsewhere than in a terminal, print one now and then."""
+        line = self.board.lines.get(run_id)
+        if line is None:
+            return
+        line.epoch, line.step, line.loss = metrics.epoch, 0, metrics.running_loss
+        if metrics.test:
+            line.error = metrics.test.error
+        now = time.monotonic()
+        if not self.live and now - self.last_line >= PLAIN_LINE_EVERY_S:
+            self.last_line = now
+            name = name_of(line.track, line.rule, line.seed, one_track=False)
+            details = [(5, f"epoch {line.epoch}/{line.epochs} done"), *line.details(now)[1:]]
+            self._line(fitted(name, details, UNLIMITED))
 
     @hookimpl
     def benchsuite_run_finished(self, record: RunRecord) -> None:
-        """Close the run's bar and print one line."""
-        if record.run_id in self.tasks:
-            self.bars.remove_task(self.tasks.pop(record.run_id))
+        """Close the run's line and print what came out."""
         self._finish(record, record.status.replace("_", " "))
 
     def _finish(self, record: RunRecord, word: str) -> None:
-        self.bars.update(self.all_runs, advance=1)
-        test = record.final_test
-        error = f"test error {100 * test.error:5.2f} %" if test and record.status == "completed" else ""
+        self.board.close(record.run_id)
+        self.last_line = time.monotonic()
+        spec, test = record.spec, record.final_test
+        self.board.tracks.add(spec.track)
         style = {"completed": "green", "incompatible": "yellow", "interrupted": "yellow"}.get(record.status, "red")
-        reason = "" if record.status == "completed" else f"  {escape(record.reason)}"
-        spec = record.spec
-        rule = escape(spec.rule.shown_as)
-        self.console.print(
-            f"{self._count()}  {escape(spec.track)}  {rule:<28} seed {spec.seed}  [{style}]{word}[/]"
-            f"  {error}  {record.timing.train_time_s:6.1f} s{reason}",
-            soft_wrap=True,
-        )
+        completed = record.status == "completed"
+        error = f"test error {100 * test.error:5.2f} %" if test and completed else ""
+        seconds = f"{record.timing.train_time_s:6.1f} s"
+        reason = "" if completed else f"  {record.reason}"
+        count = self._count()
+        if self.live:
+            one_track = len(self.board.tracks) == 1
+            name = name_of(spec.track, spec.rule.shown_as, spec.seed, one_track=one_track)
+            details = [(3, word), *([(2, error)] if error else []), (1, seconds.strip())]
+            shown = Text(fitted(f"{count}  {name}", details, self.console.width) + reason)
+        else:
+            rule = f"{spec.rule.shown_as:<28}"
+            shown = Text(f"{count}  {spec.track}  {rule} seed {spec.seed}  {word}  {error}  {seconds}{reason}")
+        shown.highlight_words([f"  {word}"], style)
+        print_parts(self.console, [shown])
 
     def start_study(self, spec: StudySpec, steps: int) -> None:
         """Store the name of the study and its number of steps."""

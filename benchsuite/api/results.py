@@ -15,7 +15,7 @@ from benchsuite.api.row_names import find_names, find_plans, find_validity
 from benchsuite.api.sites import Warn, build_store_site
 from benchsuite.api.study_records import study_tables
 from benchsuite.api.workspace import Workspace
-from benchsuite.execution.compatibility import RefusedPair
+from benchsuite.execution.planned_run import RefusedPair
 from benchsuite.execution.session import SessionResult
 from benchsuite.records.store import RecordStore
 from benchsuite.records.study import StudyRecord

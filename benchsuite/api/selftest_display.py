@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from rich.table import Table
 from rich.text import Text
 
 from benchsuite.acceptance.environment import HARDWARE
 from benchsuite.api.display import Part
+from benchsuite.api.fitting import Column, FittedTable
+from benchsuite.api.tables import rule_name
 from benchsuite.records.selftest import CapturedStep, Fact, Row, SelftestPart
 from benchsuite.results.formatting import number
 
@@ -33,16 +34,19 @@ def parts_of(part: SelftestPart) -> Iterator[Part]:
             yield _plain([row for row in rows if not (isinstance(row, Fact) and row.name == HARDWARE)])
 
 
-def _plain(rows: Sequence[Row]) -> Table:
-    """Return a table with a column per field that any row has."""
-    table = Table(header_style="dim")
+def _plain(rows: Sequence[Row]) -> FittedTable:
+    """Return a table with a column per field that any row has; the last ones go first where there is no room."""
     cells = [{name: value for name, value in row if name != "kind"} for row in rows]
     names = [name for name in dict.fromkeys(name for each in cells for name in each) if any(e.get(name) for e in cells)]
-    for name in names:
+    columns = []
+    for number_of_column, name in enumerate(names):
         is_number = any(isinstance(each[name], int | float) for each in cells)
-        table.add_column(name.replace("_", " "), justify="right" if is_number else "left")
+        importance = len(names) - number_of_column if number_of_column > 1 else None
+        wraps = any(" " in _shown(each[name]) for each in cells)
+        columns.append(Column(name.replace("_", " "), importance, right=is_number, wraps=wraps))
+    table = FittedTable(columns)
     for each in cells:
-        table.add_row(*(Text(_shown(each[name])) for name in names))
+        table.add_row(*(_shown(each[name]) for name in names))
     return table
 
 
@@ -54,21 +58,20 @@ def _shown(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _captured(rows: Sequence[CapturedStep]) -> Table:
+def _captured(rows: Sequence[CapturedStep]) -> FittedTable:
     """Return a table with a row per rule: how many networks, and the reasons of those that are not recorded."""
-    table = Table(header_style="dim")
-    for name in ("rule", "networks", "recorded", "captured", "eager", "largest difference"):
-        table.add_column(name, justify="left" if name == "rule" else "right")
-    table.add_column("remarks")
+    counts = [Column(name, right=True) for name in ("networks", "recorded", "captured", "eager")]
+    difference = Column("largest difference", importance=2, right=True)
+    table = FittedTable([Column("rule"), *counts, difference, Column("remarks", importance=1, wraps=True)])
     for rule in dict.fromkeys(row.rule for row in rows):
         of_rule = [row for row in rows if row.rule == rule]
         differences = [row.difference for row in of_rule if row.difference is not None]
         remarks = dict.fromkeys(f"{row.network}: {row.reason}" for row in of_rule if row.reason)
         table.add_row(
-            Text(rule),
+            rule_name(rule),
             str(len(of_rule)),
             *(str(sum(row.step == step for row in of_rule) or "") for step in ("recorded", "cuda_graph", "eager")),
             "" if not differences else f"{max(differences):.1e}" if max(differences) else "none",
-            Text("; ".join(remarks)),
+            "; ".join(remarks),
         )
     return table

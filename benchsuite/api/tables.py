@@ -2,62 +2,103 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
+from benchsuite.api.fitting import Cell, Column, FittedTable, Name
 from benchsuite.papers.value_words import difference_words, measured_words, published_words, value_metric_words
+from benchsuite.results.costs import relative_times
 from benchsuite.results.final import WAITED
-from benchsuite.results.formatting import interval, mean_sd, number, plain_mean_sd, points, status_words
+from benchsuite.results.formatting import duration, interval, mean_sd, number, plain_mean_sd, points, status_words
 from benchsuite.results.ranking import OWN_PROTOCOL
+from benchsuite.results.rule_style import STYLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from benchsuite.papers.measured_values import MeasuredValue
     from benchsuite.records.audit import RuleAudit, TraitAudit
+    from benchsuite.records.timing import TimingRecord
+    from benchsuite.records.tuning import TuningRecord
     from benchsuite.results.model import RuleRow, TrackTable
     from benchsuite_leaderboard.study_tables import StudyTable
 
 AUDIT_COLOURS = {"confirmed": "green", "could_be_stronger": "yellow", "contradicted": "red", "crashed": "red"}
+AUDIT_ORDER = {"contradicted": 0, "crashed": 1, "could_be_stronger": 2, "confirmed": 3}
+"""What needs a reader's attention comes first."""
 
 
-def results_table(table: TrackTable) -> Table:
+def rule_name(label: str) -> Name:
+    """Return a rule's or a row's name with its short form: ``backprop, tuned (16 trials)`` gives ``BP, tuned …``."""
+    name = re.split(r", | \(", label, maxsplit=1)[0]
+    listed = STYLES.get(name)
+    return Name(label, label if listed is None else listed.short_name + label[len(name) :])
+
+
+def results_table(table: TrackTable) -> FittedTable:
     """Return one track's results: test error, gap to backprop, cost, and failures."""
     data = "" if table.fingerprint is None else f" · data {table.fingerprint[:8]}"
-    title = f"{escape(table.track)} · {escape(table.tier)} · {escape(table.dataset_title)}{data}"
-    shown = Table(title=title, title_justify="left", title_style="bold", header_style="dim", caption_justify="left")
-    shown.add_column("rule")
-    top5 = ("top-5 error %",) if table.has_top5_error else ()
-    with_cost = any(row.cost.ratio is not None for row in table.rows)
-    cost = ("time per step",) if with_cost else ()
-    for name in ("test error %", *top5, "seeds", "gap to backprop", "train error %", *cost, "images/s"):
-        shown.add_column(name, justify="right")
-    shown.add_column("remarks")
+    columns = [
+        Column("rule"),
+        Column("test error %", right=True),
+        Column("", importance=9),
+        *([Column("top-5 error %", importance=6, right=True)] if table.has_top5_error else []),
+        Column("seeds", right=True),
+        Column("gap to backprop", importance=8, right=True),
+        Column("train error %", importance=2, right=True),
+        Column("time per step", importance=5, right=True),
+        Column("images/s", importance=1, right=True),
+        Column("remarks", importance=10, wraps=True),
+    ]
+    shown = FittedTable(columns, f"{table.track} · {table.tier} · {table.dataset_title}{data}")
     for row in table.rows:
-        shown.add_row(*_cells(row, with_top5=table.has_top5_error, with_cost=with_cost))
-    shown.caption = "mean ± sd over seeds; gap in points, paired by seed, with its 95 % interval"
-    if any(row.completed and row.images_per_s is None for row in table.rows):
-        shown.caption += f"\nno speed is shown for runs that do not measure it: {WAITED}"
-    if not with_cost:
-        shown.caption += f"\nno cost: nothing is timed here; `benchsuite time {escape(table.track)}` does it"
+        shown.add_row(*_cells(row, with_top5=table.has_top5_error))
+    shown.notes = [*_result_notes(table)]
     return shown
 
 
-def _cells(row: RuleRow, *, with_top5: bool, with_cost: bool) -> list[str]:
+def rule_results_table(rows: Iterable[tuple[TrackTable, RuleRow]]) -> FittedTable:
+    """Return one rule's results on all tracks that it has records of."""
+    shown = FittedTable(
+        [
+            Column("track"),
+            Column("tier", importance=1),
+            Column("row", importance=0),
+            Column("test error %", right=True),
+            Column("seeds", right=True),
+            Column("gap to backprop", importance=2, right=True),
+        ],
+        "measured",
+    )
+    for table, row in rows:
+        seeds = str(row.completed) if row.complete else f"{row.completed} of {row.total}"
+        shown.add_row(table.track, table.tier, rule_name(row.label), mean_sd(row.test_error), seeds, _gap(row))
+    return shown
+
+
+def _result_notes(table: TrackTable) -> Iterator[str]:
+    yield "mean ± sd over seeds; gap in points, paired by seed, with its 95 % interval"
+    if any(row.completed and row.images_per_s is None for row in table.rows):
+        yield f"no speed is shown for runs that do not measure it: {WAITED}"
+    if not any(row.cost.ratio is not None for row in table.rows):
+        yield f"no cost: nothing is timed here; `benchsuite time {table.track}` does it"
+
+
+def _cells(row: RuleRow, *, with_top5: bool) -> list[Cell]:
     failures = ", ".join(f"{count} {status_words(status)}" for status, count in row.failures)
-    mark = {"best": " [green]best[/]", "tie": " [green]tie[/]"}.get(row.versus_best or "", "")
     return [
-        escape(row.label),
-        mean_sd(row.test_error) + mark,
+        rule_name(row.label),
+        mean_sd(row.test_error),
+        Text(row.versus_best, style="green") if row.versus_best in {"best", "tie"} else "",
         *([mean_sd(row.top5_error)] if with_top5 else []),
         str(row.completed) if row.complete else f"{row.completed} of {row.total}",
         _gap(row),
         mean_sd(row.train_error),
-        *(["" if row.cost.ratio is None else f"{row.cost.ratio:.2f}x"] if with_cost else []),
+        "" if row.cost.ratio is None else f"{row.cost.ratio:.2f}x",
         "" if row.images_per_s is None else number(row.images_per_s),
-        f"[red]{escape(failures)}[/]" if failures else "own protocol" if row.unranked_reason == OWN_PROTOCOL else "",
+        Text(failures, style="red") if failures else "own protocol" if row.unranked_reason == OWN_PROTOCOL else "",
     ]
 
 
@@ -69,92 +110,147 @@ def _gap(row: RuleRow) -> str:
     return points(gap.mean) + within
 
 
-def published_table(values: Iterable[MeasuredValue]) -> Table:
-    """Return published values beside ours, in the published unit."""
-    shown = Table(title="published values and ours", title_justify="left", title_style="bold", header_style="dim")
-    for name in ("rule", "track", "metric"):
-        shown.add_column(name)
-    for name in ("published", "measured", "difference"):
-        shown.add_column(name, justify="right")
-    for each in values:
-        texts = (each.value.rule, each.value.track or each.value.setting, value_metric_words(each.value))
-        numbers = (published_words(each.value), measured_words(each), difference_words(each))
-        shown.add_row(*map(escape, (*texts, *numbers)))
-    shown.caption = "difference: our mean minus the published value; errors in per cent"
+def timing_table(record: TimingRecord) -> FittedTable:
+    """Return the table of a track's step times, the fastest rule first."""
+    columns = [
+        Column("rule"),
+        Column("ms per step", right=True),
+        Column("range", importance=2, right=True),
+        Column("x backprop", right=True),
+        Column("range", importance=3, right=True),
+        Column("steps", importance=1, right=True),
+        Column("remarks", importance=4, wraps=True),
+    ]
+    shown = FittedTable(columns, f"{record.track} · {record.tier} · {record.hardware.hardware_class}")
+    for row in sorted(record.rows, key=lambda row: row.median_ms or float("inf")):
+        times, ratios = row.step_times_ms, relative_times(record, row)
+        shown.add_row(
+            rule_name(row.spec.rule.shown_as),
+            number(row.median_ms),
+            f"{number(min(times))} to {number(max(times))}" if times else "",
+            f"{ratios.median:.2f}" if ratios else "",
+            f"{ratios.low:.2f} to {ratios.high:.2f}" if ratios else "",
+            str(row.steps_per_round * len(times)) if times else "",
+            row.reason,
+        )
     return shown
 
 
-def study_table(table: StudyTable) -> Table | str:
+def tuning_table(records: Iterable[TuningRecord]) -> FittedTable:
+    """Return the table of the best trial of each tuning."""
+    columns = [
+        Column("track"),
+        Column("tier", importance=1),
+        Column("rule"),
+        Column("trials", importance=4, right=True),
+        Column("diverged", importance=3, right=True),
+        Column("validation error %", right=True),
+        Column("training time", importance=2, right=True),
+        Column("settings", wraps=True),
+    ]
+    shown = FittedTable(columns)
+    for record in records:
+        run, best = record.spec.run, record.best
+        diverged = sum(trial.status == "diverged" for trial in record.trials)
+        time, name = duration(record.train_time_s), rule_name(run.rule.name)
+        error, settings = "none completed", ""
+        if best is not None and best.validation_error is not None:
+            error = f"{100 * best.validation_error:.2f}"
+            settings = ", ".join(f"{name.rpartition('.')[2]} {value:g}" for name, value in best.settings.items())
+        shown.add_row(run.track, run.tier, name, str(record.spec.budget.trials), str(diverged), error, time, settings)
+    return shown
+
+
+def published_table(values: Iterable[MeasuredValue]) -> FittedTable:
+    """Return published values beside ours, in the published unit."""
+    shown = FittedTable(
+        [
+            Column("rule"),
+            Column("track"),
+            Column("metric", wraps=True),
+            Column("published", right=True),
+            Column("measured", right=True),
+            Column("difference", importance=1, right=True),
+        ],
+        "published values and ours",
+        ["difference: our mean minus the published value; errors in per cent"],
+    )
+    for each in values:
+        where = each.value.track or each.value.setting
+        numbers = (published_words(each.value), measured_words(each), difference_words(each))
+        shown.add_row(rule_name(each.value.rule), where, value_metric_words(each.value), *numbers)
+    return shown
+
+
+def study_table(table: StudyTable) -> FittedTable | str:
     """Return one study's results as its kind lays them out, or one line that says why there are none."""
     summary = table.summary
     if summary is None:
         return f"no table of {table.name}: {table.problem}"
-    shown = Table(
-        title=escape(f"{table.name} · {table.title}"),
-        title_justify="left",
-        title_style="bold",
-        header_style="dim",
-        caption_justify="left",
-    )
-    shown.add_column("rule")
-    for name in (*(column.title for column in summary.columns), "seeds"):
-        shown.add_column(escape(name), justify="right")
-    shown.add_column("remarks")
+    columns = [
+        Column("rule"),
+        *(Column(column.title, right=True) for column in summary.columns),
+        Column("seeds", right=True),
+        Column("remarks", importance=1, wraps=True),
+    ]
+    shown = FittedTable(columns, f"{table.name} · {table.title}", [summary.note] if summary.note else [])
     for row in summary.rows:
         shown.add_row(
-            escape(row.label),
+            rule_name(row.label),
             *(plain_mean_sd(value) for value in row.values),
             f"{row.completed} of {row.total}" if row.failures else str(row.total),
-            f"[red]{escape('; '.join(row.failures))}[/]" if row.failures else "",
+            Text("; ".join(row.failures), style="red"),
         )
-    shown.caption = escape(summary.note) or None
     return shown
 
 
-def audit_table(done: RuleAudit) -> Table:
+def audit_table(done: RuleAudit) -> FittedTable:
     """Return the table of one rule's audit: each trait, the verdict and the strongest evidence."""
-    shown = Table(
-        title=f"{escape(done.rule)} · {escape(done.environment.rule_distribution)}",
-        title_justify="left",
-        title_style="bold",
-        header_style="dim",
+    shown = FittedTable(
+        [
+            Column("trait"),
+            Column("declared"),
+            Column("shown"),
+            Column("verdict"),
+            Column("largest value", importance=2, right=True),
+            Column("where", importance=1, wraps=True),
+        ],
+        f"{done.rule} · {done.environment.rule_distribution}",
     )
-    for column in ("trait", "declared", "shown", "verdict", "largest value", "where"):
-        shown.add_column(column, justify="right" if column == "largest value" else "left")
-    for each in done.traits:
-        words = each.verdict.replace("_", " ")
-        colour = AUDIT_COLOURS.get(each.verdict, "dim")
-        shown.add_row(
-            each.trait, _yes_or_no(each.declared), _yes_or_no(each.shown), f"[{colour}]{words}[/]", *_evidence(each)
-        )
+    for each in sorted(done.traits, key=lambda each: AUDIT_ORDER.get(each.verdict, len(AUDIT_ORDER))):
+        verdict = Text(each.verdict.replace("_", " "), style=AUDIT_COLOURS.get(each.verdict, "dim"))
+        shown.add_row(each.trait, _yes_or_no(each.declared), _yes_or_no(each.shown), verdict, *_evidence(each))
     return shown
 
 
-def precision_table(done: RuleAudit) -> Table:
+def precision_table(done: RuleAudit) -> FittedTable:
     """Return the table of one rule's updates beside float64: each track and segment."""
-    shown = Table(
-        title=f"{escape(done.rule)} · beside float64", title_justify="left", title_style="bold", header_style="dim"
+    shown = FittedTable(
+        [
+            Column("track"),
+            Column("format", importance=1),
+            Column("segment"),
+            Column("relative difference", right=True),
+            Column("angle °", importance=2, right=True),
+        ],
+        f"{done.rule} · beside float64",
     )
-    for column in ("track", "format", "segment"):
-        shown.add_column(column)
-    for column in ("relative difference", "angle °"):
-        shown.add_column(column, justify="right")
     for found in done.precision:
         for seen in found.segments:
             colour = "red" if seen.relative_difference > found.threshold else "green"
             angle = "" if seen.angle_deg is None else f"{seen.angle_deg:.2g}"
-            difference = f"[{colour}]{seen.relative_difference:.2g}[/]"
-            shown.add_row(escape(found.track), escape(found.number_format), escape(seen.segment), difference, angle)
+            difference = Text(f"{seen.relative_difference:.2g}", style=colour)
+            shown.add_row(found.track, found.number_format, seen.segment, difference, angle)
         if not found.segments:
-            shown.add_row(escape(found.track), escape(found.number_format), "", "", "")
+            shown.add_row(found.track, found.number_format, "", "", "")
     return shown
 
 
 def _evidence(audited: TraitAudit) -> tuple[str, str]:
     strongest = audited.strongest
     if strongest is None:
-        return "", escape(audited.reason)
-    return f"{strongest.value:.3g}", escape(f"{strongest.network}: {strongest.where}")
+        return "", audited.reason
+    return f"{strongest.value:.3g}", f"{strongest.network}: {strongest.where}"
 
 
 def _yes_or_no(value: bool | None) -> str:

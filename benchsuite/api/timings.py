@@ -9,11 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-from rich.text import Text
-
 from benchsuite.api.display import Displayed, Part
 from benchsuite.api.options import PathLike, Paths, Rules, Settings, Tier, make_selection, store_folder
+from benchsuite.api.tables import timing_table
 from benchsuite.api.workspace import open_workspace
 from benchsuite.data.roots import find_data_root
 from benchsuite.errors import HardwareError
@@ -22,8 +20,6 @@ from benchsuite.execution.timing_session import TimingSession, open_timing
 from benchsuite.files import write_text_atomically
 from benchsuite.records.reading import record_text
 from benchsuite.records.store import RecordStore
-from benchsuite.results.costs import relative_times
-from benchsuite.results.formatting import number
 
 if TYPE_CHECKING:
     from benchsuite.records.timing import TimingRecord
@@ -53,27 +49,10 @@ class TrackTiming(Displayed):
     def parts(self) -> Sequence[Part]:
         """Return the table of times, and a line for each remark."""
         record = self.record
-        title = f"{record.track} · {record.tier} · {record.hardware.hardware_class}"
-        shown = Table(title=Text(title), title_justify="left", title_style="bold", header_style="dim")
-        shown.add_column("rule")
-        for name in ("ms per step", "range", "x backprop", "range", "steps"):
-            shown.add_column(name, justify="right")
-        shown.add_column("remarks")
-        for row in sorted(record.rows, key=lambda row: row.median_ms or float("inf")):
-            times, ratios = row.step_times_ms, relative_times(record, row)
-            shown.add_row(
-                Text(row.spec.rule.shown_as),
-                number(row.median_ms),
-                f"{number(min(times))} to {number(max(times))}" if times else "",
-                f"{ratios.median:.2f}" if ratios else "",
-                f"{ratios.low:.2f} to {ratios.high:.2f}" if ratios else "",
-                str(row.steps_per_round * len(times)) if times else "",
-                Text(row.reason),
-            )
         remarks = [f"{record.rounds} rounds in turns; written to {self.path}", *self.refused]
         if record.busy:
             remarks.append(f"measured on a busy machine ({record.busy}): these times are never shown as costs")
-        return [shown, *remarks]
+        return [timing_table(record), *remarks]
 
     def as_data(self) -> dict[str, Any]:
         """Return the record as plain data."""

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-from rich.text import Text
-
 from benchsuite.api.display import Displayed, Part, counted
 from benchsuite.api.options import PathLike, Paths, Rules, Settings, Tier, make_selection, require_a_job
 from benchsuite.api.session_options import session_options
+from benchsuite.api.tables import tuning_table
 from benchsuite.api.workspace import open_workspace
-from benchsuite.execution.compatibility import RefusedPair
+from benchsuite.execution.planned_run import RefusedPair
 from benchsuite.records.tuning import TuningRecord
 from benchsuite.specs.loading.resolve import Selection
 from benchsuite.specs.loading.resolve_tuning import SelectedTuning, resolve_tunings
@@ -50,14 +48,7 @@ class Tunings(Displayed):
 
     def parts(self) -> Sequence[Part]:
         """Return a table with the best trial of each tuning, and a line for each refused pair."""
-        table = Table(header_style="dim")
-        for name in ("track", "tier", "rule"):
-            table.add_column(name)
-        for name in ("trials", "diverged", "validation error %", "training s"):
-            table.add_column(name, justify="right")
-        table.add_column("settings")
-        for record in self.records:
-            table.add_row(*_cells(record))
+        table = tuning_table(self.records)
         return [*([table] if self.records else []), *map(str, self.refused)]
 
     def as_data(self) -> list[dict[str, Any]]:
@@ -141,13 +132,3 @@ def _command(selection: Selection, tuning: SelectedTuning) -> str:
     for override in selection.overrides:
         words += ["--set", override]
     return shlex.join(words)
-
-
-def _cells(record: TuningRecord) -> list[str | Text]:
-    run, best = record.spec.run, record.best
-    diverged = sum(trial.status == "diverged" for trial in record.trials)
-    head = [Text(run.track), run.tier, Text(run.rule.name), str(record.spec.budget.trials), str(diverged)]
-    if best is None or best.validation_error is None:
-        return [*head, "none completed", f"{record.train_time_s:.0f}", ""]
-    settings = ", ".join(f"{name.rpartition('.')[2]} {value:g}" for name, value in best.settings.items())
-    return [*head, f"{100 * best.validation_error:.2f}", f"{record.train_time_s:.0f}", Text(settings)]

@@ -14,7 +14,9 @@ from benchsuite.cli.options import (
     SetOption,
     SpecsOption,
     TierOption,
+    WideOption,
     complete_rule,
+    complete_track,
     print_json,
     show,
 )
@@ -36,6 +38,7 @@ def audit(
         typer.Option(
             "--precision",
             metavar="TRACK",
+            autocompletion=complete_track,
             help="Also compare updates on this track's initial state with float64; may be repeated.",
         ),
     ] = None,
@@ -45,6 +48,7 @@ def audit(
     data_root: DataRootOption = None,
     specs: SpecsOption = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=1024, help="Rules at the same time.")] = 1,
+    wide: WideOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """Test what rules declare of themselves. Exit code 1 if a trait is contradicted or a rule crashes."""
@@ -57,7 +61,7 @@ def audit(
     for done in audit_rules(rules, out=out, precision=options, jobs=jobs):
         audits.append(done)
         if not as_json:
-            show([audit_table(done), *([precision_table(done)] if done.precision else [])])
+            show([audit_table(done), *([precision_table(done)] if done.precision else []), ""], wide=wide)
     if as_json:
         print_json([done.model_dump(mode="json") for done in audits])
     else:
@@ -72,8 +76,11 @@ def _print_summary(audits: list[RuleAudit]) -> None:
         if untested:
             show([f"{done.rule}: not tested: {', '.join(untested)}"])
         show(f"{done.rule} on {found.track}: {found.verdict}" for found in done.precision)
-    if not any(done.failed for done in audits):
-        show([f"{len(audits)} {'rule' if len(audits) == 1 else 'rules'} audited, no trait contradicted"])
+    failed = sum(bool(done.failed) for done in audits)
+    audited = f"{len(audits)} {'rule' if len(audits) == 1 else 'rules'} audited"
+    show(
+        [f"{audited}, {failed} with a contradicted trait or a crash" if failed else f"{audited}, no trait contradicted"]
+    )
 
 
 def _in_words(audited: TraitAudit) -> str:

@@ -12,6 +12,7 @@ from benchsuite.cli.options import (
     RecordsOption,
     SpecsOption,
     StoreOption,
+    WideOption,
     print_json,
     print_message,
     report_broken,
@@ -29,12 +30,16 @@ def claims(
     records: RecordsOption = None,
     specs: SpecsOption = None,
     published: PublishedOption = False,
+    match: Annotated[
+        str | None, typer.Option("--match", "-m", help="Only claims with this text in name or title, or like gevb-*.")
+    ] = None,
+    wide: WideOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """Judge each claim of the papers by records: reproduced, contradicted, inconclusive, or not enough records.
 
-    An undecided claim is followed by what is missing and the command that makes it; after all claims come
-    the published values beside ours, with their difference.
+    Decided claims come first; an undecided one says what is missing and the command that makes it.
+    Then come published values beside ours, with their difference, and last the counts.
 
     A claim that cannot be read is left out and named; the exit code is then 1.
     """
@@ -45,10 +50,12 @@ def claims(
         found = read_records(records, store=store)
         report_broken(found.broken)
         verdicts = claims(found, specs=specs)
+        if match:
+            verdicts = verdicts.matching(match)
     if as_json:
         print_json(verdicts.published_as_data() if published else verdicts.as_data())
         for message in verdicts.left_out:
             print_message(message)
     else:
-        show([*verdicts.published_parts(), *verdicts.left_out] if published else verdicts.parts())
+        show([*verdicts.published_parts(), *verdicts.left_out] if published else verdicts.parts(), wide=wide)
     return 1 if verdicts.left_out else 0

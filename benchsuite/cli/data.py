@@ -9,17 +9,30 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 
 from benchsuite.cli.exits import exits
-from benchsuite.cli.options import DataRootOption, JsonOption, SpecsOption, messages, print_json, print_message, show
+from benchsuite.cli.options import (
+    DataRootOption,
+    JsonOption,
+    SpecsOption,
+    WideOption,
+    complete_dataset,
+    messages,
+    print_json,
+    print_message,
+    show,
+)
+from benchsuite.cli.verbs import Verb, Verbs, examples
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-app = typer.Typer(help="List, fetch, prepare or verify data sets.", no_args_is_help=True)
+app = typer.Typer(cls=Verbs, help="List, fetch, prepare or verify data sets.", no_args_is_help=True)
 
 
-@app.command("list")
+@app.command("list", cls=Verb, epilog=examples("benchsuite data list", "benchsuite data list --data-root /data"))
 @exits
-def list_(data: DataRootOption = None, specs: SpecsOption = None, as_json: JsonOption = False) -> int:
+def list_(
+    data: DataRootOption = None, specs: SpecsOption = None, wide: WideOption = False, as_json: JsonOption = False
+) -> int:
     """Show every data set, whether it is here, and how to get it. Their content is not read."""
     from benchsuite.api.datasets import dataset_states
 
@@ -27,15 +40,22 @@ def list_(data: DataRootOption = None, specs: SpecsOption = None, as_json: JsonO
     if as_json:
         print_json(states.as_data())
     else:
-        show(states.parts())
+        show(states.parts(), wide=wide)
     return 0
 
 
-@app.command("fetch")
+@app.command(
+    "fetch", cls=Verb, epilog=examples("benchsuite data fetch mnist", "benchsuite data fetch cifar10 --data-root /data")
+)
 @exits
 def fetch(
     name: Annotated[
-        str, typer.Argument(help="Name of a data set; `benchsuite data list` shows all.", show_default=False)
+        str,
+        typer.Argument(
+            help="Name of a data set; `benchsuite data list` shows all.",
+            show_default=False,
+            autocompletion=complete_dataset,
+        ),
     ],
     data: DataRootOption = None,
     specs: SpecsOption = None,
@@ -52,11 +72,23 @@ def fetch(
     return 0
 
 
-@app.command("prepare")
+@app.command(
+    "prepare",
+    cls=Verb,
+    epilog=examples(
+        "benchsuite data prepare imagenet --from /data/imagenet",
+        "benchsuite data prepare cifar10-jpeg75 --from cifar10-jpeg75.tar.xz",
+    ),
+)
 @exits
 def prepare(
     name: Annotated[
-        str, typer.Argument(help="Data set to prepare: imagenet, or one made from an archive.", show_default=False)
+        str,
+        typer.Argument(
+            help="Data set to prepare: imagenet, or one made from an archive.",
+            show_default=False,
+            autocompletion=complete_dataset,
+        ),
     ],
     source: Annotated[
         Path | None, typer.Option("--from", help="Path of the archive, or of ImageNet's folder.", show_default=False)
@@ -89,11 +121,18 @@ def prepare(
     return 0
 
 
-@app.command("verify")
+@app.command(
+    "verify", cls=Verb, epilog=examples("benchsuite data verify digits", "benchsuite data verify mnist --json")
+)
 @exits
 def verify(
     name: Annotated[
-        str, typer.Argument(help="Name of a data set; `benchsuite data list` shows all.", show_default=False)
+        str,
+        typer.Argument(
+            help="Name of a data set; `benchsuite data list` shows all.",
+            show_default=False,
+            autocompletion=complete_dataset,
+        ),
     ],
     data: DataRootOption = None,
     specs: SpecsOption = None,

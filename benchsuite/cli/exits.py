@@ -6,16 +6,17 @@ import errno
 import functools
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from typing import ParamSpec
 
 import typer
 
+from benchsuite.cli.safe_stderr import write_safely, write_traceback
 from benchsuite.errors import BenchsuiteError, ControlFlowError
 
 EXIT_FAILED = 1
 EXIT_BUG = 3
+EXIT_NOTHING = 5
 EXIT_INTERRUPTED = 130
 
 DISK_ERRORS = frozenset(
@@ -63,12 +64,10 @@ def _code_of(act: Callable[[], int]) -> int:
             where = f"{error.filename}: " if error.filename else ""
             _say(f"{where}{error.strerror}; finished results are kept, run again once this is mended")
             return EXIT_FAILED
-        traceback.print_exc()
+        write_traceback()
         _say("this is a bug of benchsuite; please report it with the lines above (`benchsuite doctor --json` helps)")
         return EXIT_BUG
 
 
 def _say(message: str) -> None:
-    from benchsuite.api.display import printable  # late: only a message needs it
-
-    sys.stderr.write(f"benchsuite: {printable(message)}\n")
+    write_safely(f"benchsuite: {message}\n")

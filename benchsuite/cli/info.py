@@ -1,4 +1,4 @@
-"""``benchsuite info NAME``: describe one rule, track, suite, data set and so on, including published values."""
+"""``benchsuite info NAME``: describe one rule, track, suite, data set and so on, with published and measured values."""
 
 from __future__ import annotations
 
@@ -6,26 +6,32 @@ from typing import Annotated
 
 import typer
 
-from benchsuite.cli.options import JsonOption, SpecsOption, output, print_json
+from benchsuite.cli.options import (
+    DEFAULT_STORE,
+    JsonOption,
+    RecordsOption,
+    SpecsOption,
+    StoreOption,
+    WideOption,
+    complete_anything,
+    print_json,
+    show,
+)
 
 
 def info(
-    name: Annotated[str, typer.Argument(help="What `benchsuite list` shows.")],
+    name: Annotated[str, typer.Argument(help="A name that `benchsuite list` shows.", autocompletion=complete_anything)],
+    store: StoreOption = DEFAULT_STORE,
+    records: RecordsOption = None,
     specs: SpecsOption = None,
+    wide: WideOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """Show everything about one rule, track, suite, study, data set, architecture, hardware or diagnostic."""
-    from benchsuite.api.describing import info
+    from benchsuite.api.describing import describe, info
 
-    entries = info(name, specs=specs)
     if as_json:
-        print_json(entries)
-        return 0
-    import yaml
-
-    console = output()
-    for kind, content in entries.items():
-        console.print(f"[bold]{kind} {name}[/]")
-        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
-        console.print(text, markup=False, soft_wrap=True)
+        print_json(info(name, specs=specs))
+    else:
+        show(describe(name, specs=specs, records=records, store=store).parts(), wide=wide)
     return 0

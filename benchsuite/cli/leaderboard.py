@@ -21,11 +21,12 @@ from benchsuite.cli.options import (
     report_broken,
     show,
 )
+from benchsuite.cli.verbs import Verb, Verbs, examples
 
 if TYPE_CHECKING:
     from benchsuite_leaderboard.site import BuildReport
 
-app = typer.Typer(help="Build or serve the leaderboard page.", no_args_is_help=True)
+app = typer.Typer(cls=Verbs, help="Build or serve the leaderboard page.", no_args_is_help=True)
 
 AuditsOption = Annotated[
     list[Path] | None,
@@ -48,7 +49,13 @@ MlflowOption = Annotated[
 OutOption = Annotated[Path | None, typer.Option("--out", help="Folder to write; `site` in the store if not given.")]
 
 
-@app.command("build")
+@app.command(
+    "build",
+    cls=Verb,
+    epilog=examples(
+        "benchsuite leaderboard build", "benchsuite leaderboard build --records leaderboard/records --out site"
+    ),
+)
 @exits
 def build(
     store: StoreOption = DEFAULT_STORE,
@@ -77,7 +84,13 @@ def build(
     return 1 if report.left_out else 0
 
 
-@app.command("serve")
+@app.command(
+    "serve",
+    cls=Verb,
+    epilog=examples(
+        "benchsuite leaderboard serve", "benchsuite leaderboard serve --records leaderboard/records --port 0"
+    ),
+)
 @exits
 def serve(
     store: StoreOption = DEFAULT_STORE,

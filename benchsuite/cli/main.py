@@ -12,6 +12,7 @@ Exit codes:
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -38,8 +39,13 @@ from benchsuite.cli import (
     verify,
 )
 from benchsuite.cli.exits import EXIT_BUG, exits
+from benchsuite.cli.safe_stderr import log_safely
+from benchsuite.cli.verbs import Verb, Verbs, examples
 from benchsuite.process import end_at_ctrl_c, end_process, own_process
 from benchsuite.version import __version__
+
+RUN, LOOK, SHARE, EXTEND = "Run", "Look", "Share", "Extend"
+"""Headings of the verbs in the help, in this order."""
 
 EPILOG = (
     "Exit codes: 0 all runs have a record and none crashed (divergence is a result) · 1 a run crashed or ran out of "
@@ -49,33 +55,82 @@ EPILOG = (
 
 app = typer.Typer(
     name="benchsuite",
+    cls=Verbs,
     help="Benchmark credit-assignment learning rules: same data, networks, seeds and protocol for all.",
     epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(exits(run.run))
-app.command("tune")(exits(tune.tune))
-app.command("plan")(exits(plan.plan))
-app.command("list")(exits(listing.list_))
-app.command("info")(exits(info.info))
-app.command("validate")(exits(validate.validate))
-app.command("audit")(exits(audit.audit))
-app.command("schema")(exits(schema.schema))
-app.add_typer(data.app, name="data")
-app.add_typer(leaderboard.app, name="leaderboard")
-app.command("time")(exits(time.time))
-app.command("selftest")(exits(selftest.selftest))
-app.command("claims")(exits(claims.claims))
-app.command("verify")(exits(verify.verify))
-app.command("export")(exits(transfer.export))
-app.command("import")(exits(transfer.import_))
-app.add_typer(records.app, name="records")
-app.command("ui")(exits(ui.ui))
-app.command("sync")(exits(sync.sync))
-app.add_typer(new.app, name="new")
-app.command("doctor")(exits(doctor.doctor))
+
+
+def _add(panel: str, name: str, verb: Callable[..., int], *commands: str) -> None:
+    app.command(name, cls=Verb, rich_help_panel=panel, epilog=examples(*commands))(exits(verb))
+
+
+_add(
+    RUN,
+    "run",
+    run.run,
+    "benchsuite run quickstart",
+    "benchsuite run mnist-fc --rules backprop,feedback_alignment --seeds 3 --jobs 2",
+)
+_add(
+    RUN,
+    "plan",
+    plan.plan,
+    "benchsuite plan gevb-tables",
+    "benchsuite plan mnist-fc --tier paper --rules 'feedback*' --hardware a100-bf16",
+)
+_add(
+    RUN,
+    "tune",
+    tune.tune,
+    "benchsuite tune digits-fc --rules backprop,gevb --trials 16",
+    "benchsuite run digits-fc --settings tuned",
+)
+_add(RUN, "time", time.time, "benchsuite time mnist-fc", "benchsuite time mnist-fc --rules backprop,gevb --minutes 1")
+_add(RUN, "selftest", selftest.selftest, "benchsuite selftest gpu", "benchsuite selftest cpu --minutes 2")
+app.add_typer(data.app, name="data", rich_help_panel=RUN)
+_add(LOOK, "list", listing.list_, "benchsuite list", "benchsuite list tracks --match mnist")
+_add(LOOK, "info", info.info, "benchsuite info gevb", "benchsuite info mnist-fc --json")
+_add(LOOK, "claims", claims.claims, "benchsuite claims", "benchsuite claims --records leaderboard/records --published")
+app.add_typer(leaderboard.app, name="leaderboard", rich_help_panel=LOOK)
+_add(LOOK, "ui", ui.ui, "benchsuite ui", "benchsuite ui --track digits-fc --port 0")
+_add(LOOK, "doctor", doctor.doctor, "benchsuite doctor", "benchsuite doctor --json")
+_add(
+    SHARE,
+    "export",
+    transfer.export,
+    "benchsuite export --out records --without-paths",
+    "benchsuite export --out records --track mnist-fc --finished",
+)
+_add(
+    SHARE,
+    "import",
+    transfer.import_,
+    "benchsuite import records/",
+    "benchsuite import a.json b.json --store results",
+)
+app.add_typer(records.app, name="records", rich_help_panel=SHARE)
+_add(
+    SHARE,
+    "verify",
+    verify.verify,
+    "benchsuite verify records/",
+    "benchsuite verify benchsuite-store/records --rerun",
+)
+_add(SHARE, "sync", sync.sync, "benchsuite sync", "benchsuite sync --tracking-uri http://localhost:5000")
+app.add_typer(new.app, name="new", rich_help_panel=EXTEND)
+_add(EXTEND, "audit", audit.audit, "benchsuite audit my_rule", "benchsuite audit backprop gevb --out audits")
+_add(
+    EXTEND,
+    "validate",
+    validate.validate,
+    "benchsuite validate tracks/mine.yaml",
+    "benchsuite validate tracks/*.yaml --specs .",
+)
+_add(EXTEND, "schema", schema.schema, "benchsuite schema track", "benchsuite schema --out schemas")
 
 
 def _print_version(value: bool) -> None:
@@ -94,6 +149,7 @@ def _top(
 def main() -> None:
     """Run the command and exit with its code; this process is the command's own."""
     own_process()
+    log_safely()
     code = run_command()
     end_at_ctrl_c()
     end_process(code)

@@ -9,11 +9,12 @@ import typer
 
 from benchsuite.cli.exits import exits
 from benchsuite.cli.options import JsonOption, output, print_json
+from benchsuite.cli.verbs import Verb, Verbs, examples
 
 if TYPE_CHECKING:
     from benchsuite.api.projects import Made
 
-app = typer.Typer(help="Create something of your own from a template.", no_args_is_help=True)
+app = typer.Typer(cls=Verbs, help="Create something of your own from a template.", no_args_is_help=True)
 
 ProjectFolder = Annotated[Path, typer.Option("--folder", help="Folder in which to create it.")]
 SpecsFolder = Annotated[Path, typer.Option("--folder", help="Folder of your specs.")]
@@ -24,7 +25,9 @@ def _new() -> None:
     pass
 
 
-@app.command("rule")
+@app.command(
+    "rule", cls=Verb, epilog=examples("benchsuite new rule my_rule", "benchsuite new rule my_rule --mechanism direct")
+)
 @exits
 def rule(
     name: Annotated[str, typer.Argument(help="Name of the rule, such as my_rule.")],

@@ -37,6 +37,9 @@ RecordsOption = Annotated[
     typer.Option("--records", help="A folder of records to use instead of the store's; may be given several times."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
+WideOption = Annotated[
+    bool, typer.Option("--wide", help="Show every column with full names, however wide the table gets.")
+]
 TrackingOption = Annotated[
     str | None,
     typer.Option(
@@ -47,7 +50,11 @@ TrackingOption = Annotated[
 ]
 TierOption = Annotated[
     Literal["smoke", "quick", "paper"] | None,
-    typer.Option("--tier", help="How much to run; if not given, the suite's tier, or 'quick' for a track."),
+    typer.Option(
+        "--tier",
+        help="How much to run: smoke (seconds), quick (a laptop) or paper (as published). If not given, the suite's "
+        "own, or quick for a track.",
+    ),
 ]
 RulesOption = Annotated[
     str | None,
@@ -69,7 +76,14 @@ SettingsOption = Annotated[
     Literal["published", "tuned"],
     typer.Option("--settings", help="Settings of each rule: the specs' own, or what `benchsuite tune` found."),
 ]
-HardwareOption = Annotated[str, typer.Option("--hardware", help="Name or file of a hardware spec.")]
+HardwareOption = Annotated[
+    str,
+    typer.Option(
+        "--hardware",
+        help="Name or file of a hardware spec.",
+        autocompletion=lambda incomplete: _complete_hardware(incomplete),
+    ),
+]
 ExecutorName = Literal["local", "inline", "ray", "slurm"]
 ExecutorOption = Annotated[
     ExecutorName,
@@ -103,6 +117,33 @@ def _complete_target(incomplete: str) -> list[str]:
     from benchsuite.api.completion import complete_target
 
     return complete_target(incomplete)
+
+
+def complete_track(incomplete: str) -> list[str]:
+    """Return the tracks that complete a name, for the shell's completion."""
+    from benchsuite.api.completion import complete_spec
+
+    return complete_spec("tracks", incomplete)
+
+
+def complete_dataset(incomplete: str) -> list[str]:
+    """Return the data sets that complete a name, for the shell's completion."""
+    from benchsuite.api.completion import complete_spec
+
+    return complete_spec("datasets", incomplete)
+
+
+def complete_anything(incomplete: str) -> list[str]:
+    """Return everything that has a name that ``info`` knows, for the shell's completion."""
+    from benchsuite.api.completion import complete_anything
+
+    return complete_anything(incomplete)
+
+
+def _complete_hardware(incomplete: str) -> list[str]:
+    from benchsuite.api.completion import complete_spec
+
+    return complete_spec("hardware", incomplete)
 
 
 def complete_rule(incomplete: str) -> list[str]:
@@ -139,12 +180,13 @@ def print_json(value: Any) -> None:
     sys.stdout.write(UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
-def output() -> Console:
-    """Return the console for results, on stdout."""
-    from benchsuite.api.display import SafeConsole
+def output(*, wide: bool = False) -> Console:
+    """Return the console for results, on stdout; with ``wide``, as wide as they need."""
+    from benchsuite.api.display import UNLIMITED, SafeConsole
 
     # A pipe has no width; tables in it must not be cut to 80 columns.
-    return SafeConsole(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty(), highlight=False)
+    width = UNLIMITED if wide or not sys.stdout.isatty() else None
+    return SafeConsole(width=width, soft_wrap=width is not None, highlight=False)
 
 
 def messages() -> Console:
@@ -154,11 +196,11 @@ def messages() -> Console:
     return SafeConsole(stderr=True, highlight=False)
 
 
-def show(parts: Iterable[Part]) -> None:
-    """Print results on stdout."""
+def show(parts: Iterable[Part], *, wide: bool = False) -> None:
+    """Print results on stdout; with ``wide``, tables with all their columns."""
     from benchsuite.api.display import print_parts
 
-    print_parts(output(), parts)
+    print_parts(output(wide=wide), parts)
 
 
 def print_message(text: str) -> None:

@@ -16,6 +16,7 @@ from benchsuite.cli.options import (
     StoreOption,
     TargetArgument,
     TierOption,
+    WideOption,
     chosen_seeds,
     print_json,
     print_message,
@@ -37,9 +38,13 @@ def plan(
     store: StoreOption = DEFAULT_STORE,
     data: DataRootOption = None,
     specs: SpecsOption = None,
+    wide: WideOption = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Show every run of a suite or track without running any: estimates, and refused pairs with their reasons."""
+    """Show what a suite or a track would run, with its work and hours on this machine, and what is refused and why.
+
+    The speed of this machine is measured once, which takes a second.
+    """
     from benchsuite.api.plans import plan
 
     found = plan(
@@ -53,11 +58,12 @@ def plan(
         store=store,
         data_root=data,
         specs=specs,
+        measure_speed=True,
     )
     if as_json:
         print_json(found.as_data())
         for problem in (*found.unknown, *found.left_out, *map(str, found.missing_data), *found.warnings):
             print_message(problem)
     else:
-        show(found.parts())
+        show(found.parts(), wide=wide)
     return 0

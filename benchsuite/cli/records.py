@@ -9,8 +9,9 @@ import typer
 
 from benchsuite.cli.exits import exits
 from benchsuite.cli.options import JsonOption, print_json, show
+from benchsuite.cli.verbs import Verb, Verbs, examples
 
-app = typer.Typer(help="Check folders of records.", no_args_is_help=True)
+app = typer.Typer(cls=Verbs, help="Check folders of records.", no_args_is_help=True)
 
 
 @app.callback()
@@ -18,7 +19,11 @@ def _group() -> None:
     """Keep typer from treating the only verb as the group itself."""
 
 
-@app.command("lint")
+@app.command(
+    "lint",
+    cls=Verb,
+    epilog=examples("benchsuite records lint leaderboard/records", "benchsuite records lint records --json"),
+)
 @exits
 def lint(
     folder: Annotated[Path, typer.Argument(help="A folder of records, with its subfolders.", show_default=False)],

@@ -26,6 +26,7 @@ from benchsuite.cli.options import (
     TargetArgument,
     TierOption,
     TrackingOption,
+    WideOption,
     chosen_seeds,
     messages,
     output,
@@ -33,6 +34,7 @@ from benchsuite.cli.options import (
     print_message,
     show,
 )
+from benchsuite.cli.safe_stderr import write_safely
 from benchsuite.errors import BenchsuiteError
 
 if TYPE_CHECKING:
@@ -61,17 +63,18 @@ def run(
         ),
     ] = None,
     slurm: SlurmOption = None,
+    wide: WideOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """Run a suite or a track (every rule with every seed), or a study.
 
-    With `torchrun --nproc-per-node N -m benchsuite run …` each run is made by N processes together.
-    With `--jobs N` N runs are made at the same time, each with its share of the cores.
-    With `--executor ray` many runs are made at once, on the cluster of RAY_ADDRESS or on this machine.
-    With `--executor slurm` each run is a job of the SLURM cluster; `--slurm partition=gpu` chooses where.
+    Finished runs are not run again, and interrupted ones continue where they were.
+    Ctrl-C saves the state. `benchsuite plan` shows before what would be run.
 
-    Runs that are finished already are not run again, and interrupted ones continue where they were. Ctrl-C saves the
-    state. Try `benchsuite plan` first to see what would be run.
+    `--jobs N`: N runs at the same time, each with its share of the cores.
+    `--executor ray`: many runs, on the cluster of RAY_ADDRESS or on this machine.
+    `--executor slurm`: each run a job of the SLURM cluster; `--slurm partition=gpu` chooses where.
+    `torchrun --nproc-per-node N -m benchsuite run …`: N processes per run.
     """
     from benchsuite.api.announcing import announce, remember_rules
     from benchsuite.api.mirroring import mirrored_beside
@@ -99,7 +102,7 @@ def run(
             progress=True,
         )
         if results.is_rank0:
-            _print(results, store, as_json)
+            _print(results, store, as_json, wide)
             remember_rules()
     if results.refused and not results.records:
         return 2  # The request was wrong: nothing was left to run.
@@ -110,19 +113,19 @@ def _say(line: str) -> None:
     messages().print(line, markup=False, soft_wrap=True)
 
 
-def _print(results: Results, store: Path, as_json: bool) -> None:
+def _print(results: Results, store: Path, as_json: bool, wide: bool) -> None:
     if results.is_study and results.interrupted:
         again = shlex.join(["benchsuite", *sys.argv[1:]])
-        sys.stderr.write(f"benchsuite: interrupted; nothing was recorded, start again with: {again}\n")
+        write_safely(f"benchsuite: interrupted; nothing was recorded, start again with: {again}\n")
         return
     if as_json:
         print_json(results.as_data())
     elif results.records or results.study is not None:
-        show(results.tables())
+        show(results.tables(), wide=wide)
         _show_site(results, store)
     if results.interrupted:
         again = shlex.join(["benchsuite", *(a for a in sys.argv[1:] if a != "--fresh")])
-        sys.stderr.write(f"benchsuite: interrupted; state is saved, continue with: {again}\n")
+        write_safely(f"benchsuite: interrupted; state is saved, continue with: {again}\n")
 
 
 def _show_site(results: Results, store: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from benchsuite.api.names import SchemaName
-from benchsuite.cli.options import print_json
+from benchsuite.cli.options import print_json, show
 
 
 def schema(
@@ -25,5 +25,5 @@ def schema(
         print_json(found[name] if name else found)
         return 0
     for path in write_schemas(out, [name] if name else None):
-        typer.echo(path)
+        show([str(path)])
     return 0

@@ -18,6 +18,7 @@ from benchsuite.cli.options import (
     StoreOption,
     TargetArgument,
     TierOption,
+    WideOption,
     print_json,
     print_message,
     show,
@@ -42,6 +43,7 @@ def time(
     store: StoreOption = DEFAULT_STORE,
     data: DataRootOption = None,
     specs: SpecsOption = None,
+    wide: WideOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """Measure the time per training step of a track's rules, in turns on one idle device: what costs are taken from.
@@ -67,5 +69,5 @@ def time(
     if as_json:
         print_json(found.as_data())
     else:
-        show(found.parts())
+        show(found.parts(), wide=wide)
     return 1 if any(row.reason for row in found.record.rows) else 0

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchsuite.cli.options import DEFAULT_STORE, JsonOption, StoreOption, print_json, print_message, show
+from benchsuite.cli.options import (
+    DEFAULT_STORE,
+    JsonOption,
+    StoreOption,
+    complete_track,
+    print_json,
+    print_message,
+    show,
+)
 
 if TYPE_CHECKING:
     from benchsuite.records.transfer import Transfer
@@ -19,7 +27,10 @@ def export(
     out: Annotated[Path, typer.Option("--out", help="Folder to write to: one per track, and one of studies.")],
     store: StoreOption = DEFAULT_STORE,
     tracks: Annotated[
-        list[str] | None, typer.Option("--track", help="Only runs of this track; may be given several times.")
+        list[str] | None,
+        typer.Option(
+            "--track", help="Only runs of this track; may be given several times.", autocompletion=complete_track
+        ),
     ] = None,
     from_mlflow: Annotated[
         str | None,

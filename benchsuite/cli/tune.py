@@ -20,6 +20,7 @@ from benchsuite.cli.options import (
     TargetArgument,
     TierOption,
     TrackingOption,
+    WideOption,
     print_json,
     print_message,
     show,
@@ -51,6 +52,7 @@ def tune(
     data: DataRootOption = None,
     specs: SpecsOption = None,
     tracking_uri: TrackingOption = None,
+    wide: WideOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """Search each rule's learning rate and tunable settings with the same number of trials.
@@ -79,7 +81,7 @@ def tune(
     if as_json:
         print_json(found.as_data())
     else:
-        show(found.parts())
+        show(found.parts(), wide=wide)
     if found.interrupted:
         print_message(f"interrupted; state is saved, continue with: {shlex.join(['benchsuite', *sys.argv[1:]])}")
         return 130

@@ -6,13 +6,15 @@ from typing import Annotated
 
 import typer
 
-from benchsuite.cli.options import DEFAULT_STORE, StoreOption, TrackingOption, print_message
+from benchsuite.cli.options import DEFAULT_STORE, StoreOption, TrackingOption, complete_track, print_message
 
 
 def ui(
     store: StoreOption = DEFAULT_STORE,
     tracking_uri: TrackingOption = None,
-    track: Annotated[str | None, typer.Option("--track", help="Open this track's page.")] = None,
+    track: Annotated[
+        str | None, typer.Option("--track", help="Open this track's page.", autocompletion=complete_track)
+    ] = None,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")

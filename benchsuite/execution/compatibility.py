@@ -44,29 +44,6 @@ class RunWithShapes:
     refused: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class RefusedPair:
-    """A rule that cannot work on a track.
-
-    Attributes:
-        track: name of the track.
-        rule: name of the rule.
-        reasons: what the rule needs and the network lacks, one sentence per reason.
-        fitting: names of a few built-in tracks on which the rule works.
-
-    """
-
-    track: str
-    rule: str
-    reasons: tuple[str, ...]
-    fitting: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """Return one line: ``refused: gevb on digits-fc: needs …; it works on mnist-fc-vectorized-mixed``."""
-        hint = f"; it works on {', '.join(self.fitting)}" if self.fitting else ""
-        return f"refused: {self.rule} on {self.track}: {'; '.join(self.reasons)}{hint}"
-
-
 def infer_run_shapes(
     runs: Sequence[SelectedRun], registry: Registry, shape_of: Callable[[DatasetSpec], DataShape]
 ) -> list[RunWithShapes]:
@@ -154,21 +131,3 @@ def _require_segments_of_rates(spec: RunSpec, shapes: NetworkShapes) -> None:
 
 def _network_key(spec: RunSpec) -> str:
     return spec.model_dump_json(include={"dataset", "architecture", "pretraining", "protocol"})
-
-
-def refused_pairs(
-    with_shapes: Sequence[RunWithShapes], fitting: Callable[[RunWithShapes], Sequence[str]]
-) -> list[RefusedPair]:
-    """Return each refused pair of track and rule once, for all its seeds together.
-
-    Args:
-        with_shapes: all runs of a request.
-        fitting: finds tracks on which a refused run's rule works.
-
-    """
-    first = {
-        (run.selected.spec.track, run.selected.spec.rule.name): run for run in reversed(with_shapes) if run.refused
-    }
-    return [
-        RefusedPair(track, rule, run.refused, tuple(fitting(run))) for (track, rule), run in reversed(first.items())
-    ]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from benchsuite.errors import NotCapturableError
 from benchsuite.execution.state import RunState
+from benchsuite.execution.step_reports import StepReports
 from benchsuite.records.model import EpochMetrics
 from benchsuite.training.trainer import Trainer
 
@@ -24,6 +25,7 @@ def trained_epochs(run: RunState, trainer: Trainer, epochs: int) -> Iterator[Epo
         TimeBudgetSpentError: when the protocol's time budget is over; the epoch then does not count.
 
     """
+    trainer.on_step = StepReports(run, trainer)
     while trainer.epoch < epochs:
         if trainer.recorded is not None and trainer.recorded.is_stale:
             _record_anew(run, trainer)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields
 from numbers import Real
 
 from benchsuite.credit.rule import Rule, RuleConfig
 from benchsuite.credit.work import CreditWork
 from benchsuite.errors import PluginError
+from benchsuite.execution.planned_run import Estimate
 from benchsuite.networks.shapes.frozen import learning_segments
 from benchsuite.networks.shapes.network_shapes import NetworkShapes, SegmentShapes
 from benchsuite.specs.models.protocol import ProtocolSpec, Sgd
@@ -17,30 +18,6 @@ from benchsuite.training.stages import single_stages
 
 BYTES_PER_NUMBER = 4
 """Bytes of a number under fp32, and under tf32 and bf16, whose weights stay fp32; fp64 takes twice as many."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """Estimated cost of one run; not a measurement."""
-
-    parameters: int
-    own_parameters: int
-    """Number of the rule's own parameters that learn, beside the network's."""
-    flops_per_step: float
-    """Forward pass, credit and weight gradients; a multiply and an add count as two operations. The mean over all steps
-    of a protocol with stages."""
-    flops_total: float
-    """Over all epochs, those of pretraining too; evaluation left out."""
-    memory_mib: float
-    """Data, weights, gradients, optimizer state, feedback and one batch's activations, all resident at once."""
-
-    def after(self, pretraining: Estimate) -> Estimate:
-        """Return the estimate of a run with this main training after a pretraining; memory is that of the larger."""
-        return replace(
-            self,
-            flops_total=pretraining.flops_total + self.flops_total,
-            memory_mib=max(pretraining.memory_mib, self.memory_mib),
-        )
 
 
 def estimate(
@@ -125,11 +102,6 @@ def _penalty(shapes: NetworkShapes, trained: Sequence[SegmentShapes], protocol: 
     of_all = protocol.orthogonality.maps == "all"
     sizes = [s.output_shape[0] for s in trained if of_all or shapes.upstream[s.name]]
     return sum(2.0 * size**3 for size in sizes)
-
-
-def hours(flops: float, tflops: float, processes: int = 1) -> float:
-    """Return the hours that ``flops`` operations take on devices that sustain ``tflops`` each, without evaluation."""
-    return flops / (tflops * 1e12 * processes) / 3600
 
 
 def _optimizer_copies(protocol: ProtocolSpec) -> int:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchsuite.data.availability import availability, size_on_paper
+from benchsuite.data.availability import size_on_paper
 from benchsuite.data.images.streamed import StreamedDataset
 from benchsuite.data.load import load_dataset
 from benchsuite.data.tensors import DecodedDataset
 from benchsuite.errors import PluginError
 from benchsuite.execution.compatibility import RunWithShapes, infer_run_shapes
-from benchsuite.execution.estimate import Estimate
+from benchsuite.execution.planned_run import PlannedRun
 from benchsuite.execution.run_estimate import estimate_run
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.hashing import run_id
@@ -29,50 +29,6 @@ class DataShape:
     classes: int
     train_examples: int
     size_bytes: int
-
-
-@dataclass(frozen=True)
-class PlannedRun:
-    """One run with its estimated cost, or the reasons why it is refused."""
-
-    selected: SelectedRun
-    run_id: str
-    estimate: Estimate | None
-    """None if the run is refused, or its work is unknown."""
-    refused: tuple[str, ...]
-    """Reasons why the rule cannot work in the network; empty if it can."""
-    unknown: str = ""
-    """The reason why the run's work is unknown: an error in the rule's own ``credit_work``, with its origin."""
-
-
-@dataclass(frozen=True)
-class MissingData:
-    """A data set that is not at hand, and the runs that wait for it."""
-
-    dataset: str
-    runs: int
-    """Number of runs that could not start, or would first download it."""
-    detail: str
-    """The missing files, and how to get them."""
-
-    def __str__(self) -> str:
-        """Return all in one line."""
-        return f"data set '{self.dataset}' is not at hand for {self.runs} run{'s' * (self.runs != 1)}: {self.detail}"
-
-
-def missing_data(planned: Sequence[PlannedRun], registry: Registry, data_root: Path) -> list[MissingData]:
-    """Return the data sets that runs need and that are not at hand; their files are not read."""
-    found: dict[tuple[str, str], int] = {}
-    datasets = {run.selected.spec.track: run.selected.spec.dataset for run in planned}  # all runs of a track have one
-    by_track = {track: availability(spec, data_root, registry.datasets) for track, spec in datasets.items()}
-    for run in planned:
-        spec, looked = run.selected.spec.dataset, by_track[run.selected.spec.track]
-        if looked.found or run.refused:
-            continue
-        fetch = f"; `benchsuite data fetch {spec.name}` gets it now" if looked.is_published else ""
-        key = spec.name, looked.detail + fetch
-        found[key] = found.get(key, 0) + 1
-    return [MissingData(name, runs, detail) for (name, detail), runs in found.items()]
 
 
 def make_plan(runs: list[SelectedRun], registry: Registry, data_root: Path) -> list[PlannedRun]:

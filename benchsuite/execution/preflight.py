@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from benchsuite.errors import DataError
-from benchsuite.execution.compatibility import RefusedPair, RunWithShapes, infer_run_shapes, refused_pairs
+from benchsuite.execution.compatibility import RunWithShapes, infer_run_shapes
 from benchsuite.execution.environment import environment_of
 from benchsuite.execution.loading import DataLoader
 from benchsuite.execution.plan import describe
+from benchsuite.execution.planned_run import RefusedPair, refused_pairs
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.hashing import canonical_json
 from benchsuite.specs.loading.resolve import SelectedRun

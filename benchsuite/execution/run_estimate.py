@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from benchsuite.execution.compatibility import RunWithShapes
-from benchsuite.execution.estimate import BYTES_PER_NUMBER, Estimate, estimate
+from benchsuite.execution.estimate import BYTES_PER_NUMBER, estimate
+from benchsuite.execution.planned_run import Estimate
 from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.registry.manager import Registry

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchsuite.execution.compatibility import RefusedPair, RunWithShapes
+from benchsuite.execution.compatibility import RunWithShapes
 from benchsuite.execution.executor import SendEvent
 from benchsuite.execution.loading import DataLoader
 from benchsuite.execution.maker import InlineMaker, Maker
+from benchsuite.execution.planned_run import RefusedPair
 from benchsuite.execution.run import Run
 from benchsuite.records.model import RunRecord
 from benchsuite.records.store import RecordStore

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchsuite.execution.compatibility import RefusedPair, RunWithShapes
 from benchsuite.execution.events import send_event
 from benchsuite.execution.interruption import sigterm_as_interrupt
 from benchsuite.execution.local_runs import make_all
@@ -21,7 +20,9 @@ from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.training.ranks import SINGLE_PROCESS, Ranks
 
 if TYPE_CHECKING:
+    from benchsuite.execution.compatibility import RunWithShapes
     from benchsuite.execution.executor import Executor
+    from benchsuite.execution.planned_run import RefusedPair
 
 
 class Session:

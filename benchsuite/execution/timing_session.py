@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from benchsuite.errors import EmptySelectionError, Problem, SpecError
-from benchsuite.execution.compatibility import RefusedPair, RunWithShapes
 from benchsuite.execution.environment import environment_of, versions
 from benchsuite.execution.loading import DataLoader
 from benchsuite.execution.preflight import check_runs
@@ -21,6 +21,10 @@ from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.library import SpecLibrary
 from benchsuite.specs.loading.resolve import Selection, resolve
 from benchsuite.training.device import resolve_hardware
+
+if TYPE_CHECKING:
+    from benchsuite.execution.compatibility import RunWithShapes
+    from benchsuite.execution.planned_run import RefusedPair
 
 
 @dataclass(frozen=True)

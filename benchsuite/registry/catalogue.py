@@ -39,6 +39,9 @@ LAYOUT = 2
 MOST_FILES = 8
 """Stored catalogues: one per environment and import path. The oldest are deleted."""
 
+MOST_FACTS = 10_000
+"""Facts kept in one catalogue; the oldest go."""
+
 MOST_CONFIGS = 2_000
 """Validated hyperparameters kept in one catalogue."""
 
@@ -68,6 +71,8 @@ class Catalogue:
     conflicts: dict[tuple[str, str], list[Origin]] = field(default_factory=dict)
     configs: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Hyperparameters with defaults filled in, by rule and what was given, as the rule's own model returned them."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Plain results of the plugins' code and the suite's, such as estimates, by a key of everything they depend on."""
     path: Path | None = None
     """The stored file; None if this catalogue is not to be stored."""
     files: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -108,6 +113,7 @@ class Catalogue:
             "origins": [[kind, name, _plain_origin(origin)] for (kind, name), origin in self.origins.items()],
             "spec_folders": [[str(folder), _plain_origin(origin)] for folder, origin in self.spec_folders],
             "configs": self.configs,
+            "facts": self.facts,
         }
         if _is_plain(stored["rules"]) and _is_plain(self.diagnostics):
             with suppress(StoreError):
@@ -135,6 +141,18 @@ def keep_catalogue() -> None:
     """Store the catalogue, for commands to come, after plugins were loaded for something else."""
     if stored_catalogue() is None:
         _store_anew()
+
+
+def keep_facts(facts: Mapping[str, Any]) -> None:
+    """Add facts to the stored catalogue, with the files of the code that has found them, which is imported by now."""
+    found = stored_catalogue() or _store_anew()
+    if found.path is None or not _is_plain(facts) or not facts.keys() - found.facts.keys():
+        return
+    merged = {**found.facts, **facts}
+    found.facts = dict(list(merged.items())[-MOST_FACTS:])
+    found.files = {**found.files, **_imported_files()}
+    found.is_changed = True
+    found.store()
 
 
 def _store_anew() -> Catalogue:
@@ -245,6 +263,7 @@ def _read(path: Path) -> Catalogue | None:
             origins={(kind, name): Origin(*origin) for kind, name, origin in stored["origins"]},
             spec_folders=[(Path(folder), Origin(*origin)) for folder, origin in stored["spec_folders"]],
             configs=dict(stored["configs"]),
+            facts=dict(stored["facts"]),
             path=path,
             files=files,
         )

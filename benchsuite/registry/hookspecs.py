@@ -137,6 +137,14 @@ def benchsuite_run_started(run_id: str, spec: RunSpec, resumed_from_epoch: int) 
 
 
 @hookspec
+def benchsuite_steps_taken(run_id: str, epoch: int, step: int, steps: int) -> None:
+    """Called within an epoch, at most twice a second, for displays; not called for runs on a cluster.
+
+    ``step`` of the ``steps`` of this ``epoch`` (from 1) have been issued; a GPU may be some steps behind.
+    """
+
+
+@hookspec
 def benchsuite_epoch_finished(run_id: str, spec: RunSpec, metrics: EpochMetrics) -> None:
     """Called after an epoch has been trained and, if due, evaluated."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from benchsuite.results.across_tasks import TaskMean
@@ -75,6 +75,31 @@ def duration(seconds: float) -> str:
         if seconds >= least:
             return f"{number(seconds / size, 2 if seconds / size < 10 else 3)} {unit}"
     return f"{number(seconds, 2)} s"
+
+
+PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def scaled(value: float, unit: str) -> str:
+    """Return an amount with three digits and the prefix that fits: ``1.2e12, "FLOP"`` gives ``1.2 TFLOP``."""
+    size, prefix = next(((size, prefix) for size, prefix in PREFIXES if value >= size), (1.0, ""))
+    return f"{number(value / size)} {prefix}{unit}"
+
+
+def memory_words(mib: float) -> str:
+    """Return an amount of memory in MiB or, from 1,024 on, in GiB."""
+    return f"{number(mib / 1024)} GiB" if mib >= 1024 else f"{max(1, round(mib)):,} MiB"
+
+
+def seeds_in_words(seeds: Iterable[int]) -> str:
+    """Return seed indices with runs of them folded: ``0-4`` or ``0, 2, 7``."""
+    parts: list[list[int]] = []
+    for seed in sorted(seeds):
+        if parts and seed == parts[-1][-1] + 1:
+            parts[-1].append(seed)
+        else:
+            parts.append([seed])
+    return ", ".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
 
 
 def budget_words(record: TuningRecord | None) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from benchsuite.records.model import HardwareUsed
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.training.driver import driver_version
 from benchsuite.training.energy import EnergyMeter, open_energy_meter
+from benchsuite.training.processor import machine_memory_gib, processor_name
 from benchsuite.training.ranks import SINGLE_PROCESS, Ranks, launched_world_size, local_world_size
 
 
@@ -171,22 +170,10 @@ def peak_memory(device: torch.device) -> tuple[float | None, str]:
 
 
 def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else _processor_name()
-
-
-def _processor_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor() or platform.machine()
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
 
 
 def _memory_gib(device: torch.device) -> float:
     if device.type == "cuda":
         return float(torch.cuda.get_device_properties(device).total_memory) / 2**30
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    except (ValueError, OSError, AttributeError):
-        return 0.0
+    return machine_memory_gib()

@@ -92,6 +92,8 @@ class Trainer:
         self.between_steps: Callable[[int], None] | None = None
         """Called after each step except an epoch's last, with the number of steps taken in the epoch. Its time is not
         training time: a deadline moves by it. It must leave network and rule in training mode."""
+        self.on_step: Callable[[int], None] | None = None
+        """Called after each step with the number of steps issued in the epoch; must not read from the device."""
         self.epoch = 0
         """Number of finished epochs."""
 
@@ -238,6 +240,8 @@ class Trainer:
         examples = 0
         for step, taken in enumerate(self._steps()):
             examples += taken
+            if self.on_step is not None:
+                self.on_step(step + 1)
             if deadline is not None and self._is_late(deadline, step):
                 # If the rule cannot go on, its error is a better reason than the time budget.
                 self.rule.after_epoch()

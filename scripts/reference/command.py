@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 
 import typer
 from typer.cli import get_docs_for_click
@@ -50,4 +51,10 @@ def page() -> str:
     # One heading of the page is ours; the parser's own headings move one level down.
     _, rest = text.split("\n", 1)
     verbs = rest[rest.index("## `benchsuite ") :]
+    verbs = re.sub(r"\x08Examples:\n((?:  .+\n)+)", _examples, verbs)
     return INTRODUCTION + re.sub(r"^\* ", "- ", verbs, flags=re.MULTILINE)
+
+
+def _examples(found: re.Match[str]) -> str:
+    """Return the examples of a verb's help as a block of Markdown."""
+    return f"**Examples**:\n\n```sh\n{textwrap.dedent(found[1])}```\n"

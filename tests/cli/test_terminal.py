@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,11 @@ import pytest
 
 from benchsuite.api.display import as_text
 from benchsuite.cli.options import output, print_json
+from benchsuite.cli.safe_stderr import SafeHandler
 from benchsuite_leaderboard.downloads.formats import DataTable, as_files
 
 Command = Callable[..., Any]
+ACCEPTED = Path(__file__).resolve().parents[2] / "leaderboard" / "records" / "mnist-mirror-fc"
 OBEYED = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil"
 
 
@@ -29,6 +33,40 @@ def test_no_text_of_a_file_reaches_the_terminal_raw(
     for character in ("\x1b", "\x07", "\x9b", "\u202e"):
         assert character not in printed + done.out + done.err
     assert "a title \N{REPLACEMENT CHARACTER}" in printed
+
+
+def test_no_command_lets_a_spec_a_record_or_a_plugin_command_the_terminal(
+    command: Command, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Catches one verb that prints on a way of its own: a title, a record's reason, a plugin's exception in the log."""
+    escaped = json.dumps(OBEYED, ensure_ascii=True)  # YAML reads JSON's escapes
+    tracks = tmp_path / "own" / "tracks"
+    tracks.mkdir(parents=True)
+    (tracks / "mine.yaml").write_text(f"extends: digits-fc\ntitle: {escaped}\ndescription: {escaped}\n")
+    record = json.loads(next(ACCEPTED.glob("*.json")).read_text(encoding="utf-8"))
+    record |= {"status": "crashed", "reason": OBEYED}
+    record["spec"] |= {"track": "mine"}
+    records = tmp_path / "records"
+    records.mkdir()
+    (records / f"{record['run_id']}.json").write_text(json.dumps(record), encoding="utf-8")
+    own, there = ("--specs", "own"), ("--records", "records")
+    for arguments in (
+        ("list", "tracks", *own),
+        ("info", "mine", *own, *there),
+        ("plan", "mine", *own, "--rules", "backprop"),
+        ("claims", *there, "--match", "gevb"),
+        ("verify", "records"),
+        ("records", "lint", "records"),
+        ("validate", "own/tracks/mine.yaml"),
+    ):
+        done = command(*arguments)
+        assert done.code in {0, 1}, done.err
+        assert not set("\x1b\x07\x9b\u202e") & set(done.out + done.err), arguments
+    handler = SafeHandler()
+    handler.emit(logging.makeLogRecord({"msg": OBEYED}))
+    printed = capfd.readouterr().err
+    assert printed.strip()
+    assert not set("\x1b\x07\x9b\u202e") & set(printed)
 
 
 def test_no_download_holds_what_a_terminal_obeys() -> None:

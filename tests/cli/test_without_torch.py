@@ -22,11 +22,12 @@ sys.path[:] = json.loads(sys.argv[1])
 
 class Refused:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"torch", "mlflow", "pandas"}:
+        if name.partition(".")[0] in json.loads(sys.argv[3]):
             raise ImportError(f"{name} was imported")
 
 
 sys.meta_path.insert(0, Refused())
+exec(sys.argv[4])
 from benchsuite.cli.main import run_command
 
 for arguments in json.loads(sys.argv[2]):
@@ -34,9 +35,11 @@ for arguments in json.loads(sys.argv[2]):
 """
 
 
-def in_a_fresh_process(*commands: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+def in_a_fresh_process(
+    *commands: tuple[str, ...], preparation: str = "", refused: tuple[str, ...] = ("torch", "mlflow", "pandas")
+) -> subprocess.CompletedProcess[str]:
     """Run commands one after the other in a process with this one's import path."""
-    words = [sys.executable, "-c", COMMANDS, json.dumps(sys.path), json.dumps(commands)]
+    words = [sys.executable, "-c", COMMANDS, *map(json.dumps, (sys.path, commands, refused)), preparation]
     return subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
 
 
@@ -52,6 +55,18 @@ def test_list_info_and_claims_import_no_torch(tmp_path: Path) -> None:
     )
     assert done.stderr == ""
     assert done.stdout.count("code 0\n") == 4
+
+
+def test_a_plan_made_before_imports_no_torch_and_is_the_same() -> None:
+    """Catches a plan that waits for torch again, and one that is shown for other settings than its own."""
+    asked = ("plan", "digits-fc", "--tier", "smoke", "--rules", "backprop,gevb", "--hardware", "cpu", "--json")
+    other = (*asked, "--set", "protocol.batch_size=7")
+    own = "from benchsuite.process import own_process; own_process()"
+    first = in_a_fresh_process(asked, preparation=own, refused=())
+    again = in_a_fresh_process(asked, other, preparation=own)
+    assert first.stdout.endswith("code 0\n"), first.stderr
+    assert again.stdout == f"{first.stdout}code 3\n"
+    assert "torch was imported" in again.stderr
 
 
 def test_a_site_imports_no_torch(tmp_path: Path) -> None:

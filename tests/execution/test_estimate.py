@@ -9,8 +9,9 @@ import pytest
 from benchsuite.api.plans import plan
 from benchsuite.credit.rule import Rule, RuleConfig
 from benchsuite.data.load import load_dataset
-from benchsuite.execution.estimate import estimate, hours
+from benchsuite.execution.estimate import estimate
 from benchsuite.execution.plan import describe
+from benchsuite.execution.planned_run import hours
 from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.models.architecture import ChainArchitecture

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import benchsuite as bs
-from benchsuite.api.plans import Plan
+from benchsuite.api.planned import Plan
 
 NORMED = {"architecture.defaults.norm": "batch", "dataset.train_limit": 101, "protocol.batch_size": 20}
 
