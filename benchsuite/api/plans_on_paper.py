@@ -34,9 +34,10 @@ FROM_PLUGINS = "plugin"
 def plan_on_paper(
     selection: Selection, specs: Paths, target: PathLike, data_root: Path, find_tuned: FindTuned | None
 ) -> tuple[list[PlannedRun], list[Problem]] | None:
-    """Return the planned runs of a selection and warnings; None if anything about them is not on paper, or torch is there already.
+    """Return the planned runs of a selection and warnings, without torch.
 
-    A wrong request is not on paper either: its messages come from the loaded plugins.
+    None if anything about them is not on paper, or if torch is there already. A wrong request is not on paper either:
+    its messages come from the loaded plugins.
     """
     if "torch" in sys.modules or "TORCHELASTIC_RUN_ID" in os.environ:
         return None
