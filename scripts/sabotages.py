@@ -292,6 +292,13 @@ SABOTAGES = (
         "tests/cli/test_verbs.py",
     ),
     Sabotage(
+        "a signal that a callback swallows is forgotten",
+        "benchsuite/execution/epochs.py",
+        "        raise_if_interrupted()\n",
+        "",
+        "tests/execution/test_interruption.py",
+    ),
+    Sabotage(
         "finalists decide nothing",
         "benchsuite/records/tuning.py",
         "        return next(iter(best_of(self.finalists, 1)), None) or self.best_sampled",

@@ -49,7 +49,11 @@ def rule(
     return _show(make_rule(name, folder, mechanism), as_json)
 
 
-@app.command("dataset")
+@app.command(
+    "dataset",
+    cls=Verb,
+    epilog=examples("benchsuite new dataset my_data", "benchsuite new dataset my_data --folder projects"),
+)
 @exits
 def dataset(
     name: Annotated[str, typer.Argument(help="Name of the data set, such as my_data.")],
@@ -60,7 +64,13 @@ def dataset(
     return _contribution("dataset", name, folder, as_json)
 
 
-@app.command("architecture")
+@app.command(
+    "architecture",
+    cls=Verb,
+    epilog=examples(
+        "benchsuite new architecture my_network", "benchsuite new architecture my_network --folder projects"
+    ),
+)
 @exits
 def architecture(
     name: Annotated[str, typer.Argument(help="Name of the architecture, such as my_network.")],
@@ -71,7 +81,13 @@ def architecture(
     return _contribution("architecture", name, folder, as_json)
 
 
-@app.command("diagnostic")
+@app.command(
+    "diagnostic",
+    cls=Verb,
+    epilog=examples(
+        "benchsuite new diagnostic my_angle_deg", "benchsuite new diagnostic my_angle_deg --folder projects"
+    ),
+)
 @exits
 def diagnostic(
     name: Annotated[str, typer.Argument(help="Name of the diagnostic, with its unit if any: my_angle_deg.")],
@@ -82,7 +98,11 @@ def diagnostic(
     return _contribution("diagnostic", name, folder, as_json)
 
 
-@app.command("track")
+@app.command(
+    "track",
+    cls=Verb,
+    epilog=examples("benchsuite new track my-track", "benchsuite new track my-track --folder other-specs"),
+)
 @exits
 def track(
     name: Annotated[str, typer.Argument(help="Name of the track, such as my-track.")],
@@ -93,7 +113,11 @@ def track(
     return _contribution("track", name, folder, as_json)
 
 
-@app.command("claim")
+@app.command(
+    "claim",
+    cls=Verb,
+    epilog=examples("benchsuite new claim my-claim", "benchsuite new claim my-claim --folder other-specs"),
+)
 @exits
 def claim(
     name: Annotated[str, typer.Argument(help="Name of the claim, such as my-claim.")],

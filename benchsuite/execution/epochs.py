@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 from benchsuite.errors import NotCapturableError
+from benchsuite.execution.interruption import raise_if_interrupted
 from benchsuite.execution.state import RunState
 from benchsuite.execution.step_reports import StepReports
 from benchsuite.records.model import EpochMetrics
@@ -27,6 +28,7 @@ def trained_epochs(run: RunState, trainer: Trainer, epochs: int) -> Iterator[Epo
     """
     trainer.on_step = StepReports(run, trainer)
     while trainer.epoch < epochs:
+        raise_if_interrupted()
         if trainer.recorded is not None and trainer.recorded.is_stale:
             _record_anew(run, trainer)
         learning_rate = trainer.learning_rate

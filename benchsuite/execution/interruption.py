@@ -10,27 +10,51 @@ from types import FrameType
 
 from benchsuite.process import ALIKE, STOP_SIGNALS
 
+_was_interrupted = False
+
+
+def interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """Handle a signal: raise ``KeyboardInterrupt``, and remember it for ``raise_if_interrupted``."""
+    global _was_interrupted
+    _was_interrupted = True
+    raise KeyboardInterrupt
+
+
+def raise_if_interrupted() -> None:
+    """Raise ``KeyboardInterrupt`` if a signal came and training goes on.
+
+    Python only prints an exception that is raised in a callback of its own, as in the ``__del__`` of torch's loaders.
+    """
+    if _was_interrupted:
+        raise KeyboardInterrupt
+
+
+def forget_interruptions() -> None:
+    """Begin or end a session: in a notebook or a job, one before may have been interrupted."""
+    global _was_interrupted
+    _was_interrupted = False
+
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
     """Make SIGTERM, SIGHUP and SIGQUIT end a run as Ctrl-C does: with its state saved and a record.
 
-    One that is ignored stays so, as SIGHUP under ``nohup``.
+    One that is ignored stays so, as SIGHUP under ``nohup``. Ctrl-C keeps a handler that is not Python's own.
     """
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
     if threading.current_thread() is not threading.main_thread():  # which alone may set handlers
         yield
         return
+    forget_interruptions()
     before = {number: signal.getsignal(number) for number in ALIKE}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        before[signal.SIGINT] = signal.default_int_handler
     for number, handler in before.items():
         if handler is not signal.SIG_IGN or number is signal.SIGTERM:
             signal.signal(number, interrupt)
     try:
         yield
     finally:
+        forget_interruptions()
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 

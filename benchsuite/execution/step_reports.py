@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from benchsuite.execution.interruption import raise_if_interrupted
 from benchsuite.execution.state import RunState
 from benchsuite.training.trainer import Trainer
 
@@ -28,6 +29,7 @@ class StepReports:
         if now < self._due:
             return
         self._due = now + EVERY_S
+        raise_if_interrupted()
         self._run.send_event(
             "benchsuite_steps_taken",
             run_id=self._run.identity.run_id,

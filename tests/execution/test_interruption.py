@@ -110,6 +110,29 @@ def test_a_second_signal_does_not_take_the_record_of_the_first(
     assert (record.status, len(record.epochs)) == ("interrupted", 2)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_meets_a_callback_of_the_interpreter_stops_the_run(
+    make_spec: MakeSpec, make_run: MakeRun, store: RecordStore
+) -> None:
+    """Catches a run that trains on until it is killed, since torch's loader was being taken apart at Ctrl-C."""
+
+    class Loader:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    def end_a_loader(event: str, **arguments: Any) -> None:
+        if event == "benchsuite_epoch_finished" and arguments["metrics"].epoch == 1:
+            Loader()
+
+    run = make_run(make_spec())
+    run.state.emit = end_a_loader
+    with sigterm_as_interrupt(), pytest.raises(InterruptedRunError):
+        run.execute()
+    record = store.find(run.id)
+    assert record is not None
+    assert (record.status, len(record.epochs)) == ("interrupted", 1)
+
+
 def interrupt_in_the_second_epoch(event: str, **arguments: Any) -> None:
     if event == "benchsuite_epoch_finished" and arguments["metrics"].epoch == 2:
         raise KeyboardInterrupt

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from benchsuite.errors import BenchsuiteError
 from benchsuite.execution.endings import InterruptedRunError
 from benchsuite.execution.executor import RunContext
+from benchsuite.execution.interruption import forget_interruptions, interrupt
 from benchsuite.execution.remote_worker import make_run_here
 from benchsuite.execution.slurm.event_file import append_event
 from benchsuite.execution.workers.messages import Outcome
@@ -52,10 +53,10 @@ def stop_signals() -> Iterator[StopSignals]:
     assert callable(handler)  # noqa: S101 - submitit has set it before it calls a task
     stop = StopSignals(number, handler)
 
-    def interrupt(came: int, _frame: FrameType | None) -> None:
+    def terminate(came: int, frame: FrameType | None) -> None:
         if came not in stop.came:
             stop.came.add(came)
-            raise KeyboardInterrupt
+            interrupt(came, frame)
 
     def preempt(came: int, _frame: FrameType | None) -> None:
         has_sigterm = signal.SIGTERM in stop.came  # which SLURM sends first
@@ -63,11 +64,13 @@ def stop_signals() -> Iterator[StopSignals]:
         if not has_sigterm:
             signal.raise_signal(signal.SIGTERM)  # held back while a record is written
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    forget_interruptions()
+    before = signal.signal(signal.SIGTERM, terminate)
     signal.signal(number, preempt)
     try:
         yield stop
     finally:
+        forget_interruptions()
         signal.signal(signal.SIGTERM, before)
         signal.signal(number, handler)
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
-import gc
 import logging
-import multiprocessing
 import os
 import pickle
 import signal
@@ -23,7 +21,7 @@ from types import FrameType
 from typing import Any
 
 from benchsuite.errors import BenchsuiteError, InterruptedRunError, RunningElsewhereError, TimeBudgetSpentError
-from benchsuite.execution.interruption import interruptions_deferred
+from benchsuite.execution.interruption import interrupt, interruptions_deferred
 from benchsuite.execution.run import Run
 from benchsuite.execution.workers.messages import Deadline, Event, Logged, OnDevice, Outcome, Request
 from benchsuite.training.clock import Clock
@@ -132,8 +130,8 @@ def work(request: Request, channel: Connection, make_run_state: MakeRunState) ->
         _become_worker(request)
         outcome = _make(request, line, make_run_state)
         line.send(outcome)
-        if multiprocessing.active_children():
-            gc.collect()  # processes that decode images end with the run's objects
+        # Processes that decode images are killed by the server: they wait for seconds, one after the other, for a word
+        # that does not arrive if the garbage collector takes their queues before their loader.
     except BaseException:
         traceback.print_exc()
         _end(1)
@@ -157,7 +155,7 @@ def _become_worker(request: Request) -> None:
     _redirect(request)
     faulthandler.enable(all_threads=False)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, interrupt)
     for name in ("SIGHUP", "SIGQUIT"):
         signal.signal(getattr(signal, name), signal.SIG_DFL)
     os.chdir(request.folder)
@@ -245,10 +243,10 @@ def _watch(run: Run, line: Line, at_once: int) -> None:
 
     state.on_device = tell_device
 
-    def stop(_signal: int, _frame: FrameType | None) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
         if budget is not None and budget.is_over:
             raise TimeBudgetSpentError(budget.deadline.reason)
-        raise KeyboardInterrupt
+        interrupt(number, frame)
 
     signal.signal(signal.SIGTERM, stop)
     # Blocked by the server, so that none meets a worker that is not ready for it.
