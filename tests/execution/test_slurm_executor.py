@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -122,10 +123,10 @@ def test_a_job_that_must_stop_writes_its_record_and_requeues_if_it_was_preempted
 
     def stopping(path: Path, event: str, arguments: dict[str, object]) -> None:
         if event == "benchsuite_epoch_finished":
-            # Together: the first must not keep the second from coming.
+            # Together: the first must not keep the second from coming. To this thread: another does not block them.
             signal.pthread_sigmask(signal.SIG_BLOCK, signals)
             for number in signals:
-                os.kill(os.getpid(), number)
+                signal.pthread_kill(threading.get_ident(), number)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
 
     monkeypatch.setattr(task_module, "append_event", stopping)
