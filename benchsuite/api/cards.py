@@ -40,7 +40,7 @@ DROPPED = frozenset({"file", "name", "kind", "title", "description", "source", "
 
 @dataclass(frozen=True)
 class Context:
-    """What a card says beside the thing itself.
+    """The words of a card beside the thing itself.
 
     Attributes:
         references: published values.

@@ -26,7 +26,7 @@ COLOURS = {"reproduced": "green", "contradicted": "red", "inconclusive": "yellow
 
 
 ORDER = ("contradicted", "reproduced", "inconclusive", "not_enough_records")
-"""What is decided comes first."""
+"""Order of verdicts in tables: decided ones first."""
 
 
 def by_verdict(verdicts: Iterable[ClaimVerdict]) -> list[ClaimVerdict]:

@@ -1,4 +1,4 @@
-"""What a terminal shows while runs train: a line per run, and one for all of them. Lines fit the terminal's width."""
+"""Display of runs while they train: a line per run, and one for all of them. Lines fit the terminal's width."""
 
 from __future__ import annotations
 

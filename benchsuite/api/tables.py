@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 AUDIT_COLOURS = {"confirmed": "green", "could_be_stronger": "yellow", "contradicted": "red", "crashed": "red"}
 AUDIT_ORDER = {"contradicted": 0, "crashed": 1, "could_be_stronger": 2, "confirmed": 3}
-"""What needs a reader's attention comes first."""
+"""Order of rows: those that need a reader's attention first."""
 
 
 def rule_name(label: str) -> Name:

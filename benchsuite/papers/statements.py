@@ -36,9 +36,9 @@ class Papers:
     board: BoardPlan | None = None
     """The tasks of the front page's board; None if no suite states them. Only pages of several tracks use it."""
     rules: Mapping[str, RuleWords] = field(default_factory=dict)
-    """What rules say of themselves, by name; only pages of several tracks use it."""
+    """Rules' own words, by name; only pages of several tracks use it."""
     tracks: Mapping[str, TrackWords] = field(default_factory=dict)
-    """What specs say of tracks, by name; each track's pages use its own."""
+    """Specs' words on tracks, by name; each track's pages use its own."""
     key: str = ""
     """Identifies the content if a cheaper key than ``fingerprint``'s hash is known; different content needs a different
     key."""

@@ -81,7 +81,7 @@ class RuleWords:
     forms: frozenset[str] = field(default_factory=frozenset)
     """Network forms that it works with."""
     description: str = ""
-    """What the rule says after its summary, in paragraphs."""
+    """The rule's own words after its summary, in paragraphs."""
     equation: str = ""
     """One line; empty if the rule states none."""
     traits: Mapping[str, object] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""How a rule looks in every chart, on the site and in MLflow: one colour, dash and marker, and a short name.
+"""Looks of a rule in every chart, on the site and in MLflow: one colour, dash and marker, and a short name.
 
 No number depends on it, so this is the one place besides the baseline's that may name rules. A rule that is not listed
 gets a look from its name alone: the same in every build, whatever other rules there are.

@@ -1,4 +1,4 @@
-"""What came in when: runs by the day they ended, each with how far it has been verified."""
+"""Arrivals: runs by the day they ended, each with how far it has been verified."""
 
 from __future__ import annotations
 

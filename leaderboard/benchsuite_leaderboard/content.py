@@ -22,7 +22,7 @@ from benchsuite_leaderboard.study_tables import StudyTable
 
 @dataclass(frozen=True)
 class SiteContent:
-    """What the site has; curves of the tables have few points, and their runs no records."""
+    """Content of the site; curves of the tables have few points, and their runs no records."""
 
     tables: Sequence[TrackTable] = ()
     """Tables of all tracks, from ``summarize``."""
@@ -38,7 +38,7 @@ class SiteContent:
     board: BoardPlan | None = None
     """The planned tasks of the headline board."""
     stated: Mapping[str, RuleWords] = field(default_factory=dict)
-    """What rules say of themselves, by name."""
+    """Rules' own words, by name."""
 
     @cached_property
     def names(self) -> RuleNames:

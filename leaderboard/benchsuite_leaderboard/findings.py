@@ -28,7 +28,7 @@ class Finding:
 
     text: str
     evidence: str
-    """What the link leads to, in words."""
+    """The link's target in words."""
     address: str
     """Address of the evidence within the site."""
 

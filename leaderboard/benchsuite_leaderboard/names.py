@@ -15,7 +15,7 @@ class RuleNames:
     """Short and full names of rules."""
 
     stated: Mapping[str, RuleWords] = field(default_factory=dict)
-    """What rules say of themselves; a rule that is not here gets its names from its identifier."""
+    """Rules' own words; a rule that is not here gets its names from its identifier."""
 
     def short(self, rule: str) -> str:
         """Return the abbreviation that the rule states, else the usual one."""

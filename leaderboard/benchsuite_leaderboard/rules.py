@@ -53,7 +53,7 @@ class RulePage:
     is_other_source: bool
     """True if runs were made with other source code than the audited code."""
     words: RuleWords | None = None
-    """What the rule says of itself; None if it is not installed here."""
+    """The rule's own words; None if it is not installed here."""
     claims: tuple[ClaimVerdict, ...] = ()
     """Claims that compare it."""
     tunings: tuple[tuple[TuningTable, TunedRule], ...] = ()

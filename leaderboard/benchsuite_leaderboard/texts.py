@@ -20,7 +20,7 @@ SAFE_ADDRESS = re.compile(r"https://[A-Za-z0-9.-]+(/[A-Za-z0-9._~/-]*)?")
 
 @dataclass(frozen=True)
 class Citation:
-    """How to cite the suite, from ``CITATION.cff``."""
+    """The suite's citation, from ``CITATION.cff``."""
 
     bibtex: str
     authors: str

@@ -68,7 +68,7 @@ class TrackJob:
     folder: Path
     """Folder that the pages are written to."""
     words: TrackWords | None = None
-    """What the track's spec says of it."""
+    """The words of the track's spec."""
 
     @property
     def size(self) -> int:

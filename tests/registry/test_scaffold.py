@@ -1,4 +1,4 @@
-"""What ``benchsuite new`` writes beside rules works unchanged. The oracles are its own tests, ruff and the suite."""
+"""All that ``benchsuite new`` writes beside rules works unchanged. Oracles: its own tests, ruff and the suite."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class CustomSegment:
 
 @dataclass(frozen=True)
 class MapSizes:
-    """What a map comes to for one example.
+    """Shapes and work of a map for one example.
 
     Attributes:
         output_shape: of one example.

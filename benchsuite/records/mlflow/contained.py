@@ -1,4 +1,4 @@
-"""What MLflow holds of a store's records, and what it should hold."""
+"""Compare the content of MLflow with a store's records."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ ContributionKind = Literal["dataset", "architecture", "diagnostic", "track", "cl
 
 @dataclass(frozen=True)
 class _Start:
-    """What something new begins with.
+    """The files that something new begins with.
 
     Attributes:
         templates: by path in the project; for a spec file, in the folder of specs.
@@ -109,7 +109,7 @@ CONTRIBUTIONS: dict[ContributionKind, _Start] = {
 
 @dataclass(frozen=True)
 class Made:
-    """What was written, and what to type next.
+    """The files that were written, and the commands to type next.
 
     Attributes:
         files: in the order of writing.

@@ -35,7 +35,7 @@ class TrackPage:
     name: str
     tables: tuple[TrackTable, ...]
     words: TrackWords | None = None
-    """What the track's spec says of it."""
+    """The words of the track's spec."""
 
     @property
     def address(self) -> str:

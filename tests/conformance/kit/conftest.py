@@ -16,7 +16,7 @@ from benchsuite.registry.scaffold import create_contribution, create_rule_projec
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "third_party_rule"
 MADE = ("dataset", "architecture", "diagnostic")
-"""What `benchsuite new` writes and that is installed too, as ``my_dataset`` and so on; and a rule, ``my_rule``."""
+"""Made by `benchsuite new` and installed too, as ``my_dataset`` and so on; and a rule, ``my_rule``."""
 
 
 @dataclass(frozen=True)

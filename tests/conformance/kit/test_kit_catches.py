@@ -555,7 +555,7 @@ class ForgetsThatSegmentsMayNotLearn(Backprop):
 
 @caught_by(STAGES, "nodes.readout.map.weight did not change")
 class LearnsTheFirstSegmentsForEver(Backprop):
-    """What learns is asked for when first not everything does, and never again."""
+    """The learning segments are asked for when first not everything learns, and never again."""
 
     learning = None
 
