@@ -11,7 +11,6 @@ import atexit
 import gc
 import logging
 import os
-import shutil
 import signal
 import sys
 from collections import Counter
@@ -36,6 +35,7 @@ import pytest
 
 from benchsuite.process import STOP_SIGNALS
 
+from .chromium import find_browser
 from .scheduling import pytest_xdist_make_scheduler, turn_of  # noqa: F401 - a hook
 from .warm import WarmPython
 
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from benchsuite.registry.manager import Registry
     from benchsuite.specs.loading.library import SpecLibrary
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 """Number of tests left out, by the marker that says why."""
 REASONS = {
@@ -77,8 +76,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out what this machine cannot run, rather than skip test after test."""
     import torch
 
-    has_browser = any(map(shutil.which, BROWSERS)) and shutil.which("chromedriver")
-    missing = [name for name, there in (("gpu", torch.cuda.is_available()), ("browser", has_browser)) if not there]
+    missing = [name for name, there in (("gpu", torch.cuda.is_available()), ("browser", find_browser())) if not there]
     impossible = [item for item in items if any(item.get_closest_marker(name) for name in missing)]
     if impossible:
         config.hook.pytest_deselected(items=impossible)

@@ -101,7 +101,7 @@ class ProgressDisplay(Progress):
 
     @hookimpl
     def benchsuite_run_started(self, run_id: str, spec: RunSpec, resumed_from_epoch: int) -> None:
-        """Open the run's own line; the one of a run that is retried after its worker was lost starts anew."""
+        """Open a line for the run; a run that is tried again after its worker was lost gets a new one."""
         line = RunLine(spec.track, spec.rule.shown_as, spec.seed, spec.protocol.epochs, resumed_from_epoch)
         line.epoch = resumed_from_epoch
         self.board.open(run_id, line)

@@ -1,4 +1,4 @@
-"""Which drawing shows how a rule's credit travels, from the traits that it declares."""
+"""Choose the drawing of a rule's credit path by the traits that the rule declares."""
 
 from __future__ import annotations
 

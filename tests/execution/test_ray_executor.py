@@ -18,11 +18,11 @@ from benchsuite.execution import ray_worker
 from benchsuite.execution.endings import LostRun
 from benchsuite.execution.executor import RunContext
 from benchsuite.execution.run import Run
-from benchsuite.execution.session import Session, SessionResult
+from benchsuite.execution.session import SessionResult
 from benchsuite.records.model import RunRecord
 from benchsuite.records.running import marked_running
 from benchsuite.records.store import RecordStore
-from benchsuite.registry.manager import Registry, build_registry
+from benchsuite.registry.manager import Registry
 from benchsuite.registry.markers import hookimpl
 from benchsuite.specs.hashing import run_id
 from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
@@ -43,6 +43,8 @@ from ray.cluster_utils import Cluster  # noqa: E402
 from benchsuite.execution.cluster_runs import Attempt  # noqa: E402
 from benchsuite.execution.ray_executor import POLL_S, RayExecutor, resolve_for_cluster  # noqa: E402
 from benchsuite.execution.reservations import Resources, resources_for  # noqa: E402
+
+from .watching import Watch, numbers, session_of  # noqa: E402
 
 ENDLESS = {"epochs": 100_000}
 """Until a test has seen what it waits for: a run that the clock ends may end before, on a machine that is slow."""
@@ -87,47 +89,19 @@ def second_machine(cluster: Any) -> Iterator[Any]:
         cluster.remove_node(node, allow_graceful=False)
 
 
-class Watch:
-    """Plugin that notes what it is told; interrupts the session once it has seen what it waits for."""
+class StopOnce:
+    """Interrupts the session once it has seen what it waits for, or has waited for too long."""
 
-    def __init__(self, seen: Callable[[Watch], bool] | None = None) -> None:
-        self.started: list[tuple[str, int]] = []
-        self.epochs: list[tuple[str, int]] = []
-        self.finished: list[RunRecord] = []
-        self.seen = seen
+    def __init__(self, seen: Callable[[Watch], bool]) -> None:
+        self.seen: Callable[[Watch], bool] | None = seen
         self.deadline = time.monotonic() + PATIENCE_S
 
-    @hookimpl
-    def benchsuite_run_started(self, run_id: str, resumed_from_epoch: int) -> None:
-        self.started.append((run_id, resumed_from_epoch))
-
-    @hookimpl
-    def benchsuite_epoch_finished(self, run_id: str, metrics: Any) -> None:
-        self.epochs.append((run_id, metrics.epoch))
-        if self.seen is not None and (self.seen(self) or time.monotonic() > self.deadline):
-            self.seen = None  # once: a second signal would end the wait for the records of the first
+    def __call__(self, watch: Watch) -> None:
+        """Interrupt, once: a second signal would end the wait for the records of the first."""
+        if self.seen is not None and (self.seen(watch) or time.monotonic() > self.deadline):
+            self.seen = None
             # A signal, as the system sends it: a KeyboardInterrupt that a plugin raises is that plugin's error.
             signal.raise_signal(signal.SIGTERM)
-
-    @hookimpl
-    def benchsuite_run_finished(self, record: RunRecord, path: Path) -> None:
-        assert path.is_file()
-        self.finished.append(record)
-
-
-def session_of(
-    specs: list[RunSpec], store: RecordStore, watch: Watch, executor: RayExecutor | None, fresh: bool = False
-) -> Session:
-    registry: Registry = build_registry()
-    registry.manager.register(watch)
-    runs = [SelectedRun(spec, "benchsuite run tiny") for spec in specs]
-    session = Session(runs, store, registry, store.root, fresh, executor=executor)
-    session.check()
-    return session
-
-
-def numbers(record: RunRecord) -> list[Any]:
-    return [(e.epoch, e.running_loss, e.train, e.test) for e in record.epochs]
 
 
 @pytest.mark.cluster
@@ -265,13 +239,13 @@ def test_an_interruption_saves_runs_wherever_they_are_and_they_go_on_later(
     """Catches a worker that is killed before it has written, and a run that waits for room and is forgotten."""
     specs = [make_spec(protocol=ENDLESS, seed=seed) for seed in (0, 1)]
     first: SessionResult = session_of(
-        specs, store, Watch(lambda watch: watch.epochs[-1][1] == 3), RayExecutor()
+        specs, store, Watch(StopOnce(lambda watch: watch.epochs[-1][1] == 3)), RayExecutor()
     ).execute()
     assert first.interrupted
     assert [record.status for record in first.records] == ["interrupted"]
     assert not list(store.running_folder.iterdir())
     begun = next(spec for spec in specs if run_id(spec) == first.records[0].run_id)
-    again = Watch(lambda watch: watch.epochs[-1][1] > len(first.records[0].epochs))
+    again = Watch(StopOnce(lambda watch: watch.epochs[-1][1] > len(first.records[0].epochs)))
     (later,) = session_of([begun], store, again, RayExecutor()).execute().records
     assert later.status == "interrupted"
     assert [e.epoch for e in later.epochs] == list(range(1, len(later.epochs) + 1))

@@ -26,7 +26,6 @@ from benchsuite.execution.cluster_runs import Attempt
 from benchsuite.execution.executor import RunContext
 from benchsuite.execution.reservations import Resources
 from benchsuite.execution.run import Run
-from benchsuite.execution.session import Session
 from benchsuite.execution.slurm import task as task_module
 from benchsuite.execution.slurm.event_file import EventFile, append_event
 from benchsuite.execution.slurm.executor import SlurmExecutor
@@ -35,55 +34,18 @@ from benchsuite.execution.slurm.options import parse_slurm_options
 from benchsuite.execution.slurm.queue import COMMANDS, SlurmQueue
 from benchsuite.execution.slurm.task import SlurmTask
 from benchsuite.execution.workers.messages import Outcome
-from benchsuite.records.model import RunRecord
 from benchsuite.records.running import RunningMarker, marked_running
 from benchsuite.records.store import RecordStore
-from benchsuite.registry.manager import build_registry
-from benchsuite.registry.markers import hookimpl
 from benchsuite.specs.hashing import run_id
 from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.specs.models.track import RunSpec
 
+from .watching import Watch, numbers, session_of
+
 PATIENCE_S = 240.0
 ONE = {"hardware": {"name": "one", "device": "cpu", "threads": 1}}
 MakeSpec = Callable[..., RunSpec]
-
-
-class Watch:
-    """Plugin that notes what it is told, and calls a function after each epoch."""
-
-    def __init__(self, after_epoch: Callable[[Watch], None] = lambda watch: None) -> None:
-        self.started: list[tuple[str, int]] = []
-        self.epochs: list[tuple[str, int]] = []
-        self.finished: list[RunRecord] = []
-        self.after_epoch = after_epoch
-
-    @hookimpl
-    def benchsuite_run_started(self, run_id: str, resumed_from_epoch: int) -> None:
-        self.started.append((run_id, resumed_from_epoch))
-
-    @hookimpl
-    def benchsuite_epoch_finished(self, run_id: str, metrics: Any) -> None:
-        self.epochs.append((run_id, metrics.epoch))
-        self.after_epoch(self)
-
-    @hookimpl
-    def benchsuite_run_finished(self, record: RunRecord) -> None:
-        self.finished.append(record)
-
-
-def session_of(specs: list[RunSpec], store: RecordStore, watch: Watch, executor: Any, fresh: bool = False) -> Session:
-    registry = build_registry()
-    registry.manager.register(watch)
-    runs = [SelectedRun(spec, "benchsuite run tiny") for spec in specs]
-    session = Session(runs, store, registry, store.root, fresh, executor=executor)
-    session.check()
-    return session
-
-
-def numbers(record: RunRecord) -> list[Any]:
-    return [(e.epoch, e.running_loss, e.train, e.test) for e in record.epochs]
 
 
 # --- the task, in this process ---

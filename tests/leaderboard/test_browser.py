@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,27 +11,13 @@ import pytest
 from benchsuite.api.study_records import summarize_study
 from benchsuite_leaderboard.site import build_site
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-SWITCHES = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1400,1000",
-)
+from ..chromium import chromium
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
 def page(make_record, make_seeds, make_angles, make_study, tmp_path_factory) -> Iterator[object]:
-    from selenium import webdriver
-
     hostile = '</script><img src=x onerror="window.broken=1"><script>window.broken=1</script>'
     records = [
         *make_seeds("backprop", [0.10, 0.11, 0.12]),
@@ -47,17 +32,10 @@ def page(make_record, make_seeds, make_angles, make_study, tmp_path_factory) -> 
     ]
     out = tmp_path_factory.mktemp("board") / "site"
     build_site([*records, make_study(title=hostile, command=hostile)], out, summarize=summarize_study)
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for switch in (*SWITCHES, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(switch)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
-    try:
+    logs = {"browser": "ALL", "performance": "ALL"}
+    with chromium(tmp_path_factory.mktemp("profile"), logs=logs) as driver:
         driver.get(Path(out / "tracks/digits-fc.html").as_uri())
         yield driver
-    finally:
-        driver.quit()
 
 
 def wait_until(driver, script: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,21 +15,9 @@ from benchsuite.papers.statements import Papers
 from benchsuite.records.audit import Observation, RuleAudit, RuleNeeds, TraitAudit
 from benchsuite.results.board_plan import RuleWords
 from benchsuite_leaderboard.site import build_site
+from tests.chromium import chromium
 from tests.factories import make_timing, make_tuning
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-SWITCHES = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--window-size=1400,1000",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 HOSTILE = '</script><img src=x onerror="window.broken=1"><script>window.broken=1</script>{{ 7 * 7 }}'
 KINDS = {
     "front": "index.html",
@@ -120,19 +107,9 @@ def site(make_record, make_seeds, make_angles, make_study, tmp_path_factory) -> 
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory) -> Iterator[object]:
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for switch in (*SWITCHES, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(switch)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    found = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
-    found.set_script_timeout(60)
-    try:
+    with chromium(tmp_path_factory.mktemp("profile"), logs={"browser": "ALL"}) as found:
+        found.set_script_timeout(60)
         yield found
-    finally:
-        found.quit()
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def test_latex_and_markdown_print_the_pages_numbers(make_seeds):
 
 
 def test_the_best_and_its_ties_are_bold_in_print(make_seeds):
-    """Catches a printed table without marks, or with one on a row that the interval tells apart."""
+    """Catches a printed table that marks no row, or marks one that is significantly behind the best."""
     rows = {"backprop": [0.100, 0.101, 0.102], "fa": [0.101, 0.100, 0.103], "readout_only": [0.4, 0.41, 0.42]}
     tables = summarize(record for rule, errors in rows.items() for record in make_seeds(rule, errors))
     marked = {"tex": r"\boldmath\bfseries ", "md": "**"}

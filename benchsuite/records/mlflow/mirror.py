@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -30,6 +30,7 @@ from benchsuite.records.mlflow.experiments import Experiments
 from benchsuite.records.mlflow.labels import NO_LABELS, Labels
 from benchsuite.records.mlflow.mapping import (
     DIGEST_TAG,
+    PARENT_TAG,
     RUN_COLOR_TAG,
     RUN_ID_TAG,
     STATUS_TAG,
@@ -140,21 +141,42 @@ class Mirror:
             segments = record.network.segments if record.network else None
             experiment_id = self.experiments.of_run(record.spec, segments)
             existing = self.runs(record.spec.track, f"tags.`{RUN_ID_TAG}` = '{record.run_id}'")
-            digest = mirror_digest(record)
-            current = next((run.info.run_id for run in existing if run.data.tags.get(DIGEST_TAG) == digest), None)
-            outcome: Outcome = "unchanged"
-            if current is None:
-                outcome = "replaced" if existing else "created"
-                if live is None or not live.trusted or live.mlflow_run_id not in {r.info.run_id for r in existing}:
-                    live = LiveRun(self._create_run(experiment_id, record.run_id, record.spec, record.started_at))
-                self._write(record, live, digest)
-                current = live.mlflow_run_id
-            for run in existing:
-                if run.info.run_id != current:
-                    self.delete(run.info.run_id)
-            return outcome
 
-    def _write(self, record: RunRecord, live: LiveRun, digest: str) -> None:
+            def write() -> str:
+                known = {run.info.run_id for run in existing}
+                trusted = live is not None and live.trusted and live.mlflow_run_id in known
+                if live is not None and trusted:
+                    return self._write(record, live)
+                begun = self._create_run(experiment_id, record.run_id, record.spec, record.started_at)
+                return self._write(record, LiveRun(begun))
+
+            return self.keep_one(existing, DIGEST_TAG, mirror_digest(record), write)
+
+    def keep_one(self, existing: Sequence[Run], tag: str, digest: str, write: Callable[[], str]) -> Outcome:
+        """Keep the run that has a digest, or write it, and delete all others but its children.
+
+        The digest is tagged last, and others are deleted after that: a crash between leaves a duplicate, never a gap.
+
+        Args:
+            existing: runs of one record.
+            tag: of the digest.
+            digest: of the record's present content.
+            write: writes the record and returns the id of its run.
+
+        """
+        current = next((run.info.run_id for run in existing if run.data.tags.get(tag) == digest), None)
+        outcome: Outcome = "unchanged"
+        if current is None:
+            outcome = "replaced" if existing else "created"
+            written = current = write()
+            retried(lambda: self.client.set_tag(written, tag, digest))
+        for run in existing:
+            if current not in {run.info.run_id, run.data.tags.get(PARENT_TAG)}:
+                self.delete(run.info.run_id)
+        return outcome
+
+    def _write(self, record: RunRecord, live: LiveRun) -> str:
+        """Complete a run and return its id."""
         run_id = live.mlflow_run_id
         label = self.labels.rule(record.spec.rule)
         describe_run(self.client, run_id, record, label, with_board=not self.uri.is_server)
@@ -162,7 +184,7 @@ class Mirror:
         attach_files(self.client, run_id, record)
         status, end_ms = mlflow_status(record), milliseconds(record.ended_at)
         retried(lambda: self.client.set_terminated(run_id, status=status, end_time=end_ms))
-        retried(lambda: self.client.set_tag(run_id, DIGEST_TAG, digest))
+        return run_id
 
     # --- runs that are training --------------------------------------------------------------------------------------
 

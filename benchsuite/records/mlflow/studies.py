@@ -50,17 +50,7 @@ def upsert_study(mirror: Mirror, record: StudyRecord) -> Outcome:
         digest = study_digest(record)
         experiment_id = mirror.experiments.of_studies(EXPERIMENT)
         existing = mirror.runs(EXPERIMENT, f"tags.`{STUDY_TAG}` = '{record.study_id}'")
-        current = next((r.info.run_id for r in existing if r.data.tags.get(STUDY_DIGEST_TAG) == digest), None)
-        outcome: Outcome = "unchanged"
-        if current is None:
-            outcome = "replaced" if existing else "created"
-            current = _write(mirror, experiment_id, record)
-            finished = current
-            retried(lambda: mirror.client.set_tag(finished, STUDY_DIGEST_TAG, digest))
-        for run in existing:
-            if run.info.run_id != current:
-                mirror.delete(run.info.run_id)
-        return outcome
+        return mirror.keep_one(existing, STUDY_DIGEST_TAG, digest, lambda: _write(mirror, experiment_id, record))
 
 
 def _write(mirror: Mirror, experiment_id: str, record: StudyRecord) -> str:

@@ -14,6 +14,7 @@ from benchsuite.records.mlflow.labels import NO_LABELS, Labels
 from benchsuite.records.mlflow.mapping import (
     MAX_PARAM_CHARACTERS,
     MAX_TAG_CHARACTERS,
+    PARENT_TAG,
     PREFIX,
     STATUS_TAG,
     STORE_TAG,
@@ -37,8 +38,6 @@ TRIAL_TAG = f"{PREFIX}trial"
 
 TUNING_DIGEST_TAG = f"{PREFIX}tuning_digest"
 """Tag that is written last: a tuning that has it is mirrored completely."""
-
-PARENT_TAG = "mlflow.parentRunId"
 
 
 def mirror_tunings(records: Iterable[TuningRecord], tracking_uri: str, store: Path, labels: Labels = NO_LABELS) -> None:
@@ -72,17 +71,7 @@ def upsert_tuning(mirror: Mirror, record: TuningRecord) -> Outcome:
         searched = [_short(d.field) for d in record.spec.space if d.field.startswith("protocol.")]
         experiment_id = mirror.experiments.of_tuning(record.spec.run, searched)
         existing = mirror.runs(track, f"tags.`{TUNING_TAG}` = '{record.tuning_id}'")
-        current = next((r.info.run_id for r in existing if r.data.tags.get(TUNING_DIGEST_TAG) == digest), None)
-        outcome: Outcome = "unchanged"
-        if current is None:
-            outcome = "replaced" if existing else "created"
-            current = _write(mirror, experiment_id, record)
-            finished = current
-            retried(lambda: mirror.client.set_tag(finished, TUNING_DIGEST_TAG, digest))
-        for run in existing:
-            if current not in {run.info.run_id, run.data.tags.get(PARENT_TAG)}:
-                mirror.delete(run.info.run_id)
-        return outcome
+        return mirror.keep_one(existing, TUNING_DIGEST_TAG, digest, lambda: _write(mirror, experiment_id, record))
 
 
 def _write(mirror: Mirror, experiment_id: str, record: TuningRecord) -> str:

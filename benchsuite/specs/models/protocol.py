@@ -124,8 +124,8 @@ class ProtocolSpec(SpecModel):
     schedule: ScheduleSpec = ConstantSchedule()
     """Learning rate over the epochs; with stages, over the epochs of each stage."""
     stages: tuple[StageSpec, ...] = ()
-    """Which segments learn in which part of the epochs; all in all epochs if empty. What belongs to no segment, such as
-    a rule's own parameters, learns in every stage."""
+    """Parts of the epochs, each with the segments that learn in it; if empty, all segments learn in all epochs.
+    Parameters of no segment, such as a rule's own, learn in every stage."""
     orthogonality: OrthogonalitySpec | None = None
     """Regulariser that keeps the weight matrices of an invertible network near orthogonal, under any rule. It is added
     before the optimizer, so that it enters its moments, as in GAIT-prop's published code. Counts as training time."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from benchsuite.records.mlflow.labels import KnownLabels, RuleLabel
@@ -13,19 +11,8 @@ from benchsuite.records.mlflow.uris import default_artifact_root, default_tracki
 from benchsuite.records.model import NetworkUsed
 from benchsuite_leaderboard.site import build_site
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-SWITCHES = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1400,1500",
-)
+from ...chromium import chromium
+
 PATIENCE_S = 120
 COLORS = {"backprop": "#757575", "dfa": "#cf7416", "fa": "#3f7fd0"}
 
@@ -41,17 +28,8 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def driver(tmp_path):
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for switch in (*SWITCHES, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(switch)
-    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
-    try:
+    with chromium(tmp_path / "profile", height=1500) as started:
         yield started
-    finally:
-        started.quit()
 
 
 def rgb(color: str) -> str:

@@ -8,8 +8,9 @@ import pytest
 
 from benchsuite.errors import MirrorError
 from benchsuite.records.mlflow.gathering import gather_records
+from benchsuite.records.mlflow.mapping import PARENT_TAG
 from benchsuite.records.mlflow.sync import reconcile, sync
-from benchsuite.records.mlflow.tunings import PARENT_TAG, TRIAL_TAG, TUNING_DIGEST_TAG, mirror_tunings, upsert_tuning
+from benchsuite.records.mlflow.tunings import TRIAL_TAG, TUNING_DIGEST_TAG, mirror_tunings, upsert_tuning
 from benchsuite.records.mlflow.uris import default_tracking_uri
 from tests.factories import make_tuning
 
