@@ -137,7 +137,7 @@ class Removal(Watch):
     def __init__(
         self, cluster: Any, machine: Any, store: RecordStore, seen: Callable[[Watch], bool], replaced: bool = False
     ) -> None:
-        super().__init__(seen)
+        super().__init__(StopOnce(seen))
         self.cluster, self.machine, self.store, self.replaced = cluster, machine, store, replaced
 
     @hookimpl
