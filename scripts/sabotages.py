@@ -1704,7 +1704,7 @@ SABOTAGES = (
     Sabotage(
         "an ablation that nobody planned is tested",
         "benchsuite/results/planned.py",
-        "usual_row = row.is_tuned if by_tuned else not row.is_variant",
+        "usual_row = row.is_tuned and not row.is_superseded if by_tuned else not row.is_variant",
         "usual_row = True",
         "tests/results/test_planned.py",
     ),
@@ -2092,6 +2092,20 @@ SABOTAGES = (
         "if row.tuned == by_tuned else",
         "if row.tuned >= 0 else",
         "tests/results/test_planned.py",
+    ),
+    Sabotage(
+        "the first seed of a longer tuning's settings replaces five of the old one's",
+        "benchsuite/results/superseded.py",
+        "complete = len(rows[place].counted) == len(rows[place].latest) >= len(rows[other].counted)",
+        "complete = True",
+        "tests/results/test_superseded.py",
+    ),
+    Sabotage(
+        "the front page keeps the settings of a tuning that a longer one has replaced",
+        "leaderboard/benchsuite_leaderboard/matrix.py",
+        "rows = [row for row in tuned if not row.superseded] or rows",
+        "rows = tuned or rows",
+        "tests/results/test_superseded.py",
     ),
     Sabotage(
         "a recorded step takes its first batch again and again",

@@ -29,7 +29,7 @@ def tuned_settings(store: PathLike | None) -> FindTuned:
 
     def find(spec: TuningSpec) -> TunedSettings | None:
         same = [record for record in records if same_search(record.spec, spec)]
-        chosen: TuningRecord | None = max(same, key=lambda r: (len(r.trials), r.ended_at), default=None)
+        chosen: TuningRecord | None = max(same, key=lambda r: r.precedence, default=None)
         if chosen is None or chosen.best is None:
             return None
         return TunedSettings(chosen.tuning_id, chosen.spec.budget.words, chosen.best.settings)

@@ -95,6 +95,11 @@ class TuningRecord(RecordModel):
         return next(iter(best_of(self.finalists, 1)), None) or self.best_sampled
 
     @property
+    def precedence(self) -> tuple[int, datetime]:
+        """Order of tunings of one search: the one with most trials counts, finalists included, then the latest."""
+        return len(self.trials), self.ended_at
+
+    @property
     def train_time_s(self) -> float:
         """Training time of all trials."""
         return sum(trial.train_time_s for trial in self.trials)

@@ -60,6 +60,7 @@ def partner_of(
         key=lambda b: (
             b is not row_records,
             b.is_tuned != row_records.is_tuned,
+            b.is_superseded,
             b.protocol != row_records.protocol,
             b.is_variant,
             b.protocol != usual,

@@ -227,6 +227,8 @@ class RuleRow:
     """Name of the variant; empty for a rule with the track's settings, and for settings that have no name."""
     tuned: bool = False
     """True if a tuning has found the settings."""
+    superseded: bool = False
+    """True if a longer tuning of the same search has a row of its own, which is compared instead."""
     published: Published | None = None
     """None if no source has the same track, tier, data, network, protocol and rule settings."""
     comparisons: tuple[RowComparison, ...] = ()

@@ -27,7 +27,7 @@ def planned_comparisons(
     """Return the planned comparisons of each row, by the row's key; every pair of rows once.
 
     All rows of a rule with the track's settings are tested, one per machine; a variant only if the plan names it. Where
-    the table compares tuned rows, they are tested instead.
+    the table compares tuned rows, they are tested instead, without those that a longer tuning has replaced.
 
     Args:
         table_records: the records of all rows of the table.
@@ -58,7 +58,7 @@ def _pairs(
     by_tuned = tuned_are_compared((row.first.spec.rule.name, row.is_tuned) for row in table_records)
     for planned in (*(DERIVED if plan.derived else ()), *plan.pairs):
         for row in table_records:
-            usual_row = row.is_tuned if by_tuned else not row.is_variant
+            usual_row = row.is_tuned and not row.is_superseded if by_tuned else not row.is_variant
             named = usual_row if planned.row is None else row.name == planned.row
             other = partner_of(row, table_records, usual, planned.against) if named and row.counted else None
             if other is not None and planned.row is None and other.is_tuned != row.is_tuned:

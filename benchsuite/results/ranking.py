@@ -16,7 +16,8 @@ def rank_rows(rows: Sequence[RuleRow]) -> list[RuleRow]:
     zero. The rank of any other is one more than the number of ranked rows that are significantly better.
 
     Rows of tuned settings and rows of published ones are never ranked together, as less effort went into the latter.
-    The tuned ones are ranked if at least as many rules have them, else the published ones.
+    The tuned ones are ranked if at least as many rules have them, else the published ones. Of a rule that was tuned
+    again, the row of the longer tuning is ranked.
 
     A row is not ranked if one of its runs did not complete (its mean would include only the successful seeds), if it
     has fewer than ``MIN_SEEDS`` seeds or shares fewer with the best row, if its rule was run with several protocols and
@@ -67,6 +68,7 @@ OTHER_SETTINGS = {
     True: "published settings; here tuned ones are compared",
     False: "tuned settings; here published ones are compared, as more rules have them",
 }
+SUPERSEDED = "superseded: a longer tuning has a row of its own"
 RATE = "protocol.optimizer.learning_rate"
 
 
@@ -75,6 +77,8 @@ def _why_not(row: RuleRow, protocols: set[tuple[Difference, ...]]) -> str:
         return f"incomplete: {row.completed} of {row.total} seeds"
     if row.total < MIN_SEEDS:
         return f"{row.total} seed{'s' if row.total > 1 else ''}: a rank takes {MIN_SEEDS}"
+    if row.superseded:
+        return SUPERSEDED
     if row.tuned:
         return OWN_PROTOCOL if any(found.field != RATE for found in row.protocol_differences) else ""
     if row.variant:

@@ -25,6 +25,8 @@ class RowRecords:
     """Sorted by seed, then by end time."""
     names: tuple[str, ...] = ()
     """Names of these settings; see ``row_names.names_of``."""
+    is_superseded: bool = False
+    """True if a longer tuning of the same search has a row of its own; see ``superseded.mark_superseded``."""
 
     @property
     def first(self) -> RunRecord:
@@ -45,7 +47,12 @@ class RowRecords:
     @property
     def is_tuned(self) -> bool:
         """Return True if a tuning has found the row's settings."""
-        return any(record.spec.rule.tuned_by for record in self.records)
+        return bool(self.tunings)
+
+    @cached_property
+    def tunings(self) -> frozenset[str]:
+        """Return the ids of the tunings that found the row's settings; usually one, or none."""
+        return frozenset(record.spec.rule.tuned_by for record in self.records) - {""}
 
     @cached_property
     def latest(self) -> list[RunRecord]:

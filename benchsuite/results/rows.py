@@ -76,6 +76,7 @@ def _build_row(
         rule=first.spec.rule.name,
         variant=row_records.name if row_records.is_variant else "",
         tuned=row_records.is_tuned,
+        superseded=row_records.is_superseded,
         config=first.spec.rule.model_dump(mode="json")["config"],
         hardware_class=first.hardware.hardware_class,
         precision=first.hardware.precision,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from benchsuite.records.model import RunRecord
 from benchsuite.results.costs import Timings
 from benchsuite.results.curves import segment_order
 from benchsuite.results.grouping import Group, distinguishing_fields, group_records, short_hash
@@ -27,12 +26,14 @@ from benchsuite.results.model import (
 from benchsuite.results.planned import PlansByTrack
 from benchsuite.results.ranking import rank_rows
 from benchsuite.results.row_names import NamesBySettings
-from benchsuite.results.row_records import group_rows, usual_protocol
+from benchsuite.results.row_records import RowRecords, group_rows, usual_protocol
 from benchsuite.results.rows import PublishedLookup, build_rows
+from benchsuite.results.superseded import mark_superseded
 from benchsuite.results.validity import DEFAULT_VALIDITY, Validity
 from benchsuite.specs.models.comparison_plan import ComparisonPlan
 
 if TYPE_CHECKING:
+    from benchsuite.records.model import RunRecord
     from benchsuite.records.timing import TimingRecord
     from benchsuite.records.tuning import TuningRecord
     from benchsuite.specs.models.track import RunSpec
@@ -82,17 +83,24 @@ def summarize(
         plans: Planned comparisons by track; a track without a plan has the derived one.
         timings: Timing records, the only source of costs.
         validity: Thresholds of the validity checks by track, and what rules claim.
-        tunings: Records of tunings, by which tuned rows find the timing of their rule.
+        tunings: Records of tunings: they say which tuned row replaces another, and what was searched for a row.
 
     Returns:
         Tables sorted by track, tier and conditions; numbers as numbers, errors as fractions.
     """
     groups = group_records(records)
     differences = distinguishing_fields(groups)
+    tunings = list(tunings)
     usable = Timings(timings, tunings)
     return [
         _build_table(
-            group, differences[group.key], published, names, plans.get(group.track, ComparisonPlan()), usable, validity
+            group,
+            mark_superseded(group_rows(group.records, names), tunings),
+            differences[group.key],
+            published,
+            plans.get(group.track, ComparisonPlan()),
+            usable,
+            validity,
         )
         for group in groups
     ]
@@ -100,14 +108,13 @@ def summarize(
 
 def _build_table(
     group: Group,
+    bundles: Sequence[RowRecords],
     differences: tuple[Difference, ...],
     published: PublishedLookup,
-    names: NamesBySettings,
     plan: ComparisonPlan,
     timings: Timings,
     validity: Validity,
 ) -> TrackTable:
-    bundles = group_rows(group.records, names)
     data = next((r.data for r in group.records if r.data), None)
     parameters = {r.network.parameters for r in group.records if r.network}
     return TrackTable(

@@ -76,11 +76,12 @@ def main_row(table: TrackTable, rule: str) -> RuleRow | None:
 
     The choice depends on how the runs were made, never on their results: first the table's own protocol, then all seeds
     completed, the baseline's machine, most seeds, and last the name. Where the table compares tuned rows, they come
-    before all others.
+    before all others; of a rule that was tuned again, that of the longer tuning.
     """
     rows = [row for row in table.rows if row.rule == rule and not row.variant]
     if compares_tuned(table):
-        rows = [row for row in table.rows if row.rule == rule and row.tuned] or rows
+        tuned = [row for row in table.rows if row.rule == rule and row.tuned]
+        rows = [row for row in tuned if not row.superseded] or rows
     usual = next((row.hardware_class for row in table.rows if row.is_baseline and row.test_error), None)
     return min(rows, key=lambda row: _preference(row, usual), default=None)
 

@@ -1,0 +1,74 @@
+"""Tables in which a rule was tuned twice: which of its rows is compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchsuite.records.model import RunRecord
+from benchsuite.records.tuning import TuningRecord
+from benchsuite.results.model import RuleRow
+from benchsuite.results.ranking import SUPERSEDED
+from benchsuite.results.tables import summarize
+from benchsuite_leaderboard.matrix import main_row
+from tests.factories import make_tuned_seeds, make_tuning
+
+SHORT = [0.3, 0.1, 0.2]
+"""Validation errors of trials; the best of them fails in a full run, as the finalists show."""
+FINALISTS = [0.9, 0.15]
+GOOD, BAD = [0.1, 0.11, 0.12], [0.8, 0.82, 0.84]
+
+
+def tuned_twice(rule: str, short: list[float], long: list[float]) -> tuple[list[RunRecord], list[TuningRecord]]:
+    first, second = make_tuning(rule, SHORT), make_tuning(rule, SHORT, finalists=FINALISTS)
+    return [*make_tuned_seeds(first, short), *make_tuned_seeds(second, long)], [first, second]
+
+
+def rows_of(rule: str, records: list[RunRecord], tunings: list[TuningRecord]) -> tuple[Any, list[RuleRow]]:
+    (table,) = summarize(records, tunings=tunings)
+    return table, sorted((row for row in table.rows if row.rule == rule), key=lambda row: row.label)
+
+
+@pytest.mark.parametrize(("short", "long"), [(BAD, GOOD), (GOOD, BAD)], ids=["it helped", "it did harm"])
+def test_the_row_of_the_longer_tuning_is_compared_whatever_its_result(short: list[float], long: list[float]) -> None:
+    """Catches a board that keeps the failed settings of a shorter search, and one that picks the better test error."""
+    records, tunings = tuned_twice("fa", short, long)
+    for rule in ("backprop", "gevb"):
+        tuning = make_tuning(rule, SHORT)
+        records += make_tuned_seeds(tuning, GOOD)
+        tunings.append(tuning)
+    table, rows = rows_of("fa", records, tunings)
+    (old,) = (row for row in rows if row.superseded)
+    (new,) = (row for row in rows if not row.superseded)
+    assert [old.test_error.mean, new.test_error.mean] == pytest.approx([sum(short) / 3, sum(long) / 3])
+    assert (old.rank, old.unranked_reason, old.comparisons) == (None, SUPERSEDED, ())
+    assert main_row(table, "fa") is new
+    assert new.rank
+    assert new.comparisons
+
+
+def test_the_baseline_of_the_longer_tuning_is_what_tuned_rows_are_compared_with() -> None:
+    records, tunings = tuned_twice("backprop", BAD, GOOD)
+    tuning = make_tuning("fa", SHORT)
+    table, (row,) = rows_of("fa", [*records, *make_tuned_seeds(tuning, GOOD)], [*tunings, tuning])
+    assert row.gap.baseline_row == next(r.row_id for r in table.rows if r.rule == "backprop" and not r.superseded)
+
+
+def test_fewer_seeds_or_a_failed_one_replace_nothing() -> None:
+    """Catches a board that loses five seeds to the first one of a comparison that is being made anew."""
+    for long in (GOOD[:2], [*GOOD[:2], None]):
+        records, tunings = tuned_twice("fa", BAD, GOOD)
+        kept = records[: len(BAD)] + [
+            record if error is not None else record.model_copy(update={"status": "crashed", "final": None})
+            for record, error in zip(records[len(BAD) :], long, strict=False)
+        ]
+        _, rows = rows_of("fa", kept, tunings)
+        assert len(rows) == 2
+        assert not any(row.superseded for row in rows)
+
+
+def test_without_their_tunings_rows_are_not_told_apart() -> None:
+    records, _ = tuned_twice("fa", BAD, GOOD)
+    _, rows = rows_of("fa", records, [])
+    assert [row.superseded for row in rows] == [False, False]
