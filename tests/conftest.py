@@ -15,6 +15,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,12 +183,20 @@ def registry() -> Registry:
     return installed_registry()
 
 
+@pytest.fixture(scope="session")
+def installed_entry_points() -> list[EntryPoint]:
+    """Return the entry points of installed plugins, which take a reading of every distribution's files to find."""
+    from benchsuite.registry.manager import ENTRY_POINT_GROUP
+
+    return list(entry_points(group=ENTRY_POINT_GROUP))
+
+
 @pytest.fixture
-def own_registry() -> Registry:
+def own_registry(installed_entry_points: list[EntryPoint]) -> Registry:
     """Return a registry that a test may register event plugins with."""
     from benchsuite.registry.manager import build_registry
 
-    return build_registry()
+    return build_registry(installed_entry_points)
 
 
 @pytest.fixture

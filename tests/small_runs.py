@@ -48,6 +48,15 @@ BASE: dict[str, Any] = {
 }
 
 
+SHORT_LOOPS: dict[str, dict[str, int]] = {
+    "equilibrium_propagation": {"free_steps": 4, "nudged_steps": 3},
+    "predictive_coding": {"steps": 4},
+    "weight_mirror": {"initial_mirror_steps": 5},
+}
+"""Settings for rules that repeat something within a step, or before the first, where one more of the same shows nothing
+new."""
+
+
 def merged(base: Any, changes: Any) -> Any:
     if (
         isinstance(base, dict)

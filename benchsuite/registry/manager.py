@@ -182,10 +182,13 @@ def build_registry(points: Iterable[EntryPoint] | None = None) -> Registry:
     manager = pluggy.PluginManager("benchsuite")
     manager.add_hookspecs(hookspecs)
     registry = Registry(manager)
-    found = entry_points(group=ENTRY_POINT_GROUP) if points is None else points
+    found = [*(entry_points(group=ENTRY_POINT_GROUP) if points is None else points)]
+    # A distribution reads its file anew for each question, and most of ours is one distribution's.
+    labels = {dist: f"{dist.name} {dist.version}" for dist in {point.dist for point in found} if dist}
+    origins = [(point, Origin(point.name, labels.get(point.dist, "no distribution"), point.value)) for point in found]
     # The suite's own first: they keep their names.
-    for point in sorted(found, key=lambda p: (not _origin(p).is_builtin, p.name, p.value)):
-        _load(registry, point)
+    for point, origin in sorted(origins, key=lambda each: (not each[1].is_builtin, each[0].name, each[0].value)):
+        _load(registry, point, origin)
     return registry
 
 
@@ -195,13 +198,7 @@ def installed_registry() -> Registry:
     return build_registry()
 
 
-def _origin(point: EntryPoint) -> Origin:
-    distribution = f"{point.dist.name} {point.dist.version}" if point.dist else "no distribution"
-    return Origin(point.name, distribution, point.value)
-
-
-def _load(registry: Registry, point: EntryPoint) -> None:
-    origin = _origin(point)
+def _load(registry: Registry, point: EntryPoint, origin: Origin) -> None:
     names: set[tuple[str, str]] = set()
     with watched_for_stop() as stop:
         try:

@@ -30,6 +30,7 @@ from benchsuite.registry.manager import installed_registry
 from benchsuite.testing import SAMPLE_NETWORKS
 
 from ..applicable import covering_pairs, possible_pairs
+from ..small_runs import SHORT_LOOPS
 
 DIAGNOSTICS = (
     CreditAngle,
@@ -77,13 +78,11 @@ NOT_OF_CREDIT = {
 RULES = installed_registry().rules
 SAMPLES = {sample.name: sample for sample in SAMPLE_NETWORKS}
 SHAPES = {name: sample.shapes for name, sample in SAMPLES.items()}
-# How well a mirror has learned before is nothing to a diagnostic, and takes 300 batches.
-CONFIGS = {"weight_mirror": {"initial_mirror_steps": 5}}
 
 
 def started(rule_name: str, sample: SampleNetwork) -> Trial:
     rule_type = RULES[rule_name]
-    rule = rule_type(rule_type.Config.model_validate(CONFIGS.get(rule_name, {})))
+    rule = rule_type(rule_type.Config.model_validate(SHORT_LOOPS.get(rule_name, {})))
     trial = Trial.start(rule, sample)
     trial.step(sample.batch(0))
     trial.network.eval()
@@ -125,13 +124,19 @@ def test_measuring_leaves_everything_as_it_was_and_repeats_itself(rule_name, sam
         trial.optimizer.zero_grad(set_to_none=True)
     batch = sample.batch(1)
     seen_once = (ClusterQualityOfAuthors,) if sample.name == "conv-norm-dropout" and rule_name == "backprop" else ()
-    for diagnostic in (*DIAGNOSTICS, *seen_once):
+    diagnostics = (*DIAGNOSTICS, *seen_once)
+
+    def changed(*measured: type[Diagnostic]) -> tuple[list[str], list[dict[str, float | None]]]:
         before, surroundings = everything(trial), GlobalState(trial.network, batch)
-        first = diagnostic().measure(trial.rule, batch)
-        changed = [*differing(before, everything(trial)), *surroundings.changes()]
-        assert not changed, diagnostic.name
-        assert diagnostic().measure(trial.rule, batch) == first, diagnostic.name
-        assert all(value is None or math.isfinite(value) for value in first.values())
+        values = [each().measure(trial.rule, batch) for each in measured]
+        return [*differing(before, everything(trial)), *surroundings.changes()], values
+
+    # All at once: to compare everything after each takes longer than the measurements.
+    changes, first = changed(*diagnostics)
+    assert not changes, [each.name for each in diagnostics if changed(each)[0]]
+    assert all(value is None or math.isfinite(value) for values in first for value in values.values())
+    for diagnostic, values in zip(diagnostics, first, strict=True):
+        assert diagnostic().measure(trial.rule, batch) == values, diagnostic.name
 
 
 FROZEN = [("dense1",), ("dense2",), ("dense1", "dense2"), ("dense1.map.weight",)]

@@ -28,6 +28,7 @@ from benchsuite.training.step_choice import choose_step, compile_step
 from benchsuite.training.trainer import Trainer
 from benchsuite_rules.backprop import Backprop
 
+from ..small_runs import SHORT_LOOPS
 from .tape import Tape
 
 MakeSpec = Callable[..., RunSpec]
@@ -114,6 +115,7 @@ def test_fifty_recorded_steps_are_fifty_eager_ones_to_the_bit(
         "eager",
         "recorded",
         rule=rule,
+        config=SHORT_LOOPS.get(rule, {}),
         architecture=FORMS[form],
         dataset=AUGMENTED,
         protocol=protocol(optimizer=optimizer),
@@ -164,6 +166,7 @@ def test_replaying_the_operations_of_one_step_is_training(
 ) -> None:
     """Catches a step whose Python must run again: a counter, a tensor put in another's place, a host's number."""
     changes = {
+        "config": SHORT_LOOPS.get(rule, {}),
         "architecture": FORMS[form],
         "dataset": AUGMENTED,
         "protocol": {"epochs": EPOCHS, "optimizer": optimizer},
