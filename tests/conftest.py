@@ -11,8 +11,11 @@ import atexit
 import gc
 import logging
 import os
+import shlex
 import signal
+import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -36,9 +39,10 @@ import pytest
 
 from benchsuite.process import STOP_SIGNALS
 
+from . import forked_python
 from .chromium import find_browser
 from .scheduling import pytest_xdist_make_scheduler, turn_of  # noqa: F401 - a hook
-from .warm import WarmPython
+from .warm import FORKS, WarmPython
 
 if TYPE_CHECKING:
     from benchsuite.registry.manager import Registry
@@ -71,6 +75,30 @@ def pytest_xdist_auto_num_workers() -> int:
     """Return a worker more than there are cores: tests of kills and time limits wait rather than compute."""
     affinity = getattr(os, "sched_getaffinity", None)
     return (len(affinity(0)) if affinity else os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
+    """Let workers begin with what takes longest to import, where processes can be forked; see ``forked_python.py``.
+
+    Not where coverage is measured, which is to begin with the interpreter.
+    """
+    if not FORKS or config.pluginmanager.hasplugin("_cov"):
+        return
+    # Imported here: pytest runs without xdist too.
+    from execnet.xspec import XSpec
+
+    folder = tempfile.TemporaryDirectory(prefix="benchsuite-tests-")
+    address = Path(folder.name) / "python.socket"
+    server = subprocess.Popen([sys.executable, forked_python.__file__, "serve", str(address)], stdin=subprocess.PIPE)
+
+    def end() -> None:
+        server.communicate()
+        folder.cleanup()
+
+    config.add_cleanup(end)
+    os.environ[forked_python.VARIABLE] = str(address)
+    specs[:] = [XSpec(f"popen//python={shlex.join(forked_python.python_command())}") for _ in specs]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

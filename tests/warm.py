@@ -22,6 +22,8 @@ from typing import Protocol
 
 from filelock import FileLock
 
+from .forked_python import python_command
+
 SERVER = Path(__file__).with_name("warm_server.py")
 FORKS = sys.platform == "linux"
 """macOS's own libraries do not survive a fork without exec."""
@@ -141,7 +143,7 @@ class WarmPython:
     def _connect_to_new(self) -> socket.socket:
         self.address.unlink(missing_ok=True)
         # Not a subprocess of this process: it may outlive it, to serve others.
-        os.posix_spawn(sys.executable, [sys.executable, str(SERVER), str(self.address)], os.environ, setsid=True)
+        os.posix_spawn(sys.executable, [*python_command(), str(SERVER), str(self.address)], os.environ, setsid=True)
         deadline = time.monotonic() + 300
         while (connection := self._connect()) is None:
             assert time.monotonic() < deadline, "the warm interpreter does not start"
