@@ -14,7 +14,7 @@ from benchsuite.api.study_records import summarize_study
 from benchsuite.api.workspace import Workspace, open_on_paper
 from benchsuite.errors import BenchsuiteError, EmptySelectionError
 from benchsuite.papers.statements import Cells, Papers
-from benchsuite.records.store import RecordStore, record_files, timing_folders, tuning_folders
+from benchsuite.records.store import RecordStore, audit_folders, record_files, timing_folders, tuning_folders
 from benchsuite_leaderboard import site
 from benchsuite_leaderboard.site import BuildReport
 
@@ -42,7 +42,8 @@ def build_site(
         records: folders of records; the store's own if not given.
         out: folder to write, new, empty or of an earlier build; ``site`` in the store if not given.
         store: folder that ``run`` writes to; ``$BENCHSUITE_STORE`` or ``benchsuite-store`` if not given.
-        audits: folders written by ``audit_rules``, for the pages of rules.
+        audits: folders written by ``audit_rules``, for the pages of rules; ``audits`` beside the folders of records if
+            not given.
         timings: folders of timings; those beside the folders of records if not given.
         tunings: folders of records of tunings; those beside the folders of records if not given.
         specs: folders of your own specs.
@@ -83,7 +84,7 @@ def build_site(
     report = site.build_site(
         folders,
         Path(out or root / "site").resolve(),
-        audits=as_paths(audits),
+        audits=as_paths(audits) or audit_folders(folders),
         timings=as_paths(timings) or timing_folders(folders),
         tunings=of_tunings,
         papers=lambda cells: _papers_on_paper(cells, specs, leave_out),
@@ -105,6 +106,7 @@ def build_store_site(store: RecordStore, workspace: Workspace | None = None, war
     return site.build_site(
         store.folders_of_records,
         store.root / "site",
+        audits=audit_folders(store.folders_of_records),
         timings=timing_folders(store.folders_of_records),
         tunings=tuning_folders(store.folders_of_records),
         papers=lambda cells: (

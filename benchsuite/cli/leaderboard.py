@@ -30,7 +30,7 @@ app = typer.Typer(cls=Verbs, help="Build or serve the leaderboard page.", no_arg
 
 AuditsOption = Annotated[
     list[Path] | None,
-    typer.Option("--audits", help="A folder that `benchsuite audit --out` wrote; may be given several times."),
+    typer.Option("--audits", help="A folder that `benchsuite audit --out` wrote; else `audits` beside the records."),
 ]
 TimingsOption = Annotated[
     list[Path] | None,

@@ -116,6 +116,7 @@ def build_site(
             studies=studies,
             claims=verdicts,
             values=[value for result in results for value in result.values],
+            published={each.reference.name: len(each.reference.entries) for each in papers.published},
             audits=inputs.audits,
             tunings=[table for result in results for table in result.tunings],
             arrivals=[arrival for result in results for arrival in result.arrivals],

@@ -243,28 +243,6 @@ def test_a_rules_file_for_every_eval_ever_has_what_the_format_asks_for() -> None
     assert float(score["details"]["gap_to_backprop"]) == pytest.approx(0.2)
 
 
-def test_a_new_reader_has_answers_within_two_clicks() -> None:
-    """Catches a front page that shows numbers and leads nowhere: nearest rule and its cost, rerun, traits, citation."""
-    records = [*make_seeds("backprop", LOW), *make_seeds("fa", LOW), *make_seeds("dfa", HIGH)]
-    timing = make_timing({"backprop": (4.0, 4.0), "fa": (2.0, 2.0), "dfa": (3.0, 3.0)})
-    pages = pages_of(records, timings=[timing])
-    front = pages["index.html"]
-    board = front.partition('id="board-table"')[2].partition("</table>")[0]
-    nearest = re.findall(r'href="rules/([a-z]+)\.html"', board)[1]
-    assert nearest == "fa"
-    assert "fa: 11.00 % error, 2 ms per step" in front.partition('id="cost"')[2]
-    track, row = re.findall(r'href="(tracks/[^"#]+)#(row-[0-9a-f]+)"', board)[1]
-    assert "benchsuite run digits-fc" in pages[track].partition(f'id="{row}"')[2].partition("</tbody>")[0]
-    assert 'href="rules.html"' in front
-    assert "Weight transport" in pages["rules.html"]
-    assert all(
-        'href="' + "../" * name.count("/") + 'index.html#cite"' in text
-        for name, text in pages.items()
-        if name.endswith(".html")
-    )
-    assert 'id="cite"' in front
-
-
 def test_the_search_knows_rules_tracks_papers_and_claims() -> None:
     """Catches a search of which half of the site is no part, and a short name that finds nothing."""
     stated = {"gevb": RuleWords(short_name="GEVB", summary="Broadcasts the error.", source="Clark 2021")}
