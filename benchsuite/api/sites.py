@@ -17,6 +17,7 @@ from benchsuite.papers.statements import Cells, Papers
 from benchsuite.records.store import RecordStore, audit_folders, record_files, timing_folders, tuning_folders
 from benchsuite_leaderboard import site
 from benchsuite_leaderboard.site import BuildReport
+from benchsuite_leaderboard.texts import is_address
 
 Warn = Callable[[str], None]
 """Called with a message about anything left out of a site."""
@@ -33,6 +34,7 @@ def build_site(
     specs: Paths = None,
     mlflow: str | None = None,
     tracking_uri: str | None = None,
+    repository_url: str | None = None,
     fresh: bool = False,
     warn: Warn = warnings.warn,
 ) -> BuildReport:
@@ -49,6 +51,7 @@ def build_site(
         specs: folders of your own specs.
         mlflow: address where MLflow's pages are served, such as ``http://127.0.0.1:5000``; runs then link into them.
         tracking_uri: MLflow's store that those pages show; SQLite in the store if not given.
+        repository_url: https address of your repository, for links and the citation; the package's own if not given.
         fresh: build in full, not only what changed since the last build.
         warn: called with a message about anything left out; ``warnings.warn`` if not given.
 
@@ -57,6 +60,7 @@ def build_site(
         messages about published values and claims that could not be read.
 
     Raises:
+        BenchsuiteError: if ``repository_url`` is no https address.
         EmptySelectionError: if there are no records.
         StoreError: if ``out`` is not ours to write to, or cannot be written.
 
@@ -90,6 +94,7 @@ def build_site(
         papers=lambda cells: _papers_on_paper(cells, specs, leave_out),
         summarize=summarize_study,
         mlflow=_mlflow_pages(root, mlflow, named_tracking_uri(tracking_uri), warn),
+        repository_url=_checked_address(repository_url),
         fresh=fresh,
         processes=os.cpu_count() or 1,
     )
@@ -143,6 +148,15 @@ def serve_site(folder: PathLike, *, port: int = 8000, ready: Callable[[str], Non
             server.serve_forever()
         except KeyboardInterrupt:
             return
+
+
+def _checked_address(repository_url: str | None) -> str:
+    if repository_url and not is_address(repository_url):
+        raise BenchsuiteError(
+            f"{repository_url!r} cannot be the repository's address, no page was built; expected an https address "
+            "without user, query or fragment, such as https://example.org/lab/benchsuite"
+        )
+    return repository_url or ""
 
 
 def _papers_on_paper(cells: Cells, specs: Paths, warn: Warn) -> Papers:

@@ -10,7 +10,6 @@ from benchsuite.results.board_plan import RuleWords
 from benchsuite.results.rule_style import short_name
 from benchsuite.results.rule_texts import TITLES
 
-
 WORD = re.compile(r"[a-z][a-z0-9_-]*[a-z0-9]")
 """A word that may be the identifier of a rule."""
 

@@ -120,3 +120,13 @@ def test_the_terminals_table_has_top5_errors_where_there_are_classes_enough(
     if classes > 10:
         end = heads.index("top-5 error %") + len("top-5 error %")
         assert cells[:end].endswith(shown)
+
+
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "example.org/lab", "https://user:secret@example.org"])
+def test_only_an_https_address_is_the_repositorys(command: Callable[..., Any], tmp_path: Path, address: str) -> None:
+    """Catches a link on every page that runs something, or shows a password."""
+    build = ["leaderboard", "build", "--records", str(ROOT / "records" / "mnist-fc"), "--out", str(tmp_path / "site")]
+    done = command(*build, "--repository-url", address)
+    assert done.code == 2
+    assert "expected an https address" in done.err
+    assert not (tmp_path / "site").exists()

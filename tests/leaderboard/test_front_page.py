@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from email.message import Message
 
 import pytest
 
@@ -211,6 +212,30 @@ def test_the_site_says_how_to_cite_it_and_what_its_words_mean() -> None:
     pages = pages_of(make_seeds("backprop", LOW))
     assert "@software{benchsuite," in pages["index.html"]
     assert "Only autograd knows" in pages["glossary.html"]
+
+
+def test_every_page_links_to_the_repository_that_was_named() -> None:
+    """Catches an address that the pages have and the citation lacks, and one that nobody named."""
+    address = "https://example.org/lab/benchsuite"
+    pages = pages_of(make_seeds("backprop", LOW), repository_url=address)
+    link = f'<a href="{address}">Repository</a>'
+    assert [name for name, text in pages.items() if name.endswith(".html") and link not in text] == []
+    assert f"url = {{{address}}}" in pages["index.html"]
+    assert "Repository</a>" not in pages_of(make_seeds("backprop", LOW))["index.html"]
+
+
+def test_the_repository_is_that_of_the_packages_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches labels compared letter by letter, and an address that would run or show something else."""
+    stated = Message()
+    stated["Project-URL"] = "Homepage, https://example.org"
+    stated["Project-URL"] = "Source, javascript:alert(1)"
+    stated["Project-URL"] = "Source Code, https://example.org/code"
+    monkeypatch.setattr("benchsuite_leaderboard.texts.metadata.metadata", lambda name: stated)
+    citation.cache_clear()
+    try:
+        assert (citation().repository, citation().docs) == ("https://example.org/code", "")
+    finally:
+        citation.cache_clear()
 
 
 def test_a_rules_file_for_every_eval_ever_has_what_the_format_asks_for() -> None:

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from selenium.webdriver.remote.webelement import WebElement
 
 RECORDS = Path(__file__).resolve().parents[2] / "leaderboard" / "records" / "mnist-fc-vectorized-nonnegative"
-IN_SIGHT = "(line = e => e.innerText.replace(/\\s+/g, ' '), [...document.querySelectorAll(arguments[0])].filter(e => e.checkVisibility()))"
+IN_SIGHT = (
+    "(line = e => e.innerText.replace(/\\s+/g, ' '), "
+    "[...document.querySelectorAll(arguments[0])].filter(e => e.checkVisibility()))"
+)
+"""In JavaScript: the elements of a selector that no fold hides; ``line`` is the text of one."""
 CONV, DENSE = "core-cifar10-conv", "core-mnist-dense"
 
 pytestmark = pytest.mark.browser
@@ -64,7 +68,9 @@ class Reader:
 
     def find(self, selector: str, words: str = "") -> WebElement:
         """Return the first thing in sight that has these words, however they are broken into lines."""
-        found = self.browser.execute_script(f"return {IN_SIGHT}.find(e => line(e).includes(arguments[1]))", selector, words)
+        found = self.browser.execute_script(
+            f"return {IN_SIGHT}.find(e => line(e).includes(arguments[1]))", selector, words
+        )
         assert found, f"nothing in sight is a {selector!r} with the words {words!r}"
         return found
 

@@ -22,9 +22,7 @@ def rules_data(rules: Iterable[RulePage]) -> DataTable:
             checked = page.traits.get(name)
             found += [page.declared(name), checked.verdict if checked else None]
         rows.append(tuple(found))
-    printed = tuple(
-        (p.name, str(p.tracks), *(_checked_words(p, name) for name in TRAIT_WORDS)) for p in rules
-    )
+    printed = tuple((p.name, str(p.tracks), *(_checked_words(p, name) for name in TRAIT_WORDS)) for p in rules)
     heads = ("Rule", "Tracks", *(words for words, _ in TRAIT_WORDS.values()))
     return DataTable("Rules: what they declare, and what the audit found", tuple(columns), tuple(rows), heads, printed)
 

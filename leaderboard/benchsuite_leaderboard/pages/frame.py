@@ -33,6 +33,8 @@ class Frame:
     has_studies: bool
     has_tunings: bool = False
     has_papers: bool = False
+    repository_url: str = ""
+    """Address of the repository, if it is not the package's own."""
 
     def variables(self, here: str, root: str) -> dict[str, Any]:
         """Return the variables of ``base.html.j2``.
@@ -59,7 +61,7 @@ class Frame:
             "version": __version__,
             "nav": nav,
             "more": more,
-            "cite": citation(),
+            "cite": citation(self.repository_url),
             "here": here,
             "root": root,
         }
