@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
@@ -85,10 +85,14 @@ def curves_svg(record: RunRecord) -> str:
 
 
 def _panels(record: RunRecord) -> Iterator[Panel]:
-    sets = {"test": lambda e: e.test, "validation": lambda e: e.validation, "training": lambda e: e.train}
+    sets: dict[str, Callable[[EpochMetrics], SetMetrics | None]] = {
+        "test": lambda e: e.test,
+        "validation": lambda e: e.validation,
+        "training": lambda e: e.train,
+    }
     errors, losses = [], []
     for name, of_epoch in sets.items():
-        measured: list[tuple[int, SetMetrics]] = [(e.epoch, found) for e in record.epochs if (found := of_epoch(e))]
+        measured = [(e.epoch, found) for e in record.epochs if (found := of_epoch(e))]
         errors.append((name, [(epoch, 100 * found.error) for epoch, found in measured]))
         losses.append((name, [(epoch, found.loss) for epoch, found in measured]))
     errors.append(("while training", _running(record.epochs, "running_error", 100)))
