@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +17,9 @@ ROOT = Path(__file__).resolve().parents[2] / "leaderboard"
 
 
 def test_a_page_is_renewed_and_says_what_was_left_out(command: Callable[..., Any], tmp_path: Path) -> None:
-    build = ["leaderboard", "build", "--records", str(ROOT / "records" / "mnist-fc"), "--out", str(tmp_path / "site")]
-    build += ["--audits", str(ROOT / "audits"), "--json"]
+    shutil.copytree(ROOT / "records" / "mnist-fc", tmp_path / "records" / "mnist-fc")
+    shutil.copytree(ROOT / "audits", tmp_path / "audits")  # found without being named
+    build = ["leaderboard", "build", "--records", str(tmp_path / "records"), "--out", str(tmp_path / "site"), "--json"]
     first = command(*build)
     assert (first.code, first.json["records"], first.json["rebuilt"]) == (0, 12, ["mnist-fc"])
     assert (tmp_path / "site" / "claims.html").is_file()
