@@ -17,7 +17,6 @@ from benchsuite.papers.statements import Cells, Papers
 from benchsuite.records.store import RecordStore, audit_folders, record_files, timing_folders, tuning_folders
 from benchsuite_leaderboard import site
 from benchsuite_leaderboard.site import BuildReport
-from benchsuite_leaderboard.texts import is_address
 
 Warn = Callable[[str], None]
 """Called with a message about anything left out of a site."""
@@ -94,7 +93,7 @@ def build_site(
         papers=lambda cells: _papers_on_paper(cells, specs, leave_out),
         summarize=summarize_study,
         mlflow=_mlflow_pages(root, mlflow, named_tracking_uri(tracking_uri), warn),
-        repository_url=_checked_address(repository_url),
+        repository_url=repository_url or "",
         fresh=fresh,
         processes=os.cpu_count() or 1,
     )
@@ -148,15 +147,6 @@ def serve_site(folder: PathLike, *, port: int = 8000, ready: Callable[[str], Non
             server.serve_forever()
         except KeyboardInterrupt:
             return
-
-
-def _checked_address(repository_url: str | None) -> str:
-    if repository_url and not is_address(repository_url):
-        raise BenchsuiteError(
-            f"{repository_url!r} cannot be the repository's address, no page was built; expected an https address "
-            "without user, query or fragment, such as https://example.org/lab/benchsuite"
-        )
-    return repository_url or ""
 
 
 def _papers_on_paper(cells: Cells, specs: Paths, warn: Warn) -> Papers:

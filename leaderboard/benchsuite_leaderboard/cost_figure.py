@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -125,7 +126,8 @@ def _figure(
     front = pareto_front([point for _, point in rules], "step_time_ms")
     on_front = {point.row_id for point in front}
     places = {p.row_id: (across.place(p.step_time_ms or 0.0), 100 - up.place(p.error)) for _, p in rules}
-    labels = _place_labels([(names.short(rule), *places[point.row_id]) for rule, point in rules])
+    corners = _steps([places[point.row_id] for point in front])
+    labels = _place_labels([(names.short(rule), *places[point.row_id]) for rule, point in rules], corners)
     marks = tuple(
         Mark(
             rule=rule,
@@ -146,30 +148,34 @@ def _figure(
         marks=marks,
         x_ticks=tuple(Tick(round(across.place(v), 2), f"{v:g}") for v in across.ticks()),
         y_ticks=tuple(Tick(round(100 - up.place(v), 2), f"{100 * v:g}") for v in up.ticks()),
-        front=_steps([places[point.row_id] for point in front]),
+        front=" ".join(f"{x:.2f},{y:.2f}" for x, y in corners),
         chance=round(100 - up.place(chance), 2) if chance and up.low <= chance <= up.high else None,
     )
 
 
-def _steps(places: Sequence[tuple[float, float]]) -> str:
+def _steps(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """Return the front as steps: between two points, no rule is known that costs less."""
     corners: list[tuple[float, float]] = []
     for x, y in places:
         if corners:
             corners.append((x, corners[-1][1]))
         corners.append((x, y))
-    return " ".join(f"{x:.2f},{y:.2f}" for x, y in corners)
+    return corners
 
 
-def _place_labels(points: Sequence[tuple[str, float, float]]) -> list[str]:
+def _place_labels(points: Sequence[tuple[str, float, float]], line: Sequence[tuple[float, float]]) -> list[str]:
     """Return the side of each label on which it covers least.
 
     Args:
         points: text, and place in per cent, of each point.
+        line: corners of the front in per cent; a label over it would look crossed out.
 
     """
     centres = [(x * PLOT_WIDTH / 100, y * PLOT_HEIGHT / 100) for _, x, y in points]
     taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in centres]
+    corners = [(x * PLOT_WIDTH / 100, y * PLOT_HEIGHT / 100) for x, y in line]
+    for (x, y), (to_x, to_y) in itertools.pairwise(corners):
+        taken.append((min(x, to_x) - 1, min(y, to_y) - 1, max(x, to_x) + 1, max(y, to_y) + 1))
     chosen = []
     for (text, _, _), (x, y) in zip(points, centres, strict=True):
         boxes = {side: _label_box(x, y, LETTER * len(text), *way) for side, way in SIDES.items()}

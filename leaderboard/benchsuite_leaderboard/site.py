@@ -92,6 +92,7 @@ def build_site(
         Counts of what was read, and the files of the site.
 
     Raises:
+        BenchsuiteError: if ``repository_url`` is no plain https address.
         StoreError: if ``out`` is not ours to write to, or cannot be written.
 
     """

@@ -14,6 +14,7 @@ import yaml
 PLACES = {"glossary.md": "docs/glossary.md", "CITATION.cff": "CITATION.cff"}
 """Path in the repository of each text that an installed wheel has in the package's folder ``builtin_texts``."""
 
+SEE = re.compile(r" See\s+\[[^\]]*\]\([^)]*\)\.")
 LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 REPOSITORY_LABELS = frozenset({"source", "repository", "sourcecode", "github"})
 DOCS_LABELS = frozenset({"documentation", "docs"})
@@ -44,7 +45,7 @@ def read_text(name: str) -> str:
 
 
 def glossary() -> list[tuple[str, str]]:
-    """Return terms and their meanings in plain text; links keep their words alone."""
+    """Return terms and their meanings in plain text, without references to other pages of the docs."""
     found: list[tuple[str, str]] = []
     term = ""
     for line in read_text("glossary.md").splitlines():
@@ -54,7 +55,7 @@ def glossary() -> list[tuple[str, str]]:
             found[-1] = (found[-1][0], f"{found[-1][1]} {line.strip()}")
         elif line and not line.startswith("#"):
             term = line.strip()
-    return [(term, LINK.sub(r"\1", meaning)) for term, meaning in found]
+    return [(term, LINK.sub(r"\1", SEE.sub("", meaning)).strip()) for term, meaning in found]
 
 
 @cache

@@ -21,6 +21,7 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 110, 34, 36
 COLUMNS = 2
 MOST_PANELS = 8
 MOST_CURVES = 8
+RIGHT_ANGLE = 90.0
 LINE = 13
 """Height of a line of text."""
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#7f7f7f")
@@ -121,6 +122,8 @@ def _panel(title: str, curves: Iterable[tuple[str, Points]], *, prefers_logarith
 
 def _drawn(panel: Panel) -> Iterator[str]:
     values = [value for _, points in panel.curves for _, value in points]
+    if panel.title.endswith("(°)"):
+        values += [0.0, RIGHT_ANGLE]  # else rounding errors of a zero angle would fill the plot
     epochs = [epoch for _, points in panel.curves for epoch, _ in points]
     across = _Axis(min(epochs), max(max(epochs), min(epochs) + 1), LEFT, WIDTH - RIGHT)
     up = _Axis(*_range(values, panel.is_logarithmic), HEIGHT - BOTTOM, TOP, panel.is_logarithmic)

@@ -41,6 +41,14 @@ def test_what_a_record_says_is_text_and_what_is_not_finite_is_left_out() -> None
     assert "<script" not in text
 
 
+def test_an_angle_of_zero_is_drawn_as_zero() -> None:
+    """Catches rounding errors of backprop's angle to itself that fill the plot like a result."""
+    tiny = [value.model_copy(update={"value": 1e-7 * number}) for number, value in enumerate(make_angles(0, 3))]
+    lines = panels_of(curves_svg(make_record(diagnostics=tiny)))["Credit angle (°)"]
+    heights = [y for line in lines for _, y in line]
+    assert max(heights) - min(heights) < 1
+
+
 def test_a_run_that_measured_nothing_has_no_drawing() -> None:
     """Catches an empty picture beside every run that was refused."""
     assert curves_svg(make_record(status="incompatible", reason="not invertible", curve=[], fingerprint=None)) == ""
