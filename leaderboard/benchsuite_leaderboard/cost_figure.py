@@ -18,8 +18,8 @@ MOST_CHOICES = 6
 FEWEST_POINTS = 2
 PLOT_WIDTH, PLOT_HEIGHT = 300.0, 250.0
 """Smallest size of the plot in pixels, on a phone: labels that are free there are free on every screen."""
-LETTER, LINE = 6.6, 13.0
-"""Width and height of a label's letter in pixels."""
+LETTER, LINE = 8.0, 13.0
+"""Width and height of a label's letter in pixels; most are capitals."""
 NEAR = 9.0
 """Distance of a label from its point."""
 SIDES: Mapping[str, tuple[int, int]] = {
@@ -176,13 +176,20 @@ def _place_labels(points: Sequence[tuple[str, float, float]], line: Sequence[tup
     corners = [(x * PLOT_WIDTH / 100, y * PLOT_HEIGHT / 100) for x, y in line]
     for (x, y), (to_x, to_y) in itertools.pairwise(corners):
         taken.append((min(x, to_x) - 1, min(y, to_y) - 1, max(x, to_x) + 1, max(y, to_y) + 1))
-    chosen = []
-    for (text, _, _), (x, y) in zip(points, centres, strict=True):
-        boxes = {side: _label_box(x, y, LETTER * len(text), *way) for side, way in SIDES.items()}
-        place = min(boxes, key=lambda side: sum(_overlap(boxes[side], box) for box in taken) + _outside(boxes[side]))
-        taken.append(boxes[place])
-        chosen.append(place)
-    return chosen
+    boxes = [
+        {side: _label_box(x, y, LETTER * len(text), *way) for side, way in SIDES.items()}
+        for (text, _, _), (x, y) in zip(points, centres, strict=True)
+    ]
+    chosen: list[str | None] = [None] * len(points)
+    # Again, since a label that came early did not know of those after it.
+    for number in (*range(len(points)), *range(len(points))):
+        others = [at[side] for at, side in zip(boxes, chosen, strict=True) if side and at is not boxes[number]]
+        covered = {
+            side: sum(_overlap(box, other) for other in (*taken, *others)) + _outside(box)
+            for side, box in boxes[number].items()
+        }
+        chosen[number] = min(covered, key=covered.__getitem__)
+    return [side or "right" for side in chosen]
 
 
 _Box = tuple[float, float, float, float]
