@@ -18,6 +18,41 @@ class Sabotage:
 
 SABOTAGES = (
     Sabotage(
+        "a rule without an audit declares nothing on the site",
+        "leaderboard/benchsuite_leaderboard/rules.py",
+        "        stated = self.words.traits.get(trait) if self.words else None\n",
+        "        stated = None\n",
+        "tests/leaderboard/test_new_reader.py",
+    ),
+    Sabotage(
+        "a site finds no audits beside its records",
+        "benchsuite/api/sites.py",
+        "audits=as_paths(audits) or audit_folders(folders),",
+        "audits=as_paths(audits),",
+        "tests/cli/test_leaderboard.py",
+    ),
+    Sabotage(
+        "a paper is called by the text before its first comma",
+        "leaderboard/benchsuite_leaderboard/papers_list.py",
+        "    return cited[0] if cited else source",
+        "    return source",
+        "tests/leaderboard/test_papers_list.py",
+    ),
+    Sabotage(
+        "MLflow's drawing of a run's curves is upside down",
+        "benchsuite/records/mlflow/figures.py",
+        "HEIGHT - BOTTOM, TOP, panel.is_logarithmic)",
+        "TOP, HEIGHT - BOTTOM, panel.is_logarithmic)",
+        "tests/records/mlflow/test_figures.py",
+    ),
+    Sabotage(
+        "numbers of a narrow table are broken before its sentences get narrow",
+        "benchsuite/api/fitting.py",
+        "widths[max(sentences or range(len(shown)), key=widths.__getitem__)] -= 1",
+        "widths[max(range(len(shown)), key=widths.__getitem__)] -= 1",
+        "tests/cli/test_width.py",
+    ),
+    Sabotage(
         "a checkpoint at a stage's end is loaded into the stage's own optimizer",
         "benchsuite/training/trainer.py",
         '        self._finish_epochs(int(state["epoch"]))\n',

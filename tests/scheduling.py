@@ -27,6 +27,7 @@ TOGETHER = {
     "tests/conformance/kit/test_third_party_rule.py": "one virtual environment",
     "tests/leaderboard/test_browser.py": "one browser",
     "tests/leaderboard/test_browser_pages.py": "one browser",
+    "tests/leaderboard/test_new_reader.py": "one browser",
     "tests/records/mlflow/test_browser.py": "one browser",
     "tests/records/mlflow/test_processes.py": "one crowd of processes",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,9 @@ TRAITS = {
     "changes_forward_weights": ("changes forward weights itself", ""),
 }
 """Declared traits in words, for True and for False; no words where it goes without saying."""
+
+YEAR = re.compile(r"\b(?:19|20)\d\d\b|arXiv:")
+"""What a source that is a publication has, and ``our choice`` has not."""
 
 DROPPED = frozenset({"file", "name", "kind", "title", "description", "source", "statement", "summary", "from"})
 """Fields of a spec that its card shows elsewhere."""
@@ -133,7 +137,8 @@ def _fits(traits: Mapping[str, Any], form: str, kind: str) -> bool:
 def _rows(kind: str, name: str, content: Mapping[str, Any], context: Context) -> Iterator[tuple[str, str]]:
     if content.get("statement") and content.get("description"):
         yield "more", str(content["description"])
-    yield "paper" if kind in {"track", "claim", "reference"} else "source", str(content.get("source", ""))
+    source = str(content.get("source", ""))
+    yield "paper" if YEAR.search(source) else "source", source
     for field, value in content.items():
         if field in DROPPED or (kind == "reference" and field == "entries"):
             continue
@@ -175,6 +180,9 @@ def in_words(value: Any) -> str:
 
 def _pair(name: str, value: Any) -> str:
     words = in_words(value)
+    if name.startswith("every ") and isinstance(value, int):
+        unit = name.removeprefix("every ")
+        return f"every {unit.removesuffix('s')}" if value == 1 else f"every {words} {unit}"
     return f"{name} ({words})" if isinstance(value, Mapping | list) and words else f"{name} {words}".rstrip()
 
 

@@ -17,6 +17,7 @@ from benchsuite.papers.verdict_words import (
     ON_A_COPY,
     copy_words,
     gap_words,
+    metric_words,
     missing_words,
     side_words,
     undecided_reasons,
@@ -73,7 +74,7 @@ def _details(verdict: ClaimVerdict) -> Iterator[Part]:
 def _line(case: CaseVerdict) -> str:
     sides = " against ".join(side_words(case, side) for side in (case.left, case.right) if side)
     gap = gap_words(case)
-    parts = [case.question, sides, gap and f"gap {gap}", case.reason, *case.notes]
+    parts = [f"{metric_words(case.comparison)}: {case.question}", sides, gap and f"gap {gap}", case.reason, *case.notes]
     return "; ".join(part for part in parts if part)
 
 

@@ -139,7 +139,7 @@ def _versions() -> dict[str, str]:
 
 def _devices() -> list[str]:
     cpu = open_device(HardwareSpec(name="cpu", device="cpu")).used
-    found = [f"cpu: {cpu.device_name}, {cpu.threads} threads, {cpu.memory_gib:.0f} GiB"]
+    found = [f"cpu: {cpu.device_name}, {counted(cpu.threads, 'thread')}, {cpu.memory_gib:.0f} GiB"]
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             properties = torch.cuda.get_device_properties(index)

@@ -18,6 +18,13 @@ READABLE = 24
 """Width that a column of sentences needs before others are left out for it."""
 
 
+NARROW = 12
+"""Width that a column of sentences keeps while names and numbers have no room."""
+
+BREAKS = "-_./"
+"""Characters of a name after which it may go on in the next line."""
+
+
 class Name(NamedTuple):
     """A cell that has a short form for narrow tables, such as ``DFA`` for ``direct_feedback_alignment``."""
 
@@ -100,12 +107,14 @@ class FittedTable:
 
     def _table(self, shown: Sequence[int], width: int, *, short: bool) -> Table:
         table = Table(box=None, show_header=self.header, header_style="dim", pad_edge=False, padding=(0, GAP, 0, 0))
-        for index, column_width in zip(shown, self._widths(shown, width, short=short), strict=True):
+        widths = self._widths(shown, width, short=short)
+        for index, column_width in zip(shown, widths, strict=True):
             column = self.columns[index]
             justify: JustifyMethod = "right" if column.right else "left"
             table.add_column(Text(column.title), justify=justify, overflow="fold", width=column_width)
         for row in self.rows:
-            table.add_row(*(_shown(row[index], short=short) for index in shown))
+            cells = (_shown(row[index], short=short) for index in shown)
+            table.add_row(*map(_broken, cells, widths))
         return table
 
     def _widths(self, shown: Sequence[int], width: int, *, short: bool) -> list[int]:
@@ -116,8 +125,9 @@ class FittedTable:
             more = min(self._most_width(shown[position], short) - widths[position], max(0, room))
             widths[position] += more
             room -= more
-        while room < 0 and max(widths) > 1:  # a terminal of a few characters: cells are folded
-            widths[widths.index(max(widths))] -= 1
+        while room < 0 and max(widths) > 1:  # sentences get narrow first; in a terminal of a few characters, all
+            sentences = [p for p, index in enumerate(shown) if self.columns[index].wraps and widths[p] > NARROW]
+            widths[max(sentences or range(len(shown)), key=widths.__getitem__)] -= 1
             room += 1
         return widths
 
@@ -148,6 +158,17 @@ class FittedTable:
             yield ", ".join(f"{name.short} = {name.full}" for name in names if name.short != name.full)
         if hidden:
             yield f"--wide also shows: {', '.join(hidden)}"
+
+
+def _broken(text: Text, width: int) -> Text:
+    """Break a name that is longer than its column after a hyphen or the like, as far as it has any."""
+    rest, lines = text.plain, []
+    if " " in rest:
+        return text
+    while cell_len(rest) > width and (end := max(rest.rfind(each, 0, width) for each in BREAKS)) > 0:
+        lines.append(rest[: end + 1])
+        rest = rest[end + 1 :]
+    return Text("\n".join([*lines, rest]), style=text.style) if lines else text
 
 
 def _shown(cell: Cell, *, short: bool) -> Text:

@@ -139,7 +139,7 @@ class Plan(Displayed):
         unknown = sum(bool(entry.unknown) for entry in self.entries)
         without = f" without {counted(unknown, 'run')} of unknown work" if unknown else ""
         waiting = sum(each.runs for each in self.missing_data)
-        data = f", {waiting} without data at hand" if waiting else ""
+        data = f", {waiting:,} without data at hand" if waiting else ""
         start = f"{counted(count, 'run')}{data}, {refused} refused: about {scaled(self.flops, 'FLOP')}"
         if self.hours is None:
             known = "for hours, give the speed of the hardware (`--set hardware.sustained_tflops=0.05`)"

@@ -14,7 +14,7 @@ from benchsuite.api.study_records import summarize_study
 from benchsuite.api.workspace import Workspace, open_on_paper
 from benchsuite.errors import BenchsuiteError, EmptySelectionError
 from benchsuite.papers.statements import Cells, Papers
-from benchsuite.records.store import RecordStore, record_files, timing_folders, tuning_folders
+from benchsuite.records.store import RecordStore, audit_folders, record_files, timing_folders, tuning_folders
 from benchsuite_leaderboard import site
 from benchsuite_leaderboard.site import BuildReport
 
@@ -33,6 +33,7 @@ def build_site(
     specs: Paths = None,
     mlflow: str | None = None,
     tracking_uri: str | None = None,
+    repository_url: str | None = None,
     fresh: bool = False,
     warn: Warn = warnings.warn,
 ) -> BuildReport:
@@ -42,12 +43,14 @@ def build_site(
         records: folders of records; the store's own if not given.
         out: folder to write, new, empty or of an earlier build; ``site`` in the store if not given.
         store: folder that ``run`` writes to; ``$BENCHSUITE_STORE`` or ``benchsuite-store`` if not given.
-        audits: folders written by ``audit_rules``, for the pages of rules.
+        audits: folders written by ``audit_rules``, for the pages of rules; ``audits`` beside the folders of records if
+            not given.
         timings: folders of timings; those beside the folders of records if not given.
         tunings: folders of records of tunings; those beside the folders of records if not given.
         specs: folders of your own specs.
         mlflow: address where MLflow's pages are served, such as ``http://127.0.0.1:5000``; runs then link into them.
         tracking_uri: MLflow's store that those pages show; SQLite in the store if not given.
+        repository_url: https address of your repository, for links and the citation; the package's own if not given.
         fresh: build in full, not only what changed since the last build.
         warn: called with a message about anything left out; ``warnings.warn`` if not given.
 
@@ -56,6 +59,7 @@ def build_site(
         messages about published values and claims that could not be read.
 
     Raises:
+        BenchsuiteError: if ``repository_url`` is no https address.
         EmptySelectionError: if there are no records.
         StoreError: if ``out`` is not ours to write to, or cannot be written.
 
@@ -83,12 +87,13 @@ def build_site(
     report = site.build_site(
         folders,
         Path(out or root / "site").resolve(),
-        audits=as_paths(audits),
+        audits=as_paths(audits) or audit_folders(folders),
         timings=as_paths(timings) or timing_folders(folders),
         tunings=of_tunings,
         papers=lambda cells: _papers_on_paper(cells, specs, leave_out),
         summarize=summarize_study,
         mlflow=_mlflow_pages(root, mlflow, named_tracking_uri(tracking_uri), warn),
+        repository_url=repository_url or "",
         fresh=fresh,
         processes=os.cpu_count() or 1,
     )
@@ -105,6 +110,7 @@ def build_store_site(store: RecordStore, workspace: Workspace | None = None, war
     return site.build_site(
         store.folders_of_records,
         store.root / "site",
+        audits=audit_folders(store.folders_of_records),
         timings=timing_folders(store.folders_of_records),
         tunings=tuning_folders(store.folders_of_records),
         papers=lambda cells: (

@@ -30,7 +30,7 @@ app = typer.Typer(cls=Verbs, help="Build or serve the leaderboard page.", no_arg
 
 AuditsOption = Annotated[
     list[Path] | None,
-    typer.Option("--audits", help="A folder that `benchsuite audit --out` wrote; may be given several times."),
+    typer.Option("--audits", help="A folder that `benchsuite audit --out` wrote; else `audits` beside the records."),
 ]
 TimingsOption = Annotated[
     list[Path] | None,
@@ -45,6 +45,10 @@ MlflowOption = Annotated[
     typer.Option(
         "--mlflow", metavar="ADDRESS", help="Address of a running MLflow UI; the pages of runs then link to it."
     ),
+]
+RepositoryOption = Annotated[
+    str | None,
+    typer.Option("--repository-url", metavar="ADDRESS", help="Address of your repository, for links and the citation."),
 ]
 OutOption = Annotated[Path | None, typer.Option("--out", help="Folder to write; `site` in the store if not given.")]
 
@@ -67,6 +71,7 @@ def build(
     specs: SpecsOption = None,
     mlflow: MlflowOption = None,
     tracking_uri: TrackingOption = None,
+    repository_url: RepositoryOption = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Rebuild every page, not only those whose records changed.")
     ] = False,
@@ -76,7 +81,9 @@ def build(
 
     Published values and claims that cannot be read are left out and named; the exit code is then 1.
     """
-    report = _build(store, records, audits, timings, tunings, out, specs, mlflow, tracking_uri, fresh=fresh)
+    report = _build(
+        store, records, audits, timings, tunings, out, specs, mlflow, tracking_uri, repository_url, fresh=fresh
+    )
     if as_json:
         _print_report(report)
     else:
@@ -102,6 +109,7 @@ def serve(
     specs: SpecsOption = None,
     mlflow: MlflowOption = None,
     tracking_uri: TrackingOption = None,
+    repository_url: RepositoryOption = None,
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")
     ] = 8000,
@@ -109,7 +117,9 @@ def serve(
     """Build the page and serve it on this machine until Ctrl-C."""
     from benchsuite.api.sites import serve_site
 
-    report = _build(store, records, audits, timings, tunings, out, specs, mlflow, tracking_uri, fresh=False)
+    report = _build(
+        store, records, audits, timings, tunings, out, specs, mlflow, tracking_uri, repository_url, fresh=False
+    )
     _print_report(report)
     serve_site(report.out, port=port, ready=_announce)
     return 0
@@ -129,6 +139,7 @@ def _build(
     specs: list[Path] | None,
     mlflow: str | None,
     tracking_uri: str | None,
+    repository_url: str | None,
     *,
     fresh: bool,
 ) -> BuildReport:
@@ -144,6 +155,7 @@ def _build(
         specs=specs,
         mlflow=mlflow,
         tracking_uri=tracking_uri,
+        repository_url=repository_url,
         fresh=fresh,
         warn=print_message,
     )

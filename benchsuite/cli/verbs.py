@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -68,14 +69,25 @@ def _in_words(parameters: Sequence[Parameter], ctx: Context) -> Sequence[Paramet
         if isinstance(parameter, TyperOption):
             if parameter.metavar is None:
                 parameter.metavar = "" if parameter.is_flag else TYPES.get(shown)
-        elif "|" in shown:
+        else:
             # An argument's metavar would replace its name too.
-            parameter.display_type_rich = lambda ctx, shown=shown: shown.strip("<>").replace("|", " | ")
+            words = TYPES.get(shown) or shown.strip("<>").replace("|", " | ")
+            parameter.display_type_rich = lambda ctx, words=words: words
     return parameters
+
+
+def with_whole_sentences(text: str | None) -> str | None:
+    """Join the lines of a docstring that break within a sentence: typer's help keeps every break."""
+    return text and re.sub(r"(?<=[^\n.:])\n(?=\S)", " ", inspect.cleandoc(text))
 
 
 class Verb(TyperCommand):
     """A verb."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Take a verb's docstring with its sentences whole."""
+        super().__init__(*arguments, **options)
+        self.help = with_whole_sentences(self.help)
 
     def get_params(self, ctx: Context) -> Any:
         """Return the parameters, as the help shows them."""

@@ -29,6 +29,7 @@ from benchsuite.records.timing import TimingRecord
 from benchsuite.records.tuning import TuningRecord
 
 __all__ = [
+    "AUDITS",
     "FOLDERS_OF_STUDIES",
     "MAX_RECORD_BYTES",
     "SITE_MARKER",
@@ -37,6 +38,7 @@ __all__ = [
     "TUNINGS",
     "BrokenRecord",
     "RecordStore",
+    "audit_folders",
     "is_study",
     "is_timing",
     "read_audits",
@@ -67,6 +69,10 @@ FOLDERS_OF_STUDIES = (STUDIES, "experiments")
 
 TIMINGS = "timing"
 """Name of the folder whose files are timings and neither runs nor studies."""
+
+
+AUDITS = "audits"
+"""Name of the folder whose files are audits of rules."""
 
 
 class RecordStore:
@@ -230,6 +236,11 @@ def timing_folders(folders: Iterable[Path]) -> list[Path]:
 def tuning_folders(folders: Iterable[Path]) -> list[Path]:
     """Return the folders of tunings that stand beside or in folders of records, in a store as in a checkout."""
     return _folders_beside(folders, TUNINGS)
+
+
+def audit_folders(folders: Iterable[Path]) -> list[Path]:
+    """Return the folders of audits that stand beside or in folders of records, in a store as in a checkout."""
+    return _folders_beside(folders, AUDITS)
 
 
 def _folders_beside(folders: Iterable[Path], name: str) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +158,11 @@ def shown(text: str) -> str:
 
 def _visible(character: str) -> str:
     return character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}"
+
+
+def hardware_words(hardware_class: str) -> str:
+    """Return a hardware class as text; its stored name says "1 threads" where there is one."""
+    return re.sub(r"(?<!\d)1 threads$", "1 thread", hardware_class)
 
 
 def settings(config: Mapping[str, Any]) -> list[tuple[str, str]]:

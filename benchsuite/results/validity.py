@@ -139,7 +139,7 @@ def _share(noun: str, diagnostic: str, records: Sequence[RunRecord], least: floa
     enough = worst.value >= least
     return ValidityCheck(
         name=name,
-        word="enough" if enough else f"few {noun}",
+        word="enough" if enough else f"few {noun} with a gradient",
         mark="passed" if enough else "failed",
         number=worst.value,
         threshold=least,

@@ -32,6 +32,8 @@ class SiteContent:
     claims: Sequence[ClaimVerdict] = ()
     values: Sequence[MeasuredValue] = ()
     """Published values beside ours."""
+    published: Mapping[str, int] = field(default_factory=dict)
+    """Number of values, measured or not, of each file of published values."""
     audits: Sequence[RuleAudit] = ()
     tunings: Sequence[TuningTable] = ()
     arrivals: Sequence[Arrival] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +18,8 @@ MOST_CHOICES = 6
 FEWEST_POINTS = 2
 PLOT_WIDTH, PLOT_HEIGHT = 300.0, 250.0
 """Smallest size of the plot in pixels, on a phone: labels that are free there are free on every screen."""
-LETTER, LINE = 6.6, 13.0
-"""Width and height of a label's letter in pixels."""
+LETTER, LINE = 8.0, 13.0
+"""Width and height of a label's letter in pixels; most are capitals."""
 NEAR = 9.0
 """Distance of a label from its point."""
 SIDES: Mapping[str, tuple[int, int]] = {
@@ -125,7 +126,8 @@ def _figure(
     front = pareto_front([point for _, point in rules], "step_time_ms")
     on_front = {point.row_id for point in front}
     places = {p.row_id: (across.place(p.step_time_ms or 0.0), 100 - up.place(p.error)) for _, p in rules}
-    labels = _place_labels([(names.short(rule), *places[point.row_id]) for rule, point in rules])
+    corners = _steps([places[point.row_id] for point in front])
+    labels = _place_labels([(names.short(rule), *places[point.row_id]) for rule, point in rules], corners)
     marks = tuple(
         Mark(
             rule=rule,
@@ -146,37 +148,48 @@ def _figure(
         marks=marks,
         x_ticks=tuple(Tick(round(across.place(v), 2), f"{v:g}") for v in across.ticks()),
         y_ticks=tuple(Tick(round(100 - up.place(v), 2), f"{100 * v:g}") for v in up.ticks()),
-        front=_steps([places[point.row_id] for point in front]),
+        front=" ".join(f"{x:.2f},{y:.2f}" for x, y in corners),
         chance=round(100 - up.place(chance), 2) if chance and up.low <= chance <= up.high else None,
     )
 
 
-def _steps(places: Sequence[tuple[float, float]]) -> str:
+def _steps(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """Return the front as steps: between two points, no rule is known that costs less."""
     corners: list[tuple[float, float]] = []
     for x, y in places:
         if corners:
             corners.append((x, corners[-1][1]))
         corners.append((x, y))
-    return " ".join(f"{x:.2f},{y:.2f}" for x, y in corners)
+    return corners
 
 
-def _place_labels(points: Sequence[tuple[str, float, float]]) -> list[str]:
+def _place_labels(points: Sequence[tuple[str, float, float]], line: Sequence[tuple[float, float]]) -> list[str]:
     """Return the side of each label on which it covers least.
 
     Args:
         points: text, and place in per cent, of each point.
+        line: corners of the front in per cent; a label over it would look crossed out.
 
     """
     centres = [(x * PLOT_WIDTH / 100, y * PLOT_HEIGHT / 100) for _, x, y in points]
     taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in centres]
-    chosen = []
-    for (text, _, _), (x, y) in zip(points, centres, strict=True):
-        boxes = {side: _label_box(x, y, LETTER * len(text), *way) for side, way in SIDES.items()}
-        place = min(boxes, key=lambda side: sum(_overlap(boxes[side], box) for box in taken) + _outside(boxes[side]))
-        taken.append(boxes[place])
-        chosen.append(place)
-    return chosen
+    corners = [(x * PLOT_WIDTH / 100, y * PLOT_HEIGHT / 100) for x, y in line]
+    for (x, y), (to_x, to_y) in itertools.pairwise(corners):
+        taken.append((min(x, to_x) - 1, min(y, to_y) - 1, max(x, to_x) + 1, max(y, to_y) + 1))
+    boxes = [
+        {side: _label_box(x, y, LETTER * len(text), *way) for side, way in SIDES.items()}
+        for (text, _, _), (x, y) in zip(points, centres, strict=True)
+    ]
+    chosen: list[str | None] = [None] * len(points)
+    # Again, since a label that came early did not know of those after it.
+    for number in (*range(len(points)), *range(len(points))):
+        others = [at[side] for at, side in zip(boxes, chosen, strict=True) if side and at is not boxes[number]]
+        covered = {
+            side: sum(_overlap(box, other) for other in (*taken, *others)) + _outside(box)
+            for side, box in boxes[number].items()
+        }
+        chosen[number] = min(covered, key=covered.__getitem__)
+    return [side or "right" for side in chosen]
 
 
 _Box = tuple[float, float, float, float]

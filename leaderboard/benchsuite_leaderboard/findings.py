@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from benchsuite.papers.verdict_model import VERDICT_WORDS, ClaimVerdict
 from benchsuite.results.depth_utility import OVER_READOUT
-from benchsuite.results.formatting import interval, number, percent, points
+from benchsuite.results.formatting import hardware_words, interval, number, percent, points
 from benchsuite.results.model import BASELINE_RULE, READOUT_RULE, RuleRow
 from benchsuite_leaderboard.board import Board, BoardCell, BoardColumn
 from benchsuite_leaderboard.names import RuleNames
@@ -150,7 +150,7 @@ def _costs(task: BoardColumn, cells: dict[str, BoardCell], names: RuleNames) -> 
     (least, cheap), (most, dear) = ratios[0], ratios[-1]
     text = (
         f"A training step on {task.title} takes {number(least)} ({names.full(cheap)}) to {number(most)} "
-        f"({names.full(dear)}) times as long as {BASELINE_RULE}'s, on {usual}."
+        f"({names.full(dear)}) times as long as {BASELINE_RULE}'s, on {hardware_words(usual)}."
     )
     near = [(ratio, rule) for ratio, rule in ratios if cells[rule].versus in {"tie", "better"}]
     if near:

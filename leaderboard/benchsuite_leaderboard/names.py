@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from benchsuite.results.board_plan import RuleWords
 from benchsuite.results.rule_style import short_name
 from benchsuite.results.rule_texts import TITLES
+
+WORD = re.compile(r"[a-z][a-z0-9_-]*[a-z0-9]")
+"""A word that may be the identifier of a rule."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,13 @@ class RuleNames:
             return TITLES[rule]
         short = self.short(rule)
         return short if short.lower() == rule.lower() else rule.replace("_", " ")
+
+    def in_words(self, text: str) -> str:
+        """Return a text with the identifiers of rules replaced by their names in words."""
+        return WORD.sub(lambda found: self.full(found[0]) if self._is_rule(found[0]) else found[0], text)
+
+    def _is_rule(self, word: str) -> bool:
+        return word in TITLES or word in self.stated
 
     def summary(self, rule: str) -> str:
         """Return one sentence on the rule; empty if it is not known."""

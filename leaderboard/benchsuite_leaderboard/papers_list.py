@@ -32,8 +32,8 @@ class Paper:
     arxiv: str = ""
     rules: list[str] = field(default_factory=list)
     claims: list[ClaimVerdict] = field(default_factory=list)
-    values: int = 0
-    """Published values that were measured here."""
+    values: dict[str, list[MeasuredValue]] = field(default_factory=dict)
+    """Published values that were measured here, by the name of their file."""
 
     @property
     def title(self) -> str:
@@ -98,8 +98,20 @@ def papers_of_site(
             paper.claims.append(claim)
     for value in values:
         for paper in papers_in(value.source):
-            paper.values += 1
+            paper.values.setdefault(value.reference, []).append(value)
     return sorted(found.values(), key=lambda paper: (paper.title.lower(), paper.key))
+
+
+def place_in_paper(source: str) -> str:
+    """Return the part of a citation after the papers that it names: ``Tables 1 (MNIST) and 2 (CIFAR-10)``."""
+    end = max((match.end() for match in CITED.finditer(source)), default=0)
+    return source[end:].strip(" ,;:.") or source
+
+
+def paper_title(source: str) -> str:
+    """Return the first paper of a citation, authors and year; what is before its first comma if it names none."""
+    cited = CITED.search(source)
+    return cited[0] if cited else source.partition(",")[0].strip()
 
 
 def _citations(source: str) -> Iterator[_Citation]:

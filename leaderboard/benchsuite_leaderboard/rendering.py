@@ -49,6 +49,7 @@ def template_environment() -> Environment:
         formatting.status_words,
         formatting.shown,
         formatting.settings,
+        formatting.hardware_words,
         formatting.as_json,
         formatting.failure_lines,
     ):

@@ -56,7 +56,14 @@ def track_jobs(
     deciding = [(spec.track, conditions(spec)) for spec in _deciding_specs(papers)]
     around = [frame.title, frame.has_claims, frame.has_studies, frame.has_tunings, frame.has_papers]
     everywhere = _hash(
-        [__version__, generator_hash(), repr(citation()), papers.fingerprint, around, sorted(mlflow.items())]
+        [
+            __version__,
+            generator_hash(),
+            repr(citation(frame.repository_url)),
+            papers.fingerprint,
+            around,
+            sorted(mlflow.items()),
+        ]
     )
     for track in inputs.tracks:
         timings = tuple(timing for timing in inputs.timings if timing.track == track)

@@ -90,6 +90,13 @@ class RulePage:
         found = {checked.trait: checked for checked in (self.audit.traits if self.audit else ())}
         return {name: found[name] for name in sorted(found, key=_trait_order)}
 
+    def declared(self, trait: str) -> bool | None:
+        """Return what the rule declares of itself, audited or not; None if nobody here knows."""
+        if trait in self.traits:
+            return self.traits[trait].declared
+        stated = self.words.traits.get(trait) if self.words else None
+        return stated if isinstance(stated, bool) else None
+
     @property
     def runs(self) -> int:
         """Return the number of seeds that were run."""

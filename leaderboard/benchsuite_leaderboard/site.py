@@ -64,6 +64,7 @@ def build_site(
     summarize: Summarize = without_plugins,
     mlflow: Mapping[str, str] | None = None,
     title: str = DEFAULT_TITLE,
+    repository_url: str = "",
     fresh: bool = False,
     processes: int = 1,
 ) -> BuildReport:
@@ -82,6 +83,7 @@ def build_site(
         summarize: returns the rows and figures of a study's record, by the plugin of its kind.
         mlflow: address of a run's page in MLflow, by run id.
         title: heading of the front page.
+        repository_url: address of the repository, if it is not the one that the package names.
         fresh: build in full, and ignore what an earlier build left.
         processes: largest number of processes, used if there are hundreds of new records. With more than one, each
             process imports the main script, so a script needs ``if __name__ == "__main__":`` around its work.
@@ -90,6 +92,7 @@ def build_site(
         Counts of what was read, and the files of the site.
 
     Raises:
+        BenchsuiteError: if ``repository_url`` is no plain https address.
         StoreError: if ``out`` is not ours to write to, or cannot be written.
 
     """
@@ -97,7 +100,7 @@ def build_site(
     inputs = gather(records, audits, timings, tunings, {} if fresh else remembered_files(out))
     papers = papers if isinstance(papers, Papers) else papers(inputs.cells)
     has_papers = bool(papers.rules or papers.claims)
-    frame = Frame(title, bool(papers.claims), bool(inputs.studies), bool(inputs.tunings), has_papers)
+    frame = Frame(title, bool(papers.claims), bool(inputs.studies), bool(inputs.tunings), has_papers, repository_url)
     with staging_folder(out) as staging:
         jobs = list(track_jobs(inputs, papers, frame, mlflow or {}, staging))
         results, unchanged = make_tracks(
@@ -116,6 +119,7 @@ def build_site(
             studies=studies,
             claims=verdicts,
             values=[value for result in results for value in result.values],
+            published={each.reference.name: len(each.reference.entries) for each in papers.published},
             audits=inputs.audits,
             tunings=[table for result in results for table in result.tunings],
             arrivals=[arrival for result in results for arrival in result.arrivals],

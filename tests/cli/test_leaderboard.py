@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +17,9 @@ ROOT = Path(__file__).resolve().parents[2] / "leaderboard"
 
 
 def test_a_page_is_renewed_and_says_what_was_left_out(command: Callable[..., Any], tmp_path: Path) -> None:
-    build = ["leaderboard", "build", "--records", str(ROOT / "records" / "mnist-fc"), "--out", str(tmp_path / "site")]
-    build += ["--audits", str(ROOT / "audits"), "--json"]
+    shutil.copytree(ROOT / "records" / "mnist-fc", tmp_path / "records" / "mnist-fc")
+    shutil.copytree(ROOT / "audits", tmp_path / "audits")  # found without being named
+    build = ["leaderboard", "build", "--records", str(tmp_path / "records"), "--out", str(tmp_path / "site"), "--json"]
     first = command(*build)
     assert (first.code, first.json["records"], first.json["rebuilt"]) == (0, 12, ["mnist-fc"])
     assert (tmp_path / "site" / "claims.html").is_file()
@@ -120,3 +122,13 @@ def test_the_terminals_table_has_top5_errors_where_there_are_classes_enough(
     if classes > 10:
         end = heads.index("top-5 error %") + len("top-5 error %")
         assert cells[:end].endswith(shown)
+
+
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "example.org/lab", "https://user:secret@example.org"])
+def test_only_an_https_address_is_the_repositorys(command: Callable[..., Any], tmp_path: Path, address: str) -> None:
+    """Catches a link on every page that runs something, or shows a password."""
+    build = ["leaderboard", "build", "--records", str(ROOT / "records" / "mnist-fc"), "--out", str(tmp_path / "site")]
+    done = command(*build, "--repository-url", address)
+    assert done.code == 2
+    assert "expected an https address" in done.err
+    assert not (tmp_path / "site").exists()

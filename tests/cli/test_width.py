@@ -14,6 +14,7 @@ from benchsuite.api.command_lines import CommandLine
 from benchsuite.api.display import SafeConsole, as_text, print_parts
 from benchsuite.api.fitting import Column, FittedTable, Name
 from benchsuite.api.live_board import LiveBoard, RunLine
+from benchsuite.cli.verbs import with_whole_sentences
 from benchsuite.results.formatting import memory_words, scaled, seeds_in_words
 
 Command = Callable[..., Any]
@@ -141,3 +142,35 @@ def test_running_lines_fit_and_say_how_long_it_takes() -> None:
 
 def test_notebooks_and_text_get_the_same_table() -> None:
     assert "12.34 ± 0.56" in as_text([results(2)])
+
+
+def test_a_name_without_room_breaks_after_a_hyphen() -> None:
+    """Catches ``conv-vec`` and ``torized``: neither half can be found, or copied."""
+    table = FittedTable([Column("track"), Column("work", right=True)])
+    table.add_row("core-cifar10-jpeg75-conv-vectorized", "51.7 TFLOP")
+    lines = [line.split()[0] for line in on_terminal([table], 32)[1:] if line]
+    assert "".join(lines) == "core-cifar10-jpeg75-conv-vectorized"
+    assert len(lines) > 1
+    assert all(line.endswith("-") for line in lines[:-1])
+
+
+def test_sentences_get_narrow_before_a_number_is_broken() -> None:
+    """Catches ``(n =`` and ``2)`` on two lines beside a metric that has half of the width."""
+    table = FittedTable([Column("track"), Column("metric", wraps=True), Column("measured", right=True)])
+    table.add_row("mnist-fc-vectorized-nonnegative", "test error (%) after epoch 10 of all", "19.84 ± 0.13 (n = 2)")
+    lines = on_terminal([table], 70)
+    assert "mnist-fc-vectorized-nonnegative" in lines[1]
+    assert lines[1].endswith("19.84 ± 0.13 (n = 2)")
+
+
+def test_a_helps_sentences_are_whole() -> None:
+    """Catches lines that end where the source's did: typer keeps each break."""
+    docstring = """Search settings.
+
+    Trials that are made are not
+    made again.
+    `--jobs N`: N at once.
+    """
+    assert with_whole_sentences(docstring) == (
+        "Search settings.\n\nTrials that are made are not made again.\n`--jobs N`: N at once."
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,11 @@ import pytest
 from benchsuite.api.study_records import summarize_study
 from benchsuite_leaderboard.site import build_site
 
-from ..chromium import chromium
-
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def page(make_record, make_seeds, make_angles, make_study, tmp_path_factory) -> Iterator[object]:
+def page(browser, make_record, make_seeds, make_angles, make_study, tmp_path_factory):
     hostile = '</script><img src=x onerror="window.broken=1"><script>window.broken=1</script>'
     records = [
         *make_seeds("backprop", [0.10, 0.11, 0.12]),
@@ -32,10 +29,8 @@ def page(make_record, make_seeds, make_angles, make_study, tmp_path_factory) -> 
     ]
     out = tmp_path_factory.mktemp("board") / "site"
     build_site([*records, make_study(title=hostile, command=hostile)], out, summarize=summarize_study)
-    logs = {"browser": "ALL", "performance": "ALL"}
-    with chromium(tmp_path_factory.mktemp("profile"), logs=logs) as driver:
-        driver.get(Path(out / "tracks/digits-fc.html").as_uri())
-        yield driver
+    browser.get(Path(out / "tracks/digits-fc.html").as_uri())
+    return browser
 
 
 def wait_until(driver, script: str) -> None:

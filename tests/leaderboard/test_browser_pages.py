@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from benchsuite.papers.statements import Papers
 from benchsuite.records.audit import Observation, RuleAudit, RuleNeeds, TraitAudit
 from benchsuite.results.board_plan import RuleWords
 from benchsuite_leaderboard.site import build_site
-from tests.chromium import chromium
 from tests.factories import make_timing, make_tuning
 
 HOSTILE = '</script><img src=x onerror="window.broken=1"><script>window.broken=1</script>{{ 7 * 7 }}'
@@ -105,11 +103,9 @@ def site(make_record, make_seeds, make_angles, make_study, tmp_path_factory) -> 
     return out
 
 
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory) -> Iterator[object]:
-    with chromium(tmp_path_factory.mktemp("profile"), logs={"browser": "ALL"}) as found:
-        found.set_script_timeout(60)
-        yield found
+@pytest.fixture
+def driver(browser):
+    return browser
 
 
 @pytest.fixture
@@ -257,7 +253,7 @@ def test_the_theme_is_the_readers_and_stays(page):
         dark = shown.execute_script(background)
         press(shown, "button.theme", "\ue007")
         light = shown.execute_script(background)
-        assert (texts(shown, "button.theme"), light) == (["light"], "rgb(255, 255, 255)")
+        assert (texts(shown, "button.theme"), light) == (["theme: light"], "rgb(255, 255, 255)")
         assert dark != light
         assert page("rules").execute_script(background) == light, "the choice is kept on other pages"
         press(shown, "button.theme", "\ue007")

@@ -227,3 +227,15 @@ def test_numbers_read_as_a_person_expects(shown, expected):
 
 def test_a_text_longer_than_a_page_can_use_is_cut_and_says_so():
     assert formatting.shown("x" * 5000).endswith("(1000 more characters in the record)")
+
+
+def test_names_at_lines_ends_say_what_tells_rows_apart() -> None:
+    """Catches ``DKP tuned`` twice in one chart, and a word that stands at every line and says nothing."""
+    labels = {
+        "backprop, tuned (16 trials)": "backprop",
+        "direct_kolen_pollack, tuned (16 trials)": "direct_kolen_pollack",
+        "direct_kolen_pollack, tuned (16 trials, 4 finalists)": "direct_kolen_pollack",
+    }
+    assert list(end_names(labels).values()) == ["BP", "DKP", "DKP 4 finalists"]
+    labels["feedback_alignment"] = "feedback_alignment"
+    assert list(end_names(labels).values()) == ["BP tuned", "DKP tuned", "DKP tuned 4 finalists", "FA"]

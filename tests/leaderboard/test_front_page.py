@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from email.message import Message
 
 import pytest
 
@@ -213,6 +214,30 @@ def test_the_site_says_how_to_cite_it_and_what_its_words_mean() -> None:
     assert "Only autograd knows" in pages["glossary.html"]
 
 
+def test_every_page_links_to_the_repository_that_was_named() -> None:
+    """Catches an address that the pages have and the citation lacks, and one that nobody named."""
+    address = "https://example.org/lab/benchsuite"
+    pages = pages_of(make_seeds("backprop", LOW), repository_url=address)
+    link = f'<a href="{address}">Repository</a>'
+    assert [name for name, text in pages.items() if name.endswith(".html") and link not in text] == []
+    assert f"url = {{{address}}}" in pages["index.html"]
+    assert "Repository</a>" not in pages_of(make_seeds("backprop", LOW))["index.html"]
+
+
+def test_the_repository_is_that_of_the_packages_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches labels compared letter by letter, and an address that would run or show something else."""
+    stated = Message()
+    stated["Project-URL"] = "Homepage, https://example.org"
+    stated["Project-URL"] = "Source, javascript:alert(1)"
+    stated["Project-URL"] = "Source Code, https://example.org/code"
+    monkeypatch.setattr("benchsuite_leaderboard.texts.metadata.metadata", lambda name: stated)
+    citation.cache_clear()
+    try:
+        assert (citation().repository, citation().docs) == ("https://example.org/code", "")
+    finally:
+        citation.cache_clear()
+
+
 def test_a_rules_file_for_every_eval_ever_has_what_the_format_asks_for() -> None:
     """Catches a number as text, text as a number, and a mean over the seeds that happened to complete.
 
@@ -241,28 +266,6 @@ def test_a_rules_file_for_every_eval_ever_has_what_the_format_asks_for() -> None
     assert score["uncertainty"]["confidence_interval"]["lower"] < 0.31
     assert all(isinstance(value, str) for value in score["details"].values())
     assert float(score["details"]["gap_to_backprop"]) == pytest.approx(0.2)
-
-
-def test_a_new_reader_has_answers_within_two_clicks() -> None:
-    """Catches a front page that shows numbers and leads nowhere: nearest rule and its cost, rerun, traits, citation."""
-    records = [*make_seeds("backprop", LOW), *make_seeds("fa", LOW), *make_seeds("dfa", HIGH)]
-    timing = make_timing({"backprop": (4.0, 4.0), "fa": (2.0, 2.0), "dfa": (3.0, 3.0)})
-    pages = pages_of(records, timings=[timing])
-    front = pages["index.html"]
-    board = front.partition('id="board-table"')[2].partition("</table>")[0]
-    nearest = re.findall(r'href="rules/([a-z]+)\.html"', board)[1]
-    assert nearest == "fa"
-    assert "fa: 11.00 % error, 2 ms per step" in front.partition('id="cost"')[2]
-    track, row = re.findall(r'href="(tracks/[^"#]+)#(row-[0-9a-f]+)"', board)[1]
-    assert "benchsuite run digits-fc" in pages[track].partition(f'id="{row}"')[2].partition("</tbody>")[0]
-    assert 'href="rules.html"' in front
-    assert "Weight transport" in pages["rules.html"]
-    assert all(
-        'href="' + "../" * name.count("/") + 'index.html#cite"' in text
-        for name, text in pages.items()
-        if name.endswith(".html")
-    )
-    assert 'id="cite"' in front
 
 
 def test_the_search_knows_rules_tracks_papers_and_claims() -> None:

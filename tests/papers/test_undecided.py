@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from benchsuite.api.claim_display import claim_parts
 from benchsuite.papers.claim_cases import Arm, ArmPair, Case, expand_claims, load_claims
 from benchsuite.papers.stand_ins import find_stand_ins
 from benchsuite.papers.verdict_words import missing_words
@@ -33,6 +34,12 @@ def claims(make_record: Any) -> Claims:
 @pytest.fixture(scope="module")
 def records(make_seeds: Any) -> list[Any]:
     return [*make_seeds("dfa", DFA), *make_seeds("backprop", BP)]
+
+
+def test_a_line_says_what_it_compares(claims: Claims, records: list[Any]) -> None:
+    """Catches ``dfa above backprop; 11.00 against 6.50`` of anything: errors, angles or times."""
+    line = str(list(claim_parts(claims.judge(records, claims.case(direction="higher"))))[1])
+    assert line.strip().startswith("test error (%): dfa above backprop; 11.00")
 
 
 # --- floors ---

@@ -85,8 +85,16 @@ def test_a_sound_row_passes_every_check():
         ({"activation_norm": {"dense1": (5.0, 1.0, None)}}, "scale of activations", "unstable activations"),
         ({"credit_norm": {"dense1": (1.0, 1e-4, 1e-7)}}, "scale of credits", "unstable credits"),
         ({"weight_norm": {"readout": (4.0, 5.0, 41.0)}}, "scale of weights", "unstable weights"),
-        ({"reference_example_fraction": {"dense1": (1.0, 0.4, 0.6)}}, "examples with a gradient", "few examples"),
-        ({"reference_unit_fraction": {"dense2": (0.9, 0.5, 0.1)}}, "units with a gradient", "few units"),
+        (
+            {"reference_example_fraction": {"dense1": (1.0, 0.4, 0.6)}},
+            "examples with a gradient",
+            "few examples with a gradient",
+        ),
+        (
+            {"reference_unit_fraction": {"dense2": (0.9, 0.5, 0.1)}},
+            "units with a gradient",
+            "few units with a gradient",
+        ),
     ],
 )
 def test_a_row_that_is_made_to_fail_fails_that_check_alone(changed, name, word):

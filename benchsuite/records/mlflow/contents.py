@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from benchsuite.records.mlflow.connection import retried
+from benchsuite.records.mlflow.figures import curves_svg
 from benchsuite.records.mlflow.labels import RuleLabel
 from benchsuite.records.mlflow.mapping import MAX_NOTE_CHARACTERS, NOTE_TAG, cut, record_params, record_tags
 from benchsuite.records.mlflow.notes import run_note
@@ -61,10 +62,11 @@ def _input(record: RunRecord, data: DataUsed) -> DatasetInput:
 
 
 def attach_files(client: MlflowClient, mlflow_run_id: str, record: RunRecord) -> None:
-    """Write the spec and the record as files, and of a run that failed the log."""
+    """Write the spec, the record and its curves as files, and of a run that failed the log."""
     files = {
         "spec.json": record.spec.model_dump_json(indent=1) + "\n",
         "record.json": record.model_dump_json(indent=1) + "\n",
+        "curves.svg": curves_svg(record),
         "log.txt": failure_log(record),
     }
     for name, text in files.items():

@@ -14,7 +14,7 @@ from benchsuite.records.mlflow.uris import redact
 from benchsuite.records.model import RunRecord, RunStatus
 from benchsuite.specs.models.track import RunSpec
 
-MAPPING_VERSION = 2
+MAPPING_VERSION = 3
 """Increase it when what is written of a record changes, so that ``benchsuite sync`` rewrites older mirrors."""
 
 PREFIX = "benchsuite."

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchsuite.results.formatting import hardware_words
 from benchsuite.results.model import TrackTable
 from benchsuite.results.pareto import Axis, ParetoPoint, pareto_front, pareto_points
 from benchsuite_leaderboard.charts.lines import NAME_SIZE, row_lookup, shape_channel, table_frame
@@ -70,7 +71,7 @@ def pareto_chart(table: TrackTable, tuning_time_s: Mapping[str, float | None] | 
     title = "Test error (%), logarithmic" if scale.log else "Test error (%)"
     spec["layer"] = [{**looked_up, **layer} for layer in _layers(series, scale, title)]
     spec["usermeta"] = {"axes": axes}
-    return Chart(f"pareto-{table.table_id}", f"Error against cost, {hardware_class}", spec)
+    return Chart(f"pareto-{table.table_id}", f"Error against cost, {hardware_words(hardware_class)}", spec)
 
 
 def _layers(series: Mapping[str, Series], scale: ValueScale, title: str) -> list[dict[str, Any]]:

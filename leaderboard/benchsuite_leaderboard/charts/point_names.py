@@ -17,13 +17,17 @@ DISTANCE = 9
 POINT_RADIUS = 6
 
 Side = str
-"""``right``, ``left``, ``above`` or ``below``."""
+"""A key of ``OFFSETS``: tried in their order."""
 
 OFFSETS: Mapping[Side, tuple[str, int, int]] = {
     "right": ("left", DISTANCE, 0),
     "left": ("right", -DISTANCE, 0),
     "above": ("center", 0, -DISTANCE - 4),
     "below": ("center", 0, DISTANCE + 5),
+    "above right": ("left", DISTANCE - 3, -DISTANCE - 2),
+    "below right": ("left", DISTANCE - 3, DISTANCE + 3),
+    "above left": ("right", 3 - DISTANCE, -DISTANCE - 2),
+    "below left": ("right", 3 - DISTANCE, DISTANCE + 3),
 }
 """Alignment of the text, and its offset to the right and down, by side."""
 

@@ -71,7 +71,7 @@ def end_names(rules: Mapping[str, str]) -> dict[str, str]:
     """
     rest = {label: _rest(rule, label) for label, rule in rules.items()}
     compared = {rule for rule in rules.values() if rule != BASELINE_RULE}
-    says_nothing = len(set(rest.values())) == 1 and len(set(rules.values())) == len(rules) > 1
+    says_nothing = len(set(rest.values())) == 1 and len(set(rules.values())) > 1
     names = {}
     for label, rule in rules.items():
         short = rule_style(rule).short_name
@@ -81,7 +81,21 @@ def end_names(rules: Mapping[str, str]) -> dict[str, str]:
             names[label] = rest[label]
         else:
             names[label] = f"{short} {rest[label]}" if label.startswith(rule) else label
-    return names
+    return _told_apart(names)
+
+
+def _told_apart(names: Mapping[str, str]) -> dict[str, str]:
+    """Add to equal names what their labels do not share of the details in brackets, such as ``4 finalists``."""
+    told = {}
+    for label, name in names.items():
+        details = [_details(other) for other, same in names.items() if same == name]
+        shared = set(details[0]).intersection(*details)
+        told[label] = " ".join([name, ", ".join(d for d in _details(label) if d not in shared)]).strip()
+    return told
+
+
+def _details(label: str) -> list[str]:
+    return [detail.strip() for detail in label.partition("(")[2].rstrip(")").split(",") if detail]
 
 
 def _rest(rule: str, label: str) -> str:

@@ -93,7 +93,7 @@ def _spec(
         else ValueScale(*chart.y_range)
     )
     x_title = figure.x_title[:1].upper() + figure.x_title[1:]
-    along = x_axis("e", x_title, ",") | {"scale": {"domain": [0, figure.x_end], "nice": False}}
+    along = x_axis("e", x_title, ",~f") | {"scale": {"domain": [0, figure.x_end], "nice": False}}
     spec = table_frame(here, height, along)
     spec["data"] = {"values": values}
     tooltip = curve_tooltip(chart.y_title, band=True, x=figure.x_title, what="row")

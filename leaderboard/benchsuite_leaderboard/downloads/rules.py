@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchsuite.records.audit import TraitAudit
 from benchsuite.results.formatting import number
 from benchsuite_leaderboard.downloads.formats import DataTable, Value
 from benchsuite_leaderboard.rules import AUDIT_VERDICTS, TRAIT_WORDS, RulePage
@@ -21,11 +20,9 @@ def rules_data(rules: Iterable[RulePage]) -> DataTable:
         found: list[Value] = [page.name, page.tracks, page.runs, page.completed]
         for name in TRAIT_WORDS:
             checked = page.traits.get(name)
-            found += [checked.declared, checked.verdict] if checked else [None, None]
+            found += [page.declared(name), checked.verdict if checked else None]
         rows.append(tuple(found))
-    printed = tuple(
-        (p.name, str(p.tracks), *(_checked_words(p.traits.get(name)) for name in TRAIT_WORDS)) for p in rules
-    )
+    printed = tuple((p.name, str(p.tracks), *(_checked_words(p, name) for name in TRAIT_WORDS)) for p in rules)
     heads = ("Rule", "Tracks", *(words for words, _ in TRAIT_WORDS.values()))
     return DataTable("Rules: what they declare, and what the audit found", tuple(columns), tuple(rows), heads, printed)
 
@@ -69,8 +66,11 @@ def audit_data(page: RulePage) -> DataTable:
     return DataTable(f"Audit of {page.name}", columns, tuple(rows), heads, tuple(printed))
 
 
-def _checked_words(checked: TraitAudit | None) -> str:
-    return "–" if checked is None else f"{_yes(checked.declared)} ({AUDIT_VERDICTS[checked.verdict]})"
+def _checked_words(page: RulePage, trait: str) -> str:
+    declared, checked = page.declared(trait), page.traits.get(trait)
+    if declared is None:
+        return "–"
+    return f"{_yes(declared)} ({AUDIT_VERDICTS[checked.verdict] if checked else 'not audited'})"
 
 
 def _yes(value: bool) -> str:

@@ -15,6 +15,7 @@ from benchsuite.specs.models.tuning_budget import TuningBudget
 from benchsuite.specs.models.validity import ValiditySpec
 from benchsuite_leaderboard.arrivals import TOLERANCE, VERIFICATION_WORDS, Arrival
 from benchsuite_leaderboard.content import SiteContent
+from benchsuite_leaderboard.pages.claims import values_anchor
 from benchsuite_leaderboard.pages.frame import (
     CHANGES_ADDRESS,
     GLOSSARY_ADDRESS,
@@ -23,6 +24,7 @@ from benchsuite_leaderboard.pages.frame import (
     SUBMIT_ADDRESS,
     Frame,
 )
+from benchsuite_leaderboard.papers_list import place_in_paper
 from benchsuite_leaderboard.texts import glossary
 
 
@@ -93,7 +95,17 @@ def render_about(environment: Environment, frame: Frame, content: SiteContent) -
         page("changes.html.j2", "changes", days=days_of(content.arrivals), verification_words=VERIFICATION_WORDS),
     )
     if frame.has_papers:
-        yield PAPERS_ADDRESS, page("papers.html.j2", "papers", rule_pages=set(content.rules))
+        yield (
+            PAPERS_ADDRESS,
+            page(
+                "papers.html.j2",
+                "papers",
+                rule_pages=set(content.rules),
+                published_sizes=content.published,
+                values_anchor=values_anchor,
+                place_in_paper=place_in_paper,
+            ),
+        )
 
 
 def days_of(arrivals: Sequence[Arrival]) -> list[Day]:

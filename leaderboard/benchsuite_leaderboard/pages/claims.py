@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from jinja2 import Environment
 
@@ -19,34 +19,32 @@ from benchsuite.papers.verdict_words import (
     undecided_reasons,
 )
 from benchsuite.results.model import TrackTable
+from benchsuite_leaderboard.content import SiteContent
 from benchsuite_leaderboard.pages.frame import CLAIMS_ADDRESS, Frame
+from benchsuite_leaderboard.papers_list import paper_title
 
 
-def render_claims(
-    environment: Environment,
-    frame: Frame,
-    verdicts: Sequence[ClaimVerdict],
-    values: Iterable[MeasuredValue],
-    tables: Iterable[TrackTable],
-) -> Iterator[tuple[str, str]]:
+def render_claims(environment: Environment, frame: Frame, content: SiteContent) -> Iterator[tuple[str, str]]:
     """Yield the page, if there are any claims.
 
     Args:
         environment: Jinja environment of the site's templates.
         frame: frame around every page (title and navigation).
-        verdicts: verdicts from ``judge``.
-        values: published values beside ours.
-        tables: tables whose rows the numbers link to.
+        content: everything that the site has.
 
     """
+    verdicts = content.claims
     if verdicts:
         text = environment.get_template("claims.html.j2").render(
             frame.variables("claims", ""),
             counts=verdict_counts(verdicts),
             decided=_by_paper(verdict for verdict in verdicts if verdict.tier),
             undecided=_by_paper(verdict for verdict in verdicts if not verdict.tier),
-            places=_places(tables),
-            published=_by_source(values),
+            places=_places(content.tables),
+            published=_by_source(content.values),
+            published_sizes=content.published,
+            in_words=content.names.in_words,
+            values_anchor=values_anchor,
             undecided_reasons=undecided_reasons,
             difference_words=difference_words,
             measured_words=measured_words,
@@ -68,10 +66,10 @@ def verdict_counts(verdicts: Iterable[ClaimVerdict]) -> list[tuple[str, int]]:
 
 
 def _by_paper(verdicts: Iterable[ClaimVerdict]) -> list[tuple[str, list[ClaimVerdict]]]:
-    """Group claims by the text before the first comma of their source, by verdict and name."""
+    """Group claims by the first paper of their source, by verdict and name."""
     groups: dict[str, list[ClaimVerdict]] = {}
     for verdict in verdicts:
-        groups.setdefault(verdict.claim.source.partition(",")[0].strip(), []).append(verdict)
+        groups.setdefault(paper_title(verdict.claim.source), []).append(verdict)
     order = list(VERDICT_WORDS)
     return [
         (paper, sorted(members, key=lambda v: (order.index(v.verdict), v.claim.name)))
@@ -79,12 +77,17 @@ def _by_paper(verdicts: Iterable[ClaimVerdict]) -> list[tuple[str, list[ClaimVer
     ]
 
 
-def _by_source(values: Iterable[MeasuredValue]) -> list[tuple[str, list[MeasuredValue]]]:
+def values_anchor(reference: str) -> str:
+    """Return the place on the page of a file's published values."""
+    return f"values-{reference}"
+
+
+def _by_source(values: Iterable[MeasuredValue]) -> list[tuple[str, str, list[MeasuredValue]]]:
     """Group published values by their source, in the order of the files; within a file by track, in its order."""
     groups: dict[tuple[str, str], list[MeasuredValue]] = {}
     for each in values:
         groups.setdefault((each.reference, each.source), []).append(each)
-    return [(source, members) for (_, source), members in sorted(groups.items())]
+    return [(reference, source, members) for (reference, source), members in sorted(groups.items())]
 
 
 def _places(tables: Iterable[TrackTable]) -> dict[str, str]:

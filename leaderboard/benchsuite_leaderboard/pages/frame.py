@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from benchsuite.errors import BenchsuiteError
 from benchsuite.version import __version__
-from benchsuite_leaderboard.texts import citation
+from benchsuite_leaderboard.texts import citation, is_address
 
 # Same as ``benchsuite.specs.models.base.Name``; checked again because the name becomes a path.
 PAGE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}")
@@ -33,6 +34,21 @@ class Frame:
     has_studies: bool
     has_tunings: bool = False
     has_papers: bool = False
+    repository_url: str = ""
+    """Address of the repository, if it is not the package's own."""
+
+    def __post_init__(self) -> None:
+        """Refuse an address that could not be a link on every page.
+
+        Raises:
+            BenchsuiteError: if it is no plain https address.
+
+        """
+        if self.repository_url and not is_address(self.repository_url):
+            raise BenchsuiteError(
+                f"{self.repository_url!r} cannot be the repository's address, no page was built; expected an https "
+                "address without user, query or fragment, such as https://example.org/lab/benchsuite"
+            )
 
     def variables(self, here: str, root: str) -> dict[str, Any]:
         """Return the variables of ``base.html.j2``.
@@ -59,7 +75,7 @@ class Frame:
             "version": __version__,
             "nav": nav,
             "more": more,
-            "cite": citation(),
+            "cite": citation(self.repository_url),
             "here": here,
             "root": root,
         }

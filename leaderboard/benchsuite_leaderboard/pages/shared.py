@@ -42,6 +42,6 @@ def render_shared(frame: Frame, content: SiteContent) -> Iterator[tuple[str, str
     pairs = list(pairs_of(tables))
     yield from render_rules(environment, frame, content, pairs)
     yield from render_comparisons(environment, frame, tables, pairs, content.names)
-    yield from render_claims(environment, frame, content.claims, content.values, tables)
+    yield from render_claims(environment, frame, content)
     yield from render_studies(environment, frame, content.studies)
     yield from render_tuning_list(environment, frame, content.tunings)

@@ -87,7 +87,9 @@ def budgets_of_rows(table: TrackTable, tunings: Iterable[TuningTable]) -> dict[s
     for row in table.rows:
         found = tuned_by(row)
         if found:
-            budgets[row.row_id] = budget_words(next((records[i] for i in sorted(found) if i in records), None))
+            words = budget_words(next((records[i] for i in sorted(found) if i in records), None))
+            # The label has the number of trials already.
+            budgets[row.row_id] = words.removeprefix(f"{row.label.partition(', ')[2]}, ")
         elif row.row_id in published:
             budgets[row.row_id] = "published settings"
     return budgets

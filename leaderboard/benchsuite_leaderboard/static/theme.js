@@ -15,8 +15,8 @@
     const themes = ["auto", "light", "dark"];
     const show = () => {
       const theme = root.dataset.theme || "auto";
-      button.textContent = theme;
-      button.setAttribute("aria-label", theme === "auto" ? "Colours: auto, as the system has them" : `Colours: ${theme}`);
+      button.textContent = `theme: ${theme}`;
+      button.setAttribute("aria-label", theme === "auto" ? "Theme: auto, as the system has it" : `Theme: ${theme}`);
     };
     button.addEventListener("click", () => {
       const next = themes[(themes.indexOf(root.dataset.theme || "auto") + 1) % themes.length];

@@ -53,6 +53,7 @@ def test_mlflow_holds_the_numbers_states_and_files_of_the_record(store, mirror, 
     assert run.data.params["batch_size"] == "32"
     assert run.data.tags["benchsuite.result_key"] == record.result_key
     assert RunRecord.model_validate_json(artifact(run, "record.json").read_text()) == record
+    assert artifact(run, "curves.svg").read_text().startswith("<svg ")
     assert json.loads(artifact(run, "spec.json").read_text()) == record.spec.model_dump(mode="json")
     assert artifact(run, "record.json").is_relative_to(store.root / "mlartifacts")
     assert run.inputs.dataset_inputs[0].dataset.digest == "cd" * 18

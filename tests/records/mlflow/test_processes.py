@@ -107,7 +107,11 @@ def test_four_processes_on_a_store_that_does_not_exist_lose_nothing(four):
         expected = sorted((p.key, p.step, p.value) for p in record_points(four.records[run_id]))
         found = [(k, m.step, m.value) for k in run.data.metrics for m in client.get_metric_history(run.info.run_id, k)]
         assert sorted(found) == expected
-        assert sorted(f.path for f in client.list_artifacts(run.info.run_id)) == ["record.json", "spec.json"]
+        assert sorted(f.path for f in client.list_artifacts(run.info.run_id)) == [
+            "curves.svg",
+            "record.json",
+            "spec.json",
+        ]
 
 
 def test_no_process_sends_telemetry(four):
