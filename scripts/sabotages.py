@@ -53,6 +53,13 @@ SABOTAGES = (
         "tests/training/test_stages.py",
     ),
     Sabotage(
+        "checks that batch norm rules out are left out of networks with a layer norm too",
+        "benchsuite/conformance/samples/networks.py",
+        'segment.norm == "batch" for segment',
+        'segment.norm != "none" for segment',
+        "tests/conformance/kit/test_cases.py",
+    ),
+    Sabotage(
         "an inherited tier overrides a track's own field without a word",
         "benchsuite/specs/loading/inherited_tiers.py",
         "elif said is None and own.plain() != inherited.plain():",

@@ -6,6 +6,7 @@ from typing import Literal
 
 import pytest
 import torch
+from torch import nn
 
 from benchsuite.conformance.kit.cases import only_where
 from benchsuite.conformance.kit.guards import HostReadError, no_host_reads, synchronization_is_an_error
@@ -201,11 +202,14 @@ class CreditChecks(ConformanceSettings):
 
 
 def _cancelled_by_norm(trial: Trial, parameter: str) -> bool:
-    """Return True for a bias that the batch norm right after it subtracts again: no rule can move it."""
+    """Return True for a bias that the norm right after it subtracts again: no rule can move it."""
     segment = trial.network.segments[trial.segment_of(parameter)]
     linear_map: LinearMap = segment.map
-    first = segment.norm is not None and segment.norm_order == "norm_first"
-    return first and linear_map.bias is trial.network.get_parameter(parameter)
+    if segment.norm is None or segment.norm_order != "norm_first":
+        return False
+    # A norm over several channels takes their common mean away, not each channel's own bias.
+    several = isinstance(segment.norm, nn.GroupNorm) and segment.norm.num_groups < segment.norm.num_channels
+    return not several and linear_map.bias is trial.network.get_parameter(parameter)
 
 
 def _ratio(numerator: torch.Tensor, denominator: torch.Tensor) -> float:
