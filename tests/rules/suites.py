@@ -33,6 +33,7 @@ BUILT_IN = {
 SETTINGS: dict[str, dict[str, Any]] = {
     "difference_target_propagation": {"draws_noise": True},
     "forward_gradient": {"draws_noise": True},
+    "local_forward_gradient": {"draws_noise": True},
     # Small networks settle in fewer steps; those of the paper would take a fifth of all suites' time.
     "equilibrium_propagation": {"config": EquilibriumPropagation.Config(free_steps=20, nudged_steps=5)},
     "forward_forward": {"draws_noise": True},
