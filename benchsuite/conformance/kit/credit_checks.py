@@ -136,13 +136,15 @@ class CreditChecks(ConformanceSettings):
             remedy="compute your own matrix products in `with network.autocast():`, or cast; the mechanisms in "
             "benchsuite.credit do this for you",
         )
+        if self.rule.traits.min_precision != "bf16":
+            return  # such a track is refused to it: what its credit would be worth there is no part of the contract
         seen = cosine(wide.values(), [narrow[n] for n in wide])
         require(
             seen >= self.min_bf16_cosine,
             asks=f"the bfloat16 update has a cosine of at least {self.min_bf16_cosine} with the float32 update",
             seen=f"cosine {seen:.3f}",
-            remedy="keep losses, errors and sums over the batch in float32, or set min_bf16_cosine if the rule's "
-            "update takes signs",
+            remedy="keep losses, errors and sums over the batch in float32; set min_bf16_cosine if the rule's update "
+            "takes signs; or declare min_precision='tf32', so that bfloat16 is refused",
         )
 
     def test_reads_no_value_on_the_host(self, sample: SampleNetwork) -> None:
