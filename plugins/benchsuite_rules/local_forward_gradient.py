@@ -133,8 +133,8 @@ class LocalForwardGradient(Rule[LocalForwardGradientConfig]):
         units = change.shape[1]
         size = math.ceil(units / self.config.groups)
         padding = (0, -units % size)  # zeros, so that all groups are of one size
-        of_groups = F.pad(change, padding).unflatten(1, (-1, size))  # (batch, groups, units of a group)
-        weights = F.pad(classifier, padding).unflatten(1, (-1, size))  # (classes, groups, units of a group)
+        of_groups = F.pad(change, padding).reshape(len(change), -1, size)  # (batch, groups, units of a group)
+        weights = F.pad(classifier, padding).reshape(len(classifier), -1, size)  # (classes, groups, units of a group)
         carried = torch.einsum("bgu,cgu->bgc", of_groups, weights)  # the logits' change by each group alone
         derivative = (carried * error.unsqueeze(1)).sum(2)  # (batch, groups)
         return derivative.repeat_interleave(size, dim=1)[:, :units]
