@@ -88,6 +88,27 @@ SABOTAGES = (
         "tests/training/test_stages.py",
     ),
     Sabotage(
+        "checks that batch norm rules out are left out of networks with a layer norm too",
+        "benchsuite/conformance/samples/networks.py",
+        'segment.norm == "batch" for segment',
+        'segment.norm != "none" for segment',
+        "tests/conformance/kit/test_cases.py",
+    ),
+    Sabotage(
+        "all groups of a local forward gradient share one slope",
+        "plugins/benchsuite_rules/local_forward_gradient.py",
+        "derivative = (carried * error.unsqueeze(1)).sum(2)",
+        "derivative = (carried * error.unsqueeze(1)).sum(2).mean(1, keepdim=True).expand(-1, carried.shape[1])",
+        "tests/rules/test_local_forward_gradient.py",
+    ),
+    Sabotage(
+        "a local forward gradient puts noise on units that are switched off",
+        "plugins/benchsuite_rules/local_forward_gradient.py",
+        "generator, batch).flatten(1) * (slope != 0)",
+        "generator, batch).flatten(1)",
+        "tests/rules/test_local_forward_gradient.py",
+    ),
+    Sabotage(
         "an inherited tier overrides a track's own field without a word",
         "benchsuite/specs/loading/inherited_tiers.py",
         "elif said is None and own.plain() != inherited.plain():",

@@ -97,7 +97,8 @@ def rule_auditor(rules: Sequence[str], precision: PrecisionOptions) -> Callable[
     measured = precision_auditor(list(classes), precision)
 
     def audited(name: str) -> RuleAudit:
+        precision = measured(name)  # first: a data set that is missing must not cost minutes of audited traits
         done = audit_rule(classes[name], environment_of(registry, name))
-        return done.model_copy(update={"precision": measured(name)})
+        return done.model_copy(update={"precision": precision})
 
     return audited

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.text import Text
@@ -27,6 +27,7 @@ class Plan(Displayed):
         left_out: plugins and names that were left out, with the reasons.
         missing_data: data sets that are not at hand, each with the number of runs that need it.
         warnings: what is allowed in the specs and may surprise.
+        works_on: tracks on which a rule works, by the rule's name; given if no run at all can be made.
         speed: speed of this machine, for hours; None if it was not asked for, or the hardware spec gives a speed.
 
     """
@@ -36,6 +37,7 @@ class Plan(Displayed):
     missing_data: tuple[MissingData, ...] = ()
     warnings: tuple[str, ...] = ()
     speed: MachineSpeed | None = None
+    works_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[PlannedRun]:
         """Iterate over all runs, refused ones too."""
@@ -98,7 +100,9 @@ class Plan(Displayed):
         missing = [str(each) for each in self.missing_data]
         warned = [f"warning: {warning}" for warning in self.warnings]
         table = [self._table()] if self.runs else []
-        return [*table, *(str(pair) for pair in self.refused), *unknown, *left_out, *missing, *warned, *self._totals()]
+        refused = [str(pair) for pair in self.refused]
+        elsewhere = [f"{rule} works on {', '.join(tracks)}" for rule, tracks in self.works_on.items()]
+        return [*table, *refused, *elsewhere, *unknown, *left_out, *missing, *warned, *self._totals()]
 
     def _table(self) -> FittedTable:
         columns = [

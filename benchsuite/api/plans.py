@@ -6,7 +6,7 @@ from benchsuite.api.options import PathLike, Paths, Rules, Seeds, Settings, Tier
 from benchsuite.api.planned import Plan as Plan
 from benchsuite.api.plans_on_paper import plan_on_paper
 from benchsuite.api.tuned_settings import SettingsName, tuned_settings
-from benchsuite.api.working_out import work_out
+from benchsuite.api.working_out import tracks_elsewhere, work_out
 from benchsuite.data.roots import find_data_root
 from benchsuite.execution.machine_speed import machine_speed
 from benchsuite.execution.planned_run import RefusedPair as RefusedPair
@@ -75,4 +75,6 @@ def plan(
         planned, warned, missing, left_out = work_out(selection, specs, target, root, find_tuned)
     used = planned[0].selected.spec.hardware
     speed = machine_speed(used) if measure_speed and used.sustained_tflops is None else None
-    return Plan(tuple(planned), tuple(left_out), tuple(missing), tuple(map(str, warned)), speed)
+    # Only where nothing can be made, since the search takes torch and the plan of other targets does not.
+    elsewhere = {} if any(not run.refused for run in planned) else tracks_elsewhere(planned, specs, target)
+    return Plan(tuple(planned), tuple(left_out), tuple(missing), tuple(map(str, warned)), speed, elsewhere)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,17 @@ def work_out(
         keep_plan(planned, selection, specs, target, root, find_tuned)
     warned = warnings_of(selection, workspace.library, registry)
     return planned, warned, missing_data(planned, registry.datasets, root), registry.problems()
+
+
+def tracks_elsewhere(planned: Sequence[PlannedRun], specs: Paths, target: PathLike) -> dict[str, tuple[str, ...]]:
+    """Return a few tracks on which each rule of a plan works, those named like its first track first."""
+    from benchsuite.execution.suggestions import tracks_for_rules  # late, since it imports torch
+
+    first: dict[str, str] = {}
+    for run in planned:
+        first.setdefault(run.selected.spec.rule.name, run.selected.spec.track)
+    workspace = open_workspace(specs, target)
+    return tracks_for_rules(first, workspace.library, workspace.registry)
 
 
 def _resolve_hardware(hardware: HardwareSpec) -> HardwareSpec:

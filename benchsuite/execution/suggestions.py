@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -36,15 +36,39 @@ def fitting_tracks(run: RunWithShapes, library: SpecLibrary, registry: Registry,
     """
     if not incompatibilities(run.rule.traits, run.shapes, run.selected.spec.protocol.loss_name):
         return []  # refused for the hardware's number format, which no other track changes
-    refused_on = run.selected.spec.track
-    words = set(refused_on.split("-"))
+    candidates = _most_similar_first(run.selected.spec.track, library)
+    return list(islice(_working(run.rule.traits, library, registry, candidates), count))
+
+
+def tracks_for_rules(
+    refused_on: Mapping[str, str], library: SpecLibrary, registry: Registry, count: int = 3
+) -> dict[str, tuple[str, ...]]:
+    """Return a few tracks for each rule that no run of a plan can be made with; as ``fitting_tracks``.
+
+    Args:
+        refused_on: a track on which the rule is refused, by the rule's name.
+        library: its tracks are searched until enough are found.
+        registry: provides the rules.
+        count: maximum number of tracks per rule.
+
+    """
+    found = {}
+    for rule, track in refused_on.items():
+        traits = registry.rule(rule).traits
+        if any(_working(traits, library, registry, [track])):
+            continue  # refused for the hardware's number format, which no other track changes
+        found[rule] = tuple(islice(_working(traits, library, registry, _most_similar_first(track, library)), count))
+    return {rule: tracks for rule, tracks in found.items() if tracks}
+
+
+def _most_similar_first(track: str, library: SpecLibrary) -> list[str]:
+    words = set(track.split("-"))
 
     def distance(name: str) -> tuple[int, int, str]:
         own = name.split("-")
         return -len(words.intersection(own)), len(own), name
 
-    candidates = sorted((name for name in library.names("tracks") if name != refused_on), key=distance)
-    return list(islice(_working(run.rule.traits, library, registry, candidates), count))
+    return sorted((name for name in library.names("tracks") if name != track), key=distance)
 
 
 def _working(traits: RuleTraits, library: SpecLibrary, registry: Registry, candidates: list[str]) -> Iterator[str]:

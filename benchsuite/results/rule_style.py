@@ -60,6 +60,7 @@ STYLES: Mapping[str, RuleStyle] = {
     "updated_random_feedback": RuleStyle("URFB", CYAN, DASHED, "circle"),
     "pepita": RuleStyle("PEPITA", CYAN, SOLID, "triangle-up"),
     "local_losses": RuleStyle("Local", CYAN, DASH_DOT, "square"),
+    "local_forward_gradient": RuleStyle("local FG", OLIVE, SOLID, "circle"),
     "normalized_gait_prop": RuleStyle("nGAIT", OLIVE, DASHED, "triangle-up"),
     "mono_forward": RuleStyle("MF", OLIVE, DOTTED, "triangle-right"),
     "sign_symmetry": RuleStyle("SS", RED, DASH_DOT, "square"),

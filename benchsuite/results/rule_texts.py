@@ -35,6 +35,7 @@ EQUATIONS: Mapping[str, str] = {
     "gevb": "δₗ = e at every vector unit, ΔW ∝ −φ′ (e · x)",
     "node_perturbation": "δₗ = (L(h + σξ) − L(h)) ξₗ ∕ σ for noise ξ",
     "forward_gradient": "g = (∇L · v) v for a random direction v",
+    "local_forward_gradient": "g = (∇Lₗ · v) v in each group of units, Lₗ the loss of M h",
     "target_propagation": "tₗ = fₗ₊₁⁻¹(tₗ₊₁), δₗ = hₗ − tₗ",
     "difference_target_propagation": "tₗ = hₗ + g(tₗ₊₁) − g(hₗ₊₁) for a decoder g, δₗ = hₗ − tₗ",
     "gait_prop": "tₗ = fₗ₊₁⁻¹(hₗ₊₁ − γ φ′² ⊙ (hₗ₊₁ − tₗ₊₁)), δₗ ∝ hₗ − tₗ",

@@ -94,6 +94,9 @@ class EquilibriumPropagation(Rule[EquilibriumPropagationConfig]):
     those before a pooling layer instead of after it; a max pool passes back to the position of its maximum. Any loss
     nudges; the published networks have the squared error. States are kept and multiplied in the weights' own type,
     since the contrast is a difference of near-equal numbers.
+
+    Units must be increasing, so that there is an energy, and bounded, so that states cannot grow without end. ReLU is
+    not, and the networks of core have ReLU: `mnist-dense-hard-sigmoid` is the twin of its dense track.
     """
 
     name = "equilibrium_propagation"

@@ -20,6 +20,16 @@ def test_a_plan_has_work_and_hours_and_says_what_is_refused() -> None:
     assert bs.plan("digits-fc", rules="backprop").hours is None
 
 
+def test_a_plan_of_which_nothing_can_run_names_tracks_that_fit() -> None:
+    """Catches a reader left without a track that would do, and one named on which the rule is refused too."""
+    plan = bs.plan("core-mnist-dense", rules=["equilibrium_propagation", "gevb"], seeds=1)
+    assert list(plan.works_on) == ["equilibrium_propagation", "gevb"]
+    assert plan.works_on["equilibrium_propagation"][0] == "mnist-dense-hard-sigmoid"
+    assert f"gevb works on {', '.join(plan.works_on['gevb'])}" in str(plan)
+    assert all(bs.plan(name, rules="gevb", seeds=1).runs for name in plan.works_on["gevb"][:1])
+    assert not bs.plan("core-mnist-dense", rules=["backprop", "gevb"], seeds=1).works_on
+
+
 def test_a_plan_says_which_data_are_not_at_hand(tmp_path: Path) -> None:
     """Catches a plan that looks ready although no run could start, and missing data told as a refusal."""
     plan = bs.plan("mnist-fc", rules=["backprop", "gevb"], seeds=2, data_root=tmp_path)

@@ -90,7 +90,7 @@ def _run_shell(block: Block, place: str, monkeypatch: pytest.MonkeyPatch, python
             case ["benchsuite", *arguments]:
                 code = run_command(_small(arguments))
                 assert code == block.exit_code, f"{place}: {' '.join(command)}: exit code {code}"
-            case ["pip", "install", "-e", folder]:
+            case ["pip", "install", "-e", folder] | ["pip", "install", "-e", folder, "pytest"]:
                 _install(Path(folder), monkeypatch)
             case ["pytest", *arguments]:
                 _run_pytest(arguments, place, python)

@@ -106,14 +106,22 @@ def test_the_install_command_is_one_that_the_environment_has(monkeypatch, tmp_pa
     """Catches README's uv path: an environment without pip, where `pip install` would reach another Python's."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("VIRTUAL_ENV", raising=False)
-    monkeypatch.setattr(scaffold_commands, "find_spec", lambda name: None)
+    monkeypatch.setattr(scaffold_commands, "find_spec", lambda name: object() if name == "pytest" else None)
     monkeypatch.setattr(scaffold_commands.shutil, "which", lambda name: None)
-    assert install_command(Path("mine")) == f"python3 -m uv pip install -e mine --python {sys.executable}"
-    monkeypatch.setattr(scaffold_commands.shutil, "which", lambda name: "/usr/bin/uv")
+    by_module = f"python3 -m uv pip install -e mine --python {sys.executable}"
+    assert install_command(Path("mine")) == by_module
     (tmp_path / ".venv").symlink_to(sys.prefix)
+    assert install_command(Path("mine")) == by_module  # as a module uv overlooks the folder's environment
+    monkeypatch.setattr(scaffold_commands.shutil, "which", lambda name: "/usr/bin/uv")
     assert install_command(Path("mine")) == "uv pip install -e mine"
     monkeypatch.setattr(scaffold_commands, "find_spec", lambda name: object())
     assert install_command(Path("mine")) == "pip install -e mine"
+
+
+def test_an_environment_without_pytest_gets_it_with_the_project(monkeypatch):
+    """Catches `pip install .` of the suite, then `pytest`: another Python's, which has no benchsuite."""
+    monkeypatch.setattr(scaffold_commands, "find_spec", lambda name: object() if name == "pip" else None)
+    assert install_command(Path("mine")) == "pip install -e mine pytest"
 
 
 def test_every_kind_says_what_to_type_next(tmp_path):

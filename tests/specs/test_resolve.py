@@ -163,7 +163,8 @@ def test_the_hash_survives_a_round_trip_through_json(registry: Registry) -> None
         (Selection("digits-fc", overrides=("protocol.epoch=3",)), ["protocol.epoch: unknown", "mean 'epochs'?"]),
         (Selection("digits-fc", overrides=("protocol.optimizer.learning_rate=-1",)), ["greater than 0", "found -1"]),
         (Selection("digits-fc", overrides=("architecture.layers=3",)), ["expected a list, found 3"]),
-        (Selection("digits-fc", overrides=("dataset=[1]",)), ["expected path=value"]),
+        (Selection("digits-fc", overrides=("dataset=[1]",)), ["one field at a time", "`extends:` and `dataset:`"]),
+        (Selection("digits-fc", overrides=("epochs=5",)), ["expected path=value"]),
         (
             Selection("digits-fc", overrides=("architecture.defaults.activation=rleu",)),
             ["1 problem", "architecture.defaults.activation: found 'rleu'", "did you mean 'relu'?"],

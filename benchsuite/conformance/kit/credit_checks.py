@@ -6,6 +6,7 @@ from typing import Literal
 
 import pytest
 import torch
+from torch import nn
 
 from benchsuite.conformance.kit.cases import only_where
 from benchsuite.conformance.kit.guards import HostReadError, no_host_reads, synchronization_is_an_error
@@ -135,13 +136,15 @@ class CreditChecks(ConformanceSettings):
             remedy="compute your own matrix products in `with network.autocast():`, or cast; the mechanisms in "
             "benchsuite.credit do this for you",
         )
+        if self.rule.traits.min_precision != "bf16":
+            return  # such a track is refused to it: what its credit would be worth there is no part of the contract
         seen = cosine(wide.values(), [narrow[n] for n in wide])
         require(
             seen >= self.min_bf16_cosine,
             asks=f"the bfloat16 update has a cosine of at least {self.min_bf16_cosine} with the float32 update",
             seen=f"cosine {seen:.3f}",
-            remedy="keep losses, errors and sums over the batch in float32, or set min_bf16_cosine if the rule's "
-            "update takes signs",
+            remedy="keep losses, errors and sums over the batch in float32; set min_bf16_cosine if the rule's update "
+            "takes signs; or declare min_precision='tf32', so that bfloat16 is refused",
         )
 
     def test_reads_no_value_on_the_host(self, sample: SampleNetwork) -> None:
@@ -201,11 +204,14 @@ class CreditChecks(ConformanceSettings):
 
 
 def _cancelled_by_norm(trial: Trial, parameter: str) -> bool:
-    """Return True for a bias that the batch norm right after it subtracts again: no rule can move it."""
+    """Return True for a bias that the norm right after it subtracts again: no rule can move it."""
     segment = trial.network.segments[trial.segment_of(parameter)]
     linear_map: LinearMap = segment.map
-    first = segment.norm is not None and segment.norm_order == "norm_first"
-    return first and linear_map.bias is trial.network.get_parameter(parameter)
+    if segment.norm is None or segment.norm_order != "norm_first":
+        return False
+    # A norm over several channels takes their common mean away, not each channel's own bias.
+    several = isinstance(segment.norm, nn.GroupNorm) and segment.norm.num_groups < segment.norm.num_channels
+    return not several and linear_map.bias is trial.network.get_parameter(parameter)
 
 
 def _ratio(numerator: torch.Tensor, denominator: torch.Tensor) -> float:

@@ -53,7 +53,8 @@ class ConformanceSettings:
     """Passes over the 1,297 training digits, in batches of 64."""
 
     min_bf16_cosine: ClassVar[float] = 0.9
-    """Least cosine between the bfloat16 and the float32 update of the whole network; lower it for sign-like updates."""
+    """Least cosine between the bfloat16 and the float32 update of the whole network; lower it for sign-like updates.
+    Not asked of a rule whose ``min_precision`` is finer than ``bf16``."""
 
     not_capturable: ClassVar[str] = ""
     """Reason why a step cannot be captured in a CUDA graph, such as a solver that stops when it has converged."""

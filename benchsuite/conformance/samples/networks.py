@@ -58,7 +58,7 @@ class SampleNetwork:
     def mixes_examples(self) -> bool:
         """True if an example's activations depend on the rest of the batch, or on random draws."""
         layers = self.architecture.layers
-        normed = any(segment.norm != "none" for segment in self.shapes.segments)
+        normed = any(segment.norm == "batch" for segment in self.shapes.segments)
         return normed or any(layer.kind == "dropout" for layer in layers)
 
     def build(self, generator: Generator) -> Network:
@@ -231,6 +231,8 @@ def _square(units: int, **options: Any) -> dict[str, Any]:
 
 _NORM_FIRST = {"norm": "batch", "norm_order": "norm_first", "bias": False}
 _ACTIVATION_FIRST = {"norm": "batch", "norm_order": "activation_first"}
+_GROUP_NORM = {"norm": {"kind": "group", "groups": 3}, "bias": False}
+_LAYER_NORM = {"norm": "layer", "norm_order": "activation_first"}
 _MAX_POOL = {"kind": "max_pool", "size": 2}
 _AVERAGE_POOL = {"kind": "average_pool", "size": 2}
 _SUM = {"kind": "sum"}
@@ -254,6 +256,10 @@ SAMPLE_NETWORKS: tuple[SampleNetwork, ...] = (
             "conv-norm-dropout", _conv(6, stride=2, **_NORM_FIRST), _DROPOUT, _conv(8, **_ACTIVATION_FIRST), _MAX_POOL
         ),
         (2, 8, 8),
+    ),
+    # Norms of a single example: the checks that batch norm rules out, such as that of two processes, apply here.
+    SampleNetwork(
+        _chain("layer-norm", _conv(6, stride=2, **_GROUP_NORM), _MAX_POOL, _dense(12, "tanh", **_LAYER_NORM)), (2, 8, 8)
     ),
     SampleNetwork(
         _chain(

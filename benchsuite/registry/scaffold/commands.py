@@ -11,14 +11,19 @@ from pathlib import Path
 
 
 def install_command(project: Path) -> str:
-    """Return the command that installs a project into this environment, so that changes of its files count."""
-    folder = shlex.quote(str(project))
+    """Return the command that installs a project into this environment, so that changes of its files count.
+
+    pytest is installed with it where it is missing: the shell would find another Python's, which has no benchsuite.
+    """
+    wanted = shlex.quote(str(project)) + ("" if find_spec("pytest") is not None else " pytest")
     if find_spec("pip") is not None:
-        return f"pip install -e {folder}"
-    # Without --python, uv takes the active environment or that of the folder, which may be another one.
+        return f"pip install -e {wanted}"
+    # Without --python, uv takes the active environment or that of the folder, which may be another one; and as a
+    # module it takes that of the Python which runs it, whatever is active.
     found = {Path(os.environ.get("VIRTUAL_ENV", "")).resolve() if not _is_under_uv_run() else None, *_environments()}
-    python = "" if Path(sys.prefix).resolve() in found else f" --python {shlex.quote(sys.executable)}"
-    return f"{_uv()} pip install -e {folder}{python}"
+    chosen_anyway = Path(sys.prefix).resolve() in found and shutil.which("uv") is not None
+    python = "" if chosen_anyway else f" --python {shlex.quote(sys.executable)}"
+    return f"{_uv()} pip install -e {wanted}{python}"
 
 
 def in_this_environment(command: str) -> str:

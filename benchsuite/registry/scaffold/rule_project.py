@@ -20,7 +20,7 @@ class _Start:
 
     Attributes:
         idea: what it does, in the words of the project's README.
-        track: a small track that it works on, and its tier.
+        track: a small track that it works on, with data that are on every machine.
 
     """
 
@@ -31,7 +31,7 @@ class _Start:
 STARTS: dict[Mechanism, _Start] = {
     "feedback": _Start("feedback alignment: backprop through fixed random weights"),
     "direct": _Start("direct feedback alignment: the output error reaches every segment through a random matrix"),
-    "targets": _Start("target propagation through exact inverses", track="core-mnist-dense-invertible --tier smoke"),
+    "targets": _Start("target propagation through exact inverses", track="digits-fc-invertible"),
     "phases": _Start("two passes: a free one, and one in which the error nudges hidden segments"),
     "energy": _Start("predictive coding: states relax on an energy, then weights descend it"),
 }

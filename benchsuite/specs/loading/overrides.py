@@ -34,9 +34,12 @@ def parse_override(text: str, roots: Iterable[str], example: str) -> Override:
     path, equals, value = text.partition("=")
     shown = f"--set {text}"
     steps = tuple(step.strip() for step in path.split("."))
+    known = list(roots)
+    if equals and len(steps) == 1 and steps[0] in {"architecture", "dataset"}:
+        message = f"sets one field at a time, such as {example}; another {steps[0]} makes another track: a file with"
+        raise SpecError([Problem(f"{message} `extends:` and `{steps[0]}:`", shown)])
     if not equals or not all(steps) or len(steps) < 2:
         raise SpecError([Problem(f"expected path=value, such as {example}", shown)])
-    known = list(roots)
     if steps[0] not in known:
         message = f"unknown{nearest(steps[0], known)}; known here: {', '.join(known)}"
         raise SpecError([Problem(message, shown, field=steps[0])])

@@ -197,6 +197,14 @@ class TurnsRoundInNarrowTypes(After):
                 parameter.grad.neg_()
 
 
+def test_a_rule_that_refuses_bfloat16_is_not_asked_for_close_updates_there() -> None:
+    """Catches a false alarm on a rule that has said so: the generated energy rule's cosine was 0.897 in one network."""
+    traits = _claiming(TurnsRoundInNarrowTypes, min_precision="tf32")
+    rule = type("Refuses", (TurnsRoundInNarrowTypes,), {"traits": traits})
+    suite = type("Suite", (RuleConformance,), {"rule": rule})
+    suite().test_narrow_products_leave_wide_gradients_close_to_the_wide_ones(SAMPLES["dense"])
+
+
 @caught_by(RuleConformance.test_narrow_products_leave_wide_gradients_close_to_the_wide_ones, "not finite")
 class OverflowsInNarrowTypes(After):
     def spoil(self, batch):

@@ -34,6 +34,7 @@ def test_sample_networks_have_between_them_everything_a_rule_may_meet():
     segments = [s for sample in SAMPLE_NETWORKS for s in sample.shapes.segments]
     assert {"dense", "conv2d", "locally_connected2d", CustomMap.kind} == {s.map_kind for s in segments}
     assert {"norm_first", "activation_first"} == {s.norm_order for s in segments if s.norm == "batch"}
+    assert {"none", "batch", "layer", "group"} == {s.norm if isinstance(s.norm, str) else s.norm.kind for s in segments}
     assert {True, False} == {s.bias for s in segments}
     joints = {node.layer.kind for node in nodes if hasattr(node, "layer")}
     assert joints == {
