@@ -12,6 +12,7 @@ from benchsuite.papers.statements import FindPapers, Papers
 from benchsuite.papers.verdicts import judge
 from benchsuite.records.reading import BrokenRecord
 from benchsuite_leaderboard.content import SiteContent
+from benchsuite_leaderboard.garbage import no_collections
 from benchsuite_leaderboard.inputs import AuditSource, RecordSource, TimingSource, TuningSource, gather
 from benchsuite_leaderboard.memory import FILES, files_to_remember, remembered_files
 from benchsuite_leaderboard.output import Content, owned_files, publish, staged_files, staging_folder, standing_files
@@ -98,7 +99,7 @@ def build_site(
     papers = papers if isinstance(papers, Papers) else papers(inputs.cells)
     has_papers = bool(papers.rules or papers.claims)
     frame = Frame(title, bool(papers.claims), bool(inputs.studies), bool(inputs.tunings), has_papers)
-    with staging_folder(out) as staging:
+    with staging_folder(out) as staging, no_collections():
         jobs = list(track_jobs(inputs, papers, frame, mlflow or {}, staging))
         results, unchanged = make_tracks(
             jobs, EarlierSite(out, set() if fresh else standing_files(out, owned)), processes

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from benchsuite.records.model import RunRecord
 from benchsuite.results.curves import Epoch, measured_values, segment_order
 from benchsuite.results.formatting import axis_title, quantity
-from benchsuite.results.model import CurvePoint
 from benchsuite_leaderboard.charts.diagnostics import diagnostic_scale
-from benchsuite_leaderboard.charts.lines import curve_layers, curve_tooltip, curve_values, name_layers, table_frame
+from benchsuite_leaderboard.charts.lines import curve_layers, curve_tooltip, name_layers, single_run_values, table_frame
 from benchsuite_leaderboard.charts.rows import plain_series
 from benchsuite_leaderboard.charts.scales import ValueScale, error_scale, value_scale
 from benchsuite_leaderboard.charts.vega import Chart, evenly
@@ -72,9 +71,7 @@ def _chart(
     values = [
         value
         for label, points in measured.items()
-        for value in curve_values(
-            [CurvePoint(e, v, v, v) for e, v in sorted(points.items())], series[label], most, 1, band=False
-        )
+        for value in single_run_values(points, series[label], most)
     ]
     scale = _scale(kind, values)
     spec = table_frame(series, HEIGHT, named=len(series) > 1)
