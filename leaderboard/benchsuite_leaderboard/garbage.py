@@ -9,8 +9,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_collections() -> Iterator[None]:
-    """Leave reference cycles alone: a track of records is half a million objects, and looking through them for cycles
-    again and again takes a fifth of a build's time."""
+    """Leave reference cycles alone until the end.
+
+    A track's records are half a million objects. Looking through them for cycles again and again takes a fifth of a
+    build's time.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -62,14 +62,17 @@ def owned_files(out: Path) -> set[str]:
 
 def standing_files(out: Path, owned: Set[str]) -> set[str]:
     """Return an earlier build's files that still exist; files behind a symbolic link put there do not count."""
-    linked: dict[PurePosixPath, bool] = {}
+    return {name for name in _plain_files(out, "") if name in owned} if owned else set()
 
-    def is_linked(folder: PurePosixPath) -> bool:
-        if folder not in linked:
-            linked[folder] = bool(folder.parts) and ((out / folder).is_symlink() or is_linked(folder.parent))
-        return linked[folder]
 
-    return {name for name in owned if (out / name).is_file() and not is_linked(PurePosixPath(name))}
+def _plain_files(folder: Path | os.DirEntry[str], prefix: str) -> Iterator[str]:
+    """Yield the path within the site of every file; a listing of folders takes a tenth of asking for each file."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False):
+                yield prefix + entry.name
+            elif entry.is_dir(follow_symlinks=False):
+                yield from _plain_files(entry, f"{prefix}{entry.name}/")
 
 
 @contextmanager

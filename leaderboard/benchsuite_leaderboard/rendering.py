@@ -19,7 +19,6 @@ from benchsuite.results.model import BASELINE_RULE, RuleRow, TrackTable
 from benchsuite.results.validity import summary_of
 from benchsuite_leaderboard.names import row_name
 
-
 NOT_COMPACT = ("NaN", "Infinity", "\u2028", "\u2029")
 """Texts that ``compact_json`` leaves to the slower writer."""
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic_core import from_json
 
@@ -14,6 +15,8 @@ from benchsuite.records.reading import MAX_RECORD_BYTES, BrokenRecord, read_reco
 from benchsuite.records.store import TUNINGS, is_study, is_timing, record_files
 from benchsuite.specs.models.base import TIERS, Tier
 from benchsuite_leaderboard.pages.frame import PAGE_NAME
+
+_Kind = Literal["run", "study", "other"]
 
 FEW_RECORDS = 300
 """Up to this many records are read here, in full and once: another process takes a second to start."""
@@ -57,11 +60,14 @@ def scan(folders: Iterable[Path], known: Mapping[str, Seen]) -> Scan:
     broken: list[BrokenRecord] = []
     studies: list[Path] = []
     for folder in folders:
+        kinds: dict[Path, _Kind] = {}  # by folder of files: looking at each file's path takes ten times as long
         for path in record_files(folder):
-            if is_timing(path, folder) or TUNINGS in path.relative_to(folder).parent.parts:
-                continue
-            if is_study(path, folder):
+            parent = path.parent
+            if parent not in kinds:
+                kinds[parent] = _kind(path, folder)
+            if kinds[parent] == "study":
                 studies.append(path)
+            if kinds[parent] != "run":
                 continue
             try:
                 stat = path.stat()
@@ -69,7 +75,7 @@ def scan(folders: Iterable[Path], known: Mapping[str, Seen]) -> Scan:
                 broken.append(BrokenRecord(path, error.strerror or str(error)))
                 continue
             state = (stat.st_size, stat.st_mtime_ns)
-            earlier = known.get(path_key(path))
+            earlier = known.get(path_key(path)) if known else None
             if earlier and earlier.track and (earlier.size, earlier.changed_ns) == state:
                 found[path] = earlier
             else:
@@ -87,6 +93,13 @@ def scan(folders: Iterable[Path], known: Mapping[str, Seen]) -> Scan:
         tracks.setdefault(seen.track, []).append(path)
     by_track = {track: tuple(paths) for track, paths in sorted(tracks.items())}
     return Scan(by_track, found, read, tuple(broken), tuple(studies))
+
+
+def _kind(path: Path, folder: Path) -> _Kind:
+    """Return the kind of the records that lie beside a file found under a folder."""
+    if is_timing(path, folder) or TUNINGS in path.relative_to(folder).parent.parts:
+        return "other"
+    return "study" if is_study(path, folder) else "run"
 
 
 def path_key(path: Path) -> str:

@@ -68,11 +68,7 @@ def _chart(
         return None
     most = max(4, min(200, budget // len(measured)))
     series = plain_series(measured)
-    values = [
-        value
-        for label, points in measured.items()
-        for value in single_run_values(points, series[label], most)
-    ]
+    values = [value for label, points in measured.items() for value in single_run_values(points, series[label], most)]
     scale = _scale(kind, values)
     spec = table_frame(series, HEIGHT, named=len(series) > 1)
     spec["data"] = {"values": values}
