@@ -157,8 +157,8 @@ def _is_inside(name: object) -> bool:
     """Return True if a name from a marker file, which anyone may have edited, stays within the site."""
     if not isinstance(name, str) or "\\" in name or "\0" in name:
         return False
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts and path.parts not in ((), (MARKER,))
+    parts = [part for part in name.split("/") if part not in ("", ".")]  # a fifth of a path's time, at every file
+    return not name.startswith("/") and ".." not in parts and parts not in ([], [MARKER])
 
 
 def _refuse_foreign(out: Path, name: str, owned: set[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 
@@ -15,6 +16,7 @@ def static_files() -> dict[str, bytes]:
     return dict(_walk(resources.files("benchsuite_leaderboard") / "static", "static"))
 
 
+@cache
 def generator_hash() -> str:
     """Return a hash of the code that makes pages: pages made by another version are made again."""
     digest = hashlib.sha256()

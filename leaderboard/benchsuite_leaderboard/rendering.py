@@ -18,6 +18,7 @@ from benchsuite.results import formatting
 from benchsuite.results.model import BASELINE_RULE, RuleRow, TrackTable
 from benchsuite.results.validity import summary_of
 from benchsuite_leaderboard.names import row_name
+from benchsuite_leaderboard.template_cache import template_cache
 
 NOT_COMPACT = ("NaN", "Infinity", "\u2028", "\u2029")
 """Texts that ``compact_json`` leaves to the slower writer."""
@@ -32,6 +33,7 @@ def template_environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        bytecode_cache=template_cache(),
     )
     # ``tojson`` writes <, >, & and ' as \u003c and so on.
     environment.policies["json.dumps_function"] = compact_json
