@@ -8,6 +8,7 @@ is a status.
 from __future__ import annotations
 
 from datetime import datetime
+from operator import attrgetter
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -290,4 +291,4 @@ class RunRecord(RecordModel):
     @property
     def _last_epoch(self) -> EpochMetrics | None:
         completed = self.status == "completed"
-        return max(self.epochs, key=lambda e: e.epoch) if completed and self.epochs else None
+        return max(self.epochs, key=attrgetter("epoch")) if completed and self.epochs else None
