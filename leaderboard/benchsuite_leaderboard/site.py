@@ -12,7 +12,6 @@ from benchsuite.papers.statements import FindPapers, Papers
 from benchsuite.papers.verdicts import judge
 from benchsuite.records.reading import BrokenRecord
 from benchsuite_leaderboard.content import SiteContent
-from benchsuite_leaderboard.garbage import no_collections
 from benchsuite_leaderboard.inputs import AuditSource, RecordSource, TimingSource, TuningSource, gather
 from benchsuite_leaderboard.memory import FILES, files_to_remember, remembered_files
 from benchsuite_leaderboard.output import Content, owned_files, publish, staged_files, staging_folder, standing_files
@@ -99,11 +98,12 @@ def build_site(
     papers = papers if isinstance(papers, Papers) else papers(inputs.cells)
     has_papers = bool(papers.rules or papers.claims)
     frame = Frame(title, bool(papers.claims), bool(inputs.studies), bool(inputs.tunings), has_papers)
-    with staging_folder(out) as staging, no_collections():
+    with staging_folder(out) as staging:
         jobs = list(track_jobs(inputs, papers, frame, mlflow or {}, staging))
-        results, unchanged = make_tracks(
-            jobs, EarlierSite(out, set() if fresh else standing_files(out, owned)), processes
-        )
+        standing = set() if fresh else standing_files(out, owned)
+        earlier = EarlierSite(out, standing)
+        results, unchanged = make_tracks(jobs, earlier, processes)
+        kept = earlier.pairs()
         tables = [table for result in results for table in result.tables]
         broken = [*inputs.broken, *(BrokenRecord(Path(p), why) for r in results for p, why in r.broken)]
         broken.sort(key=lambda b: (b.path.parts[-2:], b.reason))
@@ -123,10 +123,11 @@ def build_site(
             board=papers.board,
             stated=papers.rules,
         )
-        pages = render_shared(frame, content)
+        pages = render_shared(frame, content, kept)
         files: dict[str, Content] = dict(staged_files(staging))
         files |= {name: text.encode("utf-8", "backslashreplace") for name, text in pages} | static_files()
-        files[FILES] = files_to_remember(inputs.files.states)
+        files |= {FILES: files_to_remember(inputs.files.states)} | kept.to_remember()
+        unchanged |= kept.unchanged
         publish(files, out, unchanged)
     statuses = Counter(run.status for table in tables for row in table.rows for run in row.runs)
     return BuildReport(

@@ -20,7 +20,6 @@ from benchsuite.results.row_names import NamedSettings, by_settings
 from benchsuite.results.tables import summarize
 from benchsuite.results.tuning_summary import TuningTable, tuning_tables
 from benchsuite_leaderboard.arrivals import Arrival, arrivals_of
-from benchsuite_leaderboard.garbage import no_collections
 from benchsuite_leaderboard.pages.of_track import render_of_track
 
 if TYPE_CHECKING:
@@ -105,11 +104,6 @@ def build_track(job: TrackJob) -> bytes:
 
     The same records give the same pages, in whatever order their files come.
     """
-    with no_collections():
-        return _build(job)
-
-
-def _build(job: TrackJob) -> bytes:
     good: list[RunRecord] = []
     broken: list[BrokenRecord] = []
     for record in (*job.given, *(job.read.get(path) or read_record(path) for path in job.files)):
