@@ -54,6 +54,9 @@ MAX_RECORD_BYTES = 32 * 1024 * 1024
 MAX_DEPTH = 40
 """Nesting of lists and mappings; today's records have 8 levels, the rest is for settings of rules and plugins."""
 
+DEEP = b"\n" + b" " * MAX_DEPTH
+"""Found in a record's text, as the suite writes it, if it is nested as deep as it may be, or deeper."""
+
 # Possessive, and the end of the file counts as a closing quote: the time is linear in the input, whatever it is.
 STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 BRACKETS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
@@ -168,13 +171,15 @@ def _read(path: Path, model: type[Document], newest: int, steps: Steps) -> Docum
 def _as_written(data: bytes, model: type[Document]) -> Document | None:
     """Return the record if the file is what ``record_text`` writes of it, byte by byte, which leaves nothing to check.
 
-    Such a text has each key once, no number that is not finite, and every value in its field's type.
+    Such a text has each key once, no number that is not finite, and every value in its field's type; its indentation
+    tells how deep it is nested.
     """
     try:
         record = model.model_validate_json(data)
     except ValidationError:
         return None
-    return record if f"{record.model_dump_json(indent=1)}\n".encode("utf-8", "backslashreplace") == data else None
+    text = f"{record.model_dump_json(indent=1)}\n"
+    return record if text.encode("utf-8", "backslashreplace") == data and DEEP not in data else None
 
 
 def _content(path: Path) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchsuite.results.curves import thin
+from benchsuite.results.curves import Epoch, thin
 from benchsuite.results.model import CurvePoint
 from benchsuite_leaderboard.charts.rows import Series
 from benchsuite_leaderboard.charts.scales import ValueScale
@@ -219,7 +219,7 @@ def curve_values(
     return _marked(values, series.index)
 
 
-def single_run_values(points: Mapping[float, float], series: Series, most: int) -> list[dict[str, Any]]:
+def single_run_values(points: Mapping[Epoch, float], series: Series, most: int) -> list[dict[str, Any]]:
     """Return the points of one run's line, as ``curve_values`` does; a site has ten thousand such lines.
 
     Args:
