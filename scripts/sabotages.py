@@ -1828,6 +1828,20 @@ SABOTAGES = (
         "tests/leaderboard/test_renewal.py",
     ),
     Sabotage(
+        "a renewed site keeps a pair's page with old numbers",
+        "leaderboard/benchsuite_leaderboard/kept_pairs.py",
+        "self.earlier.get(pair.address) != self.keys[pair.address] or",
+        "",
+        "tests/leaderboard/test_renewal.py",
+    ),
+    Sabotage(
+        "a record that the suite did not write is read without a second look",
+        "benchsuite/records/reading.py",
+        'if text.encode("utf-8", "backslashreplace") == data and DEEP not in data else None',
+        "",
+        "tests/records/test_reading.py",
+    ),
+    Sabotage(
         "a spreadsheet takes a rule's name for a formula",
         "leaderboard/benchsuite_leaderboard/downloads/formats.py",
         """return f"'{value}" if""",

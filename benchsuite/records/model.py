@@ -8,6 +8,7 @@ is a status.
 from __future__ import annotations
 
 from datetime import datetime
+from operator import attrgetter
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -34,6 +35,10 @@ FINAL_STATUSES: frozenset[RunStatus] = frozenset({"completed", "diverged", "time
 
 Hexadecimal = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]+$", max_length=64)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+def _is_absent(value: object) -> bool:
+    return not value
 
 
 class RecordModel(BaseModel):
@@ -83,20 +88,13 @@ class EpochMetrics(RecordModel):
     """On the whole training set after the epoch; None if not measured."""
     test: SetMetrics | None = None
     """On the whole test set after the epoch; None if not measured."""
-    validation: SetMetrics | None = None
+    # Added later: a record without it keeps its text, so that it can still be compared byte by byte.
+    validation: SetMetrics | None = Field(default=None, exclude_if=_is_absent)
     """On the examples held out from training (``validation`` or ``validation_examples`` of the data set); None if
     there are none."""
     train_time_s: float = Field(ge=0)
     """Time of training steps and everything the rule needs; without evaluation, diagnostics, logging, checkpoints."""
     images_per_s: float = Field(ge=0)
-
-    @model_serializer(mode="wrap")
-    def _leave_out_validation_if_none(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Added later: a record without it keeps its text, so that it can still be compared byte by byte.
-        written: dict[str, Any] = write(self)
-        if self.validation is None:
-            written.pop("validation", None)
-        return written
 
 
 class DiagnosticValue(RecordModel):
@@ -273,16 +271,9 @@ class RunRecord(RecordModel):
     """The number of times the run was resumed from a checkpoint."""
     command: str
     """The command that repeats this run."""
-    remarks: tuple[str, ...] = ()
+    # Added later: a record without remarks keeps its text, so that it can still be compared byte by byte.
+    remarks: tuple[str, ...] = Field(default=(), exclude_if=_is_absent)
     """Events that a reader should know of and that changed no number, such as a damaged checkpoint; usually none."""
-
-    @model_serializer(mode="wrap")
-    def _leave_out_remarks_if_none(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Added later: a record without remarks keeps its text, so that it can still be compared byte by byte.
-        written: dict[str, Any] = write(self)
-        if not self.remarks:
-            written.pop("remarks", None)
-        return written
 
     @property
     def final_test(self) -> SetMetrics | None:
@@ -300,4 +291,4 @@ class RunRecord(RecordModel):
     @property
     def _last_epoch(self) -> EpochMetrics | None:
         completed = self.status == "completed"
-        return max(self.epochs, key=lambda e: e.epoch) if completed and self.epochs else None
+        return max(self.epochs, key=attrgetter("epoch")) if completed and self.epochs else None

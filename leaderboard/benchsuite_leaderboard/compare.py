@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from benchsuite.results.model import Estimate, RuleRow, TrackTable
@@ -16,6 +16,7 @@ class PairLine:
     """Two rules on one table."""
 
     table: TrackTable
+    """The table without its rows: a pair's page shows none but the two, and is kept while these are the same."""
     left: RuleRow
     right: RuleRow
     difference: Estimate | None
@@ -65,8 +66,9 @@ def pairs_of(tables: Sequence[TrackTable]) -> Iterator[Pair]:
     """Yield every two rules that share a table, in the order of ``rules_of``."""
     rules = rules_of(tables)
     rows = {(t.table_id, rule): main_row(t, rule) for t in tables for rule in rules_of([t])}
+    bare = [replace(table, rows=()) for table in tables]
     for left, right in combinations(rules, 2):
-        found = ((t, rows.get((t.table_id, left)), rows.get((t.table_id, right))) for t in tables)
+        found = ((t, rows.get((t.table_id, left)), rows.get((t.table_id, right))) for t in bare)
         lines = tuple(_line(t, a, b) for t, a, b in found if a and b and a.test_error and b.test_error)
         if lines:
             yield Pair(left, right, lines)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
+
+from benchsuite.version import __version__
+from benchsuite_leaderboard.texts import citation
 
 GENERATOR_PACKAGES = ("benchsuite_leaderboard", "benchsuite.results", "benchsuite.papers")
 
@@ -15,9 +19,10 @@ def static_files() -> dict[str, bytes]:
     return dict(_walk(resources.files("benchsuite_leaderboard") / "static", "static"))
 
 
+@cache
 def generator_hash() -> str:
-    """Return a hash of the code that makes pages: pages made by another version are made again."""
-    digest = hashlib.sha256()
+    """Return a hash of the code and the citation that pages are made of: other ones make all pages again."""
+    digest = hashlib.sha256(repr([__version__, citation()]).encode())
     for package in GENERATOR_PACKAGES:
         for name, content in _walk(resources.files(package), package):
             if not name.endswith(".pyc"):

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
+from pydantic_core import from_json, to_json
 
 from benchsuite.papers.verdict_model import VERDICT_WORDS
 from benchsuite.results import formatting
 from benchsuite.results.model import BASELINE_RULE, RuleRow, TrackTable
 from benchsuite.results.validity import summary_of
 from benchsuite_leaderboard.names import row_name
+from benchsuite_leaderboard.template_cache import template_cache
+
+NOT_COMPACT = ("NaN", "Infinity", "\u2028", "\u2029")
+"""Texts that ``compact_json`` leaves to the slower writer."""
 
 
 @cache
@@ -26,15 +33,11 @@ def template_environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        bytecode_cache=template_cache(),
     )
-    # ``tojson`` writes <, >, & and ' as \u003c and so on; ASCII-only output also escapes U+2028 and U+2029.
-    environment.policies["json.dumps_function"] = json.dumps
-    environment.policies["json.dumps_kwargs"] = {
-        "sort_keys": True,
-        "separators": (",", ":"),
-        "ensure_ascii": True,
-        "allow_nan": False,
-    }
+    # ``tojson`` writes <, >, & and ' as \u003c and so on.
+    environment.policies["json.dumps_function"] = compact_json
+    environment.policies["json.dumps_kwargs"] = {}
     for function in (
         formatting.percent,
         formatting.points,
@@ -55,6 +58,7 @@ def template_environment() -> Environment:
     ):
         environment.filters[function.__name__] = function
     environment.filters["validity_words"] = summary_of
+    environment.filters["fact_list"] = fact_list
     environment.filters["breakable"] = _breakable
     environment.filters["capitalized"] = _capitalized
     environment.filters["with_arxiv_links"] = _with_arxiv_links
@@ -64,6 +68,36 @@ def template_environment() -> Environment:
     environment.filters["verdict_words"] = VERDICT_WORDS.__getitem__
     environment.globals.update(baseline=BASELINE_RULE, best_row=_best_row, ties=_ties, baseline_row=_baseline_row)
     return environment
+
+
+def compact_json(value: Any) -> str:
+    """Return data as JSON without spaces; U+2028 and U+2029, which end a line of a script, are escaped.
+
+    Raises:
+        ValueError: if a number is not finite.
+
+    """
+    with contextlib.suppress(ValueError):  # half a character, which UTF-8 does not have
+        text = to_json(value).decode()
+        if not any(each in text for each in NOT_COMPACT):
+            return text
+    # The slower writer has the checks, and writes ASCII alone.
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+@lru_cache(maxsize=1024)
+def fact_list(values: str) -> Markup:
+    """Return settings as a list of names and values; runs of one track share network, data and machine.
+
+    Args:
+        values: nested settings as the JSON text of an object.
+
+    """
+    rows = (
+        f"<dt>{escape(formatting.shown(field))}</dt><dd>{escape(formatting.shown(value))}</dd>"
+        for field, value in formatting.settings(from_json(values))
+    )
+    return Markup(f"<dl>{''.join(rows)}</dl>")  # noqa: S704 - its texts are escaped above
 
 
 def _breakable(name: str) -> Markup:

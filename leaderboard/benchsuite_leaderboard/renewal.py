@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -18,13 +18,13 @@ from benchsuite.papers.statements import Papers
 from benchsuite.records.reading import record_text
 from benchsuite.results.grouping import conditions
 from benchsuite.specs.models.track import RunSpec
-from benchsuite.version import __version__
 from benchsuite_leaderboard import scan
+from benchsuite_leaderboard.garbage import no_collections
 from benchsuite_leaderboard.inputs import Inputs
+from benchsuite_leaderboard.kept_pairs import KeptPairs, remembered_pairs
 from benchsuite_leaderboard.memory import remembered_track, track_memory
 from benchsuite_leaderboard.package_files import generator_hash
 from benchsuite_leaderboard.pages.frame import Frame
-from benchsuite_leaderboard.texts import citation
 from benchsuite_leaderboard.track_job import RESULT, TrackJob, TrackResult, build_track
 
 
@@ -35,6 +35,10 @@ class EarlierSite:
     out: Path
     files: Set[str]
     """Its files, by path within the site; empty if everything is made again."""
+
+    def pairs(self) -> KeptPairs:
+        """Return its pages of pairs of rules."""
+        return remembered_pairs(self.out, self.files)
 
 
 def track_jobs(
@@ -54,17 +58,7 @@ def track_jobs(
     metrics = frozenset(comparison.metric for comparison in comparisons)
     epochs = frozenset[int]().union(*(comparison.epochs for comparison in comparisons))
     deciding = [(spec.track, conditions(spec)) for spec in _deciding_specs(papers)]
-    around = [frame.title, frame.has_claims, frame.has_studies, frame.has_tunings, frame.has_papers]
-    everywhere = _hash(
-        [
-            __version__,
-            generator_hash(),
-            repr(citation(frame.repository_url)),
-            papers.fingerprint,
-            around,
-            sorted(mlflow.items()),
-        ]
-    )
+    everywhere = _hash([generator_hash(), papers.fingerprint, astuple(frame), sorted(mlflow.items())])
     for track in inputs.tracks:
         timings = tuple(timing for timing in inputs.timings if timing.track == track)
         tunings = tuple(tuning for tuning in inputs.tunings if tuning.spec.run.track == track)
@@ -137,13 +131,18 @@ def make_tracks(jobs: Sequence[TrackJob], earlier: EarlierSite, processes: int) 
 def _make(jobs: Sequence[TrackJob], processes: int) -> list[bytes]:
     count = min(processes, len(jobs))
     if count < 2 or sum(job.size for job in jobs) <= scan.FEW_RECORDS:
-        return [build_track(job) for job in jobs]
+        return [_build_undisturbed(job) for job in jobs]
     # Not forked: the command may have started threads by now.
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
         # The longest first, so that no process ends long after the others.
         order = sorted(jobs, key=lambda job: -job.size)
-        futures: dict[str, Future[bytes]] = {job.track: pool.submit(build_track, job) for job in order}
+        futures: dict[str, Future[bytes]] = {job.track: pool.submit(_build_undisturbed, job) for job in order}
         return [futures[job.track].result() for job in jobs]
+
+
+def _build_undisturbed(job: TrackJob) -> bytes:
+    with no_collections():
+        return build_track(job)
 
 
 def _hash(value: object) -> str:

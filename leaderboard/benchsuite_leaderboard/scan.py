@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic_core import from_json
 
@@ -15,8 +18,21 @@ from benchsuite.records.store import TUNINGS, is_study, is_timing, record_files
 from benchsuite.specs.models.base import TIERS, Tier
 from benchsuite_leaderboard.pages.frame import PAGE_NAME
 
+_Kind = Literal["run", "study", "other"]
+
 FEW_RECORDS = 300
 """Up to this many records are read here, in full and once: another process takes a second to start."""
+
+
+HEAD = re.compile(
+    rb'\{\n "schema_version": \d+,\n'
+    rb'(?: "(?:run_id|spec_hash|result_key|status|reason|traceback)": (?:null|"(?:[^"\\\n]|\\.)*+"),\n)*+'
+    rb' "spec": \{\n  "track": "(?P<track>[a-z0-9_.-]+)",\n  "tier": "(?P<tier>[a-z]+)",\n'
+)
+"""Start of a record as the suite writes it, up to its track and tier; what follows cannot change them, since a key that
+comes twice makes a record unusable."""
+
+HEAD_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -57,19 +73,22 @@ def scan(folders: Iterable[Path], known: Mapping[str, Seen]) -> Scan:
     broken: list[BrokenRecord] = []
     studies: list[Path] = []
     for folder in folders:
+        kinds: dict[Path, _Kind] = {}  # by folder of files: looking at each file's path takes ten times as long
         for path in record_files(folder):
-            if is_timing(path, folder) or TUNINGS in path.relative_to(folder).parent.parts:
-                continue
-            if is_study(path, folder):
+            parent = path.parent
+            if parent not in kinds:
+                kinds[parent] = _kind(path, folder)
+            if kinds[parent] == "study":
                 studies.append(path)
+            if kinds[parent] != "run":
                 continue
             try:
-                stat = path.stat()
+                status = path.stat()
             except OSError as error:
                 broken.append(BrokenRecord(path, error.strerror or str(error)))
                 continue
-            state = (stat.st_size, stat.st_mtime_ns)
-            earlier = known.get(path_key(path))
+            state = (status.st_size, status.st_mtime_ns)
+            earlier = known.get(path_key(path)) if known else None
             if earlier and earlier.track and (earlier.size, earlier.changed_ns) == state:
                 found[path] = earlier
             else:
@@ -87,6 +106,13 @@ def scan(folders: Iterable[Path], known: Mapping[str, Seen]) -> Scan:
         tracks.setdefault(seen.track, []).append(path)
     by_track = {track: tuple(paths) for track, paths in sorted(tracks.items())}
     return Scan(by_track, found, read, tuple(broken), tuple(studies))
+
+
+def _kind(path: Path, folder: Path) -> _Kind:
+    """Return the kind of the records that lie beside a file found under a folder."""
+    if is_timing(path, folder) or TUNINGS in path.relative_to(folder).parent.parts:
+        return "other"
+    return "study" if is_study(path, folder) else "run"
 
 
 def path_key(path: Path) -> str:
@@ -115,8 +141,15 @@ def _look(path: Path) -> tuple[RunRecord | BrokenRecord | None, _Cell | None]:
 
 def _cell(path: Path) -> _Cell | None:
     try:
-        if path.is_file() and path.stat().st_size <= MAX_RECORD_BYTES:
-            spec = from_json(path.read_bytes())["spec"]
+        state = path.stat()
+        if stat.S_ISREG(state.st_mode) and state.st_size <= MAX_RECORD_BYTES:
+            with path.open("rb") as stream:
+                data = stream.read(HEAD_BYTES)
+                head = HEAD.match(data)
+                if head:
+                    spec = {"track": head["track"].decode(), "tier": head["tier"].decode()}
+                else:
+                    spec = from_json(data + stream.read())["spec"]
             for tier in TIERS:
                 if PAGE_NAME.fullmatch(spec["track"]) and spec["tier"] == tier:
                     return spec["track"], tier

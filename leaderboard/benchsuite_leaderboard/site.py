@@ -103,9 +103,10 @@ def build_site(
     frame = Frame(title, bool(papers.claims), bool(inputs.studies), bool(inputs.tunings), has_papers, repository_url)
     with staging_folder(out) as staging:
         jobs = list(track_jobs(inputs, papers, frame, mlflow or {}, staging))
-        results, unchanged = make_tracks(
-            jobs, EarlierSite(out, set() if fresh else standing_files(out, owned)), processes
-        )
+        standing = set() if fresh else standing_files(out, owned)
+        earlier = EarlierSite(out, standing)
+        results, unchanged = make_tracks(jobs, earlier, processes)
+        kept = earlier.pairs()
         tables = [table for result in results for table in result.tables]
         broken = [*inputs.broken, *(BrokenRecord(Path(p), why) for r in results for p, why in r.broken)]
         broken.sort(key=lambda b: (b.path.parts[-2:], b.reason))
@@ -126,10 +127,11 @@ def build_site(
             board=papers.board,
             stated=papers.rules,
         )
-        pages = render_shared(frame, content)
+        pages = render_shared(frame, content, kept)
         files: dict[str, Content] = dict(staged_files(staging))
         files |= {name: text.encode("utf-8", "backslashreplace") for name, text in pages} | static_files()
-        files[FILES] = files_to_remember(inputs.files.states)
+        files |= {FILES: files_to_remember(inputs.files.states)} | kept.to_remember()
+        unchanged |= kept.unchanged
         publish(files, out, unchanged)
     statuses = Counter(run.status for table in tables for row in table.rows for run in row.runs)
     return BuildReport(

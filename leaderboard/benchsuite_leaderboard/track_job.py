@@ -116,10 +116,13 @@ def build_track(job: TrackJob) -> bytes:
     tables = summarize(good, published, names, job.plans, job.timings, job.validity, job.tunings)
     tunings = tuning_tables(job.tunings, tables)
     written = []
+    folders = set()
     for name, text in render_of_track(job.frame, tables, tunings, job.mlflow, job.words):
-        path = job.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text.encode("utf-8", "backslashreplace"))
+        folder = job.folder / name.rpartition("/")[0]
+        if folder not in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+            folders.add(folder)
+        (job.folder / name).write_bytes(text.encode("utf-8", "backslashreplace"))
         written.append(name)
     result = TrackResult(
         key=job.key,

@@ -15,9 +15,12 @@ from benchsuite.papers.published import PublishedNumber
 from benchsuite.papers.statements import Papers
 from benchsuite.records.store import read_folder
 from benchsuite.specs.models.reference import PublishedValue, ReferenceSpec
-from benchsuite_leaderboard import renewal, scan
+from benchsuite_leaderboard import kept_pairs, renewal, scan
 from benchsuite_leaderboard import site as site_module
+from benchsuite_leaderboard.downloads.comparisons import pair_data
 from benchsuite_leaderboard.memory import MEMORY
+from benchsuite_leaderboard.pages import comparisons
+from benchsuite_leaderboard.rendering import template_environment
 from benchsuite_leaderboard.site import build_site
 
 
@@ -243,3 +246,66 @@ def test_what_a_killed_build_left_beside_the_site_is_deleted(records, tmp_path):
     os.utime(left, (0, 0))
     build_site(records, tmp_path / "site")
     assert (left.exists(), young.exists()) == (False, True)
+
+
+def rules_on_two_tracks(folder, make_record):
+    """Write records of three rules, of which every two have a page that compares them."""
+    for track in ("one", "two"):
+        for rule, error in (("backprop", 0.1), ("fa", 0.2), ("dfa", 0.3)):
+            for seed in range(2):
+                write(folder / track, make_record(rule, seed, error + seed / 100, track=track))
+
+
+def test_only_pages_of_a_pair_with_the_changed_rule_are_made_again(records, make_record, tmp_path, monkeypatch):
+    """Catches a pair's page that is kept with old numbers, and one that is made again for nothing."""
+    rules_on_two_tracks(records, make_record)
+    out = tmp_path / "site"
+    build_site(records, out)
+    write(records / "one", make_record("dfa", 0, 0.6, track="one"))
+    made = []
+    monkeypatch.setattr(comparisons, "pair_data", lambda pair: made.append((pair.left, pair.right)) or pair_data(pair))
+    build_site(records, out)
+    assert made == [("backprop", "dfa"), ("dfa", "fa")]
+    build_site(records, tmp_path / "full")
+    assert site(out) == site(tmp_path / "full")
+
+
+@pytest.mark.parametrize("change", ["deleted", "damaged memory", "other title", "other generator"])
+def test_a_pairs_page_is_kept_for_nothing_less_than_the_same_content(
+    records, make_record, tmp_path, monkeypatch, change
+):
+    """Catches a comparison of two rules that another generator or another site left behind."""
+    rules_on_two_tracks(records, make_record)
+    out, title = tmp_path / "site", "A board"
+    build_site(records, out, title=title)
+    page = out / "compare" / "backprop" / "fa.html"
+    page.write_text("stale")
+    match change:
+        case "deleted":
+            page.unlink()
+        case "damaged memory":
+            (out / kept_pairs.PAIRS).write_text('{"compare/backprop/fa.html": 3}')
+        case "other title":
+            title = "Another board"
+        case "other generator":
+            monkeypatch.setattr(kept_pairs, "generator_hash", lambda: "newer")
+    build_site(records, out, title=title)
+    build_site(records, tmp_path / "full", title=title)
+    assert site(out) == site(tmp_path / "full")
+
+
+def test_compiled_templates_never_lie_in_a_site_and_a_damaged_one_is_not_used(records, tmp_path, monkeypatch):
+    """Catches code that runs because somebody's site was copied here, and a page made by half a template."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    template_environment.cache_clear()
+    build_site(records, tmp_path / "site")
+    compiled = sorted((tmp_path / "cache").rglob("*.cache"))
+    for number, path in enumerate(compiled):
+        content = path.read_bytes()
+        path.write_bytes((b"", b"no code", content[: len(content) // 2])[number % 3])
+    assert len(compiled) > 3
+    template_environment.cache_clear()
+    build_site(records, tmp_path / "full")
+    template_environment.cache_clear()
+    assert site(tmp_path / "site") == site(tmp_path / "full")
+    assert not list((tmp_path / "site").rglob("*.cache"))

@@ -55,6 +55,9 @@ def test_a_record_with_deep_settings_is_refused(committed: RunRecord, tmp_path: 
     found = read_record(path)
     assert isinstance(found, BrokenRecord)
     assert "nested" in found.reason
+    as_written = record_text(RunRecord.model_validate(plain))
+    path.write_text(as_written)
+    assert read_record(path) == BrokenRecord(path, found.reason)
 
 
 def test_an_unclosed_text_is_read_in_one_pass(tmp_path: Path) -> None:

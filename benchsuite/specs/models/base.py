@@ -35,6 +35,8 @@ class HashedModel(BaseModel):
     @model_serializer(mode="wrap")
     def _leave_out_later_fields_at_their_default(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = write(self)
+        if not self.omit_default_from_hash:
+            return written
         for name, default in _later_defaults(type(self)).items():
             if getattr(self, name) == default:
                 written.pop(name, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchsuite.results.curves import thin
+from benchsuite.results.curves import Epoch, thin
 from benchsuite.results.model import CurvePoint
 from benchsuite_leaderboard.charts.rows import Series
 from benchsuite_leaderboard.charts.scales import ValueScale
@@ -210,24 +210,35 @@ def curve_values(
 
     """
     values: list[dict[str, Any]] = []
-    kept = thin(points, most)
-    for place, point in enumerate(kept):
+    for point in thin(points, most):
         value: dict[str, Any] = {"r": series.index, "e": point.epoch, "m": short(point.mean * scale)}
         value |= {} if point.time_s is None else {"t": short(point.time_s)}
         if band:
             value |= {"l": short(point.low * scale), "h": short(point.high * scale)}
-        if _is_marked(place, len(kept), series.index):
-            value["k"] = 1
         values.append(value)
+    return _marked(values, series.index)
+
+
+def single_run_values(points: Mapping[Epoch, float], series: Series, most: int) -> list[dict[str, Any]]:
+    """Return the points of one run's line, as ``curve_values`` does; a site has ten thousand such lines.
+
+    Args:
+        points: value by epoch.
+        series: the line.
+        most: largest number of points.
+
+    """
+    row = series.index
+    values = [{"r": row, "e": epoch, "m": float(f"{value:.5g}")} for epoch, value in thin(sorted(points.items()), most)]
+    return _marked(values, row)
+
+
+def _marked(values: list[dict[str, Any]], row: int) -> list[dict[str, Any]]:
+    """Mark evenly spaced points; those of different rows are shifted, so that equal lines show both."""
+    step = 1 if len(values) <= ALL_MARKED else max(1, len(values) // MARKERS_PER_LINE)
+    for value in values[(row * step // 4) % step :: step]:
+        value["k"] = 1
     return values
-
-
-def _is_marked(place: int, length: int, row: int) -> bool:
-    """Return True for evenly spaced points; those of different rows are shifted, so that equal lines show both."""
-    if length <= ALL_MARKED:
-        return True
-    step = max(1, length // MARKERS_PER_LINE)
-    return place % step == (row * step // 4) % step
 
 
 def points_per_line(budget: int, lines: int) -> int:

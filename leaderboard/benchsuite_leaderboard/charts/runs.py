@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
 
 from benchsuite.records.model import RunRecord
 from benchsuite.results.curves import Epoch, measured_values, segment_order
 from benchsuite.results.formatting import axis_title, quantity
-from benchsuite.results.model import CurvePoint
 from benchsuite_leaderboard.charts.diagnostics import diagnostic_scale
-from benchsuite_leaderboard.charts.lines import curve_layers, curve_tooltip, curve_values, name_layers, table_frame
-from benchsuite_leaderboard.charts.rows import plain_series
+from benchsuite_leaderboard.charts.lines import curve_layers, curve_tooltip, name_layers, single_run_values, table_frame
+from benchsuite_leaderboard.charts.rows import Series, plain_series
 from benchsuite_leaderboard.charts.scales import ValueScale, error_scale, value_scale
 from benchsuite_leaderboard.charts.vega import Chart, evenly
 
@@ -68,21 +69,19 @@ def _chart(
     if not measured:
         return None
     most = max(4, min(200, budget // len(measured)))
-    series = plain_series(measured)
-    values = [
-        value
-        for label, points in measured.items()
-        for value in curve_values(
-            [CurvePoint(e, v, v, v) for e, v in sorted(points.items())], series[label], most, 1, band=False
-        )
-    ]
+    series, frame = _empty_frame(tuple(measured))
+    values = [value for label, points in measured.items() for value in single_run_values(points, series[label], most)]
     scale = _scale(kind, values)
-    spec = table_frame(series, HEIGHT, named=len(series) > 1)
-    spec["data"] = {"values": values}
-    spec["layer"] = curve_layers(series, values, scale, axis, curve_tooltip(axis, band=False, what="of"))
+    layers = curve_layers(series, values, scale, axis, curve_tooltip(axis, band=False, what="of"))
     if len(series) > 1:
-        spec["layer"] += name_layers(series, values, scale, spec["height"])
-    return Chart(chart_id, title, spec)
+        layers += name_layers(series, values, scale, frame["height"])
+    return Chart(chart_id, title, {**frame, "data": {"values": values}, "layer": layers})
+
+
+@lru_cache(maxsize=256)  # the runs of a track have the same lines
+def _empty_frame(labels: tuple[str, ...]) -> tuple[Mapping[str, Series], Mapping[str, Any]]:
+    series = plain_series(labels)
+    return series, table_frame(series, HEIGHT, named=len(series) > 1)
 
 
 def _scale(kind: str, values: list[dict[str, float]]) -> ValueScale:

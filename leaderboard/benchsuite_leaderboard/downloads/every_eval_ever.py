@@ -5,7 +5,6 @@ Format: ``eval.schema.json`` 0.2.1 of evaleval/every_eval_ever. There a "model" 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +13,7 @@ from benchsuite.results.model import BASELINE_RULE, RuleRow, TrackTable
 from benchsuite.version import __version__
 from benchsuite_leaderboard.board import settings_of
 from benchsuite_leaderboard.content import SiteContent
+from benchsuite_leaderboard.downloads.formats import indented_json
 from benchsuite_leaderboard.matrix import main_row
 from benchsuite_leaderboard.texts import citation
 
@@ -28,7 +28,7 @@ def every_eval_ever_files(content: SiteContent) -> Iterator[tuple[str, str]]:
         results = [_result(table, row) for table in content.tables if (row := _row(table, rule))]
         if results:
             document = _document(content, rule, results)
-            yield f"{FOLDER}/{rule}.json", json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+            yield f"{FOLDER}/{rule}.json", indented_json(document)
 
 
 def _row(table: TrackTable, rule: str) -> RuleRow | None:

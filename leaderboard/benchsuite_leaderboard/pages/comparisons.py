@@ -11,14 +11,20 @@ from benchsuite_leaderboard.charts.comparisons import pair_chart, ranking_chart
 from benchsuite_leaderboard.compare import Pair
 from benchsuite_leaderboard.critical_difference import indistinguishable_from, rank_rules
 from benchsuite_leaderboard.downloads.comparisons import pair_data, rank_interval, ranking_data
-from benchsuite_leaderboard.downloads.formats import as_files
+from benchsuite_leaderboard.downloads.formats import KINDS, as_files
+from benchsuite_leaderboard.kept_pairs import KeptPairs
 from benchsuite_leaderboard.matrix import rules_of
 from benchsuite_leaderboard.names import RuleNames
 from benchsuite_leaderboard.pages.frame import Frame, page_name
 
 
 def render_comparisons(
-    environment: Environment, frame: Frame, tables: Sequence[TrackTable], pairs: Sequence[Pair], names: RuleNames
+    environment: Environment,
+    frame: Frame,
+    tables: Sequence[TrackTable],
+    pairs: Sequence[Pair],
+    names: RuleNames,
+    kept: KeptPairs,
 ) -> Iterator[tuple[str, str]]:
     """Yield the page of rankings, the page of every pair, and their files for download.
 
@@ -28,6 +34,7 @@ def render_comparisons(
         tables: tables from ``summarize``.
         pairs: pairs from ``pairs_of``.
         names: names of rules.
+        kept: pairs' pages of an earlier build, which are left out while they need no change.
 
     Raises:
         ValueError: if a rule's name could not safely be a file's name.
@@ -57,6 +64,8 @@ def render_comparisons(
     around = frame.variables("compare", "../../")
     for pair in pairs:
         download = f"downloads/compare/{pair.left}/{pair.right}"
+        if kept.keep(pair, frame, names, [pair.address, *(f"{download}.{kind}" for kind in KINDS)]):
+            continue
         yield (
             pair.address,
             template.render(

@@ -14,6 +14,7 @@ from benchsuite.results.model import RuleRow, SeedRun, TrackTable
 from benchsuite_leaderboard.charts import runs as run_charts
 from benchsuite_leaderboard.charts.vega import Chart
 from benchsuite_leaderboard.pages.frame import Frame
+from benchsuite_leaderboard.rendering import compact_json
 
 POINTS_A_RUN = 1_500
 
@@ -56,13 +57,16 @@ class RunPage:
         ]
 
     @property
-    def spec(self) -> dict[str, Any]:
-        """Return the run's spec as plain data."""
-        return self.record.spec.model_dump(mode="json")
+    def spec(self) -> str:
+        """Return the run's spec as readable JSON."""
+        return self.record.spec.model_dump_json(indent=1)
 
     @property
-    def facts(self) -> list[tuple[str, Mapping[str, Any]]]:
-        """Return the record's facts on network, data, machine, versions, clock and seeds; unset fields are left out."""
+    def facts(self) -> list[tuple[str, str]]:
+        """Return the record's facts on network, data, machine, versions, clock, seeds and the record itself, as JSON.
+
+        Unset fields are left out.
+        """
         record = self.record
         parts = [
             ("Network", record.network),
@@ -71,11 +75,11 @@ class RunPage:
             ("Environment", record.environment),
             ("Timing", record.timing),
         ]
-        found = [(name, part.model_dump(mode="json", exclude_none=True)) for name, part in parts if part is not None]
-        return [*found, ("Seeds", record.seeds)]
+        found = [(name, part.model_dump_json(exclude_none=True)) for name, part in parts if part is not None]
+        return [*found, ("Seeds", compact_json(record.seeds)), ("Record", compact_json(self._hashes))]
 
     @property
-    def hashes(self) -> dict[str, Any]:
+    def _hashes(self) -> dict[str, Any]:
         """Return the hashes that identify the run and its result."""
         record = self.record
         return {
