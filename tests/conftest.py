@@ -56,7 +56,7 @@ REASONS = {
     "cluster": "on a cluster of their own (`pytest -m cluster` runs them)",
     "separate_environment": "in an environment of their own (`pytest -m separate_environment` runs them)",
     "gpu": "without a CUDA device",
-    "browser": "without Chromium and chromedriver on the PATH",
+    "browser": "in Chromium (`pytest -m browser` runs them, where it and chromedriver are on the PATH)",
 }
 
 

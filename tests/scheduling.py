@@ -16,7 +16,6 @@ WAITING = (
     "tests/cli/test_run.py::test_interrupting_saves_state_and_prints_the_command_that_continues",
     "tests/docs/test_pages.py::test_examples_of_a_page_run_in_order[tutorials/a-rule.md]",
     "tests/execution/test_ray_executor.py",
-    "tests/execution/test_slurm_executor.py",
     "tests/execution/test_workers.py",
     "tests/records/mlflow/test_database.py::test_a_database_gets_its_name_when_it_is_complete",
     "tests/test_fill_board.py::test_ctrl_c_is_passed_on_and_waited_for",

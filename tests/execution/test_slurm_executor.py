@@ -381,6 +381,7 @@ class LocalQueue:
             job._process.send_signal(signal.SIGTERM)
 
 
+@pytest.mark.cluster
 def test_a_job_makes_the_run_of_this_process_and_continues_after_a_preemption(
     make_spec: MakeSpec, store: RecordStore, tmp_path: Path
 ) -> None:
