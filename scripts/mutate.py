@@ -26,7 +26,11 @@ from pathlib import Path
 from sabotages import SABOTAGES, Sabotage
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PARTS = ("benchsuite", "benchmarks", "plugins", "leaderboard", "scripts", "specs", "tests", "pyproject.toml")
+PARTS = (
+    *("benchsuite", "benchmarks", "docs", "examples", "leaderboard", "plugins", "scripts", "specs", "tests"),
+    *(".ci", "CHANGELOG.md", "CITATION.cff", "README.md", "pyproject.toml"),
+)
+"""Files and folders that tests read."""
 PASSED = 0
 CAUGHT = {1, 2}
 """pytest's exit codes when a test fails, and when the broken code cannot even be imported."""
