@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from benchsuite.api.describing import info
     from benchsuite.api.doctor import Installation, doctor
+    from benchsuite.api.figures import write_figures
     from benchsuite.api.linting import lint
     from benchsuite.api.listing import (
         Entry,
@@ -153,6 +154,7 @@ __all__ = [
     "validate",
     "verify",
     "verify_dataset",
+    "write_figures",
     "write_schemas",
 ]
 
@@ -171,6 +173,7 @@ _MODULES = {
     ),
     "api.describing": ("info",),
     "api.doctor": ("Installation", "doctor"),
+    "api.figures": ("write_figures",),
     "api.linting": ("lint",),
     "api.listing": (
         "Entry",

@@ -125,6 +125,36 @@ def serve(
     return 0
 
 
+@app.command(
+    "figures",
+    cls=Verb,
+    epilog=examples(
+        "benchsuite leaderboard figures site --out figures",
+        "benchsuite leaderboard figures site --out figures --format pdf --match mnist",
+    ),
+)
+@exits
+def figures(
+    site: Annotated[Path, typer.Argument(help="Folder of a site, as `leaderboard build` writes it.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", metavar="FORMAT", help="pdf, png or svg; may be given several times. [pdf and svg]"),
+    ] = None,
+    match: Annotated[str, typer.Option("--match", help="Draw only charts with this in their name.")] = "",
+    as_json: JsonOption = False,
+) -> int:
+    """Draw a site's charts into files for papers: PDF, SVG or PNG, in black on white."""
+    from benchsuite.api.figures import write_figures
+
+    written = write_figures(site, out, formats=formats or ("pdf", "svg"), match=match)
+    if as_json:
+        print_json({"files": [str(path) for path in written]})
+    else:
+        show([f"{len(written)} file{'s' if len(written) > 1 else ''} in {out}"])
+    return 0
+
+
 def _announce(address: str) -> None:
     messages().print(f"leaderboard at {address} (Ctrl-C ends it)", markup=False)
 
