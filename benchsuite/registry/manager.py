@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,8 +184,8 @@ def build_registry(points: Iterable[EntryPoint] | None = None) -> Registry:
     registry = Registry(manager)
     found = [*(entry_points(group=ENTRY_POINT_GROUP) if points is None else points)]
     # A distribution reads its file anew for each question, and most of ours is one distribution's.
-    labels = {dist: f"{dist.name} {dist.version}" for dist in {point.dist for point in found} if dist}
-    origins = [(point, Origin(point.name, labels.get(point.dist, "no distribution"), point.value)) for point in found]
+    labels = {dist: _label(dist) for dist in {point.dist for point in found}}
+    origins = [(point, Origin(point.name, labels[point.dist], point.value)) for point in found]
     # The suite's own first: they keep their names.
     for point, origin in sorted(origins, key=lambda each: (not each[1].is_builtin, each[0].name, each[0].value)):
         _load(registry, point, origin)
@@ -196,6 +196,10 @@ def build_registry(points: Iterable[EntryPoint] | None = None) -> Registry:
 def installed_registry() -> Registry:
     """Return the registry of all installed plugins, built once per process."""
     return build_registry()
+
+
+def _label(distribution: Distribution | None) -> str:
+    return f"{distribution.name} {distribution.version}" if distribution else "no distribution"
 
 
 def _load(registry: Registry, point: EntryPoint, origin: Origin) -> None:
