@@ -36,7 +36,7 @@ TRAITS = {
 """Declared traits in words, for True and for False; no words where it goes without saying."""
 
 YEAR = re.compile(r"\b(?:19|20)\d\d\b|arXiv:")
-"""What a source that is a publication has, and ``our choice`` has not."""
+"""Marks of a source that is a publication; ``our choice`` has none of them."""
 
 DROPPED = frozenset({"file", "name", "kind", "title", "description", "source", "statement", "summary", "from"})
 """Fields of a spec that its card shows elsewhere."""
