@@ -81,7 +81,6 @@ def become(connection: socket.socket) -> NoReturn:
     from warm_server import code_of
 
     sys.path.remove(str(Path(__file__).parent))
-    # Python's own options come first; they are those of this process.
     code = code_of(request["arguments"])
     connection.close()
     sys.exit(code)
@@ -115,4 +114,5 @@ if __name__ == "__main__":
         case ["serve", address]:
             serve(address)
         case ["python", address, *arguments]:
+            # Of Python's own options, xdist gives only -u; it flushes all that it writes.
             stand_for_python(address, [word for word in arguments if word != "-u"])

@@ -35,7 +35,7 @@ TRAITS = {
 }
 """Declared traits in words, for True and for False; no words where it goes without saying."""
 
-YEAR = re.compile(r"\b(?:19|20)\d\d\b|arXiv:")
+PUBLICATION = re.compile(r"\b(?:19|20)\d\d\b|arXiv:")
 """Marks of a source that is a publication; ``our choice`` has none of them."""
 
 DROPPED = frozenset({"file", "name", "kind", "title", "description", "source", "statement", "summary", "from"})
@@ -138,7 +138,7 @@ def _rows(kind: str, name: str, content: Mapping[str, Any], context: Context) ->
     if content.get("statement") and content.get("description"):
         yield "more", str(content["description"])
     source = str(content.get("source", ""))
-    yield "paper" if YEAR.search(source) else "source", source
+    yield "paper" if PUBLICATION.search(source) else "source", source
     for field, value in content.items():
         if field in DROPPED or (kind == "reference" and field == "entries"):
             continue

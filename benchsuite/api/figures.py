@@ -25,7 +25,9 @@ def write_figures(
 
     Raises:
         BenchsuiteError: if a format is unknown, or vl-convert is not installed.
+        DamagedFileError: if a page's chart cannot be drawn.
         EmptySelectionError: if there is no such chart.
+        StoreError: if a page cannot be read, or a file not written.
 
     Example:
         >>> import benchsuite as bs

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from benchsuite.errors import BenchsuiteError, EmptySelectionError, nearest
+from benchsuite.errors import BenchsuiteError, DamagedFileError, EmptySelectionError, StoreError, nearest
 
 FORMATS = ("pdf", "png", "svg")
 VEGA_LITE = "6.4"
@@ -35,7 +35,8 @@ class Figure:
 
     name: str
     """Name of its files without an ending: its page's path and its id."""
-    spec: Mapping[str, Any]
+    text: str
+    """Its Vega-Lite spec as JSON."""
 
 
 def write_figures(site: Path, out: Path, formats: Sequence[str] = ("pdf", "svg"), match: str = "") -> list[Path]:
@@ -52,7 +53,9 @@ def write_figures(site: Path, out: Path, formats: Sequence[str] = ("pdf", "svg")
 
     Raises:
         BenchsuiteError: if a format is unknown, or vl-convert is not installed.
+        DamagedFileError: if a page's chart cannot be drawn.
         EmptySelectionError: if there is no such chart.
+        StoreError: if a page cannot be read, or a file not written.
 
     """
     drawers = {kind: _drawer(kind) for kind in formats}
@@ -60,14 +63,32 @@ def write_figures(site: Path, out: Path, formats: Sequence[str] = ("pdf", "svg")
     if not chosen:
         wanted = f"no chart with '{match}' in its name" if match else "no charts"
         raise EmptySelectionError(f"{wanted} in {site}; `benchsuite leaderboard build --out {site}` makes a site")
-    out.mkdir(parents=True, exist_ok=True)
     written = []
     for figure in chosen:
         for kind, draw in drawers.items():
             path = out / f"{figure.name}.{kind}"
-            path.write_bytes(draw(on_paper(figure.spec)))
+            _write(path, _drawn(figure, draw))
             written.append(path)
     return sorted(written)
+
+
+def _drawn(figure: Figure, draw: Callable[[dict[str, Any]], bytes]) -> bytes:
+    try:
+        return draw(on_paper(json.loads(figure.text)))
+    except ValueError as error:  # of JSON, and of what vl-convert refuses
+        reason = " ".join(str(error).split("\n")[:2]).strip()  # the first names the step, the second the fault
+        raise DamagedFileError(
+            f"{figure.name}: this chart cannot be drawn: {reason}; `benchsuite leaderboard build --fresh` makes the "
+            "site's pages anew"
+        ) from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror}; give another folder with --out") from None
 
 
 def figures_of(site: Path) -> Iterator[Figure]:
@@ -75,9 +96,12 @@ def figures_of(site: Path) -> Iterator[Figure]:
     for page in sorted(site.rglob("*.html")):
         name = "-".join(page.relative_to(site).with_suffix("").parts)
         reader = _ChartReader()
-        reader.feed(page.read_text(encoding="utf-8"))
+        try:
+            reader.feed(page.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(f"{page}: cannot be read: {error}") from None
         for chart_id, text in reader.specs.items():
-            yield Figure(re.sub(r"[^\w.-]+", "-", f"{name}-{chart_id}"), json.loads(text))
+            yield Figure(re.sub(r"[^\w.-]+", "-", f"{name}-{chart_id}"), text)
 
 
 def on_paper(spec: Mapping[str, Any]) -> dict[str, Any]:

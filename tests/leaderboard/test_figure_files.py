@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from benchsuite.cli.main import run_command
-from benchsuite.errors import BenchsuiteError, EmptySelectionError
+from benchsuite.errors import BenchsuiteError, EmptySelectionError, StoreError
 from benchsuite_leaderboard.figure_files import WIDTH, figures_of, on_paper, write_figures
 from benchsuite_leaderboard.site import build_site
 from tests.factories import make_seeds
@@ -64,6 +64,23 @@ def test_the_command_draws_what_matches_and_says_how_many(site: Path, tmp_path: 
     ]
     assert run_command(asked) == 0
     assert capsys.readouterr().out.startswith("1 file in ")
+
+
+@pytest.mark.parametrize("text", ["{bad", '{"mark": 5}'], ids=["no JSON", "no chart"])
+def test_a_chart_that_cannot_be_drawn_is_one_line_that_names_it(text: str, tmp_path: Path, capsys: Any) -> None:
+    """Catches a traceback for a page that somebody edited."""
+    page = f'<div data-chart="c"></div><script type="application/json" id="c">{text}</script>'
+    (tmp_path / "mine.html").write_text(page, encoding="utf-8")
+    assert run_command(["leaderboard", "figures", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("benchsuite: mine-c: this chart cannot be drawn: ")
+    assert "Traceback" not in said
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(site: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot be written: "):
+        write_figures(site, tmp_path / "file", ("svg",), match="learning")
 
 
 def test_what_cannot_be_drawn_is_said_and_nothing_is_written(
