@@ -89,12 +89,7 @@ def test_a_thread_holds_nothing() -> None:
 def test_a_signal_that_meets_the_record_of_a_finished_run_loses_nothing(
     make_spec: MakeSpec, make_run: MakeRun, store: RecordStore
 ) -> None:
-    run = make_run(make_spec())
-    with sigterm_as_interrupt(), pytest.raises(KeyboardInterrupt):
-        run.execute()
-    record = store.find(run.id)
-    assert record is not None
-    assert record.status == "completed"
+    assert record_of_stopped(make_run(make_spec()), store, KeyboardInterrupt).status == "completed"
 
 
 @pytest.mark.usefixtures("signal_before_writing")
@@ -103,10 +98,7 @@ def test_a_second_signal_does_not_take_the_record_of_the_first(
 ) -> None:
     run = make_run(make_spec())
     run.state.emit = interrupt_in_the_second_epoch
-    with sigterm_as_interrupt(), pytest.raises(KeyboardInterrupt):
-        run.execute()
-    record = store.find(run.id)
-    assert record is not None
+    record = record_of_stopped(run, store, KeyboardInterrupt)
     assert (record.status, len(record.epochs)) == ("interrupted", 2)
 
 
@@ -126,11 +118,17 @@ def test_a_signal_that_meets_a_callback_of_the_interpreter_stops_the_run(
 
     run = make_run(make_spec())
     run.state.emit = end_a_loader
-    with sigterm_as_interrupt(), pytest.raises(InterruptedRunError):
+    record = record_of_stopped(run, store, InterruptedRunError)
+    assert (record.status, len(record.epochs)) == ("interrupted", 1)
+
+
+def record_of_stopped(run: Run, store: RecordStore, error: type[BaseException]) -> RunRecord:
+    """Execute a run that ends with an error, and return the record that it leaves."""
+    with sigterm_as_interrupt(), pytest.raises(error):
         run.execute()
     record = store.find(run.id)
     assert record is not None
-    assert (record.status, len(record.epochs)) == ("interrupted", 1)
+    return record
 
 
 def interrupt_in_the_second_epoch(event: str, **arguments: Any) -> None:
