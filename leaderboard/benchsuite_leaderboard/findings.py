@@ -152,10 +152,15 @@ def _costs(task: BoardColumn, cells: dict[str, BoardCell], names: RuleNames) -> 
         f"A training step on {task.title} takes {number(least)} ({names.full(cheap)}) to {number(most)} "
         f"({names.full(dear)}) times as long as {BASELINE_RULE}'s, on {hardware_words(usual)}."
     )
+    shown = {rule for rule, cell in cells.items() if cell.row}
+    untimed = shown - {rule for _, rule in ratios}
+    if untimed:
+        text += f" {len(untimed)} of {_count(shown, 'rule')} {_is(untimed)} not timed there."
     near = [(ratio, rule) for ratio, rule in ratios if cells[rule].versus in {"tie", "better"}]
     if near:
         ratio, rule = near[0]
-        text += f" Of the rules that are not behind it, {names.full(rule)} is the cheapest: {number(ratio)} times."
+        among = "timed rules" if untimed else "rules"
+        text += f" Of the {among} that are not behind it, {names.full(rule)} is the cheapest: {number(ratio)} times."
     yield Finding(text, "the figure", "#cost")
 
 

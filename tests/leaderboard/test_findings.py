@@ -111,6 +111,12 @@ def test_costs_are_those_of_the_timing_and_the_cheapest_is_among_those_not_behin
     (found,) = [text for text in texts_of(records, timings=[timing]) if "training step" in text]
     assert "takes 0.5 (cheap) to 3 (dear) times as long as backprop's" in found
     assert found.endswith("mid is the cheapest: 2 times.")
+    (found,) = [
+        text for text in texts_of([*records, *make_seeds("new", LOW)], timings=[timing]) if "training step" in text
+    ]
+    assert found.endswith(
+        "1 of 4 rules is not timed there. Of the timed rules that are not behind it, mid is the cheapest: 2 times."
+    ), "a rule without a timing may be cheaper"
 
 
 def test_a_network_that_guesses_is_said_to() -> None:
