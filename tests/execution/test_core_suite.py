@@ -97,13 +97,21 @@ def test_credit_travels_through_at_least_eight_hidden_segments_in_the_deep_task(
 
 @pytest.mark.parametrize("track", TRACKS)
 def test_rules_of_a_core_track_share_one_protocol_and_one_budget(registry: Registry, track: str) -> None:
-    """Catches settings that favour one rule, and a form that is trained longer than its task's ordinary one."""
+    """Catches settings that favour one rule, and a form that is trained longer than its task's ordinary one.
+
+    At a laptop's tier the costly forms of the dense task have fewer epochs (decision 34).
+    """
     ordinary = re.sub("-(vectorized|invertible)$", "", track)
     for tier in TIERS:
         protocols = [spec.protocol for spec in specs_of(registry, track, tier)]
         assert all(protocol == protocols[0] for protocol in protocols)
         same = specs_of(registry, ordinary, tier)[0].protocol
-        assert protocols[0].model_copy(update={"orthogonality": None}) == same
+        shorter = tier == "quick" and track != ordinary and ordinary == "core-mnist-dense"
+        form_only: dict[str, object] = {"orthogonality": None}
+        if shorter:
+            assert protocols[0].epochs < same.epochs
+            form_only["epochs"] = same.epochs
+        assert protocols[0].model_copy(update=form_only) == same
 
 
 @pytest.mark.parametrize("track", [name for name in TRACKS if "imagenet" not in name])
