@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,9 @@ def test_the_hash_survives_a_round_trip_through_json(registry: Registry) -> None
         (Selection("digits-fc", overrides=("architecture.layers.7.units=3",)), ["no entry '7' in a list of 2"]),
         (Selection("digits-fc", rules=("backprop",), overrides=("rules.backprop.config.x=1",)), ["no hyperparameters"]),
         (Selection("digits-fc", rules=("backprop",), overrides=("rules.nobody.config.x=1",)), ["not among those"]),
+        (Selection("digits-fc", overrides=("rules.backprop.protocol.epoch=1",)), ["epoch: unknown", "mean 'epochs'?"]),
+        (Selection("digits-fc", overrides=("rules.backprop.protocol.timeout_s=1",)), ["timeout_s", "measured alike"]),
+        (Selection("digits-fc", overrides=("rules.backprop.epochs=1",)), ["expected", "protocol.<field>=value"]),
         (Selection("digits-fc", overrides=("hardware.device=gpu",)), ["hardware.device", "found 'gpu'"]),
         (Selection("digits-fc", hardware="cudaa"), ["did you mean 'cuda'?"]),
         (Selection("no/such/file.yaml"), ["no such file"]),
@@ -268,6 +272,26 @@ def test_every_builtin_spec_is_right(registry: Registry, library: SpecLibrary) -
     assert len(files) > 10
     for path in files:
         assert check_file(path, library, registry) == [], path
+
+
+def test_a_rules_own_protocol_is_laid_over_everybodys_and_its_command_repeats_it(
+    registry: Registry, library: SpecLibrary
+) -> None:
+    """Catches settings of one rule that reach another, and a record whose command names a rule that it does not run."""
+    overrides = (
+        "rules.feedback_alignment.protocol.optimizer.learning_rate=0.01",
+        "rules.feedback_alignment.config.distribution=normal",
+        "protocol.optimizer.learning_rate=0.02",
+    )
+    rules = ("backprop", "feedback_alignment")
+    runs = resolve(Selection("digits-fc", rules=rules, seeds=(0,), overrides=overrides), library, registry)
+    rates = {run.spec.rule.name: run.spec.protocol.optimizer.learning_rate for run in runs}
+    assert rates == {"backprop": 0.02, "feedback_alignment": 0.01}
+    for run in runs:
+        words = shlex.split(run.command)
+        settings = tuple(words[i + 1] for i, word in enumerate(words) if word == "--set")
+        alone = Selection(words[2], rules=(run.spec.rule.name,), tier="quick", seeds=(0,), overrides=settings)
+        assert [again.spec for again in resolve(alone, library, registry)] == [run.spec]
 
 
 def test_the_command_of_a_run_asks_for_that_run_alone(registry: Registry, library: SpecLibrary) -> None:

@@ -121,6 +121,6 @@ def _command(target: str, made: ResolvedRow, tier: str, seed: int, selection: Se
     if selection.hardware != "auto":
         words += ["--hardware", selection.hardware]
     # A variant's settings, not its name: the command gives the same run after the variant is renamed or removed.
-    for text in (*made.settings, *map(made.row.override_of_rule, selection.overrides)):
+    for text in (*made.settings, *made.row.own_overrides(selection.overrides)):
         words += ["--set", text]
     return shlex.join(words)

@@ -19,6 +19,7 @@ from benchsuite.specs.loading.tree import Node, dig
 from benchsuite.specs.models.base import strip_documentation
 from benchsuite.specs.models.dataset import ResidentBase
 from benchsuite.specs.models.track import RuleSpec
+from benchsuite.specs.models.variant import MEASUREMENT_FIELDS
 
 
 class RuleDirectory(Protocol):
@@ -62,7 +63,7 @@ def resolve_row(
     """Return a row with the parts of its runs, and all problems found.
 
     Each of these is laid over the one before: the track, its tier's changes, its settings of the rule, the tier's
-    settings of the rule, the variant's settings, the overrides.
+    settings of the rule, the variant's settings, the overrides, those of the rule last.
 
     Args:
         track: the track with everything it refers to filled in.
@@ -76,7 +77,7 @@ def resolve_row(
     """
     tier_changes = dig(track, "tiers", tier)
     settings = _laid_over(dig(track, "rules", row.rule), dig(tier_changes, "rules", row.rule))
-    problems: list[Problem] = []
+    of_row, problems = _overrides_of_row(overrides, row, known)
     found = ResolvedRow(row)
     for part, shape in PARTS.items():
         node = track.get(part) or Node({}, track.mark)
@@ -89,6 +90,8 @@ def resolve_row(
         for override in overrides:
             if override.path[0] == part:
                 node = apply_override(node, override.path[1:], override.value)
+        for override in of_row[part] if part == "protocol" else ():
+            node = apply_override(node, override.path[3:], override.value)
         found.parts[part], wrong = check(adapter_of(part), node, prefix=part, shape=shape)
         problems += [_in_row(p, row, own) for p in wrong] if own else wrong
         if isinstance(found.parts[part], ResidentBase) and not tuning:
@@ -99,21 +102,36 @@ def resolve_row(
     if own := dig(row.settings, "config"):
         config = config.merged(own)
         found.settings += _as_overrides(f"rules.{row.rule}.config", own, config)
-    for override in overrides:
-        path, shown = override.path, override.shown
-        if path[0] != "rules":
-            continue
-        if len(path) < 4 or path[2] != "config":
-            problems.append(Problem("expected rules.<rule>.config.<field>=value", shown))
-        elif path[1] in (row.rule, row.key):
-            config = apply_override(config, path[3:], override.value)
-        elif path[1] not in known:
-            problems.append(Problem(f"rule '{path[1]}' is not among those selected{nearest(path[1], known)}", shown))
+    for override in of_row["config"]:
+        config = apply_override(config, override.path[3:], override.value)
     try:
         rule = directory.rule_config(row.rule, config.plain())
         found.parts["rule"] = RuleSpec(name=row.rule, title=row.title, tuned_by=row.tuned_by, config=rule)
     except SpecError as error:
         problems += [_placed(p, config, row, own) for p in error.problems]
+    return found, problems
+
+
+def _overrides_of_row(
+    overrides: Iterable[Override], row: Row, known: Iterable[str]
+) -> tuple[dict[str, list[Override]], list[Problem]]:
+    """Return the overrides of a row's own settings by part of these, and the problems of all such overrides."""
+    found: dict[str, list[Override]] = {"config": [], "protocol": []}
+    problems = []
+    for override in overrides:
+        path, shown = override.path, override.shown
+        if path[0] != "rules":
+            continue
+        if len(path) < 4 or path[2] not in found:
+            forms = " or ".join(f"rules.<rule>.{part}.<field>=value" for part in found)
+            problems.append(Problem(f"expected {forms}", shown))
+        elif path[2] == "protocol" and path[3] in MEASUREMENT_FIELDS:
+            message = f"a rule cannot change {path[3]}, since all rows of a table are measured alike; set"
+            problems.append(Problem(f"{message} {'.'.join(path[2:])} for all", shown))
+        elif path[1] in (row.rule, row.key):
+            found[path[2]].append(override)
+        elif path[1] not in known:
+            problems.append(Problem(f"rule '{path[1]}' is not among those selected{nearest(path[1], known)}", shown))
     return found, problems
 
 

@@ -47,10 +47,15 @@ class Row:
         frozen = dig(self.settings, "protocol", "frozen")
         return frozen is not None and frozen.plain() == "lower_half"
 
-    def override_of_rule(self, override: str) -> str:
-        """Return an override of this row's fields as one of its rule's fields; any other override unchanged."""
-        start = f"rules.{self.key}."
-        return f"rules.{self.rule}.{override.removeprefix(start)}" if override.startswith(start) else override
+    def own_overrides(self, overrides: Iterable[str]) -> Iterator[str]:
+        """Yield the overrides that change this row, as its rule's if they name the row; those of other rules do not."""
+        for override in overrides:
+            _, _, rest = override.partition("rules.")
+            name, _, field = rest.partition(".")
+            if not override.startswith("rules."):
+                yield override
+            elif name in (self.rule, self.key):
+                yield f"rules.{self.rule}.{field}"
 
     def is_same_as(self, other: Row) -> bool:
         """Return True if two variants have the same name and settings."""
