@@ -4,7 +4,7 @@
 
 Trains every rule for a few steps on each track whose data set is here and evaluates on 1,000 test examples, then
 extrapolates to the tier's epochs. Time is this process's processor time, so other work on the machine matters less than
-it would for a clock. The sum counts the trials and epochs of each track's tuning budget and the suite's seeds.
+it would for a clock. The sum counts the trials and finalists of each track's tuning budget and the suite's seeds.
 No ``--smoke``: it needs the suite's data sets; ``--tracks core-mnist-dense --rules backprop --steps 1`` is short.
 Diagnostics are left out: they are to take less than a twentieth of the training. Nothing is asserted.
 """
@@ -93,6 +93,7 @@ def measure(whole: RunSpec, short: RunSpec, steps: int, registry: Registry, load
     seeds = SuiteSpec.model_validate(load("suites", SUITE)).seeds
     run = start + protocol.epochs * epoch
     trials = budget.trials * (start + (budget.epochs or protocol.epochs) * epoch)
+    trials += budget.finalists * (start + (budget.final_epochs or protocol.epochs) * epoch)
     if protocol.frozen != "none":
         trials = 0.0  # a control has its rule's settings
     return Cost(whole.track, whole.rule.title or whole.rule.name, step, run, trials + seeds * run)
