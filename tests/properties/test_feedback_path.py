@@ -321,7 +321,9 @@ def _drawing(draw):
 
 
 @pytest.mark.parametrize(
-    "draw", [torch.sign, lambda weight: weight], ids=["of the weight's signs", "the weight itself"]
+    "draw",
+    [lambda weight: weight * weight.abs(), lambda weight: weight],
+    ids=["made of the weight", "the weight itself"],
 )
 def test_feedback_made_of_a_forward_weight_stays_as_it_was_drawn(draw):
     """Catches a graph that fails in the second step, and feedback that the optimizer moves along with the weight."""
