@@ -61,7 +61,7 @@ def ending_from_error(error: Exception | SystemExit, device: str) -> RunEnding:
     if isinstance(error, SystemExit):
         return RunEnding("crashed", f"sys.exit({error.code!r}) was called during the run", traceback.format_exc())
     if isinstance(error, BenchsuiteError):
-        return RunEnding("crashed", str(error))
+        return RunEnding("crashed", f"{error}{_place_in_plugin(error)}")
     reason = f"{type(error).__name__}: {first_line(error)}{_place_in_plugin(error)}"
     return RunEnding("crashed", reason, traceback.format_exc())
 
