@@ -2667,4 +2667,32 @@ SABOTAGES = (
         "return rest / self.at_once",
         "tests/cli/test_width.py",
     ),
+    Sabotage(
+        "a feedback weight follows the forward weight it was made from",
+        "benchsuite/credit/feedback.py",
+        "weight.detach().clone() if is_shared else weight.detach()",
+        "weight.detach()",
+        "tests/properties/test_feedback_path.py",
+    ),
+    Sabotage(
+        "a step without logits goes on",
+        "benchsuite/training/step.py",
+        "    _check_result(result, rule, batch)",
+        "    pass",
+        "tests/training/test_step.py",
+    ),
+    Sabotage(
+        "a hook without its mark is not missed",
+        "benchsuite/registry/checks.py",
+        "if is_hook and manager.parse_hookimpl_opts(plugin, name) is None:",
+        "if False:",
+        "tests/registry/test_manager.py",
+    ),
+    Sabotage(
+        "results of an older source are replaced in silence",
+        "benchsuite/execution/run_factory.py",
+        "                self.on_replace(other)",
+        "                pass",
+        "tests/cli/test_run.py",
+    ),
 )

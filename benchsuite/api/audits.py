@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from benchsuite.api.audit_processes import audits_in_processes
 from benchsuite.api.options import PathLike, Rules, require_a_job, rule_names
 from benchsuite.api.precision import PrecisionOptions, precision_auditor
 from benchsuite.conformance.audit.rule_audit import audit_rule
+from benchsuite.errors import EmptySelectionError
 from benchsuite.execution.environment import environment_of
 from benchsuite.files import write_text_atomically
 from benchsuite.records.audit import RuleAudit
 from benchsuite.records.reading import record_text
 from benchsuite.registry import manager
+from benchsuite.specs.loading.row_selection import PATTERN_CHARACTERS
 
 
 def audit(rule: str, *, precision: PrecisionOptions | str | None = None) -> RuleAudit:
@@ -55,7 +58,7 @@ def audit_rules(
     """Audit several rules, one after the other or several at once.
 
     Args:
-        rules: names of rules; all installed rules if not given.
+        rules: names of rules, or patterns such as ``my_*``; all installed rules if not given.
         out: folder to write one JSON file per rule to, for ``build_site``.
         precision: tracks on which updates are compared with float64; not compared if not given.
         jobs: rules at the same time, each in a process of its own; changes neither results nor their order.
@@ -64,13 +67,14 @@ def audit_rules(
         The audit of each rule, as soon as it and those before it are done.
 
     Raises:
+        EmptySelectionError: if a pattern matches no rule; raised before any is audited.
         PluginError: if one of the rules does not exist; raised before any is audited. Later, if a process died.
         SpecError: if one of the tracks does not exist, or ``jobs`` is below 1; raised before any rule is audited.
 
     """
     require_a_job(jobs)
     registry = manager.installed_registry()
-    chosen = list(dict.fromkeys(rule_names(rules) or sorted(registry.rules)))
+    chosen = list(dict.fromkeys(_matching(rule_names(rules) or ("*",), sorted(registry.rules))))
     options = precision or PrecisionOptions()
     auditor = rule_auditor(chosen, options)
     at_once = min(jobs, len(chosen))
@@ -82,6 +86,17 @@ def audit_rules(
             yield done
 
     return audits()
+
+
+def _matching(asked: Sequence[str], known: Sequence[str]) -> Iterator[str]:
+    """Yield the names asked for, with those that a pattern matches in its place."""
+    for name in asked:
+        if not any(character in name for character in PATTERN_CHARACTERS):
+            yield name
+        elif found := [each for each in known if fnmatchcase(each, name)]:
+            yield from found
+        else:
+            raise EmptySelectionError(f"no installed rule matches {name}; there are {', '.join(known)}")
 
 
 def rule_auditor(rules: Sequence[str], precision: PrecisionOptions) -> Callable[[str], RuleAudit]:

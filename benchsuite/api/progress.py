@@ -49,6 +49,9 @@ class Progress:
     def found(self, record: RunRecord) -> None:
         """Receive the record of a run that was finished before and is not run again."""
 
+    def replaced(self, record: RunRecord) -> None:
+        """Receive the record of a finished run that is made again: of other code or data than now."""
+
     def warn(self, message: str) -> None:
         """Show a warning that does not stop the runs, such as an unreachable mirror."""
         warnings.warn(message, stacklevel=2)
@@ -74,6 +77,7 @@ class ProgressDisplay(Progress):
         self.finished = 0
         self.live = self.console.is_terminal
         self.board = LiveBoard()
+        self.made_again: set[tuple[str, str]] = set()
         self.drawing = Live(self.board, console=self.console, refresh_per_second=4, transient=True)
         self.last_line = time.monotonic()
 
@@ -94,6 +98,14 @@ class ProgressDisplay(Progress):
     def found(self, record: RunRecord) -> None:
         """Print the line of a run that was finished before."""
         self._finish(record, "found")
+
+    def replaced(self, record: RunRecord) -> None:
+        """Print one line per row of a track whose earlier results are replaced."""
+        place = record.spec.track, record.spec.rule.shown_as
+        if place not in self.made_again:
+            self.made_again.add(place)
+            source = "the rule's source, benchsuite, torch or the data have changed since"
+            self._line(f"benchsuite: earlier results of {place[1]} on {place[0]} are replaced: {source}")
 
     def warn(self, message: str) -> None:
         """Show a warning above the lines."""

@@ -37,6 +37,7 @@ def make_runs(
         progress.found,
         ranks,
         make_executor(options.executor, ranks, options.jobs or 1, options.slurm),
+        on_replace=progress.replaced,
     )
     options.preparing.apply()  # whatever plugins have set when they were imported
     with stdout_to_stderr():

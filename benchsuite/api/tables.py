@@ -12,7 +12,7 @@ from benchsuite.papers.value_words import difference_words, measured_words, publ
 from benchsuite.results.costs import relative_times
 from benchsuite.results.final import WAITED
 from benchsuite.results.formatting import duration, interval, mean_sd, number, plain_mean_sd, points, status_words
-from benchsuite.results.ranking import OWN_PROTOCOL
+from benchsuite.results.ranking import RATE
 from benchsuite.results.rule_style import STYLES
 
 if TYPE_CHECKING:
@@ -80,6 +80,9 @@ def rule_results_table(rows: Iterable[tuple[TrackTable, RuleRow]]) -> FittedTabl
 
 def _result_notes(table: TrackTable) -> Iterator[str]:
     yield "mean ± sd over seeds; gap in points, paired by seed, with its 95 % interval"
+    means = [row.test_error.mean for row in table.rows if row.rank is not None and row.test_error is not None]
+    if means != sorted(means):
+        yield "ranked by how many rows are significantly better, not by the mean"
     if any(row.completed and row.images_per_s is None for row in table.rows):
         yield f"no speed is shown for runs that do not measure it: {WAITED}"
     if not any(row.cost.ratio is not None for row in table.rows):
@@ -98,8 +101,14 @@ def _cells(row: RuleRow, *, with_top5: bool) -> list[Cell]:
         mean_sd(row.train_error),
         "" if row.cost.ratio is None else f"{row.cost.ratio:.2f}x",
         "" if row.images_per_s is None else number(row.images_per_s),
-        Text(failures, style="red") if failures else "own protocol" if row.unranked_reason == OWN_PROTOCOL else "",
+        Text(failures, style="red") if failures else _own_protocol(row),
     ]
+
+
+def _own_protocol(row: RuleRow) -> str:
+    """Return in what a row's protocol is its own, such as ``own epochs``; rates apart, which every rule may have."""
+    fields = [found.field for found in row.protocol_differences if found.field != RATE]
+    return f"own {', '.join(field.removeprefix('protocol.') for field in fields)}" if fields else ""
 
 
 def _gap(row: RuleRow) -> str:

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 def audit(
     rules: Annotated[
         list[str] | None,
-        typer.Argument(help="Names of rules; all that are installed if not given.", autocompletion=complete_rule),
+        typer.Argument(
+            help="Names of rules, or patterns such as 'my_*'; all that are installed if not given.",
+            autocompletion=complete_rule,
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write one JSON file per rule into this folder, for the leaderboard.")
@@ -58,7 +61,7 @@ def audit(
 
     options = PrecisionOptions(tuple(precision or ()), tier, overrides, hardware, data_root, specs)
     audits = []
-    for done in audit_rules(rules, out=out, precision=options, jobs=jobs):
+    for done in audit_rules(",".join(rules or ()), out=out, precision=options, jobs=jobs):
         audits.append(done)
         if not as_json:
             show([audit_table(done), *([precision_table(done)] if done.precision else []), ""], wide=wide)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Generator, Tensor, nn
 
 from benchsuite.credit.batch import Batch, StepResult
 from benchsuite.credit.rule import ConfigT, Rule
 from benchsuite.credit.vector_tape import propagated_credit, record_vector_forward
+from benchsuite.errors import ShapeError
 from benchsuite.networks.maps import LinearMap, replaced_feedback
 from benchsuite.networks.network import Network
 
@@ -42,15 +44,33 @@ class ReplacedFeedbackRule(Rule[ConfigT]):
     def draw_feedback(self, linear_map: LinearMap, generator: Generator) -> Tensor | None:
         """Return the map's feedback weight, in the shape of its weight, or None to use the forward weight.
 
-        Called in forward order for each segment that passes credit to an earlier one.
+        Called in forward order for each segment that passes credit to an earlier one, without autograd. If the forward
+        weight itself is returned, it is copied.
         """
         return None
 
     def attach(self, network: Network, generator: Generator) -> None:
         """Draw a feedback weight for every segment that passes credit on."""
         super().attach(network, generator)
-        drawn = {name: self.draw_feedback(network.maps[name], generator) for name in network.credit_senders}
-        self.feedback = FeedbackWeights({name: weight for name, weight in drawn.items() if weight is not None})
+        drawn: dict[str, Tensor] = {}
+        # A feedback weight made from the forward weight would carry its graph along, and fail in the second step.
+        with torch.no_grad():
+            for name in network.credit_senders:
+                weight = self.draw_feedback(network.maps[name], generator)
+                if weight is not None:
+                    drawn[name] = self._checked(name, weight)
+        self.feedback = FeedbackWeights(drawn)
+
+    def _checked(self, name: str, weight: Tensor) -> Tensor:
+        """Return a drawn weight without a graph and apart from the forward weight, which the optimizer moves."""
+        forward = self.network.maps[name].weight
+        if weight.shape != forward.shape:
+            raise ShapeError(
+                f"rule '{self.name}': draw_feedback returned shape {tuple(weight.shape)} for segment '{name}', "
+                f"expected its forward weight's, {tuple(forward.shape)}"
+            )
+        is_shared = weight.untyped_storage().data_ptr() == forward.untyped_storage().data_ptr()
+        return weight.detach().clone() if is_shared else weight.detach()
 
     @property
     def feedback_weights(self) -> dict[str, Tensor]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -59,5 +61,20 @@ def ending_from_error(error: Exception | SystemExit, device: str) -> RunEnding:
     if isinstance(error, SystemExit):
         return RunEnding("crashed", f"sys.exit({error.code!r}) was called during the run", traceback.format_exc())
     if isinstance(error, BenchsuiteError):
-        return RunEnding("crashed", str(error))
-    return RunEnding("crashed", f"{type(error).__name__}: {first_line(error)}", traceback.format_exc())
+        return RunEnding("crashed", f"{error}{_place_in_plugin(error)}")
+    reason = f"{type(error).__name__}: {first_line(error)}{_place_in_plugin(error)}"
+    return RunEnding("crashed", reason, traceback.format_exc())
+
+
+def _place_in_plugin(error: BaseException) -> str:
+    """Return file, line and function of the innermost frame of the plugin that the error passed through, if any."""
+    ours = {"benchsuite", "torch", "pluggy", "__main__", *sys.stdlib_module_names}
+    frames = [
+        (frame, line, frame.f_globals.get("__name__", "")) for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
+    packages = [name.partition(".")[0] for _, _, name in frames]
+    plugin = next((package for package in packages if package not in ours), None)
+    if plugin is None:
+        return ""
+    frame, line, _ = [each for each, package in zip(frames, packages, strict=True) if package == plugin][-1]
+    return f" ({Path(frame.f_code.co_filename).name}:{line} in {frame.f_code.co_name})"

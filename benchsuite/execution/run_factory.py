@@ -12,7 +12,7 @@ from benchsuite.execution.loading import DataLoader
 from benchsuite.execution.maker import InlineMaker, Maker
 from benchsuite.execution.planned_run import RefusedPair
 from benchsuite.execution.run import Run
-from benchsuite.records.model import RunRecord
+from benchsuite.records.model import FINAL_STATUSES, RunRecord
 from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import Registry
 from benchsuite.specs.loading.resolve import SelectedRun
@@ -42,6 +42,7 @@ class RunFactory:
         fresh: True to ignore earlier records and checkpoints.
         on_reuse: called with each earlier record that is reused.
         ranks: the processes that share each run.
+        on_replace: called with each final record of other code or data, whose run is made again.
 
     """
 
@@ -53,6 +54,7 @@ class RunFactory:
         fresh: bool,
         on_reuse: Callable[[RunRecord], None],
         ranks: Ranks,
+        on_replace: Callable[[RunRecord], None] = lambda record: None,
     ) -> None:
         self.store = store
         self.registry = registry
@@ -60,6 +62,7 @@ class RunFactory:
         self.fresh = fresh
         self.on_reuse = on_reuse
         self.ranks = ranks
+        self.on_replace = on_replace
         self.maker: Maker = InlineMaker()
         """Makes the runs: in this process unless another is put in its place."""
         self._known: dict[str, RunWithShapes] = {}
@@ -82,6 +85,10 @@ class RunFactory:
         earlier = run.earlier_record()
         if earlier is not None:
             self._reuse(earlier, result)
+        elif not self.fresh and self.ranks.is_rank0:
+            other = self.store.find(run.id)
+            if other is not None and other.status in FINAL_STATUSES and other.result_key != run.key:
+                self.on_replace(other)
         return earlier is not None
 
     def enter(self, run: Run, record: RunRecord, result: SessionResult) -> None:

@@ -45,12 +45,13 @@ class Session:
         on_reuse: Callable[[RunRecord], None] = lambda record: None,
         ranks: Ranks = SINGLE_PROCESS,
         executor: Executor | None = None,
+        on_replace: Callable[[RunRecord], None] = lambda record: None,
     ) -> None:
         self.runs = runs
         self.executor = executor
         self.refused: tuple[RefusedPair, ...] = ()
         self.checked: tuple[RunWithShapes, ...] = ()
-        self.factory = RunFactory(store, registry, data_root, fresh, on_reuse, ranks)
+        self.factory = RunFactory(store, registry, data_root, fresh, on_reuse, ranks, on_replace)
 
     def check(self) -> None:
         """Work out all networks' shapes, refuse impossible pairs and load the other runs' data, before anything starts.

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -226,7 +225,7 @@ def _stored_path() -> Path:
 
     points = [
         (point.name, point.value, *((point.dist.name, point.dist.version) if point.dist else ()))
-        for point in entry_points(group=manager.ENTRY_POINT_GROUP)
+        for point in manager.installed_points()
     ]
     key = json.dumps([LAYOUT, __version__, sys.version, sys.path, sorted(points)])
     digest = hashlib.sha256(key.encode()).hexdigest()[:32]

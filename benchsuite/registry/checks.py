@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
+from difflib import SequenceMatcher
+from functools import cache
+from importlib.metadata import EntryPoint
 from typing import Any, get_args
 
 import pluggy
@@ -11,6 +14,31 @@ import pluggy
 from benchsuite.errors import PluginError, Problem, nearest
 from benchsuite.registry import hookspecs
 from benchsuite.version import CONTRACT_VERSION
+
+ENTRY_POINT_GROUP = "benchsuite"
+INSTALL_AGAIN = "correct its pyproject.toml and install it again: entry points are read from what was installed"
+
+
+@cache
+def is_meant_for_us(group: str) -> bool:
+    """Return True for the group of our entry points, and for one that is misspelt by a letter or two."""
+    return group == ENTRY_POINT_GROUP or SequenceMatcher(None, group, ENTRY_POINT_GROUP).ratio() > 0.88
+
+
+def check_group(point: EntryPoint) -> None:
+    """Raise PluginError if an entry point is in a group whose name is misspelt."""
+    if point.group != ENTRY_POINT_GROUP:
+        raise PluginError(
+            f"its entry point is in the group '{point.group}', not '{ENTRY_POINT_GROUP}'; {INSTALL_AGAIN}"
+        )
+
+
+def advice(point: EntryPoint, error: BaseException) -> str:
+    """Return what to do if an error says that the entry point's own module or object is not there; else nothing."""
+    missing = error.name if isinstance(error, ImportError) and error.name else None
+    if isinstance(error, ModuleNotFoundError) and missing and f"{point.module}.".startswith(f"{missing}."):
+        return f"; the entry point names it: {INSTALL_AGAIN}"
+    return ""
 
 
 def check_contract(plugin: object) -> None:
@@ -36,6 +64,10 @@ def check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
         unknown = [caller.name for caller in manager.get_hookcallers(plugin) or [] if not caller.has_spec()]
         names = " and ".join(f"'{name}', which does not exist{nearest(name, known)}" for name in unknown)
         raise PluginError(f"implements the hook {names}") from error
+    for name in vars(hookspecs):
+        is_hook = name.startswith("benchsuite_") and callable(getattr(plugin, name, None))
+        if is_hook and manager.parse_hookimpl_opts(plugin, name) is None:
+            raise PluginError(f"'{name}' is not marked as a hook, so it is never called; write @hookimpl above it")
 
 
 def check_rule(rule: Any) -> None:

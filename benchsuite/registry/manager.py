@@ -20,7 +20,17 @@ import pluggy
 
 from benchsuite.errors import PluginError, SpecError, nearest
 from benchsuite.registry import hookspecs
-from benchsuite.registry.checks import check_contract, check_hooks, check_rule, check_study, config_problems
+from benchsuite.registry.checks import ENTRY_POINT_GROUP as ENTRY_POINT_GROUP
+from benchsuite.registry.checks import (
+    advice,
+    check_contract,
+    check_group,
+    check_hooks,
+    check_rule,
+    check_study,
+    config_problems,
+    is_meant_for_us,
+)
 from benchsuite.registry.interrupts import watched_for_stop
 from benchsuite.registry.origins import Origin as Origin
 from benchsuite.registry.origins import PluginFailure as PluginFailure
@@ -35,8 +45,6 @@ if TYPE_CHECKING:
     from benchsuite.networks.architecture_shapes import ArchitectureBuilder
     from benchsuite.specs.models.study import StudySpec
     from benchsuite.studies.contract import Study
-
-ENTRY_POINT_GROUP = "benchsuite"
 
 
 @dataclass
@@ -103,7 +111,8 @@ class Registry:
                 f"no kind of study '{name}'{nearest(name, known)} (installed: {', '.join(sorted(known)) or 'none'})"
             )
         else:
-            message = f"no {kind} '{name}'{nearest(name, known)} (`benchsuite list {kind}s` shows all {len(known)})"
+            shown = f"`benchsuite list {kind}s` shows all {len(known)}; yours has to be installed in this environment"
+            message = f"no {kind} '{name}'{nearest(name, known)} ({shown})"
         if self.failures:
             left_out = ", ".join(f"{f.origin.plugin} ({f.origin.distribution})" for f in self.failures)
             message += f"; plugins that were left out may have it: {left_out} (`benchsuite doctor` says why)"
@@ -182,7 +191,7 @@ def build_registry(points: Iterable[EntryPoint] | None = None) -> Registry:
     manager = pluggy.PluginManager("benchsuite")
     manager.add_hookspecs(hookspecs)
     registry = Registry(manager)
-    found = [*(entry_points(group=ENTRY_POINT_GROUP) if points is None else points)]
+    found = installed_points() if points is None else [*points]
     # A distribution reads its file anew for each question, and most of ours is one distribution's.
     labels = {dist: _label(dist) for dist in {point.dist for point in found}}
     origins = [(point, Origin(point.name, labels[point.dist], point.value)) for point in found]
@@ -198,6 +207,12 @@ def installed_registry() -> Registry:
     return build_registry()
 
 
+def installed_points() -> list[EntryPoint]:
+    """Return our entry points of all installed distributions, also those of a misspelt group: they fail to load."""
+    points = entry_points()
+    return [point for group in sorted(filter(is_meant_for_us, points.groups)) for point in points.select(group=group)]
+
+
 def _label(distribution: Distribution | None) -> str:
     return f"{distribution.name} {distribution.version}" if distribution else "no distribution"
 
@@ -206,6 +221,7 @@ def _load(registry: Registry, point: EntryPoint, origin: Origin) -> None:
     names: set[tuple[str, str]] = set()
     with watched_for_stop() as stop:
         try:
+            check_group(point)
             plugin = point.load()
             check_contract(plugin)
             name = registry.manager.register(plugin, name=f"{origin.plugin} @ {origin.distribution} {origin.value}")
@@ -218,7 +234,7 @@ def _load(registry: Registry, point: EntryPoint, origin: Origin) -> None:
         except BaseException as error:  # a plugin's error must not stop the suite, its sys.exit neither
             if stop.came:
                 raise
-            reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+            reason = f"{type(error).__name__}: {error}".removesuffix(": ") + advice(point, error)
             registry.failures.append(PluginFailure(origin, reason, frozenset(names)))
         else:
             registry.plugins[name or origin.plugin] = origin

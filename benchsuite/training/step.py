@@ -6,9 +6,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import torch
+from torch import Tensor
 
 from benchsuite.credit.batch import Batch, StepResult
 from benchsuite.credit.rule import Rule
+from benchsuite.errors import PluginError
 from benchsuite.networks.network import Network
 from benchsuite.specs.models.protocol import OrthogonalitySpec
 from benchsuite.training.optimization import match_gradient_layouts
@@ -66,9 +68,32 @@ def compute_gradients(
     else:
         with averaging(batch):
             result = rule.assign_credit(batch)
+    _check_result(result, rule, batch)
     if orthogonality is not None:
         add_orthogonality_gradients(network, orthogonality)
     return result
+
+
+def _check_result(result: object, rule: Rule, batch: Batch) -> None:
+    """Raise PluginError unless a rule's step gave a loss and a row of logits per example; no value is read."""
+    fault = _fault(result, len(batch.targets))
+    if fault is not None:
+        expected = (
+            f"StepResult(loss, logits): a scalar, and logits of shape (batch, classes), here ({len(batch.targets)}, …)"
+        )
+        raise PluginError(f"rule '{rule.name}': assign_credit returned {fault}; expected {expected}")
+
+
+def _fault(result: object, examples: int) -> str | None:
+    if not isinstance(result, StepResult):
+        return type(result).__name__
+    parts: tuple[tuple[str, object, int], ...] = (("loss", result.loss, 0), ("logits", result.logits, 2))
+    for part, value, dimensions in parts:
+        if not isinstance(value, Tensor):
+            return f"{value!r} as {part}"
+        if value.ndim != dimensions or (dimensions and len(value) != examples):
+            return f"{part} of shape {tuple(value.shape)}"
+    return None
 
 
 def update_weights(network: Network, optimizer: torch.optim.Optimizer) -> None:

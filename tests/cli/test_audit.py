@@ -116,6 +116,15 @@ def test_an_unknown_rule_is_answered_before_any_is_audited(command: Command):
     assert "no rule 'gevbb'; did you mean 'gevb'?" in done.err
 
 
+def test_patterns_and_commas_choose_rules_as_in_run(command: Command):
+    """Catches `audit 'my_*'` refused with "no rule 'my_*'", where `run --rules 'my_*'` works."""
+    found = command("audit", "readout_onl?,gev*", "readout_only", "--json")
+    assert [entry["rule"] for entry in found.json] == ["readout_only", "gevb"]
+    nothing = command("audit", "zz*")
+    assert (nothing.code, nothing.out) == (5, "")
+    assert "no installed rule matches zz*" in nothing.err
+
+
 def test_a_track_adds_a_comparison_with_float64(command: Command, tmp_path: Path):
     """Would catch an option that is taken and measures nothing; a rule that does not fit the track says why."""
     out = tmp_path / "audits"

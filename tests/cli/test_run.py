@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from benchsuite.execution import environment
 from benchsuite.records.store import RecordStore
 from benchsuite.training.trainer import Trainer
 
@@ -58,6 +59,19 @@ def test_running_again_makes_only_what_is_missing(command: Command, monkeypatch:
     assert len(epochs) == 3, "one new rule of three epochs"
     command("run", "digits-fc", *SMALL, "--fresh")
     assert len(epochs) == 9
+
+
+def test_results_of_an_older_source_are_replaced_and_it_is_said(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches numbers that change from one command to the next without a word, after a rule's file was edited."""
+    options = ("run", "digits-fc", "--tier", "smoke", "--seeds", "2", "--rules", "backprop", "--json")
+    options += ("--set", "protocol.epochs=1")
+    assert "replaced" not in command(*options).err
+    monkeypatch.setattr(environment, "source_hash", lambda rule: "ed" * 32)
+    again = command(*options)
+    assert again.err.count("earlier results of backprop on digits-fc are replaced: the rule's source,") == 1
+    assert again.err.count("completed") == 2
 
 
 @pytest.mark.parametrize(

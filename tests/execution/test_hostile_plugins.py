@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+import pluggy
 import pytest
+import torch
 from torch import nn
 
-from benchsuite.credit.batch import Batch
+from benchsuite.credit.batch import Batch, StepResult
 from benchsuite.credit.rule import Rule, RuleConfig
 from benchsuite.credit.work import CreditWork
 from benchsuite.diagnostics.contract import Diagnostic, Measurement
@@ -78,6 +82,31 @@ def test_a_diagnostic_that_fails_ends_its_own_measurement_only(
     measured = [d.epoch for d in record.diagnostics if d.diagnostic == "hostile"]
     assert (measured, hostile.asked) == ([0], 2)  # type: ignore[attr-defined]
     assert {d.epoch for d in record.diagnostics if d.diagnostic == "credit_angle_deg"} == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("fails", "says"),
+    [
+        (partial(torch.matmul, torch.zeros(2), torch.zeros(3)), "RuntimeError: "),
+        (partial(Registry(pluggy.PluginManager("none")).rule, "theirs"), "no rule 'theirs'"),
+    ],
+    ids=["torch's error", "the suite's"],
+)
+def test_a_crash_in_a_rule_says_in_which_line_of_its_file(
+    make_spec: MakeSpec, make_run: MakeRun, own_registry: Registry, fails: Callable[[], Any], says: str
+) -> None:
+    """Catches a crash told by torch's words alone; the author then has to find the line without a traceback."""
+
+    class Broken(own_registry.rule("feedback_alignment")):  # type: ignore[misc]
+        def assign_credit(self, batch: Batch) -> StepResult:
+            fails()  # in a function of another package
+            raise NotImplementedError
+
+    own_registry.rules["feedback_alignment"] = Broken
+    record = make_run(make_spec("feedback_alignment", diagnostics={"names": []})).execute()
+    line = inspect.getsourcelines(Broken.assign_credit)[1] + 1
+    assert record.reason.startswith(says)
+    assert record.reason.endswith(f"(test_hostile_plugins.py:{line} in assign_credit)")
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,7 @@ def script(tmp_path_factory: pytest.TempPathFactory, warm_python: WarmPython) ->
     done = warm_python.run("script.py", cwd=folder, environment=environment, timeout_s=600)
     assert done.returncode == 0, done.stderr
     (folder / "said").write_text(done.stdout)
+    (folder / "warned").write_text(done.stderr)
     return folder
 
 
@@ -103,6 +104,11 @@ def numbers(record: RunRecord) -> Any:
 def test_a_script_without_a_guard_is_executed_once(script: Path) -> None:
     """Catches a server that imports the caller's script, which would run everything again in each worker."""
     assert (script / "executed").read_text() == "."
+
+
+def test_a_script_prints_nothing_that_is_not_its_own(script: Path) -> None:
+    """Catches 31 lines of "nanobind: leaked …" from a server that Python takes apart at its exit."""
+    assert (script / "warned").read_text() == ""
 
 
 def test_workers_of_a_fresh_server_make_the_records_of_the_calling_process(script: Path, tmp_path: Path) -> None:

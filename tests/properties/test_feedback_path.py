@@ -8,6 +8,9 @@ import pytest
 import torch
 from hypothesis import given
 
+from benchsuite.conformance.samples import SAMPLE_NETWORKS, Trial
+from benchsuite.credit.feedback import ReplacedFeedbackRule
+from benchsuite.errors import ShapeError
 from benchsuite.registry.manager import installed_registry
 from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.feedback_alignment import FeedbackAlignment
@@ -304,3 +307,39 @@ def test_the_reference_sees_every_layer_of_the_network():
     case = READOUT_CASES["conv"]
     network = case.network()
     assert [layer.name for layer in counterpart(case, network) if hasattr(layer, "name")] == list(network.segments)
+
+
+def _drawing(draw):
+    class Drawn(ReplacedFeedbackRule):
+        name = "drawn"
+        traits = FeedbackAlignment.traits
+
+        def draw_feedback(self, linear_map, generator):
+            return draw(linear_map.weight)
+
+    return Drawn()
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [lambda weight: weight * weight.abs(), lambda weight: weight],
+    ids=["made of the weight", "the weight itself"],
+)
+def test_feedback_made_of_a_forward_weight_stays_as_it_was_drawn(draw):
+    """Catches a graph that fails in the second step, and feedback that the optimizer moves along with the weight."""
+    sample = next(s for s in SAMPLE_NETWORKS if len(s.shapes.segments) > 2)
+    trial = Trial.start(_drawing(draw), sample)
+    drawn = {name: draw(trial.network.maps[name].weight.detach().clone()) for name in _feedback(trial.rule)}
+    for step in range(2):
+        trial.step(sample.batch(step))
+    assert drawn
+    for name, weight in _feedback(trial.rule).items():
+        assert torch.equal(weight, drawn[name])
+        assert not torch.equal(trial.network.maps[name].weight, drawn[name])
+
+
+def test_feedback_of_another_shape_is_refused_with_the_segment():
+    """Catches torch's message about a product of matrices, from deep within the backward pass of the first step."""
+    sample = next(s for s in SAMPLE_NETWORKS if len(s.shapes.segments) > 2)
+    with pytest.raises(ShapeError, match=r"rule 'drawn': draw_feedback returned shape .* for segment '\w+', expected"):
+        Trial.start(_drawing(lambda weight: weight[1:]), sample)

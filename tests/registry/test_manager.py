@@ -16,6 +16,7 @@ from benchsuite.execution.events import send_event
 from benchsuite.execution.interruption import sigterm_as_interrupt
 from benchsuite.process import STOP_SIGNALS
 from benchsuite.registry import hookimpl, manager
+from benchsuite.registry.checks import is_meant_for_us
 from benchsuite.registry.manager import Registry, build_registry
 from benchsuite.registry.sources import source_hash
 from benchsuite.version import CONTRACT_VERSION
@@ -69,6 +70,7 @@ def test_a_foreign_rule_is_loaded_as_our_own_are(plugins: Plugins) -> None:
     [
         ("import a_module_that_is_not_installed", "No module named 'a_module_that_is_not_installed'"),
         ("raise RuntimeError('at import')", "RuntimeError: at import"),
+        (GOOD.replace("@hookimpl", ""), "'benchsuite_rules' is not marked as a hook, so it is never called"),
         ("import sys; sys.exit('bye')", "SystemExit: bye"),
         ("raise KeyboardInterrupt", "KeyboardInterrupt"),
         ("raise BaseException('odd')", "BaseException: odd"),
@@ -118,6 +120,44 @@ def test_a_plugin_works_once_its_missing_dependency_is_installed(
     importlib.invalidate_caches()
     (after,) = (entry for entry in list_plugins() if entry.name == "needy")
     assert after.summary == "works"
+
+
+@pytest.mark.parametrize(
+    ("module", "group", "reason"),
+    [
+        ("plugin_{}_good", "benchsuit", "its entry point is in the group 'benchsuit', not 'benchsuite'; correct its"),
+        (
+            "plugin_{}_goods",
+            "benchsuite",
+            "_goods'; the entry point names it: correct its pyproject.toml and install it",
+        ),
+        ("benchsuite_nobody.rule", "benchsuite", "No module named 'benchsuite_nobody'; the entry point names it"),
+    ],
+)
+def test_a_misspelt_entry_point_is_told_with_what_to_do(plugins: Plugins, module: str, group: str, reason: str) -> None:
+    """Catches `doctor` without a problem while the rule is nowhere, and an author who does not install again."""
+    plugins.add("good", GOOD)
+    name = plugins.folder.name.replace("-", "_")
+    registry = build_registry([EntryPoint("good", module.format(name), group)])
+    (failure,) = registry.failures
+    assert reason in failure.reason
+    with pytest.raises(PluginError, match="rule 'good': its plugin good"):
+        registry.rule("good")
+
+
+def test_groups_of_other_packages_are_none_of_ours() -> None:
+    """Catches plugins of others that are called misspelt."""
+    groups = [
+        "benchsuit",
+        "benchsuites",
+        "bench_suite",
+        "benchmark",
+        "testsuite",
+        "benchopt",
+        "console_scripts",
+        "suite",
+    ]
+    assert [group for group in groups if is_meant_for_us(group)] == ["benchsuit", "benchsuites", "bench_suite"]
 
 
 def test_asking_for_a_rule_whose_plugin_is_broken_says_why(plugins: Plugins) -> None:

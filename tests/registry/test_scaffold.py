@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 import benchsuite as bs
+from benchsuite.data.kind import Access
+from benchsuite.data.plugin.reader import read_with_plugin
 from benchsuite.errors import SpecError
 from benchsuite.registry.scaffold import CONTRIBUTIONS, create_contribution, install_command
 from benchsuite.registry.scaffold import commands as scaffold_commands
+from benchsuite.specs.models.dataset import PluginDataset
 
 from ..installing import install_in_place
 
@@ -40,7 +45,7 @@ def test_every_project_passes_its_own_tests(projects, warm_python):
         environment=environment | {"PYTHONPATH": os.pathsep.join(sources)},
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "10 passed" in done.stdout
+    assert "11 passed" in done.stdout
 
 
 @pytest.mark.parametrize("check", [("check",), ("format", "--check")], ids=" ".join)
@@ -57,6 +62,16 @@ def test_a_new_spec_file_is_valid(tmp_path, kind):
     assert made.project is None
     assert made.files == [tmp_path / f"{kind}s" / f"my-{kind}.yaml"]
     assert bs.validate(made.files) == {str(made.files[0]): []}
+
+
+def test_a_new_data_set_can_be_tuned_on(projects, monkeypatch):
+    """Catches a template whose spec holds out examples for `benchsuite tune`, and whose reader tuning refuses."""
+    monkeypatch.syspath_prepend(str(projects / "my_dataset" / "src"))
+    readers = importlib.import_module("benchsuite_my_dataset.dataset").benchsuite_datasets()
+    file = projects / "my_dataset/src/benchsuite_my_dataset/specs/datasets/my_dataset.yaml"
+    spec = PluginDataset.model_validate(yaml.safe_load(file.read_text()) | {"name": "my_dataset"})
+    assert spec.validation is not None
+    assert len(read_with_plugin(spec, Access(projects, readers, test=False)).test_targets) == 0
 
 
 def test_a_new_track_runs(tmp_path):

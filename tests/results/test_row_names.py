@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import Any
 
+from rich.console import Console
+
 import benchsuite as bs
+from benchsuite.api.tables import results_table
 from benchsuite.papers.statements import Papers
 from benchsuite.results.model import RuleRow
 from benchsuite.results.row_names import by_settings, named_settings
@@ -66,6 +70,35 @@ def test_a_variant_of_the_baseline_has_a_gap_to_it_and_is_marked() -> None:
     assert (row.rank, row.unranked_reason) == (None, "a variant with its own protocol")
     assert rows["backprop"].rank == 1
     assert rows["FA, half"].rank == 3
+
+
+def text_of(records: list[Any]) -> str:
+    (table,) = summarize(records)
+    console = Console(width=200, file=StringIO())
+    console.print(results_table(table))
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_a_terminals_table_names_what_is_a_rows_own_protocol() -> None:
+    """Catches a rule that trained longer beside the others without a word, whatever keeps it from a rank."""
+    others = [*RECORDS[:2], *RECORDS[6:8]]
+    longer = text_of([*others, *make_seeds("dfa", [0.5, 0.51], protocol={"epochs": 9})])
+    assert "own epochs" in longer
+    assert longer.count("own ") == 1
+    assert "own " not in text_of([*others, *make_seeds("dfa", [0.5, 0.51])])
+
+
+def test_a_terminals_table_says_why_a_row_of_larger_error_stands_higher() -> None:
+    """Catches a rank that reads as a mistake in sorting: where the spread is large, fewer rows are better for sure."""
+    records = [
+        *make_seeds("backprop", [0.036, 0.053, 0.028]),
+        *make_seeds("fa", [0.089, 0.094, 0.097]),
+        *make_seeds("gevb", [0.047, 0.056, 0.039]),
+    ]
+    assert "not by the mean" not in text_of(records)
+    spread = text_of([*records, *make_seeds("dfa", [0.092, 0.183, 0.142])])
+    assert spread.index("dfa") < spread.index("fa ")
+    assert "ranked by how many rows are significantly better, not by the mean" in spread
 
 
 def test_a_variant_takes_no_rank_from_its_rule() -> None:

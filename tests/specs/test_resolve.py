@@ -166,6 +166,9 @@ def test_the_hash_survives_a_round_trip_through_json(registry: Registry) -> None
         (Selection("digits-fc", overrides=("architecture.layers=3",)), ["expected a list, found 3"]),
         (Selection("digits-fc", overrides=("dataset=[1]",)), ["one field at a time", "`extends:` and `dataset:`"]),
         (Selection("digits-fc", overrides=("epochs=5",)), ["expected path=value"]),
+        (Selection("digits-fc", overrides=("gain=2",)), ["hyperparameter is rules.RULE.config.FIELD=VALUE"]),
+        (Selection("digits-fc", overrides=("fa.gain=2",)), ["fa: unknown", "is rules.RULE.config.FIELD=VALUE"]),
+        (Selection("my-track"), ["no suite, track or study 'my-track'", "yours need --specs FOLDER"]),
         (
             Selection("digits-fc", overrides=("architecture.defaults.activation=rleu",)),
             ["1 problem", "architecture.defaults.activation: found 'rleu'", "did you mean 'relu'?"],

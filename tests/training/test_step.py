@@ -5,18 +5,20 @@ from __future__ import annotations
 import ast
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 
 from benchsuite.conformance.samples import SAMPLE_NETWORKS, Trial
+from benchsuite.credit.batch import StepResult
+from benchsuite.errors import PluginError
 from benchsuite.specs.models.protocol import OrthogonalitySpec
 from benchsuite.training.step import training_step
 from benchsuite_rules.backprop import Backprop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from benchsuite.credit.batch import Batch
 
@@ -86,3 +88,30 @@ def test_a_step_adds_the_penalty_to_what_the_rule_left() -> None:
         other = penalised.network.maps[name].weight.grad
         assert other is not None
         assert not torch.equal(linear_map.weight.grad, other), name
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (lambda result: None, "assign_credit returned NoneType;"),
+        (lambda result: (result.loss, result.logits), "assign_credit returned tuple;"),
+        (lambda result: StepResult(result.loss, None), "assign_credit returned None as logits;"),
+        (lambda result: StepResult(result.logits, result.loss), "assign_credit returned loss of shape ("),
+        (lambda result: StepResult(result.loss, result.logits[1:]), "assign_credit returned logits of shape ("),
+    ],
+)
+def test_a_step_without_loss_and_logits_is_told_as_the_rules_fault(
+    given: Callable[[StepResult], Any], says: str
+) -> None:
+    """Catches "'NoneType' object has no attribute 'max'", which names neither the rule nor what it has to return."""
+
+    class Faulty(Backprop):
+        def assign_credit(self, batch: Batch) -> StepResult:
+            returned: StepResult = given(super().assign_credit(batch))
+            return returned
+
+    trial = Trial.start(Faulty(), SAMPLE_NETWORKS[0])
+    with pytest.raises(PluginError) as fault:
+        trial.step(SAMPLE_NETWORKS[0].batch(0))
+    assert f"rule 'backprop': {says}" in str(fault.value)
+    assert "expected StepResult(loss, logits)" in str(fault.value)

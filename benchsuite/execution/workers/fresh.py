@@ -18,6 +18,7 @@ from benchsuite.execution.run import Run
 from benchsuite.execution.run_factory import RunFactory
 from benchsuite.execution.workers.messages import Request
 from benchsuite.execution.workers.server import serve
+from benchsuite.process import end_process
 from benchsuite.records.model import RunRecord
 from benchsuite.records.store import RecordStore
 from benchsuite.registry.manager import installed_registry
@@ -30,6 +31,7 @@ def main(descriptor: int) -> None:
     keep_freed_memory()
     installed_registry()
     serve(Connection(descriptor), _prepare, _make_run_state)
+    end_process(0)  # else Python takes torch apart, and its extension modules tell the caller's terminal of leaks
 
 
 @cache

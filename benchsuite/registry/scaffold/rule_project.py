@@ -45,6 +45,17 @@ PACKAGE_TEMPLATES: dict[str, str | None] = {
 }
 """By path in the new project, for every kind of contribution; None for an empty file."""
 
+CLOSING = """\
+Change the rule, run `pytest`; a failure says what the contract asks, was seen, and what to do. Then
+
+```sh
+benchsuite audit {name}      # does it do what `traits` declares? The kit does not ask all of that
+benchsuite tune {track} --rules backprop,{name} --tier smoke
+benchsuite leaderboard build --out site
+```
+
+`tune` searches the learning rate, and what `benchsuite.plugin.tunable` marks in the rule's `Config`."""
+
 _TEMPLATES = PACKAGE_TEMPLATES | {
     "src/${package}/rule.py": "rule_${mechanism}.py.template",
     "tests/test_${name}.py": "test_rule.py.template",
@@ -85,7 +96,7 @@ def create_rule_project(name: str, folder: Path, mechanism: str = "feedback") ->
         "idea": start.idea,
         "asks": "does it keep the contract?",
         "trial": trial_of_rule(name, mechanism),
-        "closing": "Change the rule, run `pytest`; a failure says what the contract asks, was seen, and what to do.",
+        "closing": CLOSING.format(name=name, track=start.track),
     }
     return write_templates(folder / name, _TEMPLATES, values, subject)
 

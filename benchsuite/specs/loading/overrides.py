@@ -35,13 +35,14 @@ def parse_override(text: str, roots: Iterable[str], example: str) -> Override:
     shown = f"--set {text}"
     steps = tuple(step.strip() for step in path.split("."))
     known = list(roots)
+    of_a_rule = "; a rule's hyperparameter is rules.RULE.config.FIELD=VALUE" if "rules" in known else ""
     if equals and len(steps) == 1 and steps[0] in {"architecture", "dataset"}:
         message = f"sets one field at a time, such as {example}; another {steps[0]} makes another track: a file with"
         raise SpecError([Problem(f"{message} `extends:` and `{steps[0]}:`", shown)])
     if not equals or not all(steps) or len(steps) < 2:
-        raise SpecError([Problem(f"expected path=value, such as {example}", shown)])
+        raise SpecError([Problem(f"expected path=value, such as {example}{of_a_rule}", shown)])
     if steps[0] not in known:
-        message = f"unknown{nearest(steps[0], known)}; known here: {', '.join(known)}"
+        message = f"unknown{nearest(steps[0], known)}; known here: {', '.join(known)}{of_a_rule}"
         raise SpecError([Problem(message, shown, field=steps[0])])
     node = parse(value, shown) if value.strip() else Node(None, Mark(shown))
     return Override(steps, from_plain(node.plain(), Mark(shown)), shown)

@@ -44,4 +44,5 @@ def find_target(target: str, library: SpecLibrary) -> Target:
         return Target(kinds[0], target, library.load(kinds[0], target))
     hint = nearest(target, [name for kind in RUNNABLE for name in library.names(kind)])
     counts = ", ".join(f"{len(library.names(kind))} {kind}" for kind in RUNNABLE)
-    raise SpecError([Problem(f"no suite, track or study '{target}'{hint} (`benchsuite list` shows {counts})")])
+    own = "; yours need --specs FOLDER, or the file's path"
+    raise SpecError([Problem(f"no suite, track or study '{target}'{hint} (`benchsuite list` shows {counts}{own})")])

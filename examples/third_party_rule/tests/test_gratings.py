@@ -46,3 +46,10 @@ def test_spec_files_are_valid():
     files = sorted(SPECS.rglob("*.yaml"))
     assert len(files) == 4
     assert {file: problems for file, problems in bs.validate(files).items() if problems} == {}
+
+
+def test_training_examples_are_the_same_without_the_test_set():
+    """Catches a reader that `benchsuite tune` cannot use, or that gives it other examples than a run."""
+    whole, alone = read_gratings({}, Path()), read_gratings({}, Path(), test=False)
+    assert torch.equal(whole.train_inputs, alone.train_inputs)
+    assert len(alone.test_targets) == 0

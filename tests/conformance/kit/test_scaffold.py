@@ -7,9 +7,13 @@ import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from textwrap import dedent, indent
+from typing import Any
 
 import pytest
+import torch
 
+from benchsuite.conformance.samples import Trial
 from benchsuite.errors import SpecError
 from benchsuite.registry.manager import build_registry
 from benchsuite.registry.scaffold import STARTS, create_rule_project
@@ -70,6 +74,23 @@ def test_rules_of_all_mechanisms_keep_the_contract_and_learn(others, warm_python
     result = warm_python.run(*arguments, str(others), cwd=others, environment=environment)
     assert result.returncode == 0, result.stdout + result.stderr
     assert all(f"my_{mechanism}.py" in result.stdout for mechanism in OTHERS)
+
+
+def test_the_example_in_the_templates_docstring_does_what_it_says(project):
+    """Catches an example that was never run: pasted by an author, it fails every check in the second step."""
+    source = (project / "src/benchsuite_my_first_rule/rule.py").read_text()
+    example = source.split("keep the magnitudes::\n")[1].split('"""')[0]
+    module: dict[str, Any] = {"__name__": "pasted"}
+    written = source.split("    def after_update")[0] + "    def after_update(self):\n"
+    exec(written + indent(dedent(example), " " * 8), module)  # noqa: S102 (our own template)
+    sample = next(s for s in SAMPLE_NETWORKS if s.name == "dense")
+    trial = Trial.start(module["MyFirstRule"](), sample)
+    magnitudes = {name: weight.abs() for name, weight in trial.rule.feedback_weights.items()}
+    for step in range(2):
+        trial.step(sample.batch(step))
+    assert magnitudes
+    for name, weight in trial.rule.feedback_weights.items():
+        assert torch.equal(weight, magnitudes[name] * trial.network.maps[name].weight.sign())
 
 
 def test_code_of_every_mechanism_is_clean_under_ruff(others):

@@ -17,13 +17,14 @@ SIDE, CLASSES = 12, 4
 DEFAULTS = {"noise": 2.0, "train_examples": 2000, "test_examples": 1000, "seed": 0}
 
 
-def read_gratings(options: dict[str, Any], data_root: Path) -> DecodedDataset:
+def read_gratings(options: dict[str, Any], data_root: Path, test: bool = True) -> DecodedDataset:
     """Return gratings of 12 x 12 pixels; their class is the orientation, in steps of 45 degrees.
 
     Args:
         options: ``noise``, the standard deviation of the noise over the amplitude of the grating; ``train_examples``,
             ``test_examples`` and ``seed``.
         data_root: not needed, since nothing is read from files.
+        test: False to leave out the test set, as `benchsuite tune` asks.
 
     Raises:
         DataError: if an option is unknown.
@@ -35,8 +36,11 @@ def read_gratings(options: dict[str, Any], data_root: Path) -> DecodedDataset:
     given = DEFAULTS | options
     generator = torch.Generator().manual_seed(int(given["seed"]))
     train = _draw(int(given["train_examples"]), float(given["noise"]), generator)
-    test = _draw(int(given["test_examples"]), float(given["noise"]), generator)
-    return DecodedDataset(*train, *test, classes=CLASSES)
+    if not test:
+        return DecodedDataset.without_test(*train, classes=CLASSES)
+    return DecodedDataset(
+        *train, *_draw(int(given["test_examples"]), float(given["noise"]), generator), classes=CLASSES
+    )
 
 
 def _draw(examples: int, noise: float, generator: Generator) -> tuple[Tensor, Tensor]:
