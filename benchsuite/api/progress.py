@@ -105,7 +105,8 @@ class ProgressDisplay(Progress):
         if place not in self.made_again:
             self.made_again.add(place)
             source = "the rule's source, benchsuite, torch or the data have changed since"
-            self._line(f"benchsuite: earlier results of {place[1]} on {place[0]} are replaced: {source}")
+            kept = "the earlier ones are kept in the store's folder replaced"
+            self._line(f"benchsuite: earlier results of {place[1]} on {place[0]} are replaced: {source}; {kept}")
 
     def warn(self, message: str) -> None:
         """Show a warning above the lines."""

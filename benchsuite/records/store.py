@@ -11,7 +11,7 @@ from pathlib import Path
 from benchsuite.errors import StoreError
 from benchsuite.files import LEFT_OVER_AFTER_S, remove_left_over, set_aside, write_text_atomically
 from benchsuite.records.audit import RuleAudit
-from benchsuite.records.model import RunRecord
+from benchsuite.records.model import FINAL_STATUSES, RunRecord
 from benchsuite.records.reading import (
     MAX_RECORD_BYTES,
     BrokenRecord,
@@ -78,6 +78,7 @@ AUDITS = "audits"
 class RecordStore:
     """A folder with ``records/``, ``studies/``, ``timing/``, ``tuning/``, ``checkpoints/`` and ``running/`` under it.
 
+    ``replaced/`` has final records whose runs were made again with other code or data; nothing reads it.
     Any number of processes may share it.
     """
 
@@ -89,6 +90,7 @@ class RecordStore:
         self.tunings_folder = root / TUNINGS
         self.checkpoints_folder = root / "checkpoints"
         self.running_folder = root / "running"
+        self.replaced_folder = root / "replaced"
 
     @property
     def folders_of_records(self) -> list[Path]:
@@ -127,7 +129,8 @@ class RecordStore:
     def write(self, record: RunRecord) -> Path:
         """Write a record, replacing an older one of the same run, and return its path.
 
-        An older file that is no record is set aside, with a warning.
+        An older file that is no record is set aside, with a warning. A final record of other code or data is kept in
+        ``replaced/``: the new run may have crashed.
 
         Raises:
             StoreError: if it cannot be written; the record is then kept elsewhere, and the message says where.
@@ -148,9 +151,21 @@ class RecordStore:
             if isinstance(older, BrokenRecord):
                 aside = set_aside(path)
                 logger.warning("%s was no usable record: %s; made again, the old file is %s", path, older.reason, aside)
+            elif isinstance(older, RunRecord) and isinstance(record, RunRecord):
+                self._keep_if_other(older, record)
             write_text_atomically(path, record_text(record))
         except StoreError as error:
             raise rescued(path.name, record_text(record), self.root, error) from error
+
+    def _keep_if_other(self, older: RunRecord, record: RunRecord) -> None:
+        if older.status not in FINAL_STATUSES or older.result_key == record.result_key:
+            return
+        kept = self.replaced_folder / f"{older.run_id}-{older.result_key[:8]}.json"
+        try:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            write_text_atomically(kept, record_text(older))
+        except (OSError, StoreError) as error:  # the new record matters more
+            logger.warning("the replaced record of %s could not be kept in %s: %s", older.run_id, kept.parent, error)
 
     def find(self, run_id: str) -> RunRecord | None:
         """Return the record of this run, or None if there is no readable one."""

@@ -114,6 +114,22 @@ def test_a_damaged_record_is_kept_aside_when_it_is_made_again(
     assert len(list(path.parent.iterdir())) == 3
 
 
+def test_a_finished_record_of_other_code_is_kept_when_its_run_is_made_again(
+    committed: RunRecord, store: RecordStore
+) -> None:
+    """Catches results that are lost because the rule's edited file crashes in the run that replaces them."""
+    older = committed.model_copy(update={"result_key": "ab" * 32})
+    store.write(older)
+    store.write(older)
+    assert not store.replaced_folder.exists()
+    store.write(committed.model_copy(update={"status": "crashed", "reason": "RuntimeError"}))
+    (kept,) = store.replaced_folder.iterdir()
+    assert read_record(kept) == older
+    store.write(committed)
+    assert [*store.replaced_folder.iterdir()] == [kept]
+    assert store.find(committed.run_id) == committed
+
+
 def test_what_killed_processes_left_half_written_is_deleted_once_it_is_old(
     store: RecordStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
