@@ -12,9 +12,9 @@ from benchsuite.records.absolute_paths import without_paths
 from benchsuite.records.model import RunRecord
 from benchsuite.results.model import RuleRow, SeedRun, TrackTable
 from benchsuite_leaderboard.charts import runs as run_charts
-from benchsuite_leaderboard.charts.vega import Chart
+from benchsuite_leaderboard.charts.run_text import RunChart
+from benchsuite_leaderboard.json_text import compact_json
 from benchsuite_leaderboard.pages.frame import Frame
-from benchsuite_leaderboard.rendering import compact_json
 
 POINTS_A_RUN = 1_500
 
@@ -93,12 +93,12 @@ class RunPage:
         }
 
     @property
-    def charts(self) -> list[Chart]:
+    def charts(self) -> list[RunChart]:
         """Return the charts of error and loss; unmeasured ones are left out."""
         return run_charts.error_and_loss(self.record, POINTS_A_RUN // 2)
 
     @property
-    def diagnostics(self) -> list[Chart]:
+    def diagnostics(self) -> list[RunChart]:
         """Return one chart per diagnostic, with one line per segment."""
         return run_charts.diagnostics(self.record, POINTS_A_RUN // 2)
 
