@@ -233,21 +233,21 @@ def curve_values(
         if band:
             value |= {"l": short(point.low * scale), "h": short(point.high * scale)}
         values.append(value)
-    for value in values[marked_points(len(values), series)]:
+    for value in values[marked_points(len(values), series.index)]:
         value["k"] = 1
     return values
 
 
-def marked_points(points: int, series: Series) -> slice:
+def marked_points(points: int, row: int) -> slice:
     """Return the evenly spaced points with a marker; different rows have different ones, so that equal lines show both.
 
     Args:
         points: number of points of the line.
-        series: the row.
+        row: number of the row.
 
     """
     step = 1 if points <= ALL_MARKED else max(1, points // MARKERS_PER_LINE)
-    return slice((series.index * step // 4) % step, None, step)
+    return slice((row * step // 4) % step, None, step)
 
 
 def points_per_line(budget: int, lines: int) -> int:

@@ -5,6 +5,7 @@ A chart's spec is written once for its lines and titles, with places for the num
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,8 +29,11 @@ from benchsuite_leaderboard.json_text import compact_json, script_json
 
 HEIGHT = 180
 
-# No text of a record can look like a place: within a text of JSON, a quotation mark has a backslash before it.
 VALUES, ENDS, SCALE, AXIS = ({"place": name} for name in ("values", "ends", "scale", "axis"))
+"""Places for what differs from run to run."""
+
+# No text of a record can look like a place: within a text of JSON, a quotation mark has a backslash before it.
+PLACE = re.compile(r'\{"place":"(\w+)"\}')
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,8 @@ class RunLine:
     @property
     def text(self) -> str:
         """Return the points as members of a JSON list; ``k`` marks those with a marker, as ``curve_values`` does."""
-        row = self.series.index
-        texts = [f'{{"r":{row},"e":{epoch},"m":{value:.5g}}}' for epoch, value in self.points]
-        marked = marked_points(len(texts), self.series)
-        texts[marked] = [f'{text[:-1]},"k":1}}' for text in texts[marked]]
-        return ",".join(texts)
+        epochs, values = zip(*self.points, strict=True)
+        return _form_of_points(self.series.index, epochs) % values
 
     @property
     def last(self) -> dict[str, float]:
@@ -104,13 +105,14 @@ def run_chart(chart_id: str, title: str, axis: str, lines: Sequence[RunLine], sc
         scale: vertical scale.
 
     """
-    text, height = _text_with_places(tuple(line.series.label for line in lines), axis)
-    if len(lines) > 1:
-        text = text.replace(
-            _in_text(ENDS), compact_json(named_ends([line.last for line in lines], scale, height))[1:-1]
-        )
-    text = text.replace(_in_text(SCALE), compact_json(scale.scale)).replace(_in_text(AXIS), compact_json(scale.axis))
-    text = text.replace(_in_text(VALUES), ",".join([line.text for line in lines]))
+    parts, height = _parts(tuple(line.series.label for line in lines), axis)
+    numbers = {
+        "values": ",".join([line.text for line in lines]),
+        "ends": compact_json(named_ends([line.last for line in lines], scale, height))[1:-1] if len(lines) > 1 else "",
+        "scale": compact_json(scale.scale),
+        "axis": compact_json(scale.axis),
+    }
+    text = "".join([numbers[part] if place % 2 else part for place, part in enumerate(parts)])
     return RunChart(chart_id, title, height + AXIS_ROOM, Markup(text))  # noqa: S704 - escaped but for its numbers
 
 
@@ -119,16 +121,25 @@ def _series(labels: tuple[str, ...]) -> Mapping[str, Series]:
     return plain_series(labels)
 
 
+@lru_cache(maxsize=1024)  # and were mostly measured at the same epochs
+def _form_of_points(row: int, epochs: tuple[float, ...]) -> str:
+    """Return the points of a line as members of a JSON list, with a ``%``-format for each value.
+
+    ``k`` marks those with a marker, as ``curve_values`` does.
+    """
+    forms = [f'{{"r":{row},"e":{epoch},"m":%.5g}}' for epoch in epochs]
+    marked = marked_points(len(forms), row)
+    forms[marked] = [f'{form[:-1]},"k":1}}' for form in forms[marked]]
+    return ",".join(forms)
+
+
 @lru_cache(maxsize=256)
-def _text_with_places(labels: tuple[str, ...], axis: str) -> tuple[str, int]:
-    """Return the escaped JSON of a chart with places for its numbers, and the plot's height in pixels."""
+def _parts(labels: tuple[str, ...], axis: str) -> tuple[Sequence[str], int]:
+    """Return the escaped JSON of a chart in parts, every second of them the name of a place, and the plot's height."""
     series, scale = _series(labels), _PlaceForScale(0.0, 1.0)
     frame = table_frame(series, HEIGHT, named=len(series) > 1)
     layers = curve_layers(series, [], scale, axis, curve_tooltip(axis, band=False, what="of"))
     if len(series) > 1:
         layers += layers_of_names(series, [ENDS], scale)
-    return str(script_json({**frame, "data": {"values": [VALUES]}, "layer": layers})), int(frame["height"])
-
-
-def _in_text(place: Mapping[str, str]) -> str:
-    return f'{{"place":"{place["place"]}"}}'
+    text = script_json({**frame, "data": {"values": [VALUES]}, "layer": layers})
+    return PLACE.split(text), int(frame["height"])
