@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment
+from markupsafe import Markup
 
 from benchsuite.records.absolute_paths import without_paths
 from benchsuite.records.model import RunRecord
@@ -15,6 +16,7 @@ from benchsuite_leaderboard.charts import runs as run_charts
 from benchsuite_leaderboard.charts.run_text import RunChart
 from benchsuite_leaderboard.json_text import compact_json
 from benchsuite_leaderboard.pages.frame import Frame
+from benchsuite_leaderboard.pages.neighbours import TableParts
 
 POINTS_A_RUN = 1_500
 
@@ -29,6 +31,8 @@ class RunPage:
     table: TrackTable
     earlier: int
     """Number of records of the same run that this one replaced."""
+    parts: TableParts
+    """Parts that it shares with other pages of the table."""
 
     @property
     def address(self) -> str:
@@ -41,20 +45,19 @@ class RunPage:
         return self.address.removesuffix(".html") + ".json"
 
     @property
-    def other_seeds(self) -> list[SeedRun]:
-        """Return the counted and failed runs of the same row with other seeds."""
-        return [run for run in self.row.runs if not run.superseded and run.seed != self.record.spec.seed]
+    def other_seeds(self) -> Markup:
+        """Return links to the counted and failed runs of the same row with other seeds."""
+        return self.parts.other_seeds(self.row, self.record.spec.seed)
 
     @property
-    def other_rules(self) -> list[tuple[RuleRow, SeedRun]]:
-        """Return the runs of the table's other rows with the same seed: they began from the same weights and order."""
-        seed = self.record.spec.seed
-        return [
-            (row, run)
-            for row in self.table.rows
-            for run in row.runs
-            if row.row_id != self.row.row_id and run.seed == seed and not run.superseded
-        ]
+    def other_rules(self) -> Markup:
+        """Return links to the table's other rows' runs with the same seed."""
+        return self.parts.other_rules(self.row, self.record.spec.seed)
+
+    @property
+    def verdicts(self) -> Markup:
+        """Return the table of the row's validity checks."""
+        return self.parts.verdicts(self.row)
 
     @property
     def spec(self) -> str:
@@ -108,9 +111,10 @@ def run_address(track: str, run_id: str) -> str:
     return f"runs/{track}/{run_id}.html"
 
 
-def run_pages(tables: Iterable[TrackTable]) -> Iterator[RunPage]:
+def run_pages(environment: Environment, tables: Iterable[TrackTable]) -> Iterator[RunPage]:
     """Yield a page for every run id; of several records, the one that ended last."""
     for table in tables:
+        parts = TableParts(environment, table)
         found: dict[str, list[tuple[RuleRow, SeedRun, RunRecord]]] = {}
         for row in table.rows:
             for run in row.runs:
@@ -118,7 +122,7 @@ def run_pages(tables: Iterable[TrackTable]) -> Iterator[RunPage]:
                     found.setdefault(run.run_id, []).append((row, run, run.record))
         for members in found.values():
             row, run, record = max(members, key=lambda m: (not m[1].superseded, m[2].ended_at.isoformat(), m[0].row_id))
-            yield RunPage(record, run, row, table, len(members) - 1)
+            yield RunPage(record, run, row, table, len(members) - 1, parts)
 
 
 def render_runs(
@@ -135,7 +139,7 @@ def render_runs(
     """
     template = environment.get_template("run.html.j2")
     around = frame.variables("tracks", "../../")
-    for page in run_pages(tables):
+    for page in run_pages(environment, tables):
         yield page.address, template.render(around, page=page, mlflow=mlflow.get(page.record.run_id))
         # Without folders of the machine it was made on, as records are published.
         yield page.download, without_paths(page.record).model_dump_json() + "\n"
