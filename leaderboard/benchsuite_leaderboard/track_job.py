@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from benchsuite.papers.measured_values import MeasuredValue, compare_with_published
 from benchsuite.papers.published_lookup import published_beside
 from benchsuite.records.model import RunRecord
-from benchsuite.records.reading import BrokenRecord, read_record
+from benchsuite.records.reading import BrokenRecord, read_record_and_text
 from benchsuite.results.curves import thin
 from benchsuite.results.grouping import conditions
 from benchsuite.results.model import TrackTable
@@ -106,8 +106,11 @@ def build_track(job: TrackJob) -> bytes:
     """
     good: list[RunRecord] = []
     broken: list[BrokenRecord] = []
-    for record in (*job.given, *(job.read.get(path) or read_record(path) for path in job.files)):
+    texts: dict[int, str] = {}
+    for record, text in _records(job):
         if isinstance(record, RunRecord):
+            if text:
+                texts[id(record)] = text  # by identity: the records live until the pages are made
             good.append(record)
         else:
             broken.append(record)
@@ -117,7 +120,7 @@ def build_track(job: TrackJob) -> bytes:
     tunings = tuning_tables(job.tunings, tables)
     written = []
     folders = set()
-    for name, text in render_of_track(job.frame, tables, tunings, job.mlflow, job.words):
+    for name, text in render_of_track(job.frame, tables, tunings, job.mlflow, job.words, texts):
         folder = job.folder / name.rpartition("/")[0]
         if folder not in folders:
             folder.mkdir(parents=True, exist_ok=True)
@@ -135,6 +138,14 @@ def build_track(job: TrackJob) -> bytes:
         written=tuple(written),
     )
     return RESULT.dump_json(result)
+
+
+def _records(job: TrackJob) -> Iterator[tuple[RunRecord | BrokenRecord, str]]:
+    """Yield the track's records, and the text of a file that is what ``record_text`` writes."""
+    yield from ((record, "") for record in job.given)
+    for path in job.files:
+        known = job.read.get(path)
+        yield (known, "") if known else read_record_and_text(path)
 
 
 def _is_wanted(record: RunRecord, wanted: Iterable[str]) -> bool:

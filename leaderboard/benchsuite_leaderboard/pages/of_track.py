@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from benchsuite_leaderboard.pages.tracks import render_track, track_pages
@@ -22,6 +23,7 @@ def render_of_track(
     tunings: Sequence[TuningTable],
     mlflow: Mapping[str, str],
     words: TrackWords | None = None,
+    texts: Mapping[int, str] = MappingProxyType({}),
 ) -> Iterator[tuple[str, str]]:
     """Yield (path, text) of the pages of a track, its runs and its tunings, and of their downloads.
 
@@ -31,9 +33,10 @@ def render_of_track(
         tunings: the track's tunings, from ``tuning_tables``.
         mlflow: address of a run's page in MLflow, by run id.
         words: what the track's spec says of it.
+        texts: text of a record as ``record_text`` returns it, by ``id(record)``, for those whose text is known.
 
     """
     environment = template_environment()
     yield from render_tunings(environment, frame, tunings, has_runs=bool(tables))
     for page in track_pages(tables, words):
-        yield from render_track(environment, frame, page, mlflow, tunings)
+        yield from render_track(environment, frame, page, mlflow, tunings, texts)

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from benchsuite.records.absolute_paths import without_paths
 from benchsuite.records.model import RunRecord
+from benchsuite.records.reading import record_text
 from benchsuite.results.model import RuleRow, SeedRun, TrackTable
 from benchsuite_leaderboard.charts import runs as run_charts
 from benchsuite_leaderboard.charts.run_text import RunChart
@@ -126,7 +127,11 @@ def run_pages(environment: Environment, tables: Iterable[TrackTable]) -> Iterato
 
 
 def render_runs(
-    environment: Environment, frame: Frame, tables: Iterable[TrackTable], mlflow: Mapping[str, str]
+    environment: Environment,
+    frame: Frame,
+    tables: Iterable[TrackTable],
+    mlflow: Mapping[str, str],
+    texts: Mapping[int, str],
 ) -> Iterator[tuple[str, str]]:
     """Yield the page of every run that has a record, and the record itself.
 
@@ -135,11 +140,19 @@ def render_runs(
         frame: frame around every page (title and navigation).
         tables: tables of one track, with its runs' records.
         mlflow: address of a run's page in MLflow, by run id.
+        texts: text of a record, by ``id(record)``, for those whose text is known.
 
     """
     template = environment.get_template("run.html.j2")
     around = frame.variables("tracks", "../../")
     for page in run_pages(environment, tables):
         yield page.address, template.render(around, page=page, mlflow=mlflow.get(page.record.run_id))
-        # Without folders of the machine it was made on, as records are published.
-        yield page.download, without_paths(page.record).model_dump_json() + "\n"
+        yield page.download, _published_text(page.record, texts)
+
+
+def _published_text(record: RunRecord, texts: Mapping[int, str]) -> str:
+    """Return a record's text without folders of the machine it was made on, as records are published."""
+    published = without_paths(record)
+    # Writing a record takes as long as reading it, and most have no such folder.
+    known = texts.get(id(record), "") if published == record else ""
+    return known or record_text(published)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment
@@ -66,6 +67,7 @@ def render_track(
     track: TrackPage,
     mlflow: Mapping[str, str],
     tunings: Sequence[TuningTable] = (),
+    texts: Mapping[int, str] = MappingProxyType({}),
 ) -> Iterator[tuple[str, str]]:
     """Yield the pages that depend on one track's records alone: the track's page, its runs' pages, its downloads.
 
@@ -75,13 +77,14 @@ def render_track(
         track: the track, with its runs' records.
         mlflow: address of a run's page in MLflow, by run id.
         tunings: the track's tunings, from ``tuning_tables``.
+        texts: text of a record, by ``id(record)``, for those whose text is known.
 
     """
     template = environment.get_template("track.html.j2")
     yield track.address, template.render(frame.variables("tracks", "../"), page=track, **_drawings(track, tunings))
     for table in track.tables:
         yield from as_files(track_data(table), f"downloads/tracks/{track.name}/{table.table_id}")
-    yield from render_runs(environment, frame, track.tables, mlflow)
+    yield from render_runs(environment, frame, track.tables, mlflow, texts)
 
 
 def _drawings(track: TrackPage, tunings: Sequence[TuningTable]) -> Mapping[str, Any]:
