@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
@@ -56,6 +57,10 @@ def measured_values(record: RunRecord) -> Iterator[tuple[str, str | None, float,
     for value in record.diagnostics:
         if value.value is not None:
             yield value.diagnostic, value.segment, value.epoch, value.value
+    yield from _values_within_epochs(record)
+
+
+def _values_within_epochs(record: RunRecord) -> Iterator[tuple[str, str | None, float, float]]:
     if record.data is not None:
         steps = record.spec.protocol.steps_per_epoch(record.data.train_examples)
         for found in record.step_diagnostics:
@@ -65,13 +70,13 @@ def measured_values(record: RunRecord) -> Iterator[tuple[str, str | None, float,
 
 def values_by_segment(record: RunRecord) -> dict[tuple[str, str | None], dict[float, float]]:
     """Return the values of ``measured_values`` by epochs finished, for each diagnostic and segment."""
-    found: dict[tuple[str, str | None], dict[float, float]] = {}
-    for diagnostic, segment, epoch, value in measured_values(record):
-        key = (diagnostic, segment)
-        if key not in found:  # setdefault would make a dictionary per value
-            found[key] = {}
-        found[key][epoch] = value
-    return found
+    found: defaultdict[tuple[str, str | None], dict[float, float]] = defaultdict(dict)
+    for each in record.diagnostics:  # not through a generator: a site has millions of values
+        if each.value is not None:
+            found[each.diagnostic, each.segment][each.epoch] = each.value
+    for diagnostic, segment, epoch, value in _values_within_epochs(record):
+        found[diagnostic, segment][epoch] = value
+    return dict(found)
 
 
 def diagnostic_curves(records: Sequence[RunRecord]) -> tuple[SegmentCurve, ...]:

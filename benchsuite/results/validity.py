@@ -165,7 +165,9 @@ def _is_backprop(runs: _Runs, most: float, claims: bool | None) -> ValidityCheck
     ]
     if not angles:
         return _not_measured(name, UPDATE_ANGLE)
-    last = {seed: max(a.epoch for a in angles if a.seed == seed) for seed in {a.seed for a in angles}}
+    last: dict[int, int] = {}
+    for angle in angles:
+        last[angle.seed] = max(angle.epoch, last.get(angle.seed, 0))
     largest = max(angles, key=lambda found: found.value)
     at_end = max((a for a in angles if a.epoch == last[a.seed]), key=lambda found: found.value)
     always, in_the_end = largest.value <= most, at_end.value <= most
