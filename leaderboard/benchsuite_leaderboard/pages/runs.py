@@ -14,10 +14,9 @@ from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import record_text
 from benchsuite.results.model import RuleRow, SeedRun, TrackTable
 from benchsuite_leaderboard.charts import runs as run_charts
-from benchsuite_leaderboard.charts.run_text import RunChart
 from benchsuite_leaderboard.json_text import compact_json
 from benchsuite_leaderboard.pages.frame import Frame
-from benchsuite_leaderboard.pages.neighbours import TableParts
+from benchsuite_leaderboard.pages.run_parts import OVER_SEGMENTS, TableParts
 
 POINTS_A_RUN = 1_500
 
@@ -97,14 +96,14 @@ class RunPage:
         }
 
     @property
-    def charts(self) -> list[RunChart]:
-        """Return the charts of error and loss; unmeasured ones are left out."""
-        return run_charts.error_and_loss(self.record, POINTS_A_RUN // 2)
+    def charts(self) -> Markup:
+        """Return the figures of error and loss; unmeasured ones are left out."""
+        return self.parts.figures(run_charts.error_and_loss(self.record, POINTS_A_RUN // 2))
 
     @property
-    def diagnostics(self) -> list[RunChart]:
-        """Return one chart per diagnostic, with one line per segment."""
-        return run_charts.diagnostics(self.record, POINTS_A_RUN // 2)
+    def diagnostics(self) -> Markup:
+        """Return one figure per diagnostic, with one line per segment."""
+        return self.parts.figures(run_charts.diagnostics(self.record, POINTS_A_RUN // 2), OVER_SEGMENTS)
 
 
 def run_address(track: str, run_id: str) -> str:
