@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from benchsuite.results.board_plan import RuleWords
 from benchsuite.results.model import RuleRow, TrackTable
 from benchsuite_leaderboard.compare import Pair
 from benchsuite_leaderboard.memory import MEMORY
@@ -56,7 +57,7 @@ class KeptPairs:
 
     def _key(self, pair: Pair, frame: Frame, names: RuleNames) -> str:
         around = [generator_hash(), astuple(frame), pair.left, pair.right]
-        words = [names.stated.get(pair.left), names.stated.get(pair.right)]
+        words = [_in_order(names.stated.get(rule)) for rule in (pair.left, pair.right)]
         digest = hashlib.sha256(repr([around, words]).encode("utf-8", "backslashreplace"))
         for line in pair.lines:
             digest.update(self._digest(_TABLE, line.table))
@@ -69,6 +70,11 @@ class KeptPairs:
         if id(value) not in self._digests:
             self._digests[id(value)] = hashlib.sha256(adapter.dump_json(value)).digest()
         return self._digests[id(value)]
+
+
+def _in_order(words: RuleWords | None) -> tuple[object, ...]:
+    """Return a rule's words as plain data; in a set, the order of texts differs from process to process."""
+    return () if words is None else astuple(replace(words, forms=frozenset())) + tuple(sorted(words.forms))
 
 
 def remembered_pairs(out: Path, files: Set[str]) -> KeptPairs:
