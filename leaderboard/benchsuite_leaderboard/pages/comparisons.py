@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from jinja2 import Environment
+from markupsafe import Markup
 
-from benchsuite.results.model import TrackTable
+from benchsuite.results.model import RuleRow, TrackTable
 from benchsuite_leaderboard.charts.comparisons import pair_chart, ranking_chart
 from benchsuite_leaderboard.compare import Pair
 from benchsuite_leaderboard.critical_difference import indistinguishable_from, rank_rules
@@ -62,6 +64,7 @@ def render_comparisons(
         yield from as_files(ranking_data(ranking), f"downloads/ranking-{ranking.tier}")
     template = environment.get_template("pair.html.j2")
     around = frame.variables("compare", "../../")
+    cells = PairCells(environment)
     for pair in pairs:
         download = f"downloads/compare/{pair.left}/{pair.right}"
         if kept.keep(pair, frame, names, [pair.address, *(f"{download}.{kind}" for kind in KINDS)]):
@@ -69,7 +72,35 @@ def render_comparisons(
         yield (
             pair.address,
             template.render(
-                around, pair=pair, names=names, drawing=pair_chart(pair, names), download=f"../../{download}"
+                around,
+                pair=pair,
+                names=names,
+                cells=cells,
+                drawing=pair_chart(pair, names),
+                download=f"../../{download}",
             ),
         )
         yield from as_files(pair_data(pair), download)
+
+
+class PairCells:
+    """Cells of rows on the pages of pairs, each rendered once: a row is compared with those of all other rules."""
+
+    def __init__(self, environment: Environment) -> None:
+        """Render nothing yet."""
+        self._macros: Any = environment.get_template("pair_cells.html.j2").make_module()
+        self._found: dict[tuple[int, str, bool], Markup] = {}
+
+    def error(self, row: RuleRow, is_better: bool) -> Markup:
+        """Return the cell of a row's test error."""
+        return self._cell(row, "error", is_better)
+
+    def cost(self, row: RuleRow) -> Markup:
+        """Return the cell of a row's cost."""
+        return self._cell(row, "cost", False)
+
+    def _cell(self, row: RuleRow, kind: str, is_better: bool) -> Markup:
+        key = id(row), kind, is_better  # by identity: the rows live as long as the build
+        if key not in self._found:
+            self._found[key] = self._macros.error(row, is_better) if kind == "error" else self._macros.cost(row)
+        return self._found[key]
