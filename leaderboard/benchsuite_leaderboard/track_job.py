@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from benchsuite.results.row_names import NamedSettings, by_settings
 from benchsuite.results.tables import summarize
 from benchsuite.results.tuning_summary import TuningTable, tuning_tables
 from benchsuite_leaderboard.arrivals import Arrival, arrivals_of
+from benchsuite_leaderboard.kept_runs import KeptRuns
 from benchsuite_leaderboard.pages.of_track import render_of_track
 
 if TYPE_CHECKING:
@@ -69,6 +70,14 @@ class TrackJob:
     """Folder that the pages are written to."""
     words: TrackWords | None = None
     """The words of the track's spec."""
+    sources: tuple[str, ...] = ()
+    """Identifies the content of each record, those given in memory first."""
+    around: str = ""
+    """Hash of the generator and of the frame."""
+    earlier: Mapping[str, str] = field(default_factory=dict)
+    """Key of each run's page in an earlier build, by address."""
+    earlier_files: frozenset[str] = frozenset()
+    """Files of that build's track that are still there."""
 
     @property
     def size(self) -> int:
@@ -93,7 +102,11 @@ class TrackResult:
     arrivals: tuple[Arrival, ...]
     """The runs by the day they ended."""
     written: tuple[str, ...]
-    """The files made, by path within the site."""
+    """The track's files, by path within the site."""
+    kept: tuple[str, ...]
+    """Those of them that an earlier build made."""
+    run_keys: dict[str, str]
+    """Key of each run's page, by address."""
 
 
 RESULT: TypeAdapter[TrackResult] = TypeAdapter(TrackResult)
@@ -106,11 +119,12 @@ def build_track(job: TrackJob) -> bytes:
     """
     good: list[RunRecord] = []
     broken: list[BrokenRecord] = []
-    texts: dict[int, str] = {}
-    for record, text in _records(job):
+    kept = KeptRuns(job.around, job.earlier, job.earlier_files)
+    for (record, text), source in zip(_records(job), job.sources, strict=True):
         if isinstance(record, RunRecord):
+            kept.sources[id(record)] = source
             if text:
-                texts[id(record)] = text  # by identity: the records live until the pages are made
+                kept.texts[id(record)] = text
             good.append(record)
         else:
             broken.append(record)
@@ -120,7 +134,7 @@ def build_track(job: TrackJob) -> bytes:
     tunings = tuning_tables(job.tunings, tables)
     written = []
     folders = set()
-    for name, text in render_of_track(job.frame, tables, tunings, job.mlflow, job.words, texts):
+    for name, text in render_of_track(job.frame, tables, tunings, job.mlflow, job.words, kept):
         folder = job.folder / name.rpartition("/")[0]
         if folder not in folders:
             folder.mkdir(parents=True, exist_ok=True)
@@ -135,7 +149,9 @@ def build_track(job: TrackJob) -> bytes:
         values=tuple(value for value in compare_with_published(job.published, good) if value.run_ids),
         broken=tuple((str(b.path), b.reason) for b in broken),
         arrivals=arrivals_of(tables),
-        written=tuple(written),
+        written=(*written, *sorted(kept.unchanged)),
+        kept=tuple(sorted(kept.unchanged)),
+        run_keys=kept.keys,
     )
     return RESULT.dump_json(result)
 

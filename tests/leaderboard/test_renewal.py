@@ -13,10 +13,13 @@ import pytest
 from benchsuite.errors import StoreError
 from benchsuite.papers.published import PublishedNumber
 from benchsuite.papers.statements import Papers
+from benchsuite.records.reading import record_text
 from benchsuite.records.store import read_folder
+from benchsuite.results.board_plan import RuleWords
 from benchsuite.specs.models.reference import PublishedValue, ReferenceSpec
 from benchsuite_leaderboard import kept_pairs, renewal, scan
 from benchsuite_leaderboard import site as site_module
+from benchsuite_leaderboard.charts import runs as run_charts
 from benchsuite_leaderboard.downloads.comparisons import pair_data
 from benchsuite_leaderboard.memory import MEMORY
 from benchsuite_leaderboard.pages import comparisons
@@ -292,6 +295,93 @@ def test_a_pairs_page_is_kept_for_nothing_less_than_the_same_content(
     build_site(records, out, title=title)
     build_site(records, tmp_path / "full", title=title)
     assert site(out) == site(tmp_path / "full")
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Return a list that gets the seed and rule of each run whose page is made."""
+    seen = []
+    draw = run_charts.error_and_loss
+    monkeypatch.setattr(
+        run_charts,
+        "error_and_loss",
+        lambda record, budget: seen.append((record.spec.rule.name, record.spec.seed)) or draw(record, budget),
+    )
+    return seen
+
+
+def test_a_new_run_makes_its_own_page_and_those_that_show_it(records, make_record, tmp_path, made):
+    """Catches a changed track whose thousand runs are all rendered again, and one that keeps a page without a link."""
+    out = tmp_path / "site"
+    build_site(records, out)
+    write(records / "one", make_record("dfa", 0, 0.4, track="one"))
+    made.clear()
+    report = build_site(records, out)
+    # Seed 1 of each rule has no other run of its seed: its page stays unless the verdict on its row changes.
+    assert sorted(made) == [("backprop", 0), ("dfa", 0), ("fa", 0)]
+    full = build_site(records, tmp_path / "full")
+    assert site(out) == site(tmp_path / "full")
+    assert report.files == full.files
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["deleted page", "deleted record", "other number", "neighbour", "damaged memory", "title", "generator", "mlflow"],
+)
+def test_a_runs_page_is_kept_for_nothing_less_than_the_same_content(
+    records, make_record, tmp_path, monkeypatch, change
+):
+    """Catches a run's page or record that another record, another neighbour or another site left behind."""
+    out, options = tmp_path / "site", {"title": "A board"}
+    build_site(records, out, **options)
+    (of_seed_0,) = [p for p in (records / "one").iterdir() if '"seed":0' in p.read_text() and '"fa"' in p.read_text()]
+    page = out / "runs" / "one" / f"{of_seed_0.stem}.html"
+    page.write_text("stale")
+    match change:
+        case "deleted page":
+            page.unlink()
+        case "deleted record":
+            page.with_suffix(".json").unlink()
+        case "other number":
+            write(records / "one", make_record("fa", 0, 0.25, track="one"))
+        case "neighbour":
+            write(records / "one", make_record("fa", 1, 0.35, track="one"))
+        case "damaged memory":
+            (out / MEMORY / "tracks" / "one.json").write_text("{}")
+        case "title":
+            options = {"title": "Another board"}
+        case "generator":
+            monkeypatch.setattr(renewal, "generator_hash", lambda: "newer")
+        case "mlflow":
+            options["mlflow"] = {of_seed_0.stem: "http://127.0.0.1:5000/#/experiments/1/runs/abc"}
+    build_site(records, out, **options)
+    build_site(records, tmp_path / "full", **options)
+    assert site(out) == site(tmp_path / "full")
+
+
+def test_no_set_is_in_the_key_of_a_pairs_page():
+    """Catches a key that depends on the order of a set, which differs by process: no page was ever kept."""
+    words = kept_pairs._in_order(RuleWords(forms=frozenset({"ordinary", "vectorized", "invertible"})))
+    assert words[-3:] == ("invertible", "ordinary", "vectorized")
+    assert not [part for part in words if isinstance(part, frozenset) and part]
+
+
+def test_a_download_is_the_file_itself_without_folders_of_the_machine(make_record, tmp_path):
+    """Catches a record that is published with the path of somebody's home, since its file's text was taken."""
+    plain, private = make_record("fa", 0, track="one"), make_record("fa", 1, track="one")
+    private = private.model_copy(update={"command": "benchsuite run one --store /home/somebody/store"})
+    for record in (plain, private):
+        (tmp_path / "records").mkdir(exist_ok=True)
+        (tmp_path / "records" / f"{record.run_id}.json").write_text(record_text(record), encoding="utf-8")
+    # In full and without a first look, as with many records.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan, "FEW_RECORDS", 0)
+        build_site(tmp_path / "records", tmp_path / "many")
+    build_site(tmp_path / "records", tmp_path / "few")
+    published = {p.stem: p.read_text() for p in (tmp_path / "many" / "runs" / "one").glob("*.json")}
+    assert published[plain.run_id] == record_text(plain)
+    assert published[private.run_id] == record_text(private).replace("/home/somebody/store", "…/store")
+    assert site(tmp_path / "many") == site(tmp_path / "few")
 
 
 def test_compiled_templates_never_lie_in_a_site_and_a_damaged_one_is_not_used(records, tmp_path, monkeypatch):

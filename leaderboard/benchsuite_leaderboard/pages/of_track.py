@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from benchsuite_leaderboard.pages.tracks import render_track, track_pages
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from benchsuite.results.board_plan import TrackWords
     from benchsuite.results.model import TrackTable
     from benchsuite.results.tuning_summary import TuningTable
+    from benchsuite_leaderboard.kept_runs import KeptRuns
     from benchsuite_leaderboard.pages.frame import Frame
 
 
@@ -23,7 +23,7 @@ def render_of_track(
     tunings: Sequence[TuningTable],
     mlflow: Mapping[str, str],
     words: TrackWords | None = None,
-    texts: Mapping[int, str] = MappingProxyType({}),
+    kept: KeptRuns | None = None,
 ) -> Iterator[tuple[str, str]]:
     """Yield (path, text) of the pages of a track, its runs and its tunings, and of their downloads.
 
@@ -33,10 +33,10 @@ def render_of_track(
         tunings: the track's tunings, from ``tuning_tables``.
         mlflow: address of a run's page in MLflow, by run id.
         words: what the track's spec says of it.
-        texts: text of a record as ``record_text`` returns it, by ``id(record)``, for those whose text is known.
+        kept: runs' files of an earlier build, which are left out while they need no change.
 
     """
     environment = template_environment()
     yield from render_tunings(environment, frame, tunings, has_runs=bool(tables))
     for page in track_pages(tables, words):
-        yield from render_track(environment, frame, page, mlflow, tunings, texts)
+        yield from render_track(environment, frame, page, mlflow, tunings, kept)

@@ -33,7 +33,6 @@ class TableParts:
         self._macros: Any = environment.get_template("run_parts.html.j2").make_module()
         self._validity_table: Any = environment.get_template("validity.html.j2").make_module().validity_table  # type: ignore[attr-defined]
         self._verdicts: dict[str, Markup] = {}
-        self._figures: dict[tuple[str, str, int, str], tuple[str, str]] = {}
 
     def other_seeds(self, row: RuleRow, seed: int) -> Markup:
         """Return links to the counted and failed runs of a row with other seeds; empty if there are none."""
@@ -44,30 +43,10 @@ class TableParts:
         return _joined(" · ", (link for row_id, link in self._by_seed.get(seed, ()) if row_id != row.row_id))
 
     def verdicts(self, row: RuleRow) -> Markup:
-        """Return the table of a row's validity checks."""
+        """Return the table of a row's validity checks; empty if there are none."""
         if row.row_id not in self._verdicts:
-            self._verdicts[row.row_id] = self._validity_table(row.validity, row.label)
+            self._verdicts[row.row_id] = self._validity_table(row.validity, row.label) if row.validity else Markup()
         return self._verdicts[row.row_id]
-
-    def figures(self, charts: Sequence[RunChart], lines: str = "") -> Markup:
-        """Return the figures of a run's charts.
-
-        Args:
-            charts: the charts.
-            lines: addition to a chart's description: what its lines are.
-
-        """
-        return _joined("", (part for chart in charts for part in self._figure(chart, lines)))
-
-    def _figure(self, chart: RunChart, lines: str) -> tuple[str, str, str]:
-        key = chart.chart_id, chart.title, chart.room, lines
-        if key not in self._figures:
-            heading = chart.title[:1].upper() + chart.title[1:]
-            empty = RunChart(chart.chart_id, chart.title, chart.room, PLACE)
-            before, _, after = str(self._macros.figure(empty, heading, lines)).partition(PLACE)
-            self._figures[key] = before, after
-        before, after = self._figures[key]
-        return before, chart.json, after
 
     @cached_property
     def _by_row(self) -> dict[str, list[tuple[int, Markup]]]:
@@ -86,6 +65,35 @@ class TableParts:
                 if not run.superseded:
                     found.setdefault(run.seed, []).append((row.row_id, self._macros.rule_link(row, run)))
         return found
+
+
+class Figures:
+    """Figures of runs' charts: what is around a chart's spec is rendered once."""
+
+    def __init__(self, environment: Environment) -> None:
+        """Render nothing yet."""
+        self._macro: Any = environment.get_template("run_parts.html.j2").make_module().figure  # type: ignore[attr-defined]
+        self._found: dict[tuple[str, str, int, str], tuple[str, str]] = {}
+
+    def drawn(self, charts: Sequence[RunChart], lines: str = "") -> Markup:
+        """Return the figures of a run's charts.
+
+        Args:
+            charts: the charts.
+            lines: addition to a chart's description: what its lines are.
+
+        """
+        return _joined("", (part for chart in charts for part in self._figure(chart, lines)))
+
+    def _figure(self, chart: RunChart, lines: str) -> tuple[str, str, str]:
+        key = chart.chart_id, chart.title, chart.room, lines
+        if key not in self._found:
+            heading = chart.title[:1].upper() + chart.title[1:]
+            empty = RunChart(chart.chart_id, chart.title, chart.room, PLACE)
+            before, _, after = str(self._macro(empty, heading, lines)).partition(PLACE)
+            self._found[key] = before, after
+        before, after = self._found[key]
+        return before, chart.json, after
 
 
 def _joined(between: str, parts: Iterable[str]) -> Markup:

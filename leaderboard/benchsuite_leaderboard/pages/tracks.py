@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment
@@ -18,6 +17,7 @@ from benchsuite_leaderboard.charts.pareto import pareto_chart
 from benchsuite_leaderboard.charts.rows import Series, assign_series
 from benchsuite_leaderboard.downloads.formats import as_files
 from benchsuite_leaderboard.downloads.results import track_data
+from benchsuite_leaderboard.kept_runs import KeptRuns
 from benchsuite_leaderboard.pages.frame import POINTS_A_PAGE, Frame, page_name
 from benchsuite_leaderboard.pages.runs import render_runs
 from benchsuite_leaderboard.pages.tuning import budgets_of_rows, tuning_address, tuning_times
@@ -67,7 +67,7 @@ def render_track(
     track: TrackPage,
     mlflow: Mapping[str, str],
     tunings: Sequence[TuningTable] = (),
-    texts: Mapping[int, str] = MappingProxyType({}),
+    kept: KeptRuns | None = None,
 ) -> Iterator[tuple[str, str]]:
     """Yield the pages that depend on one track's records alone: the track's page, its runs' pages, its downloads.
 
@@ -77,14 +77,14 @@ def render_track(
         track: the track, with its runs' records.
         mlflow: address of a run's page in MLflow, by run id.
         tunings: the track's tunings, from ``tuning_tables``.
-        texts: text of a record, by ``id(record)``, for those whose text is known.
+        kept: runs' files of an earlier build, which are left out while they need no change.
 
     """
     template = environment.get_template("track.html.j2")
     yield track.address, template.render(frame.variables("tracks", "../"), page=track, **_drawings(track, tunings))
     for table in track.tables:
         yield from as_files(track_data(table), f"downloads/tracks/{track.name}/{table.table_id}")
-    yield from render_runs(environment, frame, track.tables, mlflow, texts)
+    yield from render_runs(environment, frame, track.tables, mlflow, kept or KeptRuns())
 
 
 def _drawings(track: TrackPage, tunings: Sequence[TuningTable]) -> Mapping[str, Any]:
