@@ -1654,7 +1654,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "the site drops the epochs that claims are about",
-        "leaderboard/benchsuite_leaderboard/track_job.py",
+        "leaderboard/benchsuite_leaderboard/lasting_parts.py",
         "if each.epoch in epochs or each.epoch == last",
         "if each.epoch == last",
         "tests/papers/test_run_values.py",
@@ -1831,6 +1831,34 @@ SABOTAGES = (
         "a renewed site keeps a pair's page with old numbers",
         "leaderboard/benchsuite_leaderboard/kept_pairs.py",
         "self.earlier.get(pair.address) != self.keys[pair.address] or",
+        "",
+        "tests/leaderboard/test_renewal.py",
+    ),
+    Sabotage(
+        "a renewed site keeps a run's page with old numbers",
+        "leaderboard/benchsuite_leaderboard/kept_runs.py",
+        "[self.frame, source, around]",
+        "[self.frame, around]",
+        "tests/leaderboard/test_renewal.py",
+    ),
+    Sabotage(
+        "a renewed site keeps a run's page with its neighbours' old numbers",
+        "leaderboard/benchsuite_leaderboard/kept_runs.py",
+        "[self.frame, source, around]",
+        "[self.frame, source]",
+        "tests/leaderboard/test_renewal.py",
+    ),
+    Sabotage(
+        "a renewed site keeps a run's page of another generator",
+        "leaderboard/benchsuite_leaderboard/kept_runs.py",
+        "[self.frame, source, around]",
+        "[source, around]",
+        "tests/leaderboard/test_renewal.py",
+    ),
+    Sabotage(
+        "a renewed site leaves out a run's page that somebody deleted",
+        "leaderboard/benchsuite_leaderboard/kept_runs.py",
+        "or not set(files) <= self.files",
         "",
         "tests/leaderboard/test_renewal.py",
     ),
@@ -2580,7 +2608,7 @@ SABOTAGES = (
         "each segment of a diagnostic is drawn on a scale of its own",
         "leaderboard/benchsuite_leaderboard/charts/diagnostics.py",
         "_spec(series, values[segment], scale, diagnostic),",
-        "_spec(series, values[segment], diagnostic_scale(diagnostic, values[segment]), diagnostic),",
+        "_spec(series, values[segment], diagnostic_scale(diagnostic, [v['m'] for v in values[segment]]), diagnostic),",
         "tests/leaderboard/test_charts.py",
     ),
     Sabotage(
@@ -2593,8 +2621,8 @@ SABOTAGES = (
     Sabotage(
         "a downloaded record names folders of the machine that made it",
         "leaderboard/benchsuite_leaderboard/pages/runs.py",
-        "yield page.download, without_paths(page.record).model_dump_json()",
-        "yield page.download, page.record.model_dump_json()",
+        "published = without_paths(record)",
+        "published = record",
         "tests/leaderboard/test_more_pages.py",
     ),
     Sabotage(

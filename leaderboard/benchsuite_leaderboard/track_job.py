@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,14 +13,13 @@ from benchsuite.papers.measured_values import MeasuredValue, compare_with_publis
 from benchsuite.papers.published_lookup import published_beside
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_record_and_text
-from benchsuite.results.curves import thin
-from benchsuite.results.grouping import conditions
 from benchsuite.results.model import TrackTable
 from benchsuite.results.row_names import NamedSettings, by_settings
 from benchsuite.results.tables import summarize
 from benchsuite.results.tuning_summary import TuningTable, tuning_tables
 from benchsuite_leaderboard.arrivals import Arrival, arrivals_of
 from benchsuite_leaderboard.kept_runs import KeptRuns
+from benchsuite_leaderboard.lasting_parts import is_wanted, slim, without_curves
 from benchsuite_leaderboard.pages.of_track import render_of_track
 
 if TYPE_CHECKING:
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
     from benchsuite.results.planned import PlansByTrack
     from benchsuite.results.validity import Validity
     from benchsuite_leaderboard.pages.frame import Frame
-
-FEW_POINTS = 16
-"""Points of a learning curve that pages of several tracks draw in a cell."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +124,7 @@ def build_track(job: TrackJob) -> bytes:
             good.append(record)
         else:
             broken.append(record)
-    evidence = tuple(_slim(record, job.metrics, job.epochs) for record in good if _is_wanted(record, job.wanted))
+    evidence = tuple(slim(record, job.metrics, job.epochs) for record in good if is_wanted(record, job.wanted))
     published, names = published_beside(job.published), by_settings(job.names)
     tables = summarize(good, published, names, job.plans, job.timings, job.validity, job.tunings)
     tunings = tuning_tables(job.tunings, tables)
@@ -143,7 +139,7 @@ def build_track(job: TrackJob) -> bytes:
         written.append(name)
     result = TrackResult(
         key=job.key,
-        tables=tuple(_without_curves(table) for table in tables),
+        tables=tuple(without_curves(table) for table in tables),
         tunings=tuple(tunings),
         evidence=evidence,
         values=tuple(value for value in compare_with_published(job.published, good) if value.run_ids),
@@ -162,29 +158,3 @@ def _records(job: TrackJob) -> Iterator[tuple[RunRecord | BrokenRecord, str]]:
     for path in job.files:
         known = job.read.get(path)
         yield (known, "") if known else read_record_and_text(path)
-
-
-def _is_wanted(record: RunRecord, wanted: Iterable[str]) -> bool:
-    return bool(wanted) and conditions(record.spec) in wanted
-
-
-def _slim(record: RunRecord, metrics: Iterable[str], epochs: Set[int]) -> RunRecord:
-    last = max((each.epoch for each in record.epochs), default=0)
-    kept = tuple(each for each in record.epochs if each.epoch in epochs or each.epoch == last)
-    selected = tuple(value for value in record.diagnostics if value.diagnostic in metrics)
-    left_out = {"pretraining": (), "step_diagnostics": (), "traceback": None}
-    return record.model_copy(update={"epochs": kept, "diagnostics": selected, **left_out})
-
-
-def _without_curves(table: TrackTable) -> TrackTable:
-    """Return a table as the shared pages need it: curves of a few points, and no records."""
-    rows = (
-        replace(
-            row,
-            curve=tuple(thin(row.curve, FEW_POINTS)),
-            diagnostics=(),
-            runs=tuple(replace(run, record=None, test_curve={}) for run in row.runs),
-        )
-        for row in table.rows
-    )
-    return replace(table, rows=tuple(rows))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from benchsuite_leaderboard.kept_runs import KeptRuns
+from benchsuite_leaderboard.pages.runs import render_runs
 from benchsuite_leaderboard.pages.tracks import render_track, track_pages
 from benchsuite_leaderboard.pages.tuning import render_tunings
 from benchsuite_leaderboard.rendering import template_environment
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
     from benchsuite.results.board_plan import TrackWords
     from benchsuite.results.model import TrackTable
     from benchsuite.results.tuning_summary import TuningTable
-    from benchsuite_leaderboard.kept_runs import KeptRuns
     from benchsuite_leaderboard.pages.frame import Frame
 
 
@@ -39,4 +40,5 @@ def render_of_track(
     environment = template_environment()
     yield from render_tunings(environment, frame, tunings, has_runs=bool(tables))
     for page in track_pages(tables, words):
-        yield from render_track(environment, frame, page, mlflow, tunings, kept)
+        yield from render_track(environment, frame, page, tunings)
+        yield from render_runs(environment, frame, page.tables, mlflow, kept or KeptRuns())
