@@ -343,7 +343,10 @@ def test_a_runs_page_is_kept_for_nothing_less_than_the_same_content(
         case "deleted record":
             page.with_suffix(".json").unlink()
         case "other number":
-            write(records / "one", make_record("fa", 0, 0.25, track="one"))
+            # No other page shows it, and no table.
+            content = json.loads(of_seed_0.read_text())
+            content["timing"]["setup_time_s"] = 77.0
+            of_seed_0.write_text(json.dumps(content))
         case "neighbour":
             write(records / "one", make_record("fa", 1, 0.35, track="one"))
         case "damaged memory":
