@@ -132,7 +132,7 @@ def build_site(
         files |= {name: text.encode("utf-8", "backslashreplace") for name, text in pages} | static_files()
         files |= {FILES: files_to_remember(inputs.files.states)} | kept.to_remember()
         unchanged |= kept.unchanged
-        publish(files, out, unchanged)
+        publish(files, out, staging, unchanged)
     statuses = Counter(run.status for table in tables for row in table.rows for run in row.runs)
     return BuildReport(
         out=out,
