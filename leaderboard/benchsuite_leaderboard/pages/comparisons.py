@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from jinja2 import Environment
 from markupsafe import Markup
@@ -18,6 +18,8 @@ from benchsuite_leaderboard.kept_pairs import KeptPairs
 from benchsuite_leaderboard.matrix import rules_of
 from benchsuite_leaderboard.names import RuleNames
 from benchsuite_leaderboard.pages.frame import Frame, page_name
+
+Shown = TypeVar("Shown", RuleRow, TrackTable)
 
 
 def render_comparisons(
@@ -84,23 +86,28 @@ def render_comparisons(
 
 
 class PairCells:
-    """Cells of rows on the pages of pairs, each rendered once: a row is compared with those of all other rules."""
+    """Parts of the pages of pairs, each rendered once: a row is compared with those of all other rules."""
 
     def __init__(self, environment: Environment) -> None:
         """Render nothing yet."""
         self._macros: Any = environment.get_template("pair_cells.html.j2").make_module()
-        self._found: dict[tuple[int, str, bool], Markup] = {}
+        self._found: dict[tuple[int, str], Markup] = {}
+
+    def place(self, table: TrackTable) -> Markup:
+        """Return the link to a table."""
+        return self._once(table, "place", self._macros.place)
 
     def error(self, row: RuleRow, is_better: bool) -> Markup:
         """Return the cell of a row's test error."""
-        return self._cell(row, "error", is_better)
+        name = "better error" if is_better else "error"
+        return self._once(row, name, lambda each: self._macros.error(each, is_better))
 
     def cost(self, row: RuleRow) -> Markup:
         """Return the cell of a row's cost."""
-        return self._cell(row, "cost", False)
+        return self._once(row, "cost", self._macros.cost)
 
-    def _cell(self, row: RuleRow, kind: str, is_better: bool) -> Markup:
-        key = id(row), kind, is_better  # by identity: the rows live as long as the build
+    def _once(self, shown: Shown, name: str, render: Callable[[Shown], Markup]) -> Markup:
+        key = id(shown), name  # by identity: rows and tables live as long as the build
         if key not in self._found:
-            self._found[key] = self._macros.error(row, is_better) if kind == "error" else self._macros.cost(row)
+            self._found[key] = render(shown)
         return self._found[key]
