@@ -21,7 +21,7 @@ from benchsuite.specs.models.track import RunSpec
 from benchsuite_leaderboard import scan
 from benchsuite_leaderboard.garbage import no_collections
 from benchsuite_leaderboard.inputs import Inputs
-from benchsuite_leaderboard.kept_pairs import KeptPairs, remembered_pairs
+from benchsuite_leaderboard.kept_pages import KeptPages, remembered_pages
 from benchsuite_leaderboard.memory import remembered_track, track_memory
 from benchsuite_leaderboard.package_files import generator_hash
 from benchsuite_leaderboard.pages.frame import Frame
@@ -36,9 +36,9 @@ class EarlierSite:
     files: Set[str]
     """Its files, by path within the site; empty if everything is made again."""
 
-    def pairs(self) -> KeptPairs:
-        """Return its pages of pairs of rules."""
-        return remembered_pairs(self.out, self.files)
+    def pages(self) -> KeptPages:
+        """Return its pages of several tracks."""
+        return remembered_pages(self.out, self.files)
 
 
 def track_jobs(

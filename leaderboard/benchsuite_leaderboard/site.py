@@ -106,7 +106,7 @@ def build_site(
         standing = set() if fresh else standing_files(out, owned)
         earlier = EarlierSite(out, standing)
         results, unchanged = make_tracks(jobs, earlier, processes)
-        kept = earlier.pairs()
+        kept = earlier.pages()
         tables = [table for result in results for table in result.tables]
         broken = [*inputs.broken, *(BrokenRecord(Path(p), why) for r in results for p, why in r.broken)]
         broken.sort(key=lambda b: (b.path.parts[-2:], b.reason))

@@ -13,16 +13,18 @@ import pytest
 from benchsuite.errors import StoreError
 from benchsuite.papers.published import PublishedNumber
 from benchsuite.papers.statements import Papers
+from benchsuite.records.model import DiagnosticValue
 from benchsuite.records.reading import record_text
 from benchsuite.records.store import read_folder
 from benchsuite.results.board_plan import RuleWords
 from benchsuite.specs.models.reference import PublishedValue, ReferenceSpec
-from benchsuite_leaderboard import kept_pairs, renewal, scan
+from benchsuite_leaderboard import kept_pages, renewal, scan
 from benchsuite_leaderboard import site as site_module
 from benchsuite_leaderboard.charts import runs as run_charts
 from benchsuite_leaderboard.downloads.comparisons import pair_data
+from benchsuite_leaderboard.downloads.results import rule_data
 from benchsuite_leaderboard.memory import MEMORY
-from benchsuite_leaderboard.pages import comparisons
+from benchsuite_leaderboard.pages import comparisons, rules
 from benchsuite_leaderboard.rendering import template_environment
 from benchsuite_leaderboard.site import build_site
 
@@ -273,25 +275,26 @@ def test_only_pages_of_a_pair_with_the_changed_rule_are_made_again(records, make
     assert site(out) == site(tmp_path / "full")
 
 
+@pytest.mark.parametrize("kept", ["compare/backprop/fa.html", "rules/fa.html"])
 @pytest.mark.parametrize("change", ["deleted", "damaged memory", "other title", "other generator"])
-def test_a_pairs_page_is_kept_for_nothing_less_than_the_same_content(
-    records, make_record, tmp_path, monkeypatch, change
+def test_a_page_of_rules_is_kept_for_nothing_less_than_the_same_content(
+    records, make_record, tmp_path, monkeypatch, change, kept
 ):
-    """Catches a comparison of two rules that another generator or another site left behind."""
+    """Catches a comparison of two rules, or a rule's page, that another generator or another site left behind."""
     rules_on_two_tracks(records, make_record)
     out, title = tmp_path / "site", "A board"
     build_site(records, out, title=title)
-    page = out / "compare" / "backprop" / "fa.html"
+    page = out / kept
     page.write_text("stale")
     match change:
         case "deleted":
             page.unlink()
         case "damaged memory":
-            (out / kept_pairs.PAIRS).write_text('{"compare/backprop/fa.html": 3}')
+            (out / kept_pages.PAGES).write_text(json.dumps({kept: 3}))
         case "other title":
             title = "Another board"
         case "other generator":
-            monkeypatch.setattr(kept_pairs, "generator_hash", lambda: "newer")
+            monkeypatch.setattr(kept_pages, "generator_hash", lambda: "newer")
     build_site(records, out, title=title)
     build_site(records, tmp_path / "full", title=title)
     assert site(out) == site(tmp_path / "full")
@@ -362,9 +365,46 @@ def test_a_runs_page_is_kept_for_nothing_less_than_the_same_content(
     assert site(out) == site(tmp_path / "full")
 
 
+def test_only_the_page_of_the_changed_rule_is_made_again(records, make_record, tmp_path, monkeypatch):
+    """Catches pages of all rules that are made again for nothing, and one that is kept with old numbers."""
+    rules_on_two_tracks(records, make_record)
+    out = tmp_path / "site"
+    build_site(records, out)
+    write(records / "one", make_record("dfa", 0, 0.6, track="one"))
+    made = []
+    monkeypatch.setattr(rules, "rule_data", lambda name, results: made.append(name) or rule_data(name, results))
+    build_site(records, out)
+    assert made == ["dfa"]
+    build_site(records, tmp_path / "full")
+    assert site(out) == site(tmp_path / "full")
+
+
+@pytest.mark.parametrize("change", ["words", "audit", "partner", "validity of another rule", "repository"])
+def test_a_rules_page_shows_what_changed_beside_its_results(records, make_record, tmp_path, monkeypatch, change):
+    """Catches a rule's page that is kept since its numbers are the same, though its words or its audit changed."""
+    out, options = tmp_path / "site", {"papers": Papers(rules={"fa": RuleWords(summary="Fixed feedback.")})}
+    build_site(records, out, **options)
+    match change:
+        case "words":
+            options = {"papers": Papers(rules={"fa": RuleWords(summary="Random feedback.")})}
+        case "audit":
+            options["audits"] = Path(__file__).resolve().parents[2] / "leaderboard" / "audits"
+        case "partner":
+            write(records / "one", make_record("dfa", 0, 0.3, track="one"))
+        case "validity of another rule":
+            record = make_record("backprop", 0, 0.1, track="one")
+            share = DiagnosticValue(diagnostic="reference_example_fraction", segment="dense1", epoch=1, value=0.5)
+            write(records / "one", record.model_copy(update={"diagnostics": (*record.diagnostics, share)}))
+        case "repository":
+            options["repository_url"] = "https://example.org/lab/suite"
+    build_site(records, out, **options)
+    build_site(records, tmp_path / "full", **options)
+    assert site(out) == site(tmp_path / "full")
+
+
 def test_no_set_is_in_the_key_of_a_pairs_page():
     """Catches a key that depends on the order of a set, which differs by process: no page was ever kept."""
-    words = kept_pairs._in_order(RuleWords(forms=frozenset({"ordinary", "vectorized", "invertible"})))
+    words = kept_pages.words_in_order(RuleWords(forms=frozenset({"ordinary", "vectorized", "invertible"})))
     assert words[-3:] == ("invertible", "ordinary", "vectorized")
     assert not [part for part in words if isinstance(part, frozenset) and part]
 

@@ -14,7 +14,7 @@ from benchsuite_leaderboard.compare import Pair
 from benchsuite_leaderboard.critical_difference import indistinguishable_from, rank_rules
 from benchsuite_leaderboard.downloads.comparisons import pair_data, rank_interval, ranking_data
 from benchsuite_leaderboard.downloads.formats import KINDS, as_files
-from benchsuite_leaderboard.kept_pairs import KeptPairs
+from benchsuite_leaderboard.kept_pages import KeptPages, words_in_order
 from benchsuite_leaderboard.matrix import rules_of
 from benchsuite_leaderboard.names import RuleNames
 from benchsuite_leaderboard.pages.frame import Frame, page_name
@@ -28,7 +28,7 @@ def render_comparisons(
     tables: Sequence[TrackTable],
     pairs: Sequence[Pair],
     names: RuleNames,
-    kept: KeptPairs,
+    kept: KeptPages,
 ) -> Iterator[tuple[str, str]]:
     """Yield the page of rankings, the page of every pair, and their files for download.
 
@@ -69,7 +69,9 @@ def render_comparisons(
     cells = PairCells(environment)
     for pair in pairs:
         download = f"downloads/compare/{pair.left}/{pair.right}"
-        if kept.keep(pair, frame, names, [pair.address, *(f"{download}.{kind}" for kind in KINDS)]):
+        words = [pair.left, pair.right, *(words_in_order(names.stated.get(rule)) for rule in (pair.left, pair.right))]
+        results = (shown for line in pair.lines for shown in (line.table, line.left, line.right))
+        if kept.keep(frame, words, results, [pair.address, *(f"{download}.{kind}" for kind in KINDS)]):
             continue
         yield (
             pair.address,
