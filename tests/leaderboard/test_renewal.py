@@ -382,15 +382,22 @@ def test_only_the_page_of_the_changed_rule_is_made_again(records, make_record, t
 @pytest.mark.parametrize("change", ["words", "audit", "partner", "validity of another rule", "repository"])
 def test_a_rules_page_shows_what_changed_beside_its_results(records, make_record, tmp_path, monkeypatch, change):
     """Catches a rule's page that is kept since its numbers are the same, though its words or its audit changed."""
-    out, options = tmp_path / "site", {"papers": Papers(rules={"fa": RuleWords(summary="Fixed feedback.")})}
+    rules_on_two_tracks(records, make_record)
+    out, audits = tmp_path / "site", tmp_path / "audits"
+    audits.mkdir()
+    shutil.copy(Path(__file__).resolve().parents[2] / "leaderboard" / "audits" / "backprop.json", audits)
+    options = {"audits": audits, "papers": Papers(rules={"fa": RuleWords(summary="Fixed feedback.")})}
     build_site(records, out, **options)
     match change:
         case "words":
-            options = {"papers": Papers(rules={"fa": RuleWords(summary="Random feedback.")})}
+            options["papers"] = Papers(rules={"fa": RuleWords(summary="Random feedback.")})
         case "audit":
-            options["audits"] = Path(__file__).resolve().parents[2] / "leaderboard" / "audits"
+            audit = json.loads((audits / "backprop.json").read_text())
+            audit["traits"][0]["reason"] = "seen with one network alone"
+            (audits / "backprop.json").write_text(json.dumps(audit))
         case "partner":
-            write(records / "one", make_record("dfa", 0, 0.3, track="one"))
+            stated = {**options["papers"].rules, "dfa": RuleWords(short_name="DFA")}
+            options["papers"] = Papers(rules=stated)
         case "validity of another rule":
             record = make_record("backprop", 0, 0.1, track="one")
             share = DiagnosticValue(diagnostic="reference_example_fraction", segment="dense1", epoch=1, value=0.5)
