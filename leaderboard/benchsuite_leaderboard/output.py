@@ -7,8 +7,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Set
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+
+from pydantic_core import to_json
 
 from benchsuite.errors import StoreError
 from benchsuite.files import LEFT_OVER_AFTER_S, remove_left_over, write_bytes_atomically
@@ -17,6 +20,12 @@ from benchsuite.records.store import SITE_MARKER
 MARKER = SITE_MARKER
 """JSON list of our files, so that a later build can tell them from others. Not named .json: it is no record."""
 
+
+START = "index.html"
+"""The start page, by path within the site."""
+
+WRITERS = 8
+"""Files that are written at once; with more there is no gain."""
 
 Content = bytes | Path
 """Content of a file, or a staged file on the same disk that is moved into place."""
@@ -128,8 +137,12 @@ def _renew(files: Mapping[str, Content], out: Path, owned: set[str], unchanged: 
         _refuse_foreign(out, name, owned)
     # Until the end the marker lists old and new files: a killed build leaves no file unlisted.
     _replace(out / MARKER, _marker(owned | set(files)))
-    for name in sorted(files, key=lambda n: (n.endswith(".html"), n == "index.html", n)):
-        _replace(out / name, files[name])
+    pages = {name for name in files if name.endswith(".html")} - {START}
+    # Several at once, since each waits for the disk (fsync): downloads, then pages, and the start page last.
+    with ThreadPoolExecutor(WRITERS) as writers:
+        for group in (files.keys() - pages - {START}, pages, files.keys() & {START}):
+            for written in [writers.submit(_replace, out / name, files[name]) for name in sorted(group)]:
+                written.result()
     for name in sorted(owned - set(files) - unchanged):
         stale = out / name
         if stale.is_file() and not _through_link(out, name):
@@ -180,4 +193,4 @@ def _replace(path: Path, content: Content) -> None:
 
 
 def _marker(files: Mapping[str, Content] | set[str]) -> bytes:
-    return (json.dumps({"layout": 1, "files": sorted(files)}, indent=1) + "\n").encode()
+    return to_json({"layout": 1, "files": sorted(files)}, indent=1) + b"\n"
