@@ -131,9 +131,9 @@ def build_track(job: TrackJob) -> bytes:
     written = []
     folders = set()
     for name, text in render_of_track(job.frame, tables, tunings, job.mlflow, job.words, kept):
-        folder = job.folder / name.rpartition("/")[0]
+        folder = name.rpartition("/")[0]
         if folder not in folders:
-            folder.mkdir(parents=True, exist_ok=True)
+            (job.folder / folder).mkdir(parents=True, exist_ok=True)
             folders.add(folder)
         (job.folder / name).write_bytes(text.encode("utf-8", "backslashreplace"))
         written.append(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 
 from benchsuite.records.model import RunRecord
 from benchsuite.results.curves import Epoch, forward, segment_order, values_by_segment
@@ -14,6 +15,10 @@ from benchsuite_leaderboard.charts.vega import evenly, short
 
 WHOLE = "whole network"
 
+RUNNING = "while training"
+SETS = ("test", "held out", "training set", RUNNING)
+"""Lines of error and loss, in the order in which they are drawn."""
+
 
 def error_and_loss(record: RunRecord, budget: int) -> list[RunChart]:
     """Draw test, training and running error, and the losses, over epochs; unmeasured curves are left out.
@@ -23,19 +28,17 @@ def error_and_loss(record: RunRecord, budget: int) -> list[RunChart]:
         budget: number of points in all curves together; longer curves are thinned out evenly.
 
     """
-    epochs = sorted(record.epochs, key=lambda e: e.epoch)
-    errors = {
-        "test": {e.epoch: 100 * e.test.error for e in epochs if e.test},
-        "held out": {e.epoch: 100 * e.validation.error for e in epochs if e.validation},
-        "training set": {e.epoch: 100 * e.train.error for e in epochs if e.train},
-        "while training": {e.epoch: 100 * e.running_error for e in epochs},
-    }
-    losses = {
-        "test": {e.epoch: e.test.loss for e in epochs if e.test},
-        "held out": {e.epoch: e.validation.loss for e in epochs if e.validation},
-        "training set": {e.epoch: e.train.loss for e in epochs if e.train},
-        "while training": {e.epoch: e.running_loss for e in epochs if e.running_loss is not None},
-    }
+    errors: dict[str, dict[int, float]] = {label: {} for label in SETS}
+    losses: dict[str, dict[int, float]] = {label: {} for label in SETS}
+    for each in sorted(record.epochs, key=attrgetter("epoch")):
+        epoch = each.epoch
+        for label, found in zip(SETS, (each.test, each.validation, each.train), strict=False):
+            if found:
+                errors[label][epoch] = 100 * found.error
+                losses[label][epoch] = found.loss
+        errors[RUNNING][epoch] = 100 * each.running_error
+        if each.running_loss is not None:
+            losses[RUNNING][epoch] = each.running_loss
     charts = [
         _chart("run-error", "Error (%)", "Error (%)", errors, budget // 2, "error"),
         _chart("run-loss", "Loss", "Loss", losses, budget // 2, "loss"),
