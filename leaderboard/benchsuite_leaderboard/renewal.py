@@ -134,16 +134,18 @@ def make_tracks(jobs: Sequence[TrackJob], earlier: EarlierSite, processes: int) 
     return [results[job.track] for job in jobs], unchanged
 
 
-def _make(jobs: Sequence[TrackJob], processes: int) -> list[bytes]:
+def _make(jobs: Sequence[TrackJob], processes: int) -> Iterator[bytes]:
+    """Yield what ``build_track`` returns for each job, in their order, as soon as it is there."""
     count = min(processes, len(jobs))
     if count < 2 or sum(job.size for job in jobs) <= scan.FEW_RECORDS:
-        return [_build_undisturbed(job) for job in jobs]
+        yield from map(_build_undisturbed, jobs)
+        return
     # Not forked: the command may have started threads by now.
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
         # The longest first, so that no process ends long after the others.
         order = sorted(jobs, key=lambda job: -job.size)
         futures: dict[str, Future[bytes]] = {job.track: pool.submit(_build_undisturbed, job) for job in order}
-        return [futures[job.track].result() for job in jobs]
+        yield from (futures[job.track].result() for job in jobs)
 
 
 def _build_undisturbed(job: TrackJob) -> bytes:
