@@ -17,6 +17,7 @@ from benchsuite.records.model import RunRecord
 from benchsuite.results.formatting import status_words
 from benchsuite.results.grouping import conditions, oldest_first
 from benchsuite.specs.models.claim import COST, Comparison
+from benchsuite.specs.models.track import RunSpec
 
 HardwareKey = tuple[str, str]
 """Hardware class and precision."""
@@ -26,13 +27,31 @@ class RecordIndex:
     """Records indexed by the conditions of their runs."""
 
     def __init__(self, records: Iterable[RunRecord]) -> None:
-        self._by_conditions: dict[str, list[RunRecord]] = defaultdict(list)
+        # Conditions are worked out only for rules that are asked for: for a record they take as long as its row.
+        self._by_cell: dict[_Cell, list[RunRecord]] = defaultdict(list)
         for record in oldest_first(records):
-            self._by_conditions[conditions(record.spec)].append(record)
+            self._by_cell[_cell(record.spec)].append(record)
+        self._by_conditions: dict[_Cell, dict[str, list[RunRecord]]] = {}
 
     def runs_of(self, arm: Arm) -> Sequence[RunRecord]:
         """Return an arm's records, oldest first within a seed."""
-        return () if arm.spec is None else self._by_conditions.get(conditions(arm.spec), ())
+        if arm.spec is None:
+            return ()
+        cell = _cell(arm.spec)
+        if cell not in self._by_conditions:
+            found: dict[str, list[RunRecord]] = defaultdict(list)
+            for record in self._by_cell.get(cell, ()):
+                found[conditions(record.spec)].append(record)
+            self._by_conditions[cell] = dict(found)
+        return self._by_conditions[cell].get(conditions(arm.spec), ())
+
+
+_Cell = tuple[str, str, str]
+"""Track, tier and rule, which are part of a run's conditions."""
+
+
+def _cell(spec: RunSpec) -> _Cell:
+    return spec.track, spec.tier, spec.rule.name
 
 
 @dataclass(frozen=True)

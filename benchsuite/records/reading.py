@@ -91,6 +91,12 @@ def read_record(path: Path) -> RunRecord | BrokenRecord:
     return _read(path, RunRecord, RECORD_SCHEMA_VERSION, RUN_STEPS)
 
 
+def read_record_and_text(path: Path) -> tuple[RunRecord | BrokenRecord, str]:
+    """Return the record of a run, and the file's text if that is what ``record_text`` returns, else an empty text."""
+    record, written = _read_with_content(path, RunRecord, RECORD_SCHEMA_VERSION, RUN_STEPS)
+    return record, written.decode()
+
+
 def read_study(path: Path) -> StudyRecord | BrokenRecord:
     """Read the record of a study; problems give a ``BrokenRecord`` as in ``read_record``."""
     return _read(path, StudyRecord, STUDY_SCHEMA_VERSION, STUDY_STEPS)
@@ -152,11 +158,18 @@ def record_text(record: RunRecord | StudyRecord | TuningRecord | RuleAudit | Tim
 
 
 def _read(path: Path, model: type[Document], newest: int, steps: Steps) -> Document | BrokenRecord:
+    return _read_with_content(path, model, newest, steps)[0]
+
+
+def _read_with_content(
+    path: Path, model: type[Document], newest: int, steps: Steps
+) -> tuple[Document | BrokenRecord, bytes]:
+    """Return a file's record, and its content if that is byte by byte what the suite writes, else nothing."""
     try:
         data = _content(path)
         as_written = _as_written(data, model)
         if as_written is not None:
-            return as_written
+            return as_written, data
         content = _checked(data)
         if isinstance(content, dict) and content.get("schema_version", newest) != newest:
             content = migrate(content, newest, steps)
@@ -164,8 +177,8 @@ def _read(path: Path, model: type[Document], newest: int, steps: Steps) -> Docum
         record = model.model_validate_json(data)
         _require_types(content, from_json(record.model_dump_json()), "")
     except (OSError, ValueError, RecursionError) as error:
-        return BrokenRecord(path, _first_problem(error))
-    return record
+        return BrokenRecord(path, _first_problem(error)), b""
+    return record, b""
 
 
 def _as_written(data: bytes, model: type[Document]) -> Document | None:

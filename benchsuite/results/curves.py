@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
@@ -56,11 +57,26 @@ def measured_values(record: RunRecord) -> Iterator[tuple[str, str | None, float,
     for value in record.diagnostics:
         if value.value is not None:
             yield value.diagnostic, value.segment, value.epoch, value.value
+    yield from _values_within_epochs(record)
+
+
+def _values_within_epochs(record: RunRecord) -> Iterator[tuple[str, str | None, float, float]]:
     if record.data is not None:
         steps = record.spec.protocol.steps_per_epoch(record.data.train_examples)
         for found in record.step_diagnostics:
             if found.value is not None:
                 yield found.diagnostic, found.segment, found.step / steps, found.value
+
+
+def values_by_segment(record: RunRecord) -> dict[tuple[str, str | None], dict[float, float]]:
+    """Return the values of ``measured_values`` by epochs finished, for each diagnostic and segment."""
+    found: defaultdict[tuple[str, str | None], dict[float, float]] = defaultdict(dict)
+    for each in record.diagnostics:  # not through a generator: a site has millions of values
+        if each.value is not None:
+            found[each.diagnostic, each.segment][each.epoch] = each.value
+    for diagnostic, segment, epoch, value in _values_within_epochs(record):
+        found[diagnostic, segment][epoch] = value
+    return dict(found)
 
 
 def diagnostic_curves(records: Sequence[RunRecord]) -> tuple[SegmentCurve, ...]:
@@ -69,14 +85,23 @@ def diagnostic_curves(records: Sequence[RunRecord]) -> tuple[SegmentCurve, ...]:
     Returns:
         Curves by diagnostic, then in the forward order of segments, with the whole network last.
     """
-    measured: dict[tuple[str, str | None], list[dict[float, float]]] = {}
-    for index, record in enumerate(records):
-        for diagnostic, segment, epoch, value in measured_values(record):
-            measured.setdefault((diagnostic, segment), [{} for _ in records])[index][epoch] = value
+    measured = [values_by_segment(record) for record in records]
     order = segment_order(records)
-    keys = sorted(measured, key=lambda k: (k[0], k[1] is None, order.get(k[1] or "", len(order)), k[1] or ""))
-    curves = (SegmentCurve(name, segment, mean_curve(measured[name, segment])) for name, segment in keys)
+    keys = sorted({key for of_run in measured for key in of_run}, key=lambda key: forward(key, order))
+    curves = (SegmentCurve(*key, mean_curve([of_run.get(key, {}) for of_run in measured])) for key in keys)
     return tuple(c for c in curves if c.points)
+
+
+def forward(key: tuple[str, str | None], order: Mapping[str, int]) -> tuple[str, bool, int, str]:
+    """Return a key that sorts by diagnostic, then in the forward order of segments, with the whole network last.
+
+    Args:
+        key: diagnostic and segment.
+        order: from ``segment_order``.
+
+    """
+    diagnostic, segment = key
+    return diagnostic, segment is None, order.get(segment or "", len(order)), segment or ""
 
 
 def segment_order(records: Sequence[RunRecord]) -> dict[str, int]:

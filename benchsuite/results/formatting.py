@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from benchsuite.results.across_tasks import TaskMean
@@ -127,6 +128,7 @@ def p_value(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.2g}" if value < 0.1 else f"{value:.2f}"
 
 
+@lru_cache(maxsize=1024)
 def quantity(diagnostic: str) -> str:
     """Turn a diagnostic's name into words with its unit: ``credit_angle_deg`` becomes ``credit angle (°)``."""
     for compound in COMPOUNDS:

@@ -18,6 +18,10 @@ from benchsuite.specs.models.track import RunSpec
 ABSENT = "absent"
 _MISSING = object()
 
+# ``json.dumps`` makes an encoder per call, which takes as long as writing a value.
+READABLE = json.JSONEncoder(ensure_ascii=False, default=str)
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
+
 
 @dataclass(frozen=True)
 class Group:
@@ -101,7 +105,7 @@ def compact(value: Any) -> str:
         return ABSENT
     if isinstance(value, Mapping):
         value = {k: v for k, v in value.items() if v is not None}
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return READABLE.encode(value)
 
 
 def flatten(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -113,7 +117,7 @@ def flatten(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
         for index, member in enumerate(value):
             yield from flatten(member, f"{path}[{index}]")
     else:
-        yield path, json.dumps(value, ensure_ascii=False, default=str)
+        yield path, READABLE.encode(value)
 
 
 def plain(model: Any) -> dict[str, Any]:
@@ -143,7 +147,7 @@ def oldest_first(records: Iterable[RunRecord]) -> list[RunRecord]:
 
 def canonical(value: Any) -> str:
     """Return a text that is equal for equal data; unlike the spec's own, it accepts any content of an old record."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return CANONICAL.encode(value)
 
 
 def short_hash(text: str) -> str:

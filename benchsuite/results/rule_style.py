@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 BLUE, ORANGE, GREEN, PINK, VIOLET = "#3f7fd0", "#cf7416", "#2a9d76", "#c7527d", "#8b6fd6"
 BROWN, CYAN, OLIVE, RED, GREY = "#a5794f", "#2d9fb3", "#8f8812", "#d05a4e", "#757575"
@@ -68,6 +69,7 @@ STYLES: Mapping[str, RuleStyle] = {
 }
 
 
+@lru_cache(maxsize=1024)
 def rule_style(rule: str) -> RuleStyle:
     """Return the look of a rule; of an unlisted one, from a hash of its name."""
     if listed := STYLES.get(rule):

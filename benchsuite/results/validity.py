@@ -7,7 +7,7 @@ measurements says ``not measured``; it never passes by default.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from benchsuite.records.model import RunRecord
@@ -20,6 +20,11 @@ UPDATE_ANGLE = "update_angle_deg"
 SCALES = {"activations": "activation_norm", "credits": "credit_norm", "weights": "weight_norm"}
 ANGLES = frozenset({"credit_angle_deg", "pre_activation_credit_angle_deg", "one_step_credit_angle_deg"})
 """Diagnostics that are means over the examples that have a true gradient."""
+CHECKED = frozenset({EXAMPLES, UNITS, UPDATE_ANGLE, *SCALES.values()})
+"""Diagnostics that decide a check."""
+
+_Measured = dict[str, dict[str, dict[int, float | None]]]
+_Runs = Sequence[tuple[RunRecord, _Measured]]
 
 
 @dataclass(frozen=True)
@@ -65,26 +70,27 @@ def checks_of_records(
         claims_backprop: the rule's trait ``hidden_update_is_backprop``; None if it is not known.
 
     """
+    runs = [(record, _measured(record, CHECKED)) for record in records]
     return (
-        *(_scale(name, records, getattr(thresholds, f"{name.removesuffix('s')}_factor")) for name in SCALES),
-        _share("examples", EXAMPLES, records, thresholds.example_fraction),
-        _share("units", UNITS, records, thresholds.unit_fraction),
-        _is_backprop(records, thresholds.backprop_angle_deg, claims_backprop),
+        *(_scale(name, runs, getattr(thresholds, f"{name.removesuffix('s')}_factor")) for name in SCALES),
+        _share("examples", EXAMPLES, runs, thresholds.example_fraction),
+        _share("units", UNITS, runs, thresholds.unit_fraction),
+        _is_backprop(runs, thresholds.backprop_angle_deg, claims_backprop),
     )
 
 
-def _series(record: RunRecord, diagnostic: str) -> dict[str, dict[int, float | None]]:
-    """Return a diagnostic's values by segment and epoch; undefined ones are None."""
-    found: dict[str, dict[int, float | None]] = {}
+def _measured(record: RunRecord, diagnostics: Set[str]) -> _Measured:
+    """Return some diagnostics' values by diagnostic, segment and epoch; undefined ones are None."""
+    found: _Measured = {name: {} for name in diagnostics}
     for each in record.diagnostics:
-        if each.diagnostic == diagnostic and each.segment is not None:
-            found.setdefault(each.segment, {})[each.epoch] = each.value
+        if each.diagnostic in diagnostics and each.segment is not None:
+            found[each.diagnostic].setdefault(each.segment, {})[each.epoch] = each.value
     return found
 
 
-def _scale(name: str, records: Sequence[RunRecord], most: float) -> ValidityCheck:
+def _scale(name: str, runs: _Runs, most: float) -> ValidityCheck:
     diagnostic = SCALES[name]
-    factors = [found for record in records for found in _factors(record, diagnostic)]
+    factors = [found for record, measured in runs for found in _factors(record, measured, diagnostic)]
     if not factors:
         return _not_measured(f"scale of {name}", diagnostic)
     worst = max(factors, key=lambda found: found.value)
@@ -101,9 +107,9 @@ def _scale(name: str, records: Sequence[RunRecord], most: float) -> ValidityChec
     )
 
 
-def _factors(record: RunRecord, diagnostic: str) -> Iterator[_Found]:
+def _factors(record: RunRecord, measured: _Measured, diagnostic: str) -> Iterator[_Found]:
     """Yield the factor between each value and its segment's start, at least 1; infinite if it is zero or undefined."""
-    series = _series(record, diagnostic)
+    series = dict(measured[diagnostic])
     relative_to: Mapping[int, float | None] = {}
     if diagnostic != SCALES["weights"] and record.network:
         # Logits start near zero and grow by a factor of 100 in a network that learns well.
@@ -124,11 +130,11 @@ def _factors(record: RunRecord, diagnostic: str) -> Iterator[_Found]:
             yield _Found(factor, segment, epoch, record.spec.seed)
 
 
-def _share(noun: str, diagnostic: str, records: Sequence[RunRecord], least: float) -> ValidityCheck:
+def _share(noun: str, diagnostic: str, runs: _Runs, least: float) -> ValidityCheck:
     shares = [
         _Found(value, segment, epoch, record.spec.seed)
-        for record in records
-        for segment, values in _series(record, diagnostic).items()
+        for record, measured in runs
+        for segment, values in measured[diagnostic].items()
         for epoch, value in values.items()
         if value is not None
     ]
@@ -147,19 +153,21 @@ def _share(noun: str, diagnostic: str, records: Sequence[RunRecord], least: floa
     )
 
 
-def _is_backprop(records: Sequence[RunRecord], most: float, claims: bool | None) -> ValidityCheck:
+def _is_backprop(runs: _Runs, most: float, claims: bool | None) -> ValidityCheck:
     name = "backprop by another way"
     angles = [
         _Found(value, segment, epoch, record.spec.seed)
-        for record in records
-        for segment, values in _series(record, UPDATE_ANGLE).items()
+        for record, measured in runs
+        for segment, values in measured[UPDATE_ANGLE].items()
         if record.network and segment in record.network.segments[:-1]
         for epoch, value in values.items()
         if value is not None
     ]
     if not angles:
         return _not_measured(name, UPDATE_ANGLE)
-    last = {seed: max(a.epoch for a in angles if a.seed == seed) for seed in {a.seed for a in angles}}
+    last: dict[int, int] = {}
+    for angle in angles:
+        last[angle.seed] = max(angle.epoch, last.get(angle.seed, 0))
     largest = max(angles, key=lambda found: found.value)
     at_end = max((a for a in angles if a.epoch == last[a.seed]), key=lambda found: found.value)
     always, in_the_end = largest.value <= most, at_end.value <= most
@@ -198,7 +206,7 @@ def summary_of(checks: Sequence[ValidityCheck]) -> str:
 def minority_angles(records: Sequence[RunRecord], thresholds: ValiditySpec) -> tuple[str, ...]:
     """Return a sentence for each segment whose angles are over too few examples at some epoch."""
     sentences = []
-    shares = [_series(record, EXAMPLES) for record in records]
+    shares = [_measured(record, {EXAMPLES})[EXAMPLES] for record in records]
     for segment in dict.fromkeys(name for of_record in shares for name in of_record):
         few = [
             (epoch, value)

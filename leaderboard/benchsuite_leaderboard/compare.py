@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 
 from benchsuite.results.model import Estimate, RuleRow, TrackTable
@@ -24,7 +25,7 @@ class PairLine:
     p_value: float | None
     """Corrected p-value if the track plans this comparison; None for any other."""
 
-    @property
+    @cached_property
     def better(self) -> str:
         """Return the side with the lower error: ``left``, ``right``, or nothing if the interval includes zero."""
         found = self.difference
@@ -46,12 +47,12 @@ class Pair:
         """Return the page's path within the site."""
         return pair_address(self.left, self.right)
 
-    @property
+    @cached_property
     def left_better(self) -> int:
         """Return the number of tables where the left rule has the lower error, by the paired interval."""
         return sum(line.better == "left" for line in self.lines)
 
-    @property
+    @cached_property
     def right_better(self) -> int:
         """Return the number of tables where the right rule has the lower error, by the paired interval."""
         return sum(line.better == "right" for line in self.lines)

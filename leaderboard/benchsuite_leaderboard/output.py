@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Set
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+
+from pydantic_core import to_json
 
 from benchsuite.errors import StoreError
 from benchsuite.files import LEFT_OVER_AFTER_S, remove_left_over, write_bytes_atomically
@@ -19,19 +21,27 @@ MARKER = SITE_MARKER
 """JSON list of our files, so that a later build can tell them from others. Not named .json: it is no record."""
 
 
+START = "index.html"
+"""The start page, by path within the site."""
+
+WRITERS = 8
+"""Files that are written at once; with more there is no gain."""
+
 Content = bytes | Path
 """Content of a file, or a staged file on the same disk that is moved into place."""
 
 
-def publish(files: Mapping[str, Content], out: Path, unchanged: Set[str] = frozenset()) -> None:
+def publish(files: Mapping[str, Content], out: Path, staging: Path, unchanged: Set[str] = frozenset()) -> None:
     """Write a site's files into ``out``.
 
-    A new folder appears complete, in one rename. In a folder that an earlier build made, each file is replaced in one
-    step, the start page last, and pages that no longer exist are removed; files that we did not write stay.
+    A new folder is completed where it was staged and appears in one rename. In a folder that an earlier build made,
+    each file is replaced in one step, the start page last, and pages that no longer exist are removed; files that we
+    did not write stay.
 
     Args:
         files: Contents by path relative to ``out``, with ``/`` between folders.
         out: Folder to make or renew.
+        staging: Folder of the staged files, which holds no others; from ``staging_folder``.
         unchanged: Files of an earlier build that stay as they are.
 
     Raises:
@@ -40,7 +50,7 @@ def publish(files: Mapping[str, Content], out: Path, unchanged: Set[str] = froze
     """
     try:
         if _is_empty(out):
-            _publish_new(files, out)
+            _publish_new(files, out, staging)
         else:
             _renew(files, out, _owned_files(out), unchanged)
     except OSError as error:
@@ -89,7 +99,9 @@ def staging_folder(out: Path) -> Iterator[Path]:
         parent.mkdir(parents=True, exist_ok=True)
         remove_left_over(parent, out.name, LEFT_OVER_AFTER_S)  # of builds that were killed
         folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".tmp", dir=parent))
-        yield folder
+        staging = folder / "site"  # may become the site itself, so it is not closed to other users as its parent is
+        staging.mkdir()
+        yield staging
     except OSError as error:
         raise StoreError(f"cannot write the site to {out}: {error.strerror or error}") from error
     finally:
@@ -99,10 +111,7 @@ def staging_folder(out: Path) -> Iterator[Path]:
 
 def staged_files(staging: Path) -> Iterator[tuple[str, Path]]:
     """Yield (path within the site, file) of every file in a staging folder."""
-    for parent, _, names in os.walk(staging):
-        for name in names:
-            path = Path(parent, name)
-            yield path.relative_to(staging).as_posix(), path
+    yield from ((name, staging / name) for name in _plain_files(staging, ""))
 
 
 def _is_empty(out: Path) -> bool:
@@ -111,21 +120,16 @@ def _is_empty(out: Path) -> bool:
     return not out.exists() or not any(out.iterdir())
 
 
-def _publish_new(files: Mapping[str, Content], out: Path) -> None:
-    target = out.resolve()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.parent / f".{target.name}.{secrets.token_hex(8)}.tmp"
-    try:
-        for name, content in {**files, MARKER: _marker(files)}.items():
-            path = temporary / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(content, Path):
-                content.replace(path)
-            else:
-                path.write_bytes(content)
-        temporary.replace(target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+def _publish_new(files: Mapping[str, Content], out: Path, staging: Path) -> None:
+    folders = {staging}
+    for name, content in {**files, MARKER: _marker(files)}.items():
+        if isinstance(content, bytes):
+            path = staging / name
+            if path.parent not in folders:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                folders.add(path.parent)
+            path.write_bytes(content)
+    staging.replace(out.resolve())
 
 
 def _renew(files: Mapping[str, Content], out: Path, owned: set[str], unchanged: Set[str]) -> None:
@@ -133,8 +137,12 @@ def _renew(files: Mapping[str, Content], out: Path, owned: set[str], unchanged: 
         _refuse_foreign(out, name, owned)
     # Until the end the marker lists old and new files: a killed build leaves no file unlisted.
     _replace(out / MARKER, _marker(owned | set(files)))
-    for name in sorted(files, key=lambda n: (n.endswith(".html"), n == "index.html", n)):
-        _replace(out / name, files[name])
+    pages = {name for name in files if name.endswith(".html")} - {START}
+    # Several at once, since each waits for the disk (fsync): downloads, then pages, and the start page last.
+    with ThreadPoolExecutor(WRITERS) as writers:
+        for group in (files.keys() - pages - {START}, pages, files.keys() & {START}):
+            for written in [writers.submit(_replace, out / name, files[name]) for name in sorted(group)]:
+                written.result()
     for name in sorted(owned - set(files) - unchanged):
         stale = out / name
         if stale.is_file() and not _through_link(out, name):
@@ -185,4 +193,4 @@ def _replace(path: Path, content: Content) -> None:
 
 
 def _marker(files: Mapping[str, Content] | set[str]) -> bytes:
-    return (json.dumps({"layout": 1, "files": sorted(files)}, indent=1) + "\n").encode()
+    return to_json({"layout": 1, "files": sorted(files)}, indent=1) + b"\n"

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import re
 from collections.abc import Iterable
 from functools import cache, lru_cache
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from benchsuite.papers.verdict_model import VERDICT_WORDS
 from benchsuite.results import formatting
 from benchsuite.results.model import BASELINE_RULE, RuleRow, TrackTable
 from benchsuite.results.validity import summary_of
+from benchsuite_leaderboard.json_text import compact_json
 from benchsuite_leaderboard.names import row_name
 from benchsuite_leaderboard.template_cache import template_cache
-
-NOT_COMPACT = ("NaN", "Infinity", "\u2028", "\u2029")
-"""Texts that ``compact_json`` leaves to the slower writer."""
 
 
 @cache
@@ -70,21 +65,6 @@ def template_environment() -> Environment:
     return environment
 
 
-def compact_json(value: Any) -> str:
-    """Return data as JSON without spaces; U+2028 and U+2029, which end a line of a script, are escaped.
-
-    Raises:
-        ValueError: if a number is not finite.
-
-    """
-    with contextlib.suppress(ValueError):  # half a character, which UTF-8 does not have
-        text = to_json(value).decode()
-        if not any(each in text for each in NOT_COMPACT):
-            return text
-    # The slower writer has the checks, and writes ASCII alone.
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-
-
 @lru_cache(maxsize=1024)
 def fact_list(values: str) -> Markup:
     """Return settings as a list of names and values; runs of one track share network, data and machine.
@@ -93,10 +73,11 @@ def fact_list(values: str) -> Markup:
         values: nested settings as the JSON text of an object.
 
     """
-    rows = (
-        f"<dt>{escape(formatting.shown(field))}</dt><dd>{escape(formatting.shown(value))}</dd>"
-        for field, value in formatting.settings(from_json(values))
-    )
+    found = formatting.settings(from_json(values))
+    texts = [formatting.shown(text) for each in found for text in each]
+    # One call for all of them: what is shown holds no control character.
+    escaped = iter(escape("\0".join(texts)).split("\0"))
+    rows = [f"<dt>{field}</dt><dd>{value}</dd>" for field, value in zip(escaped, escaped, strict=True)] if texts else []
     return Markup(f"<dl>{''.join(rows)}</dl>")  # noqa: S704 - its texts are escaped above
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from benchsuite.specs.models.track import RunSpec
 from benchsuite_leaderboard import scan
 from benchsuite_leaderboard.garbage import no_collections
 from benchsuite_leaderboard.inputs import Inputs
-from benchsuite_leaderboard.kept_pairs import KeptPairs, remembered_pairs
+from benchsuite_leaderboard.kept_pages import KeptPages, remembered_pages
 from benchsuite_leaderboard.memory import remembered_track, track_memory
 from benchsuite_leaderboard.package_files import generator_hash
 from benchsuite_leaderboard.pages.frame import Frame
@@ -36,9 +36,9 @@ class EarlierSite:
     files: Set[str]
     """Its files, by path within the site; empty if everything is made again."""
 
-    def pairs(self) -> KeptPairs:
-        """Return its pages of pairs of rules."""
-        return remembered_pairs(self.out, self.files)
+    def pages(self) -> KeptPages:
+        """Return its pages of several tracks."""
+        return remembered_pages(self.out, self.files)
 
 
 def track_jobs(
@@ -58,20 +58,19 @@ def track_jobs(
     metrics = frozenset(comparison.metric for comparison in comparisons)
     epochs = frozenset[int]().union(*(comparison.epochs for comparison in comparisons))
     deciding = [(spec.track, conditions(spec)) for spec in _deciding_specs(papers)]
+    around = _hash([generator_hash(), astuple(frame)])
     everywhere = _hash([generator_hash(), papers.fingerprint, astuple(frame), sorted(mlflow.items())])
     for track in inputs.tracks:
         timings = tuple(timing for timing in inputs.timings if timing.track == track)
         tunings = tuple(tuning for tuning in inputs.tunings if tuning.spec.run.track == track)
         files, given = inputs.files.tracks.get(track, ()), inputs.runs.get(track, ())
-        states = sorted(
-            (scan.path_key(p), inputs.files.states[p].size, inputs.files.states[p].changed_ns) for p in files
-        )
-        records = [*map(record_text, given), *map(record_text, timings), *map(record_text, tunings)]
-        in_memory = sorted(map(_hash, records))
+        states = [(scan.path_key(p), inputs.files.states[p].size, inputs.files.states[p].changed_ns) for p in files]
+        hashes = [_hash(record_text(record)) for record in given]
+        in_memory = sorted([*hashes, *map(_hash, [*map(record_text, timings), *map(record_text, tunings)])])
         words = papers.tracks.get(track)
         yield TrackJob(
             track=track,
-            key=_hash([everywhere, track, states, in_memory, asdict(words) if words else None]),
+            key=_hash([everywhere, track, sorted(states), in_memory, asdict(words) if words else None]),
             files=files,
             read={path: inputs.files.read[path] for path in files if path in inputs.files.read},
             given=given,
@@ -88,6 +87,8 @@ def track_jobs(
             mlflow=mlflow,
             folder=staging,
             words=words,
+            sources=(*hashes, *(" ".join(map(str, state)) for state in states)),
+            around=around,
         )
 
 
@@ -118,26 +119,33 @@ def make_tracks(jobs: Sequence[TrackJob], earlier: EarlierSite, processes: int) 
         if known and known.key == job.key and earlier.files >= set(known.written):
             results[job.track] = known
             unchanged |= {*known.written, track_memory(job.track)}
+        elif known:
+            files = frozenset(known.written).intersection(earlier.files)
+            stale.append(replace(job, earlier=known.run_keys, earlier_files=files))
         else:
             stale.append(job)
     for job, made in zip(stale, _make(stale, processes), strict=True):
         path = job.folder / track_memory(job.track)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(made)
-        results[job.track] = RESULT.validate_json(made)
+        result = RESULT.validate_json(made)
+        results[job.track] = result
+        unchanged |= set(result.kept)
     return [results[job.track] for job in jobs], unchanged
 
 
-def _make(jobs: Sequence[TrackJob], processes: int) -> list[bytes]:
+def _make(jobs: Sequence[TrackJob], processes: int) -> Iterator[bytes]:
+    """Yield what ``build_track`` returns for each job, in their order, as soon as it is there."""
     count = min(processes, len(jobs))
     if count < 2 or sum(job.size for job in jobs) <= scan.FEW_RECORDS:
-        return [_build_undisturbed(job) for job in jobs]
+        yield from map(_build_undisturbed, jobs)
+        return
     # Not forked: the command may have started threads by now.
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
         # The longest first, so that no process ends long after the others.
         order = sorted(jobs, key=lambda job: -job.size)
         futures: dict[str, Future[bytes]] = {job.track: pool.submit(_build_undisturbed, job) for job in order}
-        return [futures[job.track].result() for job in jobs]
+        yield from (futures[job.track].result() for job in jobs)
 
 
 def _build_undisturbed(job: TrackJob) -> bytes:

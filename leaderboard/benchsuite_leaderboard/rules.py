@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchsuite.papers.verdict_model import ClaimVerdict
 from benchsuite.records.audit import RuleAudit, TraitAudit
 from benchsuite.results.board_plan import BoardPlan, RuleWords
 from benchsuite.results.model import BASELINE_RULE, RuleRow, TrackTable
 from benchsuite.results.tuning_summary import TunedRule, TuningTable
+from benchsuite.specs.models.base import Tier
 from benchsuite_leaderboard.content import SiteContent
 from benchsuite_leaderboard.paths import paths_of
 
@@ -43,18 +44,33 @@ MECHANISMS = {
 
 
 @dataclass(frozen=True)
+class RuleClaim:
+    """One claim about a rule."""
+
+    name: str
+    title: str
+    words: str
+    """The verdict."""
+    tier: Tier | None
+    """The tier that decided; None if no tier has enough records."""
+
+
+@dataclass(frozen=True)
 class RulePage:
     """One rule, as passed to the templates."""
 
     name: str
     audit: RuleAudit | None
     results: tuple[tuple[TrackTable, RuleRow], ...]
-    """Results sorted by track and tier, then in the table's order."""
+    """Results sorted by track and tier, then in the table's order. A table is without its rows: the page shows none but
+    the rule's, and is kept while these are the same."""
+    has_validity: bool
+    """True if a check was measured in one of these tables."""
     is_other_source: bool
     """True if runs were made with other source code than the audited code."""
     words: RuleWords | None = None
     """The rule's own words; None if it is not installed here."""
-    claims: tuple[ClaimVerdict, ...] = ()
+    claims: tuple[RuleClaim, ...] = ()
     """Claims that compare it."""
     tunings: tuple[tuple[TuningTable, TunedRule], ...] = ()
 
@@ -118,16 +134,22 @@ def rule_pages(content: SiteContent) -> list[RulePage]:
     by_rule = {audit.rule: audit for audit in content.audits}
     names = sorted(content.rules, key=lambda name: (name != BASELINE_RULE, name))
     pages = []
+    tables = [(replace(table, rows=()), table.rows, table.has_validity) for table in content.tables]
     for name in names:
-        results = tuple((table, row) for table in content.tables for row in table.rows if row.rule == name)
+        results = tuple((table, row) for table, rows, _ in tables for row in rows if row.rule == name)
+        has_validity = any(checked and any(row.rule == name for row in rows) for _, rows, checked in tables)
         audit = by_rule.get(name)
         sources = {source for _, row in results for source in row.rule_sources}
         is_other = bool(audit) and bool(sources - {audit.environment.rule_source_hash} if audit else set())
-        claims = tuple(verdict for verdict in content.claims if name in _compared(verdict))
+        claims = tuple(
+            RuleClaim(verdict.claim.name, verdict.claim.shown_as, verdict.words, verdict.tier)
+            for verdict in content.claims
+            if name in _compared(verdict)
+        )
         tunings = tuple(
             (table, rule) for table in content.tunings for rule in table.rules if rule.record.spec.run.rule.name == name
         )
-        pages.append(RulePage(name, audit, results, is_other, content.stated.get(name), claims, tunings))
+        pages.append(RulePage(name, audit, results, has_validity, is_other, content.stated.get(name), claims, tunings))
     return pages
 
 

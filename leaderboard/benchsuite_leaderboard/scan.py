@@ -117,7 +117,8 @@ def _kind(path: Path, folder: Path) -> _Kind:
 
 def path_key(path: Path) -> str:
     """Return a key that stands for a path in a site; a site must not reveal where somebody keeps their records."""
-    return hashlib.sha256(str(path.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:24]
+    text = str(path if path.is_absolute() else path.absolute())  # ``absolute`` copies a path, at every file
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:24]
 
 
 _Cell = tuple[str, Tier]

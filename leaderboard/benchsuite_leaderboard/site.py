@@ -106,7 +106,7 @@ def build_site(
         standing = set() if fresh else standing_files(out, owned)
         earlier = EarlierSite(out, standing)
         results, unchanged = make_tracks(jobs, earlier, processes)
-        kept = earlier.pairs()
+        kept = earlier.pages()
         tables = [table for result in results for table in result.tables]
         broken = [*inputs.broken, *(BrokenRecord(Path(p), why) for r in results for p, why in r.broken)]
         broken.sort(key=lambda b: (b.path.parts[-2:], b.reason))
@@ -132,7 +132,7 @@ def build_site(
         files |= {name: text.encode("utf-8", "backslashreplace") for name, text in pages} | static_files()
         files |= {FILES: files_to_remember(inputs.files.states)} | kept.to_remember()
         unchanged |= kept.unchanged
-        publish(files, out, unchanged)
+        publish(files, out, staging, unchanged)
     statuses = Counter(run.status for table in tables for row in table.rows for run in row.runs)
     return BuildReport(
         out=out,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,14 +12,14 @@ from pydantic import TypeAdapter
 from benchsuite.papers.measured_values import MeasuredValue, compare_with_published
 from benchsuite.papers.published_lookup import published_beside
 from benchsuite.records.model import RunRecord
-from benchsuite.records.reading import BrokenRecord, read_record
-from benchsuite.results.curves import thin
-from benchsuite.results.grouping import conditions
+from benchsuite.records.reading import BrokenRecord, read_record_and_text
 from benchsuite.results.model import TrackTable
 from benchsuite.results.row_names import NamedSettings, by_settings
 from benchsuite.results.tables import summarize
 from benchsuite.results.tuning_summary import TuningTable, tuning_tables
 from benchsuite_leaderboard.arrivals import Arrival, arrivals_of
+from benchsuite_leaderboard.kept_runs import KeptRuns
+from benchsuite_leaderboard.lasting_parts import is_wanted, slim, without_curves
 from benchsuite_leaderboard.pages.of_track import render_of_track
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from benchsuite.results.planned import PlansByTrack
     from benchsuite.results.validity import Validity
     from benchsuite_leaderboard.pages.frame import Frame
-
-FEW_POINTS = 16
-"""Points of a learning curve that pages of several tracks draw in a cell."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +66,14 @@ class TrackJob:
     """Folder that the pages are written to."""
     words: TrackWords | None = None
     """The words of the track's spec."""
+    sources: tuple[str, ...] = ()
+    """Identifies the content of each record, those given in memory first."""
+    around: str = ""
+    """Hash of the generator and of the frame."""
+    earlier: Mapping[str, str] = field(default_factory=dict)
+    """Key of each run's page in an earlier build, by address."""
+    earlier_files: frozenset[str] = frozenset()
+    """Files of that build's track that are still there."""
 
     @property
     def size(self) -> int:
@@ -93,7 +98,11 @@ class TrackResult:
     arrivals: tuple[Arrival, ...]
     """The runs by the day they ended."""
     written: tuple[str, ...]
-    """The files made, by path within the site."""
+    """The track's files, by path within the site."""
+    kept: tuple[str, ...]
+    """Those of them that an earlier build made."""
+    run_keys: dict[str, str]
+    """Key of each run's page, by address."""
 
 
 RESULT: TypeAdapter[TrackResult] = TypeAdapter(TrackResult)
@@ -106,58 +115,46 @@ def build_track(job: TrackJob) -> bytes:
     """
     good: list[RunRecord] = []
     broken: list[BrokenRecord] = []
-    for record in (*job.given, *(job.read.get(path) or read_record(path) for path in job.files)):
+    kept = KeptRuns(job.around, job.earlier, job.earlier_files)
+    for (record, text), source in zip(_records(job), job.sources, strict=True):
         if isinstance(record, RunRecord):
+            kept.sources[id(record)] = source
+            if text:
+                kept.texts[id(record)] = text
             good.append(record)
         else:
             broken.append(record)
-    evidence = tuple(_slim(record, job.metrics, job.epochs) for record in good if _is_wanted(record, job.wanted))
+    evidence = tuple(slim(record, job.metrics, job.epochs) for record in good if is_wanted(record, job.wanted))
     published, names = published_beside(job.published), by_settings(job.names)
     tables = summarize(good, published, names, job.plans, job.timings, job.validity, job.tunings)
     tunings = tuning_tables(job.tunings, tables)
     written = []
     folders = set()
-    for name, text in render_of_track(job.frame, tables, tunings, job.mlflow, job.words):
-        folder = job.folder / name.rpartition("/")[0]
+    for name, text in render_of_track(job.frame, tables, tunings, job.mlflow, job.words, kept):
+        folder = name.rpartition("/")[0]
         if folder not in folders:
-            folder.mkdir(parents=True, exist_ok=True)
+            (job.folder / folder).mkdir(parents=True, exist_ok=True)
             folders.add(folder)
         (job.folder / name).write_bytes(text.encode("utf-8", "backslashreplace"))
         written.append(name)
     result = TrackResult(
         key=job.key,
-        tables=tuple(_without_curves(table) for table in tables),
+        tables=tuple(without_curves(table) for table in tables),
         tunings=tuple(tunings),
         evidence=evidence,
         values=tuple(value for value in compare_with_published(job.published, good) if value.run_ids),
         broken=tuple((str(b.path), b.reason) for b in broken),
         arrivals=arrivals_of(tables),
-        written=tuple(written),
+        written=(*written, *sorted(kept.unchanged)),
+        kept=tuple(sorted(kept.unchanged)),
+        run_keys=kept.keys,
     )
     return RESULT.dump_json(result)
 
 
-def _is_wanted(record: RunRecord, wanted: Iterable[str]) -> bool:
-    return bool(wanted) and conditions(record.spec) in wanted
-
-
-def _slim(record: RunRecord, metrics: Iterable[str], epochs: Set[int]) -> RunRecord:
-    last = max((each.epoch for each in record.epochs), default=0)
-    kept = tuple(each for each in record.epochs if each.epoch in epochs or each.epoch == last)
-    selected = tuple(value for value in record.diagnostics if value.diagnostic in metrics)
-    left_out = {"pretraining": (), "step_diagnostics": (), "traceback": None}
-    return record.model_copy(update={"epochs": kept, "diagnostics": selected, **left_out})
-
-
-def _without_curves(table: TrackTable) -> TrackTable:
-    """Return a table as the shared pages need it: curves of a few points, and no records."""
-    rows = (
-        replace(
-            row,
-            curve=tuple(thin(row.curve, FEW_POINTS)),
-            diagnostics=(),
-            runs=tuple(replace(run, record=None, test_curve={}) for run in row.runs),
-        )
-        for row in table.rows
-    )
-    return replace(table, rows=tuple(rows))
+def _records(job: TrackJob) -> Iterator[tuple[RunRecord | BrokenRecord, str]]:
+    """Yield the track's records, and the text of a file that is what ``record_text`` writes."""
+    yield from ((record, "") for record in job.given)
+    for path in job.files:
+        known = job.read.get(path)
+        yield (known, "") if known else read_record_and_text(path)

@@ -121,5 +121,6 @@ def test_the_table_of_quantiles_is_scipys() -> None:
     """Catches a digit lost in copying, which would shift every interval of a few seeds."""
     from scipy.special import stdtrit
 
-    assert list(statistics.T_QUANTILES) == pytest.approx([float(stdtrit(n, 0.975)) for n in range(1, 31)], rel=1e-14)
+    assert len(statistics.T_QUANTILES) == 100
+    assert list(statistics.T_QUANTILES) == pytest.approx([float(stdtrit(n, 0.975)) for n in range(1, 101)], rel=1e-14)
     assert statistics.t_quantile(2.5) == pytest.approx(float(stdtrit(2.5, 0.975)))

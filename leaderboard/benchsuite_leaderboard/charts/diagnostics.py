@@ -86,7 +86,8 @@ def alignment_charts(table: TrackTable, budget: int) -> list[DiagnosticCharts]:
             ]
             for segment in segments
         }
-        scale = diagnostic_scale(diagnostic, [v for each in values.values() for v in each])
+        drawn = [v[k] for each in values.values() for v in each for k in ("l", "m", "h") if k in v]
+        scale = diagnostic_scale(diagnostic, drawn)
         charts = tuple(
             Chart(
                 f"alignment-{table.table_id}-{number}-{position}",
@@ -99,9 +100,8 @@ def alignment_charts(table: TrackTable, budget: int) -> list[DiagnosticCharts]:
     return groups
 
 
-def diagnostic_scale(diagnostic: str, values: Sequence[dict[str, Any]]) -> ValueScale:
-    """Return the vertical scale of a diagnostic, the same for all of its segments."""
-    drawn = [v[k] for v in values for k in ("l", "m", "h") if k in v]
+def diagnostic_scale(diagnostic: str, drawn: Sequence[float]) -> ValueScale:
+    """Return the vertical scale of a diagnostic, the same for all of its segments, from all that is drawn."""
     if diagnostic.endswith("_deg"):
         return angle_scale(drawn, MIN_ANGLE_DEG)
     return value_scale(drawn, may_be_log=not diagnostic.endswith(BOUNDED))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchsuite.results.curves import Epoch, thin
+from benchsuite.results.curves import thin
 from benchsuite.results.model import CurvePoint
 from benchsuite_leaderboard.charts.rows import Series
 from benchsuite_leaderboard.charts.scales import ValueScale
@@ -114,15 +114,32 @@ def name_layers(
     for value in values:
         if value["r"] not in last or value["e"] >= last[value["r"]]["e"]:
             last[value["r"]] = value
-    if not last:
-        return []
-    order = sorted(last.values(), key=lambda v: (scale.place(v["m"]), v["r"]))
+    ends = named_ends(last.values(), scale, height)
+    return layers_of_names(series, ends, scale) if ends else []
+
+
+def named_ends(last: Iterable[Mapping[str, Any]], scale: ValueScale, height: int) -> list[dict[str, Any]]:
+    """Return each line's last point with the height of its name, ``q``.
+
+    Args:
+        last: the last point of each row.
+        scale: vertical scale.
+        height: of the plot, in pixels.
+
+    """
+    order = sorted(last, key=lambda v: (scale.place(v["m"]), v["r"]))
     places = spread([height * scale.place(v["m"]) for v in order], NAME_PITCH, height)
-    ends = [
+    return [
         {**{k: v for k, v in value.items() if k in "rtem"}, "q": short(scale.value(place / height))}
         for value, place in zip(order, places, strict=True)
     ]
-    known = {"data": {"values": ends}, "transform": [row_lookup()]}
+
+
+def layers_of_names(
+    series: Mapping[str, Series], ends: Sequence[Mapping[str, Any]], scale: ValueScale
+) -> list[dict[str, Any]]:
+    """Return the layers of names at ends that ``named_ends`` has placed."""
+    known = {"data": {"values": list(ends)}, "transform": [row_lookup()]}
     to = {"value": {"expr": f"width + {LEADER}"}}
     leader = {"x": {"value": {"expr": "width + 1"}}, "x2": to, **scale.channel("m", y2="q")}
     text = {"type": "text", "align": "left", "dx": 8, "fontSize": NAME_SIZE, "aria": False}
@@ -216,29 +233,21 @@ def curve_values(
         if band:
             value |= {"l": short(point.low * scale), "h": short(point.high * scale)}
         values.append(value)
-    return _marked(values, series.index)
-
-
-def single_run_values(points: Mapping[Epoch, float], series: Series, most: int) -> list[dict[str, Any]]:
-    """Return the points of one run's line, as ``curve_values`` does; a site has ten thousand such lines.
-
-    Args:
-        points: value by epoch.
-        series: the line.
-        most: largest number of points.
-
-    """
-    row = series.index
-    values = [{"r": row, "e": epoch, "m": float(f"{value:.5g}")} for epoch, value in thin(sorted(points.items()), most)]
-    return _marked(values, row)
-
-
-def _marked(values: list[dict[str, Any]], row: int) -> list[dict[str, Any]]:
-    """Mark evenly spaced points; those of different rows are shifted, so that equal lines show both."""
-    step = 1 if len(values) <= ALL_MARKED else max(1, len(values) // MARKERS_PER_LINE)
-    for value in values[(row * step // 4) % step :: step]:
+    for value in values[marked_points(len(values), series.index)]:
         value["k"] = 1
     return values
+
+
+def marked_points(points: int, row: int) -> slice:
+    """Return the evenly spaced points with a marker; different rows have different ones, so that equal lines show both.
+
+    Args:
+        points: number of points of the line.
+        row: number of the row.
+
+    """
+    step = 1 if points <= ALL_MARKED else max(1, points // MARKERS_PER_LINE)
+    return slice((row * step // 4) % step, None, step)
 
 
 def points_per_line(budget: int, lines: int) -> int:

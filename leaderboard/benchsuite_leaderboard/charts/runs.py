@@ -1,25 +1,26 @@
-"""Charts of one run as Vega-Lite specs."""
+"""Charts of one run: errors, losses and diagnostics over epochs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any
+from operator import attrgetter
 
 from benchsuite.records.model import RunRecord
-from benchsuite.results.curves import Epoch, measured_values, segment_order
+from benchsuite.results.curves import Epoch, forward, segment_order, values_by_segment
 from benchsuite.results.formatting import axis_title, quantity
 from benchsuite_leaderboard.charts.diagnostics import diagnostic_scale
-from benchsuite_leaderboard.charts.lines import curve_layers, curve_tooltip, name_layers, single_run_values, table_frame
-from benchsuite_leaderboard.charts.rows import Series, plain_series
+from benchsuite_leaderboard.charts.run_text import RunChart, run_chart, run_lines
 from benchsuite_leaderboard.charts.scales import ValueScale, error_scale, value_scale
-from benchsuite_leaderboard.charts.vega import Chart, evenly
+from benchsuite_leaderboard.charts.vega import evenly, short
 
 WHOLE = "whole network"
-HEIGHT = 180
+
+RUNNING = "while training"
+SETS = ("test", "held out", "training set", RUNNING)
+"""Lines of error and loss, in the order in which they are drawn."""
 
 
-def error_and_loss(record: RunRecord, budget: int) -> list[Chart]:
+def error_and_loss(record: RunRecord, budget: int) -> list[RunChart]:
     """Draw test, training and running error, and the losses, over epochs; unmeasured curves are left out.
 
     Args:
@@ -27,19 +28,17 @@ def error_and_loss(record: RunRecord, budget: int) -> list[Chart]:
         budget: number of points in all curves together; longer curves are thinned out evenly.
 
     """
-    epochs = sorted(record.epochs, key=lambda e: e.epoch)
-    errors = {
-        "test": {e.epoch: 100 * e.test.error for e in epochs if e.test},
-        "held out": {e.epoch: 100 * e.validation.error for e in epochs if e.validation},
-        "training set": {e.epoch: 100 * e.train.error for e in epochs if e.train},
-        "while training": {e.epoch: 100 * e.running_error for e in epochs},
-    }
-    losses = {
-        "test": {e.epoch: e.test.loss for e in epochs if e.test},
-        "held out": {e.epoch: e.validation.loss for e in epochs if e.validation},
-        "training set": {e.epoch: e.train.loss for e in epochs if e.train},
-        "while training": {e.epoch: e.running_loss for e in epochs if e.running_loss is not None},
-    }
+    errors: dict[str, dict[int, float]] = {label: {} for label in SETS}
+    losses: dict[str, dict[int, float]] = {label: {} for label in SETS}
+    for each in sorted(record.epochs, key=attrgetter("epoch")):
+        epoch = each.epoch
+        for label, found in zip(SETS, (each.test, each.validation, each.train), strict=False):
+            if found:
+                errors[label][epoch] = 100 * found.error
+                losses[label][epoch] = found.loss
+        errors[RUNNING][epoch] = 100 * each.running_error
+        if each.running_loss is not None:
+            losses[RUNNING][epoch] = each.running_loss
     charts = [
         _chart("run-error", "Error (%)", "Error (%)", errors, budget // 2, "error"),
         _chart("run-loss", "Loss", "Loss", losses, budget // 2, "loss"),
@@ -47,46 +46,37 @@ def error_and_loss(record: RunRecord, budget: int) -> list[Chart]:
     return [chart for chart in charts if chart]
 
 
-def diagnostics(record: RunRecord, budget: int) -> list[Chart]:
+def diagnostics(record: RunRecord, budget: int) -> list[RunChart]:
     """Draw every diagnostic over epochs, one line per segment in forward order; arguments as above."""
-    found: dict[str, dict[str | None, dict[float, float]]] = {}
-    for diagnostic, segment, epoch, value in measured_values(record):
-        found.setdefault(diagnostic, {}).setdefault(segment, {})[epoch] = value
+    values = values_by_segment(record)
     order = segment_order([record])
+    segments: dict[str, list[str | None]] = {}
+    for name, segment in sorted(values, key=lambda key: forward(key, order)):
+        segments.setdefault(name, []).append(segment)
     charts = []
-    for number, (name, segments) in enumerate(sorted(found.items())):
-        chosen = evenly(sorted(segments, key=lambda s: (s is None, order.get(s or "", len(order)), s or "")))
-        lines = {WHOLE if s is None else s: segments[s] for s in chosen}
-        drawn = _chart(f"run-diagnostic-{number}", quantity(name), axis_title(name), lines, budget // len(found), name)
+    for number, (name, measured) in enumerate(segments.items()):
+        lines = {WHOLE if segment is None else segment: values[name, segment] for segment in evenly(measured)}
+        drawn = _chart(
+            f"run-diagnostic-{number}", quantity(name), axis_title(name), lines, budget // len(segments), name
+        )
         charts += [drawn] if drawn else []
     return charts
 
 
 def _chart(
     chart_id: str, title: str, axis: str, lines: Mapping[str, Mapping[Epoch, float]], budget: int, kind: str
-) -> Chart | None:
+) -> RunChart | None:
     measured = {label: points for label, points in lines.items() if points}
     if not measured:
         return None
-    most = max(4, min(200, budget // len(measured)))
-    series, frame = _empty_frame(tuple(measured))
-    values = [value for label, points in measured.items() for value in single_run_values(points, series[label], most)]
-    scale = _scale(kind, values)
-    layers = curve_layers(series, values, scale, axis, curve_tooltip(axis, band=False, what="of"))
-    if len(series) > 1:
-        layers += name_layers(series, values, scale, frame["height"])
-    return Chart(chart_id, title, {**frame, "data": {"values": values}, "layer": layers})
+    drawn = run_lines(measured, max(4, min(200, budget // len(measured))))
+    values = [value for line in drawn for _, value in line.points]
+    return run_chart(chart_id, title, axis, drawn, _scale(kind, (short(min(values)), short(max(values)))))
 
 
-@lru_cache(maxsize=256)  # the runs of a track have the same lines
-def _empty_frame(labels: tuple[str, ...]) -> tuple[Mapping[str, Series], Mapping[str, Any]]:
-    series = plain_series(labels)
-    return series, table_frame(series, HEIGHT, named=len(series) > 1)
-
-
-def _scale(kind: str, values: list[dict[str, float]]) -> ValueScale:
+def _scale(kind: str, extremes: tuple[float, float]) -> ValueScale:
     if kind == "error":
-        return error_scale(value["m"] for value in values)
+        return error_scale(extremes)
     if kind == "loss":
-        return value_scale((value["m"] for value in values), may_be_log=True)
-    return diagnostic_scale(kind, values)
+        return value_scale(extremes, may_be_log=True)
+    return diagnostic_scale(kind, extremes)

@@ -31,17 +31,28 @@ class ValueScale:
     ticks: tuple[float, ...] = ()
     """Values with a tick; empty to leave the choice to the drawing."""
 
-    def channel(self, field: str, title: str | None = None, y2: str | None = None) -> dict[str, Any]:
-        """Return the channels of a value, or of a band from ``field`` to ``y2``."""
+    @property
+    def scale(self) -> dict[str, Any]:
+        """Return Vega-Lite's scale."""
         # Vega-Lite warns of "zero" on a logarithmic scale, and starts a linear one with a domain there without it.
         kind: dict[str, Any] = {"type": "log"} if self.log else {"type": "linear", "zero": False}
-        scale = {**kind, "domain": [self.low, self.high], "nice": False}
+        return {**kind, "domain": [self.low, self.high], "nice": False}
+
+    @property
+    def axis(self) -> dict[str, Any]:
+        """Return Vega-Lite's axis, without its title."""
         axis: dict[str, Any] = {"titleLimit": 300}
         if self.ticks:
             axis |= {"values": list(self.ticks)}
         if self.log or max(abs(self.low), abs(self.high)) < 1e-3:
             axis |= {"format": "~g"}
-        encoding: dict[str, Any] = {"y": {"field": field, "type": "quantitative", "scale": scale, "axis": axis}}
+        return axis
+
+    def channel(self, field: str, title: str | None = None, y2: str | None = None) -> dict[str, Any]:
+        """Return the channels of a value, or of a band from ``field`` to ``y2``."""
+        encoding: dict[str, Any] = {
+            "y": {"field": field, "type": "quantitative", "scale": self.scale, "axis": self.axis}
+        }
         encoding["y"] |= {"title": title} if title is not None else {}
         return encoding | ({"y2": {"field": y2}} if y2 else {})
 

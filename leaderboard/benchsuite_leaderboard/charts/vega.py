@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup
+
+from benchsuite_leaderboard.json_text import script_json
+
 MAX_SEGMENTS = 12
 """Most small charts per diagnostic; deeper networks show evenly spaced segments."""
 
@@ -25,6 +29,11 @@ class Chart:
     def room(self) -> int:
         """Return the height in pixels that the page keeps for the chart, so that nothing moves when it is drawn."""
         return int(self.spec["height"]) + AXIS_ROOM
+
+    @property
+    def json(self) -> Markup:
+        """Return the spec as JSON for the page."""
+        return script_json(self.spec)
 
     @property
     def axes(self) -> list[str]:

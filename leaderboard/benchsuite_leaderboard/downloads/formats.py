@@ -26,34 +26,37 @@ BEST_NOTE = (
 )
 """Below a printed table with marks."""
 
-LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-    "−": "$-$",
-    "–": "--",
-    "×": r"$\times$",
-    "≤": r"$\le$",
-    "<": r"$<$",
-    ">": r"$>$",
-    "°": r"$^\circ$",
-    "δ": r"$\delta$",
-    "ε": r"$\varepsilon$",
-    "ᵀ": r"$^\top$",
-    "₁": r"$_1$",
-    "₀": r"$_0$",
-    "‖": r"$\|$",
-    "²": r"$^2$",
-    "\n": " ",
-}
+LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "±": r"$\pm$",
+        "−": "$-$",
+        "–": "--",
+        "×": r"$\times$",
+        "≤": r"$\le$",
+        "<": r"$<$",
+        ">": r"$>$",
+        "°": r"$^\circ$",
+        "δ": r"$\delta$",
+        "ε": r"$\varepsilon$",
+        "ᵀ": r"$^\top$",
+        "₁": r"$_1$",
+        "₀": r"$_0$",
+        "‖": r"$\|$",
+        "²": r"$^2$",
+        "\n": " ",
+    }
+)
+NONE: frozenset[int] = frozenset()
 # Not tabs and line ends, which CSV quotes.
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
@@ -124,7 +127,8 @@ def indented_json(value: Any) -> str:
 
 def to_latex(table: DataTable) -> str:
     """Return a LaTeX ``table`` with the line commands of booktabs, the only package it needs."""
-    lines = [_latex_row(row, _best_of(table, number)) for number, row in enumerate(table.printed_rows)]
+    best = _best_by_row(table)
+    lines = [_latex_row(row, best.get(number, NONE)) for number, row in enumerate(table.printed_rows)]
     note = [r"\par\smallskip{\footnotesize " + _latex(BEST_NOTE) + "}"] if table.best else []
     return "\n".join(
         [
@@ -145,18 +149,21 @@ def to_latex(table: DataTable) -> str:
     )
 
 
-def _best_of(table: DataTable, row: int) -> set[int]:
-    return {column for number, column in table.best if number == row}
+def _best_by_row(table: DataTable) -> dict[int, set[int]]:
+    found: dict[int, set[int]] = {}
+    for row, column in table.best:
+        found.setdefault(row, set()).add(column)
+    return found
 
 
-def _latex_row(cells: tuple[str, ...], best: Set[int] = frozenset()) -> str:
+def _latex_row(cells: tuple[str, ...], best: Set[int] = NONE) -> str:
     # Not \textbf: the sign of a spread is in math mode, which it does not reach.
     marked = (rf"\boldmath\bfseries {_latex(c)}" if i in best else _latex(c) for i, c in enumerate(cells))
     return " & ".join(marked) + r" \\"
 
 
 def _latex(text: str) -> str:
-    return "".join(LATEX.get(character, character) for character in shown(text))
+    return shown(text).translate(LATEX)
 
 
 def to_markdown(table: DataTable) -> str:
@@ -165,12 +172,13 @@ def to_markdown(table: DataTable) -> str:
         _markdown_row(table.printed_columns),
         "|".join(["", "---", *["---:"] * (len(table.printed_columns) - 1), ""]),
     ]
-    rows = [_markdown_row(row, _best_of(table, number)) for number, row in enumerate(table.printed_rows)]
+    best = _best_by_row(table)
+    rows = [_markdown_row(row, best.get(number, NONE)) for number, row in enumerate(table.printed_rows)]
     note = [_markdown(BEST_NOTE), ""] if table.best else []
     return "\n".join([_markdown(table.title), "", *heads, *rows, "", *note])
 
 
-def _markdown_row(cells: tuple[str, ...], best: Set[int] = frozenset()) -> str:
+def _markdown_row(cells: tuple[str, ...], best: Set[int] = NONE) -> str:
     marked = (f"**{_markdown(c)}**" if i in best else _markdown(c) for i, c in enumerate(cells))
     return "| " + " | ".join(marked) + " |"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from benchsuite_leaderboard.kept_runs import KeptRuns
+from benchsuite_leaderboard.pages.runs import render_runs
 from benchsuite_leaderboard.pages.tracks import render_track, track_pages
 from benchsuite_leaderboard.pages.tuning import render_tunings
 from benchsuite_leaderboard.rendering import template_environment
@@ -22,6 +24,7 @@ def render_of_track(
     tunings: Sequence[TuningTable],
     mlflow: Mapping[str, str],
     words: TrackWords | None = None,
+    kept: KeptRuns | None = None,
 ) -> Iterator[tuple[str, str]]:
     """Yield (path, text) of the pages of a track, its runs and its tunings, and of their downloads.
 
@@ -31,9 +34,11 @@ def render_of_track(
         tunings: the track's tunings, from ``tuning_tables``.
         mlflow: address of a run's page in MLflow, by run id.
         words: what the track's spec says of it.
+        kept: runs' files of an earlier build, which are left out while they need no change.
 
     """
     environment = template_environment()
     yield from render_tunings(environment, frame, tunings, has_runs=bool(tables))
     for page in track_pages(tables, words):
-        yield from render_track(environment, frame, page, mlflow, tunings)
+        yield from render_track(environment, frame, page, tunings)
+        yield from render_runs(environment, frame, page.tables, mlflow, kept or KeptRuns())

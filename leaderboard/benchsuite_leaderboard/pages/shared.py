@@ -1,4 +1,4 @@
-"""Render all pages that depend on several tracks; every build makes them again, except for those of pairs of rules."""
+"""Render all pages that depend on several tracks; those of rules and of pairs are kept while they need no change."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from benchsuite_leaderboard.pages.tuning import render_tuning_list
 from benchsuite_leaderboard.rendering import template_environment
 
 if TYPE_CHECKING:
-    from benchsuite_leaderboard.kept_pairs import KeptPairs
+    from benchsuite_leaderboard.kept_pages import KeptPages
     from benchsuite_leaderboard.pages.frame import Frame
 
 
-def render_shared(frame: Frame, content: SiteContent, kept: KeptPairs) -> Iterator[tuple[str, str]]:
+def render_shared(frame: Frame, content: SiteContent, kept: KeptPages) -> Iterator[tuple[str, str]]:
     """Yield (path, text) of every page and download.
 
     Args:
         frame: frame around every page (title and navigation).
         content: everything that the site has.
-        kept: pairs' pages of an earlier build, which are left out while they need no change.
+        kept: pages of an earlier build, which are left out while they need no change.
 
     Raises:
         ValueError: if a track's, a rule's or a study's name could not safely be a file's name.
@@ -42,7 +42,7 @@ def render_shared(frame: Frame, content: SiteContent, kept: KeptPairs) -> Iterat
     yield from every_eval_ever_files(content)
     yield from render_about(environment, frame, content)
     pairs = list(pairs_of(tables))
-    yield from render_rules(environment, frame, content, pairs)
+    yield from render_rules(environment, frame, content, pairs, kept)
     yield from render_comparisons(environment, frame, tables, pairs, content.names, kept)
     yield from render_claims(environment, frame, content)
     yield from render_studies(environment, frame, content.studies)

@@ -1,4 +1,4 @@
-"""A track's page with its tables, charts and downloads, and the pages of its runs."""
+"""A track's page with its tables, charts and downloads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from benchsuite_leaderboard.charts.rows import Series, assign_series
 from benchsuite_leaderboard.downloads.formats import as_files
 from benchsuite_leaderboard.downloads.results import track_data
 from benchsuite_leaderboard.pages.frame import POINTS_A_PAGE, Frame, page_name
-from benchsuite_leaderboard.pages.runs import render_runs
 from benchsuite_leaderboard.pages.tuning import budgets_of_rows, tuning_address, tuning_times
 
 if TYPE_CHECKING:
@@ -64,16 +63,14 @@ def render_track(
     environment: Environment,
     frame: Frame,
     track: TrackPage,
-    mlflow: Mapping[str, str],
     tunings: Sequence[TuningTable] = (),
 ) -> Iterator[tuple[str, str]]:
-    """Yield the pages that depend on one track's records alone: the track's page, its runs' pages, its downloads.
+    """Yield the pages that depend on one track's records alone: the track's page and its downloads.
 
     Args:
         environment: Jinja environment of the site's templates.
         frame: frame around every page (title and navigation).
         track: the track, with its runs' records.
-        mlflow: address of a run's page in MLflow, by run id.
         tunings: the track's tunings, from ``tuning_tables``.
 
     """
@@ -81,7 +78,6 @@ def render_track(
     yield track.address, template.render(frame.variables("tracks", "../"), page=track, **_drawings(track, tunings))
     for table in track.tables:
         yield from as_files(track_data(table), f"downloads/tracks/{track.name}/{table.table_id}")
-    yield from render_runs(environment, frame, track.tables, mlflow)
 
 
 def _drawings(track: TrackPage, tunings: Sequence[TuningTable]) -> Mapping[str, Any]:
