@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, astuple, dataclass, replace
@@ -140,12 +141,19 @@ def _make(jobs: Sequence[TrackJob], processes: int) -> Iterator[bytes]:
     if count < 2 or sum(job.size for job in jobs) <= scan.FEW_RECORDS:
         yield from map(_build_undisturbed, jobs)
         return
-    # Not forked: the command may have started threads by now.
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(count, mp_context=get_context("fork" if _has_one_thread() else "spawn")) as pool:
         # The longest first, so that no process ends long after the others.
         order = sorted(jobs, key=lambda job: -job.size)
         futures: dict[str, Future[bytes]] = {job.track: pool.submit(_build_undisturbed, job) for job in order}
         yield from (futures[job.track].result() for job in jobs)
+
+
+def _has_one_thread() -> bool:
+    """Return True if this process is known to have one thread: a fork of it is safe, and imports nothing again."""
+    try:
+        return len(os.listdir("/proc/self/task")) == 1
+    except OSError:  # not Linux
+        return False
 
 
 def _build_undisturbed(job: TrackJob) -> bytes:
