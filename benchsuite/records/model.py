@@ -281,12 +281,12 @@ class RunRecord(RecordModel):
 
         Earlier measurements, and the last one of a stopped run, are not results.
         """
-        return self._last_epoch.test if self._last_epoch else None
+        return last.test if (last := self._last_epoch) else None
 
     @property
     def final_train(self) -> SetMetrics | None:
         """Return the same for the whole training set; None if it was not measured."""
-        return self._last_epoch.train if self._last_epoch else None
+        return last.train if (last := self._last_epoch) else None
 
     @property
     def _last_epoch(self) -> EpochMetrics | None:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
+from operator import attrgetter
 from typing import TypeVar
 
 from benchsuite.records.model import RunRecord
@@ -68,12 +69,15 @@ def _values_within_epochs(record: RunRecord) -> Iterator[tuple[str, str | None, 
                 yield found.diagnostic, found.segment, found.step / steps, found.value
 
 
+_PARTS = attrgetter("diagnostic", "segment", "epoch", "value")
+
+
 def values_by_segment(record: RunRecord) -> dict[tuple[str, str | None], dict[float, float]]:
     """Return the values of ``measured_values`` by epochs finished, for each diagnostic and segment."""
     found: defaultdict[tuple[str, str | None], dict[float, float]] = defaultdict(dict)
-    for each in record.diagnostics:  # not through a generator: a site has millions of values
-        if each.value is not None:
-            found[each.diagnostic, each.segment][each.epoch] = each.value
+    for diagnostic, segment, epoch, value in map(_PARTS, record.diagnostics):  # a site has millions of values
+        if value is not None:
+            found[diagnostic, segment][epoch] = value
     for diagnostic, segment, epoch, value in _values_within_epochs(record):
         found[diagnostic, segment][epoch] = value
     return dict(found)

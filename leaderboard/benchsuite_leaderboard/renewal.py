@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, astuple, dataclass, replace
@@ -151,7 +150,7 @@ def _make(jobs: Sequence[TrackJob], processes: int) -> Iterator[bytes]:
 def _has_one_thread() -> bool:
     """Return True if this process is known to have one thread: a fork of it is safe, and imports nothing again."""
     try:
-        return len(os.listdir("/proc/self/task")) == 1
+        return sum(1 for _ in Path("/proc/self/task").iterdir()) == 1
     except OSError:  # not Linux
         return False
 

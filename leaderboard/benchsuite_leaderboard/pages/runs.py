@@ -55,6 +55,8 @@ class RunPage:
     record: RunRecord
     around: Surroundings
     figures: Figures
+    text: str = ""
+    """The record as ``record_text`` returns it, if that is known."""
 
     @property
     def address(self) -> str:
@@ -69,6 +71,10 @@ class RunPage:
     @property
     def spec(self) -> str:
         """Return the run's spec as readable JSON."""
+        _, begins, rest = self.text.partition('\n "spec": ')
+        inner, ends, _ = rest.partition("\n },\n")
+        if begins and ends:  # a line break in a JSON text is between its parts, never in a string
+            return f"{inner}\n }}".replace("\n ", "\n")
         return self.record.spec.model_dump_json(indent=1)
 
     @property
@@ -118,13 +124,16 @@ def run_address(track: str, run_id: str) -> str:
     return f"runs/{track}/{run_id}.html"
 
 
-def run_pages(environment: Environment, tables: Iterable[TrackTable], mlflow: Mapping[str, str]) -> Iterator[RunPage]:
+def run_pages(
+    environment: Environment, tables: Iterable[TrackTable], mlflow: Mapping[str, str], texts: Mapping[int, str]
+) -> Iterator[RunPage]:
     """Yield a page for every run id; of several records, the one that ended last.
 
     Args:
         environment: Jinja environment of the site's templates.
         tables: tables of one track, with its runs' records.
         mlflow: address of a run's page in MLflow, by run id.
+        texts: text of a record as ``record_text`` returns it, where it is known, by the record's ``id``.
 
     """
     figures = Figures(environment)
@@ -153,7 +162,7 @@ def run_pages(environment: Environment, tables: Iterable[TrackTable], mlflow: Ma
                 verdicts=parts.verdicts(row),
                 mlflow=mlflow.get(run_id),
             )
-            yield RunPage(record, around, figures)
+            yield RunPage(record, around, figures, texts.get(id(record), ""))
 
 
 def render_runs(
@@ -171,7 +180,7 @@ def render_runs(
     """
     template = environment.get_template("run.html.j2")
     variables = frame.variables("tracks", "../../")
-    for page in run_pages(environment, tables, mlflow):
+    for page in run_pages(environment, tables, mlflow, kept.texts):
         if not kept.keep(page.record, repr(page.around), (page.address, page.download)):
             yield page.address, template.render(variables, page=page, around=page.around)
             yield page.download, _published_text(page.record, kept.texts)
