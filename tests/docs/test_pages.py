@@ -20,6 +20,7 @@ from benchsuite.api import audits
 from benchsuite.cli.main import run_command
 from benchsuite.conformance.audit.rule_audit import audit_rule
 from benchsuite.conformance.samples import SAMPLE_NETWORKS
+from benchsuite.execution.workers.starting import forget_fresh_server
 from benchsuite.registry.manager import installed_registry
 
 from ..installing import install_in_place
@@ -58,6 +59,7 @@ def small_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None
     monkeypatch.setattr(audits, "audit_rule", partial(audit_rule, networks=SAMPLE_NETWORKS[:3]))
     yield
     installed_registry.cache_clear()
+    forget_fresh_server()
     for name in [name for name in sys.modules if name.startswith(("docs_example", "benchsuite_my_"))]:
         del sys.modules[name]
 
@@ -112,6 +114,7 @@ def _install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "PYTHONPATH", os.pathsep.join([str(source), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     )
     installed_registry.cache_clear()
+    forget_fresh_server()  # one that an earlier test has started does not know the new rule
 
 
 ONE_CASE_PER_CHECK = """
