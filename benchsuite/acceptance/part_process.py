@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from benchsuite.acceptance.parts import PartRequest, described
 from benchsuite.errors import PartFailedError, PartSkippedError
@@ -29,7 +29,7 @@ def main() -> int:
     """Make the part that the command asks for on standard input; end with the command."""
     own_process()
     request: PartRequest = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the command
-    threading.Thread(target=_end_with, args=(sys.stdin.buffer,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(sys.stdin.fileno(),), daemon=True).start()
     with (request.scratch / ROWS).open("w", encoding="utf-8") as out:
 
         def report(row: Row) -> None:
@@ -59,7 +59,9 @@ def _made(request: PartRequest, report: Callable[[Row], None]) -> tuple[PartStat
     return "passed", ""
 
 
-def _end_with(pipe: BinaryIO) -> None:
+def _end_with(pipe: int) -> None:
     """End this process when the command has ended, which closes the pipe."""
-    pipe.read()
+    # Not through sys.stdin: a forked process closes it first thing, and would wait forever for a lock that is held here.
+    while os.read(pipe, 1024):
+        pass
     os._exit(ORPHANED)

@@ -13,7 +13,10 @@ from benchsuite.api import selftests
 STUBS = {
     "hanging": "time.sleep(20)",
     "crashing": "report(row)\n    print('a library says no', flush=True)\n    os.kill(os.getpid(), signal.SIGKILL)",
-    "sound": "report(row)\n    assert request.earlier, 'rows of the parts before'",
+    # It forks, as the workers of a data loader are, and a fork that waits for ever has no exit code.
+    "sound": "report(row)\n    assert request.earlier, 'rows of the parts before'\n"
+    "    child = multiprocessing.get_context('fork').Process(target=int)\n    child.start()\n    child.join(10)\n"
+    "    assert child.exitcode == 0, child.exitcode",
     "wrong": "report(row)\n    raise PartFailedError('1 row has a problem')",
     "unable": "raise PartSkippedError('there is no counter')",
     "interrupting": "report(row)\n    os.kill(os.getppid(), signal.SIGINT)\n    time.sleep(20)",
@@ -22,7 +25,7 @@ STUBS = {
 """Bodies of their ``measure``, by module."""
 
 HEAD = """
-import os, signal, time
+import multiprocessing, os, signal, time
 from benchsuite.errors import PartFailedError, PartSkippedError
 from benchsuite.records.selftest import Fact
 
