@@ -61,7 +61,7 @@ def _made(request: PartRequest, report: Callable[[Row], None]) -> tuple[PartStat
 
 def _end_with(pipe: int) -> None:
     """End this process when the command has ended, which closes the pipe."""
-    # Not through sys.stdin: a forked process closes it first thing, and would wait forever for a lock that is held here.
+    # Not through sys.stdin: a forked process closes it first, and would wait forever for a lock that is held here.
     while os.read(pipe, 1024):
         pass
     os._exit(ORPHANED)
