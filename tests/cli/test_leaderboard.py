@@ -21,7 +21,8 @@ def test_a_page_is_renewed_and_says_what_was_left_out(command: Callable[..., Any
     shutil.copytree(ROOT / "audits", tmp_path / "audits")  # found without being named
     build = ["leaderboard", "build", "--records", str(tmp_path / "records"), "--out", str(tmp_path / "site"), "--json"]
     first = command(*build)
-    assert (first.code, first.json["records"], first.json["rebuilt"]) == (0, 12, ["mnist-fc"])
+    files = len([*(tmp_path / "records").rglob("*.json")])
+    assert (first.code, first.json["records"], first.json["rebuilt"]) == (0, files, ["mnist-fc"])
     assert (tmp_path / "site" / "claims.html").is_file()
     assert "confirmed" in (tmp_path / "site" / "rules" / "backprop.html").read_text(encoding="utf-8")
     second = command(*build)
