@@ -16,7 +16,7 @@ from benchsuite.files import write_text_atomically
 from benchsuite.records.audit import RuleAudit
 from benchsuite.records.reading import record_text
 from benchsuite.registry import manager
-from benchsuite.specs.loading.row_selection import PATTERN_CHARACTERS
+from benchsuite.specs.loading.row_selection import is_pattern
 
 
 def audit(rule: str, *, precision: PrecisionOptions | str | None = None) -> RuleAudit:
@@ -91,7 +91,7 @@ def audit_rules(
 def _matching(asked: Sequence[str], known: Sequence[str]) -> Iterator[str]:
     """Yield the names asked for, with those that a pattern matches in its place."""
     for name in asked:
-        if not any(character in name for character in PATTERN_CHARACTERS):
+        if not is_pattern(name):
             yield name
         elif found := [each for each in known if fnmatchcase(each, name)]:
             yield from found

@@ -91,12 +91,12 @@ def diagnostic_curves(records: Sequence[RunRecord]) -> tuple[SegmentCurve, ...]:
     """
     measured = [values_by_segment(record) for record in records]
     order = segment_order(records)
-    keys = sorted({key for of_run in measured for key in of_run}, key=lambda key: forward(key, order))
+    keys = sorted({key for of_run in measured for key in of_run}, key=lambda key: forward_order(key, order))
     curves = (SegmentCurve(*key, mean_curve([of_run.get(key, {}) for of_run in measured])) for key in keys)
     return tuple(c for c in curves if c.points)
 
 
-def forward(key: tuple[str, str | None], order: Mapping[str, int]) -> tuple[str, bool, int, str]:
+def forward_order(key: tuple[str, str | None], order: Mapping[str, int]) -> tuple[str, bool, int, str]:
     """Return a key that sorts by diagnostic, then in the forward order of segments, with the whole network last.
 
     Args:

@@ -6,6 +6,8 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from benchsuite.process import garbage_kept
+
 
 @contextmanager
 def no_collections() -> Iterator[None]:
@@ -14,12 +16,9 @@ def no_collections() -> Iterator[None]:
     A track's records are half a million objects. Looking through them for cycles again and again takes a fifth of a
     build's time.
     """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        # Only what was made since, of which nearly nothing is left but cycles: those that templates make hold records.
-        gc.collect(0)
-        if was_enabled:
-            gc.enable()
+    with garbage_kept():
+        try:
+            yield
+        finally:
+            # Only what was made since. Nearly all that is left of it are cycles, and those of templates hold records.
+            gc.collect(0)

@@ -14,7 +14,10 @@ from benchsuite.records.model import RunRecord
 
 @dataclass
 class KeptRuns:
-    """What is known of a track's runs before their pages are made. Records are told apart by ``id``: they live on."""
+    """Pages of a track's runs in an earlier build, and the content of their records now.
+
+    Records are told apart by ``id``, since all of them live to the end of the build.
+    """
 
     frame: str = ""
     """Hash of the generator and of the frame around every page."""

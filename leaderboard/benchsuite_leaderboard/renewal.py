@@ -140,19 +140,12 @@ def _make(jobs: Sequence[TrackJob], processes: int) -> Iterator[bytes]:
     if count < 2 or sum(job.size for job in jobs) <= scan.FEW_RECORDS:
         yield from map(_build_undisturbed, jobs)
         return
-    with ProcessPoolExecutor(count, mp_context=get_context("fork" if _has_one_thread() else "spawn")) as pool:
+    # Not forked: the command may have started threads by now.
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
         # The longest first, so that no process ends long after the others.
         order = sorted(jobs, key=lambda job: -job.size)
         futures: dict[str, Future[bytes]] = {job.track: pool.submit(_build_undisturbed, job) for job in order}
         yield from (futures[job.track].result() for job in jobs)
-
-
-def _has_one_thread() -> bool:
-    """Return True if this process is known to have one thread: a fork of it is safe, and imports nothing again."""
-    try:
-        return sum(1 for _ in Path("/proc/self/task").iterdir()) == 1
-    except OSError:  # not Linux
-        return False
 
 
 def _build_undisturbed(job: TrackJob) -> bytes:

@@ -90,7 +90,7 @@ def resolve_row(
         for override in overrides:
             if override.path[0] == part:
                 node = apply_override(node, override.path[1:], override.value)
-        for override in of_row[part] if part == "protocol" else ():
+        for override in of_row.get(part, ()):
             node = apply_override(node, override.path[3:], override.value)
         found.parts[part], wrong = check(adapter_of(part), node, prefix=part, shape=shape)
         problems += [_in_row(p, row, own) for p in wrong] if own else wrong

@@ -112,12 +112,12 @@ def _keys_asked_for(
 ) -> list[str]:
     """Return the keys of the rows asked for, in this order."""
     variants = {key: row for key, row in own.items() if row.title}
-    if any(not _is_pattern(text) and text not in directory.rules and slug_of(text) not in variants for text in asked):
+    if any(not is_pattern(text) and text not in directory.rules and slug_of(text) not in variants for text in asked):
         variants |= others.all()
     chosen: dict[str, None] = {}
     problems = []
     for name in _joined(asked, variants):
-        if _is_pattern(name):
+        if is_pattern(name):
             names: dict[str, tuple[str, ...]] = {rule: (rule,) for rule in sorted(directory.rules)}
             names |= {key: (key, row.title) for key, row in own.items() if row.title}
             chosen.update(dict.fromkeys(key for key, of in names.items() if any(fnmatchcase(n, name) for n in of)))
@@ -134,7 +134,8 @@ def _keys_asked_for(
     return list(chosen)
 
 
-def _is_pattern(text: str) -> bool:
+def is_pattern(text: str) -> bool:
+    """Return True if a text is a pattern of names and no name."""
     return any(c in text for c in PATTERN_CHARACTERS)
 
 

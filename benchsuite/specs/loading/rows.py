@@ -50,8 +50,7 @@ class Row:
     def own_overrides(self, overrides: Iterable[str]) -> Iterator[str]:
         """Yield the overrides that change this row, as its rule's if they name the row; those of other rules do not."""
         for override in overrides:
-            _, _, rest = override.partition("rules.")
-            name, _, field = rest.partition(".")
+            name, _, field = override.removeprefix("rules.").partition(".")
             if not override.startswith("rules."):
                 yield override
             elif name in (self.rule, self.key):

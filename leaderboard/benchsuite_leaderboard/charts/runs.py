@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from operator import attrgetter
 
 from benchsuite.records.model import RunRecord
-from benchsuite.results.curves import Epoch, forward, segment_order, values_by_segment
+from benchsuite.results.curves import Epoch, forward_order, segment_order, values_by_segment
 from benchsuite.results.formatting import axis_title, quantity
 from benchsuite_leaderboard.charts.diagnostics import diagnostic_scale
 from benchsuite_leaderboard.charts.run_text import RunChart, run_chart, run_lines
@@ -51,7 +51,7 @@ def diagnostics(record: RunRecord, budget: int) -> list[RunChart]:
     values = values_by_segment(record)
     order = segment_order([record])
     segments: dict[str, list[str | None]] = {}
-    for name, segment in sorted(values, key=lambda key: forward(key, order)):
+    for name, segment in sorted(values, key=lambda key: forward_order(key, order)):
         segments.setdefault(name, []).append(segment)
     charts = []
     for number, (name, measured) in enumerate(segments.items()):

@@ -56,7 +56,7 @@ LATEX = str.maketrans(
         "\n": " ",
     }
 )
-NONE: frozenset[int] = frozenset()
+NO_COLUMNS: frozenset[int] = frozenset()
 # Not tabs and line ends, which CSV quotes.
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
@@ -128,7 +128,7 @@ def indented_json(value: Any) -> str:
 def to_latex(table: DataTable) -> str:
     """Return a LaTeX ``table`` with the line commands of booktabs, the only package it needs."""
     best = _best_by_row(table)
-    lines = [_latex_row(row, best.get(number, NONE)) for number, row in enumerate(table.printed_rows)]
+    lines = [_latex_row(row, best.get(number, NO_COLUMNS)) for number, row in enumerate(table.printed_rows)]
     note = [r"\par\smallskip{\footnotesize " + _latex(BEST_NOTE) + "}"] if table.best else []
     return "\n".join(
         [
@@ -156,7 +156,7 @@ def _best_by_row(table: DataTable) -> dict[int, set[int]]:
     return found
 
 
-def _latex_row(cells: tuple[str, ...], best: Set[int] = NONE) -> str:
+def _latex_row(cells: tuple[str, ...], best: Set[int] = NO_COLUMNS) -> str:
     # Not \textbf: the sign of a spread is in math mode, which it does not reach.
     marked = (rf"\boldmath\bfseries {_latex(c)}" if i in best else _latex(c) for i, c in enumerate(cells))
     return " & ".join(marked) + r" \\"
@@ -173,12 +173,12 @@ def to_markdown(table: DataTable) -> str:
         "|".join(["", "---", *["---:"] * (len(table.printed_columns) - 1), ""]),
     ]
     best = _best_by_row(table)
-    rows = [_markdown_row(row, best.get(number, NONE)) for number, row in enumerate(table.printed_rows)]
+    rows = [_markdown_row(row, best.get(number, NO_COLUMNS)) for number, row in enumerate(table.printed_rows)]
     note = [_markdown(BEST_NOTE), ""] if table.best else []
     return "\n".join([_markdown(table.title), "", *heads, *rows, "", *note])
 
 
-def _markdown_row(cells: tuple[str, ...], best: Set[int] = NONE) -> str:
+def _markdown_row(cells: tuple[str, ...], best: Set[int] = NO_COLUMNS) -> str:
     marked = (f"**{_markdown(c)}**" if i in best else _markdown(c) for i, c in enumerate(cells))
     return "| " + " | ".join(marked) + " |"
 
