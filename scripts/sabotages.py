@@ -2024,6 +2024,20 @@ SABOTAGES = (
         "tests/records/test_store.py",
     ),
     Sabotage(
+        "a run whose process ends late takes the lock of the process that took it over",
+        "benchsuite/records/running.py",
+        "if ours is not None and _file_number(path) == ours:",
+        "if True:",
+        "tests/records/test_store.py",
+    ),
+    Sabotage(
+        "an interruption that comes twice ends a cluster's run without a record",
+        "benchsuite/execution/ray_worker.py",
+        "stack.enter_context(interruptions_ignored())",
+        "pass",
+        "tests/execution/test_ray_executor.py",
+    ),
+    Sabotage(
         "a half-made database of MLflow is kept for ever",
         "benchsuite/records/mlflow/database.py",
         'if any(name.startswith("_alembic_tmp_") for name in tables):',

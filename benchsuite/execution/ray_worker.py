@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 
 from benchsuite.execution.endings import InterruptedRunError
 from benchsuite.execution.executor import RunContext
+from benchsuite.execution.interruption import interruptions_ignored
 from benchsuite.execution.remote_worker import make_run_here
 from benchsuite.records.model import RunRecord
 from benchsuite.records.running import RunningElsewhereError
@@ -37,15 +39,18 @@ def make_run(selected: SelectedRun, context: RunContext, events: Any) -> RunReco
         # KeyboardInterrupt, and the run would end as crashed.
         passed_on[:] = [events.actor.put_nowait.remote((event, arguments))]
         if was_cancelled():
-            # A KeyboardInterrupt that arrives during a callback of the interpreter is lost, so raise it here.
+            # A KeyboardInterrupt that arrives during a callback of the interpreter is lost, so raise it here. Ray's own
+            # may still be on its way; it would meet the run where it ends, and leave it without a record.
+            stack.enter_context(interruptions_ignored())
             raise KeyboardInterrupt
 
-    try:
-        record = make_run_here(selected, context, pass_on)
-    except InterruptedRunError as stop:
-        return stop.record
-    except RunningElsewhereError:
-        return None
+    with ExitStack() as stack:
+        try:
+            record = make_run_here(selected, context, pass_on)
+        except InterruptedRunError as stop:
+            return stop.record
+        except RunningElsewhereError:
+            return None
     if passed_on:
         # Events must arrive before the record; the calls of one worker arrive in order.
         import ray

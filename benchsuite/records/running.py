@@ -173,13 +173,24 @@ def _locked(path: Path) -> Iterator[bool]:
         pass
     except OSError as error:
         raise StoreError(f"cannot lock {path}: {error.strerror or error}; choose another store") from error
+    ours = _file_number(path)
     try:
         yield lock.is_locked
     finally:
-        with suppress(OSError):  # Windows keeps files that are open
-            # Deleted before it is released: a process that waits for it sees that it is gone and creates a new one.
-            path.unlink(missing_ok=True)
+        # A process that counted as lost may end late: the file is then the lock of the process that took the run over.
+        if ours is not None and _file_number(path) == ours:
+            with suppress(OSError):  # Windows keeps files that are open
+                # Deleted before it is released: a process that waits for it sees that, and creates a new one.
+                path.unlink(missing_ok=True)
         lock.release()
+
+
+def _file_number(path: Path) -> int | None:
+    """Return the number that tells a file from one of the same name before or after it; None without a file."""
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
 
 
 def _is_alive(running_folder: Path, run_id: str) -> bool:

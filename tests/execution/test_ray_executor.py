@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from benchsuite.errors import HardwareError
 from benchsuite.execution import ray_worker
 from benchsuite.execution.endings import LostRun
 from benchsuite.execution.executor import RunContext
+from benchsuite.execution.finishing import finish
 from benchsuite.execution.run import Run
 from benchsuite.execution.session import SessionResult
 from benchsuite.records.model import RunRecord
@@ -357,6 +359,29 @@ def test_an_interruption_that_is_lost_in_the_worker_is_noticed_after_the_epoch(
     assert record is not None
     assert (record.status, len(record.epochs)) == ("interrupted", 2)
     assert not list(store.running_folder.iterdir())
+
+
+def test_an_interruption_that_comes_twice_still_ends_in_a_record(
+    make_spec: MakeSpec, store: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a run without a record: the worker sees that it was cancelled, and Ray's signal comes a moment later."""
+    heard = Heard()
+    monkeypatch.setattr(ray_worker, "was_cancelled", lambda: heard.count("benchsuite_epoch_finished") == 2)
+
+    def finish_late(*arguments: Any) -> RunRecord:
+        signal.raise_signal(signal.SIGINT)
+        return finish(*arguments)
+
+    monkeypatch.setattr("benchsuite.execution.run.finish", finish_late)
+    handler = signal.getsignal(signal.SIGINT)
+    record = None
+    with suppress(KeyboardInterrupt):  # which would end the tests
+        record = ray_worker.make_run(
+            SelectedRun(make_spec(), "benchsuite run tiny"), RunContext(store.root, store.root, fresh=False), heard
+        )
+    assert record is not None
+    assert store.find(record.run_id) == record
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 class Stopped:

@@ -143,6 +143,19 @@ def test_a_lock_that_is_voided_does_not_block_the_next_try(tmp_path: Path) -> No
             assert alive_run_ids(store.running_folder) == {"abc"}
 
 
+def test_a_process_that_counted_as_lost_and_ends_late_leaves_the_lock_of_its_successor(tmp_path: Path) -> None:
+    """Catches a run that nobody waits for at Ctrl-C, since the end of its lost predecessor took its lock away."""
+    store = RecordStore(tmp_path)
+    store.prepare()
+    lost = marked_running(store.running_folder, "abc")
+    lost.__enter__()
+    store.release_lock("abc")
+    with marked_running(store.running_folder, "abc"):
+        lost.__exit__(None, None, None)
+        assert alive_run_ids(store.running_folder) == {"abc"}
+    assert not list(store.running_folder.iterdir())
+
+
 def test_without_locks_the_process_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches runs that cannot be made at all, or made twice at once, on a file system that has no locks."""
 
