@@ -11,16 +11,11 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    StringConstraints,
-    model_serializer,
-)
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
+from pydantic_core import CoreSchema
 
 from benchsuite.specs.models.hardware import CompileMode
+from benchsuite.specs.models.omitted_defaults import without_defaults
 from benchsuite.specs.models.track import RunSpec
 from benchsuite.version import RECORD_SCHEMA_VERSION
 
@@ -53,13 +48,9 @@ class GrownRecordModel(RecordModel):
     omit_default: ClassVar[frozenset[str]] = frozenset()
     """Names of these fields; each is written only if it differs from its default."""
 
-    @model_serializer(mode="wrap")
-    def _leave_out_later_fields_at_their_default(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = write(self)
-        for name in self.omit_default:
-            if getattr(self, name) == type(self).model_fields[name].default:
-                written.pop(name, None)
-        return written
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return without_defaults(cls, cls.omit_default, handler(source), handler)
 
 
 class SetMetrics(RecordModel):

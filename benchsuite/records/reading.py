@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import stat
 from collections import Counter
@@ -207,7 +208,8 @@ def _content(path: Path) -> bytes:
     if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError("not a plain file")
     with path.open("rb") as stream:
-        data = stream.read(MAX_RECORD_BYTES + 1)
+        # Not up to the limit at once: Python would set aside that much memory for each file.
+        data = stream.read(min(os.fstat(stream.fileno()).st_size, MAX_RECORD_BYTES) + 1)
     if len(data) > MAX_RECORD_BYTES:
         raise ValueError(f"{path.stat().st_size} bytes; records have at most {MAX_RECORD_BYTES}")
     return data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from benchsuite.records.model import RunRecord, RunStatus
@@ -250,9 +251,9 @@ class RuleRow:
         """True if every seed that was run counts."""
         return self.total > 0 and self.completed == self.total
 
-    @property
+    @cached_property
     def test_errors(self) -> dict[int, float]:
-        """Return the counted test errors by seed index."""
+        """The counted test errors by seed index; cached, as a site compares a row with all others of its table."""
         return {run.seed: run.test_error for run in self.runs if run.counted and run.test_error is not None}
 
     @property

@@ -67,6 +67,7 @@ def _build_row(
     timings: Timings,
 ) -> RuleRow:
     counted, latest, first = row_records.counted, row_records.latest, row_records.first
+    runs = tuple(_seed_run(record, latest, counted) for record in row_records.records)
     top5_errors = [e for r in counted if (e := final_top5_error(r)) is not None]
     failed = Counter(r.status if r.status != "completed" else UNMEASURED for r in latest if final_error(r) is None)
     differences = _protocol_differences(row_records.protocol, usual)
@@ -81,7 +82,7 @@ def _build_row(
         hardware_class=first.hardware.hardware_class,
         precision=first.hardware.precision,
         protocol_differences=differences,
-        runs=tuple(_seed_run(r, latest, counted) for r in row_records.records),
+        runs=runs,
         total=len(latest),
         completed=len(counted),
         failures=tuple(sorted(failed.items())),
@@ -95,7 +96,7 @@ def _build_row(
         peak_memory_source=" / ".join(sorted({r.timing.peak_memory_source for r in counted})),
         train_energy_j=median_of(counted, "train_energy_j") if _all_have(counted, "train_energy_j") else None,
         train_energy_source=" / ".join(sorted({r.timing.train_energy_source for r in counted})),
-        curve=with_times(mean_curve([test_curve(r) for r in counted]), counted),
+        curve=with_times(mean_curve([run.test_curve for run in runs if run.counted]), counted),
         diagnostics=diagnostic_curves(counted),
         notes=_notes(row_records, table_records, differences),
         rule_sources=tuple(sorted({r.environment.rule_source_hash for r in row_records.records})),

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from benchsuite.results.model import MIN_SEEDS, Estimate
+from benchsuite.results.tail_probabilities import two_sided_t
 
 CONFIDENCE = 0.95
 
@@ -193,10 +194,8 @@ def paired_p_value(difference: Estimate | None) -> float | None:
     """
     if difference is None or difference.n < MIN_SEEDS or not difference.sd:
         return None
-    from scipy.special import stdtr
-
     error = difference.sd / math.sqrt(difference.n)
-    return float(2 * stdtr(difference.n - 1, -abs(difference.mean) / error))
+    return two_sided_t(difference.mean / error, difference.n - 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -13,6 +13,7 @@ from statistics import fmean
 
 from benchsuite.results.across_tasks import AcrossTasks, ErrorsByTask, compare_across_tasks, rank_rows, shared_seeds
 from benchsuite.results.model import MIN_SEEDS, TrackTable
+from benchsuite.results.tail_probabilities import upper_f
 from benchsuite.specs.models.base import TIERS
 from benchsuite_leaderboard.matrix import compares_tuned, main_row, rules_of
 
@@ -175,11 +176,9 @@ def friedman_p(errors: Sequence[Sequence[float]]) -> float | None:
         errors: one sequence per rule, of its errors by track.
 
     """
-    from scipy.special import fdtrc
-
     rules, tracks = len(errors), len(errors[0])
     found = iman_davenport(friedman_statistic(errors), rules, tracks)
-    return None if found is None else float(fdtrc(rules - 1, (rules - 1) * (tracks - 1), found))
+    return None if found is None else upper_f(found, rules - 1, (rules - 1) * (tracks - 1))
 
 
 def friedman_statistic(errors: Sequence[Sequence[float]]) -> float:

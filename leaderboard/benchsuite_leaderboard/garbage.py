@@ -17,8 +17,10 @@ def no_collections() -> Iterator[None]:
     build's time.
     """
     with garbage_kept():
+        gc.freeze()  # what was there before is not looked through at the end
         try:
             yield
         finally:
-            # Only what was made since. Nearly all that is left of it are cycles, and those of templates hold records.
+            # Nearly all that is left of what was made since are cycles, and those of templates hold records.
             gc.collect(0)
+            gc.unfreeze()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, StringConstraints, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
+from pydantic_core import CoreSchema
+
+from benchsuite.specs.models.omitted_defaults import without_defaults
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=80)]
 """Name of a spec, rule or plugin; used in file names and addresses."""
@@ -32,22 +33,9 @@ class HashedModel(BaseModel):
 
     omit_default_from_hash: ClassVar[frozenset[str]] = frozenset()
 
-    @model_serializer(mode="wrap")
-    def _leave_out_later_fields_at_their_default(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = write(self)
-        if not self.omit_default_from_hash:
-            return written
-        for name, default in _later_defaults(type(self)).items():
-            if getattr(self, name) == default:
-                written.pop(name, None)
-        return written
-
-
-@cache  # a plan of all rules serializes thousands of specs
-def _later_defaults(kind: type[HashedModel]) -> Mapping[str, Any]:
-    """Return the defaults of the fields that are left out of the hash at their default."""
-    fields = kind.model_fields
-    return {name: fields[name].get_default(call_default_factory=True) for name in kind.omit_default_from_hash}
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return without_defaults(cls, cls.omit_default_from_hash, handler(source), handler)
 
 
 class SpecModel(HashedModel):
