@@ -9,6 +9,7 @@ from benchsuite.errors import NotCapturableError
 from benchsuite.execution.interruption import raise_if_interrupted
 from benchsuite.execution.state import RunState
 from benchsuite.execution.step_reports import StepReports
+from benchsuite.execution.unchanged_weights import UnchangedWeights
 from benchsuite.records.model import EpochMetrics
 from benchsuite.training.trainer import Trainer
 
@@ -27,6 +28,7 @@ def trained_epochs(run: RunState, trainer: Trainer, epochs: int) -> Iterator[Epo
 
     """
     trainer.on_step = StepReports(run, trainer)
+    unchanged = UnchangedWeights(run, trainer)
     while trainer.epoch < epochs:
         raise_if_interrupted()
         if trainer.recorded is not None and trainer.recorded.is_stale:
@@ -34,6 +36,7 @@ def trained_epochs(run: RunState, trainer: Trainer, epochs: int) -> Iterator[Epo
         learning_rate = trainer.learning_rate
         with run.clock.measure("train"):
             sums = trainer.train_epoch(_deadline(run))
+        unchanged.look(trainer)
         # The first epoch's time includes the rule's work before training.
         before = sum(e.train_time_s for e in (*run.progress.pretraining, *run.progress.epochs))
         train_time = run.clock.spent["train"] - before
