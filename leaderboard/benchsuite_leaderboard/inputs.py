@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +61,7 @@ def gather(
     timings: Path | Iterable[TimingSource],
     tunings: Path | Iterable[TuningSource],
     known: Mapping[str, Seen],
+    on_many: Callable[[], None] = lambda: None,
 ) -> Inputs:
     """Find every record and audit; files of runs that an earlier build knows are not read.
 
@@ -70,6 +71,7 @@ def gather(
         timings: folders and timings.
         tunings: folders and records of tunings.
         known: files that an earlier build saw, by ``path_key``.
+        on_many: called as soon as it is known that there are many new files.
 
     """
     folders: list[Path] = []
@@ -86,7 +88,7 @@ def gather(
                 broken.append(source)
             case _:
                 folders.append(source)
-    files = scan(folders, known)
+    files = scan(folders, known, on_many)
     studies += [read_study(path) for path in files.studies]
     found_audits: list[RuleAudit | BrokenRecord] = []
     for audit in [audits] if isinstance(audits, Path) else audits:

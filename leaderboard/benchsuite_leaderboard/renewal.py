@@ -9,23 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence, Set
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, astuple, dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 
 from benchsuite.papers.statements import Papers
 from benchsuite.records.reading import record_text
 from benchsuite.results.grouping import conditions
 from benchsuite.specs.models.track import RunSpec
-from benchsuite_leaderboard import scan
-from benchsuite_leaderboard.garbage import no_collections
 from benchsuite_leaderboard.inputs import Inputs
 from benchsuite_leaderboard.kept_pages import KeptPages, remembered_pages
 from benchsuite_leaderboard.memory import remembered_track, track_memory
 from benchsuite_leaderboard.package_files import generator_hash
 from benchsuite_leaderboard.pages.frame import Frame
-from benchsuite_leaderboard.track_job import RESULT, TrackJob, TrackResult, build_track
+from benchsuite_leaderboard.scan import path_key
+from benchsuite_leaderboard.track_job import RESULT, TrackJob, TrackResult
+from benchsuite_leaderboard.track_processes import TrackProcesses as TrackProcesses
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def track_jobs(
         timings = tuple(timing for timing in inputs.timings if timing.track == track)
         tunings = tuple(tuning for tuning in inputs.tunings if tuning.spec.run.track == track)
         files, given = inputs.files.tracks.get(track, ()), inputs.runs.get(track, ())
-        states = [(scan.path_key(p), inputs.files.states[p].size, inputs.files.states[p].changed_ns) for p in files]
+        states = [(path_key(p), inputs.files.states[p].size, inputs.files.states[p].changed_ns) for p in files]
         hashes = [_hash(record_text(record)) for record in given]
         in_memory = sorted([*hashes, *map(_hash, [*map(record_text, timings), *map(record_text, tunings)])])
         words = papers.tracks.get(track)
@@ -99,13 +97,15 @@ def _deciding_specs(papers: Papers) -> Iterator[RunSpec]:
             yield from (arm.spec for arm in case.arms if arm.spec)
 
 
-def make_tracks(jobs: Sequence[TrackJob], earlier: EarlierSite, processes: int) -> tuple[list[TrackResult], set[str]]:
+def make_tracks(
+    jobs: Sequence[TrackJob], earlier: EarlierSite, processes: TrackProcesses
+) -> tuple[list[TrackResult], set[str]]:
     """Make the tracks that changed.
 
     Args:
         jobs: the jobs of all tracks.
         earlier: the site as it is.
-        processes: largest number of processes to use.
+        processes: make the tracks, if there is much to do.
 
     Returns:
         Every track's result, and the files of the site that stay as they are.
@@ -124,7 +124,7 @@ def make_tracks(jobs: Sequence[TrackJob], earlier: EarlierSite, processes: int) 
             stale.append(replace(job, earlier=known.run_keys, earlier_files=files))
         else:
             stale.append(job)
-    for job, made in zip(stale, _make(stale, processes), strict=True):
+    for job, made in zip(stale, processes.make(stale), strict=True):
         path = job.folder / track_memory(job.track)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(made)
@@ -132,25 +132,6 @@ def make_tracks(jobs: Sequence[TrackJob], earlier: EarlierSite, processes: int) 
         results[job.track] = result
         unchanged |= set(result.kept)
     return [results[job.track] for job in jobs], unchanged
-
-
-def _make(jobs: Sequence[TrackJob], processes: int) -> Iterator[bytes]:
-    """Yield what ``build_track`` returns for each job, in their order, as soon as it is there."""
-    count = min(processes, len(jobs))
-    if count < 2 or sum(job.size for job in jobs) <= scan.FEW_RECORDS:
-        yield from map(_build_undisturbed, jobs)
-        return
-    # Not forked: the command may have started threads by now.
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        # The longest first, so that no process ends long after the others.
-        order = sorted(jobs, key=lambda job: -job.size)
-        futures: dict[str, Future[bytes]] = {job.track: pool.submit(_build_undisturbed, job) for job in order}
-        yield from (futures[job.track].result() for job in jobs)
-
-
-def _build_undisturbed(job: TrackJob) -> bytes:
-    with no_collections():
-        return build_track(job)
 
 
 def _hash(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -60,12 +60,13 @@ class Scan:
     studies: tuple[Path, ...]
 
 
-def scan(folders: Iterable[Path], known: Mapping[str, Seen]) -> Scan:
+def scan(folders: Iterable[Path], known: Mapping[str, Seen], on_many: Callable[[], None]) -> Scan:
     """Scan every file of some folders.
 
     Args:
         folders: folders of records.
         known: files that an earlier build saw, by ``path_key``.
+        on_many: called before more than ``FEW_RECORDS`` files are looked at.
 
     """
     found: dict[Path, Seen] = {}
@@ -93,6 +94,8 @@ def scan(folders: Iterable[Path], known: Mapping[str, Seen]) -> Scan:
                 found[path] = earlier
             else:
                 unknown[path] = state
+    if len(unknown) > FEW_RECORDS:
+        on_many()
     read: dict[Path, RunRecord | BrokenRecord] = {}
     for path, state in unknown.items():
         record, cell = _read(path) if len(unknown) <= FEW_RECORDS else _look(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from benchsuite_leaderboard.output import Content, owned_files, publish, staged_
 from benchsuite_leaderboard.package_files import static_files
 from benchsuite_leaderboard.pages.frame import Frame
 from benchsuite_leaderboard.pages.shared import render_shared
-from benchsuite_leaderboard.renewal import EarlierSite, make_tracks, track_jobs
+from benchsuite_leaderboard.renewal import EarlierSite, TrackProcesses, make_tracks, track_jobs
 from benchsuite_leaderboard.study_tables import Summarize, summarize_studies, without_plugins
 
 if TYPE_CHECKING:
@@ -97,15 +98,20 @@ def build_site(
 
     """
     owned = owned_files(out)
-    inputs = gather(records, audits, timings, tunings, {} if fresh else remembered_files(out))
-    papers = papers if isinstance(papers, Papers) else papers(inputs.cells)
-    has_papers = bool(papers.rules or papers.claims)
-    frame = Frame(title, bool(papers.claims), bool(inputs.studies), bool(inputs.tunings), has_papers, repository_url)
-    with staging_folder(out) as staging:
+    with ExitStack() as stack:
+        workers = stack.enter_context(TrackProcesses(processes))
+        known = {} if fresh else remembered_files(out)
+        inputs = gather(records, audits, timings, tunings, known, on_many=workers.start)
+        papers = papers if isinstance(papers, Papers) else papers(inputs.cells)
+        has_papers = bool(papers.rules or papers.claims)
+        frame = Frame(
+            title, bool(papers.claims), bool(inputs.studies), bool(inputs.tunings), has_papers, repository_url
+        )
+        staging = stack.enter_context(staging_folder(out))
         jobs = list(track_jobs(inputs, papers, frame, mlflow or {}, staging))
         standing = set() if fresh else standing_files(out, owned)
         earlier = EarlierSite(out, standing)
-        results, unchanged = make_tracks(jobs, earlier, processes)
+        results, unchanged = make_tracks(jobs, earlier, workers)
         kept = earlier.pages()
         tables = [table for result in results for table in result.tables]
         broken = [*inputs.broken, *(BrokenRecord(Path(p), why) for r in results for p, why in r.broken)]
