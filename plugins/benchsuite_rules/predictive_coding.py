@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 import torch
@@ -23,6 +25,8 @@ from benchsuite.plugin import (
 )
 
 BENCHSUITE_CONTRACT = 2
+
+NOTHING_FIXED: Mapping[str, Tensor] = MappingProxyType({})
 
 
 class PredictiveCodingConfig(RuleConfig):
@@ -73,16 +77,16 @@ class PredictiveCoding(Rule[PredictiveCodingConfig]):
     def credit_work(cls, config: PredictiveCodingConfig, shapes: NetworkShapes) -> CreditWork:
         """Return the work of the inference steps, each a pass forward and one back, and of the passes for the weights.
 
-        The weights' gradients of one of these are in every plan. Errors take one more pass for the states that follow
-        from them.
+        Inference leaves out the segments that read the data, whose predictions stay. The weights' gradients of one pass
+        are in every plan. Errors take one more pass for the states that follow from them.
         """
         forward = sum(segment.macs for segment in shapes.segments)
-        back = sum(segment.macs for segment in shapes.segments if shapes.upstream[segment.name])
+        inner = sum(segment.macs for segment in shapes.segments if shapes.upstream[segment.name])
         more = config.steps - 1 if config.incremental else 0  # passes that weights learn from, beside the last
         settling = config.variables == "errors"
         units = sum(segment.units for segment in shapes.segments)
         return CreditWork(
-            per_example=config.steps * (forward + back) + (1 + settling + 2 * more) * forward,
+            per_example=2 * config.steps * inner + (1 + 2 * more) * forward + settling * inner,
             workspace_numel_per_example=3 * units,
         )
 
@@ -103,8 +107,10 @@ class PredictiveCoding(Rule[PredictiveCodingConfig]):
             with torch.no_grad():
                 logits = self._run(batch.inputs, lambda name, output: states.setdefault(name, output))
             with self.network.untracked(), self.phase("inference"):
+                # What reads the data alone predicts the same in every step.
+                fixed = {name: states[name] for name in self._reads_data}
                 infer = self._infer_errors if self.config.variables == "errors" else self._infer_states
-                for settled in infer(batch, states):
+                for settled in infer(batch, states, fixed):
                     share = 1 / (len(batch.targets) * (self.config.steps if self.config.incremental else 1))
                     energy = self._energy(batch, settled) * share
                     if energy.requires_grad:  # unless all weights are frozen
@@ -112,25 +118,35 @@ class PredictiveCoding(Rule[PredictiveCodingConfig]):
         logits = logits.detach()
         return StepResult(batch.criterion(logits, batch.targets), logits)
 
-    def _infer_states(self, batch: Batch, states: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    @cached_property
+    def _reads_data(self) -> frozenset[str]:
+        """Names of the hidden segments whose only input is the data."""
+        shapes = self.network.shapes
+        return frozenset(name for name in self.network.hidden if not shapes.upstream[name])
+
+    def _infer_states(
+        self, batch: Batch, states: dict[str, Tensor], fixed: Mapping[str, Tensor]
+    ) -> Iterator[dict[str, Tensor]]:
         """Yield the states that weights learn from, detached: the last ones, or those of every step."""
         for step in range(1, self.config.steps + 1):
             variables = {name: state.detach().requires_grad_() for name, state in states.items()}
-            states = self._descend(self._energy(batch, variables), variables)
+            states = self._descend(self._energy(batch, variables, fixed), variables)
             if self.config.incremental or step == self.config.steps:
                 yield states
 
-    def _infer_errors(self, batch: Batch, states: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    def _infer_errors(
+        self, batch: Batch, states: dict[str, Tensor], fixed: Mapping[str, Tensor]
+    ) -> Iterator[dict[str, Tensor]]:
         """Yield the states that follow from the last errors, detached."""
         errors = {name: torch.zeros_like(state) for name, state in states.items()}
         for _ in range(self.config.steps):
             variables = {name: error.detach().requires_grad_() for name, error in errors.items()}
-            logits = self._run(batch.inputs, lambda name, output: output + variables[name])  # noqa: B023 - called at once
+            logits = self._run(batch.inputs, lambda name, output: output + variables[name], fixed)  # noqa: B023 - called at once
             squares = torch.stack([0.5 * error.square().sum() for error in variables.values()])
             errors = self._descend(squares.sum() + self._loss(batch, logits), variables)
         settled: dict[str, Tensor] = {}
         with torch.no_grad():
-            self._run(batch.inputs, lambda name, output: settled.setdefault(name, output + errors[name]))
+            self._run(batch.inputs, lambda name, output: settled.setdefault(name, output + errors[name]), fixed)
         yield settled
 
     def _descend(self, energy: Tensor, variables: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -139,25 +155,43 @@ class PredictiveCoding(Rule[PredictiveCodingConfig]):
         rate = self.config.inference_rate
         return {n: v.detach() - rate * slope for (n, v), slope in zip(variables.items(), slopes, strict=True)}
 
-    def _energy(self, batch: Batch, states: Mapping[str, Tensor]) -> Tensor:
-        """Return the energy summed over the batch; every segment reads the states before it."""
+    def _energy(
+        self, batch: Batch, states: Mapping[str, Tensor], fixed: Mapping[str, Tensor] = NOTHING_FIXED
+    ) -> Tensor:
+        """Return the energy summed over the batch; every segment reads the states before it.
+
+        Args:
+            batch: the examples.
+            states: outputs of hidden segments that are read in place of their predictions.
+            fixed: predictions that are known.
+
+        """
         squares: list[Tensor] = []
 
         def meet(name: str, prediction: Tensor) -> Tensor:
             squares.append(0.5 * (states[name] - prediction).square().sum())
             return states[name]
 
-        logits = self._run(batch.inputs, meet)
+        logits = self._run(batch.inputs, meet, fixed)
         return torch.stack(squares).sum() + self._loss(batch, logits)
 
     def _loss(self, batch: Batch, logits: Tensor) -> Tensor:
         return batch.criterion(logits, batch.targets) * len(batch.targets)
 
-    def _run(self, inputs: Tensor, at_hidden: Callable[[str, Tensor], Tensor]) -> Tensor:
-        """Run forward and return the logits; ``at_hidden`` gets a hidden segment's output and returns what is read."""
+    def _run(
+        self, inputs: Tensor, at_hidden: Callable[[str, Tensor], Tensor], fixed: Mapping[str, Tensor] = NOTHING_FIXED
+    ) -> Tensor:
+        """Run forward and return the logits.
+
+        Args:
+            inputs: the examples.
+            at_hidden: gets the name and the output of a hidden segment, and returns what later nodes read.
+            fixed: outputs of segments that need not be run.
+
+        """
 
         def visit(name: str, node: nn.Module, *received: Tensor) -> Tensor:
-            output: Tensor = node(*received)
+            output: Tensor = fixed[name] if name in fixed else node(*received)
             return at_hidden(name, output) if name in self.network.hidden else output
 
         with self.network.autocast():
