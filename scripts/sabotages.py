@@ -2024,6 +2024,13 @@ SABOTAGES = (
         "tests/records/test_store.py",
     ),
     Sabotage(
+        "Kolen-Pollack's feedback goes on below zero where forward weights are clamped",
+        "plugins/benchsuite_rules/kolen_pollack.py",
+        "weight.clamp_min_(0)",
+        "weight.clamp_min_(-100)",
+        "tests/properties/test_learned_feedback.py",
+    ),
+    Sabotage(
         "a run whose process ends late takes the lock of the process that took it over",
         "benchsuite/records/running.py",
         "if ours is not None and _file_number(path) == ours:",

@@ -53,6 +53,9 @@ class KolenPollack(LearnedFeedbackRule[KolenPollackConfig]):
       step. With momentum, D follows a heavy ball's path to zero at another speed, still independent of the data.
     - ``weight_decay`` under Adam is added to the gradients, which then differ, and each is divided by its own moment: D
       depends on the data and need not shrink. Use λ, or AdamW.
+
+    A nonnegative network clamps W at zero after each step, and B is clamped with it (our choice; the paper has no such
+    network). Otherwise B would go on where W stops, D would not shrink, and credit would stay near 90 degrees.
     """
 
     name = "kolen_pollack"
@@ -93,11 +96,15 @@ class KolenPollack(LearnedFeedbackRule[KolenPollackConfig]):
         return result
 
     def after_update(self) -> None:
-        """Decay forward and feedback weights."""
+        """Constrain feedback weights as the network does forward weights, and let both decay."""
         decay = self.config.decay
-        if not decay:
-            return
         with torch.no_grad():
+            if self.network.shapes.nonnegative:
+                for name, weight in self.feedback.by_segment.items():
+                    if self.network.maps[name].weight.requires_grad:
+                        weight.clamp_min_(0)
+            if not decay:
+                return
             if self.config.order == "step_first":
                 for weight in self._decaying:
                     weight.mul_(1 - decay)

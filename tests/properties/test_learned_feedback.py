@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchsuite.conformance.samples import SAMPLE_NETWORKS
 from benchsuite.specs.models.protocol import Adam, Sgd
 from benchsuite.training.optimization import make_optimizer, set_learning_rate
 from benchsuite_rules.backprop import Backprop
@@ -179,6 +180,26 @@ def test_kolen_pollacks_own_decay_shrinks_the_difference_by_one_factor_a_step(ca
     """Under momentum and Adam too. Would catch a decay that the learning rate scales, or that only one of them gets."""
     _, apart = trained(KolenPollack(KolenPollack.Config(decay=0.2)), case, optimizer)
     _hold_shrinking(apart, 0.8)
+
+
+@every(PLAIN)
+def test_kolen_pollacks_difference_shrinks_in_a_network_that_clamps_its_weights(optimizer):
+    """Catches feedback that goes on below zero where forward weights stop: credit then stays at random angles."""
+    (sample,) = (each for each in SAMPLE_NETWORKS if each.name == "vectorized-dense")
+    network = sample.build(torch.Generator().manual_seed(1)).double()
+    rule = KolenPollack(KolenPollack.Config(decay=0.2))
+    attached(rule, network)
+    made = make_optimizer(optimizer, network, rule)
+    before = difference(rule)
+    for position in range(12):
+        made.zero_grad(set_to_none=True)
+        rule.assign_credit(sample.batch(position, dtype=torch.float64))
+        made.step()
+        network.constrain()
+        rule.after_update()
+        now = difference(rule)
+        assert all((now[name].abs() <= 0.8 * gap.abs() + 1e-12).all() for name, gap in before.items())
+        before = now
 
 
 @every_case
