@@ -1072,8 +1072,8 @@ SABOTAGES = (
     Sabotage(
         "weights that read the data are clamped too",
         "benchsuite/networks/network.py",
-        "[self.maps[name].weight for name in self.credit_senders]",
-        "[m.weight for m in self.maps.values()]",
+        "tuple(name for name in self.credit_senders if",
+        "tuple(name for name in self.maps if",
         "tests/networks/test_vectorized_network.py",
     ),
     Sabotage(
@@ -2026,8 +2026,8 @@ SABOTAGES = (
     Sabotage(
         "Kolen-Pollack's feedback goes on below zero where forward weights are clamped",
         "plugins/benchsuite_rules/kolen_pollack.py",
-        "weight.clamp_min_(0)",
-        "weight.clamp_min_(-100)",
+        "self.feedback.by_segment[name].clamp_min_(0)",
+        "pass",
         "tests/properties/test_learned_feedback.py",
     ),
     Sabotage(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -93,19 +93,11 @@ def interruptions_deferred() -> Iterator[None]:
     For short work that must not stop halfway, such as writing a record. A person or a scheduler may send a second
     signal while the first is still being handled.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     came: list[int] = []
-    # A handler that was not set by Python cannot be restored, so it is left in place.
-    before = {number: handler for number in STOP_SIGNALS if (handler := signal.getsignal(number)) is not None}
-    for number in before:
-        signal.signal(number, lambda number, _frame: came.append(number))
     try:
-        yield
+        with _stop_signals_handled_by(lambda number, _frame: came.append(number)):
+            yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         if came:
             signal.raise_signal(came[0])
 
@@ -113,14 +105,22 @@ def interruptions_deferred() -> Iterator[None]:
 @contextmanager
 def interruptions_ignored() -> Iterator[None]:
     """Ignore signals that ask to stop during the block, which ends what was asked to stop already."""
+    with _stop_signals_handled_by(signal.SIG_IGN):
+        yield
+
+
+@contextmanager
+def _stop_signals_handled_by(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> Iterator[None]:
+    """Set another handler of all signals that ask to stop, for the length of the block."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: handler for number in STOP_SIGNALS if (handler := signal.getsignal(number)) is not None}
+    # A handler that was not set by Python cannot be restored, so it is left in place.
+    before = {number: found for number in STOP_SIGNALS if (found := signal.getsignal(number)) is not None}
     for number in before:
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, handler)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, found in before.items():
+            signal.signal(number, found)

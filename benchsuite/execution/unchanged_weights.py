@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from benchsuite.execution.state import RunState
+from benchsuite.training.step_sums import widest_float
 from benchsuite.training.trainer import Trainer
 
 logger = logging.getLogger("benchsuite.execution")
@@ -35,5 +36,6 @@ class UnchangedWeights:
 @torch.no_grad()
 def _sums(trainer: Trainer) -> Tensor:
     """Return two sums per weight, which hardly stay the same while it changes."""
-    weights = [weight.float() for weight in trainer.network.parameters()]
+    wide = widest_float(trainer.data.device)
+    weights = [weight.to(wide) for weight in trainer.network.parameters()]
     return torch.stack([total for weight in weights for total in (weight.sum(), weight.square().sum())])

@@ -46,11 +46,11 @@ class Network(nn.Module):
         self.register_buffer("codes", codes)
 
     @property
-    def _clamped(self) -> list[Tensor]:
+    def constrained(self) -> tuple[str, ...]:
+        """Names of the segments whose weights ``constrain`` clamps at zero; none but in a nonnegative network."""
         if not self.shapes.nonnegative:
-            return []
-        weights = [self.maps[name].weight for name in self.credit_senders]
-        return [weight for weight in weights if weight.requires_grad]
+            return ()
+        return tuple(name for name in self.credit_senders if self.maps[name].weight.requires_grad)
 
     @property
     def readout(self) -> str:
@@ -149,8 +149,9 @@ class Network(nn.Module):
 
         In a nonnegative network, weights are clamped at zero, except those of segments that read the input.
         """
-        if self._clamped:
-            torch._foreach_clamp_min_(self._clamped, 0.0)
+        weights: list[Tensor] = [self.maps[name].weight for name in self.constrained]
+        if weights:
+            torch._foreach_clamp_min_(weights, 0.0)
 
     def steps(self) -> tuple[tuple[str, nn.Module], ...]:
         """Return all nodes by name in forward order: segments and the layers between them."""

@@ -99,10 +99,8 @@ class KolenPollack(LearnedFeedbackRule[KolenPollackConfig]):
         """Constrain feedback weights as the network does forward weights, and let both decay."""
         decay = self.config.decay
         with torch.no_grad():
-            if self.network.shapes.nonnegative:
-                for name, weight in self.feedback.by_segment.items():
-                    if self.network.maps[name].weight.requires_grad:
-                        weight.clamp_min_(0)
+            for name in self.network.constrained:
+                self.feedback.by_segment[name].clamp_min_(0)
             if not decay:
                 return
             if self.config.order == "step_first":
