@@ -9,13 +9,17 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
 from typing import NoReturn
 
 ALIKE = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name))
 """Signals that end a run as Ctrl-C does: of the system, a lost terminal, and Ctrl-\\. Windows has the first alone."""
 STOP_SIGNALS = (signal.SIGINT, *ALIKE)
 """All signals that ask this process to stop."""
+
+Handler = Callable[[int, FrameType | None], object] | int | None
+"""A handler as ``signal.signal`` takes it: a function, ``SIG_IGN`` or ``SIG_DFL``; None for one not set by Python."""
 
 _owned = False
 
@@ -29,6 +33,26 @@ def own_process() -> None:
 def is_own_process() -> bool:
     """Return True if the command owns this process; False in a notebook, a script or a test."""
     return _owned
+
+
+def set_signal_handlers(handlers: Mapping[int, Handler]) -> None:
+    """Set the handlers of signals, all of them even if one raises meanwhile; its exception is raised at the end.
+
+    A signal may come between any two. Left halfway, some handlers would be of a block that is over: what they take in
+    is lost.
+    """
+    raised: BaseException | None = None
+    while True:
+        try:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            break
+        except (OSError, TypeError, ValueError):  # of a handler that cannot be set
+            raise
+        except BaseException as error:
+            raised = error
+    if raised is not None:
+        raise raised
 
 
 def end_at_ctrl_c() -> None:

@@ -2381,6 +2381,20 @@ SABOTAGES = (
         "tests/execution/hostile/test_hostile_rules.py",
     ),
     Sabotage(
+        "a signal between two changes of handlers leaves one behind that swallows later signals",
+        "benchsuite/process.py",
+        "            raised = error\n",
+        "            raise\n",
+        "tests/execution/test_interruption.py",
+    ),
+    Sabotage(
+        "a signal that comes while a plugin handles an event is taken for its error",
+        "benchsuite/execution/events.py",
+        "                if stop.came:\n                    raise\n",
+        "",
+        "tests/registry/test_manager.py",
+    ),
+    Sabotage(
         "a second signal ends the handling of the first",
         "benchsuite/execution/interruption.py",
         "        if len(came) == 1:\n            raise KeyboardInterrupt",

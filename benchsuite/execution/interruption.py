@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from benchsuite.process import ALIKE, STOP_SIGNALS
+from benchsuite.process import ALIKE, STOP_SIGNALS, Handler, set_signal_handlers
 
 _was_interrupted = False
 
@@ -45,18 +45,16 @@ def sigterm_as_interrupt() -> Iterator[None]:
         yield
         return
     forget_interruptions()
-    before = {number: signal.getsignal(number) for number in ALIKE}
+    before: dict[int, Handler] = {number: signal.getsignal(number) for number in ALIKE}
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         before[signal.SIGINT] = signal.default_int_handler
-    for number, handler in before.items():
-        if handler is not signal.SIG_IGN or number is signal.SIGTERM:
-            signal.signal(number, interrupt)
+    kept = [number for number, handler in before.items() if handler is signal.SIG_IGN and number is not signal.SIGTERM]
     try:
+        set_signal_handlers({number: interrupt for number in before if number not in kept})
         yield
     finally:
         forget_interruptions()
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        set_signal_handlers({n: signal.SIG_DFL if handler is None else handler for n, handler in before.items()})
 
 
 @contextmanager
@@ -77,13 +75,11 @@ def interrupted_once() -> Iterator[None]:
 
     found = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     before = {number: handler for number, handler in found.items() if handler not in (None, signal.SIG_IGN)}
-    for number in before:
-        signal.signal(number, interrupt)
     try:
+        set_signal_handlers(dict.fromkeys(before, interrupt))
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        set_signal_handlers(before)
 
 
 @contextmanager
@@ -117,10 +113,8 @@ def _stop_signals_handled_by(handler: Callable[[int, FrameType | None], object] 
         return
     # A handler that was not set by Python cannot be restored, so it is left in place.
     before = {number: found for number in STOP_SIGNALS if (found := signal.getsignal(number)) is not None}
-    for number in before:
-        signal.signal(number, handler)
     try:
+        set_signal_handlers(dict.fromkeys(before, handler))
         yield
     finally:
-        for number, found in before.items():
-            signal.signal(number, found)
+        set_signal_handlers(before)

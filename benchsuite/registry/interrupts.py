@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from benchsuite.process import STOP_SIGNALS
+from benchsuite.process import STOP_SIGNALS, set_signal_handlers
 
 
 @dataclass
@@ -36,10 +36,8 @@ def watched_for_stop() -> Iterator[Stop]:
         stop.came = True
         before[signal.Signals(number)](number, frame)
 
-    for number in before:
-        signal.signal(number, handle)
     try:
+        set_signal_handlers(dict.fromkeys(before, handle))
         yield stop
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        set_signal_handlers(before)

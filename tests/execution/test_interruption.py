@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
 
 from benchsuite.execution import run as run_module
 from benchsuite.execution.endings import InterruptedRunError
+from benchsuite.execution.events import send_event
 from benchsuite.execution.interruption import interrupted_once, interruptions_deferred, sigterm_as_interrupt
 from benchsuite.execution.run import Run
-from benchsuite.process import STOP_SIGNALS
+from benchsuite.process import STOP_SIGNALS, Handler
 from benchsuite.records.model import RunRecord
 from benchsuite.records.store import RecordStore
+from benchsuite.registry import hookimpl
+from benchsuite.registry.interrupts import watched_for_stop
+from benchsuite.registry.manager import build_registry
 from benchsuite.specs.models.track import RunSpec
 
 MakeSpec = Callable[..., RunSpec]
@@ -69,6 +75,45 @@ def test_of_several_signals_the_first_alone_interrupts() -> None:
         handle()
     assert done
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@contextmanager
+def event_sent() -> Iterator[None]:
+    """Send an event to a plugin; the block is after it."""
+    plugins = build_registry([]).manager
+    plugins.register(SilentPlugin(), "silent")
+    send_event(plugins, "benchsuite_run_failed", record=None)
+    yield
+
+
+class SilentPlugin:
+    @hookimpl
+    def benchsuite_run_failed(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("block", [interruptions_deferred, interrupted_once, watched_for_stop, event_sent])
+@pytest.mark.parametrize("position", range(2 * len(STOP_SIGNALS)))
+def test_a_signal_that_meets_the_change_of_handlers_stops_the_run_and_leaves_none_behind(
+    block: Callable[[], AbstractContextManager[object]], position: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a signal lost, or taken for a plugin's error, and a handler that swallows all later ones."""
+    changes = itertools.count()
+    change = signal.signal
+
+    def met(number: int, handler: Handler) -> object:
+        before = change(number, handler)
+        if next(changes) == position:
+            signal.raise_signal(signal.SIGINT)
+        return before
+
+    with sigterm_as_interrupt():
+        before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):  # noqa: PT012  # either may raise it
+            patch.setattr(signal, "signal", met)
+            with block():
+                pass
+        assert {number: signal.getsignal(number) for number in STOP_SIGNALS} == before
 
 
 def test_a_thread_holds_nothing() -> None:
