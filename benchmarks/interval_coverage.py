@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchsuite.results.across_tasks import improvability, logit_interval, rank_rows, score_interval
+from benchsuite.results.across_tasks import improvability, logit_interval, rank_values, score_interval
 from benchsuite.results.statistics import estimate, paired_difference, paired_p_value
 
 Floats = NDArray[np.float64]
@@ -128,7 +128,7 @@ def coverage_across_tasks(repeats: int, true_tasks: int) -> list[tuple[str, int,
             drawn = draw_tasks(generator, board, repeats * tasks, seeds, noise).reshape(-1, rules)
             for name, measure, interval in (
                 ("mean rank", place, score_interval),
-                ("improvability", improvability, logit_interval),
+                ("improvability", distance, logit_interval),
             ):
                 truths = np.broadcast_to(measure(everything).mean(0), (repeats, rules))
                 of_tasks = measure(drawn).reshape(repeats, tasks, seeds, rules).mean(2)  # (repeats, tasks, rules)
@@ -143,7 +143,13 @@ def coverage_across_tasks(repeats: int, true_tasks: int) -> list[tuple[str, int,
 
 def place(errors: Floats) -> Floats:
     """Return each rule's place between the first, 0, and the last, 1; intervals of mean ranks are made of it."""
-    return (rank_rows(errors) - 1) / (errors.shape[1] - 1)
+    ranks: Floats = np.array([rank_values(row) for row in errors.tolist()])
+    return (ranks - 1) / (errors.shape[1] - 1)
+
+
+def distance(errors: Floats) -> Floats:
+    """Return each rule's improvability, row by row."""
+    return np.array([improvability(row) for row in errors.tolist()])
 
 
 def separated(repeats: int) -> list[tuple[int, float, float]]:

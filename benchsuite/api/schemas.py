@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, TypeAdapter, create_model
 
-from benchsuite.api.field_descriptions import DescribedFields
 from benchsuite.api.names import SchemaName
 from benchsuite.errors import Problem, SpecError, nearest
 from benchsuite.files import write_text_atomically
 from benchsuite.records.reading import MODELS
 from benchsuite.records.study import StudyRecord
 from benchsuite.registry import manager
+from benchsuite.specs.field_descriptions import DescribedFields
 from benchsuite.specs.loading.kinds import SPEC_KINDS
 from benchsuite.specs.models.protocol import ProtocolSpec
 from benchsuite.specs.models.study import AnyStudySpec

@@ -2,13 +2,18 @@
 
 Rules are ranked within each task and seed, at which all share network and order of examples. Both numbers are means
 over the seeds of a task, then over tasks. What their intervals cover: docs/decisions/0032.
+
+These are few numbers, and NumPy's import alone takes longer; the intervals take its arrays too, for simulations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, TypeVar
 
 from benchsuite.results.model import MIN_SEEDS
 from benchsuite.results.statistics import t_quantile
@@ -18,6 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+
+Number = TypeVar("Number", float, "Floats")
+"""A float, or an array of which every element is treated as one."""
 
 MIN_TASKS = 2
 MIN_TASKS_FOR_INTERVAL = 6
@@ -67,22 +75,21 @@ def compare_across_tasks(errors: Mapping[str, ErrorsByTask]) -> AcrossTasks | No
     Returns:
         None with fewer than two rules or ``MIN_TASKS`` tasks of which all rules share ``MIN_SEEDS`` seeds.
     """
-    import numpy as np
-
     rules = sorted(errors)
     shared = shared_seeds(errors)
     if len(rules) < 2 or len(shared) < MIN_TASKS:
         return None
-    ranks, distances = [], []
+    ranks: list[list[list[float]]] = []  # of (task, rule), one per seed
+    distances: list[list[list[float]]] = []
     for task, seeds in shared.items():
-        values = np.array([[errors[rule][task][seed] for rule in rules] for seed in seeds])  # (seeds, rules)
-        ranks.append(rank_rows(values))
-        distances.append(improvability(values))
+        by_seed = [[errors[rule][task][seed] for rule in rules] for seed in seeds]
+        ranks.append(_columns(map(rank_values, by_seed)))
+        distances.append(_columns(map(improvability, by_seed)))
     found = [
         RuleAcrossTasks(
             rule,
-            mean_rank([of_task[:, column] for of_task in ranks], len(rules)),
-            mean_improvability([of_task[:, column] for of_task in distances]),
+            mean_rank([of_task[column] for of_task in ranks], len(rules)),
+            mean_improvability([of_task[column] for of_task in distances]),
         )
         for column, rule in enumerate(rules)
     ]
@@ -96,30 +103,25 @@ def shared_seeds(errors: Mapping[str, ErrorsByTask]) -> dict[str, list[int]]:
     return {task: seeds for task, seeds in shared.items() if len(seeds) >= MIN_SEEDS}
 
 
-def rank_rows(values: Floats) -> Floats:
-    """Return the rank of each value within its row, 1 for the smallest; equal values share their mean rank."""
-    smaller = (values[:, None, :] < values[:, :, None]).sum(2)  # (rows, columns)
-    equal = (values[:, None, :] == values[:, :, None]).sum(2)
-    ranks: Floats = 1 + smaller + (equal - 1) / 2
-    return ranks
+def rank_values(values: Sequence[float]) -> list[float]:
+    """Return the rank of each value, 1 for the smallest; equal values share their mean rank."""
+    in_order = sorted(values)
+    return [(bisect_left(in_order, value) + bisect_right(in_order, value) + 1) / 2 for value in values]
 
 
-def improvability(errors: Floats) -> Floats:
-    """Return by what share of itself each error exceeds the smallest of its row; 0 for an error of 0."""
-    import numpy as np
-
-    excess = errors - errors.min(1, keepdims=True)
-    shares: Floats = np.divide(excess, errors, out=np.zeros_like(excess), where=errors > 0)
-    return shares
+def improvability(errors: Sequence[float]) -> list[float]:
+    """Return by what share of itself each error exceeds the smallest; 0 for an error of 0."""
+    smallest = min(errors)
+    return [(error - smallest) / error if error > 0 else 0.0 for error in errors]
 
 
-def mean_rank(by_task: Sequence[Floats], rules: int) -> TaskMean:
+def mean_rank(by_task: Sequence[Sequence[float]], rules: int) -> TaskMean:
     """Return a mean rank over tasks with its 95 % interval: a score interval of its place between first and last.
 
     A task's mean carries the noise of its seeds, so the spread over tasks is that of tasks and seeds.
 
     Args:
-        by_task: one array per task, of the rank at each seed.
+        by_task: one sequence per task, of the rank at each seed.
         rules: number of rules that are ranked.
 
     """
@@ -128,14 +130,14 @@ def mean_rank(by_task: Sequence[Floats], rules: int) -> TaskMean:
     if tasks < MIN_TASKS_FOR_INTERVAL or error == 0:
         return TaskMean(mean, tasks)
     low, high = score_interval((mean - 1) / (rules - 1), error / (rules - 1), tasks)
-    return TaskMean(mean, tasks, 1 + (rules - 1) * float(low), 1 + (rules - 1) * float(high))
+    return TaskMean(mean, tasks, 1 + (rules - 1) * low, 1 + (rules - 1) * high)
 
 
-def mean_improvability(by_task: Sequence[Floats]) -> TaskMean:
+def mean_improvability(by_task: Sequence[Sequence[float]]) -> TaskMean:
     """Return a mean over tasks with its 95 % interval: Student's t over tasks on the logit scale.
 
     Args:
-        by_task: one array per task, of the improvability at each seed.
+        by_task: one sequence per task, of the improvability at each seed.
 
     """
     mean, error = _mean_and_error(by_task)
@@ -143,10 +145,10 @@ def mean_improvability(by_task: Sequence[Floats]) -> TaskMean:
     if tasks < MIN_TASKS_FOR_INTERVAL or error == 0:
         return TaskMean(mean, tasks)
     low, high = logit_interval(mean, error, tasks)
-    return TaskMean(mean, tasks, float(low), float(high))
+    return TaskMean(mean, tasks, low, high)
 
 
-def score_interval(share: float | Floats, error: float | Floats, tasks: int) -> tuple[Floats, Floats]:
+def score_interval(share: Number, error: Number, tasks: int) -> tuple[Number, Number]:
     """Return Wilson's score interval of a mean share whose variance is measured, with Student's quantile.
 
     A rule's place is the share of the others that are better: the variance of a mean share s is proportional to
@@ -160,16 +162,13 @@ def score_interval(share: float | Floats, error: float | Floats, tasks: int) -> 
 
     Source: Wilson 1927. Brown, Cai and DasGupta 2001: Wald's interval covers too little, that of the logit is too long.
     """
-    import numpy as np
-
-    mean = np.asarray(share, dtype=float)
-    ratio = (t_quantile(tasks - 1) * np.asarray(error)) ** 2 / (mean * (1 - mean))
-    middle = (mean + ratio / 2) / (1 + ratio)
-    half = np.sqrt(ratio * mean * (1 - mean) + ratio**2 / 4) / (1 + ratio)
+    ratio = (t_quantile(tasks - 1) * error) ** 2 / (share * (1 - share))
+    middle = (share + ratio / 2) / (1 + ratio)
+    half = (ratio * share * (1 - share) + ratio**2 / 4) ** 0.5 / (1 + ratio)
     return middle - half, middle + half
 
 
-def logit_interval(share: float | Floats, error: float | Floats, tasks: int) -> tuple[Floats, Floats]:
+def logit_interval(share: Number, error: Number, tasks: int) -> tuple[Number, Number]:
     """Return Student's interval of a mean share on the logit scale, where its skewed distribution is nearer to normal.
 
     Args:
@@ -178,19 +177,18 @@ def logit_interval(share: float | Floats, error: float | Floats, tasks: int) -> 
         tasks: number of tasks.
 
     """
-    import numpy as np
-
-    mean = np.asarray(share, dtype=float)
-    half = t_quantile(tasks - 1) * np.asarray(error) / (mean * (1 - mean))
-    logit = np.log(mean / (1 - mean))
-    return 1 / (1 + np.exp(half - logit)), 1 / (1 + np.exp(-half - logit))
+    half = t_quantile(tasks - 1) * error / (share * (1 - share))
+    against = (1 - share) / share  # e to minus the logit
+    return 1 / (1 + math.e**half * against), 1 / (1 + math.e**-half * against)
 
 
-def _mean_and_error(by_task: Sequence[Floats]) -> tuple[float, float]:
+def _mean_and_error(by_task: Sequence[Sequence[float]]) -> tuple[float, float]:
     """Return the mean over tasks and its standard error; 0 if all tasks agree, or there is only one."""
-    import numpy as np
-
-    means = np.array([values.mean() for values in by_task])  # (tasks,)
-    error = float(means.std(ddof=1)) / len(means) ** 0.5 if len(means) > 1 else 0.0
-    mean = float(means.mean())
+    means = [fmean(values) for values in by_task]
+    error = stdev(means) / len(means) ** 0.5 if len(means) > 1 else 0.0
+    mean = fmean(means)
     return mean, 0.0 if error < 1e-12 * max(1.0, abs(mean)) else error
+
+
+def _columns(rows: Iterable[Sequence[float]]) -> list[list[float]]:
+    return [list(column) for column in zip(*rows, strict=True)]

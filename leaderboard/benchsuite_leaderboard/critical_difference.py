@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from benchsuite.results.across_tasks import AcrossTasks, ErrorsByTask, compare_across_tasks, rank_rows, shared_seeds
+from benchsuite.results.across_tasks import AcrossTasks, ErrorsByTask, compare_across_tasks, rank_values, shared_seeds
 from benchsuite.results.model import MIN_SEEDS, TrackTable
 from benchsuite.results.tail_probabilities import upper_f
 from benchsuite.specs.models.base import TIERS
@@ -188,10 +188,8 @@ def friedman_statistic(errors: Sequence[Sequence[float]]) -> float:
         errors: one sequence per rule, of its errors by track.
 
     """
-    import numpy as np
-
     rules, tracks = len(errors), len(errors[0])
-    table: list[list[float]] = rank_rows(np.array(errors).T).tolist()  # (tracks, rules)
+    table = [rank_values(of_track) for of_track in zip(*errors, strict=True)]  # (tracks, rules)
     sums: list[float] = [sum(column) for column in zip(*table, strict=True)]
     squares = sum(total * total for total in sums)
     ties = sum(count * (count * count - 1) for ranks in table for count in Counter(ranks).values())

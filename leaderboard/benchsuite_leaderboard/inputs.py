@@ -51,7 +51,8 @@ class Inputs:
     @property
     def cells(self) -> Cells:
         """Return every track with its tiers."""
-        of_files = {(seen.track, seen.tier) for seen in self.files.states.values() if seen.tier is not None}
+        every = (file.seen for files in self.files.tracks.values() for file in files)
+        of_files = {(seen.track, seen.tier) for seen in every if seen.tier is not None}
         return of_files | {(run.spec.track, run.spec.tier) for runs in self.runs.values() for run in runs}
 
 

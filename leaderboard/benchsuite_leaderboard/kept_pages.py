@@ -8,6 +8,7 @@ from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from benchsuite.results.board_plan import RuleWords
 from benchsuite.results.model import RuleRow, TrackTable
@@ -23,11 +24,6 @@ Shown = RuleRow | TrackTable | TuningTable
 """Results that a page shows; a table without the rows that it does not show."""
 
 _KEYS: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
-_SHOWN: Mapping[type[Shown], TypeAdapter[Shown]] = {
-    RuleRow: TypeAdapter(RuleRow),
-    TrackTable: TypeAdapter(TrackTable),
-    TuningTable: TypeAdapter(TuningTable),
-}
 
 
 @dataclass
@@ -74,7 +70,7 @@ class KeptPages:
     def _digest(self, shown: Shown) -> bytes:
         # By identity: a rule's row is in the pairs with all other rules, and lives as long as the build.
         if id(shown) not in self._digests:
-            self._digests[id(shown)] = hashlib.sha256(_SHOWN[type(shown)].dump_json(shown)).digest()
+            self._digests[id(shown)] = hashlib.sha256(to_json(shown)).digest()
         return self._digests[id(shown)]
 
 

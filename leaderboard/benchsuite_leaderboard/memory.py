@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from benchsuite_leaderboard.scan import Seen, path_key
+from benchsuite_leaderboard.scan import RecordFile, Seen
 from benchsuite_leaderboard.track_job import RESULT, TrackResult
 
 MEMORY = ".benchsuite-memory"
@@ -27,9 +27,14 @@ def remembered_files(out: Path) -> dict[str, Seen]:
         return {}
 
 
-def files_to_remember(states: Mapping[Path, Seen]) -> bytes:
-    """Return the JSON that the next build's ``remembered_files`` reads; it holds no path of this machine."""
-    return _SEEN.dump_json({path_key(path): seen for path, seen in states.items()})
+def files_to_remember(tracks: Mapping[str, Iterable[RecordFile]]) -> bytes:
+    """Return the JSON that the next build's ``remembered_files`` reads; it holds no path of this machine.
+
+    Args:
+        tracks: files of records, by track.
+
+    """
+    return _SEEN.dump_json({file.key: file.seen for files in tracks.values() for file in files})
 
 
 def track_memory(track: str) -> str:

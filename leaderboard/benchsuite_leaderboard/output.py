@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Set
@@ -24,6 +25,9 @@ MARKER = SITE_MARKER
 START = "index.html"
 """The start page, by path within the site."""
 
+_PLAIN_NAME = re.compile(r"\w[\w.-]*+(?:/\w[\w.-]*+)*+")
+"""A path within the site of which no part begins with a dot."""
+
 WRITERS = 8
 """Files that are written at once; with more there is no gain."""
 
@@ -31,7 +35,7 @@ Content = bytes | Path
 """Content of a file, or a staged file on the same disk that is moved into place."""
 
 
-def publish(files: Mapping[str, Content], out: Path, staging: Path, unchanged: Set[str] = frozenset()) -> None:
+def publish(files: Mapping[str, Content], out: Path, staging: Path, owned: Set[str], unchanged: Set[str]) -> None:
     """Write a site's files into ``out``.
 
     A new folder is completed where it was staged and appears in one rename. In a folder that an earlier build made,
@@ -42,17 +46,18 @@ def publish(files: Mapping[str, Content], out: Path, staging: Path, unchanged: S
         files: Contents by path relative to ``out``, with ``/`` between folders.
         out: Folder to make or renew.
         staging: Folder of the staged files, which holds no others; from ``staging_folder``.
-        unchanged: Files of an earlier build that stay as they are.
+        owned: All files of that build, from ``owned_files``.
+        unchanged: Those of them that stay as they are.
 
     Raises:
-        StoreError: if ``out`` holds files and is not a site of ours, if a foreign file stands where one of ours must
+        StoreError: if ``out`` has become a folder of somebody else's, if a foreign file stands where one of ours must
             go, or if the folder cannot be written. In the first two cases nothing was changed.
     """
     try:
-        if _is_empty(out):
+        if not owned and _is_empty(out):
             _publish_new(files, out, staging)
         else:
-            _renew(files, out, _owned_files(out), unchanged)
+            _renew(files, out, owned or _owned_files(out), unchanged)
     except OSError as error:
         raise StoreError(f"cannot write the site to {out}: {error.strerror or error}") from error
 
@@ -132,7 +137,7 @@ def _publish_new(files: Mapping[str, Content], out: Path, staging: Path) -> None
     staging.replace(out.resolve())
 
 
-def _renew(files: Mapping[str, Content], out: Path, owned: set[str], unchanged: Set[str]) -> None:
+def _renew(files: Mapping[str, Content], out: Path, owned: Set[str], unchanged: Set[str]) -> None:
     for name in sorted(files):
         _refuse_foreign(out, name, owned)
     # Until the end the marker lists old and new files: a killed build leaves no file unlisted.
@@ -165,11 +170,13 @@ def _is_inside(name: object) -> bool:
     """Return True if a name from a marker file, which anyone may have edited, stays within the site."""
     if not isinstance(name, str) or "\\" in name or "\0" in name:
         return False
+    if _PLAIN_NAME.fullmatch(name):  # nearly every file; the rest takes six times as long
+        return True
     parts = [part for part in name.split("/") if part not in ("", ".")]  # a fifth of a path's time, at every file
     return not name.startswith("/") and ".." not in parts and parts not in ([], [MARKER])
 
 
-def _refuse_foreign(out: Path, name: str, owned: set[str]) -> None:
+def _refuse_foreign(out: Path, name: str, owned: Set[str]) -> None:
     if _through_link(out, name):
         raise StoreError(f"{out / name}: there is a symbolic link on this path; nothing was written")
     if name not in owned and (out / name).exists():
@@ -192,5 +199,5 @@ def _replace(path: Path, content: Content) -> None:
     write_bytes_atomically(path, content)
 
 
-def _marker(files: Mapping[str, Content] | set[str]) -> bytes:
+def _marker(files: Mapping[str, Content] | Set[str]) -> bytes:
     return to_json({"layout": 1, "files": sorted(files)}, indent=1) + b"\n"

@@ -21,7 +21,6 @@ from benchsuite_leaderboard.kept_pages import KeptPages, remembered_pages
 from benchsuite_leaderboard.memory import remembered_track, track_memory
 from benchsuite_leaderboard.package_files import generator_hash
 from benchsuite_leaderboard.pages.frame import Frame
-from benchsuite_leaderboard.scan import path_key
 from benchsuite_leaderboard.track_job import RESULT, TrackJob, TrackResult
 from benchsuite_leaderboard.track_processes import TrackProcesses as TrackProcesses
 
@@ -62,15 +61,15 @@ def track_jobs(
         timings = tuple(timing for timing in inputs.timings if timing.track == track)
         tunings = tuple(tuning for tuning in inputs.tunings if tuning.spec.run.track == track)
         files, given = inputs.files.tracks.get(track, ()), inputs.runs.get(track, ())
-        states = [(path_key(p), inputs.files.states[p].size, inputs.files.states[p].changed_ns) for p in files]
+        states = [(file.key, file.seen.size, file.seen.changed_ns) for file in files]
         hashes = [_hash(record_text(record)) for record in given]
         in_memory = sorted([*hashes, *map(_hash, [*map(record_text, timings), *map(record_text, tunings)])])
         words = papers.tracks.get(track)
         yield TrackJob(
             track=track,
             key=_hash([everywhere, track, sorted(states), in_memory, asdict(words) if words else None]),
-            files=files,
-            read={path: inputs.files.read[path] for path in files if path in inputs.files.read},
+            files=tuple(file.path for file in files),
+            read={file.path: found for file in files if (found := inputs.files.read.get(file.path))},
             given=given,
             frame=frame,
             published=tuple(value for value in papers.published if value.spec and value.spec.track == track),
@@ -121,7 +120,8 @@ def make_tracks(
             unchanged |= {*known.written, track_memory(job.track)}
         elif known:
             files = frozenset(known.written).intersection(earlier.files)
-            stale.append(replace(job, earlier=known.run_keys, earlier_files=files))
+            checked = frozenset(known.checked)
+            stale.append(replace(job, earlier=known.run_keys, earlier_files=files, checked=checked))
         else:
             stale.append(job)
     for job, made in zip(stale, processes.make(stale), strict=True):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic_core import from_json
 
@@ -47,12 +48,20 @@ class Seen:
     tier: Tier | None
 
 
+class RecordFile(NamedTuple):
+    """A file that holds a record of a run, or what is left of one."""
+
+    path: Path
+    key: str
+    """``path_key`` of the path."""
+    seen: Seen
+
+
 @dataclass(frozen=True)
 class Scan:
     """Every file of records, by track."""
 
-    tracks: Mapping[str, tuple[Path, ...]]
-    states: Mapping[Path, Seen]
+    tracks: Mapping[str, tuple[RecordFile, ...]]
     read: Mapping[Path, RunRecord | BrokenRecord]
     """Content of files that were already read."""
     broken: tuple[BrokenRecord, ...]
@@ -69,14 +78,15 @@ def scan(folders: Iterable[Path], known: Mapping[str, Seen], on_many: Callable[[
         on_many: called before more than ``FEW_RECORDS`` files are looked at.
 
     """
-    found: dict[Path, Seen] = {}
-    unknown: dict[Path, tuple[int, int]] = {}
+    # Text in place of paths wherever it does: with ten thousand files, pathlib alone takes a tenth of a second.
+    found: dict[str, RecordFile] = {}
+    unknown: dict[str, tuple[Path, int, int]] = {}
     broken: list[BrokenRecord] = []
     studies: list[Path] = []
     for folder in folders:
-        kinds: dict[Path, _Kind] = {}  # by folder of files: looking at each file's path takes ten times as long
+        kinds: dict[str, _Kind] = {}  # by folder of files: looking at each file's path takes ten times as long
         for path in record_files(folder):
-            parent = path.parent
+            parent = os.path.dirname(path)  # noqa: PTH120  # as above
             if parent not in kinds:
                 kinds[parent] = _kind(path, folder)
             if kinds[parent] == "study":
@@ -84,31 +94,31 @@ def scan(folders: Iterable[Path], known: Mapping[str, Seen], on_many: Callable[[
             if kinds[parent] != "run":
                 continue
             try:
-                status = path.stat()
+                status = os.stat(path)  # noqa: PTH116  # as above
             except OSError as error:
                 broken.append(BrokenRecord(path, error.strerror or str(error)))
                 continue
-            state = (status.st_size, status.st_mtime_ns)
-            earlier = known.get(path_key(path)) if known else None
-            if earlier and earlier.track and (earlier.size, earlier.changed_ns) == state:
-                found[path] = earlier
+            key = path_key(path)
+            earlier = known.get(key)
+            if earlier and earlier.track and (earlier.size, earlier.changed_ns) == (status.st_size, status.st_mtime_ns):
+                found[key] = RecordFile(path, key, earlier)
             else:
-                unknown[path] = state
+                unknown[key] = path, status.st_size, status.st_mtime_ns
     if len(unknown) > FEW_RECORDS:
         on_many()
     read: dict[Path, RunRecord | BrokenRecord] = {}
-    for path, state in unknown.items():
+    for key, (path, size, changed_ns) in unknown.items():
         record, cell = _read(path) if len(unknown) <= FEW_RECORDS else _look(path)
         if cell:
-            found[path] = Seen(*state, *cell)
+            found[key] = RecordFile(path, key, Seen(size, changed_ns, *cell))
             read |= {path: record} if record else {}
         elif isinstance(record, BrokenRecord):
             broken.append(record)
-    tracks: dict[str, list[Path]] = {}
-    for path, seen in sorted(found.items()):
-        tracks.setdefault(seen.track, []).append(path)
-    by_track = {track: tuple(paths) for track, paths in sorted(tracks.items())}
-    return Scan(by_track, found, read, tuple(broken), tuple(studies))
+    tracks: dict[str, list[RecordFile]] = {}
+    for file in sorted(found.values(), key=lambda each: str(each.path)):
+        tracks.setdefault(file.seen.track, []).append(file)
+    by_track = {track: tuple(files) for track, files in sorted(tracks.items())}
+    return Scan(by_track, read, tuple(broken), tuple(studies))
 
 
 def _kind(path: Path, folder: Path) -> _Kind:

@@ -136,9 +136,9 @@ def build_site(
         pages = render_shared(frame, content, kept)
         files: dict[str, Content] = dict(staged_files(staging))
         files |= {name: text.encode("utf-8", "backslashreplace") for name, text in pages} | static_files()
-        files |= {FILES: files_to_remember(inputs.files.states)} | kept.to_remember()
+        files |= {FILES: files_to_remember(inputs.files.tracks)} | kept.to_remember()
         unchanged |= kept.unchanged
-        publish(files, out, staging, unchanged)
+        publish(files, out, staging, owned, unchanged)
     statuses = Counter(run.status for table in tables for row in table.rows for run in row.runs)
     return BuildReport(
         out=out,

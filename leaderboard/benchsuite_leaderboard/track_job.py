@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from benchsuite.papers.measured_values import MeasuredValue, compare_with_published
 from benchsuite.papers.published_lookup import published_beside
 from benchsuite.records.model import RunRecord
-from benchsuite.records.reading import BrokenRecord, read_record_and_text
+from benchsuite.records.reading import BrokenRecord, read_checked_record, read_record_and_text
 from benchsuite.results.model import TrackTable
 from benchsuite.results.row_names import NamedSettings, by_settings
 from benchsuite.results.tables import summarize
@@ -74,6 +74,8 @@ class TrackJob:
     """Key of each run's page in an earlier build, by address."""
     earlier_files: frozenset[str] = frozenset()
     """Files of that build's track that are still there."""
+    checked: frozenset[str] = frozenset()
+    """Sources whose records that build found to be good."""
 
     @property
     def size(self) -> int:
@@ -101,6 +103,8 @@ class TrackResult:
     """The track's files, by path within the site."""
     kept: tuple[str, ...]
     """Those of them that an earlier build made."""
+    checked: tuple[str, ...]
+    """Sources of the records that are good."""
     run_keys: dict[str, str]
     """Key of each run's page, by address."""
 
@@ -116,8 +120,10 @@ def build_track(job: TrackJob) -> bytes:
     good: list[RunRecord] = []
     broken: list[BrokenRecord] = []
     kept = KeptRuns(job.around, job.earlier, job.earlier_files)
-    for (record, text), source in zip(_records(job), job.sources, strict=True):
+    checked = []
+    for record, text, source in _records(job):
         if isinstance(record, RunRecord):
+            checked.append(source)
             kept.sources[id(record)] = source
             if text:
                 kept.texts[id(record)] = text
@@ -147,14 +153,21 @@ def build_track(job: TrackJob) -> bytes:
         arrivals=arrivals_of(tables),
         written=(*written, *sorted(kept.unchanged)),
         kept=tuple(sorted(kept.unchanged)),
+        checked=tuple(sorted(checked)),
         run_keys=kept.keys,
     )
     return RESULT.dump_json(result)
 
 
-def _records(job: TrackJob) -> Iterator[tuple[RunRecord | BrokenRecord, str]]:
-    """Yield the track's records, and the text of a file that is what ``record_text`` writes."""
-    yield from ((record, "") for record in job.given)
-    for path in job.files:
-        known = job.read.get(path)
-        yield (known, "") if known else read_record_and_text(path)
+def _records(job: TrackJob) -> Iterator[tuple[RunRecord | BrokenRecord, str, str]]:
+    """Yield the track's records, each with its file's text if that is known to be ``record_text``, and its source."""
+    in_memory = len(job.given)
+    for record, source in zip(job.given, job.sources[:in_memory], strict=True):
+        yield record, "", source
+    for path, source in zip(job.files, job.sources[in_memory:], strict=True):
+        if known := job.read.get(path):
+            yield known, "", source
+        elif source in job.checked:
+            yield read_checked_record(path), "", source
+        else:
+            yield *read_record_and_text(path), source

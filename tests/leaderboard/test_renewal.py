@@ -242,6 +242,17 @@ def test_a_broken_record_is_listed_once_however_many_there_are(records, tmp_path
     assert cells == [{("one", "quick"), ("two", "quick")}]
 
 
+def test_a_record_that_was_refused_stays_so_when_its_track_is_made_again(records, make_record, tmp_path):
+    """Catches a file with a key twice that counts in the second build, since only files of the first are trusted."""
+    (first, *_) = sorted((records / "one").glob("*.json"))
+    text = first.read_text()
+    first.write_text(text.replace('"track":', '"track":"two","track":', 1))
+    for seed in (2, 3):
+        report = build_site(records, tmp_path / "site")
+        assert [b.path for b in report.broken] == [first]
+        write(records / "one", make_record("fa", seed, 0.4, track="one"))
+
+
 def test_what_a_killed_build_left_beside_the_site_is_deleted(records, tmp_path):
     """Catches half-built pages that pile up in hidden folders, each as large as the site."""
     left = tmp_path / ".site.abcdefgh.tmp"

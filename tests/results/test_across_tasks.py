@@ -11,7 +11,7 @@ from benchsuite.results.across_tasks import (
     improvability,
     mean_improvability,
     mean_rank,
-    rank_rows,
+    rank_values,
     score_interval,
 )
 
@@ -29,12 +29,13 @@ def errors(
 
 
 def test_ranks_are_scipys_and_equal_errors_share_one() -> None:
-    values = np.array([[0.1, 0.3, 0.2], [0.2, 0.2, 0.1], [0.3, 0.3, 0.3]])
-    assert rank_rows(values).tolist() == stats.rankdata(values, axis=1).tolist()
+    for values in ([0.1, 0.3, 0.2], [0.2, 0.2, 0.1], [0.3, 0.3, 0.3]):
+        assert rank_values(values) == stats.rankdata(values).tolist()
 
 
 def test_improvability_is_the_share_of_an_error_above_the_smallest() -> None:
-    assert improvability(np.array([[0.25, 0.5, 1.0], [0.0, 0.0, 0.5]])).tolist() == [[0, 0.5, 0.75], [0, 0, 1]]
+    assert improvability([0.25, 0.5, 1.0]) == [0, 0.5, 0.75]
+    assert improvability([0.0, 0.0, 0.5]) == [0, 0, 1]
 
 
 def test_only_tasks_and_seeds_that_all_rules_have_are_compared() -> None:
@@ -70,7 +71,7 @@ def test_the_interval_of_a_binomials_share_is_scipys_wilson_interval() -> None:
 def test_a_mean_rank_has_the_ranks_from_which_it_is_a_quantile_of_their_standard_errors() -> None:
     """Oracle: SciPy's t and root finding; catches an interval that leaves the range of the ranks."""
     values = np.array([1.0, 1.2, 1.0, 1.0, 2.0, 1.0, 1.4])
-    found = mean_rank([np.full(3, value) for value in values], 5)
+    found = mean_rank([[value] * 3 for value in values.tolist()], 5)
     place, reach = (values.mean() - 1) / 4, stats.t.ppf(0.975, 6) * stats.sem(values) / 4
 
     def further(other: float) -> float:
@@ -84,7 +85,7 @@ def test_a_mean_rank_has_the_ranks_from_which_it_is_a_quantile_of_their_standard
 def test_the_interval_of_improvability_is_students_on_the_logit_scale() -> None:
     """Oracle: SciPy's t, logit and expit; catches an interval that leaves the range of shares."""
     values = np.array([0.0, 0.0, 0.1, 0.02, 0.0, 0.3, 0.01])
-    found = mean_improvability([np.full(3, value) for value in values])
+    found = mean_improvability([[value] * 3 for value in values.tolist()])
     mean = values.mean()
     half = stats.t.ppf(0.975, 6) * stats.sem(values) / (mean * (1 - mean))
     ends = special.expit(special.logit(mean) + np.array([-half, half]))
@@ -94,9 +95,9 @@ def test_the_interval_of_improvability_is_students_on_the_logit_scale() -> None:
 
 def test_the_spread_of_tasks_with_different_numbers_of_seeds_is_that_of_their_means() -> None:
     """Catches an interval over all runs as if they were independent, which is too narrow where tasks differ."""
-    values = [np.full(count, mean) for count, mean in ((3, 0.1), (5, 0.2), (9, 0.3), (3, 0.4), (5, 0.5), (3, 0.2))]
+    values = [[mean] * count for count, mean in ((3, 0.1), (5, 0.2), (9, 0.3), (3, 0.4), (5, 0.5), (3, 0.2))]
     found = mean_improvability(values)
-    same = mean_improvability([np.full(3, each.mean()) for each in values])
+    same = mean_improvability([each[:1] * 3 for each in values])
     assert (found.mean, found.low, found.high) == pytest.approx((same.mean, same.low, same.high))
 
 
@@ -110,11 +111,11 @@ def test_intervals_hold_the_truth_at_their_level(what: str) -> None:
     held = 0
     for _ in range(500):
         if what == "improvability":
-            values = [mean * generator.uniform(0.5, 1.5, 5) for mean in generator.gamma(2.0, 0.05, 8)]
+            values = [(mean * generator.uniform(0.5, 1.5, 5)).tolist() for mean in generator.gamma(2.0, 0.05, 8)]
             found, truth = mean_improvability(values), 0.1
         else:
             shares = generator.beta(1.0, 3.0, 8)  # how often the other of two rules is better
-            found, truth = mean_rank([1.0 + generator.binomial(1, share, 5) for share in shares], 2), 1.25
+            found, truth = mean_rank([(1.0 + generator.binomial(1, share, 5)).tolist() for share in shares], 2), 1.25
         if found.low is None or found.high is None:
             continue
         held += found.low <= truth <= found.high

@@ -11,9 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from benchsuite.papers.verdict_model import ClaimVerdict, Verdict
 from benchsuite.results.chance import chance_error
 from benchsuite.results.model import Estimate, RuleRow, TrackTable, VersusBest
+from benchsuite.specs.field_descriptions import DescribedFields
 from benchsuite.version import __version__
 from benchsuite_leaderboard.board import form_of, row_address, settings_of
 from benchsuite_leaderboard.content import SiteContent
+from benchsuite_leaderboard.kept_pages import KeptPages
+from benchsuite_leaderboard.pages.frame import Frame
 
 DATA, SCHEMA = "downloads/board.json", "downloads/board.schema.json"
 LAYOUT: Literal[1] = 1
@@ -23,7 +26,7 @@ LAYOUT: Literal[1] = 1
 class ExportModel(BaseModel):
     """Base of all parts; errors and differences of errors are fractions, from 0 to 1 and from -1 to 1."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class EstimateExport(ExportModel):
@@ -148,11 +151,12 @@ class BoardExport(ExportModel):
     claims: tuple[ClaimExport, ...]
 
 
-def board_files(content: SiteContent) -> Iterator[tuple[str, str]]:
-    """Yield the board and its schema as (path within the site, text)."""
+def board_files(frame: Frame, content: SiteContent, kept: KeptPages) -> Iterator[tuple[str, str]]:
+    """Yield the board and its schema as (path within the site, text); the schema only if the code has changed."""
     yield DATA, board_export(content).model_dump_json(indent=1) + "\n"
-    schema = BoardExport.model_json_schema(mode="serialization")
-    yield SCHEMA, json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+    if not kept.keep(frame, [], [], [SCHEMA]):
+        schema = BoardExport.model_json_schema(mode="serialization", schema_generator=DescribedFields)
+        yield SCHEMA, json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
 
 
 def board_export(content: SiteContent) -> BoardExport:

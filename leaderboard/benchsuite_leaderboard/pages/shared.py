@@ -38,7 +38,7 @@ def render_shared(frame: Frame, content: SiteContent, kept: KeptPages) -> Iterat
     environment = template_environment()
     tables = content.tables
     yield from render_front(environment, frame, content)
-    yield from board_files(content)
+    yield from board_files(frame, content, kept)
     yield from every_eval_ever_files(content)
     yield from render_about(environment, frame, content)
     pairs = list(pairs_of(tables))
