@@ -14,7 +14,7 @@ from benchsuite.api.study_records import summarize_study
 from benchsuite.api.workspace import Workspace, open_on_paper
 from benchsuite.errors import BenchsuiteError, EmptySelectionError
 from benchsuite.papers.statements import Cells, Papers
-from benchsuite.records.store import RecordStore, audit_folders, record_files, timing_folders, tuning_folders
+from benchsuite.records.store import RecordStore, audit_folders, each_record_file, timing_folders, tuning_folders
 from benchsuite_leaderboard import site
 from benchsuite_leaderboard.site import BuildReport
 
@@ -75,7 +75,7 @@ def build_site(
     own = RecordStore(root)
     folders = as_paths(records) or own.folders_of_records
     of_tunings = as_paths(tunings) or tuning_folders(folders)
-    if not record_files(*folders, *of_tunings):
+    if not any(each_record_file(*folders, *of_tunings)):  # at the first one: there may be ten thousand
         places = ", ".join(str(f) for f in as_paths(records) or [own.records_folder, own.studies_folder])
         raise EmptySelectionError(f"no records in {places}; `benchsuite run quickstart` makes some")
     left_out: list[str] = []

@@ -61,7 +61,7 @@ def track_jobs(
         timings = tuple(timing for timing in inputs.timings if timing.track == track)
         tunings = tuple(tuning for tuning in inputs.tunings if tuning.spec.run.track == track)
         files, given = inputs.files.tracks.get(track, ()), inputs.runs.get(track, ())
-        states = [(file.key, file.seen.size, file.seen.changed_ns) for file in files]
+        states = [f"{file.key} {file.seen.size} {file.seen.changed_ns}" for file in files]
         hashes = [_hash(record_text(record)) for record in given]
         in_memory = sorted([*hashes, *map(_hash, [*map(record_text, timings), *map(record_text, tunings)])])
         words = papers.tracks.get(track)
@@ -84,7 +84,7 @@ def track_jobs(
             mlflow=mlflow,
             folder=staging,
             words=words,
-            sources=(*hashes, *(" ".join(map(str, state)) for state in states)),
+            sources=(*hashes, *states),
             around=around,
         )
 

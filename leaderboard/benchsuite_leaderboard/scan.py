@@ -15,7 +15,7 @@ from pydantic_core import from_json
 
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import MAX_RECORD_BYTES, BrokenRecord, read_record
-from benchsuite.records.store import TUNINGS, is_study, is_timing, record_files
+from benchsuite.records.store import TUNINGS, is_study, is_timing, record_file_names
 from benchsuite.specs.models.base import TIERS, Tier
 from benchsuite_leaderboard.pages.frame import PAGE_NAME
 
@@ -51,7 +51,7 @@ class Seen:
 class RecordFile(NamedTuple):
     """A file that holds a record of a run, or what is left of one."""
 
-    path: Path
+    path: str
     key: str
     """``path_key`` of the path."""
     seen: Seen
@@ -62,8 +62,8 @@ class Scan:
     """Every file of records, by track."""
 
     tracks: Mapping[str, tuple[RecordFile, ...]]
-    read: Mapping[Path, RunRecord | BrokenRecord]
-    """Content of files that were already read."""
+    read: Mapping[str, RunRecord | BrokenRecord]
+    """Content of files that were already read, by path."""
     broken: tuple[BrokenRecord, ...]
     """Files whose track could not be determined."""
     studies: tuple[Path, ...]
@@ -78,25 +78,25 @@ def scan(folders: Iterable[Path], known: Mapping[str, Seen], on_many: Callable[[
         on_many: called before more than ``FEW_RECORDS`` files are looked at.
 
     """
-    # Text in place of paths wherever it does: with ten thousand files, pathlib alone takes a tenth of a second.
+    # Paths as text wherever that does: with ten thousand files, pathlib alone takes a tenth of a second.
     found: dict[str, RecordFile] = {}
-    unknown: dict[str, tuple[Path, int, int]] = {}
+    unknown: dict[str, tuple[str, int, int]] = {}
     broken: list[BrokenRecord] = []
     studies: list[Path] = []
     for folder in folders:
         kinds: dict[str, _Kind] = {}  # by folder of files: looking at each file's path takes ten times as long
-        for path in record_files(folder):
+        for path in record_file_names(folder):
             parent = os.path.dirname(path)  # noqa: PTH120  # as above
             if parent not in kinds:
-                kinds[parent] = _kind(path, folder)
+                kinds[parent] = _kind(Path(path), folder)
             if kinds[parent] == "study":
-                studies.append(path)
+                studies.append(Path(path))
             if kinds[parent] != "run":
                 continue
             try:
                 status = os.stat(path)  # noqa: PTH116  # as above
             except OSError as error:
-                broken.append(BrokenRecord(path, error.strerror or str(error)))
+                broken.append(BrokenRecord(Path(path), error.strerror or str(error)))
                 continue
             key = path_key(path)
             earlier = known.get(key)
@@ -106,16 +106,16 @@ def scan(folders: Iterable[Path], known: Mapping[str, Seen], on_many: Callable[[
                 unknown[key] = path, status.st_size, status.st_mtime_ns
     if len(unknown) > FEW_RECORDS:
         on_many()
-    read: dict[Path, RunRecord | BrokenRecord] = {}
+    read: dict[str, RunRecord | BrokenRecord] = {}
     for key, (path, size, changed_ns) in unknown.items():
-        record, cell = _read(path) if len(unknown) <= FEW_RECORDS else _look(path)
+        record, cell = (_read if len(unknown) <= FEW_RECORDS else _look)(Path(path))
         if cell:
             found[key] = RecordFile(path, key, Seen(size, changed_ns, *cell))
             read |= {path: record} if record else {}
         elif isinstance(record, BrokenRecord):
             broken.append(record)
     tracks: dict[str, list[RecordFile]] = {}
-    for file in sorted(found.values(), key=lambda each: str(each.path)):
+    for file in sorted(found.values()):
         tracks.setdefault(file.seen.track, []).append(file)
     by_track = {track: tuple(files) for track, files in sorted(tracks.items())}
     return Scan(by_track, read, tuple(broken), tuple(studies))
@@ -128,10 +128,10 @@ def _kind(path: Path, folder: Path) -> _Kind:
     return "study" if is_study(path, folder) else "run"
 
 
-def path_key(path: Path) -> str:
+def path_key(path: str) -> str:
     """Return a key that stands for a path in a site; a site must not reveal where somebody keeps their records."""
-    text = str(path if path.is_absolute() else path.absolute())  # ``absolute`` copies a path, at every file
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:24]
+    absolute = path if os.path.isabs(path) else os.path.abspath(path)  # noqa: PTH100, PTH117  # at every file
+    return hashlib.sha256(absolute.encode("utf-8", "surrogateescape")).hexdigest()[:24]
 
 
 _Cell = tuple[str, Tier]

@@ -39,9 +39,10 @@ class TrackJob:
     track: str
     key: str
     """Hash of all of these inputs."""
-    files: tuple[Path, ...]
-    read: Mapping[Path, RunRecord | BrokenRecord]
-    """Content of files that were already read."""
+    files: tuple[str, ...]
+    """Paths of files of records."""
+    read: Mapping[str, RunRecord | BrokenRecord]
+    """Content of files that were already read, by path."""
     given: tuple[RunRecord, ...]
     """Records given in memory, without a file."""
     frame: Frame
@@ -168,6 +169,6 @@ def _records(job: TrackJob) -> Iterator[tuple[RunRecord | BrokenRecord, str, str
         if known := job.read.get(path):
             yield known, "", source
         elif source in job.checked:
-            yield read_checked_record(path), "", source
+            yield read_checked_record(Path(path)), "", source
         else:
-            yield *read_record_and_text(path), source
+            yield *read_record_and_text(Path(path)), source
