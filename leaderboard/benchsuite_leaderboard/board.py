@@ -90,6 +90,11 @@ class BoardColumn:
     """The table of each form that has records."""
 
     @property
+    def compares(self) -> bool:
+        """Return True if a rule other than the baseline has records."""
+        return any(rule != BASELINE_RULE for rule in rules_of(self.tables.values()))
+
+    @property
     def chance(self) -> float | None:
         """Return the error of guessing."""
         return chance_error(next((table.classes for table in self.tables.values()), None))
@@ -120,7 +125,7 @@ class Board:
     rows: tuple[BoardRow, ...]
     """Ranked rows first."""
     open_tasks: tuple[str, ...] = ()
-    """Titles of planned tasks without records at this tier."""
+    """Titles of planned tasks on which nothing can be compared at this tier yet."""
     open_rules: tuple[str, ...] = ()
     """Planned rules without records at this tier."""
 
@@ -180,8 +185,10 @@ def build_board(tables: Sequence[TrackTable], plan: BoardPlan | None) -> Board |
         wanted = [task for task in plan.tasks if tier in task.tiers]
         columns = [_column(task, of_plan, tier) for task in wanted]
         found = [(task, column) for task, column in zip(wanted, columns, strict=True) if column.tables]
+        found = [each for each in found if each[1].compares] or found
         rows = [_row(rule, found) for rule in plan.rules]
-        opened = tuple(task.title for task, column in zip(wanted, columns, strict=True) if not column.tables)
+        shown = [task for task, _ in found]
+        opened = tuple(task.title for task in wanted if task not in shown)
         run = [row for row in rows if any(cell.row for cell in row.cells)]
         left = tuple(row.rule for row in rows if row not in run)
         return Board(plan.title, tier, tuple(c for _, c in found), _ranked(run), opened, left)

@@ -20,6 +20,8 @@ PLOT_WIDTH, PLOT_HEIGHT = 300.0, 250.0
 """Smallest size of the plot in pixels, on a phone: labels that are free there are free on every screen."""
 LETTER, LINE = 8.0, 13.0
 """Width and height of a label's letter in pixels; most are capitals."""
+ROUNDS = 6
+"""Most rounds of moving labels out of each other's way."""
 NEAR = 9.0
 """Distance of a label from its point."""
 SIDES: Mapping[str, tuple[int, int]] = {
@@ -180,16 +182,33 @@ def _place_labels(points: Sequence[tuple[str, float, float]], line: Sequence[tup
         {side: _label_box(x, y, LETTER * len(text), *way) for side, way in SIDES.items()}
         for (text, _, _), (x, y) in zip(points, centres, strict=True)
     ]
-    chosen: list[str | None] = [None] * len(points)
-    # Again, since a label that came early did not know of those after it.
-    for number in (*range(len(points)), *range(len(points))):
-        others = [at[side] for at, side in zip(boxes, chosen, strict=True) if side and at is not boxes[number]]
-        covered = {
-            side: sum(_overlap(box, other) for other in (*taken, *others)) + _outside(box)
-            for side, box in boxes[number].items()
-        }
-        chosen[number] = min(covered, key=covered.__getitem__)
-    return [side or "right" for side in chosen]
+    alone = [
+        {side: sum(_overlap(box, other) for other in taken) + _outside(box) for side, box in at.items()} for at in boxes
+    ]
+    chosen = [min(at, key=at.__getitem__) for at in alone]
+
+    def covered(sides: Mapping[int, str]) -> float:
+        """Return what some labels cover on other sides than now."""
+        others = [at[side] for number, (at, side) in enumerate(zip(boxes, chosen, strict=True)) if number not in sides]
+        moved = [boxes[number][side] for number, side in sides.items()]
+        among = sum(itertools.starmap(_overlap, itertools.combinations(moved, 2)))
+        fixed = sum(alone[number][side] for number, side in sides.items())
+        return fixed + among + sum(_overlap(box, other) for box in moved for other in others)
+
+    numbers = range(len(points))
+    for _ in range(ROUNDS):
+        before = list(chosen)
+        for number in numbers:
+            chosen[number] = min(SIDES, key=lambda side, number=number: covered({number: side}))
+        # Two that cover each other are moved together: each alone may have no better side.
+        for one, other in itertools.combinations(numbers, 2):
+            if _overlap(boxes[one][chosen[one]], boxes[other][chosen[other]]):
+                ways = itertools.product(SIDES, SIDES)
+                best = min(ways, key=lambda way, one=one, other=other: covered({one: way[0], other: way[1]}))
+                chosen[one], chosen[other] = best
+        if chosen == before:
+            break
+    return chosen
 
 
 _Box = tuple[float, float, float, float]

@@ -54,17 +54,20 @@ def test_a_gap_is_to_the_baseline_in_the_same_form() -> None:
 
 
 def test_what_is_empty_says_why_and_what_is_planned_is_not_forgotten() -> None:
-    """Catches "not run" where nothing could run, and a task or a rule that is missing without a word."""
+    """Catches "not run" where nothing could run, a task or rule missing without a word, a column of backprop alone."""
     plan = plan_of(
         task_of("one", {"backprop": "ordinary", "fa": "ordinary", "dfa": "ordinary", "gait": "ordinary"}),
-        task_of("two", {"backprop": "ordinary", "fa": "ordinary"}),
+        task_of("two", {"backprop": "ordinary", "fa": "ordinary", "pepita": "ordinary"}),
         task_of("three", {"backprop": "ordinary"}),
+        task_of("alone", {"backprop": "ordinary", "fa": "ordinary"}),
         task_of("huge", {"backprop": "ordinary"}, frozenset({"paper"})),
     )
     records = [
         *make_seeds("backprop", LOW, track="one"),
         *make_seeds("backprop", LOW, track="two"),
+        *make_seeds("backprop", LOW, track="alone"),
         *make_seeds("dfa", LOW, track="one"),
+        *make_seeds("pepita", LOW, track="two"),
         make_record("fa", 0, track="one", status="diverged", reason="not finite"),
     ]
     board = build_board(summarize(records), plan)
@@ -74,9 +77,10 @@ def test_what_is_empty_says_why_and_what_is_planned_is_not_forgotten() -> None:
         "backprop": ["measured", "measured"],
         "dfa": ["measured", "impossible"],
         "fa": ["failed", "not run"],
+        "pepita": ["impossible", "measured"],
     }
     assert rows_of(board)["fa"].cells[0].reason == "not finite"
-    assert (board.open_tasks, board.open_rules) == (("Three",), ("gait",))
+    assert (board.open_tasks, board.open_rules) == (("Three", "Alone"), ("gait",))
 
 
 def test_on_one_table_ranks_are_the_tables() -> None:

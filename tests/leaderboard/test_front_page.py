@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter
@@ -15,6 +16,7 @@ from benchsuite.registry.manager import Registry
 from benchsuite.results.board_plan import RuleWords
 from benchsuite.results.tables import summarize
 from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
+from benchsuite_leaderboard import cost_figure
 from benchsuite_leaderboard.arrivals import arrivals_of
 from benchsuite_leaderboard.cost_figure import cost_figures
 from benchsuite_leaderboard.downloads.board import BoardExport
@@ -109,6 +111,16 @@ def test_the_figure_has_timed_rows_alone_and_marks_those_that_no_other_beats() -
     assert places["backprop"][1] > places["fa"][1] > places["bad"][1], "a low error is at the bottom"
     assert all(0 < place < 100 for both in places.values() for place in both)
     assert cost_figures([("Digits", summarize(records))], NO_NAMES) == []
+
+
+def test_names_of_points_close_together_do_not_cover_each_other() -> None:
+    """Catches names on top of each other where each alone has no better side; places are of the board's own figure."""
+    points = [("BP", 27.0, 90.4), ("DKP", 25.3, 84.4), ("MF", 26.3, 87.6), ("SS", 29.0, 89.6), ("URFB", 27.7, 88.4)]
+    boxes = [
+        cost_figure._label_box(3 * x, 2.5 * y, cost_figure.LETTER * len(text), *cost_figure.SIDES[side])
+        for (text, x, y), side in zip(points, cost_figure._place_labels(points, []), strict=True)
+    ]
+    assert sum(itertools.starmap(cost_figure._overlap, itertools.combinations(boxes, 2))) < 5
 
 
 def test_each_hardware_class_has_a_figure_of_its_own() -> None:
