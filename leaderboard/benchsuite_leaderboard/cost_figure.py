@@ -199,13 +199,13 @@ def _place_labels(points: Sequence[tuple[str, float, float]], line: Sequence[tup
     for _ in range(ROUNDS):
         before = list(chosen)
         for number in numbers:
-            chosen[number] = min(SIDES, key=lambda side, number=number: covered({number: side}))
+            by_side = {side: covered({number: side}) for side in SIDES}
+            chosen[number] = min(by_side, key=by_side.__getitem__)
         # Two that cover each other are moved together: each alone may have no better side.
         for one, other in itertools.combinations(numbers, 2):
             if _overlap(boxes[one][chosen[one]], boxes[other][chosen[other]]):
-                ways = itertools.product(SIDES, SIDES)
-                best = min(ways, key=lambda way, one=one, other=other: covered({one: way[0], other: way[1]}))
-                chosen[one], chosen[other] = best
+                by_sides = {way: covered({one: way[0], other: way[1]}) for way in itertools.product(SIDES, SIDES)}
+                chosen[one], chosen[other] = min(by_sides, key=by_sides.__getitem__)
         if chosen == before:
             break
     return chosen
