@@ -21,9 +21,8 @@ def send_event(manager: pluggy.PluginManager, event: str, **arguments: Any) -> N
     """
     plugins = {each.plugin_name: each.plugin for each in reversed(getattr(manager.hook, event).get_hookimpls())}
     for name, plugin in plugins.items():
-        with (
-            watched_for_stop() as stop
-        ):  # around the try: a signal that meets its beginning or end is no plugin's error
+        # Around the try: a signal that meets the watch's own beginning or end is no plugin's error.
+        with watched_for_stop() as stop:
             try:
                 caller_of_one(manager, event, plugin)(**arguments)
             except BaseException as error:  # sys.exit in a plugin too; only a person or the system stops a run

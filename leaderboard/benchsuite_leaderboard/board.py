@@ -185,7 +185,7 @@ def build_board(tables: Sequence[TrackTable], plan: BoardPlan | None) -> Board |
         wanted = [task for task in plan.tasks if tier in task.tiers]
         columns = [_column(task, of_plan, tier) for task in wanted]
         found = [(task, column) for task, column in zip(wanted, columns, strict=True) if column.tables]
-        found = [each for each in found if each[1].compares] or found
+        found = [(task, column) for task, column in found if column.compares] or found
         rows = [_row(rule, found) for rule in plan.rules]
         shown = [task for task, _ in found]
         opened = tuple(task.title for task in wanted if task not in shown)

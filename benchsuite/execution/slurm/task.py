@@ -18,6 +18,7 @@ from benchsuite.execution.interruption import forget_interruptions, interrupt
 from benchsuite.execution.remote_worker import make_run_here
 from benchsuite.execution.slurm.event_file import append_event
 from benchsuite.execution.workers.messages import Outcome
+from benchsuite.process import set_signal_handlers
 from benchsuite.records.running import RunningElsewhereError
 from benchsuite.specs.loading.resolve import SelectedRun
 
@@ -65,14 +66,13 @@ def stop_signals() -> Iterator[StopSignals]:
             signal.raise_signal(signal.SIGTERM)  # held back while a record is written
 
     forget_interruptions()
-    before = signal.signal(signal.SIGTERM, terminate)
-    signal.signal(number, preempt)
+    before = {signal.SIGTERM: signal.getsignal(signal.SIGTERM), number: handler}
     try:
+        set_signal_handlers({signal.SIGTERM: terminate, number: preempt})
         yield stop
     finally:
         forget_interruptions()
-        signal.signal(signal.SIGTERM, before)
-        signal.signal(number, handler)
+        set_signal_handlers(before)
 
 
 def was_restarted() -> bool:
