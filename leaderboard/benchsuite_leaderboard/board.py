@@ -13,7 +13,7 @@ from benchsuite.results.formatting import status_words
 from benchsuite.results.model import BASELINE_RULE, Estimate, RuleRow, TrackTable
 from benchsuite.results.statistics import paired_difference
 from benchsuite.specs.models.base import TIERS
-from benchsuite_leaderboard.matrix import main_row, rules_of, shade
+from benchsuite_leaderboard.matrix import main_rows, rules_of, shade
 
 MOST_TASKS = 8
 """Most tasks of a board that no suite plans: more are easier to find in the list of all tracks."""
@@ -243,7 +243,7 @@ def _cell(rule: str, task: BoardTask, column: BoardColumn) -> BoardCell:
         # It stands for itself in every form; its own error is that of the first form with records.
         form = next((f for f in FORMS if f in column.tables), form)
     table = column.tables.get(form)
-    row = main_row(table, rule) if table else None
+    row = main_rows(table).get(rule) if table else None
     if table is None or row is None:
         return BoardCell("not run")
     if row.test_error is None:

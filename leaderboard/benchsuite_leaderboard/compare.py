@@ -9,7 +9,7 @@ from itertools import combinations
 
 from benchsuite.results.model import Estimate, RuleRow, TrackTable
 from benchsuite.results.statistics import paired_difference
-from benchsuite_leaderboard.matrix import main_row, rules_of
+from benchsuite_leaderboard.matrix import main_rows, rules_of
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def pair_address(left: str, right: str) -> str:
 def pairs_of(tables: Sequence[TrackTable]) -> Iterator[Pair]:
     """Yield every two rules that share a table, in the order of ``rules_of``."""
     rules = rules_of(tables)
-    rows = {(t.table_id, rule): main_row(t, rule) for t in tables for rule in rules_of([t])}
+    rows = {(t.table_id, rule): row for t in tables for rule, row in main_rows(t).items()}
     bare = [replace(table, rows=()) for table in tables]
     for left, right in combinations(rules, 2):
         found = ((t, rows.get((t.table_id, left)), rows.get((t.table_id, right))) for t in bare)

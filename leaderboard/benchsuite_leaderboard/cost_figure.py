@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from benchsuite.results.chance import chance_error
 from benchsuite.results.model import TrackTable
 from benchsuite.results.pareto import ParetoPoint, pareto_front, pareto_points
-from benchsuite_leaderboard.matrix import main_row, rules_of
+from benchsuite_leaderboard.matrix import main_rows
 from benchsuite_leaderboard.names import RuleNames
 
 MOST_CHOICES = 6
@@ -113,7 +113,7 @@ def cost_figures(columns: Iterable[tuple[str, Iterable[TrackTable]]], names: Rul
 def _timed(table: TrackTable, hardware_class: str) -> list[tuple[str, ParetoPoint]]:
     """Return rule and point of the rows that stand for their rules on a hardware class and whose steps were timed."""
     here = replace(table, rows=tuple(row for row in table.rows if row.hardware_class == hardware_class))
-    rules = {row.row_id: rule for rule in rules_of([here]) if (row := main_row(here, rule))}
+    rules = {row.row_id: rule for rule, row in main_rows(here).items()}
     points = pareto_points(here, hardware_class)
     return [(rules[p.row_id], p) for p in points if p.row_id in rules and p.step_time_ms and p.error > 0]
 

@@ -15,7 +15,7 @@ from benchsuite.results.across_tasks import AcrossTasks, ErrorsByTask, compare_a
 from benchsuite.results.model import MIN_SEEDS, TrackTable
 from benchsuite.results.tail_probabilities import upper_f
 from benchsuite.specs.models.base import TIERS
-from benchsuite_leaderboard.matrix import compares_tuned, main_row, rules_of
+from benchsuite_leaderboard.matrix import compares_tuned, main_rows
 
 SIGNIFICANCE = 0.05
 MIN_RULES = 3
@@ -117,9 +117,9 @@ def _errors(tables: Sequence[TrackTable]) -> dict[str, dict[str, dict[int, float
         by_track.setdefault(table.track, table)
     found: dict[str, dict[str, dict[int, float]]] = {}
     for track, table in sorted(by_track.items()):
-        for rule in rules_of([table]):
-            row = main_row(table, rule)
-            if row and row.tuned == compares_tuned(table) and row.complete and row.total >= MIN_SEEDS:
+        tuned = compares_tuned(table)
+        for rule, row in main_rows(table).items():
+            if row.tuned == tuned and row.complete and row.total >= MIN_SEEDS:
                 found.setdefault(rule, {})[track] = row.test_errors
     return found
 

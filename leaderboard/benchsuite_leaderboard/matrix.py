@@ -62,8 +62,7 @@ def build_matrix(tables: Iterable[TrackTable]) -> Matrix:
     """Build the matrix of tables and rules."""
     tables = list(tables)
     rules = rules_of(tables)
-    lines = [MatrixLine(table, tuple(_cell(table, rule) for rule in rules)) for table in tables]
-    return Matrix(rules, tuple(lines))
+    return Matrix(rules, tuple(MatrixLine(table, _cells(table, rules)) for table in tables))
 
 
 def rules_of(tables: Iterable[TrackTable]) -> tuple[str, ...]:
@@ -71,19 +70,21 @@ def rules_of(tables: Iterable[TrackTable]) -> tuple[str, ...]:
     return tuple(sorted({row.rule for table in tables for row in table.rows}, key=lambda r: (r != BASELINE_RULE, r)))
 
 
-def main_row(table: TrackTable, rule: str) -> RuleRow | None:
-    """Return the row that represents a rule where only one row fits; None if all of its rows are variants.
+def main_rows(table: TrackTable) -> dict[str, RuleRow]:
+    """Return the row that represents each rule where only one row fits; rules of which all rows are variants have none.
 
     The choice depends on how the runs were made, never on their results: first the table's own protocol, then all seeds
     completed, the baseline's machine, most seeds, and last the name. Where the table compares tuned rows, they come
     before all others; of a rule that was tuned again, that of the longer tuning.
     """
-    rows = [row for row in table.rows if row.rule == rule and not row.variant]
+    rows = [row for row in table.rows if not row.variant]
     if compares_tuned(table):
-        tuned = [row for row in table.rows if row.rule == rule and row.tuned]
-        rows = [row for row in tuned if not row.superseded] or rows
+        tuned = [row for row in table.rows if row.tuned and not row.superseded]
+        rules = {row.rule for row in tuned}
+        rows = [row for row in rows if row.rule not in rules] + tuned
     usual = next((row.hardware_class for row in table.rows if row.is_baseline and row.test_error), None)
-    return min(rows, key=lambda row: _preference(row, usual), default=None)
+    best = {row.rule: row for row in sorted(rows, key=lambda row: _preference(row, usual), reverse=True)}
+    return {rule: best[rule] for rule in rules_of([table]) if rule in best}
 
 
 def compares_tuned(table: TrackTable) -> bool:
@@ -104,9 +105,12 @@ def _preference(row: RuleRow, usual: str | None) -> tuple[bool, bool, bool, bool
     )
 
 
-def _cell(table: TrackTable, rule: str) -> Cell:
-    rows = [row for row in table.rows if row.rule == rule]
-    row = main_row(table, rule)
+def _cells(table: TrackTable, rules: Iterable[str]) -> tuple[Cell, ...]:
+    standing = main_rows(table)
+    return tuple(_cell(rule, standing.get(rule), [row for row in table.rows if row.rule == rule]) for rule in rules)
+
+
+def _cell(rule: str, row: RuleRow | None, rows: Sequence[RuleRow]) -> Cell:
     if row is None and rows:
         names = ", ".join(row.label for row in rows)
         return Cell(

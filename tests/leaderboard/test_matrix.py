@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchsuite.results.tables import summarize
-from benchsuite_leaderboard.matrix import GAP_LIMITS, GAP_WORDS, build_matrix, main_row, shade
+from benchsuite_leaderboard.matrix import GAP_LIMITS, GAP_WORDS, build_matrix, main_rows, shade
 from tests.factories import make_tuned_seeds, make_tuning
 
 
@@ -55,13 +55,13 @@ def test_the_row_that_stands_for_a_rule_does_not_depend_on_its_result(make_seeds
         r for scale, e in zip((1, 2), errors, strict=True) for r in make_seeds("fa", [e, e], config={"scale": scale})
     ]
     (table,) = summarize(records)
-    assert main_row(table, "fa").config == {"scale": 1}
+    assert main_rows(table)["fa"].config == {"scale": 1}
 
 
 def test_a_row_with_a_failed_seed_yields_to_a_complete_one(make_record, make_seeds):
     lucky = [*make_seeds("fa", [0.01, 0.01], config={"a": 1}), make_record("fa", 2, status="diverged", config={"a": 1})]
     (table,) = summarize([*lucky, *make_seeds("fa", [0.3, 0.3], config={"b": 1})])
-    assert main_row(table, "fa").config == {"b": 1}
+    assert main_rows(table)["fa"].config == {"b": 1}
     assert cells_of([*lucky, *make_seeds("fa", [0.3, 0.3], config={"b": 1})])["fa"].others == 1
 
 

@@ -11,7 +11,7 @@ from benchsuite.records.tuning import TuningRecord
 from benchsuite.results.model import RuleRow
 from benchsuite.results.ranking import SUPERSEDED
 from benchsuite.results.tables import summarize
-from benchsuite_leaderboard.matrix import main_row
+from benchsuite_leaderboard.matrix import main_rows
 from tests.factories import make_tuned_seeds, make_tuning
 
 SHORT = [0.3, 0.1, 0.2]
@@ -43,7 +43,7 @@ def test_the_row_of_the_longer_tuning_is_compared_whatever_its_result(short: lis
     (new,) = (row for row in rows if not row.superseded)
     assert [old.test_error.mean, new.test_error.mean] == pytest.approx([sum(short) / 3, sum(long) / 3])
     assert (old.rank, old.unranked_reason, old.comparisons) == (None, SUPERSEDED, ())
-    assert main_row(table, "fa") is new
+    assert main_rows(table)["fa"] is new
     assert new.rank
     assert new.comparisons
 

@@ -14,7 +14,7 @@ from benchsuite.version import __version__
 from benchsuite_leaderboard.board import settings_of
 from benchsuite_leaderboard.content import SiteContent
 from benchsuite_leaderboard.downloads.formats import indented_json
-from benchsuite_leaderboard.matrix import main_row
+from benchsuite_leaderboard.matrix import main_rows
 from benchsuite_leaderboard.texts import citation
 
 FOLDER = "downloads/every-eval-ever"
@@ -24,15 +24,15 @@ PUBLISHER = "benchsuite"
 
 def every_eval_ever_files(content: SiteContent) -> Iterator[tuple[str, str]]:
     """Yield a file for every rule with a complete row, as (path within the site, text)."""
+    rows = [(table, main_rows(table)) for table in content.tables]
     for rule in content.rules:
-        results = [_result(table, row) for table in content.tables if (row := _row(table, rule))]
+        results = [_result(table, row) for table, of_table in rows if (row := _complete(of_table.get(rule)))]
         if results:
             document = _document(content, rule, results)
             yield f"{FOLDER}/{rule}.json", indented_json(document)
 
 
-def _row(table: TrackTable, rule: str) -> RuleRow | None:
-    row = main_row(table, rule)
+def _complete(row: RuleRow | None) -> RuleRow | None:
     return row if row and row.complete and row.test_error else None
 
 

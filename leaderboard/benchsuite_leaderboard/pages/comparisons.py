@@ -67,9 +67,10 @@ def render_comparisons(
     template = environment.get_template("pair.html.j2")
     around = frame.variables("compare", "../../")
     cells = PairCells(environment)
+    stated = {rule: words_in_order(names.stated.get(rule)) for rule in rules_of(tables)}
     for pair in pairs:
         download = f"downloads/compare/{pair.left}/{pair.right}"
-        words = [pair.left, pair.right, *(words_in_order(names.stated.get(rule)) for rule in (pair.left, pair.right))]
+        words = [pair.left, pair.right, stated[pair.left], stated[pair.right]]
         results = (shown for line in pair.lines for shown in (line.table, line.left, line.right))
         if kept.keep(frame, words, results, [pair.address, *(f"{download}.{kind}" for kind in KINDS)]):
             continue
