@@ -2257,8 +2257,22 @@ SABOTAGES = (
     Sabotage(
         "the front page keeps the settings of a tuning that a longer one has replaced",
         "leaderboard/benchsuite_leaderboard/matrix.py",
-        "rows = [row for row in tuned if not row.superseded] or rows",
-        "rows = tuned or rows",
+        "tuned = [row for row in table.rows if row.tuned and not row.superseded]",
+        "tuned = [row for row in table.rows if row.tuned]",
+        "tests/results/test_superseded.py",
+    ),
+    Sabotage(
+        "a row is named by the shorter of two tunings that chose its settings",
+        "benchsuite/results/superseded.py",
+        "longest = ranked[-1].spec.budget",
+        "longest = ranked[0].spec.budget",
+        "tests/results/test_superseded.py",
+    ),
+    Sabotage(
+        "a row is named by a longer tuning that chose other settings",
+        "benchsuite/results/superseded.py",
+        "one.best.settings != other.best.settings",
+        "not one.best.settings",
         "tests/results/test_superseded.py",
     ),
     Sabotage(
@@ -2558,8 +2572,8 @@ SABOTAGES = (
     Sabotage(
         "a variant stands for its rule on the front page",
         "leaderboard/benchsuite_leaderboard/matrix.py",
-        "if row.rule == rule and not row.variant]",
-        "if row.rule == rule]",
+        "rows = [row for row in table.rows if not row.variant]",
+        "rows = list(table.rows)",
         "tests/results/test_row_names.py",
     ),
     Sabotage(

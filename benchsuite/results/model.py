@@ -226,8 +226,8 @@ class RuleRow:
     """The distinct sha256 of the rule's source over all runs; one unless the source was changed in between."""
     variant: str = ""
     """Name of the variant; empty for a rule with the track's settings, and for settings that have no name."""
-    tuned: bool = False
-    """True if a tuning has found the settings."""
+    tunings: tuple[str, ...] = ()
+    """Ids of the tunings that chose the settings, the longest first; empty for published settings."""
     superseded: bool = False
     """True if a longer tuning of the same search has a row of its own, which is compared instead."""
     published: Published | None = None
@@ -241,6 +241,11 @@ class RuleRow:
     unranked_reason: str = ""
     versus_best: VersusBest | None = None
     """None if the row may not be ranked."""
+
+    @property
+    def tuned(self) -> bool:
+        """True if a tuning has found the settings."""
+        return bool(self.tunings)
 
     def against(self, row_id: str) -> RowComparison | None:
         """Return the planned comparison with another row; None if none is planned."""

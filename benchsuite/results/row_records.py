@@ -25,6 +25,8 @@ class RowRecords:
     """Sorted by seed, then by end time."""
     names: tuple[str, ...] = ()
     """Names of these settings; see ``row_names.names_of``."""
+    chosen_by: tuple[str, ...] = ()
+    """Ids of the tunings that chose these settings, the longest first; empty until ``name_by_tunings`` has looked."""
     is_superseded: bool = False
     """True if a longer tuning of the same search has a row of its own; see ``superseded.mark_superseded``."""
 
@@ -50,9 +52,9 @@ class RowRecords:
         return bool(self.tunings)
 
     @cached_property
-    def tunings(self) -> frozenset[str]:
-        """Return the ids of the tunings that found the row's settings; usually one, or none."""
-        return frozenset(record.spec.rule.tuned_by for record in self.records) - {""}
+    def tunings(self) -> tuple[str, ...]:
+        """Return the ids of the tunings that found the row's settings, the longest first; usually one, or none."""
+        return self.chosen_by or tuple(sorted({record.spec.rule.tuned_by for record in self.records} - {""}))
 
     @cached_property
     def latest(self) -> list[RunRecord]:

@@ -76,7 +76,7 @@ def _build_row(
         label=labels[row_records.key],
         rule=first.spec.rule.name,
         variant=row_records.name if row_records.is_variant else "",
-        tuned=row_records.is_tuned,
+        tunings=row_records.tunings,
         superseded=row_records.is_superseded,
         config=first.spec.rule.model_dump(mode="json")["config"],
         hardware_class=first.hardware.hardware_class,

@@ -1,16 +1,59 @@
-"""Rows whose tuning was followed by a longer one: they stay in their table and are no longer compared."""
+"""Rows of rules that were tuned more than once: which tuning a row is of, and which rows are no longer compared."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from benchsuite.records.tuning import TuningRecord
 from benchsuite.results.row_records import RowRecords
+from benchsuite.specs.models.tuning import tuned_title
 from benchsuite.specs.search_space import same_search
 
 
-def mark_superseded(rows: Sequence[RowRecords], tunings: Iterable[TuningRecord]) -> list[RowRecords]:
+def apply_tunings(rows: Sequence[RowRecords], tunings: Iterable[TuningRecord]) -> list[RowRecords]:
+    """Name tuned rows by the longest tuning that chose their settings, and mark those that another row replaces.
+
+    Args:
+        rows: the rows of one table.
+        tunings: all tunings at hand; a row whose tuning is not among them neither replaces nor is replaced.
+
+    """
+    found = {tuning.tuning_id: tuning for tuning in tunings}
+    return mark_superseded([name_by_tunings(row, found) for row in rows], found)
+
+
+def name_by_tunings(row: RowRecords, tunings: Mapping[str, TuningRecord]) -> RowRecords:
+    """Return a row with all tunings that chose its settings, named by the longest one.
+
+    A longer tuning that chooses what a shorter one had chosen needs no new runs. The runs at hand name the shorter one;
+    beside rows of the longer budget, that would look like less effort.
+
+    Args:
+        row: the row.
+        tunings: tunings by id.
+
+    """
+    known = [tunings[each] for each in row.tunings if each in tunings]
+    if not known:
+        return row
+    also = [each for each in tunings.values() if any(_chose_alike(each, other) for other in known)]
+    ranked = sorted({each.tuning_id: each for each in (*known, *also)}.values(), key=lambda each: each.precedence)
+    longest = ranked[-1].spec.budget
+    names = row.names
+    for recorded in known:
+        ends = tuned_title("", recorded.spec.budget)
+        names = tuple(tuned_title(n.removesuffix(ends), longest) if n.endswith(ends) else n for n in names)
+    return replace(row, names=names, chosen_by=tuple(each.tuning_id for each in reversed(ranked)))
+
+
+def _chose_alike(one: TuningRecord, other: TuningRecord) -> bool:
+    if one.best is None or other.best is None or one.best.settings != other.best.settings:
+        return False
+    return same_search(one.spec, other.spec)
+
+
+def mark_superseded(rows: Sequence[RowRecords], tunings: Mapping[str, TuningRecord]) -> list[RowRecords]:
     """Mark the tuned rows that another row of the same rule replaces: its tuning had more trials, or was later.
 
     The same order decides which tuning ``--settings tuned`` takes. A row is replaced only by one with at least as many
@@ -19,12 +62,11 @@ def mark_superseded(rows: Sequence[RowRecords], tunings: Iterable[TuningRecord])
 
     Args:
         rows: the rows of one table.
-        tunings: all tunings at hand; a row whose tuning is not among them neither replaces nor is replaced.
+        tunings: tunings by id.
 
     """
-    found = {tuning.tuning_id: tuning for tuning in tunings}
     latest = [
-        max((found[i] for i in row.tunings if i in found), key=lambda each: each.precedence, default=None)
+        max((tunings[i] for i in row.tunings if i in tunings), key=lambda each: each.precedence, default=None)
         for row in rows
     ]
 

@@ -28,7 +28,7 @@ from benchsuite.results.ranking import rank_rows
 from benchsuite.results.row_names import NamesBySettings
 from benchsuite.results.row_records import RowRecords, group_rows, usual_protocol
 from benchsuite.results.rows import PublishedLookup, build_rows
-from benchsuite.results.superseded import mark_superseded
+from benchsuite.results.superseded import apply_tunings
 from benchsuite.results.validity import DEFAULT_VALIDITY, Validity
 from benchsuite.specs.models.comparison_plan import ComparisonPlan
 
@@ -83,7 +83,7 @@ def summarize(
         plans: Planned comparisons by track; a track without a plan has the derived one.
         timings: Timing records, the only source of costs.
         validity: Thresholds of the validity checks by track, and what rules claim.
-        tunings: Records of tunings: they say which tuned row replaces another, and what was searched for a row.
+        tunings: Records of tunings: they name tuned rows, say which of them replaces another, and what was searched.
 
     Returns:
         Tables sorted by track, tier and conditions; numbers as numbers, errors as fractions.
@@ -95,7 +95,7 @@ def summarize(
     return [
         _build_table(
             group,
-            mark_superseded(group_rows(group.records, names), tunings),
+            apply_tunings(group_rows(group.records, names), tunings),
             differences[group.key],
             published,
             plans.get(group.track, ComparisonPlan()),

@@ -194,17 +194,12 @@ def _final_rows(record: TuningRecord, tables: Sequence[TrackTable]) -> tuple[Rul
     for table in tables:
         if (table.track, table.tier) != (spec.track, spec.tier) or table.architecture != plain(spec.architecture):
             continue
-        tuned = [row for row in table.rows if record.tuning_id in tuned_by(row) and not _is_control(row, record)]
-        published = [row for row in table.rows if not tuned_by(row) and _is_same_rule(row, record)]
+        tuned = [row for row in table.rows if record.tuning_id in row.tunings and not _is_control(row, record)]
+        published = [row for row in table.rows if not row.tunings and _is_same_rule(row, record)]
         if tuned or published:
             found = min(tuned, key=lambda row: (not row.complete, row.label), default=None)
             return found, min(published, key=lambda row: _distance(row, found), default=None)
     return None, None
-
-
-def tuned_by(row: RuleRow) -> set[str]:
-    """Return the ids of the tunings that gave a row its settings; empty for published settings."""
-    return {run.record.spec.rule.tuned_by for run in row.runs if run.record} - {""}
 
 
 def _is_same_rule(row: RuleRow, record: TuningRecord) -> bool:

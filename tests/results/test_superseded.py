@@ -8,10 +8,14 @@ import pytest
 
 from benchsuite.records.model import RunRecord
 from benchsuite.records.tuning import TuningRecord
+from benchsuite.results.formatting import duration
 from benchsuite.results.model import RuleRow
 from benchsuite.results.ranking import SUPERSEDED
 from benchsuite.results.tables import summarize
+from benchsuite.results.tuning_summary import tuning_tables
+from benchsuite.specs.models.tuning import tuned_title
 from benchsuite_leaderboard.matrix import main_rows
+from benchsuite_leaderboard.pages.tuning import budgets_of_rows
 from tests.factories import make_tuned_seeds, make_tuning
 
 SHORT = [0.3, 0.1, 0.2]
@@ -72,3 +76,21 @@ def test_without_their_tunings_rows_are_not_told_apart() -> None:
     records, _ = tuned_twice("fa", BAD, GOOD)
     _, rows = rows_of("fa", records, [])
     assert [row.superseded for row in rows] == [False, False]
+
+
+def test_a_longer_tuning_that_chooses_the_same_settings_gives_the_row_its_name() -> None:
+    """Catches a baseline that looks less tuned than its rivals because its finalists changed nothing."""
+    short = make_tuning("backprop", SHORT)
+    long = make_tuning("backprop", SHORT, finalists=[0.1, 0.2])
+    other = make_tuning("backprop", SHORT, finalists=FINALISTS)
+    elsewhere = make_tuning("fa", SHORT, finalists=[0.1, 0.2])
+    assert short.best.settings == long.best.settings == elsewhere.best.settings != other.best.settings
+    tunings = [short, other, elsewhere, long]
+    records = make_tuned_seeds(short, GOOD, title=tuned_title("backprop", short.spec.budget))
+    table, (row,) = rows_of("backprop", records, tunings)
+    assert row.label == tuned_title("backprop", long.spec.budget) == "backprop, tuned (3 trials, 2 finalists)"
+    assert row.tunings == (long.tuning_id, short.tuning_id)
+    assert not row.superseded
+    (words,) = budgets_of_rows(table, tuning_tables(tunings, [table])).values()
+    assert words == f"{duration(long.train_time_s)} of tuning"
+    assert long.train_time_s > short.train_time_s

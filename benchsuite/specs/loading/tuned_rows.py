@@ -16,7 +16,7 @@ from benchsuite.specs.loading.rows import Row
 from benchsuite.specs.loading.tree import Node, from_plain
 from benchsuite.specs.models.base import Tier
 from benchsuite.specs.models.track import RunSpec
-from benchsuite.specs.models.tuning import RATE, TuningSpec, config_of
+from benchsuite.specs.models.tuning import RATE, TuningSpec, config_of, tuned_title
 from benchsuite.specs.models.tuning_budget import TuningBudget
 from benchsuite.specs.search_space import search_space, tuning_of
 
@@ -122,7 +122,7 @@ def _tuned(row: Row, tuned: TunedSettings) -> Row:
     node = from_plain(changes, row.mark)
     return replace(
         row,
-        title=f"{row.name}, tuned ({tuned.budget})",
+        title=tuned_title(row.name, tuned.budget),
         settings=row.settings.merged(node) if row.settings else node,
         tuned_by=tuned.tuning_id,
     )

@@ -45,6 +45,17 @@ class TuningSpec(SpecModel):
         return with_settings(run, settings)
 
 
+def tuned_title(name: str, budget: TuningBudget | str) -> str:
+    """Return the title of a tuned row.
+
+    Args:
+        name: title of the row whose settings were tuned.
+        budget: the tuning's budget, or its words.
+
+    """
+    return f"{name}, tuned ({budget if isinstance(budget, str) else budget.words})"
+
+
 def config_of(settings: Mapping[str, float | int]) -> dict[str, Any]:
     """Return the searched hyperparameters of the rule, by name."""
     return {field.removeprefix(CONFIG): value for field, value in settings.items() if field.startswith(CONFIG)}

@@ -9,7 +9,7 @@ from jinja2 import Environment
 from benchsuite.results.formatting import budget_words
 from benchsuite.results.model import TrackTable
 from benchsuite.results.tuning_curves import WITHIN
-from benchsuite.results.tuning_summary import TuningTable, tuned_by
+from benchsuite.results.tuning_summary import TuningTable
 from benchsuite_leaderboard.charts.tuning import budget_chart, rate_charts, tuning_series
 from benchsuite_leaderboard.downloads.formats import as_files
 from benchsuite_leaderboard.downloads.tuning import tuning_data
@@ -78,16 +78,15 @@ def render_tuning_list(
 
 def budgets_of_rows(table: TrackTable, tunings: Iterable[TuningTable]) -> dict[str, str]:
     """Return the tuning budget of each row in words, by its id; empty if no row of the table is tuned."""
-    if not any(map(tuned_by, table.rows)):
+    if not any(row.tuned for row in table.rows):
         return {}
     rules = [rule for found in tunings for rule in found.rules]
     records = {rule.tuning_id: rule.record for rule in rules}
     published = {rule.published_row for rule in rules}
     budgets = {}
     for row in table.rows:
-        found = tuned_by(row)
-        if found:
-            words = budget_words(next((records[i] for i in sorted(found) if i in records), None))
+        if row.tuned:
+            words = budget_words(next((records[i] for i in row.tunings if i in records), None))
             # The label has the number of trials already.
             budgets[row.row_id] = words.removeprefix(f"{row.label.partition(', ')[2]}, ")
         elif row.row_id in published:
@@ -100,9 +99,8 @@ def tuning_times(table: TrackTable, tunings: Iterable[TuningTable]) -> Mapping[s
     records = {rule.tuning_id: rule.record for found in tunings for rule in found.rules}
     times: dict[str, float | None] = {}
     for row in table.rows:
-        ids = tuned_by(row)
-        if ids:
-            known = [records[i] for i in ids if i in records]
+        if row.tuned:
+            known = [records[i] for i in row.tunings if i in records]
             same = [r for r in known if all(t.hardware_class == row.hardware_class for t in r.trials)]
             times[row.row_id] = same[0].train_time_s if same else None
     return times
