@@ -29,6 +29,7 @@ from benchsuite_leaderboard.rules import rule_pages
 from benchsuite_leaderboard.site import build_site
 
 from ..built_site import pages_of
+from ..factories import make_tuned_seeds, make_tuning
 
 
 @pytest.fixture
@@ -228,6 +229,16 @@ def test_a_runs_page_offers_its_record_and_its_neighbours(make_record):
     assert dfa_1.run_id not in page
     assert RunRecord.model_validate_json(pages[f"runs/digits-fc/{fa_0.run_id}.json"]) == fa_0
     assert "somebody" not in pages[f"runs/digits-fc/{crashed.run_id}.json"]
+
+
+def test_a_runs_page_leads_to_no_row_that_a_longer_tuning_has_replaced(make_record):
+    """Catches a page whose neighbours are mostly settings that failed and were searched for anew."""
+    short, long = (make_tuning("fa", [0.3, 0.1, 0.2], finalists=finalists) for finalists in ((), (0.9, 0.15)))
+    (old,), (new,) = make_tuned_seeds(short, [0.8]), make_tuned_seeds(long, [0.1])
+    other = make_record("gevb", 0)
+    page = pages_of([old, new, other], tunings=[short, long])[f"runs/{other.spec.track}/{other.run_id}.html"]
+    assert new.run_id in page
+    assert old.run_id not in page
 
 
 def test_a_tracks_page_has_the_title_description_and_source_of_its_spec(make_seeds):

@@ -39,7 +39,10 @@ class TableParts:
         return _joined(" · ", (link for other, link in self._by_row[row.row_id] if other != seed))
 
     def other_rules(self, row: RuleRow, seed: int) -> Markup:
-        """Return links to the other rows' runs with the same seed; they began from the same weights and order."""
+        """Return links to the other rows' runs with the same seed; they began from the same weights and order.
+
+        Rows that a longer tuning has replaced are left out.
+        """
         return _joined(" · ", (link for row_id, link in self._by_seed.get(seed, ()) if row_id != row.row_id))
 
     def verdicts(self, row: RuleRow) -> Markup:
@@ -62,7 +65,7 @@ class TableParts:
         found: dict[int, list[tuple[str, Markup]]] = {}
         for row in self._table.rows:
             for run in row.runs:
-                if not run.superseded:
+                if not (row.superseded or run.superseded):
                     found.setdefault(run.seed, []).append((row.row_id, self._macros.rule_link(row, run)))
         return found
 
