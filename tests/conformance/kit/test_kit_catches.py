@@ -4,6 +4,8 @@ A mutant that its check lets through means that the check cannot fail. Two more 
 the same checks and that every check of the kit has a mutant.
 """
 
+from __future__ import annotations
+
 import inspect
 import random
 

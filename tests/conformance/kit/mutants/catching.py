@@ -1,5 +1,7 @@
 """Enter mutants: rules that break one clause of the contract, each with the check that must catch it."""
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Mutants whose traits, names or needs are not true."""
 
+from __future__ import annotations
+
 import torch
 
 from benchsuite.credit import record_forward

@@ -1,5 +1,7 @@
 """Mutants whose feedback weights, gradients or report are wrong."""
 
+from __future__ import annotations
+
 import torch
 
 from benchsuite.credit import ReplacedFeedbackRule

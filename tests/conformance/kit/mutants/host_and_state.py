@@ -1,5 +1,7 @@
 """Mutants that read values on the host, draw from streams that are not theirs, or keep state out of checkpoints."""
 
+from __future__ import annotations
+
 import numpy as np
 import torch
 

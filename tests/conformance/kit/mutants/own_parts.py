@@ -1,5 +1,7 @@
 """Mutants with an inference or parameters of their own, and mutants that see a shard for the batch."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 import torch

@@ -1,5 +1,7 @@
 """Mutants that change the network, the batch or the process around them."""
 
+from __future__ import annotations
+
 import random
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Mutants that take other work than they say, cannot be captured, or keep more from step to step."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch
