@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchsuite.cli.options import (
+    DEFAULT_STORE,
     DataRootOption,
     HardwareOption,
     JsonOption,
@@ -69,6 +70,8 @@ def audit(
         print_json([done.model_dump(mode="json") for done in audits])
     else:
         _print_summary(audits)
+        if out is None:
+            show([f"not kept; with `--out {DEFAULT_STORE / 'audits'}` the rule's page on the board shows it"])
     return 1 if any(done.failed for done in audits) else 0
 
 

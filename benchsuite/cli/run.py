@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchsuite.cli.next_steps import after_runs, show_next
 from benchsuite.cli.options import (
     DEFAULT_STORE,
     DataRootOption,
@@ -143,14 +144,6 @@ def _show_site(results: Results, store: Path) -> None:
         console.print(f"\nfigure  {figure}", markup=False, soft_wrap=True)
         console.print(f"record  {record}", markup=False, soft_wrap=True)
         return
-    given = [] if store == DEFAULT_STORE else ["--store", str(store)]
     console.print(f"\nleaderboard page  {report.index}", soft_wrap=True)
     console.print(f"records           {results.store.records_folder}", soft_wrap=True)
-    hints = {
-        shlex.join(["benchsuite", "ui", *given]): "the same runs in MLflow",
-        "benchsuite new rule my_rule": "a rule of your own, ready to run",
-    }
-    width = max(len(command) for command in hints)
-    console.print("\nnext")
-    for command, purpose in hints.items():
-        console.print(f"  {command.ljust(width)}  {purpose}", soft_wrap=True)
+    show_next(after_runs(results.records, store))

@@ -28,7 +28,9 @@ def gap_to_baseline(
     if baseline is row_records:
         return Gap(None, "this is the baseline")
     if baseline is None:
-        return Gap(None, f"no completed run of {BASELINE_RULE} in this table")
+        is_tuned_baseline = row_records.is_tuned and row_records.first.spec.rule.name == BASELINE_RULE
+        reason = "this is the baseline" if is_tuned_baseline else f"no completed run of {BASELINE_RULE} in this table"
+        return Gap(None, reason)
     difference = paired_difference(row_records.test_errors, baseline.test_errors)
     if difference is None:
         return Gap(None, f"no seed was completed both here and by {labels[baseline.key]}")

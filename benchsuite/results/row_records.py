@@ -27,6 +27,8 @@ class RowRecords:
     """Names of these settings; see ``row_names.names_of``."""
     chosen_by: tuple[str, ...] = ()
     """Ids of the tunings that chose these settings, the longest first; empty until ``name_by_tunings`` has looked."""
+    budget: str = ""
+    """Trials of the longest of these tunings in words; empty if its record is not at hand."""
     is_superseded: bool = False
     """True if a longer tuning of the same search has a row of its own; see ``superseded.mark_superseded``."""
 

@@ -14,7 +14,7 @@ from benchsuite.results.curves import diagnostic_curves, mean_curve, test_curve,
 from benchsuite.results.depth_utility import notes_on_angles, validity_of
 from benchsuite.results.final import WAITED, final_error, final_top5_error, final_train_error
 from benchsuite.results.grouping import differing_fields, short_hash
-from benchsuite.results.model import Difference, Estimate, Published, RowComparison, RuleRow, SeedRun
+from benchsuite.results.model import BASELINE_RULE, Difference, Estimate, Published, RowComparison, RuleRow, SeedRun
 from benchsuite.results.planned import planned_comparisons
 from benchsuite.results.row_records import RowRecords, usual_protocol
 from benchsuite.results.statistics import estimate
@@ -146,6 +146,19 @@ def _labels(table_records: Sequence[RowRecords]) -> dict[str, str]:
     return {k: v if repeated[v] == 1 else f"{v} #{short_hash(k)[:4]}" for k, v in labels.items()}
 
 
+def _is_tuned_baseline(row_records: RowRecords) -> bool:
+    is_baseline = row_records.first.spec.rule.name == BASELINE_RULE
+    return is_baseline and bool(row_records.budget) and not row_records.is_superseded
+
+
+def _is_of_older_source(row_records: RowRecords, table_records: Sequence[RowRecords]) -> bool:
+    """Return True if no run of a row was made with the source of the rule's last run in the table."""
+    name = row_records.first.spec.rule.name
+    records = [r for b in table_records if b.first.spec.rule.name == name for r in b.latest]
+    newest = max(records, key=lambda record: record.ended_at).environment.rule_source_hash
+    return newest not in {record.environment.rule_source_hash for record in row_records.latest}
+
+
 def _mark(difference: Difference) -> str:
     part, _, name = difference.field.partition(".")
     return difference.value.strip('"') if part == "hardware" else f"{name}={difference.value}"
@@ -181,6 +194,14 @@ def _notes(
     ):
         if len(values) > 1:
             notes.append(f"its runs were made with {len(values)} {versions}")
+    searched = sorted({b.budget for b in table_records if _is_tuned_baseline(b)})
+    if row_records.budget and searched and row_records.budget not in searched:
+        notes.append(f"tuned with {row_records.budget}, {BASELINE_RULE} with {' and '.join(searched)}")
+    if _is_of_older_source(row_records, table_records):
+        notes.append(
+            "made with an older version of the rule's source than other rows of the rule here; its command may give "
+            "another result"
+        )
     if waited := len(counted) - len(row_records.timed):
         notes.append(f"times are without {waited} of its runs: {WAITED}")
     if replaced := len(row_records.records) - len(row_records.latest):

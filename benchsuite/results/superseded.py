@@ -44,7 +44,8 @@ def name_by_tunings(row: RowRecords, tunings: Mapping[str, TuningRecord]) -> Row
     for recorded in known:
         ends = tuned_title("", recorded.spec.budget)
         names = tuple(tuned_title(n.removesuffix(ends), longest) if n.endswith(ends) else n for n in names)
-    return replace(row, names=names, chosen_by=tuple(each.tuning_id for each in reversed(ranked)))
+    ids = tuple(each.tuning_id for each in reversed(ranked))
+    return replace(row, names=names, chosen_by=ids, budget=longest.words)
 
 
 def _chose_alike(one: TuningRecord, other: TuningRecord) -> bool:

@@ -45,6 +45,7 @@ def test_a_sound_rule_exits_with_0_and_shows_trait_and_verdict(command: Command)
     (row,) = (line for line in done.out.splitlines() if "trains_hidden" in line)
     assert row.split()[:4] == ["trains_hidden", "no", "no", "confirmed"]
     assert "1 rule audited, no trait contradicted" in done.out
+    assert "with `--out benchsuite-store/audits` the rule's page on the board shows it" in " ".join(done.out.split())
 
 
 @pytest.mark.usefixtures("untruthful")

@@ -16,7 +16,7 @@ from benchsuite.results.tuning_summary import tuning_tables
 from benchsuite.specs.models.tuning import tuned_title
 from benchsuite_leaderboard.matrix import main_rows
 from benchsuite_leaderboard.pages.tuning import budgets_of_rows
-from tests.factories import make_tuned_seeds, make_tuning
+from tests.factories import make_record, make_tuned_seeds, make_tuning
 
 SHORT = [0.3, 0.1, 0.2]
 """Validation errors of trials; the best of them fails in a full run, as the finalists show."""
@@ -94,3 +94,23 @@ def test_a_longer_tuning_that_chooses_the_same_settings_gives_the_row_its_name()
     (words,) = budgets_of_rows(table, tuning_tables(tunings, [table])).values()
     assert words == f"{duration(long.train_time_s)} of tuning"
     assert long.train_time_s > short.train_time_s
+
+
+def test_a_row_says_when_the_baseline_was_tuned_with_another_effort() -> None:
+    short, long = make_tuning("fa", SHORT), make_tuning("backprop", SHORT, finalists=FINALISTS)
+    records = [*make_tuned_seeds(short, GOOD), *make_tuned_seeds(long, GOOD)]
+    table, (row,) = rows_of("fa", records, [short, long])
+    assert "tuned with 3 trials, backprop with 3 trials, 2 finalists" in row.notes
+    (baseline,) = (row for row in table.rows if row.rule == "backprop")
+    assert not any("tuned with" in note for note in baseline.notes)
+    assert baseline.gap.remark == "this is the baseline"
+
+
+def test_a_row_of_an_older_source_says_so() -> None:
+    """Catches two rows that seem to differ in a setting alone, after a rule's formula and its default were changed."""
+    old = [make_record("fa", seed, 0.1, config={"scale": 1}, rule_source_hash="ab" * 32) for seed in range(2)]
+    new = [make_record("fa", seed, 0.2, config={"scale": 2}, ended_after_s=90.0) for seed in range(2)]
+    other = make_record("backprop", 0, 0.1, ended_after_s=90.0, rule_source_hash="ef" * 32)
+    (table,) = summarize([*old, *new, other])
+    older = {row.label: any("older version of the rule's source" in note for note in row.notes) for row in table.rows}
+    assert older == {"fa (scale=1)": True, "fa (scale=2)": False, "backprop": False}

@@ -80,3 +80,17 @@ def test_a_suite_runs_the_tracks_that_were_tuned(library, registry, caplog):
     assert sum("core-mnist-dense at tier quick" in message for message in caplog.messages) == 1
     with pytest.raises(SpecError, match="no rule has a tuning in the store"):
         resolve(core, library, registry, find_tuned=lambda spec: None)
+
+
+def test_settings_that_were_searched_with_unequal_effort_are_said_to_be(library, registry, caplog):
+    """Catches a gap that is one of trials: backprop with 16 of them beside a rule with two."""
+    chosen = Selection("core-mnist-dense", rules=("backprop", "feedback_alignment"), tier="quick", seeds=(0,))
+
+    def find(spec, words=("16 trials", "2 trials")):
+        return TunedSettings("ab", words[spec.run.rule.name != "backprop"], {RATE: 0.003})
+
+    resolve(chosen, library, registry, find_tuned=lambda spec: find(spec, ("16 trials", "16 trials")))
+    assert not caplog.messages
+    resolve(chosen, library, registry, find_tuned=find)
+    (message,) = caplog.messages
+    assert "tuned are backprop with 16 trials, feedback_alignment with 2 trials" in message

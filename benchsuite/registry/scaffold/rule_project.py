@@ -46,11 +46,12 @@ PACKAGE_TEMPLATES: dict[str, str | None] = {
 """By path in the new project, for every kind of contribution; None for an empty file."""
 
 CLOSING = """\
-Change the rule, run `pytest`; a failure says what the contract asks, was seen, and what to do. Then
+Change the rule, run `pytest {name}`; a failure says what the contract asks, was seen, and what to do. Then
 
 ```sh
-benchsuite audit {name}      # does it do what `traits` declares? The kit does not ask all of that
+benchsuite audit {name} --out benchsuite-store/audits   # does it do what `traits` declares?
 benchsuite tune {track} --rules backprop,{name} --tier smoke
+benchsuite run {track} --rules backprop,{name} --tier smoke --settings tuned
 benchsuite leaderboard build --out site
 ```
 

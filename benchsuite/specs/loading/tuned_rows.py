@@ -69,6 +69,7 @@ def tuned_rows(
     """
     found, problems = [], []
     left_out: list[str] = []
+    tuned_with: dict[str, str] = {}
     for row in rows:
         made, wrong = resolve_row(node, tier, row, overrides, directory, known, tuning=True)
         problems += wrong
@@ -82,6 +83,7 @@ def tuned_rows(
             continue
         if tuned is not None:
             found.append(_tuned(row, tuned))
+            tuned_with[row.name] = tuned.budget
             continue
         changes = "".join(f" --set {shlex.quote(o.shown.removeprefix('--set '))}" for o in overrides)
         tunable = row.rule if row.is_control else row.key
@@ -97,6 +99,9 @@ def tuned_rows(
         ]
     for message in left_out:
         logger.warning("left out: %s", message)
+    if len(set(tuned_with.values())) > 1:
+        efforts = ", ".join(f"{name} with {budget}" for name, budget in tuned_with.items())
+        logger.warning("unequal effort on %s: tuned are %s; a gap between them is not the rules' alone", track, efforts)
     return found, problems
 
 

@@ -1,0 +1,69 @@
+"""The commands that come next, shown at the end of another one, as the reader has to type them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchsuite.api.options import DEFAULT_STORE
+from benchsuite.cli.options import output
+
+if TYPE_CHECKING:
+    from benchsuite.records.model import RunRecord
+
+OWN_DISTRIBUTION = "benchsuite "
+
+
+def show_next(steps: Mapping[str, str]) -> None:
+    """Print commands with what they are for.
+
+    Args:
+        steps: purpose by command.
+
+    """
+    from benchsuite.api.projects import in_this_environment
+
+    console = output()
+    typed = {in_this_environment(command): purpose for command, purpose in steps.items()}
+    width = max(map(len, typed), default=0)
+    console.print("\nnext")
+    for command, purpose in typed.items():
+        console.print(f"  {command.ljust(width)}  {purpose}", markup=False, soft_wrap=True)
+
+
+def store_option(store: Path) -> list[str]:
+    """Return the option that names a store, or nothing for the default one."""
+    return [] if store == DEFAULT_STORE else ["--store", str(store)]
+
+
+def after_runs(records: Iterable[RunRecord], store: Path) -> dict[str, str]:
+    """Return what to do after some runs: audit and tune a rule that is not the suite's own, or start one.
+
+    Args:
+        records: the records of the runs.
+        store: their store.
+
+    """
+    interface = shlex.join(["benchsuite", "ui", *store_option(store)])
+    outside = [each for each in records if not each.environment.rule_distribution.startswith(OWN_DISTRIBUTION)]
+    if not outside:
+        return {interface: "the same runs in MLflow", "benchsuite new rule my_rule": "a rule of your own, ready to run"}
+    spec = outside[0].spec
+    rule = spec.rule.name
+    audit = shlex.join(["benchsuite", "audit", rule, "--out", str(store / "audits")])
+    steps = {audit: "what it declares, tested; shown on its page"}
+    if not any(each.spec.rule.tuned_by for each in outside if each.spec.rule.name == rule):
+        tune = [
+            "benchsuite",
+            "tune",
+            spec.track,
+            "--rules",
+            f"backprop,{rule}",
+            "--tier",
+            spec.tier,
+            *store_option(store),
+        ]
+        steps[shlex.join(tune)] = "its learning rate and backprop's, searched alike"
+    return steps | {interface: "the same runs in MLflow"}
