@@ -106,9 +106,10 @@ def _cells(row: RuleRow, *, with_top5: bool) -> list[Cell]:
 
 
 def _own_protocol(row: RuleRow) -> str:
-    """Return in what a row's protocol is its own, such as ``own epochs``; rates apart, which every rule may have."""
-    fields = [found.field for found in row.protocol_differences if found.field != RATE]
-    return f"own {', '.join(field.removeprefix('protocol.') for field in fields)}" if fields else ""
+    """Return in what a row's protocol is its own, such as ``own epochs``; of a tuned row, its rate apart."""
+    fields = [found.field.removeprefix("protocol.") for found in row.protocol_differences if found.field != RATE]
+    fields += [f"rate {found.value}" for found in row.protocol_differences if found.field == RATE and not row.tuned]
+    return f"own {', '.join(fields)}" if fields else ""
 
 
 def _gap(row: RuleRow) -> str:

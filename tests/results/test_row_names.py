@@ -86,6 +86,8 @@ def test_a_terminals_table_names_what_is_a_rows_own_protocol() -> None:
     assert "own epochs" in longer
     assert longer.count("own ") == 1
     assert "own " not in text_of([*others, *make_seeds("dfa", [0.5, 0.51])])
+    faster = {"optimizer": {"kind": "sgd", "learning_rate": 0.3}}
+    assert "own rate 0.3" in text_of([*others, *make_seeds("dfa", [0.5, 0.51], protocol=faster)])
 
 
 def test_a_terminals_table_says_why_a_row_of_larger_error_stands_higher() -> None:
