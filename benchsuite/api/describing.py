@@ -45,12 +45,7 @@ def info(name: str, *, specs: Paths = None) -> dict[str, Any]:
         'replaced_feedback'
 
     """
-    catalogue, library = open_on_paper(specs)
-    entries = _everything_named(name, catalogue, library)
-    if not entries:
-        known = [*catalogue.rules, *catalogue.diagnostics, *(n for kind in KINDS for n in library.names(kind))]
-        raise SpecError([Problem(f"nothing is named '{name}'{nearest(name, known)} (`benchsuite list` shows all)")])
-    return entries
+    return _entries(name, *open_on_paper(specs))
 
 
 @dataclass(frozen=True)
@@ -90,8 +85,8 @@ def describe(name: str, *, specs: Paths = None, records: Paths = None, store: Pa
         PluginError: if two plugins provide a rule of that name.
 
     """
-    entries = info(name, specs=specs)
-    catalogue, library = open_on_paper(specs)
+    catalogue, library = open_on_paper(specs)  # once: it looks at the files of all plugins' code
+    entries = _entries(name, catalogue, library)
     context = Context(
         references=load_references(library, warn=lambda _: None),
         tracks=dict(_networks(library)) if "rule" in entries else {},
@@ -125,6 +120,14 @@ def _measured(name: str, entries: Mapping[str, Any], records: Paths, store: Path
         yield from found.select(track=name).parts()
     if "rule" in entries and (rows := [(t, row) for t in found.tables for row in t.rows if row.rule == name]):
         yield rule_results_table(rows)
+
+
+def _entries(name: str, catalogue: Catalogue, library: SpecLibrary) -> dict[str, Any]:
+    entries = _everything_named(name, catalogue, library)
+    if not entries:
+        known = [*catalogue.rules, *catalogue.diagnostics, *(n for kind in KINDS for n in library.names(kind))]
+        raise SpecError([Problem(f"nothing is named '{name}'{nearest(name, known)} (`benchsuite list` shows all)")])
+    return entries
 
 
 def _everything_named(name: str, catalogue: Catalogue, library: SpecLibrary) -> dict[str, Any]:

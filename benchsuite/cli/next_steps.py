@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchsuite.api.options import DEFAULT_STORE
-from benchsuite.cli.options import output
+from benchsuite.cli.options import DEFAULT_STORE, output
 
 if TYPE_CHECKING:
     from benchsuite.records.model import RunRecord

@@ -223,11 +223,11 @@ def _stored_path() -> Path:
     """Return the file for this interpreter, import path and set of entry points."""
     from platformdirs import user_cache_path
 
-    points = [
-        (point.name, point.value, *((point.dist.name, point.dist.version) if point.dist else ()))
-        for point in manager.installed_points()
-    ]
-    key = json.dumps([LAYOUT, __version__, sys.version, sys.path, sorted(points)])
+    found = manager.installed_points()
+    # Once per distribution, which reads its metadata anew for each of the two.
+    releases = {dist: (dist.name, dist.version) if dist else () for dist in {point.dist for point in found}}
+    points = sorted((point.name, point.value, *releases[point.dist]) for point in found)
+    key = json.dumps([LAYOUT, __version__, sys.version, sys.path, points])
     digest = hashlib.sha256(key.encode()).hexdigest()[:32]
     return user_cache_path("benchsuite", appauthor=False) / "plugins" / f"{digest}.json"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchsuite.api.options import DEFAULT_STORE
 from benchsuite.cli.next_steps import after_runs, show_next
+from benchsuite.cli.options import DEFAULT_STORE
 from benchsuite.records.model import RunRecord
 from tests.factories import make_record
 
