@@ -53,8 +53,10 @@ def results_table(table: TrackTable) -> FittedTable:
         Column("remarks", importance=10, wraps=True),
     ]
     shown = FittedTable(columns, f"{table.track} · {table.tier} · {table.dataset_title}{data}")
+    # Beside tuned rows, whose rates are all their own, the usual rate is that of any two of them.
+    with_rate = not any(row.tuned for row in table.rows)
     for row in table.rows:
-        shown.add_row(*_cells(row, with_top5=table.has_top5_error))
+        shown.add_row(*_cells(row, _own_protocol(row, with_rate=with_rate), with_top5=table.has_top5_error))
     shown.notes = [*_result_notes(table)]
     return shown
 
@@ -89,7 +91,7 @@ def _result_notes(table: TrackTable) -> Iterator[str]:
         yield f"no cost: nothing is timed here; `benchsuite time {table.track}` does it"
 
 
-def _cells(row: RuleRow, *, with_top5: bool) -> list[Cell]:
+def _cells(row: RuleRow, own_protocol: str, *, with_top5: bool) -> list[Cell]:
     failures = ", ".join(f"{count} {status_words(status)}" for status, count in row.failures)
     return [
         rule_name(row.label),
@@ -101,14 +103,15 @@ def _cells(row: RuleRow, *, with_top5: bool) -> list[Cell]:
         mean_sd(row.train_error),
         "" if row.cost.ratio is None else f"{row.cost.ratio:.2f}x",
         "" if row.images_per_s is None else number(row.images_per_s),
-        Text(failures, style="red") if failures else _own_protocol(row),
+        Text(failures, style="red") if failures else own_protocol,
     ]
 
 
-def _own_protocol(row: RuleRow) -> str:
-    """Return in what a row's protocol is its own, such as ``own epochs``; of a tuned row, its rate apart."""
+def _own_protocol(row: RuleRow, *, with_rate: bool) -> str:
+    """Name the fields of a row's protocol that differ from the table's, as in ``own epochs``, and its rate if asked."""
     fields = [found.field.removeprefix("protocol.") for found in row.protocol_differences if found.field != RATE]
-    fields += [f"rate {found.value}" for found in row.protocol_differences if found.field == RATE and not row.tuned]
+    if with_rate:
+        fields += [f"rate {found.value}" for found in row.protocol_differences if found.field == RATE]
     return f"own {', '.join(fields)}" if fields else ""
 
 

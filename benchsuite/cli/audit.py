@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchsuite.cli.options import (
-    DEFAULT_STORE,
     DataRootOption,
     HardwareOption,
     JsonOption,
@@ -57,6 +56,7 @@ def audit(
 ) -> int:
     """Test what rules declare of themselves. Exit code 1 if a trait is contradicted or a rule crashes."""
     from benchsuite.api.audits import audit_rules
+    from benchsuite.api.options import store_folder
     from benchsuite.api.precision import PrecisionOptions
     from benchsuite.api.tables import audit_table, precision_table
 
@@ -71,7 +71,7 @@ def audit(
     else:
         _print_summary(audits)
         if out is None:
-            show([f"not kept; with `--out {DEFAULT_STORE / 'audits'}` the rule's page on the board shows it"])
+            show([f"not kept; with `--out {store_folder(None) / 'audits'}` the rule's page on the board shows it"])
     return 1 if any(done.failed for done in audits) else 0
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchsuite.cli.next_steps import after_runs, show_next
+from benchsuite.cli.next_steps import after_runs, same_places, show_next
 from benchsuite.cli.options import (
     DEFAULT_STORE,
     DataRootOption,
@@ -103,7 +103,7 @@ def run(
             progress=True,
         )
         if results.is_rank0:
-            _print(results, store, as_json, wide)
+            _print(results, store, as_json, wide, same_places(store, specs, data, hardware))
             remember_rules()
     if results.refused and not results.records:
         return 2  # The request was wrong: nothing was left to run.
@@ -114,7 +114,7 @@ def _say(line: str) -> None:
     messages().print(line, markup=False, soft_wrap=True)
 
 
-def _print(results: Results, store: Path, as_json: bool, wide: bool) -> None:
+def _print(results: Results, store: Path, as_json: bool, wide: bool, places: list[str]) -> None:
     if results.is_study and results.interrupted:
         again = shlex.join(["benchsuite", *sys.argv[1:]])
         write_safely(f"benchsuite: interrupted; nothing was recorded, start again with: {again}\n")
@@ -123,13 +123,13 @@ def _print(results: Results, store: Path, as_json: bool, wide: bool) -> None:
         print_json(results.as_data())
     elif results.records or results.study is not None:
         show(results.tables(), wide=wide)
-        _show_site(results, store)
+        _show_site(results, store, places)
     if results.interrupted:
         again = shlex.join(["benchsuite", *(a for a in sys.argv[1:] if a != "--fresh")])
         write_safely(f"benchsuite: interrupted; state is saved, continue with: {again}\n")
 
 
-def _show_site(results: Results, store: Path) -> None:
+def _show_site(results: Results, store: Path, places: list[str]) -> None:
     console = output()
     page = "page" if results.is_study else "leaderboard page"
     try:
@@ -146,4 +146,4 @@ def _show_site(results: Results, store: Path) -> None:
         return
     console.print(f"\nleaderboard page  {report.index}", soft_wrap=True)
     console.print(f"records           {results.store.records_folder}", soft_wrap=True)
-    show_next(after_runs(results.records, store))
+    show_next(after_runs(results.records, store, places))

@@ -28,9 +28,8 @@ def gap_to_baseline(
     if baseline is row_records:
         return Gap(None, "this is the baseline")
     if baseline is None:
-        is_tuned_baseline = row_records.is_tuned and row_records.first.spec.rule.name == BASELINE_RULE
-        reason = "this is the baseline" if is_tuned_baseline else f"no completed run of {BASELINE_RULE} in this table"
-        return Gap(None, reason)
+        missing = f"no completed run of {BASELINE_RULE} in this table"
+        return Gap(None, "this is the baseline" if is_tuned_baseline(row_records) else missing)
     difference = paired_difference(row_records.test_errors, baseline.test_errors)
     if difference is None:
         return Gap(None, f"no seed was completed both here and by {labels[baseline.key]}")
@@ -40,6 +39,13 @@ def gap_to_baseline(
     if baseline.conditions["hardware class"] != row_records.conditions["hardware class"]:
         remark += "; on another hardware class"
     return Gap(difference, remark, baseline_row=short_hash(baseline.key))
+
+
+def is_tuned_baseline(row_records: RowRecords) -> bool:
+    """Return True if other tuned rows are compared with this one; a control with a frozen lower half is none."""
+    is_baseline = row_records.first.spec.rule.name == BASELINE_RULE and row_records.is_tuned
+    learns_in_all = row_records.first.spec.protocol.frozen == "none"
+    return is_baseline and learns_in_all and bool(row_records.counted) and not row_records.is_superseded
 
 
 def partner_of(

@@ -227,7 +227,7 @@ class RuleRow:
     variant: str = ""
     """Name of the variant; empty for a rule with the track's settings, and for settings that have no name."""
     tunings: tuple[str, ...] = ()
-    """Ids of the tunings that chose the settings, the longest first; empty for published settings."""
+    """Ids of the tunings that chose the settings, the longest first if their records are at hand; none if published."""
     superseded: bool = False
     """True if a longer tuning of the same search has a row of its own, which is compared instead."""
     published: Published | None = None

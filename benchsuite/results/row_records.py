@@ -55,7 +55,7 @@ class RowRecords:
 
     @cached_property
     def tunings(self) -> tuple[str, ...]:
-        """Return the ids of the tunings that found the row's settings, the longest first; usually one, or none."""
+        """Return the ids of the tunings that found the settings, the longest first if their records are at hand."""
         return self.chosen_by or tuple(sorted({record.spec.rule.tuned_by for record in self.records} - {""}))
 
     @cached_property

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from benchsuite.records.model import RunRecord
-from benchsuite.results.baseline import gap_to_baseline, median_of
+from benchsuite.results.baseline import gap_to_baseline, is_tuned_baseline, median_of
 from benchsuite.results.costs import Timings, cost_of
 from benchsuite.results.curves import diagnostic_curves, mean_curve, test_curve, with_times
 from benchsuite.results.depth_utility import notes_on_angles, validity_of
@@ -146,16 +147,17 @@ def _labels(table_records: Sequence[RowRecords]) -> dict[str, str]:
     return {k: v if repeated[v] == 1 else f"{v} #{short_hash(k)[:4]}" for k, v in labels.items()}
 
 
-def _is_tuned_baseline(row_records: RowRecords) -> bool:
-    is_baseline = row_records.first.spec.rule.name == BASELINE_RULE
-    return is_baseline and bool(row_records.budget) and not row_records.is_superseded
-
-
 def _is_of_older_source(row_records: RowRecords, table_records: Sequence[RowRecords]) -> bool:
-    """Return True if no run of a row was made with the source of the rule's last run in the table."""
+    """Return True if no run of a row was made with the rule's newest source: that which a run of the table had last.
+
+    Runs of an older source may end after the first ones of a newer source, on another machine or from another checkout.
+    """
     name = row_records.first.spec.rule.name
-    records = [r for b in table_records if b.first.spec.rule.name == name for r in b.latest]
-    newest = max(records, key=lambda record: record.ended_at).environment.rule_source_hash
+    first_seen: dict[str, datetime] = {}
+    for record in (r for b in table_records if b.first.spec.rule.name == name for r in b.records):
+        source = record.environment.rule_source_hash
+        first_seen[source] = min(record.started_at, first_seen.get(source, record.started_at))
+    newest = max(first_seen, key=lambda source: (first_seen[source], source))
     return newest not in {record.environment.rule_source_hash for record in row_records.latest}
 
 
@@ -194,9 +196,10 @@ def _notes(
     ):
         if len(values) > 1:
             notes.append(f"its runs were made with {len(values)} {versions}")
-    searched = sorted({b.budget for b in table_records if _is_tuned_baseline(b)})
-    if row_records.budget and searched and row_records.budget not in searched:
-        notes.append(f"tuned with {row_records.budget}, {BASELINE_RULE} with {' and '.join(searched)}")
+    searched = sorted({b.budget for b in table_records if b.budget and is_tuned_baseline(b)})
+    is_rival = row_records.first.spec.rule.name != BASELINE_RULE and not row_records.is_superseded
+    if is_rival and row_records.budget and searched and row_records.budget not in searched:
+        notes.append(f"tuned with other effort than {BASELINE_RULE}: {row_records.budget}; {' and '.join(searched)}")
     if _is_of_older_source(row_records, table_records):
         notes.append(
             "made with an older version of the rule's source than other rows of the rule here; its command may give "

@@ -8,7 +8,7 @@ from dataclasses import replace
 from benchsuite.records.tuning import TuningRecord
 from benchsuite.results.row_records import RowRecords
 from benchsuite.specs.models.tuning import tuned_title
-from benchsuite.specs.search_space import same_search
+from benchsuite.specs.search_space import is_close, same_search
 
 
 def apply_tunings(rows: Sequence[RowRecords], tunings: Iterable[TuningRecord]) -> list[RowRecords]:
@@ -49,9 +49,10 @@ def name_by_tunings(row: RowRecords, tunings: Mapping[str, TuningRecord]) -> Row
 
 
 def _chose_alike(one: TuningRecord, other: TuningRecord) -> bool:
-    if one.best is None or other.best is None or one.best.settings != other.best.settings:
+    if one.best is None or other.best is None or one.best.settings.keys() != other.best.settings.keys():
         return False
-    return same_search(one.spec, other.spec)
+    pairs = ((one.best.settings[field], other.best.settings[field]) for field in one.best.settings)
+    return all(is_close(*pair) for pair in pairs) and same_search(one.spec, other.spec)
 
 
 def mark_superseded(rows: Sequence[RowRecords], tunings: Mapping[str, TuningRecord]) -> list[RowRecords]:

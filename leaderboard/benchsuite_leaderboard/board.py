@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from benchsuite.results.board_plan import FORMS, BoardPlan, BoardTask
@@ -88,6 +89,11 @@ class BoardColumn:
     title: str
     tables: Mapping[str, TrackTable]
     """The table of each form that has records."""
+
+    @cached_property
+    def standing(self) -> Mapping[str, Mapping[str, RuleRow]]:
+        """Return the row that stands for each rule, by form."""
+        return {form: main_rows(table) for form, table in self.tables.items()}
 
     @property
     def compares(self) -> bool:
@@ -243,7 +249,7 @@ def _cell(rule: str, task: BoardTask, column: BoardColumn) -> BoardCell:
         # It stands for itself in every form; its own error is that of the first form with records.
         form = next((f for f in FORMS if f in column.tables), form)
     table = column.tables.get(form)
-    row = main_rows(table).get(rule) if table else None
+    row = column.standing[form].get(rule) if table else None
     if table is None or row is None:
         return BoardCell("not run")
     if row.test_error is None:

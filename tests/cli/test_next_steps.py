@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchsuite.cli.next_steps import after_runs, show_next
+from benchsuite.cli.next_steps import after_runs, same_places, show_next
 from benchsuite.cli.options import DEFAULT_STORE
 from benchsuite.records.model import RunRecord
 from tests.factories import make_record
@@ -27,14 +27,17 @@ def test_runs_of_the_suites_own_rules_lead_to_a_rule_of_ones_own() -> None:
 def test_runs_of_a_rule_from_elsewhere_lead_to_its_audit_and_its_tuning() -> None:
     """Catches an author who is told to begin a rule after running one, and commands for another store."""
     records = [make_record("backprop", 0, 0.1), outside(make_record("mine", 0, 0.1))]
-    assert list(after_runs(records, Path("kept here"))) == [
+    store = Path("kept here")
+    assert list(after_runs(records, store, same_places(store, [Path("own")], hardware="a.yaml"))) == [
         "benchsuite audit mine --out 'kept here/audits'",
-        "benchsuite tune digits-fc --rules backprop,mine --tier quick --store 'kept here'",
+        "benchsuite tune digits-fc --rules backprop,mine --tier quick --store 'kept here' --specs own --hardware a.yaml",
         "benchsuite ui --store 'kept here'",
     ]
     rule = records[1].spec.rule.model_copy(update={"tuned_by": "ab" * 8})
     tuned = records[1].model_copy(update={"spec": records[1].spec.model_copy(update={"rule": rule})})
     assert not any("tune" in step for step in after_runs([tuned], DEFAULT_STORE))
+    refused = [record.model_copy(update={"status": "incompatible"}) for record in records[1:]]
+    assert not any("mine" in step for step in after_runs(refused, DEFAULT_STORE))
 
 
 def test_within_uv_run_the_commands_begin_with_it(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -100,17 +101,31 @@ def test_a_row_says_when_the_baseline_was_tuned_with_another_effort() -> None:
     short, long = make_tuning("fa", SHORT), make_tuning("backprop", SHORT, finalists=FINALISTS)
     records = [*make_tuned_seeds(short, GOOD), *make_tuned_seeds(long, GOOD)]
     table, (row,) = rows_of("fa", records, [short, long])
-    assert "tuned with 3 trials, backprop with 3 trials, 2 finalists" in row.notes
+    assert "tuned with other effort than backprop: 3 trials; 3 trials, 2 finalists" in row.notes
     (baseline,) = (row for row in table.rows if row.rule == "backprop")
     assert not any("tuned with" in note for note in baseline.notes)
     assert baseline.gap.remark == "this is the baseline"
 
 
+def test_only_the_row_that_others_are_compared_with_is_called_the_baseline() -> None:
+    """Catches two rows that both say so, and one without a result."""
+    records, tunings = tuned_twice("backprop", BAD, GOOD)
+    _, rows = rows_of("backprop", records, tunings)
+    assert [row.gap.remark == "this is the baseline" for row in rows] == [not row.superseded for row in rows]
+    tuning = make_tuning("backprop", SHORT)
+    failed = [record.model_copy(update={"status": "diverged"}) for record in make_tuned_seeds(tuning, GOOD)]
+    _, (row,) = rows_of("backprop", failed, [tuning])
+    assert row.gap.remark == "no completed run of backprop in this table"
+
+
 def test_a_row_of_an_older_source_says_so() -> None:
     """Catches two rows that seem to differ in a setting alone, after a rule's formula and its default were changed."""
     old = [make_record("fa", seed, 0.1, config={"scale": 1}, rule_source_hash="ab" * 32) for seed in range(2)]
-    new = [make_record("fa", seed, 0.2, config={"scale": 2}, ended_after_s=90.0) for seed in range(2)]
-    other = make_record("backprop", 0, 0.1, ended_after_s=90.0, rule_source_hash="ef" * 32)
+    new = [make_record("fa", seed, 0.2, config={"scale": 2}) for seed in range(2)]
+    new = [r.model_copy(update={"started_at": r.started_at + timedelta(hours=1)}) for r in new]
+    # The last run of the old source began and ended after the first ones of the new.
+    old[1] = old[1].model_copy(update={"started_at": old[1].started_at + timedelta(hours=2)})
+    other = make_record("backprop", 0, 0.1, rule_source_hash="ef" * 32)
     (table,) = summarize([*old, *new, other])
     older = {row.label: any("older version of the rule's source" in note for note in row.notes) for row in table.rows}
     assert older == {"fa (scale=1)": True, "fa (scale=2)": False, "backprop": False}

@@ -93,4 +93,4 @@ def test_settings_that_were_searched_with_unequal_effort_are_said_to_be(library,
     assert not caplog.messages
     resolve(chosen, library, registry, find_tuned=find)
     (message,) = caplog.messages
-    assert "tuned are backprop with 16 trials, feedback_alignment with 2 trials" in message
+    assert "(backprop: 16 trials; feedback_alignment: 2 trials)" in message

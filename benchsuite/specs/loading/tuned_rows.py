@@ -100,8 +100,8 @@ def tuned_rows(
     for message in left_out:
         logger.warning("left out: %s", message)
     if len(set(tuned_with.values())) > 1:
-        efforts = ", ".join(f"{name} with {budget}" for name, budget in tuned_with.items())
-        logger.warning("unequal effort on %s: tuned are %s; a gap between them is not the rules' alone", track, efforts)
+        efforts = "; ".join(f"{name}: {budget}" for name, budget in tuned_with.items())
+        logger.warning("unequal tuning on %s, so that a gap is not the rules' alone (%s)", track, efforts)
     return found, problems
 
 

@@ -100,7 +100,7 @@ def tuning_times(table: TrackTable, tunings: Iterable[TuningTable]) -> Mapping[s
     times: dict[str, float | None] = {}
     for row in table.rows:
         if row.tuned:
-            known = [records[i] for i in row.tunings if i in records]
-            same = [r for r in known if all(t.hardware_class == row.hardware_class for t in r.trials)]
+            longest = [records[i] for i in row.tunings if i in records][:1]
+            same = [r for r in longest if all(t.hardware_class == row.hardware_class for t in r.trials)]
             times[row.row_id] = same[0].train_time_s if same else None
     return times
