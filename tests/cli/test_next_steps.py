@@ -28,9 +28,9 @@ def test_runs_of_a_rule_from_elsewhere_lead_to_its_audit_and_its_tuning() -> Non
     """Catches an author who is told to begin a rule after running one, and commands for another store."""
     records = [make_record("backprop", 0, 0.1), outside(make_record("mine", 0, 0.1))]
     store = Path("kept here")
-    assert list(after_runs(records, store, same_places(store, [Path("own")], hardware="a.yaml"))) == [
+    assert list(after_runs(records, store, same_places(store, [Path("own")], hardware="a.yml"))) == [
         "benchsuite audit mine --out 'kept here/audits'",
-        "benchsuite tune digits-fc --rules backprop,mine --tier quick --store 'kept here' --specs own --hardware a.yaml",
+        "benchsuite tune digits-fc --rules backprop,mine --tier quick --store 'kept here' --specs own --hardware a.yml",
         "benchsuite ui --store 'kept here'",
     ]
     rule = records[1].spec.rule.model_copy(update={"tuned_by": "ab" * 8})
