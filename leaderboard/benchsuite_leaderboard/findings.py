@@ -80,9 +80,10 @@ def _over_tasks(board: Board, names: RuleNames) -> Iterator[Finding]:
         return
     never = [rule for rule in everywhere if all(cells[rule].versus != "behind" for cells in judged)]
     always = [rule for rule in everywhere if all(cells[rule].versus == "behind" for cells in judged)]
+    of_all, each = ("both", "both") if tasks == 2 else (f"all {tasks}", "every one")
     text = (
-        f"Of {_count(everywhere, 'rule')} with results on all {tasks} tasks, {len(always)} "
-        f"{_is(always)} significantly behind {BASELINE_RULE} on every one"
+        f"Of {_count(everywhere, 'rule')} with results on {of_all} tasks, {len(always)} "
+        f"{_is(always)} significantly behind {BASELINE_RULE} on {each}"
     )
     text += (
         f", and {len(never)} on none: {_list(never, names)}." if never else "; every rule is behind on at least one."

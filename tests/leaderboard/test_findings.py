@@ -133,7 +133,7 @@ def test_over_tasks_only_rules_with_all_results_count() -> None:
     records += make_seeds("half", LOW, track="one")
     first = texts_of(records)[0]
     assert first == (
-        "Of 2 rules with results on all 2 tasks, 1 is significantly behind backprop on every one, and 1 on none: never."
+        "Of 2 rules with results on both tasks, 1 is significantly behind backprop on both, and 1 on none: never."
     )
 
 
