@@ -195,8 +195,14 @@ def read(path: Path) -> Node:
 
 def _shown(path: Path) -> str:
     """Return the shortest path that a terminal can open: relative if it is below the current folder."""
+    return _relative_to(path, Path.cwd())
+
+
+@lru_cache(maxsize=1024)
+def _relative_to(path: Path, folder: Path) -> str:
+    """Return the path from a folder if it is below it; kept, since whatever names a spec reads its file again."""
     try:
-        return str(path.resolve().relative_to(Path.cwd()))
+        return str(path.resolve().relative_to(folder))
     except ValueError:
         return str(path)
 
