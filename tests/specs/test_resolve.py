@@ -162,6 +162,7 @@ def test_the_hash_survives_a_round_trip_through_json(registry: Registry) -> None
         (Selection("quickstrat"), ["did you mean 'quickstart'?"]),
         (Selection("digits-fc", rules=("fedback_alignment",)), ["--rules", "did you mean 'feedback_alignment'?"]),
         (Selection("digits-fc", overrides=("protocol.epoch=3",)), ["protocol.epoch: unknown", "mean 'epochs'?"]),
+        (Selection("digits-fc", overrides=("protocol.learning_rate=1",)), ["mean 'optimizer.learning_rate'?"]),
         (Selection("digits-fc", overrides=("protocol.optimizer.learning_rate=-1",)), ["greater than 0", "found -1"]),
         (Selection("digits-fc", overrides=("architecture.layers=3",)), ["expected a list, found 3"]),
         (Selection("digits-fc", overrides=("dataset=[1]",)), ["one field at a time", "`extends:` and `dataset:`"]),

@@ -48,9 +48,7 @@ def _problem(item: Any, root: Node, prefix: str, shape: Any) -> Problem:
         case "extra_forbidden":
             parent = ([root] + [n for _, n in steps])[-2]
             mark = parent.keys.get(str(location[-1]), node.mark)
-            known = sorted(_fields_at(shape, location[:-1]))
-            hint = nearest(str(location[-1]), known) or (f"; known here: {', '.join(known)}" if known else "")
-            message = f"unknown{hint}"
+            message = f"unknown{_hint(shape, location)}"
         case "union_tag_invalid":
             tag_node = node.get("kind") or node
             path.append("kind")
@@ -76,6 +74,15 @@ def _problem(item: Any, root: Node, prefix: str, shape: Any) -> Problem:
         case _:
             message = message[:1].lower() + message[1:]
     return mark.problem(message, ".".join(p for p in [prefix, *path] if p))
+
+
+def _hint(shape: Any, location: tuple[Any, ...]) -> str:
+    """Return the nearest field for one that is unknown, or the part of this name in a field's value, or all fields."""
+    *above, name = location
+    known = sorted(_fields_at(shape, tuple(above)))
+    inside = [f"{field}.{name}" for field in known if str(name) in _fields_at(shape, (*above, field))]
+    all_of_them = f"; known here: {', '.join(known)}" if known else ""
+    return nearest(str(name), known) or (f"; did you mean '{inside[0]}'?" if inside else all_of_them)
 
 
 def _literal_choices(expected: str) -> list[str]:
