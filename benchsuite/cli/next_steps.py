@@ -76,3 +76,21 @@ def after_runs(records: Iterable[RunRecord], store: Path, places: Sequence[str] 
         tune = ["benchsuite", "tune", spec.track, "--rules", f"backprop,{rule}", "--tier", spec.tier, *places]
         steps[shlex.join(tune)] = "its learning rate and backprop's, searched alike"
     return steps | {interface: "the same runs in MLflow"}
+
+
+def after_tuning(
+    target: str, rules: str | None, tier: str, overrides: Sequence[str], places: Sequence[str] = ()
+) -> dict[str, str]:
+    """Return the command that makes the final runs of some tunings.
+
+    Args:
+        target: suite or track that was tuned.
+        rules: the rules asked for, separated by commas; None for all.
+        tier: tier of the tunings.
+        overrides: ``path=value`` texts of the request.
+        places: options from ``same_places``.
+
+    """
+    words = ["benchsuite", "run", target, *(["--rules", rules] if rules else []), "--tier", tier, "--settings", "tuned"]
+    words += [word for override in overrides for word in ("--set", override)]
+    return {shlex.join([*words, *places]): "final runs with what was found"}

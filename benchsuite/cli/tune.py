@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchsuite.cli.next_steps import same_places, show_next
+from benchsuite.cli.next_steps import after_tuning, same_places, show_next
 from benchsuite.cli.options import (
     DEFAULT_STORE,
     DataRootOption,
@@ -84,11 +84,8 @@ def tune(
     else:
         show(found.parts(), wide=wide)
         if found.records and not found.interrupted:
-            again = ["benchsuite", "run", target, *(["--rules", rules] if rules else [])]
-            again += ["--tier", found.records[0].spec.run.tier, "--settings", "tuned"]
-            again += [word for text in overrides or () for word in ("--set", text)]
-            again += same_places(store, specs, data, hardware)
-            show_next({shlex.join(again): "final runs with what was found"})
+            places = same_places(store, specs, data, hardware)
+            show_next(after_tuning(target, rules, found.records[0].spec.run.tier, overrides or (), places))
     if found.interrupted:
         print_message(f"interrupted; state is saved, continue with: {shlex.join(['benchsuite', *sys.argv[1:]])}")
         return 130

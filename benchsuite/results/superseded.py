@@ -37,15 +37,14 @@ def name_by_tunings(row: RowRecords, tunings: Mapping[str, TuningRecord]) -> Row
     known = [tunings[each] for each in row.tunings if each in tunings]
     if not known:
         return row
-    also = [each for each in tunings.values() if any(_chose_alike(each, other) for other in known)]
-    ranked = sorted({each.tuning_id: each for each in (*known, *also)}.values(), key=lambda each: each.precedence)
-    longest = ranked[-1].spec.budget
+    alike = [each for each in tunings.values() if any(each is other or _chose_alike(each, other) for other in known)]
+    ranked = sorted(alike, key=lambda each: each.precedence, reverse=True)
+    longest = ranked[0].spec.budget.words
     names = row.names
     for recorded in known:
-        ends = tuned_title("", recorded.spec.budget)
+        ends = tuned_title("", recorded.spec.budget.words)
         names = tuple(tuned_title(n.removesuffix(ends), longest) if n.endswith(ends) else n for n in names)
-    ids = tuple(each.tuning_id for each in reversed(ranked))
-    return replace(row, names=names, chosen_by=ids, budget=longest.words)
+    return replace(row, names=names, chosen_by=tuple(each.tuning_id for each in ranked), budget=longest)
 
 
 def _chose_alike(one: TuningRecord, other: TuningRecord) -> bool:
@@ -63,17 +62,14 @@ def mark_superseded(rows: Sequence[RowRecords], tunings: Mapping[str, TuningReco
     have no part in it.
 
     Args:
-        rows: the rows of one table.
+        rows: the rows of one table, from ``name_by_tunings``.
         tunings: tunings by id.
 
     """
-    latest = [
-        max((tunings[i] for i in row.tunings if i in tunings), key=lambda each: each.precedence, default=None)
-        for row in rows
-    ]
+    longest = [tunings[row.chosen_by[0]] if row.chosen_by else None for row in rows]
 
     def replaces(place: int, other: int) -> bool:
-        ours, theirs = latest[place], latest[other]
+        ours, theirs = longest[place], longest[other]
         if ours is None or theirs is None or _machine(rows[place]) != _machine(rows[other]):
             return False
         complete = len(rows[place].counted) == len(rows[place].latest) >= len(rows[other].counted)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchsuite.cli.next_steps import after_runs, same_places, show_next
+from benchsuite.cli.next_steps import after_runs, after_tuning, same_places, show_next
 from benchsuite.cli.options import DEFAULT_STORE
 from benchsuite.records.model import RunRecord
 from tests.factories import make_record
@@ -38,6 +38,16 @@ def test_runs_of_a_rule_from_elsewhere_lead_to_its_audit_and_its_tuning() -> Non
     assert not any("tune" in step for step in after_runs([tuned], DEFAULT_STORE))
     refused = [record.model_copy(update={"status": "incompatible"}) for record in records[1:]]
     assert not any("mine" in step for step in after_runs(refused, DEFAULT_STORE))
+
+
+def test_a_tuning_leads_to_the_final_runs_of_its_own_tier_and_settings() -> None:
+    """Catches a next command that finds no tuning, since it asks for another tier or other settings."""
+    places = same_places(DEFAULT_STORE, data_root=Path("data"))
+    assert list(after_tuning("digits-fc", "backprop,mine", "smoke", ["rules.mine.config.scale=2"], places)) == [
+        "benchsuite run digits-fc --rules backprop,mine --tier smoke --settings tuned "
+        "--set rules.mine.config.scale=2 --data-root data"
+    ]
+    assert list(after_tuning("core", None, "quick", [])) == ["benchsuite run core --tier quick --settings tuned"]
 
 
 def test_within_uv_run_the_commands_begin_with_it(

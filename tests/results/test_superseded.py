@@ -87,9 +87,9 @@ def test_a_longer_tuning_that_chooses_the_same_settings_gives_the_row_its_name()
     elsewhere = make_tuning("fa", SHORT, finalists=[0.1, 0.2])
     assert short.best.settings == long.best.settings == elsewhere.best.settings != other.best.settings
     tunings = [short, other, elsewhere, long]
-    records = make_tuned_seeds(short, GOOD, title=tuned_title("backprop", short.spec.budget))
+    records = make_tuned_seeds(short, GOOD, title=tuned_title("backprop", short.spec.budget.words))
     table, (row,) = rows_of("backprop", records, tunings)
-    assert row.label == tuned_title("backprop", long.spec.budget) == "backprop, tuned (3 trials, 2 finalists)"
+    assert row.label == tuned_title("backprop", long.spec.budget.words) == "backprop, tuned (3 trials, 2 finalists)"
     assert row.tunings == (long.tuning_id, short.tuning_id)
     assert not row.superseded
     (words,) = budgets_of_rows(table, tuning_tables(tunings, [table])).values()

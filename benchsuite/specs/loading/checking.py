@@ -77,7 +77,7 @@ def _problem(item: Any, root: Node, prefix: str, shape: Any) -> Problem:
 
 
 def _hint(shape: Any, location: tuple[Any, ...]) -> str:
-    """Return the nearest field for one that is unknown, or the part of this name in a field's value, or all fields."""
+    """Return what an unknown field may be meant for: the nearest one, one of its name a level below, or all of them."""
     *above, name = location
     known = sorted(_fields_at(shape, tuple(above)))
     inside = [f"{field}.{name}" for field in known if str(name) in _fields_at(shape, (*above, field))]

@@ -45,15 +45,15 @@ class TuningSpec(SpecModel):
         return with_settings(run, settings)
 
 
-def tuned_title(name: str, budget: TuningBudget | str) -> str:
+def tuned_title(name: str, budget: str) -> str:
     """Return the title of a tuned row.
 
     Args:
         name: title of the row whose settings were tuned.
-        budget: the tuning's budget, or its words.
+        budget: the tuning's budget in words.
 
     """
-    return f"{name}, tuned ({budget if isinstance(budget, str) else budget.words})"
+    return f"{name}, tuned ({budget})"
 
 
 def config_of(settings: Mapping[str, float | int]) -> dict[str, Any]:
