@@ -47,6 +47,10 @@ BASE: dict[str, Any] = {
     "hardware": {"name": "cpu", "device": "cpu"},
 }
 
+MakeSpec = Callable[..., RunSpec]
+"""The type of the fixture ``make_spec``."""
+MakeRun = Callable[..., Run]
+"""The type of the fixture ``make_run``."""
 
 SHORT_LOOPS: dict[str, dict[str, int]] = {
     "equilibrium_propagation": {"free_steps": 4, "nudged_steps": 3},
@@ -68,7 +72,7 @@ def merged(base: Any, changes: Any) -> Any:
 
 
 @pytest.fixture
-def make_spec(registry: Registry) -> Callable[..., RunSpec]:
+def make_spec(registry: Registry) -> MakeSpec:
     """Return a function from changes to a run's spec."""
 
     def make(rule: str = "backprop", **changes: Any) -> RunSpec:
@@ -88,7 +92,7 @@ def store(tmp_path: Path) -> RecordStore:
 
 
 @pytest.fixture
-def make_run(own_registry: Registry, store: RecordStore) -> Callable[..., Run]:
+def make_run(own_registry: Registry, store: RecordStore) -> MakeRun:
     """Return a function from a spec to a run in the test's store."""
 
     def make(spec: RunSpec, fresh: bool = False) -> Run:

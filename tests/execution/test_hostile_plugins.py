@@ -20,15 +20,13 @@ from benchsuite.diagnostics.contract import Diagnostic, Measurement
 from benchsuite.errors import DivergedError, PluginError
 from benchsuite.execution.compatibility import infer_run_shapes
 from benchsuite.execution.plan import DataShape, make_plan
-from benchsuite.execution.run import Run
 from benchsuite.networks.shapes.network_shapes import NetworkShapes
 from benchsuite.registry.manager import Origin, Registry
 from benchsuite.specs.loading.resolve import SelectedRun
-from benchsuite.specs.models.track import RunSpec
+
+from ..small_runs import MakeRun, MakeSpec
 
 ORIGIN = Origin("hostile", "their-rules 2.0", "their_rules")
-MakeSpec = Callable[..., RunSpec]
-MakeRun = Callable[..., Run]
 EXAMPLES = {"every_epochs": 1, "examples": 16}
 
 

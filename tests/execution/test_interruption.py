@@ -22,11 +22,8 @@ from benchsuite.records.store import RecordStore
 from benchsuite.registry import hookimpl
 from benchsuite.registry.interrupts import watched_for_stop
 from benchsuite.registry.manager import build_registry
-from benchsuite.specs.models.track import RunSpec
 
-MakeSpec = Callable[..., RunSpec]
-MakeRun = Callable[[RunSpec], Run]
-
+from ..small_runs import MakeRun, MakeSpec
 
 pytestmark = pytest.mark.usefixtures("signals_interrupt")
 

@@ -30,7 +30,6 @@ from benchsuite.specs.hashing import run_id
 from benchsuite.specs.loading.library import SpecLibrary, builtin_folder
 from benchsuite.specs.loading.resolve import SelectedRun, Selection, resolve
 from benchsuite.specs.models.hardware import HardwareSpec
-from benchsuite.specs.models.track import RunSpec
 
 # A loaded machine takes longer to start a node than the half minute Ray waits; read when Ray is imported.
 os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
@@ -46,6 +45,7 @@ from benchsuite.execution.cluster_runs import Attempt  # noqa: E402
 from benchsuite.execution.ray_executor import POLL_S, RayExecutor, resolve_for_cluster  # noqa: E402
 from benchsuite.execution.reservations import Resources, resources_for  # noqa: E402
 
+from ..small_runs import MakeSpec  # noqa: E402
 from .watching import Watch, numbers, session_of  # noqa: E402
 
 ENDLESS = {"epochs": 100_000}
@@ -55,7 +55,6 @@ PATIENCE_S = 240.0
 LOSS_IS_NOTICED_SOON = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 300}
 """Ray asks a machine every 3 s for its health, and gives it up after five answers that are missing. A killed machine
 refuses the connection at once; one that is only slow still has the usual ten seconds for each answer."""
-MakeSpec = Callable[..., RunSpec]
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -27,8 +26,8 @@ from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.checkpoint import LAYOUT, save_checkpoint
 from benchsuite.training.trainer import Trainer
 
-MakeSpec = Callable[..., RunSpec]
-MakeRun = Callable[..., Run]
+from ..small_runs import MakeRun, MakeSpec
+
 RULES = (
     "backprop",
     "feedback_alignment",

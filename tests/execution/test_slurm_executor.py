@@ -41,11 +41,11 @@ from benchsuite.specs.loading.resolve import SelectedRun
 from benchsuite.specs.models.hardware import HardwareSpec
 from benchsuite.specs.models.track import RunSpec
 
+from ..small_runs import MakeSpec
 from .watching import Watch, numbers, session_of
 
 PATIENCE_S = 240.0
 ONE = {"hardware": {"name": "one", "device": "cpu", "threads": 1}}
-MakeSpec = Callable[..., RunSpec]
 
 
 # --- the task, in this process ---

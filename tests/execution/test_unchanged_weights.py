@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from benchsuite.execution.run import Run
-from benchsuite.specs.models.track import RunSpec
-
-MakeSpec = Callable[..., RunSpec]
-MakeRun = Callable[..., Run]
+from ..small_runs import MakeRun, MakeSpec
 
 
 @pytest.mark.parametrize(("rate", "noticed"), [(1e-300, True), (0.1, False)])

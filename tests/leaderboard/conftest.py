@@ -1,4 +1,4 @@
-"""One browser for all tests of this folder."""
+"""One browser for all tests of this folder, and records on disk."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.chromium import chromium
+
+from .small_sites import records  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import pytest
 
 from benchsuite.credit.batch import Batch, StepResult
 from benchsuite.execution import checkpointing
-from benchsuite.execution.run import Run
-from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.trainer import Trainer
 from benchsuite_rules.feedback_alignment import FeedbackAlignment
 
-MakeSpec = Callable[..., RunSpec]
-MakeRun = Callable[..., Run]
+from ..small_runs import MakeRun, MakeSpec
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,16 +13,14 @@ import torch
 
 from benchsuite.execution import checkpointing
 from benchsuite.execution.endings import InterruptedRunError
-from benchsuite.execution.run import Run
-from benchsuite.specs.models.track import RunSpec
 from benchsuite.training import device as device_module
 from benchsuite.training.clock import Clock
 from benchsuite.training.energy import EnergyMeter, open_energy_meter
 from benchsuite.training.trainer import Trainer
 
+from ..small_runs import MakeRun, MakeSpec
+
 CPU = torch.device("cpu")
-MakeSpec = Callable[..., RunSpec]
-MakeRun = Callable[..., Run]
 
 
 def package(powercap: Path, name: str, microjoules: int, kind: str = "package-0", goes_round_at: int = 1000) -> Path:

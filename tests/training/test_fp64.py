@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
 
-from benchsuite.execution.run import Run
-from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.trainer import Trainer
 
-MakeSpec = Callable[..., RunSpec]
-MakeRun = Callable[..., Run]
+from ..small_runs import MakeRun, MakeSpec
 
 
 @pytest.mark.parametrize(

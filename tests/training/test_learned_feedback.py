@@ -11,11 +11,9 @@ import torch
 
 from benchsuite.conformance.kit.guards import no_host_reads
 from benchsuite.credit.rule import Rule
-from benchsuite.execution.run import Run
 from benchsuite.execution.setting_up import set_up
 from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.networks.builder import build
-from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.seeds import generator
 from benchsuite.training.trainer import Trainer
 from benchsuite_rules.kolen_pollack import KolenPollack
@@ -23,8 +21,8 @@ from benchsuite_rules.sign_symmetry import SignSymmetry
 from benchsuite_rules.updated_random_feedback import UpdatedRandomFeedback
 from benchsuite_rules.weight_mirror import WeightMirror
 
-MakeSpec = Callable[..., RunSpec]
-MakeRun = Callable[..., Run]
+from ..small_runs import MakeRun, MakeSpec
+
 MakeTrainer = Callable[[Callable[[], Rule]], Trainer]
 RULES: dict[str, Callable[[], Rule]] = {
     "kolen_pollack": KolenPollack,

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 
 from benchsuite.credit.batch import Batch, StepResult
-from benchsuite.execution.run import Run
 from benchsuite.execution.setting_up import set_up
-from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.memory_format import choose_memory_format
 from benchsuite.training.trainer import Trainer
 
-MakeSpec = Callable[..., RunSpec]
-MakeRun = Callable[..., Run]
+from ..small_runs import MakeRun, MakeSpec
+
 RULES = ("backprop", "feedback_alignment", "kolen_pollack", "weight_mirror", "direct_feedback_alignment")
 # As many channels as pixels would hide images that lie otherwise than they say.
 ARCHITECTURE = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,13 +12,13 @@ from benchsuite.data.load import load_dataset
 from benchsuite.data.resident import ResidentData
 from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.networks.builder import build
-from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.seeds import derive_seeds, generator
 from benchsuite.training.trainer import Trainer
 from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.gevb import GlobalErrorVectorBroadcasting
 
-MakeSpec = Callable[..., RunSpec]
+from ..small_runs import MakeSpec
+
 ARCHITECTURE: dict[str, Any] = {
     "form": "vectorized",
     "weight_sign": "nonnegative",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -35,7 +34,8 @@ from benchsuite_rules.kolen_pollack import KolenPollack
 from benchsuite_rules.normalized_gait_prop import NormalizedGaitProp
 from benchsuite_rules.readout_only import ReadoutOnly
 
-MakeSpec = Callable[..., RunSpec]
+from ..small_runs import MakeSpec
+
 ARCHITECTURE: dict[str, Any] = {
     "form": "invertible",
     "layers": [{"kind": "conv2d", "channels": 3, "kernel": 2}, {"kind": "dense", "units": 12}],

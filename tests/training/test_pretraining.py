@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
 
 from benchsuite.errors import ShapeError
 from benchsuite.execution import checkpointing
-from benchsuite.execution.run import Run
 from benchsuite.networks.architecture_shapes import require_pretrainable
 from benchsuite.records.model import RunRecord
 from benchsuite.specs.hashing import spec_hash
@@ -18,8 +15,7 @@ from benchsuite.training.pretraining import pretraining_specs
 from benchsuite.training.seeds import derive_seeds
 from benchsuite.training.trainer import Trainer
 
-MakeSpec = Callable[..., RunSpec]
-MakeRun = Callable[..., Run]
+from ..small_runs import MakeRun, MakeSpec
 
 LAYERS = [
     {"kind": "conv2d", "channels": 4, "kernel": 3, "padding": 1, "norm": "batch"},

@@ -13,17 +13,16 @@ import pytest
 import torch
 
 from benchsuite.errors import HardwareError, ProcessLostError
-from benchsuite.execution.run import Run
 from benchsuite.records.model import RunRecord
 from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.ranks import SINGLE_PROCESS, Ranks, require_world_size
 from benchsuite.training.seeds import derive_seeds, generator
 
+from ..small_runs import MakeRun
 from ..warm import FORKS, Process, WarmPython
 from .ranks_run_worker import STREAMED
 from .ranks_worker import CASES, spec_of, train
 
-MakeRun = Callable[[RunSpec], Run]
 Torchrun = Callable[..., subprocess.CompletedProcess[str]]
 WORKER = Path(__file__).with_name("ranks_worker.py")
 COLD_TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -13,97 +12,18 @@ import torch
 
 from benchsuite.conformance.kit.guards import no_host_reads
 from benchsuite.conformance.samples.trial import differing
-from benchsuite.credit.batch import Batch, StepResult
+from benchsuite.credit.batch import Batch
 from benchsuite.errors import NotCapturableError, TimeBudgetSpentError
-from benchsuite.execution.run import Run
 from benchsuite.execution.setting_up import set_up
-from benchsuite.registry.manager import installed_registry
-from benchsuite.specs.models.hardware import StepMode
-from benchsuite.specs.models.track import RunSpec
 from benchsuite.training import recorded_step
 from benchsuite.training.optimization import load_optimizer_state, set_learning_rate
-from benchsuite.training.ranks import Ranks
 from benchsuite.training.recorded_step import RecordedStep
-from benchsuite.training.step_choice import choose_step, compile_step
+from benchsuite.training.step_choice import choose_step
 from benchsuite.training.trainer import Trainer
-from benchsuite_rules.backprop import Backprop
 
-from ..small_runs import SHORT_LOOPS
+from ..small_runs import SHORT_LOOPS, MakeRun, MakeSpec
+from .recorded_cases import AUGMENTED, CASES, DENSE, EPOCHS, FORMS, OPTIMIZERS, protocol
 from .tape import Tape
-
-MakeSpec = Callable[..., RunSpec]
-MakeRun = Callable[..., Run]
-
-DENSE = {"layers": [{"kind": "dense", "units": 12}, {"kind": "dense", "units": 10}]}
-FORMS: dict[str, dict[str, Any]] = {
-    "ordinary": {},  # convolution, batch norm, pooling, dropout
-    "bounded": {  # for rules that do without norms or need bounded units
-        "defaults": {"activation": "hard_sigmoid"},
-        "layers": [
-            {"kind": "conv2d", "channels": 4, "kernel": 3},
-            {"kind": "max_pool", "size": 2},
-            {"kind": "dense", "units": 12},
-        ],
-    },
-    "vectorized": {
-        "form": "vectorized",
-        "weight_sign": "nonnegative",
-        "defaults": {"activation": "vector_gate", "initialization": {"scheme": "he_normal", "on_off": "channels"}},
-        "layers": [
-            {"kind": "conv2d", "channels": 4, "kernel": 3, "padding": 1},
-            {"kind": "average_pool", "size": 2},
-            {"kind": "dense", "units": 12},
-        ],
-    },
-    "invertible": {
-        "form": "invertible",
-        "defaults": {"activation": {"kind": "leaky_relu", "slope": 0.1}, "initialization": {"scheme": "orthogonal"}},
-        "layers": [{"kind": "dense", "units": 16}, {"kind": "dense", "units": 16}],
-    },
-}
-OPTIMIZERS: tuple[dict[str, Any], ...] = (
-    {"kind": "sgd", "learning_rate": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.001},
-    {"kind": "adam", "learning_rate": 0.01},
-    {"kind": "adamw", "learning_rate": 0.01, "weight_decay": 0.01},
-)
-AUGMENTED = {"augmentation": {"kind": "crop_and_flip", "padding": 1}}
-EPOCHS = 10
-"""Of four full batches and a shorter one: 50 steps."""
-
-
-def cases() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield every rule in one of its forms, backprop in all; optimizers take turns."""
-    for number, (name, rule) in enumerate(sorted(installed_registry().rules.items())):
-        ordinary = "bounded" if not rule.traits.norms or rule.traits.activations is not None else "ordinary"
-        forms = [ordinary if form == "ordinary" else form for form in FORMS if form in rule.traits.forms]
-        for form in forms if name == "backprop" else forms[-1:] if number % 2 else forms[:1]:
-            yield name, form, OPTIMIZERS[number % len(OPTIMIZERS)]
-
-
-CASES = list(cases())
-
-
-@pytest.fixture
-def trainers(make_spec: MakeSpec, make_run: MakeRun) -> Callable[..., list[Trainer]]:
-    """Return a function to trainers of one spec that have begun, one per wanted step."""
-
-    def make(*wanted: StepMode, rule: str = "backprop", **changes: Any) -> list[Trainer]:
-        spec = make_spec(rule, **changes)
-        made = []
-        for step in wanted:
-            trainer = set_up(make_run(spec).state)
-            trainer.warm_up()
-            trainer.begin()
-            choice = choose_step(trainer, step)
-            assert (choice.step == "eager") == (step == "eager"), choice.reason
-            made.append(trainer)
-        return made
-
-    return make
-
-
-def protocol(**changes: Any) -> dict[str, Any]:
-    return {"epochs": EPOCHS, "schedule": {"kind": "cosine"}, **changes}
 
 
 @pytest.mark.parametrize(("rule", "form", "optimizer"), CASES, ids=[f"{rule}-{form}" for rule, form, _ in CASES])
@@ -328,188 +248,3 @@ def test_between_steps_and_deadlines_are_kept_between_replays(trainers: Callable
     with pytest.raises(TimeBudgetSpentError):
         trainer.train_epoch(deadline=0.0)
     assert asked == [1, 2, 3, 4]
-
-
-class Impatient(Backprop):
-    """Backprop that stops when it has converged."""
-
-    def assign_credit(self, batch: Batch) -> StepResult:
-        result = super().assign_credit(batch)
-        if float(result.loss) > 1e9:
-            raise RuntimeError
-        return result
-
-
-def test_a_step_that_cannot_be_recorded_is_eager_and_the_record_says_why(
-    make_spec: MakeSpec, make_run: MakeRun
-) -> None:
-    """Catches a fallback that nobody can see, and one that has changed the numbers."""
-    numbers = []
-    for wanted in ("recorded", "eager"):
-        run = make_run(make_spec(hardware={"step": wanted}, protocol={"epochs": 2}), fresh=True)
-        run.state.registry.rules["backprop"] = Impatient
-        record = run.execute()
-        assert record.hardware.step == "eager"
-        reason = record.hardware.step_reason
-        expected = "test_recorded_step.py" if wanted == "recorded" else "the hardware spec asks for it"
-        assert expected in reason, reason
-        if wanted == "recorded":
-            assert reason.endswith("reads a tensor's value on the host")
-        numbers.append([(epoch.running_loss, epoch.test) for epoch in record.epochs])
-    assert numbers[0] == numbers[1]
-
-
-@pytest.mark.parametrize(("wanted", "used"), [("auto", "eager"), ("recorded", "recorded")])
-def test_a_record_has_the_step_that_was_taken(make_spec: MakeSpec, make_run: MakeRun, wanted: str, used: str) -> None:
-    """Catches records that always say eager, and a recorded run with other numbers or another id."""
-    plain = make_run(make_spec(protocol={"epochs": 2})).execute()
-    record = make_run(make_spec(hardware={"step": wanted}, protocol={"epochs": 2}), fresh=True).execute()
-    assert record.hardware.step == used
-    assert (record.hardware.step_reason == "") == (used == "recorded")
-    assert record.spec_hash == plain.spec_hash
-    assert [(e.running_loss, e.test) for e in record.epochs] == [(e.running_loss, e.test) for e in plain.epochs]
-
-
-def test_what_can_be_told_beforehand_is_not_tried(trainers: Callable[..., list[Trainer]]) -> None:
-    """Catches a step that is recorded although no epoch has a full batch of its own on the device."""
-    (trainer,) = trainers("eager", architecture=DENSE)
-    reasons = {"auto": "only CUDA has graphs", "eager": "the hardware spec asks for it"}
-    for wanted, reason in reasons.items():
-        assert reason in choose_step(trainer, wanted).reason  # type: ignore[arg-type]
-    trainer.protocol = trainer.protocol.model_copy(update={"batch_size": 200})
-    assert choose_step(trainer, "recorded").reason == "an epoch has no full batch"
-    trainer.ranks = Ranks(0, 2, 0)
-    assert choose_step(trainer, "recorded").reason.startswith("2 processes share the run")
-    trainer.data = SimpleNamespace(device=torch.device("cpu"))  # type: ignore[assignment]
-    assert choose_step(trainer, "recorded").reason == "examples are read from files during training"
-    assert trainer.recorded is None
-
-
-def test_a_step_that_cannot_be_compiled_is_not_and_the_record_says_so(
-    make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Catches a run that is lost for want of a compiler, and one that passes for compiled."""
-
-    def broken(*given: Any, **named: Any) -> StepResult:
-        raise RuntimeError("no compiler\nhere")
-
-    monkeypatch.setattr(torch, "compile", lambda step, **how: broken)
-    record = make_run(make_spec(hardware={"compile": "default"}, protocol={"epochs": 1})).execute()
-    assert record.status == "completed"
-    assert record.hardware.compiled == "none"
-    assert "not compiled: RuntimeError: no compiler" in record.hardware.notes
-    assert record.timing.compile_time_s is not None
-
-
-def test_full_batches_take_the_compiled_step_and_its_time_is_apart(
-    make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Catches a compiled step that is never taken, a shorter batch that is compiled too, and another mode."""
-    sizes: list[int] = []
-    modes: list[str] = []
-
-    def compiled(step: Callable[..., StepResult], *, dynamic: bool, mode: str) -> Callable[..., StepResult]:
-        modes.append(mode)
-
-        def noted(network: Any, rule: Any, optimizer: Any, batch: Batch, **how: Any) -> StepResult:
-            sizes.append(len(batch.targets))
-            return step(network, rule, optimizer, batch, **how)
-
-        return noted
-
-    monkeypatch.setattr(torch, "compile", compiled)
-    spec = make_spec(hardware={"compile": "max-autotune", "step": "recorded"}, protocol={"epochs": 2})
-    record = make_run(spec).execute()
-    assert modes == ["max-autotune-no-cudagraphs"], "its own graphs would be captured within ours"
-    assert set(sizes) == {20}
-    assert len(sizes) == 1 + 2 + 2 * 4, "compiling, recording, and two epochs of four full batches"
-    assert (record.hardware.compiled, record.hardware.step) == ("max-autotune", "recorded")
-    assert record.spec_hash != make_run(make_spec(protocol={"epochs": 2})).state.identity.spec_hash
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("step", ["eager", "recorded"])
-def test_a_compiled_step_agrees_with_the_plain_one_to_rounding(
-    trainers: Callable[..., list[Trainer]], step: StepMode
-) -> None:
-    """Catches a compiled step that leaves out what Python does around the products, such as ``after_update``."""
-    changes: dict[str, Any] = {"architecture": DENSE, "protocol": protocol(optimizer=OPTIMIZERS[0])}
-    plain, compiled = trainers("eager", "eager", rule="kolen_pollack", **changes)
-    assert compile_step(compiled, "default") == ""
-    choose_step(compiled, step)
-    for _ in range(3):
-        ours, theirs = compiled.train_epoch(), plain.train_epoch()
-        assert ours.loss == pytest.approx(theirs.loss, rel=1e-4)
-    for module in ("network", "rule"):
-        for name, value in getattr(plain, module).state_dict().items():
-            torch.testing.assert_close(getattr(compiled, module).state_dict()[name], value, rtol=1e-3, atol=1e-5)
-
-
-CUDA = {"device": "cuda"}
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize(("rule", "form", "optimizer"), CASES, ids=[f"{rule}-{form}" for rule, form, _ in CASES])
-def test_captured_steps_are_eager_ones(
-    make_spec: MakeSpec, make_run: MakeRun, rule: str, form: str, optimizer: dict[str, Any]
-) -> None:
-    """Catches a graph that reads memory that has been replaced, repeats its random numbers or its learning rate.
-
-    The same kernels run in the same order, but cuBLAS and cuDNN may take others in a capture: hence a tolerance.
-    """
-    changes = {"architecture": FORMS[form], "dataset": AUGMENTED, "protocol": protocol(optimizer=optimizer)}
-    eager, captured = (set_up(make_run(make_spec(rule, hardware=CUDA, **changes)).state) for _ in range(2))
-    for trainer in (eager, captured):
-        trainer.warm_up()
-        trainer.begin()
-    assert choose_step(captured, "auto").step == "cuda_graph", choose_step(captured, "auto").reason
-    for _ in range(2):
-        ours, theirs = captured.train_epoch(), eager.train_epoch()
-        assert ours.loss == pytest.approx(theirs.loss, rel=1e-3)
-    for stream in ("order", "augmentation", "dropout"):
-        assert torch.equal(getattr(captured, stream).get_state(), getattr(eager, stream).get_state()), stream
-    for name, value in eager.network.state_dict().items():
-        torch.testing.assert_close(captured.network.state_dict()[name], value, rtol=1e-3, atol=1e-4, msg=name)
-
-
-@pytest.mark.gpu
-def test_a_capture_that_fails_leaves_training_as_it_was(
-    make_spec: MakeSpec, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Catches generators that still wait for the end of a capture that failed, and a fallback without its reason."""
-    monkeypatch.setattr(recorded_step, "why_not_capturable", lambda *given: [])
-    # No convolution, whose gradients on a GPU are not the same each time; dropout, for its generator.
-    layers = [{"kind": "dense", "units": 12}, {"kind": "dropout", "probability": 0.3}, {"kind": "dense", "units": 10}]
-    spec = make_spec(hardware=CUDA, architecture={"layers": layers})
-    eager, fallen = (set_up(make_run(spec).state) for _ in range(2))
-    for trainer in (eager, fallen):
-        trainer.warm_up()
-        trainer.begin()
-    fallen.rule.__class__ = Impatient
-    choice = choose_step(fallen, "auto")
-    assert choice.step == "eager"
-    assert choice.reason.startswith("the capture failed: ")
-    for _ in range(2):
-        assert fallen.train_epoch() == eager.train_epoch()
-
-
-@pytest.mark.gpu
-def test_a_captured_step_takes_little_more_memory_than_an_eager_one(make_spec: MakeSpec, make_run: MakeRun) -> None:
-    """Catches buffers that are held twice. A graph keeps its memory, which an eager step shares with evaluation."""
-    changes = {
-        "dataset": {"train_examples": 8192, "height": 28, "width": 28},
-        "architecture": {"layers": [{"kind": "dense", "units": 8192}, {"kind": "dense", "units": 8192}]},
-        "protocol": {"batch_size": 4096},
-    }
-    peaks = []
-    for step in ("eager", "recorded"):
-        trainer = set_up(make_run(make_spec(hardware=CUDA, **changes)).state)
-        trainer.warm_up()
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-        assert choose_step(trainer, step).step == {"eager": "eager", "recorded": "cuda_graph"}[step]
-        trainer.train_epoch()
-        peaks.append(torch.cuda.max_memory_reserved())
-        del trainer
-        gc.collect()
-    assert peaks[1] <= 1.1 * peaks[0]

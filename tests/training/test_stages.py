@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ import torch
 from benchsuite.errors import ShapeError
 from benchsuite.execution import checkpointing
 from benchsuite.execution.estimate import estimate
-from benchsuite.execution.run import Run
 from benchsuite.execution.setting_up import set_up
 from benchsuite.networks.architecture_shapes import shapes_of
 from benchsuite.networks.shapes.frozen import learning_segments
@@ -26,8 +24,7 @@ from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.step_choice import choose_step
 from benchsuite.training.trainer import Trainer
 
-MakeSpec = Callable[..., RunSpec]
-MakeRun = Callable[..., Run]
+from ..small_runs import MakeRun, MakeSpec
 
 STAGES: list[dict[str, Any]] = [
     {"learns": ["conv*"]},

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from benchsuite.execution import checkpointing
 from benchsuite.execution.endings import InterruptedRunError
-from benchsuite.execution.run import Run
 from benchsuite.records.model import RunRecord
-from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.trainer import Trainer
 
+from ..small_runs import MakeRun, MakeSpec
 from .ranks_run_worker import STREAMED
-
-MakeSpec = Callable[..., RunSpec]
-MakeRun = Callable[..., Run]
 
 
 def streamed(loader_processes: int = 1) -> dict[str, Any]:

@@ -11,18 +11,16 @@ import torch
 import torch.nn.functional as F
 
 from benchsuite.conformance.kit.guards import no_host_reads
-from benchsuite.execution.run import Run
 from benchsuite.execution.setting_up import set_up
 from benchsuite.registry.manager import installed_registry
 from benchsuite.specs.models.protocol import Adam, ProtocolSpec, Sgd
-from benchsuite.specs.models.track import RunSpec
 from benchsuite.training.optimization import learning_rate_at, make_optimizer
 from benchsuite.training.seeds import AXES, derive_seeds, generator
 from benchsuite.training.trainer import Trainer, count_wrong, count_wrong_top5
 from benchsuite_rules.backprop import Backprop
 
-MakeSpec = Callable[..., RunSpec]
-MakeRun = Callable[..., Run]
+from ..small_runs import MakeRun, MakeSpec
+
 PLAIN = {"layers": [{"kind": "dense", "units": 12}]}
 # For rules that do without norms or need bounded units.
 BOUNDED = {"layers": [{"kind": "dense", "units": 12}], "defaults": {"activation": "hard_sigmoid"}}
