@@ -1,4 +1,4 @@
-"""Oracle: the settings' documentation. A preset fills what is not given, and what is recorded has no preset to look up."""
+"""Oracle: the documentation of the settings. A preset fills what is not given, and a record spells it out."""
 
 from __future__ import annotations
 
