@@ -47,6 +47,18 @@ BASE: dict[str, Any] = {
     "hardware": {"name": "cpu", "device": "cpu"},
 }
 
+VECTORIZED: dict[str, Any] = {
+    "form": "vectorized",
+    "weight_sign": "nonnegative",
+    "defaults": {"activation": "vector_gate", "initialization": {"scheme": "he_normal", "on_off": "channels"}},
+    "layers": [
+        {"kind": "conv2d", "channels": 4, "kernel": 3, "padding": 1},
+        {"kind": "average_pool", "size": 2},
+        {"kind": "dense", "units": 12},
+    ],
+}
+"""A vectorized network with nonnegative weights: a convolution, pooling and a dense segment."""
+
 MakeSpec = Callable[..., RunSpec]
 """The type of the fixture ``make_spec``."""
 MakeRun = Callable[..., Run]

@@ -9,6 +9,8 @@ from benchsuite.credit.batch import Batch, StepResult
 from benchsuite.registry.manager import installed_registry
 from benchsuite_rules.backprop import Backprop
 
+from ..small_runs import VECTORIZED
+
 DENSE = {"layers": [{"kind": "dense", "units": 12}, {"kind": "dense", "units": 10}]}
 FORMS: dict[str, dict[str, Any]] = {
     "ordinary": {},  # convolution, batch norm, pooling, dropout
@@ -20,16 +22,7 @@ FORMS: dict[str, dict[str, Any]] = {
             {"kind": "dense", "units": 12},
         ],
     },
-    "vectorized": {
-        "form": "vectorized",
-        "weight_sign": "nonnegative",
-        "defaults": {"activation": "vector_gate", "initialization": {"scheme": "he_normal", "on_off": "channels"}},
-        "layers": [
-            {"kind": "conv2d", "channels": 4, "kernel": 3, "padding": 1},
-            {"kind": "average_pool", "size": 2},
-            {"kind": "dense", "units": 12},
-        ],
-    },
+    "vectorized": VECTORIZED,
     "invertible": {
         "form": "invertible",
         "defaults": {"activation": {"kind": "leaky_relu", "slope": 0.1}, "initialization": {"scheme": "orthogonal"}},

@@ -17,22 +17,11 @@ from benchsuite.training.trainer import Trainer
 from benchsuite_rules.backprop import Backprop
 from benchsuite_rules.gevb import GlobalErrorVectorBroadcasting
 
-from ..small_runs import MakeSpec
-
-ARCHITECTURE: dict[str, Any] = {
-    "form": "vectorized",
-    "weight_sign": "nonnegative",
-    "defaults": {"activation": "vector_gate", "initialization": {"scheme": "he_normal", "on_off": "channels"}},
-    "layers": [
-        {"kind": "conv2d", "channels": 4, "kernel": 3, "padding": 1},
-        {"kind": "average_pool", "size": 2},
-        {"kind": "dense", "units": 12},
-    ],
-}
+from ..small_runs import VECTORIZED, MakeSpec
 
 
 def _trainer(make_spec: MakeSpec, rule: Rule, optimizer: dict[str, Any]) -> Trainer:
-    spec = make_spec(architecture=ARCHITECTURE, protocol={"optimizer": optimizer})
+    spec = make_spec(architecture=VECTORIZED, protocol={"optimizer": optimizer})
     seeds = derive_seeds(0)
     dataset = load_dataset(spec.dataset, ".", {})  # synthetic: nothing is read
     network = build(shapes_of(spec.architecture, dataset.input_shape, dataset.classes), generator(seeds, "init"))

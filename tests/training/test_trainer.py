@@ -19,21 +19,11 @@ from benchsuite.training.seeds import AXES, derive_seeds, generator
 from benchsuite.training.trainer import Trainer, count_wrong, count_wrong_top5
 from benchsuite_rules.backprop import Backprop
 
-from ..small_runs import MakeRun, MakeSpec
+from ..small_runs import VECTORIZED, MakeRun, MakeSpec
 
 PLAIN = {"layers": [{"kind": "dense", "units": 12}]}
 # For rules that do without norms or need bounded units.
 BOUNDED = {"layers": [{"kind": "dense", "units": 12}], "defaults": {"activation": "hard_sigmoid"}}
-VECTORIZED = {
-    "form": "vectorized",
-    "weight_sign": "nonnegative",
-    "defaults": {"activation": "vector_gate", "initialization": {"scheme": "he_normal", "on_off": "channels"}},
-    "layers": [
-        {"kind": "conv2d", "channels": 4, "kernel": 3, "padding": 1},
-        {"kind": "average_pool", "size": 2},
-        {"kind": "dense", "units": 12},
-    ],
-}
 
 
 def test_evaluation_drops_nothing(make_spec: MakeSpec, make_run: MakeRun) -> None:
