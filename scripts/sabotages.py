@@ -2654,6 +2654,13 @@ SABOTAGES = (
         "tests/leaderboard/test_findings.py",
     ),
     Sabotage(
+        "a finding counts inconclusive claims among the decided",
+        "leaderboard/benchsuite_leaderboard/findings.py",
+        'DECIDED: tuple[Verdict, ...] = ("reproduced", "contradicted")',
+        'DECIDED: tuple[Verdict, ...] = ("reproduced", "contradicted", "inconclusive")',
+        "tests/leaderboard/test_findings.py",
+    ),
+    Sabotage(
         "a finding calls the rules behind backprop ties",
         "leaderboard/benchsuite_leaderboard/board.py",
         'return "behind" if gap.low > 0 else "better" if gap.high < 0 else "tie"',

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 
-from benchsuite.papers.verdict_model import VERDICT_WORDS, ClaimVerdict
+from benchsuite.papers.verdict_model import VERDICT_WORDS, ClaimVerdict, Verdict
 from benchsuite.results.depth_utility import OVER_READOUT
 from benchsuite.results.formatting import hardware_words, interval, number, percent, points
 from benchsuite.results.model import BASELINE_RULE, READOUT_RULE, RuleRow
@@ -20,11 +20,13 @@ from benchsuite_leaderboard.pages.frame import CLAIMS_ADDRESS
 MOST_FINDINGS = 5
 MOST_NAMES = 4
 """Rules that a sentence names; it counts the others."""
+DECIDED: tuple[Verdict, ...] = ("reproduced", "contradicted")
+"""Verdicts that settle a claim; an inconclusive one has too few seeds, or too much spread, to do so."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One sentence, or two, with the place of its evidence."""
+    """One to three sentences with the place of their evidence."""
 
     text: str
     evidence: str
@@ -175,16 +177,16 @@ def _near_chance(task: BoardColumn, cells: dict[str, BoardCell], names: RuleName
 
 def _of_claims(claims: Iterable[ClaimVerdict]) -> Iterator[Finding]:
     claims = list(claims)
-    decided = [claim for claim in claims if claim.verdict != "not_enough_records"]
-    if not decided:
+    titles = {verdict: [c.claim.shown_as for c in claims if c.verdict == verdict] for verdict in VERDICT_WORDS}
+    decided = {verdict: titles[verdict] for verdict in DECIDED if titles[verdict]}
+    inconclusive, against = titles["inconclusive"], titles["contradicted"]
+    if not decided and not inconclusive:
         return
-    counts = [
-        f"{count} {'is' if count == 1 else 'are'} {words}"
-        for verdict, words in VERDICT_WORDS.items()
-        if verdict != "not_enough_records" and (count := sum(claim.verdict == verdict for claim in decided))
-    ]
-    text = f"Of {_count(claims, 'claim')} that papers make, these records decide {len(decided)}: {_join(counts)}."
-    against = [claim.claim.shown_as for claim in decided if claim.verdict == "contradicted"]
+    counts = [f"{len(found)} {_is(found)} {VERDICT_WORDS[verdict]}" for verdict, found in decided.items()]
+    text = f"Of {_count(claims, 'claim')} that papers make, these records decide {sum(map(len, decided.values()))}"
+    text += f": {_join(counts)}." if counts else "."
+    if inconclusive:
+        text += f" {len(inconclusive)} {_is(inconclusive)} {VERDICT_WORDS['inconclusive']}."
     if against:
         text += f" Contradicted: {_join([f'“{title}”' for title in against])}."
     yield Finding(text, "the claims", CLAIMS_ADDRESS)

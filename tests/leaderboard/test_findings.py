@@ -147,6 +147,18 @@ def test_verdicts_are_counted_and_contradictions_named(verdict: str) -> None:
     assert texts_of([], [Verdict("not_enough_records")]) == []
 
 
+def test_an_inconclusive_claim_is_counted_and_not_among_the_decided() -> None:
+    """Catches a front page that says of claims whose intervals have the limit in them that records decide them."""
+    verdicts = ["reproduced", "inconclusive", "contradicted", "inconclusive", "not_enough_records"]
+    (found,) = texts_of([], [Verdict(verdict) for verdict in verdicts])
+    assert found == (
+        "Of 5 claims that papers make, these records decide 2: 1 is reproduced and 1 is contradicted. "
+        "2 are inconclusive. Contradicted: “Claim x”."
+    )
+    (found,) = texts_of([], [Verdict("inconclusive"), Verdict("not_enough_records")])
+    assert found == "Of 2 claims that papers make, these records decide 0. 1 is inconclusive."
+
+
 def test_there_are_never_more_than_a_reader_takes_in() -> None:
     records = [*make_seeds("backprop", LOW), *make_seeds("readout_only", HIGH)]
     for number in range(6):
