@@ -577,7 +577,7 @@ SABOTAGES = (
         "benchsuite/networks/segments.py",
         "F.batch_norm(values, None, None,",
         "F.batch_norm(values, self.norm.running_mean, self.norm.running_var,",
-        "tests/properties/test_weight_mirror.py",
+        "tests/properties/test_weight_mirror.py tests/properties/test_weight_mirror_alignment.py",
     ),
     Sabotage(
         "what is kept of a pretraining goes on learning",
@@ -773,14 +773,14 @@ SABOTAGES = (
         "benchsuite/training/trainer.py",
         'self.order.set_state(state["order"])',
         "pass",
-        "tests/training/test_trainer.py tests/execution/test_run.py",
+        "tests/training/test_trainer.py tests/execution/test_continued_run.py",
     ),
     Sabotage(
         "a resumed run forgets the optimizer",
         "benchsuite/training/trainer.py",
         'load_optimizer_state(self.optimizer, state["optimizer"])',
         "pass",
-        "tests/training/test_trainer.py tests/execution/test_run.py",
+        "tests/training/test_trainer.py tests/execution/test_continued_run.py",
     ),
     Sabotage(
         "evaluation leaves dropout on",
@@ -1951,14 +1951,14 @@ SABOTAGES = (
         "benchsuite/execution/slurm/queue.py",
         '{"requeue": True, **options.sbatch}',
         '{"requeue": True}',
-        "tests/execution/test_slurm_executor.py",
+        "tests/execution/test_slurm_submission.py",
     ),
     Sabotage(
         "a checkpoint of another layout is continued",
         "benchsuite/training/checkpoint.py",
         "(LAYOUT, result_key)",
         "(content.get('layout'), result_key)",
-        "tests/execution/test_run.py",
+        "tests/execution/test_continued_run.py",
     ),
     Sabotage(
         "a checkpoint is continued although a bit of it has changed",
@@ -1972,7 +1972,7 @@ SABOTAGES = (
         "benchsuite/execution/checkpointing.py",
         "run.progress.remarks.append(_set_aside(path, error))",
         "_set_aside(path, error)",
-        "tests/execution/test_run.py",
+        "tests/execution/test_continued_run.py",
     ),
     Sabotage(
         "a record's seeds are believed",

@@ -14,7 +14,7 @@ from benchsuite.plugin import Batch, StepResult
 from benchsuite.specs.models.track import RunSpec
 from benchsuite_rules.backprop import Backprop
 
-from .test_run import killed_and_resumed, numbers
+from .repeated_runs import killed_and_resumed, numbers
 
 assign_credit = Backprop.assign_credit
 
