@@ -2640,6 +2640,13 @@ SABOTAGES = (
         "tests/leaderboard/test_board.py",
     ),
     Sabotage(
+        "figures of one task's forms cannot be told apart",
+        "leaderboard/benchsuite_leaderboard/cost_figure.py",
+        "len(forms) == 1 or form == FORMS[0]",
+        "True",
+        "tests/leaderboard/test_front_page.py",
+    ),
+    Sabotage(
         "a rule with a hole is ranked on the board",
         "leaderboard/benchsuite_leaderboard/board.py",
         'possible = [cell for cell in row.cells if cell.state != "impossible"]',

@@ -7,9 +7,11 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from benchsuite.results.board_plan import FORMS
 from benchsuite.results.chance import chance_error
 from benchsuite.results.model import TrackTable
 from benchsuite.results.pareto import ParetoPoint, pareto_front, pareto_points
+from benchsuite_leaderboard.board import form_of
 from benchsuite_leaderboard.matrix import main_rows
 from benchsuite_leaderboard.names import RuleNames
 
@@ -101,13 +103,21 @@ def cost_figures(columns: Iterable[tuple[str, Iterable[TrackTable]]], names: Rul
 
     """
     found = [
-        _figure(title, table, hardware_class, points, names)
+        _figure(words, table, hardware_class, points, names)
         for title, tables in columns
-        for table in tables
+        for words, table in _titled(title, tuple(tables))
         for hardware_class in sorted({row.hardware_class for row in table.rows})
         if len(points := _timed(table, hardware_class)) >= FEWEST_POINTS
     ]
     return sorted(found, key=lambda figure: -len(figure.marks))[:MOST_CHOICES]
+
+
+def _titled(title: str, tables: Sequence[TrackTable]) -> Iterator[tuple[str, TrackTable]]:
+    """Yield a task's tables, each titled so that forms of one task can be told apart."""
+    forms = {form_of(table) for table in tables}
+    for table in tables:
+        form = form_of(table)
+        yield (title if len(forms) == 1 or form == FORMS[0] else f"{title}, {form} form"), table
 
 
 def _timed(table: TrackTable, hardware_class: str) -> list[tuple[str, ParetoPoint]]:

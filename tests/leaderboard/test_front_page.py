@@ -113,6 +113,22 @@ def test_the_figure_has_timed_rows_alone_and_marks_those_that_no_other_beats() -
     assert cost_figures([("Digits", summarize(records))], NO_NAMES) == []
 
 
+def test_figures_of_one_tasks_forms_can_be_told_apart() -> None:
+    """Catches three choices of one name, as the board had once all forms of its dense task were timed."""
+    times = {"backprop": (4.0, 4.0), "fa": (2.0, 2.0)}
+    records, timings = [], []
+    for form in ("ordinary", "vectorized", "invertible"):
+        fields = {"track": f"dense-{form}", "architecture": {"form": form}}
+        timings.append(make_timing(times, **fields))
+        records += [r for rule in times for r in make_seeds(rule, LOW, **fields)]
+    column = ("MNIST, dense", summarize(records, timings=timings))
+    assert {figure.title for figure in cost_figures([column], NO_NAMES)} == {
+        "MNIST, dense",
+        "MNIST, dense, vectorized form",
+        "MNIST, dense, invertible form",
+    }
+
+
 def test_names_of_points_close_together_do_not_cover_each_other() -> None:
     """Catches names on top of each other where each alone has no better side; places in pixels, of a board's figure."""
     at = {"BP": (81, 226), "DTP": (116, 194), "DFA": (73, 192), "DKP": (76, 211), "FA": (86, 193), "KP": (83, 211)}
