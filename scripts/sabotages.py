@@ -2640,6 +2640,20 @@ SABOTAGES = (
         "tests/leaderboard/test_board.py",
     ),
     Sabotage(
+        "a row with changed settings stands for its rule by the alphabet",
+        "leaderboard/benchsuite_leaderboard/matrix.py",
+        "bool(row.changed_settings)",
+        "False",
+        "tests/results/test_changed_settings.py",
+    ),
+    Sabotage(
+        "settings that a tuning searched count as changed",
+        "benchsuite/results/changed_settings.py",
+        "{*found} - {*chosen}",
+        "{*found}",
+        "tests/results/test_changed_settings.py",
+    ),
+    Sabotage(
         "figures of one task's forms cannot be told apart",
         "leaderboard/benchsuite_leaderboard/cost_figure.py",
         "len(forms) == 1 or form == FORMS[0]",

@@ -241,7 +241,7 @@ def make_tuning(
 
 
 def make_tuned_seeds(
-    tuning: TuningRecord, test_errors: Sequence[float], *, title: str = "", **fields: Any
+    tuning: TuningRecord, test_errors: Sequence[float], *, title: str = "", command: str | None = None, **fields: Any
 ) -> list[RunRecord]:
     """Return the final runs of a tuning's best settings, one per test error."""
     rule, best = tuning.spec.run.rule, tuning.best
@@ -251,7 +251,7 @@ def make_tuned_seeds(
         protocol = {**fields.get("protocol", {}), "optimizer": {"kind": "sgd", "learning_rate": best.settings[RATE]}}
         variant = title or f"{rule.name}, tuned ({len(tuning.trials)} trials)"
         config = {**fields.get("config", {}), **config_of(best.settings)}
-        record = make_record(rule.name, seed, error, protocol=protocol, variant=variant, config=config)
+        record = make_record(rule.name, seed, error, protocol=protocol, variant=variant, config=config, command=command)
         named = record.spec.rule.model_copy(update={"tuned_by": tuning.tuning_id})
         made.append(record.model_copy(update={"spec": record.spec.model_copy(update={"rule": named})}))
     return made

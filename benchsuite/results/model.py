@@ -230,6 +230,8 @@ class RuleRow:
     """Ids of the tunings that chose the settings, the longest first if their records are at hand; none if published."""
     superseded: bool = False
     """True if a longer tuning of the same search has a row of its own, which is compared instead."""
+    changed_settings: tuple[str, ...] = ()
+    """Names of the rule's settings that the runs' command changed, beside what the track says and a tuning searched."""
     published: Published | None = None
     """None if no source has the same track, tier, data, network, protocol and rule settings."""
     comparisons: tuple[RowComparison, ...] = ()

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from benchsuite.records.model import RunRecord
+from benchsuite.results.changed_settings import changed_settings
 from benchsuite.results.final import final_error, waited_for_processor
 from benchsuite.results.grouping import canonical, plain
 from benchsuite.results.model import BASELINE_RULE
@@ -29,6 +30,8 @@ class RowRecords:
     """Ids of the tunings that chose these settings, the longest first; empty until ``name_by_tunings`` has looked."""
     budget: str = ""
     """Trials of the longest of these tunings in words; empty if its record is not at hand."""
+    searched: frozenset[str] = frozenset()
+    """Names of the rule's settings that these tunings searched, beside the learning rate."""
     is_superseded: bool = False
     """True if a longer tuning of the same search has a row of its own; see ``superseded.mark_superseded``."""
 
@@ -57,6 +60,16 @@ class RowRecords:
     def tunings(self) -> tuple[str, ...]:
         """Return the ids of the tunings that found the settings, the longest first if their records are at hand."""
         return self.chosen_by or tuple(sorted({record.spec.rule.tuned_by for record in self.records} - {""}))
+
+    @cached_property
+    def changed_settings(self) -> tuple[str, ...]:
+        """Return the names of the rule's settings that the runs' command changed.
+
+        None for a tuned row whose tuning is not at hand: what was searched is not known.
+        """
+        if self.is_tuned and not self.chosen_by:
+            return ()
+        return changed_settings(self.first.command, self.searched)
 
     @cached_property
     def latest(self) -> list[RunRecord]:

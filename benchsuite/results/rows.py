@@ -79,6 +79,7 @@ def _build_row(
         variant=row_records.name if row_records.is_variant else "",
         tunings=row_records.tunings,
         superseded=row_records.is_superseded,
+        changed_settings=row_records.changed_settings,
         config=first.spec.rule.model_dump(mode="json")["config"],
         hardware_class=first.hardware.hardware_class,
         precision=first.hardware.precision,

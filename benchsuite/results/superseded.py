@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from benchsuite.records.tuning import TuningRecord
 from benchsuite.results.row_records import RowRecords
-from benchsuite.specs.models.tuning import tuned_title
+from benchsuite.specs.models.tuning import config_of, tuned_title
 from benchsuite.specs.search_space import is_close, same_search
 
 
@@ -44,7 +44,9 @@ def name_by_tunings(row: RowRecords, tunings: Mapping[str, TuningRecord]) -> Row
     for recorded in known:
         ends = tuned_title("", recorded.spec.budget.words)
         names = tuple(tuned_title(n.removesuffix(ends), longest) if n.endswith(ends) else n for n in names)
-    return replace(row, names=names, chosen_by=tuple(each.tuning_id for each in ranked), budget=longest)
+    searched = frozenset(config_of(ranked[0].best.settings)) if ranked[0].best else frozenset()
+    chosen_by = tuple(each.tuning_id for each in ranked)
+    return replace(row, names=names, chosen_by=chosen_by, budget=longest, searched=searched)
 
 
 def _chose_alike(one: TuningRecord, other: TuningRecord) -> bool:

@@ -73,9 +73,10 @@ def rules_of(tables: Iterable[TrackTable]) -> tuple[str, ...]:
 def main_rows(table: TrackTable) -> dict[str, RuleRow]:
     """Return the row that represents each rule where only one row fits; rules of which all rows are variants have none.
 
-    The choice depends on how the runs were made, never on their results: first the table's own protocol, then all seeds
-    completed, the baseline's machine, most seeds, and last the name. Where the table compares tuned rows, they come
-    before all others; of a rule that was tuned again, that of the longer tuning.
+    The choice depends on how the runs were made, never on their results: first the table's own protocol, then the
+    track's own settings of the rule, all seeds completed, the baseline's machine, most seeds, and last the name. Where
+    the table compares tuned rows, they come before all others; of a rule that was tuned again, that of the longer
+    tuning.
     """
     rows = [row for row in table.rows if not row.variant]
     if compares_tuned(table):
@@ -92,11 +93,12 @@ def compares_tuned(table: TrackTable) -> bool:
     return tuned_are_compared((row.rule, row.tuned) for row in table.rows)
 
 
-def _preference(row: RuleRow, usual: str | None) -> tuple[bool, bool, bool, bool, int, str, str]:
+def _preference(row: RuleRow, usual: str | None) -> tuple[bool, bool, bool, bool, bool, int, str, str]:
     foreign = bool(row.protocol_differences)
     return (
         row.test_error is None,
         row.rank is None and foreign,
+        bool(row.changed_settings),
         not row.complete,
         row.hardware_class != usual,
         -row.completed,
