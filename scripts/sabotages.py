@@ -2647,6 +2647,13 @@ SABOTAGES = (
         "tests/results/test_changed_settings.py",
     ),
     Sabotage(
+        "a row is compared with a rule's changed settings",
+        "benchsuite/results/baseline.py",
+        "            bool(b.changed_settings),\n",
+        "",
+        "tests/results/test_changed_settings.py",
+    ),
+    Sabotage(
         "settings that a tuning searched count as changed",
         "benchsuite/results/changed_settings.py",
         "{*found} - {*chosen}",

@@ -53,7 +53,8 @@ def partner_of(
 ) -> RowRecords | None:
     """Return a rule's or variant's row that is most similar to this one.
 
-    First it is tuned or not as this row is, so that equal effort is compared; then its protocol and hardware decide.
+    First it is tuned or not as this row is, so that equal effort is compared; then its protocol, the track's own
+    settings of the rule, and its hardware decide.
 
     Args:
         row_records: the records of the row.
@@ -70,6 +71,7 @@ def partner_of(
             b.is_tuned != row_records.is_tuned,
             b.is_superseded,
             b.protocol != row_records.protocol,
+            bool(b.changed_settings),
             b.is_variant,
             b.protocol != usual,
             b.first.hardware.hardware_class != here.hardware_class,

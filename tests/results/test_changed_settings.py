@@ -6,6 +6,7 @@ import pytest
 
 from benchsuite.results.changed_settings import changed_settings
 from benchsuite.results.tables import summarize
+from benchsuite.specs.models.comparison_plan import ComparisonPlan, PlannedComparison
 from benchsuite.specs.models.tuning import CONFIG
 from benchsuite_leaderboard.matrix import main_rows
 from tests.factories import make_seeds, make_tuned_seeds, make_tuning
@@ -62,3 +63,19 @@ def test_tuned_rows_that_searched_a_setting_have_not_changed_it() -> None:
     assert "density" not in main_rows(table)["fa"].config
     (table,) = summarize(records)
     assert not any(row.changed_settings for row in table.rows), "unknown without the tunings"
+
+
+def test_a_planned_comparison_is_with_the_row_of_the_tracks_settings() -> None:
+    """Catches a rival that is picked by the order of its settings, as the board's row once was."""
+    changed = f"{RUN} --set rules.dkp.config.scale=1"
+    records = [
+        *make_seeds("fa", [0.2, 0.21, 0.22]),
+        *make_seeds("dkp", [0.1, 0.11, 0.13], config={"scale": 1}, command=changed),
+        *make_seeds("dkp", [0.3, 0.31, 0.33], config={"scale": 2}),
+    ]
+    plan = ComparisonPlan(derived=False, pairs=(PlannedComparison(row="fa", against="dkp"),))
+    (table,) = summarize(records, plans={"digits-fc": plan})
+    (row,) = (row for row in table.rows if row.rule == "fa")
+    (comparison,) = row.comparisons
+    (rival,) = (row for row in table.rows if row.config.get("scale") == 2)
+    assert comparison.against_row == rival.row_id
