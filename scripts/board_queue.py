@@ -20,6 +20,7 @@ from benchsuite.records.model import FINAL_STATUSES, RunRecord
 from benchsuite.records.reading import read_document
 from benchsuite.records.store import read_tunings, record_files
 from benchsuite.records.tuning import TuningRecord
+from benchsuite.results.formatting import duration
 from benchsuite.specs.loading.resolve_tuning import SelectedTuning, resolve_tunings
 from benchsuite.specs.search_space import same_search
 from benchsuite.training.device import resolve_hardware
@@ -91,6 +92,7 @@ class Item:
         record_id: name of its record; empty for a run whose settings are not tuned yet.
         rule: the row's rule, as commands name it.
         measured_as: key of the times of its kind.
+        queue_hours: core-hours that the queue says it takes, for a machine that has made none of its kind.
 
     """
 
@@ -98,6 +100,7 @@ class Item:
     record_id: str
     rule: str
     measured_as: tuple[str, str, str, str]
+    queue_hours: float
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,7 @@ def items_of(entry: Entry, threads: int, store: Path) -> EntryItems:
     plan = partial(bs.plan, entry.target, tier=entry.tier, set={"hardware.threads": threads}, store=store)
     if entry.settings == "published":
         planned = plan(rules=list(entry.rules), seeds=entry.seeds)
-        return EntryItems(entry, (), tuple(map(_run, planned.runs)))
+        return EntryItems(entry, (), tuple(_run(each, entry) for each in planned.runs))
     untuned = plan(rules=list(entry.rules), seeds=1)
     fitting = {(run.selected.spec.track, run.selected.spec.rule.name) for run in untuned.runs}
     tunings, tuned, runs = [], set(), []
@@ -145,25 +148,28 @@ def items_of(entry: Entry, threads: int, store: Path) -> EntryItems:
         found = next((r for r in records if _settles(r, wanted)), None)
         key = (run.track, run.tier, run.rule.name)
         name = f"{run.track} {run.tier} tuning of {run.rule.name}"
-        tunings.append(Item(name, found.tuning_id if found else "", wanted.row, ("tuning", *key)))
+        identity = found.tuning_id if found else ""
+        tunings.append(Item(name, identity, wanted.row, ("tuning", *key), entry.hours_per_tuning))
         if found is None:
             names = (f"{run.track} {run.tier} {run.rule.name} tuned seed {seed}" for seed in range(entry.seeds))
-            runs += [Item(each, "", wanted.row, ("run", *key)) for each in names]
+            runs += [Item(each, "", wanted.row, ("run", *key), entry.hours_per_run) for each in names]
         elif found.best is not None:  # no trial completed: the tuning's record says so, and there is nothing to run
             tuned.add(wanted.row)
     if tuned:
-        runs += map(_run, plan(rules=sorted(tuned), seeds=entry.seeds, settings="tuned").runs)
+        planned = plan(rules=sorted(tuned), seeds=entry.seeds, settings="tuned")
+        runs += [_run(each, entry) for each in planned.runs]
     return EntryItems(entry, tuple(tunings), tuple(runs))
 
 
-def _run(planned: bs.PlannedRun) -> Item:
+def _run(planned: bs.PlannedRun, entry: Entry) -> Item:
     spec = planned.selected.spec
     is_tuned = bool(spec.rule.tuned_by)
     row = f"{spec.rule.name} tuned" if is_tuned else spec.rule.shown_as
     command = shlex.split(planned.selected.command)
     rule = spec.rule.name if is_tuned else command[command.index("--rules") + 1]
     key = ("run", spec.track, spec.tier, spec.rule.name)
-    return Item(f"{spec.track} {spec.tier} {row} seed {spec.seed}", planned.run_id, rule, key)
+    name = f"{spec.track} {spec.tier} {row} seed {spec.seed}"
+    return Item(name, planned.run_id, rule, key, entry.hours_per_run)
 
 
 def _tunings(entry: Entry, threads: int) -> list[SelectedTuning]:
@@ -234,15 +240,16 @@ class Board:
 
 
 def time_left(items: Iterable[Item], board: Board, jobs: int) -> str:
-    """Return how long items will take: ``about 1.5 h, 2 at once, and unknown for 3``, or ``unknown``."""
-    hours = [board.hours_of(item) for item in items]
-    if not hours:
+    """Return how long items will take: ``about 3.5 h, 2 at once``, and for how many only the queue knows the time."""
+    items = list(items)
+    if not items:
         return "nothing left"
-    known = [each for each in hours if each is not None]
-    if not known:
-        return "time unknown: none of their kind was made here"
-    unknown = f", and unknown for {len(hours) - len(known)}" if len(known) < len(hours) else ""
-    return f"about {sum(known) / jobs:.1f} h, {jobs} at once{unknown}"
+    measured = [board.hours_of(item) for item in items]
+    hours = sum(item.queue_hours if here is None else here for item, here in zip(items, measured, strict=True))
+    unmeasured = measured.count(None)
+    of_them = "" if unmeasured == len(items) else f" for {unmeasured} of them"
+    by_queue = f", by the queue's times{of_them}: none of the kind was made here" if unmeasured else ""
+    return f"about {duration(hours * 3600 / jobs)}, {jobs} at once{by_queue}"
 
 
 def words_of(

@@ -89,8 +89,13 @@ def test_the_committed_queue_has_the_rows_of_the_standard_suite(filling: ModuleT
     """Catches a rule that joins the suite and never reaches the board; controls need their rules' tunings first."""
     suite = yaml.safe_load((REPOSITORY / "specs" / "suites" / "core.yaml").read_text())
     cells = [cell for cell in suite["cells"] if all(isinstance(rule, str) for rule in cell["rules"])]
-    rows = {track: tuple(cell["rules"]) for cell in cells for track in cell["tracks"]}
-    queued = [entry for entry in filling.read_queue(filling.QUEUE).entries if entry.target.startswith("core-")]
+    rows = {
+        track: tuple(cell["rules"])
+        for cell in cells
+        if "quick" in cell.get("tiers", ["quick"])
+        for track in cell["tracks"]
+    }
+    queued = [entry for entry in filling.read_queue(filling.QUEUE).entries if entry.target in rows]
     assert {entry.target: entry.rules for entry in queued} == {entry.target: rows[entry.target] for entry in queued}
     assert {(entry.tier, entry.settings, entry.seeds) for entry in queued} == {("quick", "tuned", 5)}
 
@@ -101,7 +106,8 @@ def test_what_is_missing_is_tuned_and_run_and_exported_once(
     """Catches a run made twice or left out, a tuned row at published settings, a record that is not exported."""
     code, said = fill([PUBLISHED, tuned], "--dry-run")
     assert code == 0
-    assert said.splitlines()[0] == "0 done, 0 failed, 3 left: time unknown: none of their kind was made here"
+    expected = "about 18 min, 1 at once, by the queue's times: none of the kind was made here"
+    assert said.splitlines()[0] == f"0 done, 0 failed, 3 left: {expected}"
     assert "gevb" not in said, "it cannot work in this network"
 
     code, said = fill([PUBLISHED, tuned])
@@ -118,11 +124,16 @@ def test_what_is_missing_is_tuned_and_run_and_exported_once(
     assert len(commands) == 3, "nothing is made again"
 
 
-def test_time_left_is_of_runs_made_here(fill: Callable[..., tuple[int, str]], commands: list[list[str]]) -> None:
-    """Catches an estimate that counts a run of unknown time as none, or that does not divide by the runs at once."""
+def test_time_left_is_of_runs_made_here_else_of_the_queue(
+    fill: Callable[..., tuple[int, str]], commands: list[list[str]]
+) -> None:
+    """Catches an estimate that counts a run as none, or does not divide by the runs at once, or hides its source."""
     assert fill([PUBLISHED])[0] == 0
     _, said = fill([PUBLISHED | {"seeds": 3, "rules": ["backprop", "feedback_alignment"]}], "--dry-run")
-    assert "5 left: about 0.0 h, 1 at once, and unknown for 3" in said
+    assert "5 left: about 18 min, 1 at once, by the queue's times for 3 of them" in said
+    assert "feedback_alignment seed 0: about 6 min, 1 at once, by the queue's times: none of the kind" in said
+    measured = next(line for line in said.splitlines() if "backprop seed 1" in line)
+    assert "queue" not in measured
 
 
 def test_a_run_without_a_record_has_failed_and_the_rest_goes_on(
