@@ -14,6 +14,7 @@ from benchsuite.api.study_records import summarize_study
 from benchsuite.api.workspace import Workspace, open_on_paper
 from benchsuite.errors import BenchsuiteError, EmptySelectionError
 from benchsuite.papers.statements import Cells, Papers
+from benchsuite.records.remarks import remark_folders
 from benchsuite.records.store import RecordStore, audit_folders, each_record_file, timing_folders, tuning_folders
 from benchsuite_leaderboard import site
 from benchsuite_leaderboard.site import BuildReport
@@ -30,6 +31,7 @@ def build_site(
     audits: Paths = None,
     timings: Paths = None,
     tunings: Paths = None,
+    remarks: Paths = None,
     specs: Paths = None,
     mlflow: str | None = None,
     tracking_uri: str | None = None,
@@ -47,6 +49,7 @@ def build_site(
             not given.
         timings: folders of timings; those beside the folders of records if not given.
         tunings: folders of records of tunings; those beside the folders of records if not given.
+        remarks: folders of remarks on rows, in YAML; ``remarks`` beside the folders of records if not given.
         specs: folders of your own specs.
         mlflow: address where MLflow's pages are served, such as ``http://127.0.0.1:5000``; runs then link into them.
         tracking_uri: MLflow's store that those pages show; SQLite in the store if not given.
@@ -90,6 +93,7 @@ def build_site(
         audits=as_paths(audits) or audit_folders(folders),
         timings=as_paths(timings) or timing_folders(folders),
         tunings=of_tunings,
+        remarks=as_paths(remarks) or remark_folders(folders),
         papers=lambda cells: _papers_on_paper(cells, specs, leave_out),
         summarize=summarize_study,
         mlflow=_mlflow_pages(root, mlflow, named_tracking_uri(tracking_uri), warn),
@@ -113,6 +117,7 @@ def build_store_site(store: RecordStore, workspace: Workspace | None = None, war
         audits=audit_folders(store.folders_of_records),
         timings=timing_folders(store.folders_of_records),
         tunings=tuning_folders(store.folders_of_records),
+        remarks=remark_folders(store.folders_of_records),
         papers=lambda cells: (
             papers_of(cells, workspace.registry, workspace.library, warn)
             if workspace

@@ -41,6 +41,10 @@ TuningsOption = Annotated[
     list[Path] | None,
     typer.Option("--tunings", help="A folder of tunings' records; else `tuning` beside the records."),
 ]
+RemarksOption = Annotated[
+    list[Path] | None,
+    typer.Option("--remarks", help="A folder of remarks on rows, in YAML; else `remarks` beside the records."),
+]
 MlflowOption = Annotated[
     str | None,
     typer.Option(
@@ -68,6 +72,7 @@ def build(
     audits: AuditsOption = None,
     timings: TimingsOption = None,
     tunings: TuningsOption = None,
+    remarks: RemarksOption = None,
     out: OutOption = None,
     specs: SpecsOption = None,
     mlflow: MlflowOption = None,
@@ -83,7 +88,7 @@ def build(
     Published values and claims that cannot be read are left out and named; the exit code is then 1.
     """
     report = _build(
-        store, records, audits, timings, tunings, out, specs, mlflow, tracking_uri, repository_url, fresh=fresh
+        store, records, audits, timings, tunings, remarks, out, specs, mlflow, tracking_uri, repository_url, fresh=fresh
     )
     if as_json:
         _print_report(report)
@@ -106,6 +111,7 @@ def serve(
     audits: AuditsOption = None,
     timings: TimingsOption = None,
     tunings: TuningsOption = None,
+    remarks: RemarksOption = None,
     out: OutOption = None,
     specs: SpecsOption = None,
     mlflow: MlflowOption = None,
@@ -119,7 +125,7 @@ def serve(
     from benchsuite.api.sites import serve_site
 
     report = _build(
-        store, records, audits, timings, tunings, out, specs, mlflow, tracking_uri, repository_url, fresh=False
+        store, records, audits, timings, tunings, remarks, out, specs, mlflow, tracking_uri, repository_url, fresh=False
     )
     _print_report(report)
     serve_site(report.out, port=port, ready=_announce)
@@ -166,6 +172,7 @@ def _build(
     audits: list[Path] | None,
     timings: list[Path] | None,
     tunings: list[Path] | None,
+    remarks: list[Path] | None,
     out: Path | None,
     specs: list[Path] | None,
     mlflow: str | None,
@@ -185,6 +192,7 @@ def _build(
             audits=audits,
             timings=timings,
             tunings=tunings,
+            remarks=remarks,
             specs=specs,
             mlflow=mlflow,
             tracking_uri=tracking_uri,

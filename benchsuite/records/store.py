@@ -39,6 +39,7 @@ __all__ = [
     "BrokenRecord",
     "RecordStore",
     "audit_folders",
+    "folders_beside",
     "is_study",
     "is_timing",
     "read_audits",
@@ -245,20 +246,21 @@ def read_studies(folder: Path) -> Iterator[StudyRecord | BrokenRecord]:
 
 def timing_folders(folders: Iterable[Path]) -> list[Path]:
     """Return the folders of timings that stand beside or in folders of records, in a store as in a checkout."""
-    return _folders_beside(folders, TIMINGS)
+    return folders_beside(folders, TIMINGS)
 
 
 def tuning_folders(folders: Iterable[Path]) -> list[Path]:
     """Return the folders of tunings that stand beside or in folders of records, in a store as in a checkout."""
-    return _folders_beside(folders, TUNINGS)
+    return folders_beside(folders, TUNINGS)
 
 
 def audit_folders(folders: Iterable[Path]) -> list[Path]:
     """Return the folders of audits that stand beside or in folders of records, in a store as in a checkout."""
-    return _folders_beside(folders, AUDITS)
+    return folders_beside(folders, AUDITS)
 
 
-def _folders_beside(folders: Iterable[Path], name: str) -> list[Path]:
+def folders_beside(folders: Iterable[Path], name: str) -> list[Path]:
+    """Return the folders of this name that stand beside or in others."""
     found = (place / name for folder in folders for place in (folder.resolve().parent, folder))
     return list(dict.fromkeys(place for place in found if place.is_dir()))
 

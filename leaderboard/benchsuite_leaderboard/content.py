@@ -17,6 +17,7 @@ from benchsuite_leaderboard.arrivals import Arrival
 from benchsuite_leaderboard.matrix import rules_of
 from benchsuite_leaderboard.names import RuleNames
 from benchsuite_leaderboard.papers_list import Paper, papers_of_site
+from benchsuite_leaderboard.remarks import RowRemarks
 from benchsuite_leaderboard.study_tables import StudyTable
 
 
@@ -36,6 +37,8 @@ class SiteContent:
     """Number of values, measured or not, of each file of published values."""
     audits: Sequence[RuleAudit] = ()
     tunings: Sequence[TuningTable] = ()
+    remarks: RowRemarks = field(default_factory=dict)
+    """Texts of remarks by table and row."""
     arrivals: Sequence[Arrival] = ()
     board: BoardPlan | None = None
     """The planned tasks of the headline board."""

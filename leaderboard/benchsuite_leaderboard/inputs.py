@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchsuite.errors import nearest
 from benchsuite.papers.statements import Cells
 from benchsuite.records.audit import RuleAudit
 from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_study
+from benchsuite.records.remarks import PlacedRemark, read_remarks
 from benchsuite.records.store import read_audits, read_timings, read_tunings
 from benchsuite.records.study import StudyRecord
 from benchsuite.records.timing import TimingRecord
@@ -28,6 +30,9 @@ TimingSource = Path | TimingRecord | BrokenRecord
 TuningSource = Path | TuningRecord | BrokenRecord
 """A folder of records of tunings, or one such record in memory."""
 
+RemarkSource = Path | PlacedRemark | BrokenRecord
+"""A folder of remarks on rows, or one remark in memory."""
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -40,6 +45,7 @@ class Inputs:
     audits: tuple[RuleAudit, ...]
     timings: tuple[TimingRecord, ...]
     tunings: tuple[TuningRecord, ...]
+    remarks: tuple[PlacedRemark, ...]
     broken: tuple[BrokenRecord, ...]
     """Broken files that belong to no track."""
 
@@ -47,6 +53,15 @@ class Inputs:
     def tracks(self) -> list[str]:
         """Return the names of all tracks."""
         return sorted({*self.files.tracks, *self.runs, *(tuning.spec.run.track for tuning in self.tunings)})
+
+    @property
+    def unplaced(self) -> list[BrokenRecord]:
+        """Return a problem for each remark on a track without records."""
+        tracks = self.tracks
+        lost = (placed for placed in self.remarks if placed.track not in tracks)
+        return [
+            placed.problem(f"track '{placed.track}' has no records{nearest(placed.track, tracks)}") for placed in lost
+        ]
 
     @property
     def cells(self) -> Cells:
@@ -61,6 +76,7 @@ def gather(
     audits: Path | Iterable[AuditSource],
     timings: Path | Iterable[TimingSource],
     tunings: Path | Iterable[TuningSource],
+    remarks: Path | Iterable[RemarkSource],
     known: Mapping[str, Seen],
     on_many: Callable[[], None] = lambda: None,
 ) -> Inputs:
@@ -71,6 +87,7 @@ def gather(
         audits: folders and audits.
         timings: folders and timings.
         tunings: folders and records of tunings.
+        remarks: folders and remarks.
         known: files that an earlier build saw, by ``path_key``.
         on_many: called as soon as it is known that there are many new files.
 
@@ -100,6 +117,9 @@ def gather(
     found_tunings: list[TuningRecord | BrokenRecord] = []
     for tuning in [tunings] if isinstance(tunings, Path) else tunings:
         found_tunings += read_tunings(tuning) if isinstance(tuning, Path) else [tuning]
+    found_remarks: list[PlacedRemark | BrokenRecord] = []
+    for remark in [remarks] if isinstance(remarks, Path) else remarks:
+        found_remarks += read_remarks(remark) if isinstance(remark, Path) else [remark]
     return Inputs(
         files=files,
         runs={track: tuple(members) for track, members in runs.items()},
@@ -107,12 +127,13 @@ def gather(
         audits=tuple(a for a in found_audits if isinstance(a, RuleAudit)),
         timings=tuple(t for t in found_timings if isinstance(t, TimingRecord)),
         tunings=tuple(t for t in found_tunings if isinstance(t, TuningRecord)),
+        remarks=tuple(r for r in found_remarks if isinstance(r, PlacedRemark)),
         broken=(
             *broken,
             *files.broken,
             *(
                 found
-                for found in (*studies, *found_audits, *found_timings, *found_tunings)
+                for found in (*studies, *found_audits, *found_timings, *found_tunings, *found_remarks)
                 if isinstance(found, BrokenRecord)
             ),
         ),

@@ -60,14 +60,16 @@ def track_jobs(
     for track in inputs.tracks:
         timings = tuple(timing for timing in inputs.timings if timing.track == track)
         tunings = tuple(tuning for tuning in inputs.tunings if tuning.spec.run.track == track)
+        remarks = tuple(placed for placed in inputs.remarks if placed.track == track)
         files, given = inputs.files.tracks.get(track, ()), inputs.runs.get(track, ())
         states = [f"{file.key} {file.seen.size} {file.seen.changed_ns}" for file in files]
         hashes = [_hash(record_text(record)) for record in given]
         in_memory = sorted([*hashes, *map(_hash, [*map(record_text, timings), *map(record_text, tunings)])])
         words = papers.tracks.get(track)
+        said = [(placed.path.name, placed.line, placed.remark.model_dump_json()) for placed in remarks]
         yield TrackJob(
             track=track,
-            key=_hash([everywhere, track, sorted(states), in_memory, asdict(words) if words else None]),
+            key=_hash([everywhere, track, sorted(states), in_memory, asdict(words) if words else None, said]),
             files=tuple(file.path for file in files),
             read={file.path: found for file in files if (found := inputs.files.read.get(file.path))},
             given=given,
@@ -77,6 +79,7 @@ def track_jobs(
             plans={name: plan for name, plan in papers.plans.items() if name == track},
             timings=timings,
             tunings=tunings,
+            remarks=remarks,
             validity=papers.validity,
             wanted=frozenset(wanted for name, wanted in deciding if name == track),
             metrics=metrics,

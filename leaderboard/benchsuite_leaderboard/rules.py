@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from benchsuite.papers.verdict_model import ClaimVerdict
 from benchsuite.records.audit import RuleAudit, TraitAudit
@@ -12,6 +12,7 @@ from benchsuite.results.tuning_summary import TunedRule, TuningTable
 from benchsuite.specs.models.base import Tier
 from benchsuite_leaderboard.content import SiteContent
 from benchsuite_leaderboard.paths import paths_of
+from benchsuite_leaderboard.remarks import RowRemarks
 
 TRAIT_WORDS = {
     "weight_transport": ("Weight transport", "credit depends on forward weights downstream"),
@@ -73,6 +74,8 @@ class RulePage:
     claims: tuple[RuleClaim, ...] = ()
     """Claims that compare it."""
     tunings: tuple[tuple[TuningTable, TunedRule], ...] = ()
+    remarks: RowRemarks = field(default_factory=dict)
+    """Texts of remarks on its rows, by table and row."""
 
     @property
     def paths(self) -> str:
@@ -149,7 +152,12 @@ def rule_pages(content: SiteContent) -> list[RulePage]:
         tunings = tuple(
             (table, rule) for table in content.tunings for rule in table.rules if rule.record.spec.run.rule.name == name
         )
-        pages.append(RulePage(name, audit, results, has_validity, is_other, content.stated.get(name), claims, tunings))
+        remarks: RowRemarks = {}
+        for table, row in results:
+            if texts := content.remarks.get(table.table_id, {}).get(row.row_id):
+                remarks.setdefault(table.table_id, {})[row.row_id] = texts
+        words = content.stated.get(name)
+        pages.append(RulePage(name, audit, results, has_validity, is_other, words, claims, tunings, remarks))
     return pages
 
 

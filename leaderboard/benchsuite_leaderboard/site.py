@@ -13,7 +13,7 @@ from benchsuite.papers.statements import FindPapers, Papers
 from benchsuite.papers.verdicts import judge
 from benchsuite.records.reading import BrokenRecord
 from benchsuite_leaderboard.content import SiteContent
-from benchsuite_leaderboard.inputs import AuditSource, RecordSource, TimingSource, TuningSource, gather
+from benchsuite_leaderboard.inputs import AuditSource, RecordSource, RemarkSource, TimingSource, TuningSource, gather
 from benchsuite_leaderboard.memory import FILES, files_to_remember, remembered_files
 from benchsuite_leaderboard.output import Content, owned_files, publish, staged_files, staging_folder, standing_files
 from benchsuite_leaderboard.package_files import static_files
@@ -61,6 +61,7 @@ def build_site(
     audits: Path | Iterable[AuditSource] = (),
     timings: Path | Iterable[TimingSource] = (),
     tunings: Path | Iterable[TuningSource] = (),
+    remarks: Path | Iterable[RemarkSource] = (),
     papers: Papers | FindPapers = NOTHING_PUBLISHED,
     summarize: Summarize = without_plugins,
     mlflow: Mapping[str, str] | None = None,
@@ -80,6 +81,7 @@ def build_site(
         audits: folders written by ``benchsuite audit --out``, audits in memory, or both.
         timings: folders written by ``benchsuite time``, timings in memory, or both; the only source of costs.
         tunings: folders of records of tunings, such records in memory, or both.
+        remarks: folders of remarks on rows, remarks in memory, or both.
         papers: published values and claims; or a function that finds them for the tracks and tiers with records.
         summarize: returns the rows and figures of a study's record, by the plugin of its kind.
         mlflow: address of a run's page in MLflow, by run id.
@@ -101,7 +103,7 @@ def build_site(
     with ExitStack() as stack:
         workers = stack.enter_context(TrackProcesses(processes))
         known = {} if fresh else remembered_files(out)
-        inputs = gather(records, audits, timings, tunings, known, on_many=workers.start)
+        inputs = gather(records, audits, timings, tunings, remarks, known, on_many=workers.start)
         papers = papers if isinstance(papers, Papers) else papers(inputs.cells)
         has_papers = bool(papers.rules or papers.claims)
         frame = Frame(
@@ -114,7 +116,11 @@ def build_site(
         results, unchanged = make_tracks(jobs, earlier, workers)
         kept = earlier.pages()
         tables = [table for result in results for table in result.tables]
-        broken = [*inputs.broken, *(BrokenRecord(Path(p), why) for r in results for p, why in r.broken)]
+        broken = [
+            *inputs.broken,
+            *inputs.unplaced,
+            *(BrokenRecord(Path(p), why) for r in results for p, why in r.broken),
+        ]
         broken.sort(key=lambda b: (b.path.parts[-2:], b.reason))
         verdicts = judge(papers.claims, [record for result in results for record in result.evidence])
         studies = summarize_studies(inputs.studies, summarize)
@@ -129,6 +135,7 @@ def build_site(
             published={each.reference.name: len(each.reference.entries) for each in papers.published},
             audits=inputs.audits,
             tunings=[table for result in results for table in result.tunings],
+            remarks={table: texts for result in results for table, texts in result.remarks.items()},
             arrivals=[arrival for result in results for arrival in result.arrivals],
             board=papers.board,
             stated=papers.rules,

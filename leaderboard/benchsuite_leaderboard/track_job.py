@@ -21,9 +21,11 @@ from benchsuite_leaderboard.arrivals import Arrival, arrivals_of
 from benchsuite_leaderboard.kept_runs import KeptRuns
 from benchsuite_leaderboard.lasting_parts import is_wanted, slim, without_curves
 from benchsuite_leaderboard.pages.of_track import render_of_track
+from benchsuite_leaderboard.remarks import RowRemarks, remarks_by_row
 
 if TYPE_CHECKING:
     from benchsuite.papers.published import PublishedNumber
+    from benchsuite.records.remarks import PlacedRemark
     from benchsuite.records.timing import TimingRecord
     from benchsuite.records.tuning import TuningRecord
     from benchsuite.results.board_plan import TrackWords
@@ -54,6 +56,8 @@ class TrackJob:
     timings: tuple[TimingRecord, ...]
     """Step times of the track's rules."""
     tunings: tuple[TuningRecord, ...]
+    remarks: tuple[PlacedRemark, ...]
+    """Remarks on the track's rows."""
     validity: Validity
     """Thresholds of validity checks, and what rules claim."""
     wanted: frozenset[str]
@@ -94,6 +98,8 @@ class TrackResult:
     tunings: tuple[TuningTable, ...]
     evidence: tuple[RunRecord, ...]
     """Records that decide claims, without the fields that no claim uses."""
+    remarks: RowRemarks
+    """Texts of remarks by table and row."""
     values: tuple[MeasuredValue, ...]
     """Published values about this track beside ours, those that were measured or tried."""
     broken: tuple[tuple[str, str], ...]
@@ -135,9 +141,11 @@ def build_track(job: TrackJob) -> bytes:
     published, names = published_beside(job.published), by_settings(job.names)
     tables = summarize(good, published, names, job.plans, job.timings, job.validity, job.tunings)
     tunings = tuning_tables(job.tunings, tables)
+    remarks, unplaced = remarks_by_row(job.remarks, tables)
+    broken += unplaced
     written = []
     folders = set()
-    for name, text in render_of_track(job.frame, tables, tunings, job.mlflow, job.words, kept):
+    for name, text in render_of_track(job.frame, tables, tunings, job.mlflow, job.words, remarks, kept):
         folder = name.rpartition("/")[0]
         if folder not in folders:
             (job.folder / folder).mkdir(parents=True, exist_ok=True)
@@ -149,6 +157,7 @@ def build_track(job: TrackJob) -> bytes:
         tables=tuple(without_curves(table) for table in tables),
         tunings=tuple(tunings),
         evidence=evidence,
+        remarks=remarks,
         values=tuple(value for value in compare_with_published(job.published, good) if value.run_ids),
         broken=tuple((str(b.path), b.reason) for b in broken),
         arrivals=arrivals_of(tables),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment
@@ -22,6 +22,7 @@ from benchsuite_leaderboard.pages.tuning import budgets_of_rows, tuning_address,
 
 if TYPE_CHECKING:
     from benchsuite.results.board_plan import TrackWords
+    from benchsuite_leaderboard.remarks import RowRemarks
 
 OPEN_TABLES = 2
 """Number of tables of a track whose charts are shown without a click."""
@@ -35,6 +36,8 @@ class TrackPage:
     tables: tuple[TrackTable, ...]
     words: TrackWords | None = None
     """The words of the track's spec."""
+    remarks: RowRemarks = field(default_factory=dict)
+    """Texts of remarks by table and row."""
 
     @property
     def address(self) -> str:
@@ -42,12 +45,15 @@ class TrackPage:
         return f"tracks/{self.name}.html"
 
 
-def track_pages(tables: Iterable[TrackTable], words: TrackWords | None = None) -> list[TrackPage]:
+def track_pages(
+    tables: Iterable[TrackTable], words: TrackWords | None = None, remarks: RowRemarks | None = None
+) -> list[TrackPage]:
     """Group the tables by track.
 
     Args:
         tables: tables from ``summarize``.
         words: what the spec says of the track, if all tables are of one.
+        remarks: texts of remarks by table and row.
 
     Raises:
         ValueError: if a track's name could not safely be a file's name.
@@ -56,7 +62,7 @@ def track_pages(tables: Iterable[TrackTable], words: TrackWords | None = None) -
     by_track: dict[str, list[TrackTable]] = {}
     for table in tables:
         by_track.setdefault(page_name("track", table.track), []).append(table)
-    return [TrackPage(name, tuple(members), words) for name, members in sorted(by_track.items())]
+    return [TrackPage(name, tuple(members), words, remarks or {}) for name, members in sorted(by_track.items())]
 
 
 def render_track(
