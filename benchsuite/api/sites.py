@@ -14,8 +14,14 @@ from benchsuite.api.study_records import summarize_study
 from benchsuite.api.workspace import Workspace, open_on_paper
 from benchsuite.errors import BenchsuiteError, EmptySelectionError
 from benchsuite.papers.statements import Cells, Papers
-from benchsuite.records.remarks import remark_folders
-from benchsuite.records.store import RecordStore, audit_folders, each_record_file, timing_folders, tuning_folders
+from benchsuite.records.store import (
+    RecordStore,
+    audit_folders,
+    each_record_file,
+    remark_folders,
+    timing_folders,
+    tuning_folders,
+)
 from benchsuite_leaderboard import site
 from benchsuite_leaderboard.site import BuildReport
 

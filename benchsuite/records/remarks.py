@@ -5,7 +5,7 @@ A record holds what was measured; a remark says what somebody found who looked i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from benchsuite.errors import Problem, SpecError
 from benchsuite.records.reading import BrokenRecord
-from benchsuite.records.store import folders_beside
 from benchsuite.specs.loading.checking import check
 from benchsuite.specs.loading.tree import Node, read
 from benchsuite.specs.models.base import Name, Tier
-
-REMARKS = "remarks"
-"""Name of the folder of remarks, beside the folder of records."""
 
 
 class Remark(BaseModel):
@@ -66,11 +62,6 @@ class PlacedRemark:
     def problem(self, message: str) -> BrokenRecord:
         """Return a problem of this remark as an unusable part of its file."""
         return BrokenRecord(self.path, f"line {self.line}: {message}")
-
-
-def remark_folders(folders: Iterable[Path]) -> list[Path]:
-    """Return the folders of remarks that stand beside or in folders of records."""
-    return folders_beside(folders, REMARKS)
 
 
 def read_remarks(folder: Path) -> Iterator[PlacedRemark | BrokenRecord]:

@@ -32,6 +32,7 @@ __all__ = [
     "AUDITS",
     "FOLDERS_OF_STUDIES",
     "MAX_RECORD_BYTES",
+    "REMARKS",
     "SITE_MARKER",
     "STUDIES",
     "TIMINGS",
@@ -39,7 +40,6 @@ __all__ = [
     "BrokenRecord",
     "RecordStore",
     "audit_folders",
-    "folders_beside",
     "is_study",
     "is_timing",
     "read_audits",
@@ -50,6 +50,7 @@ __all__ = [
     "read_timings",
     "read_tunings",
     "record_files",
+    "remark_folders",
     "timing_folders",
     "tuning_folders",
 ]
@@ -74,6 +75,9 @@ TIMINGS = "timing"
 
 AUDITS = "audits"
 """Name of the folder whose files are audits of rules."""
+
+REMARKS = "remarks"
+"""Name of the folder whose files are remarks on rows, in YAML."""
 
 
 class RecordStore:
@@ -246,21 +250,25 @@ def read_studies(folder: Path) -> Iterator[StudyRecord | BrokenRecord]:
 
 def timing_folders(folders: Iterable[Path]) -> list[Path]:
     """Return the folders of timings that stand beside or in folders of records, in a store as in a checkout."""
-    return folders_beside(folders, TIMINGS)
+    return _folders_beside(folders, TIMINGS)
 
 
 def tuning_folders(folders: Iterable[Path]) -> list[Path]:
     """Return the folders of tunings that stand beside or in folders of records, in a store as in a checkout."""
-    return folders_beside(folders, TUNINGS)
+    return _folders_beside(folders, TUNINGS)
 
 
 def audit_folders(folders: Iterable[Path]) -> list[Path]:
     """Return the folders of audits that stand beside or in folders of records, in a store as in a checkout."""
-    return folders_beside(folders, AUDITS)
+    return _folders_beside(folders, AUDITS)
 
 
-def folders_beside(folders: Iterable[Path], name: str) -> list[Path]:
-    """Return the folders of this name that stand beside or in others."""
+def remark_folders(folders: Iterable[Path]) -> list[Path]:
+    """Return the folders of remarks that stand beside or in folders of records, in a store as in a checkout."""
+    return _folders_beside(folders, REMARKS)
+
+
+def _folders_beside(folders: Iterable[Path], name: str) -> list[Path]:
     found = (place / name for folder in folders for place in (folder.resolve().parent, folder))
     return list(dict.fromkeys(place for place in found if place.is_dir()))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from benchsuite_leaderboard.scan import RecordFile, Seen
-from benchsuite_leaderboard.track_job import RESULT, TrackResult
+from benchsuite_leaderboard.track_result import RESULT, TrackResult
 
 MEMORY = ".benchsuite-memory"
 """Folder within a site."""

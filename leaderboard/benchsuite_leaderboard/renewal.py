@@ -21,8 +21,9 @@ from benchsuite_leaderboard.kept_pages import KeptPages, remembered_pages
 from benchsuite_leaderboard.memory import remembered_track, track_memory
 from benchsuite_leaderboard.package_files import generator_hash
 from benchsuite_leaderboard.pages.frame import Frame
-from benchsuite_leaderboard.track_job import RESULT, TrackJob, TrackResult
+from benchsuite_leaderboard.track_job import TrackJob
 from benchsuite_leaderboard.track_processes import TrackProcesses as TrackProcesses
+from benchsuite_leaderboard.track_result import RESULT, TrackResult
 
 
 @dataclass(frozen=True)

@@ -7,24 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter
-
-from benchsuite.papers.measured_values import MeasuredValue, compare_with_published
+from benchsuite.papers.measured_values import compare_with_published
 from benchsuite.papers.published_lookup import published_beside
-from benchsuite.records.model import RunRecord
 from benchsuite.records.reading import BrokenRecord, read_checked_record, read_record_and_text
-from benchsuite.results.model import TrackTable
 from benchsuite.results.row_names import NamedSettings, by_settings
 from benchsuite.results.tables import summarize
-from benchsuite.results.tuning_summary import TuningTable, tuning_tables
-from benchsuite_leaderboard.arrivals import Arrival, arrivals_of
+from benchsuite.results.tuning_summary import tuning_tables
+from benchsuite_leaderboard.arrivals import arrivals_of
 from benchsuite_leaderboard.kept_runs import KeptRuns
 from benchsuite_leaderboard.lasting_parts import is_wanted, slim, without_curves
 from benchsuite_leaderboard.pages.of_track import render_of_track
-from benchsuite_leaderboard.remarks import RowRemarks, remarks_by_row
+from benchsuite_leaderboard.remarks import remarks_by_row
+from benchsuite_leaderboard.track_result import RESULT, TrackResult
 
 if TYPE_CHECKING:
     from benchsuite.papers.published import PublishedNumber
+    from benchsuite.records.model import RunRecord
     from benchsuite.records.remarks import PlacedRemark
     from benchsuite.records.timing import TimingRecord
     from benchsuite.records.tuning import TuningRecord
@@ -88,37 +86,6 @@ class TrackJob:
         return len(self.files) + len(self.given)
 
 
-@dataclass(frozen=True)
-class TrackResult:
-    """The part of a track that other pages and later builds need: no curves, few records."""
-
-    key: str
-    """Key of the job."""
-    tables: tuple[TrackTable, ...]
-    tunings: tuple[TuningTable, ...]
-    evidence: tuple[RunRecord, ...]
-    """Records that decide claims, without the fields that no claim uses."""
-    remarks: RowRemarks
-    """Texts of remarks by table and row."""
-    values: tuple[MeasuredValue, ...]
-    """Published values about this track beside ours, those that were measured or tried."""
-    broken: tuple[tuple[str, str], ...]
-    """Broken files: path and reason."""
-    arrivals: tuple[Arrival, ...]
-    """The runs by the day they ended."""
-    written: tuple[str, ...]
-    """The track's files, by path within the site."""
-    kept: tuple[str, ...]
-    """Those of them that an earlier build made."""
-    checked: tuple[str, ...]
-    """Sources of the records that are good."""
-    run_keys: dict[str, str]
-    """Key of each run's page, by address."""
-
-
-RESULT: TypeAdapter[TrackResult] = TypeAdapter(TrackResult)
-
-
 def build_track(job: TrackJob) -> bytes:
     """Read one track's records, write its pages into the job's folder, and return the ``TrackResult`` as JSON.
 
@@ -129,14 +96,14 @@ def build_track(job: TrackJob) -> bytes:
     kept = KeptRuns(job.around, job.earlier, job.earlier_files)
     checked = []
     for record, text, source in _records(job):
-        if isinstance(record, RunRecord):
-            checked.append(source)
-            kept.sources[id(record)] = source
-            if text:
-                kept.texts[id(record)] = text
-            good.append(record)
-        else:
+        if isinstance(record, BrokenRecord):
             broken.append(record)
+            continue
+        checked.append(source)
+        kept.sources[id(record)] = source
+        if text:
+            kept.texts[id(record)] = text
+        good.append(record)
     evidence = tuple(slim(record, job.metrics, job.epochs) for record in good if is_wanted(record, job.wanted))
     published, names = published_beside(job.published), by_settings(job.names)
     tables = summarize(good, published, names, job.plans, job.timings, job.validity, job.tunings)
