@@ -42,6 +42,9 @@ class TrackRemarks(BaseModel):
     remarks: tuple[Remark, ...] = Field(min_length=1)
 
 
+ADAPTER: TypeAdapter[TrackRemarks | None] = TypeAdapter(TrackRemarks)
+
+
 @dataclass(frozen=True)
 class PlacedRemark:
     """A remark with its track and its place in a file.
@@ -65,19 +68,23 @@ class PlacedRemark:
 
 
 def read_remarks(folder: Path) -> Iterator[PlacedRemark | BrokenRecord]:
-    """Yield the remarks in every ``*.yaml`` of a folder, in the order of paths; a wrong file is one broken record."""
-    for path in sorted(folder.rglob("*.yaml")):
+    """Yield the remarks of a file, or of every ``*.yaml`` of a folder in the order of paths.
+
+    A wrong file is one broken record.
+    """
+    for path in [folder] if folder.is_file() else sorted(folder.rglob("*.yaml")):
         try:
             node = read(path)
-            found, problems = check(TypeAdapter(TrackRemarks), node, shape=TrackRemarks)
         except SpecError as error:
-            found, problems = None, error.problems
+            yield BrokenRecord(path, "; ".join(map(_in_file, error.problems)))
+            continue
+        found, problems = check(ADAPTER, node, shape=TrackRemarks)
         if found is None:
             yield BrokenRecord(path, "; ".join(map(_in_file, problems)))
-        else:
-            lines = [entry.mark.line or 1 for entry in _entries(node)]
-            for remark, line in zip(found.remarks, lines, strict=True):
-                yield PlacedRemark(found.track, remark, path, line)
+            continue
+        lines = [entry.mark.line or 1 for entry in _entries(node)]
+        for remark, line in zip(found.remarks, lines, strict=True):
+            yield PlacedRemark(found.track, remark, path, line)
 
 
 def _entries(node: Node) -> list[Node]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from benchsuite.errors import nearest
 from benchsuite.papers.statements import Cells
@@ -17,6 +18,8 @@ from benchsuite.records.study import StudyRecord
 from benchsuite.records.timing import TimingRecord
 from benchsuite.records.tuning import TuningRecord
 from benchsuite_leaderboard.scan import Scan, Seen, scan
+
+T = TypeVar("T")
 
 RecordSource = Path | RunRecord | StudyRecord | BrokenRecord
 """A folder of records, or a record in memory."""
@@ -108,18 +111,10 @@ def gather(
                 folders.append(source)
     files = scan(folders, known, on_many)
     studies += [read_study(path) for path in files.studies]
-    found_audits: list[RuleAudit | BrokenRecord] = []
-    for audit in [audits] if isinstance(audits, Path) else audits:
-        found_audits += read_audits(audit) if isinstance(audit, Path) else [audit]
-    found_timings: list[TimingRecord | BrokenRecord] = []
-    for timing in [timings] if isinstance(timings, Path) else timings:
-        found_timings += read_timings(timing) if isinstance(timing, Path) else [timing]
-    found_tunings: list[TuningRecord | BrokenRecord] = []
-    for tuning in [tunings] if isinstance(tunings, Path) else tunings:
-        found_tunings += read_tunings(tuning) if isinstance(tuning, Path) else [tuning]
-    found_remarks: list[PlacedRemark | BrokenRecord] = []
-    for remark in [remarks] if isinstance(remarks, Path) else remarks:
-        found_remarks += read_remarks(remark) if isinstance(remark, Path) else [remark]
+    found_audits = _found(audits, read_audits)
+    found_timings = _found(timings, read_timings)
+    found_tunings = _found(tunings, read_tunings)
+    found_remarks = _found(remarks, read_remarks)
     return Inputs(
         files=files,
         runs={track: tuple(members) for track, members in runs.items()},
@@ -138,3 +133,11 @@ def gather(
             ),
         ),
     )
+
+
+def _found(sources: Path | Iterable[Path | T], read: Callable[[Path], Iterable[T]]) -> list[T]:
+    """Return the content of folders, and what is in memory already, in their order."""
+    found: list[T] = []
+    for source in [sources] if isinstance(sources, Path) else sources:
+        found += read(source) if isinstance(source, Path) else [source]
+    return found

@@ -49,6 +49,7 @@ def test_a_wrong_file_is_told_with_its_line_and_without_its_folder(tmp_path: Pat
     """Catches a misspelt file that is left out in silence, and a site that shows where somebody keeps the records."""
     (tmp_path / "wrong.yaml").write_text(text, encoding="utf-8")
     (found,) = read_remarks(tmp_path)
+    assert list(read_remarks(tmp_path / "wrong.yaml")) == [found], "a file that is named itself"
     assert isinstance(found, BrokenRecord)
     assert told in found.reason
     assert str(tmp_path) not in found.reason
